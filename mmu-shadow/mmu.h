@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The guest MMU as the engine uses it: one Mmu per CPU. It owns the address spaces (one per regime key), each
+// with its instruction-page table and either a software TLB or a window, and applies guest TLB maintenance.
+//
+// Includes: translator/arm (state) only. It knows nothing of translated code, KVM exits or signals; whoever
+// catches a host fault calls window_fault.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "translator/arm/cpu_state.h"
+#include "translator/arm/platform.h"
+
+namespace crosswalk::mmu {
+
+enum class AccessKind : uint8_t { Load, Store, Fetch };
+
+// --mmu. Auto is resolved before an Mmu is made.
+enum class Mode : uint8_t { SoftCall, Soft, Mmap, Shadow, Ept, Flat };
+
+// One entry of the software TLB that translated code looks up inline (Mode::Soft): index = VA[21:12],
+// 16 bytes. A tag holds the page's VA when the access is allowed and is plain RAM, else kNoTag (which no
+// page-aligned VA equals). Host address = addend + VA.
+struct SoftTlbEntry {
+  uint32_t tag_load;
+  uint32_t tag_store;
+  uint64_t addend;
+};
+inline constexpr uint32_t kSoftTlbEntries = 1024;
+inline constexpr uint32_t kNoTag = 0xffffffff;
+
+// Host address space reserved around each window: an access of up to kWindowGuard bytes of displacement below
+// or above [base, base + 4 GiB) faults instead of reaching anything.
+inline constexpr uint64_t kWindowSize = uint64_t{1} << 32;
+inline constexpr uint64_t kWindowGuard = 64 << 10;
+
+// The result of a translation. When !ok, fsr is the DFSR/IFSR value (format by TTBCR.EAE, with WnR and ExT) and
+// far the faulting VA.
+struct Translation {
+  bool ok = false;
+  uint64_t pa = 0;
+  uint8_t* host = nullptr;    // RAM: where the byte at `pa` is; null for devices and unassigned space
+  bool normal_memory = true;  // false: Device or Strongly-ordered
+  uint32_t fsr = 0;
+  uint32_t far = 0;
+};
+
+// What became of a host fault inside a window.
+enum class FaultOutcome : uint8_t {
+  Installed,    // retry the access
+  GuestFault,   // the guest's own fault: `translation` says which
+  Device,       // emulate the access at translation.pa
+  CodeWrite,    // the page held translated code; it has been dropped and the page is writable: retry
+  Split,        // the access wraps at 4 GiB or reaches the guard: emulate it piecewise
+};
+
+// Called when guest code is about to be modified, or translations of a page must go. Implemented by the engine.
+class CodeListener {
+ public:
+  virtual ~CodeListener() = default;
+  // [pa, pa+bytes) lies within one 4 KiB page that holds translated code and is being written.
+  // Returns true when the page holds no translated code any more (it may be made writable).
+  virtual bool code_written(uint64_t pa, uint32_t bytes) = 0;
+};
+
+// How hardware entries are made (Mode::Mmap, Ept: mmap(2); Mode::Shadow: x86 page-table entries).
+// `va` and `bytes` are multiples of 4 KiB; `pa` is guest RAM. Precondition: the range lies inside the window.
+class WindowBackend {
+ public:
+  virtual ~WindowBackend() = default;
+  // Reserves a window with its guards; returns its base host address (an address the engine can use), or 0 when
+  // there is no room (the caller then evicts one).
+  virtual uint64_t create_window() = 0;
+  virtual void destroy_window(uint64_t base) = 0;
+  // Makes [va, va+bytes) reach [pa, pa+bytes). Existing entries there are replaced.
+  // Returns false when a host limit is reached (max_map_count): the caller evicts a window and retries.
+  virtual bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) = 0;
+  // Removes what is installed in [va, va+bytes). May be deferred until commit().
+  virtual void remove(uint64_t base, uint32_t va, uint64_t bytes) = 0;
+  // Makes all removals since the last commit effective before it returns.
+  virtual void commit() = 0;
+  // Largest useful install size: 4 KiB or 2 MiB.
+  virtual uint64_t max_entry() const = 0;
+};
+
+struct MmuConfig {
+  Mode mode = Mode::Soft;
+  uint32_t max_spaces = 64;         // windows or software TLBs kept before the least recently used is evicted
+};
+
+struct Statistics {
+  uint64_t walks = 0, walk_levels = 0;
+  uint64_t soft_misses = 0, soft_calls = 0;
+  uint64_t window_faults_installed = 0, window_faults_guest = 0, window_faults_device = 0, window_faults_code = 0,
+           window_faults_spurious = 0, window_faults_split = 0;
+  uint64_t entries_4k = 0, entries_64k = 0, entries_1m = 0, entries_2m = 0;   // installed, by size
+  uint64_t flush_all = 0, flush_asid = 0, flush_mva = 0, flush_mvaa = 0;      // guest operations
+  uint64_t entries_removed = 0;
+  uint64_t space_switches = 0, spaces_created = 0, spaces_evicted = 0;
+  uint64_t code_pages_protected = 0, code_page_writes = 0;
+};
+
+class Mmu {
+ public:
+  virtual ~Mmu() = default;
+
+  // The translation regime may have changed (CP15 write, or privilege changed): selects the address space for the
+  // CPU's current regime and sets cpu.mem_base, cpu.instruction_pages and cpu.space. Flushes nothing. Cheap when
+  // the key is unchanged or recently used.
+  virtual void activate(CpuState& cpu) = 0;
+
+  // Walks for one byte access; installs nothing. `privileged` is separate from cpu.mode for LDRT/STRT and for
+  // the VA-to-PA operations. Alignment is the caller's.
+  virtual Translation translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) = 0;
+
+  // The software-TLB slow path: translate for the CPU's current privilege, and install the entry for plain RAM.
+  virtual Translation fill(CpuState& cpu, uint32_t va, AccessKind kind) = 0;
+
+  // A host fault at window offset `offset` (fault address - cpu.mem_base, so it may be negative or >= 4 GiB in
+  // the guards) of an access of `bytes` bytes.
+  virtual FaultOutcome window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) = 0;
+
+  // Fetch from the page of `va`: walks when cpu.instruction_pages does not have it, checks execute permission,
+  // enters it and returns its page id (never 0), unique for (VA page, PA page, `code_flags`); `translation` says where it
+  // is. Returns 0 on a fault. Device memory faults as the architecture allows (permission).
+  virtual uint32_t fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, Translation& translation) = 0;
+
+  // Guest TLB maintenance; the local CPU's. Complete on return.
+  virtual void flush_all(CpuState& cpu) = 0;
+  virtual void flush_asid(CpuState& cpu, uint8_t asid) = 0;
+  virtual void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) = 0;
+  virtual void flush_mva_all_asids(CpuState& cpu, uint32_t va) = 0;
+
+  // Translated code was made from the RAM page at `pa` / is gone: installed entries lose or may regain write access.
+  virtual void protect_code_page(uint64_t pa) = 0;
+  virtual void unprotect_code_page(uint64_t pa) = 0;
+  // A write by a device or the engine to RAM: drops translations there (listener).
+  virtual void note_external_write(uint64_t pa, uint64_t bytes) = 0;
+
+  virtual const Statistics& statistics() const = 0;
+};
+
+// `backend` is null for soft modes; for Flat it creates one window and RAM is installed once.
+std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend);
+
+// The mmap(2) backend: windows are reservations in this process, entries are MAP_FIXED mappings of ram.fd.
+std::unique_ptr<WindowBackend> make_mmap_backend(const GuestRam& ram);
+
+}  // namespace crosswalk::mmu

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The architectural and run-time state of one guest CPU, as translated code sees it.
+//
+// Translated code addresses this structure through one host register (r15 = &state + kStateBias), so the
+// layout is an interface: fields are plain data, and the hot ones lie within 256 bytes of the start.
+// Everything that one CPU owns is here or behind a pointer from here; there are no globals.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace crosswalk {
+
+// PSR.M values (ARM DDI 0406C, B1.3.1, table B1-1).
+enum class Mode : uint8_t {
+  User = 0x10,
+  Fiq = 0x11,
+  Irq = 0x12,
+  Supervisor = 0x13,
+  Monitor = 0x16,
+  Abort = 0x17,
+  Hyp = 0x1a,
+  Undefined = 0x1b,
+  System = 0x1f,
+};
+
+// Bits of CpuState::interrupt_lines.
+enum InterruptLine : uint32_t {
+  kLineIrq = 1u << 0,        // from the GIC's CPU interface
+  kLineFiq = 1u << 1,
+  kLineStop = 1u << 2,       // the machine wants this CPU to leave the run loop
+  kLineWork = 1u << 3,       // cross-CPU work is queued for this CPU
+};
+
+// Registers banked by mode. Index with the BankIndex of a mode.
+enum BankIndex : uint8_t { kBankUser, kBankSvc, kBankAbt, kBankUnd, kBankIrq, kBankFiq, kBankMon, kBankHyp, kBankCount };
+
+struct BankedRegisters {
+  uint32_t r13[kBankCount];
+  uint32_t r14[kBankCount];     // Hyp shares User's r14; ELR_hyp is separate
+  uint32_t spsr[kBankCount];    // [kBankUser] is unused
+  uint32_t r8_12_user[5];       // r8-r12 of every mode but FIQ, while FIQ's are current
+  uint32_t r8_12_fiq[5];        // r8-r12 of FIQ, while another mode's are current
+  uint32_t elr_hyp;
+};
+
+// System control coprocessor registers that hold state (names as in ARM DDI 0406C, chapter B4). Read-only
+// identification registers are constants of the CPU model and are not here.
+struct Cp15 {
+  uint32_t sctlr, actlr, cpacr, nsacr;
+  uint64_t ttbr0, ttbr1;        // 64 bits wide with TTBCR.EAE=1
+  uint32_t ttbcr, dacr;
+  uint32_t dfsr, ifsr, adfsr, aifsr, dfar, ifar;
+  uint64_t par;
+  uint32_t prrr, nmrr;          // MAIR0/MAIR1 with EAE=1: the same registers
+  uint32_t amair0, amair1;
+  uint32_t vbar, mvbar, isr_unused;
+  uint32_t contextidr, fcseidr;
+  uint32_t tpidrurw, tpidruro, tpidrprw;
+  uint32_t csselr;
+  uint32_t cntkctl, cntp_ctl, cntv_ctl, cntfrq;
+  uint64_t cntp_cval, cntv_cval, cntvoff;
+  uint32_t pmcr, pmcntenset, pmovsr, pmselr, pmuserenr, pmintenset, pmccntr, pmxevtyper;
+  uint32_t l2ctlr, l2ectlr, actlr2_unused;
+};
+
+struct CpuState;
+
+// One entry of the jump cache: where translated code for (virtual address | T) begins. Valid only while the
+// instruction-page table of the current address space holds `page_id` for the address's page.
+struct JumpCacheEntry {
+  uint32_t target;    // guest VA, bit 0 = T; 0xffffffff when empty
+  uint32_t page_id;
+  const void* code;
+};
+inline constexpr uint32_t kJumpCacheEntries = 4096;   // power of two
+inline constexpr uint32_t kInstructionPageEntries = 512;  // per address space; indexed by VA[20:12]
+
+struct alignas(64) CpuState {
+  // ---- hot: within reach of a byte displacement -----------------------------------------------------
+  uint32_t r[16];             // r[15] is the address of the current instruction, valid outside translated code
+  uint64_t nz;                // N and Z as a value: Z = (low 32 bits == 0), N = bit 31 or bit 63
+  uint8_t c, v, q, ge;        // c, v, q: 0 or 1; ge: GE[3:0]
+  uint8_t t, e, it, j;        // PSR.T, PSR.E, PSR.IT (8 bits), PSR.J
+  uint8_t mode;               // PSR.M (enum Mode)
+  uint8_t a, i, f;            // PSR mask bits
+  uint8_t fp_enabled;         // 1 when VFP/Advanced SIMD instructions may execute now (CPACR and FPEXC.EN)
+  uint8_t simd_enabled;       // the same for Advanced SIMD (CPACR.ASEDIS also clear)
+  uint8_t strict_alignment;   // SCTLR.A
+  uint8_t monitor_armed;      // local exclusive monitor
+  // Non-zero makes translated code leave at its next poll. Written by any thread.
+  uint32_t pending;
+  // Any thread sets bits (InterruptLine), then `pending`.
+  uint32_t interrupt_lines;
+  uint64_t mem_base;          // window base, or the software TLB of the current address space: host r14
+  uint32_t* instruction_pages;  // page ids of the current address space, kInstructionPageEntries of them
+  JumpCacheEntry* jump_cache;
+  uint64_t host_sp;           // stack pointer that translated code runs with
+  uint32_t mxcsr;             // MXCSR for guest VFP code: rounding mode, FZ, and the cumulative flags so far
+  uint32_t mxcsr_standard;    // MXCSR for Advanced SIMD ("standard FPSCR value"), cumulative flags so far
+  uint32_t fpscr;             // everything of FPSCR but the cumulative flags still in mxcsr*
+  uint32_t fpexc;
+  uint32_t monitor_address;   // VA of the last load-exclusive
+  uint32_t monitor_size;      // bytes
+  uint64_t monitor_value;     // what the last load-exclusive read
+  uint64_t spill[16];         // backend spill slots
+  // ---- SIMD and floating-point registers: D0-D31, little-endian ---------------------------------------
+  alignas(16) uint8_t vreg[32 * 8];
+  alignas(16) uint8_t vspill[16 * 16];   // backend spill slots for SIMD values; scratch for helpers
+  // ---- cold ------------------------------------------------------------------------------------------
+  BankedRegisters banked;
+  Cp15 cp15;
+  uint32_t midr, mpidr;
+  uint32_t cpu_index;
+  uint32_t exit_reason;       // runtime::ExitReason of the last exit from translated code
+  uint64_t exit_argument;
+  // Back pointers for helpers called from translated code; each subsystem sets its own.
+  void* engine;               // runtime::Engine
+  void* space;                // mmu::AddressSpace, the current one
+  uint64_t executed_blocks;   // only counted with --stats-blocks builds of code
+  uint64_t instructions;      // guest instructions executed, when counting is on
+};
+
+// r15 in translated code points this many bytes into CpuState, to double the reach of byte displacements.
+inline constexpr int kStateBias = 128;
+
+inline constexpr bool is_privileged(Mode m) { return m != Mode::User; }
+
+constexpr BankIndex bank_of(Mode m) {
+  switch (m) {
+    case Mode::Supervisor: return kBankSvc;
+    case Mode::Abort: return kBankAbt;
+    case Mode::Undefined: return kBankUnd;
+    case Mode::Irq: return kBankIrq;
+    case Mode::Fiq: return kBankFiq;
+    case Mode::Monitor: return kBankMon;
+    case Mode::Hyp: return kBankHyp;
+    default: return kBankUser;
+  }
+}
+
+// CPSR from its parts and back. write_psr_flags touches N, Z, C, V, Q, GE, IT, J, T, E only as the mask says.
+inline uint32_t read_nzcv(const CpuState& s) {
+  const bool n = (s.nz >> 31 & 1) | (s.nz >> 63);
+  const bool z = static_cast<uint32_t>(s.nz) == 0;
+  return uint32_t{n} << 31 | uint32_t{z} << 30 | uint32_t{s.c} << 29 | uint32_t{s.v} << 28;
+}
+inline void write_nzcv(CpuState& s, uint32_t psr) {
+  const bool n = psr >> 31 & 1, z = psr >> 30 & 1;
+  s.nz = (uint64_t{n} << 63) | (z ? 0 : 1);
+  s.c = psr >> 29 & 1;
+  s.v = psr >> 28 & 1;
+}
+inline uint32_t read_cpsr(const CpuState& s) {
+  return read_nzcv(s) | uint32_t{s.q} << 27 | (s.it & 3u) << 25 | uint32_t{s.j} << 24 | (s.ge & 15u) << 16 |
+         (s.it >> 2 & 0x3fu) << 10 | uint32_t{s.e} << 9 | uint32_t{s.a} << 8 | uint32_t{s.i} << 7 |
+         uint32_t{s.f} << 6 | uint32_t{s.t} << 5 | s.mode;
+}
+
+// Marks an interrupt line and makes the CPU look. Callable from any thread; a sleeping CPU is woken by whoever
+// owns its wait (the machine).
+inline void raise_line(CpuState& s, uint32_t line) {
+  std::atomic_ref<uint32_t>(s.interrupt_lines).fetch_or(line, std::memory_order_seq_cst);
+  std::atomic_ref<uint32_t>(s.pending).store(1, std::memory_order_seq_cst);
+}
+inline void lower_line(CpuState& s, uint32_t line) {
+  std::atomic_ref<uint32_t>(s.interrupt_lines).fetch_and(~line, std::memory_order_seq_cst);
+}
+
+}  // namespace crosswalk

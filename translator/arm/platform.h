@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the engine (translator, MMU, system registers) needs from the machine around it, and the guest-physical
+// memory map that both share. The VMM implements Platform; unit tests implement a small one.
+#pragma once
+
+#include <cstdint>
+
+namespace crosswalk {
+
+struct CpuState;
+
+// Guest RAM: one contiguous block, as on QEMU's virt machine.
+struct GuestRam {
+  uint64_t base = 0x40000000;   // PA
+  uint64_t size = 0;            // bytes, a multiple of 2 MiB
+  uint8_t* host = nullptr;      // always-mapped, read-write view of all of it
+  int fd = -1;                  // the memfd behind it, at offset 0; -1 when anonymous (no mmap/ept windows)
+
+  bool contains(uint64_t pa, uint64_t bytes = 1) const { return pa >= base && pa - base < size && size - (pa - base) >= bytes; }
+  uint8_t* at(uint64_t pa) const { return host + (pa - base); }
+};
+
+class Platform {
+ public:
+  virtual ~Platform() = default;
+
+  // Device access at a guest-physical address outside RAM. `bytes` is 1, 2, 4 or 8; the value is zero-extended.
+  // Returns false when nothing answers there: the engine raises a synchronous external abort.
+  virtual bool mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& value) = 0;
+  virtual bool mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t value) = 0;
+
+  // HVC and SMC with the SMC calling convention: arguments and results in cpu.r[0..3]. PSCI lives here.
+  // Returns false when the call is not known (the engine then sets r0 = -1, NOT_SUPPORTED).
+  virtual bool firmware_call(CpuState& cpu, bool is_smc) = 0;
+
+  // Semihosting (SVC 0x123456, Thumb SVC 0xAB, HLT/BKPT forms): operation in r0, parameter in r1, result to r0.
+  // Returns false when semihosting is off: the instruction then has its architectural meaning.
+  virtual bool semihosting(CpuState& cpu) = 0;
+
+  // Blocks the calling thread until an interrupt line of `cpu` is raised (WFI; spurious returns are allowed).
+  virtual void wait_for_interrupt(CpuState& cpu) = 0;
+
+  // The system counter, CNTFRQ ticks a second (62.5 MHz). Must be cheap: no system call.
+  virtual uint64_t counter() = 0;
+  // A timer register of this CPU changed (cp15.cnt*): recompute its output and its next deadline.
+  virtual void timers_changed(CpuState& cpu) = 0;
+};
+
+}  // namespace crosswalk
