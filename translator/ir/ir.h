@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The intermediate representation: one straight list of instructions per block, values in SSA form, guest registers
+// accessed by GetReg/SetReg and friends. Forward skips (SkipUnless ... Label) are allowed: a value defined
+// between a skip and its label must not be used after the label.
+#pragma once
+
+#include <cassert>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace crosswalk::ir {
+
+// X types live in SIMD registers; I types in general registers. Bits of the host register above the width are zero for
+// I32 and undefined for X32/X64.
+enum class Type : uint8_t { Void, I32, I64, X32, X64, X128 };
+
+enum Attribute : uint16_t {
+  None = 0,
+  P = 1 << 0,   // pure
+  F = 1 << 1,   // may fault in the guest
+  K = 1 << 2,   // keeps EFLAGS
+  X = 1 << 3,   // control flow
+  C = 1 << 4,   // calls C++
+  R = 1 << 5,   // reads NZCV
+  W = 1 << 6,   // writes NZCV
+};
+
+enum class Opcode : uint16_t {
+#define OP(name, ...) name,
+#define OPI(name, ...) name,
+#include "translator/ir/all_opcodes.inc"
+#undef OP
+#undef OPI
+  Count
+};
+
+struct OpcodeInfo {
+  const char* name;
+  Type result;
+  uint16_t attributes;
+  uint8_t arg_count;
+  Type args[4];
+  bool has_imm;
+};
+const OpcodeInfo& info(Opcode op);
+
+// An operand: nothing, the result of an earlier instruction, or a constant.
+class Value {
+ public:
+  constexpr Value() = default;
+  static constexpr Value inst(uint32_t index) { return Value(1, index); }
+  static constexpr Value imm(uint64_t v) { return Value(2, v); }
+
+  constexpr bool is_none() const { return kind_ == 0; }
+  constexpr bool is_inst() const { return kind_ == 1; }
+  constexpr bool is_imm() const { return kind_ == 2; }
+  constexpr uint32_t index() const { assert(is_inst()); return static_cast<uint32_t>(payload_); }
+  constexpr uint64_t imm64() const { assert(is_imm()); return payload_; }
+  constexpr uint32_t imm32() const { return static_cast<uint32_t>(imm64()); }
+  constexpr bool operator==(const Value&) const = default;
+
+ private:
+  constexpr Value(uint8_t kind, uint64_t payload) : kind_(kind), payload_(payload) {}
+  uint8_t kind_ = 0;
+  uint64_t payload_ = 0;
+};
+
+// Describes one guest memory access; packed into Inst::imm.
+struct MemAccess {
+  uint8_t log2_bytes = 2;      // 0-4
+  bool sign_extend = false;
+  uint8_t align_log2 = 0;      // alignment whose violation is an alignment fault; 0 = none. With SCTLR.A the frontend raises it
+  bool unprivileged = false;   // LDRT/STRT: as if at PL0
+  constexpr uint32_t pack() const {
+    return log2_bytes | uint32_t{sign_extend} << 3 | uint32_t{align_log2} << 4 | uint32_t{unprivileged} << 8;
+  }
+  static constexpr MemAccess unpack(uint32_t v) {
+    MemAccess m;
+    m.log2_bytes = v & 7;
+    m.sign_extend = v >> 3 & 1;
+    m.align_log2 = v >> 4 & 15;
+    m.unprivileged = v >> 8 & 1;
+    return m;
+  }
+};
+
+enum CallFlags : uint32_t {
+  kCallPlain = 0,
+  kCallMayExit = 1 << 0,   // the function returns through cpu->exit_argument... see runtime/helpers.h: a non-zero rdx leaves the block
+  kCallNoFlags = 1 << 1,   // the function neither reads nor writes NZCV
+  kCallNoRegs = 1 << 2,    // the function neither reads nor writes r[0..14] (registers need not be in CpuState)
+};
+
+struct Inst {
+  Opcode op = Opcode::Count;
+  uint8_t flags_live = 0xf;   // W ops: which of N,Z (bit 0), C (bit 1), V (bit 2) anybody needs; set by the liveness pass
+  uint16_t guest = 0;         // index into Block::guest
+  uint32_t imm = 0;
+  uint32_t uses = 0;          // set by count_uses()
+  uint64_t aux = 0;
+  Value args[4];
+};
+
+// One guest instruction of the block.
+struct GuestInst {
+  uint32_t pc;        // VA
+  uint32_t word;      // encoding; T32 has the first halfword in bits 31:16
+  uint8_t it;         // PSR.IT when it starts
+  uint8_t bytes;      // 2 or 4
+};
+
+struct Block {
+  uint32_t pc = 0;             // VA of the first instruction
+  bool thumb = false;
+  uint32_t end_pc = 0;         // VA after the last
+  std::vector<GuestInst> guest;
+  std::vector<Inst> insts;
+  uint32_t label_count = 0;
+};
+
+// Appends instructions; one method per opcode, e.g. ir.Add(a, b), ir.GetReg(3), ir.Load(mem.pack(), va).
+class Builder {
+ public:
+  explicit Builder(Block& b) : block(b) {}
+
+  static Value Imm(uint32_t v) { return Value::imm(v); }
+  static Value Imm64(uint64_t v) { return Value::imm(v); }
+
+#define OP(name, result, attributes, ...)                                  \
+  template <class... V>                                                    \
+  Value name(V... v) {                                                     \
+    return append(Opcode::name, 0, 0, {static_cast<Value>(v)...});         \
+  }
+#define OPI(name, result, attributes, ...)                                 \
+  template <class... V>                                                    \
+  Value name(uint32_t imm, V... v) {                                       \
+    return append(Opcode::name, imm, 0, {static_cast<Value>(v)...});       \
+  }
+#include "translator/ir/all_opcodes.inc"
+#undef OP
+#undef OPI
+
+  template <class F>
+  Value call(F* f, uint32_t flags, Value a = Value::imm(0), Value b = Value::imm(0), Value c = Value::imm(0)) {
+    return append(Opcode::Call, flags, reinterpret_cast<uint64_t>(f), {a, b, c});
+  }
+  template <class F>
+  Value call64(F* f, uint32_t flags, Value a = Value::imm(0), Value b = Value::imm(0), Value c = Value::imm(0)) {
+    return append(Opcode::Call64, flags, reinterpret_cast<uint64_t>(f), {a, b, c});
+  }
+  template <class F>
+  Value call_pure(F* f, Value a, Value b = Value::imm(0), Value c = Value::imm(0)) {
+    return append(Opcode::CallPure, 0, reinterpret_cast<uint64_t>(f), {a, b, c});
+  }
+  template <class F>
+  Value call_pure64(F* f, Value a, Value b = Value::imm(0), Value c = Value::imm(0)) {
+    return append(Opcode::CallPure64, 0, reinterpret_cast<uint64_t>(f), {a, b, c});
+  }
+
+  uint32_t new_label() { return block.label_count++; }
+  void skip_unless(uint32_t cond, uint32_t label) { append(Opcode::SkipUnless, cond, label, {}); }
+  void skip_if_zero(Value v, uint32_t label) { append(Opcode::SkipIfZero, 0, label, {v}); }
+  void jump_if(uint32_t cond, uint32_t target) { append(Opcode::JumpIf, cond, target, {}); }
+
+  Value append(Opcode op, uint32_t imm, uint64_t aux, std::initializer_list<Value> args);
+
+  Block& block;
+  uint16_t guest = 0;   // stamped on each new instruction
+};
+
+// Checks types, argument counts, definition before use, the skip/label rule and that the block ends with a control
+// instruction that leaves. Returns an empty string, or what is wrong and where.
+std::string verify(const Block& block);
+std::string print(const Block& block);
+
+// ---- passes: free functions, each complete on its own ------------------------------------------------------
+void count_uses(Block& block);
+// Constant folding and algebraic identities.
+void fold_constants(Block& block);
+// GetReg after GetReg/SetReg of the same register becomes the known value.
+void forward_registers(Block& block);
+// Load/Store of Add(x, constant) becomes Load/Store of x with a displacement within ±`limit`.
+void fold_addresses(Block& block, int32_t limit);
+// Sets Inst::flags_live from a backward scan; fault sites, calls that see flags, and exits need all flags.
+void flag_liveness(Block& block);
+// Deletes unused pure instructions and register reads.
+void remove_dead(Block& block);
+
+}  // namespace crosswalk::ir
