@@ -15,6 +15,9 @@ struct FaultFrame {
   uint64_t rip;
   uint64_t address;   // the faulting linear address
   bool write;
+  // False when the host could not tell the address (KVM_RUN's -EFAULT on an unmapped host page): `address` is 0 and
+  // `write` means nothing; the metadata of the access at rip says what it was.
+  bool address_valid = true;
 };
 
 // Returns false when rip is not in translated code or the address is in no window: a bug in the engine; the world
