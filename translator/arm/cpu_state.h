@@ -65,6 +65,21 @@ struct Cp15 {
   uint32_t l2ctlr, l2ectlr, actlr2_unused;
 };
 
+// Debug (coprocessor 14) and performance-monitor registers that hold state, beyond those in Cp15. Debug registers can
+// be written and read back; no breakpoint or watchpoint unit matches anything.
+struct DebugRegisters {
+  uint32_t dbgdscr, dbgvcr, dbgosdlr, dbgclaim, dbgprcr;
+  uint32_t os_locked;           // DBGOSLSR.OSLK
+  uint32_t dbgbvr[6], dbgbcr[6], dbgwvr[4], dbgwcr[4];
+  uint32_t teecr, teehbr;
+};
+struct PerformanceMonitors {
+  uint32_t evtyper[6], evcntr[6];   // PMXEVTYPER and PMXEVCNTR of counters 0-5
+  uint32_t ccfiltr;                 // PMXEVTYPER with PMSELR.SEL = 31
+  uint32_t cycle_residue;           // cycles not yet counted with PMCR.D = 1
+  uint64_t synchronized;            // Platform::counter() up to which the counters are current
+};
+
 struct CpuState;
 
 // One entry of the jump cache: where translated code for (virtual address | T) begins. Valid only while the
@@ -120,6 +135,8 @@ struct alignas(64) CpuState {
   void* space;                // mmu::AddressSpace, the current one
   uint64_t executed_blocks;   // only counted with --stats-blocks builds of code
   uint64_t instructions;      // guest instructions executed, when counting is on
+  DebugRegisters debug;
+  PerformanceMonitors performance;
 };
 
 // r15 in translated code points this many bytes into CpuState, to double the reach of byte displacements.

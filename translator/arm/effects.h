@@ -22,10 +22,8 @@ enum Effect : uint32_t {
   kEffectContextSync = 1u << 10,                // an ISB (CP15 form)
   kEffectPrivilegeChanged = 1u << 11,           // User <-> privileged: regime key and code key differ
   kEffectInterruptsUnmasked = 1u << 12,         // poll `pending` before the next instruction
-  kEffectWaitForInterrupt = 1u << 13,           // the CP15 form of WFI (ARMv6)
   kEffectUndefined = 1u << 14,                  // take the Undefined Instruction exception; nothing was changed
-  kEffectDataAbort = 1u << 15,                  // an external abort; DFSR and DFAR are not written yet
-  kEffectDebugEvent = 1u << 16,                 // reserved for debug register writes that arm a debug event
+  kEffectDataAbort = 1u << 15,                  // take a Data Abort with SystemContext::abort_fsr and abort_far
 };
 
 }  // namespace crosswalk::arm
