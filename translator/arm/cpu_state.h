@@ -120,6 +120,11 @@ struct alignas(64) CpuState {
   uint32_t monitor_size;      // bytes
   uint64_t monitor_value;     // what the last load-exclusive read
   uint64_t spill[16];         // backend spill slots
+  // Arguments of the out-of-line memory path and of calls (backend/x64): never live across instructions.
+  uint32_t access_va, access_kind;
+  uint32_t call_args[3];
+  uint32_t host_mxcsr;        // of the C++ code around
+  alignas(16) uint8_t access_value[16];
   // ---- SIMD and floating-point registers: D0-D31, little-endian ---------------------------------------
   alignas(16) uint8_t vreg[32 * 8];
   alignas(16) uint8_t vspill[16 * 16];   // backend spill slots for SIMD values; scratch for helpers

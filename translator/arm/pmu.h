@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Performance monitors, PMUv2 (ARM DDI 0406C, C12): the cycle counter and the event counters. A cycle is 1 ns of the
+// system counter, as in QEMU (a 1 GHz CPU). Events counted: 0x00 SW_INCR and 0x11 CPU_CYCLES; others stay 0, and
+// PMCEID says so. Overflow sets PMOVSR; no interrupt is raised (the board describes none to guests).
+#pragma once
+
+#include <cstdint>
+
+#include "translator/arm/coprocessor.h"
+
+namespace crosswalk::arm {
+
+uint32_t read_pmcr(SystemContext&, const SystemRegister&, uint64_t& value);
+uint32_t write_pmcr(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t read_pmcnten(SystemContext&, const SystemRegister&, uint64_t& value);
+uint32_t write_pmcntenset(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t write_pmcntenclr(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t read_pmovsr(SystemContext&, const SystemRegister&, uint64_t& value);
+uint32_t write_pmovsr(SystemContext&, const SystemRegister&, uint64_t value);     // write one to clear
+uint32_t write_pmovsset(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t write_pmswinc(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t read_pmselr(SystemContext&, const SystemRegister&, uint64_t& value);
+uint32_t write_pmselr(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t read_pmceid(SystemContext&, const SystemRegister&, uint64_t& value);
+uint32_t read_pmccntr(SystemContext&, const SystemRegister&, uint64_t& value);
+uint32_t write_pmccntr(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t read_pmxevtyper(SystemContext&, const SystemRegister&, uint64_t& value);
+uint32_t write_pmxevtyper(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t read_pmxevcntr(SystemContext&, const SystemRegister&, uint64_t& value);
+uint32_t write_pmxevcntr(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t read_pminten(SystemContext&, const SystemRegister&, uint64_t& value);
+uint32_t write_pmintenset(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t write_pmintenclr(SystemContext&, const SystemRegister&, uint64_t value);
+
+}  // namespace crosswalk::arm
