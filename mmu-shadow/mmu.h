@@ -44,13 +44,15 @@ struct Translation {
   bool normal_memory = true;  // false: Device or Strongly-ordered
   uint32_t fsr = 0;
   uint32_t far = 0;
+  uint64_t par = 0;           // translate() only: PAR as ATS1C* writes it, also for a fault (64 bits with TTBCR.EAE)
 };
 
 // What became of a host fault inside a window.
 enum class FaultOutcome : uint8_t {
   Installed,    // retry the access
   GuestFault,   // the guest's own fault: `translation` says which
-  Device,       // emulate the access at translation.pa
+  Device,       // emulate the access at translation.pa; when translation.host is set it is RAM that cannot be
+                // entered now (a page that still holds translated code): do the access there, by hand
   CodeWrite,    // the page held translated code; it has been dropped and the page is writable: retry
   Split,        // the access wraps at 4 GiB or reaches the guard: emulate it piecewise
 };
@@ -75,6 +77,7 @@ class WindowBackend {
   virtual void destroy_window(uint64_t base) = 0;
   // Makes [va, va+bytes) reach [pa, pa+bytes). Existing entries there are replaced.
   // Returns false when a host limit is reached (max_map_count): the caller evicts a window and retries.
+  // What a replacement takes away (write access, the old page) is gone only after the next commit().
   virtual bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) = 0;
   // Removes what is installed in [va, va+bytes). May be deferred until commit().
   virtual void remove(uint64_t base, uint32_t va, uint64_t bytes) = 0;
@@ -87,6 +90,8 @@ class WindowBackend {
 struct MmuConfig {
   Mode mode = Mode::Soft;
   uint32_t max_spaces = 64;         // windows or software TLBs kept before the least recently used is evicted
+  bool fill_around = true;          // a window fault also installs valid neighbours (sections, contiguous pages)
+  uint32_t fill_bytes = 2 << 20;    // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
 };
 
 struct Statistics {
@@ -99,6 +104,9 @@ struct Statistics {
   uint64_t entries_removed = 0;
   uint64_t space_switches = 0, spaces_created = 0, spaces_evicted = 0;
   uint64_t code_pages_protected = 0, code_page_writes = 0;
+  uint64_t pages_filled_around = 0;   // 4 KiB pages installed beyond the one that faulted
+  uint64_t spaces_cleared = 0;        // windows emptied because the backend was at a limit
+  uint64_t fetch_walks = 0, page_ids = 0;
 };
 
 class Mmu {
@@ -115,6 +123,9 @@ class Mmu {
   virtual Translation translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) = 0;
 
   // The software-TLB slow path: translate for the CPU's current privilege, and install the entry for plain RAM.
+  // A Store to a page with translated code calls the listener for the 64 bytes from `va` (within its page) before it
+  // returns; so the caller may store up to 64 bytes at translation.host. In window modes it does the same, but
+  // installs nothing: the way to emulate a store that window_fault returned as Device or Split.
   virtual Translation fill(CpuState& cpu, uint32_t va, AccessKind kind) = 0;
 
   // A host fault at window offset `offset` (fault address - cpu.mem_base, so it may be negative or >= 4 GiB in
@@ -139,12 +150,16 @@ class Mmu {
   virtual void note_external_write(uint64_t pa, uint64_t bytes) = 0;
 
   virtual const Statistics& statistics() const = 0;
+  // Mode::Flat only: the guest has turned its MMU on, which this mode cannot express. Checked by the machine.
+  virtual bool flat_violation() const { return false; }
 };
 
 // `backend` is null for soft modes; for Flat it creates one window and RAM is installed once.
 std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend);
 
 // The mmap(2) backend: windows are reservations in this process, entries are MAP_FIXED mappings of ram.fd.
-std::unique_ptr<WindowBackend> make_mmap_backend(const GuestRam& ram);
+// Precondition: ram.fd is a memfd. `max_maps` limits the host mappings (VMAs) it makes; 0: three quarters of
+// vm.max_map_count. With several backends in one process, divide.
+std::unique_ptr<WindowBackend> make_mmap_backend(const GuestRam& ram, uint32_t max_maps = 0);
 
 }  // namespace crosswalk::mmu

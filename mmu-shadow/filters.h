@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Entry sizes, and the bitmaps that answer "can anything that covers this VA be installed?" without a search. They
+// may say yes wrongly, never no.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+namespace crosswalk::mmu {
+
+inline constexpr uint32_t kPageBits = 12;
+inline constexpr uint32_t kPageSize = 1u << kPageBits;
+
+// The sizes of ARM entries, as a class number that fits three bits: 4 KiB and 64 KiB pages, sections, 2 MiB blocks,
+// supersections, 1 GiB blocks.
+inline constexpr uint8_t kClassBits[6] = {12, 16, 20, 21, 24, 30};
+inline constexpr uint32_t class_of(unsigned log2_size) {
+  switch (log2_size) {
+    case 16: return 1;
+    case 20: return 2;
+    case 21: return 3;
+    case 24: return 4;
+    case 30: return 5;
+    default: return 0;   // 4 KiB, and MMU-off
+  }
+}
+// Whether the entry of class `c` that covers `a` also covers `b`.
+inline bool same_entry(uint32_t a, uint32_t b, uint32_t c) { return ((a ^ b) >> kClassBits[c]) == 0; }
+
+// Where entries larger than 4 KiB are installed.
+class LargeFilter {
+ public:
+  void add(uint32_t va, uint32_t size_class) {
+    any_ = true;
+    switch (size_class) {
+      case 1:
+      case 2: set(megabytes_, va >> 20); break;
+      case 3: megabytes_[va >> 26] |= uint64_t{3} << (va >> 20 & 62); break;
+      case 4: set(sixteen_, va >> 24); break;
+      default: gigabytes_ |= 1u << (va >> 30); break;
+    }
+  }
+  bool covers(uint32_t va) const {
+    return any_ && (test(megabytes_, va >> 20) || test(sixteen_, va >> 24) || (gigabytes_ >> (va >> 30) & 1));
+  }
+  bool sixteen(uint32_t va) const { return test(sixteen_, va >> 24); }
+  bool gigabyte(uint32_t va) const { return gigabytes_ >> (va >> 30) & 1; }
+  void clear() {
+    if (any_) *this = LargeFilter{};
+  }
+
+ private:
+  static void set(uint64_t* bits, uint32_t i) { bits[i >> 6] |= uint64_t{1} << (i & 63); }
+  static bool test(const uint64_t* bits, uint32_t i) { return bits[i >> 6] >> (i & 63) & 1; }
+
+  uint64_t megabytes_[64] = {};
+  uint64_t sixteen_[4] = {};
+  uint32_t gigabytes_ = 0;
+  bool any_ = false;
+};
+
+// Where global (nG=0) entries are installed in any address space.
+class GlobalFilter {
+ public:
+  void add(uint32_t va, uint32_t size_class) {
+    if (size_class != 0) return large_.add(va, size_class);
+    const uint32_t page = va >> kPageBits;
+    pages_[page >> 6] |= uint64_t{1} << (page & 63);
+    touched_[page >> 18] |= uint64_t{1} << (page >> 12 & 63);
+  }
+  bool covers(uint32_t va) const {
+    const uint32_t page = va >> kPageBits;
+    return (pages_[page >> 6] >> (page & 63) & 1) || large_.covers(va);
+  }
+  void clear_page(uint32_t va) { pages_[va >> 18] &= ~(uint64_t{1} << (va >> kPageBits & 63)); }
+  void clear() {
+    large_.clear();
+    for (uint32_t i = 0; i < 4; i++) {
+      for (uint64_t bits = touched_[i]; bits != 0; bits &= bits - 1)
+        std::memset(pages_ + (i * 64 + std::countr_zero(bits)) * 64, 0, 64 * sizeof(uint64_t));
+      touched_[i] = 0;
+    }
+  }
+
+ private:
+  uint64_t pages_[1 << 14] = {};   // one bit a page
+  uint64_t touched_[4] = {};       // one bit for each 64 words of pages_
+  LargeFilter large_;
+};
+
+}  // namespace crosswalk::mmu

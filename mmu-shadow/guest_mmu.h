@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The implementation of Mmu, for all modes. Private to mmu-shadow/.
+//
+//   guest_mmu.cc     translate, fill, fetch_page, TLB maintenance
+//   spaces.cc        address spaces: activate, creation, eviction
+//   windows.cc       window faults: what to install, and room for it
+//   code_pages.cc    pages that hold translated code
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "mmu-shadow/filters.h"
+#include "mmu-shadow/mmu.h"
+#include "mmu-shadow/page_ids.h"
+#include "mmu-shadow/regime.h"
+#include "mmu-shadow/soft_tlb.h"
+#include "mmu-shadow/window_map.h"
+
+namespace crosswalk::mmu {
+
+// What one regime key has: instruction pages, and a software TLB or a window.
+struct AddressSpace {
+  RegimeKey key;
+  uint64_t last_used = 0;
+  uint64_t protect_position = 0;   // how much of the protect log is applied here
+  InstructionPages instruction_pages;
+  std::unique_ptr<SoftTlb> soft;
+  std::unique_ptr<WindowMap> window;
+};
+
+class GuestMmu final : public Mmu {
+ public:
+  GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend);
+  ~GuestMmu() override;
+
+  void activate(CpuState& cpu) override;
+  Translation translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) override;
+  Translation fill(CpuState& cpu, uint32_t va, AccessKind kind) override;
+  FaultOutcome window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) override;
+  uint32_t fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, Translation& translation) override;
+  void flush_all(CpuState& cpu) override;
+  void flush_asid(CpuState& cpu, uint8_t asid) override;
+  void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) override;
+  void flush_mva_all_asids(CpuState& cpu, uint32_t va) override;
+  void protect_code_page(uint64_t pa) override;
+  void unprotect_code_page(uint64_t pa) override;
+  void note_external_write(uint64_t pa, uint64_t bytes) override;
+  const Statistics& statistics() const override { return statistics_; }
+  bool flat_violation() const override { return flat_violation_; }
+
+ private:
+  // Register values as of the last activate().
+  struct Registers {
+    uint64_t ttbr0, ttbr1;
+    uint32_t sctlr, ttbcr, dacr, contextidr;
+    bool privileged;
+    bool operator==(const Registers&) const = default;
+  };
+  // A stretch of VA that reaches consecutive RAM pages.
+  struct Stretch {
+    uint32_t va, pages, ram_page;
+  };
+
+  bool uses_windows() const { return backend_ != nullptr; }
+  cw_regime current_regime(const CpuState& cpu) const;
+  void walk(const cw_regime& regime, uint32_t va, AccessKind kind, bool privileged, cw_result& result);
+  Translation to_translation(uint32_t va, const cw_result& result) const;
+  uint32_t ram_page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
+  void note_global(uint32_t va, uint32_t pages, uint32_t size_class);
+
+  // spaces.cc
+  AddressSpace* find_space(const RegimeKey& key) const;
+  AddressSpace* new_space(const RegimeKey& key);
+  AddressSpace* least_recently_used(bool with_entries) const;
+  void clear_space(AddressSpace& space);
+  void insert(AddressSpace* space);
+  void rebuild_table();
+  template <typename Remove>
+  void flush_spaces(Remove remove);
+
+  // windows.cc
+  void install_flat();
+  Stretch stretch_to_install(const cw_regime& regime, const AddressSpace& space, uint32_t va, const cw_result& result, bool writable);
+  Stretch contiguous_pages(const cw_regime& regime, bool privileged, uint32_t va, const cw_result& result);
+  bool install_stretch(AddressSpace& space, Stretch stretch, uint32_t size_class, bool ng, bool writable);
+  bool install(AddressSpace& space, const cw_regime& regime, uint32_t va, const cw_result& result);
+  uint32_t count_runs(uint32_t ram_page, uint32_t pages) const;
+
+  // code_pages.cc
+  bool code_written(uint64_t pa, uint64_t bytes);
+  void catch_up(AddressSpace& space);
+
+  const MmuConfig config_;
+  const GuestRam ram_;
+  CodeListener& listener_;
+  WindowBackend* const backend_;
+  Statistics statistics_;
+
+  std::vector<std::unique_ptr<AddressSpace>> spaces_;
+  std::vector<uint16_t> space_asids_;   // by index in spaces_; kNoAsid with the guest's MMU off
+  static constexpr uint16_t kNoAsid = 0x100;
+  std::vector<AddressSpace*> table_;    // open addressing by key hash; a power of two
+  AddressSpace* current_ = nullptr;
+  Registers registers_{};
+  uint64_t tick_ = 0;
+  GlobalFilter globals_;
+  LeafPool leaves_;
+  PageIds ids_;
+  bool flat_violation_ = false;
+
+  // One byte for each RAM page.
+  std::vector<uint8_t> is_code_;
+  std::vector<uint8_t> maybe_writable_;   // may be installed writable without a protect log entry to come
+  // RAM pages that lost write access, in order; address spaces that are not current catch up when they become current.
+  static constexpr uint32_t kProtectLog = 4096;
+  std::vector<uint32_t> protect_log_;
+  uint64_t protect_log_end_ = 0;
+};
+
+}  // namespace crosswalk::mmu

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Bookkeeping for a direct-mapped table of translations indexed by low VA page bits: which slots are in use, which of
+// them are non-global, and which come from entries larger than a page. A flush then costs what it removes.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include "mmu-shadow/filters.h"
+
+namespace crosswalk::mmu {
+
+template <uint32_t kSlots>
+class SlotSet {
+ public:
+  static constexpr uint32_t kWords = kSlots / 64;
+
+  static uint32_t slot_of(uint32_t va) { return va >> kPageBits & (kSlots - 1); }
+
+  void set(uint32_t slot, uint32_t va, bool ng, uint32_t size_class) {
+    const uint32_t w = slot >> 6;
+    const uint64_t bit = uint64_t{1} << (slot & 63);
+    valid_[w] |= bit;
+    ng_[w] = ng ? ng_[w] | bit : ng_[w] & ~bit;
+    large_[w] = size_class ? large_[w] | bit : large_[w] & ~bit;
+    class_[slot] = static_cast<uint8_t>(size_class);
+    if (size_class) filter_.add(va, size_class);
+    any_ = true;
+  }
+
+  // Each remover calls drop(slot) for each slot that it frees, and returns how many.
+  template <typename Drop>
+  uint32_t remove_all(Drop drop) {
+    if (!any_) return 0;
+    uint32_t removed = 0;
+    for (uint32_t w = 0; w < kWords; w++) {
+      removed += drop_bits(w, valid_[w], drop);
+      valid_[w] = 0;
+    }
+    filter_.clear();
+    any_ = false;
+    return removed;
+  }
+
+  template <typename Drop>
+  uint32_t remove_nonglobal(Drop drop) {
+    if (!any_) return 0;
+    uint32_t removed = 0;
+    for (uint32_t w = 0; w < kWords; w++) {
+      const uint64_t bits = valid_[w] & ng_[w];
+      removed += drop_bits(w, bits, drop);
+      valid_[w] &= ~bits;
+    }
+    return removed;
+  }
+
+  // Everything that belongs to an entry which covers `va`: the slot of its page, and the pieces of a larger entry.
+  // va_of(slot) is the page's VA.
+  template <typename VaOf, typename Drop>
+  uint32_t remove_va(uint32_t va, bool global_only, VaOf va_of, Drop drop) {
+    uint32_t removed = 0;
+    const uint32_t slot = slot_of(va), w = slot >> 6;
+    const uint64_t bit = uint64_t{1} << (slot & 63);
+    if ((valid_[w] & bit) && !(global_only && (ng_[w] & bit)) && ((va_of(slot) ^ va) >> kPageBits) == 0) {
+      valid_[w] &= ~bit;
+      drop(slot);
+      removed++;
+    }
+    if (!filter_.covers(va)) return removed;
+    for (uint32_t i = 0; i < kWords; i++) {
+      uint64_t bits = valid_[i] & large_[i] & (global_only ? ~ng_[i] : ~uint64_t{0});
+      for (; bits != 0; bits &= bits - 1) {
+        const uint32_t s = i * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+        if (!same_entry(va_of(s), va, class_[s])) continue;
+        valid_[i] &= ~(bits & -bits);
+        drop(s);
+        removed++;
+      }
+    }
+    return removed;
+  }
+
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for (uint32_t w = 0; w < kWords; w++) drop_bits(w, valid_[w], visit);
+  }
+
+ private:
+  template <typename Drop>
+  static uint32_t drop_bits(uint32_t w, uint64_t bits, Drop& drop) {
+    const uint32_t n = static_cast<uint32_t>(std::popcount(bits));
+    for (; bits != 0; bits &= bits - 1) drop(w * 64 + static_cast<uint32_t>(std::countr_zero(bits)));
+    return n;
+  }
+
+  uint64_t valid_[kWords] = {}, ng_[kWords] = {}, large_[kWords] = {};
+  uint8_t class_[kSlots] = {};
+  LargeFilter filter_;
+  bool any_ = false;
+};
+
+}  // namespace crosswalk::mmu

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The two direct-mapped tables of an address space: the software TLB and the instruction pages. Both are read by
+// translated code, so their arrays are plain data.
+#pragma once
+
+#include <cstdint>
+
+#include "mmu-shadow/mmu.h"
+#include "mmu-shadow/slot_set.h"
+
+namespace crosswalk::mmu {
+
+class SoftTlb {
+  auto drop() {
+    return [this](uint32_t s) { entries_[s] = SoftTlbEntry{kNoTag, kNoTag, 0}; };
+  }
+
+ public:
+  SoftTlb() {
+    for (SoftTlbEntry& e : entries_) e = SoftTlbEntry{kNoTag, kNoTag, 0};
+  }
+  SoftTlbEntry* entries() { return entries_; }
+
+  void install(uint32_t va, uint8_t* host, bool writable, bool ng, uint32_t size_class) {
+    const uint32_t slot = set_.slot_of(va), page = va & ~(kPageSize - 1);
+    entries_[slot] = SoftTlbEntry{page, writable ? page : kNoTag, reinterpret_cast<uint64_t>(host) - va};
+    set_.set(slot, va, ng, size_class);
+  }
+  uint32_t remove_all() { return set_.remove_all(drop()); }
+  uint32_t remove_nonglobal() { return set_.remove_nonglobal(drop()); }
+  uint32_t remove_va(uint32_t va, bool global_only) {
+    return set_.remove_va(va, global_only, [this](uint32_t s) { return entries_[s].tag_load; }, drop());
+  }
+  // Takes write access from the entries whose RAM page satisfies the predicate. `ram` is the host address of RAM.
+  template <typename IsProtected>
+  void remove_write_access(const uint8_t* ram, IsProtected is_protected) {
+    set_.for_each([&](uint32_t s) {
+      SoftTlbEntry& e = entries_[s];
+      if (e.tag_store == kNoTag) return;
+      const uint64_t offset = e.addend + e.tag_store - reinterpret_cast<uint64_t>(ram);
+      if (is_protected(static_cast<uint32_t>(offset >> kPageBits))) e.tag_store = kNoTag;
+    });
+  }
+
+ private:
+  alignas(64) SoftTlbEntry entries_[kSoftTlbEntries];
+  SlotSet<kSoftTlbEntries> set_;
+};
+
+class InstructionPages {
+  auto drop() {
+    return [this](uint32_t s) { ids_[s] = 0; };
+  }
+
+ public:
+  uint32_t* ids() { return ids_; }
+  uint32_t id_at(uint32_t va) const { return ids_[set_.slot_of(va)]; }
+
+  void install(uint32_t va, uint32_t id, bool ng, uint32_t size_class) {
+    const uint32_t slot = set_.slot_of(va);
+    ids_[slot] = id;
+    va_[slot] = va & ~(kPageSize - 1);
+    set_.set(slot, va, ng, size_class);
+  }
+  // The same page under another number (other code flags).
+  void replace_id(uint32_t va, uint32_t id) { ids_[set_.slot_of(va)] = id; }
+
+  uint32_t remove_all() { return set_.remove_all(drop()); }
+  uint32_t remove_nonglobal() { return set_.remove_nonglobal(drop()); }
+  uint32_t remove_va(uint32_t va, bool global_only) {
+    return set_.remove_va(va, global_only, [this](uint32_t s) { return va_[s]; }, drop());
+  }
+
+ private:
+  alignas(64) uint32_t ids_[kInstructionPageEntries] = {};
+  uint32_t va_[kInstructionPageEntries] = {};
+  SlotSet<kInstructionPageEntries> set_;
+};
+
+}  // namespace crosswalk::mmu

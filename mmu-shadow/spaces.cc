@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Address spaces: found by regime key, made on first use, reused when there are too many.
+#include <algorithm>
+#include <stdexcept>
+
+#include "mmu-shadow/guest_mmu.h"
+
+namespace crosswalk::mmu {
+
+void GuestMmu::activate(CpuState& cpu) {
+  const Cp15& c = cpu.cp15;
+  const bool privileged = is_privileged(static_cast<crosswalk::Mode>(cpu.mode));
+  const Registers now{c.ttbr0, c.ttbr1, c.sctlr, c.ttbcr, c.dacr, c.contextidr, privileged};
+  if (now == registers_ && current_ && cpu.space == current_) return;
+  registers_ = now;
+
+  AddressSpace* space;
+  if (config_.mode == Mode::Flat) {
+    flat_violation_ |= c.sctlr & CW_SCTLR_M;
+    space = spaces_.front().get();
+  } else {
+    const RegimeKey key = key_of(regime_of(c), privileged);
+    space = find_space(key);
+    if (!space) space = new_space(key);
+  }
+  if (space->protect_position != protect_log_end_) catch_up(*space);
+  space->last_used = ++tick_;
+  if (space != current_) statistics_.space_switches++;
+  current_ = space;
+  cpu.mem_base = space->soft ? reinterpret_cast<uint64_t>(space->soft->entries()) : space->window->base();
+  cpu.instruction_pages = space->instruction_pages.ids();
+  cpu.space = space;
+}
+
+AddressSpace* GuestMmu::find_space(const RegimeKey& key) const {
+  const size_t mask = table_.size() - 1;
+  for (size_t i = key.hash() & mask; table_[i]; i = (i + 1) & mask)
+    if (table_[i]->key == key) return table_[i];
+  return nullptr;
+}
+
+void GuestMmu::insert(AddressSpace* space) {
+  const size_t mask = table_.size() - 1;
+  size_t i = space->key.hash() & mask;
+  while (table_[i]) i = (i + 1) & mask;
+  table_[i] = space;
+}
+
+void GuestMmu::rebuild_table() {
+  std::fill(table_.begin(), table_.end(), nullptr);
+  for (auto& s : spaces_) insert(s.get());
+}
+
+// Among those that are not current; null when there is none.
+AddressSpace* GuestMmu::least_recently_used(bool with_entries) const {
+  AddressSpace* oldest = nullptr;
+  for (auto& s : spaces_) {
+    if (s.get() == current_ || (with_entries && s->window->count() == 0)) continue;
+    if (!oldest || s->last_used < oldest->last_used) oldest = s.get();
+  }
+  return oldest;
+}
+
+void GuestMmu::clear_space(AddressSpace& space) {
+  space.instruction_pages.remove_all();
+  if (space.soft) space.soft->remove_all();
+  else if (space.window->remove_all(*backend_) != 0) backend_->commit();
+  space.protect_position = protect_log_end_;
+}
+
+AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
+  const uint16_t asid = key.mmu_enabled() ? key.asid : kNoAsid;
+  const size_t limit = std::max<size_t>(config_.max_spaces, 2);
+  if (spaces_.size() < limit) {
+    auto space = std::make_unique<AddressSpace>();
+    bool made = true;
+    if (uses_windows()) {
+      const uint64_t base = backend_->create_window();
+      made = base != 0;
+      if (made) space->window = std::make_unique<WindowMap>(base, leaves_);
+    } else {
+      space->soft = std::make_unique<SoftTlb>();
+    }
+    if (made) {
+      space->key = key;
+      space->protect_position = protect_log_end_;
+      spaces_.push_back(std::move(space));
+      space_asids_.push_back(asid);
+      insert(spaces_.back().get());
+      statistics_.spaces_created++;
+      return spaces_.back().get();
+    }
+  }
+  // Reuse the oldest: its entries go, its window stays reserved.
+  AddressSpace* space = least_recently_used(false);
+  if (!space) space = current_;
+  if (!space) throw std::runtime_error("no host address space for a window of 4 GiB");
+  clear_space(*space);
+  space->key = key;
+  for (size_t i = 0; i < spaces_.size(); i++)
+    if (spaces_[i].get() == space) space_asids_[i] = asid;
+  rebuild_table();
+  statistics_.spaces_evicted++;
+  return space;
+}
+
+}  // namespace crosswalk::mmu
