@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Builds build/crosswalk and the tests. BUILD= selects another output directory.
+#
+#   make                    build/crosswalk (installs what is missing, as root or with sudo)
+#   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=, KERNEL=, MEMORY=, TIMEOUT=
+#   make check              all tests; `make tests` only builds them, `make guest` only fetches and builds guest images
+#   make bench [BENCH='…']  the benchmark, against QEMU; BENCH gives other options of `crosswalk bench`
+#   make format             clang-format of all sources
 BUILD ?= build
 CCACHE := $(shell command -v ccache 2>/dev/null)
 CXX := $(CCACHE) g++
@@ -13,6 +19,12 @@ lib_sources = $(filter-out vmm/main.cc,$(shell find $(1) -name '*.cc' | sort))
 objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
 all: $(BUILD)/crosswalk
+
+# What has to be installed first. Made again only when the list changes.
+$(BUILD)/.packages: scripts/packages.txt scripts/install-packages.sh
+	scripts/install-packages.sh
+	@mkdir -p $(@D) && touch $@
+deps: $(BUILD)/.packages
 
 define library
 $(BUILD)/lib$(1).a: $(call objects,$(call lib_sources,$(1)))
@@ -38,12 +50,28 @@ $(foreach d,$(TEST_DIRS),$(eval $(call test,$(d))))
 TESTS := $(foreach d,$(TEST_DIRS),$(call test_program,$(d)))
 tests: $(TESTS)
 
-$(BUILD)/obj/%.o: %.cc
+$(BUILD)/obj/%.o: %.cc | $(BUILD)/.packages
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) -c -o $@ $<
+
+include scripts/guest-images.mk
+
+boot: $(BUILD)/crosswalk $(BOOT_IMAGES)
+	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(CMD))' MMU='$(MMU)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
+	  MEMORY='$(MEMORY)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' STATS='$(STATS)' scripts/boot.sh
+
+check: $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES)
+	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check.sh $(TESTS)
+
+BENCH ?= --baseline qemu
+bench: $(BUILD)/crosswalk $(BENCH_IMAGES)
+	$(BUILD)/crosswalk bench --images $(GUEST) $(BENCH)
+
+format:
+	git ls-files '*.cc' '*.h' '*.c' | xargs clang-format -i
 
 clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all tests clean
+.PHONY: all deps tests boot check bench format clean

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Guest images: Debian's kernels and busybox (fetched), initramfs archives, benchmark and bare-metal programs.
+# They do not depend on BUILD: GUEST selects another place.
+GUEST ?= build/guest
+GUEST_KERNELS := armmp armmp-lpae
+
+$(GUEST)/fetched: scripts/fetch-guest.sh | $(BUILD)/.packages
+	scripts/fetch-guest.sh $(GUEST)
+	@touch $@
+
+# --- initramfs archives -----------------------------------------------------------------------------------------
+INIT_FILES := tests/guests/linux/init tests/guests/linux/load-ext4 tests/guests/commands.sh
+$(GUEST)/initrd-%.gz: $(GUEST)/fetched $(INIT_FILES) scripts/make-initramfs.py
+	scripts/make-initramfs.py $@ dir:bin:755 dir:dev:755 dir:proc:755 dir:sys:755 dir:tmp:1777 dir:modules:755 \
+	  nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 file:init:755:tests/guests/linux/init \
+	  file:bin/busybox:755:$(GUEST)/busybox slink:bin/sh:busybox file:bin/load-ext4:755:tests/guests/linux/load-ext4 \
+	  file:commands.sh:755:tests/guests/commands.sh tree:modules/`cat $(GUEST)/$*/version`:$(GUEST)/$*/modules
+
+$(GUEST)/initrd-bench.gz: $(GUEST)/bench/bench-linux scripts/make-initramfs.py
+	scripts/make-initramfs.py $@ dir:dev:755 dir:proc:755 nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 \
+	  file:bench-linux:755:$<
+
+# --- the Linux benchmark: Thumb-2 and VFPv3-D16 as all of Debian armhf is, Advanced SIMD in one file ---------------
+BENCH_CFLAGS := -O2 -std=gnu11 -Wall -Wextra -Werror
+BENCH_SOURCES := $(wildcard tests/guests/bench/*.c)
+ARM_LINUX_GCC := arm-linux-gnueabihf-gcc $(BENCH_CFLAGS) -march=armv7-a -mthumb -mfloat-abi=hard
+$(GUEST)/bench/%.o: tests/guests/bench/%.c tests/guests/bench/bench.h | $(BUILD)/.packages
+	@mkdir -p $(@D)
+	$(ARM_LINUX_GCC) -mfpu=$(if $(filter %_simd,$*),neon,vfpv3-d16) -c -o $@ $<
+$(GUEST)/bench/bench-linux: $(patsubst tests/guests/bench/%.c,$(GUEST)/bench/%.o,$(BENCH_SOURCES))
+	$(ARM_LINUX_GCC) -static -o $@ $^
+$(GUEST)/bench/bench-native: $(BENCH_SOURCES) tests/guests/bench/bench.h | $(BUILD)/.packages
+	@mkdir -p $(@D)
+	gcc $(BENCH_CFLAGS) -o $@ $(BENCH_SOURCES)
+
+# --- bare-metal programs: linked where QEMU's virt machine loads raw binaries --------------------------------------
+BARE_PROGRAMS := $(patsubst tests/guests/bare/%.c,%,$(filter-out tests/guests/bare/runtime.c,$(wildcard tests/guests/bare/*.c)))
+BARE_GCC := arm-none-eabi-gcc -O2 -std=gnu11 -Wall -Wextra -Werror -ffreestanding -nostdlib -mcpu=cortex-a15 -marm \
+  -mfpu=neon-vfpv4 -mfloat-abi=hard -fno-tree-loop-distribute-patterns
+BARE_RUNTIME := tests/guests/bare/start.S tests/guests/bare/runtime.c
+$(GUEST)/bare/%.elf: tests/guests/bare/%.c $(BARE_RUNTIME) tests/guests/bare/runtime.h tests/guests/bare/link.ld | $(BUILD)/.packages
+	@mkdir -p $(@D)
+	$(BARE_GCC) -T tests/guests/bare/link.ld -o $@ $(BARE_RUNTIME) $< -lgcc
+$(GUEST)/bare/%.bin: $(GUEST)/bare/%.elf
+	arm-none-eabi-objcopy -O binary $< $@
+
+BARE_IMAGES := $(foreach program,$(BARE_PROGRAMS),$(GUEST)/bare/$(program).elf $(GUEST)/bare/$(program).bin)
+BOOT_IMAGES := $(GUEST)/fetched $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/initrd-$(kernel).gz)
+BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES)
+
+guest: $(BENCH_IMAGES)
+.PHONY: guest
+.SECONDARY:

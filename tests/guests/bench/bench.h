@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One workload of the guest benchmark. The same sources are built for the ARM guest and for the host.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct workload {
+  const char* name;
+  // Does `operations` operations and returns a checksum. Precondition: operations is a multiple of `unit`.
+  uint64_t (*run)(uint64_t operations);
+  uint64_t unit;
+  // What run(check_operations) returns on every machine.
+  uint64_t check_operations;
+  uint64_t expected;
+};
+
+extern const struct workload compute_workloads[];
+extern const size_t compute_workload_count;
+extern const struct workload system_workloads[];
+extern const size_t system_workload_count;
+
+// Float matrix multiply of 64x64 matrices, `rounds` times, compiled for Advanced SIMD.
+uint64_t matmul_simd(uint64_t macs);
+
+// Ends the program with a message: a system call failed.
+void bench_fail(const char* what);
