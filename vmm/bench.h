@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// `crosswalk bench`: runs the guest workloads in several MMU modes, and under QEMU, in turn, and compares them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace crosswalk::vmm {
+
+struct BenchOptions {
+  std::vector<std::string> mmu_modes;  // --mmu; empty: every mode that this host can run
+  std::string baseline;                // --baseline: "qemu", "native" or empty; ratios are to it, or to the first mode
+  std::vector<std::string> workloads;  // --workloads: names, or linux, bare, compute, system; empty: all
+  unsigned repeat = 5;                 // --repeat: runs of each image in each mode, interleaved
+  unsigned timeout_seconds = 300;      // --timeout: of one run
+  unsigned milliseconds = 300;         // --milliseconds: time that each Linux workload is scaled to
+  std::string json_file;               // --json: also write every sample there
+  std::string images;                  // --images: folder of the guest images; empty: "guest" beside this executable
+  std::string kernel = "armmp";        // --kernel: armmp or armmp-lpae
+  std::string memory = "1G";           // --memory of each guest
+};
+
+// Prints progress on stderr and the table on stdout. Returns the process's exit status (exit_status.h): 0 when every
+// mode either ran all its workloads with right results or was skipped because the host cannot run it.
+int run_bench(const BenchOptions& options);
+
+}  // namespace crosswalk::vmm
