@@ -85,6 +85,20 @@ struct MemAccess {
   }
 };
 
+// FpToFixed and FpFromFixed: the format of the integer side; packed into Inst::imm.
+struct FixedPoint {
+  uint8_t size = 32;             // bits of the integer, 16 or 32
+  uint8_t fraction_bits = 0;     // 0 to size
+  bool is_unsigned = false;
+  bool fixed_rounding = false;   // to the integer: towards zero; from it: to nearest. Else as FPSCR says
+  constexpr uint32_t pack() const {
+    return size | uint32_t{fraction_bits} << 8 | uint32_t{is_unsigned} << 16 | uint32_t{fixed_rounding} << 17;
+  }
+  static constexpr FixedPoint unpack(uint32_t v) {
+    return {static_cast<uint8_t>(v), static_cast<uint8_t>(v >> 8), (v >> 16 & 1) != 0, (v >> 17 & 1) != 0};
+  }
+};
+
 enum CallFlags : uint32_t {
   kCallPlain = 0,
   kCallMayExit = 1 << 0,   // the function returns through cpu->exit_argument... see runtime/helpers.h: a non-zero rdx leaves the block

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Emitters of calls and control flow, and the jumps between blocks.
+#include <cstring>
+
+#include "translator/backend/x64/block_emitter.h"
+#include "translator/backend/x64/exit_reason.h"
+
+namespace crosswalk::x64 {
+
+using namespace Xbyak::util;
+using ir::Inst;
+using ir::Value;
+using Gen = Xbyak::CodeGenerator;
+
+namespace {
+
+void put_call_arguments(EmitContext& e, const Inst& inst) {
+  for (int i = 0; i < 3; i++) {
+    const Value v = inst.args[i];
+    const auto slot = e.state32(offsetof(CpuState, call_args) + 4 * i);
+    if (v.is_imm()) {
+      e.code.mov(slot, v.imm32());
+    } else {
+      const Reg64 r = e.use(v);
+      e.code.mov(slot, r.cvt32());
+      core(e).release(r);
+    }
+  }
+}
+
+void call(EmitContext& e, const Inst& inst, bool wide) {
+  auto& b = core(e);
+  auto& c = e.code;
+  put_call_arguments(e, inst);
+  b.spill_across_call(!(inst.imm & ir::kCallNoRegs));
+  e.need_mxcsr(EmitContext::Rounding::Vfp);
+  b.store_guest_position();
+  e.take(rax);
+  c.mov(rax, inst.aux);
+  c.call(b.config.thunks->call);
+  b.record_call_site();
+  if (b.guest().it) c.mov(e.state8(offsetof(CpuState, it)), 0);
+  if (!wide) c.mov(eax, eax);
+  e.define_as(rax);
+}
+
+// Pure functions see no guest state, so the pinned registers only have to survive: the shared path saves them anyway.
+void call_pure(EmitContext& e, const Inst& inst, bool wide) {
+  auto& b = core(e);
+  auto& c = e.code;
+  put_call_arguments(e, inst);
+  b.spill_across_call(false);
+  e.need_mxcsr(EmitContext::Rounding::Vfp);
+  e.take(rax);
+  c.mov(rax, inst.aux);
+  c.call(b.config.thunks->call_pure);
+  if (!wide) c.mov(eax, eax);
+  e.define_as(rax);
+}
+
+}  // namespace
+
+void emit_Call(EmitContext& e, const Inst& inst) { call(e, inst, false); }
+void emit_Call64(EmitContext& e, const Inst& inst) { call(e, inst, true); }
+void emit_CallPure(EmitContext& e, const Inst& inst) { call_pure(e, inst, false); }
+void emit_CallPure64(EmitContext& e, const Inst& inst) { call_pure(e, inst, true); }
+
+void emit_SkipUnless(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  b.spill_for_merge();
+  b.condition_jump(inst.imm, b.label(static_cast<uint32_t>(inst.aux)), true);
+  b.keep_flags();   // the taken-through side may still use them; the label forgets them
+}
+void emit_SkipIfZero(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  const Reg64 v = e.use(inst.args[0]);
+  e.code.mov(e.state32(offsetof(CpuState, access_kind)), v.cvt32());
+  b.release(v);
+  b.spill_for_merge();
+  e.code.cmp(e.state32(offsetof(CpuState, access_kind)), 0);
+  e.code.je(b.label(static_cast<uint32_t>(inst.aux)), Gen::T_NEAR);
+}
+void emit_Label(EmitContext& e, const Inst& inst) {
+  core(e).spill_for_merge();
+  e.code.L(core(e).label(inst.imm));
+}
+
+void emit_Jump(EmitContext& e, const Inst& inst) { core(e).chained_jump(inst.imm); }
+
+void emit_JumpIf(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  e.need_mxcsr(EmitContext::Rounding::Vfp);
+  const uint32_t target = static_cast<uint32_t>(inst.aux);
+  // The jump itself goes out of line with its checks; what follows is the fall-through.
+  Xbyak::Label taken;
+  b.condition_jump(inst.imm, taken, false);
+  b.keep_flags();
+  e.out_of_line([&b, taken, target, i = b.position()]() mutable {
+    BlockEmitter::Reposition at(b, i);
+    b.code.L(taken);
+    b.chained_jump(target);
+  });
+}
+
+namespace {
+void jump_if_zero(EmitContext& e, const Inst& inst, bool zero) {
+  auto& b = core(e);
+  e.need_mxcsr(EmitContext::Rounding::Vfp);
+  const Reg64 v = e.use(inst.args[0]);
+  Xbyak::Label taken;
+  e.code.test(v.cvt32(), v.cvt32());
+  if (zero) e.code.jz(taken, Gen::T_NEAR);
+  else e.code.jnz(taken, Gen::T_NEAR);
+  e.out_of_line([&b, taken, target = inst.imm, i = b.position()]() mutable {
+    BlockEmitter::Reposition at(b, i);
+    b.code.L(taken);
+    b.chained_jump(target);
+  });
+}
+}  // namespace
+void emit_JumpIfZero(EmitContext& e, const Inst& inst) { jump_if_zero(e, inst, true); }
+void emit_JumpIfNotZero(EmitContext& e, const Inst& inst) { jump_if_zero(e, inst, false); }
+
+void emit_JumpIndirect(EmitContext& e, const Inst& inst) { core(e).indirect_jump(inst.args[0]); }
+
+void emit_ExitTo(EmitContext& e, const Inst& inst) {
+  e.need_mxcsr(EmitContext::Rounding::Vfp);
+  core(e).exit_with(kExitLookup, inst.imm);
+}
+void emit_ExitException(EmitContext& e, const Inst&) {
+  // The call has left through the exit path already when it took an exception; being here means that it did not.
+  e.need_mxcsr(EmitContext::Rounding::Vfp);
+  e.code.mov(e.state32(offsetof(CpuState, exit_reason)), kExitException);
+  e.code.jmp(core(e).config.thunks->exit_no_spill, Gen::T_NEAR);
+}
+
+// ---- jumps between blocks --------------------------------------------------------------------------------------
+
+void BlockEmitter::poll(uint32_t target) {
+  Xbyak::Label leave;
+  code.cmp(state32(offsetof(CpuState, pending)), 0);
+  code.jne(leave, Gen::T_NEAR);
+  out_of_line([this, leave, target]() mutable {
+    code.L(leave);
+    exit_with(kExitPoll, target);
+  });
+}
+
+void BlockEmitter::chained_jump(uint32_t target) {
+  need_mxcsr(Rounding::Vfp);
+  const uint32_t from = guest().pc, to = target & ~1u;
+  if (to <= from) poll(target);   // every loop has a backward or an indirect jump
+  LinkSite link{};
+  link.target = target;
+  Xbyak::Label stub;
+  const bool same_page = (block.pc >> 12) == (to >> 12);
+  if (!same_page) {
+    code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
+    code.db(0x81);   // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
+    code.db(0xb8);
+    code.dd(4 * (to >> 12 & (kInstructionPageEntries - 1)));
+    link.id_offset = static_cast<uint32_t>(code.getCurr() - start_);
+    code.dd(0);      // page ids are never 0
+    code.jne(stub, Gen::T_NEAR);
+  }
+  code.db(0xe9);
+  link.jump_offset = static_cast<uint32_t>(code.getCurr() - start_);
+  code.dd(0);
+  const size_t n = result_.links.size();
+  result_.links.push_back(link);
+  out_of_line([this, n, stub, target]() mutable {
+    code.L(stub);
+    LinkSite& l = result_.links[n];
+    l.stub_offset = static_cast<uint32_t>(code.getCurr() - start_);
+    const uint8_t* const stub_at = code.getCurr();
+    // The unlinked jump goes here.
+    uint8_t* const jump = const_cast<uint8_t*>(start_) + l.jump_offset;
+    const int32_t relative = static_cast<int32_t>(stub_at - (jump + 4));
+    std::memcpy(jump, &relative, 4);
+    code.mov(rax, reinterpret_cast<uint64_t>(stub_at));
+    code.mov(state64(offsetof(CpuState, exit_argument)), rax);
+    exit_with(kExitLink, target);
+  });
+}
+
+void BlockEmitter::indirect_jump(ir::Value target) {
+  auto& c = code;
+  need_mxcsr(Rounding::Vfp);
+  take(rax);
+  const Reg64 v = use(target);
+  c.mov(eax, v.cvt32());
+  Xbyak::Label slow;
+  c.cmp(state32(offsetof(CpuState, pending)), 0);
+  c.jne(slow, Gen::T_NEAR);
+  // Jump-cache index from VA[12:1]: (target << 3) & mask scales it to the 16-byte entries.
+  c.lea(ecx, ptr[rax * 8]);
+  c.and_(ecx, (kJumpCacheEntries - 1) << 4);
+  c.add(rcx, state64(offsetof(CpuState, jump_cache)));
+  c.cmp(dword[rcx + offsetof(JumpCacheEntry, target)], eax);
+  c.jne(slow, Gen::T_NEAR);
+  c.mov(edx, eax);
+  c.shr(edx, 12);
+  c.and_(edx, kInstructionPageEntries - 1);
+  c.mov(rsi, state64(offsetof(CpuState, instruction_pages)));
+  c.mov(edx, dword[rsi + rdx * 4]);
+  c.cmp(edx, dword[rcx + offsetof(JumpCacheEntry, page_id)]);
+  c.jne(slow, Gen::T_NEAR);
+  c.jmp(qword[rcx + offsetof(JumpCacheEntry, code)]);
+  out_of_line([this, slow]() mutable {
+    auto& c = code;
+    c.L(slow);
+    Xbyak::Label thumb;
+    // Interworking branch: bit 0 selects the instruction set; in A32 bit 1 is ignored (A2.3.2, BXWritePC).
+    c.mov(ecx, eax);
+    c.and_(ecx, 1);
+    c.mov(state8(offsetof(CpuState, t)), cl);
+    c.and_(eax, ~1u);
+    c.mov(state32(offsetof(CpuState, r) + 4 * 15), eax);
+    c.mov(state32(offsetof(CpuState, exit_reason)), kExitIndirect);
+    c.jmp(config.thunks->exit_spill, Gen::T_NEAR);
+  });
+}
+
+}  // namespace crosswalk::x64

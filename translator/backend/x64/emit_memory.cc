@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Emitters of guest memory accesses, one for each way to reach memory (MemoryMode):
+//   Window      one x86 instruction at [window + VA + displacement]; its address is a fault site
+//   SoftInline  a lookup in the software TLB at r14; the miss path is out of line
+//   SoftCall    always the out-of-line path
+// The out-of-line path hands VA, kind and value over in CpuState.access_* and preserves every register, so it places no
+// constraint on the allocator.
+#include "mmu-shadow/mmu.h"
+#include "translator/backend/x64/access_kind.h"
+#include "translator/backend/x64/block_emitter.h"
+
+namespace crosswalk::x64 {
+
+using namespace Xbyak::util;
+using ir::Inst;
+using ir::MemAccess;
+using ir::Value;
+using Gen = Xbyak::CodeGenerator;
+
+namespace {
+
+// The value moved by an access: a general or a SIMD register.
+struct Data {
+  bool simd = false;
+  Reg64 gpr;
+  Xmm xmm;
+};
+
+void move_from_memory(EmitContext& e, const MemAccess& m, const Data& d, const Xbyak::RegExp& at) {
+  auto& c = e.code;
+  if (d.simd) {
+    if (m.log2_bytes == 2) c.movss(d.xmm, dword[at]);
+    else if (m.log2_bytes == 3) c.movsd(d.xmm, qword[at]);
+    else c.movups(d.xmm, xword[at]);
+    return;
+  }
+  switch (m.log2_bytes) {
+    case 0: m.sign_extend ? c.movsx(d.gpr.cvt32(), byte[at]) : c.movzx(d.gpr.cvt32(), byte[at]); break;
+    case 1: m.sign_extend ? c.movsx(d.gpr.cvt32(), word[at]) : c.movzx(d.gpr.cvt32(), word[at]); break;
+    case 2: c.mov(d.gpr.cvt32(), dword[at]); break;
+    default: c.mov(d.gpr, qword[at]); break;
+  }
+}
+
+void move_to_memory(EmitContext& e, const MemAccess& m, const Data& d, const Xbyak::RegExp& at) {
+  auto& c = e.code;
+  if (d.simd) {
+    if (m.log2_bytes == 2) c.movss(dword[at], d.xmm);
+    else if (m.log2_bytes == 3) c.movsd(qword[at], d.xmm);
+    else c.movups(xword[at], d.xmm);
+    return;
+  }
+  switch (m.log2_bytes) {
+    case 0: c.mov(byte[at], d.gpr.cvt8()); break;
+    case 1: c.mov(word[at], d.gpr.cvt16()); break;
+    case 2: c.mov(dword[at], d.gpr.cvt32()); break;
+    default: c.mov(qword[at], d.gpr); break;
+  }
+}
+
+Xbyak::Address value_slot(EmitContext& e, const MemAccess& m) {
+  const size_t at = offsetof(CpuState, access_value);
+  return m.log2_bytes <= 2 ? e.state32(at) : m.log2_bytes == 3 ? e.state64(at) : e.state128(at);
+}
+
+// The out-of-line path: VA is already in access_va. Falls through with the loaded value in `d`.
+void slow_path(EmitContext& e, const MemAccess& m, uint32_t kind, const Data& d) {
+  auto& c = e.code;
+  const bool store = kind & kAccessStore;
+  if (store) {
+    if (d.simd) {
+      if (m.log2_bytes == 2) c.movss(value_slot(e, m), d.xmm);
+      else if (m.log2_bytes == 3) c.movsd(value_slot(e, m), d.xmm);
+      else c.movups(value_slot(e, m), d.xmm);
+    } else if (m.log2_bytes == 3) {
+      c.mov(value_slot(e, m), d.gpr);
+    } else {
+      c.mov(value_slot(e, m), d.gpr.cvt32());
+    }
+  }
+  c.mov(e.state32(offsetof(CpuState, access_kind)), kind);
+  c.call(core(e).config.thunks->slow_access);
+  core(e).record_call_site();
+  if (store) return;
+  if (d.simd) {
+    if (m.log2_bytes == 2) c.movss(d.xmm, value_slot(e, m));
+    else if (m.log2_bytes == 3) c.movsd(d.xmm, value_slot(e, m));
+    else c.movups(d.xmm, value_slot(e, m));
+  } else if (m.log2_bytes == 3) {
+    c.mov(d.gpr, value_slot(e, m));
+  } else {
+    c.mov(d.gpr.cvt32(), value_slot(e, m));
+  }
+}
+
+struct Access {
+  EmitContext& e;
+  const Inst& inst;
+  MemAccess m;
+  bool store;
+  bool simd;
+  bool slow_only() const { return m.unprivileged || core(e).config.memory == MemoryMode::SoftCall; }
+  uint32_t kind() const { return access_kind(m, store); }
+  int32_t displacement() const { return static_cast<int32_t>(inst.aux); }
+};
+
+Data load_destination(const Access& a, bool overlapping) {
+  Data d;
+  d.simd = a.simd;
+  if (a.simd) d.xmm = a.e.xdefine();
+  else d.gpr = overlapping ? core(a.e).define_overlapping() : a.e.define();
+  return d;
+}
+
+Data store_source(const Access& a) {
+  Data d;
+  d.simd = a.simd;
+  if (a.simd) d.xmm = a.e.xuse(a.inst.args[1]);
+  else d.gpr = a.e.use(a.inst.args[1]);
+  return d;
+}
+
+void put_va(EmitContext& e, Reg64 va, int32_t displacement, Reg64 scratch) {
+  if (displacement == 0) {
+    e.code.mov(e.state32(offsetof(CpuState, access_va)), va.cvt32());
+    return;
+  }
+  e.code.lea(scratch.cvt32(), ptr[va + displacement]);
+  e.code.mov(e.state32(offsetof(CpuState, access_va)), scratch.cvt32());
+}
+
+void emit_slow_only(const Access& a) {
+  EmitContext& e = a.e;
+  auto& b = core(e);
+  const Reg64 va = e.use(a.inst.args[0]);
+  const Reg64 scratch = a.displacement() ? e.temp() : va;
+  put_va(e, va, a.displacement(), scratch);
+  if (a.displacement()) b.release(scratch);
+  const Data d = a.store ? store_source(a) : load_destination(a, true);
+  slow_path(e, a.m, a.kind(), d);
+}
+
+void emit_window(const Access& a) {
+  EmitContext& e = a.e;
+  auto& b = core(e);
+  auto& c = e.code;
+  const Reg64 va = e.use(a.inst.args[0]);
+  const int32_t displacement = a.displacement();
+  const uint32_t mask = (1u << a.m.align_log2) - 1;
+  const Reg64 scratch = mask ? e.temp() : va;
+  const Data d = a.store ? store_source(a) : load_destination(a, !mask);
+  if (mask) {
+    Xbyak::Label unaligned, done;
+    if (displacement & static_cast<int32_t>(mask)) {
+      c.lea(scratch.cvt32(), ptr[va + displacement]);
+      c.test(scratch.cvt8(), static_cast<uint8_t>(mask));
+    } else {
+      c.test(va.cvt8(), static_cast<uint8_t>(mask));
+    }
+    c.jnz(unaligned, Gen::T_NEAR);
+    c.L(done);
+    e.out_of_line([&e, &b, a, va, displacement, scratch, unaligned, inst = b.position()]() mutable {
+      // The access faults: an alignment fault, or the fault of the walk if that has priority.
+      BlockEmitter::Reposition at(b, inst);
+      e.code.L(unaligned);
+      put_va(e, va, displacement, scratch);
+      e.code.mov(e.state32(offsetof(CpuState, access_kind)), a.kind());
+      e.code.call(b.config.thunks->slow_access);
+      b.record_call_site();
+      e.code.ud2();   // an unaligned access of this kind never returns
+    });
+  }
+  const uint8_t* const at = c.getCurr();
+  const Xbyak::RegExp address = r14 + va + displacement;
+  if (a.store) move_to_memory(e, a.m, d, address);
+  else move_from_memory(e, a.m, d, address);
+  b.record_site(at, 1u << a.m.log2_bytes, a.store);
+  if (!mask) b.keep_flags();
+}
+
+void emit_soft(const Access& a) {
+  EmitContext& e = a.e;
+  auto& b = core(e);
+  auto& c = e.code;
+  constexpr int kPageBits = 12, kEntryBits = 4;
+  const uint32_t mask = (1u << a.m.align_log2) - 1;
+  const Reg64 host = e.use_copy(a.inst.args[0]);
+  if (a.displacement()) c.lea(host.cvt32(), ptr[host + a.displacement()]);
+  const Reg64 index = e.temp();
+  const Reg64 tag = e.temp();
+  Data d;
+  if (a.store) {
+    d = store_source(a);
+  } else {
+    d.simd = a.simd;
+    if (a.simd) d.xmm = e.xdefine();
+    else d.gpr = b.define_hinted_or(host);
+  }
+  c.mov(index.cvt32(), host.cvt32());
+  c.shr(index.cvt32(), kPageBits - kEntryBits);
+  c.and_(index.cvt32(), (b.config.soft_tlb_entries - 1) << kEntryBits);
+  const uint32_t bytes = 1u << a.m.log2_bytes;
+  // The tag to match: the page of the access's last aligned unit, with the low bits that must be zero. An access that
+  // crosses a page, or a misaligned one, matches no tag.
+  if (mask + 1 >= bytes) c.mov(tag.cvt32(), host.cvt32());
+  else c.lea(tag.cvt32(), ptr[host + (bytes - 1 - mask)]);
+  c.and_(tag.cvt32(), 0xfffff000u | mask);
+  const size_t tag_offset = a.store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
+  Xbyak::Label miss, done;
+  c.cmp(tag.cvt32(), dword[r14 + index + tag_offset]);
+  c.jne(miss, Gen::T_NEAR);
+  c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]);
+  if (a.store) move_to_memory(e, a.m, d, Xbyak::RegExp(host));
+  else move_from_memory(e, a.m, d, Xbyak::RegExp(host));
+  c.L(done);
+  e.out_of_line([&e, &b, a, host, d, miss, done, inst = b.position()]() mutable {
+    BlockEmitter::Reposition at(b, inst);
+    e.code.L(miss);
+    e.code.mov(e.state32(offsetof(CpuState, access_va)), host.cvt32());
+    slow_path(e, a.m, a.kind(), d);
+    e.code.jmp(done, Gen::T_NEAR);
+  });
+}
+
+void emit_access(EmitContext& e, const Inst& inst, bool store, bool simd) {
+  const Access a{e, inst, MemAccess::unpack(inst.imm), store, simd};
+  if (a.slow_only()) emit_slow_only(a);
+  else if (core(e).config.memory == MemoryMode::Window) emit_window(a);
+  else emit_soft(a);
+}
+
+// Exclusives go out of line except in windows: rare enough in compute code, and exact everywhere.
+void exclusive_slow(EmitContext& e, const Inst& inst, bool store) {
+  auto& b = core(e);
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  const Reg64 va = e.use(inst.args[0]);
+  put_va(e, va, 0, va);
+  Data d;
+  if (store) {
+    const Reg64 value = e.use(inst.args[1]);
+    if (m.log2_bytes == 3) e.code.mov(e.state64(offsetof(CpuState, access_value)), value);
+    else e.code.mov(e.state32(offsetof(CpuState, access_value)), value.cvt32());
+  }
+  const Reg64 result = b.define_overlapping();
+  e.code.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, store) | kAccessExclusive);
+  e.code.call(b.config.thunks->slow_access);
+  b.record_call_site();
+  if (!store && m.log2_bytes == 3) e.code.mov(result, e.state64(offsetof(CpuState, access_value)));
+  else e.code.mov(result.cvt32(), e.state32(offsetof(CpuState, access_value)));
+}
+
+void exclusive_load_window(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  auto& c = e.code;
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  const Reg64 va = e.use(inst.args[0]);
+  const Reg64 r = e.temp();
+  const uint32_t mask = (1u << m.log2_bytes) - 1;
+  if (mask) {
+    Xbyak::Label unaligned;
+    c.test(va.cvt8(), static_cast<uint8_t>(mask));
+    c.jnz(unaligned, Gen::T_NEAR);
+    e.out_of_line([&e, &b, m, va, unaligned, i = b.position()]() mutable {
+      BlockEmitter::Reposition at(b, i);
+      e.code.L(unaligned);
+      put_va(e, va, 0, va);
+      e.code.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, false) | kAccessExclusive);
+      e.code.call(b.config.thunks->slow_access);
+      b.record_call_site();
+      e.code.ud2();
+    });
+  }
+  const uint8_t* const at = c.getCurr();
+  Data d;
+  d.gpr = r;
+  move_from_memory(e, m, d, r14 + va);
+  b.record_site(at, 1u << m.log2_bytes, false);
+  c.mov(e.state64(offsetof(CpuState, monitor_value)), r);
+  c.mov(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
+  c.mov(e.state32(offsetof(CpuState, monitor_size)), 1u << m.log2_bytes);
+  c.mov(e.state8(offsetof(CpuState, monitor_armed)), 1);
+  e.define_as(r);
+}
+
+void exclusive_store_window(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  auto& c = e.code;
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  e.take(rax);
+  const Reg64 va = e.use(inst.args[0]);
+  const Reg64 value = e.use(inst.args[1]);
+  Xbyak::Label fail, done, slow;
+  // Not armed for this address and size: the slow path decides (alignment and translation faults come first).
+  c.cmp(e.state8(offsetof(CpuState, monitor_armed)), 1);
+  c.jne(slow, Gen::T_NEAR);
+  c.cmp(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
+  c.jne(slow, Gen::T_NEAR);
+  c.cmp(e.state32(offsetof(CpuState, monitor_size)), 1 << m.log2_bytes);
+  c.jne(slow, Gen::T_NEAR);
+  c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
+  const uint8_t* const at = c.getCurr();
+  c.lock();
+  const Xbyak::RegExp address = r14 + va;
+  switch (m.log2_bytes) {
+    case 0: c.cmpxchg(byte[address], value.cvt8()); break;
+    case 1: c.cmpxchg(word[address], value.cvt16()); break;
+    case 2: c.cmpxchg(dword[address], value.cvt32()); break;
+    default: c.cmpxchg(qword[address], value); break;
+  }
+  b.record_site(at, 1u << m.log2_bytes, true);
+  c.setne(al);
+  c.movzx(eax, al);
+  c.mov(e.state8(offsetof(CpuState, monitor_armed)), 0);
+  c.L(done);
+  e.define_as(rax);
+  e.out_of_line([&e, &b, m, va, value, slow, done, i = b.position()]() mutable {
+    BlockEmitter::Reposition at_(b, i);
+    auto& c = e.code;
+    c.L(slow);
+    put_va(e, va, 0, va);
+    if (m.log2_bytes == 3) c.mov(e.state64(offsetof(CpuState, access_value)), value);
+    else c.mov(e.state32(offsetof(CpuState, access_value)), value.cvt32());
+    c.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, true) | kAccessExclusive);
+    c.call(b.config.thunks->slow_access);
+    b.record_call_site();
+    c.mov(eax, e.state32(offsetof(CpuState, access_value)));
+    c.jmp(done, Gen::T_NEAR);
+  });
+}
+
+}  // namespace
+
+void emit_Load(EmitContext& e, const Inst& inst) { emit_access(e, inst, false, false); }
+void emit_Load64(EmitContext& e, const Inst& inst) { emit_access(e, inst, false, false); }
+void emit_LoadX32(EmitContext& e, const Inst& inst) { emit_access(e, inst, false, true); }
+void emit_LoadX64(EmitContext& e, const Inst& inst) { emit_access(e, inst, false, true); }
+void emit_LoadX128(EmitContext& e, const Inst& inst) { emit_access(e, inst, false, true); }
+void emit_Store(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, false); }
+void emit_Store64(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, false); }
+void emit_StoreX32(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
+void emit_StoreX64(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
+void emit_StoreX128(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
+
+void emit_LoadExclusive(EmitContext& e, const Inst& inst) {
+  if (core(e).config.memory == MemoryMode::Window) exclusive_load_window(e, inst);
+  else exclusive_slow(e, inst, false);
+}
+void emit_LoadExclusive64(EmitContext& e, const Inst& inst) { emit_LoadExclusive(e, inst); }
+void emit_StoreExclusive(EmitContext& e, const Inst& inst) {
+  if (core(e).config.memory == MemoryMode::Window) exclusive_store_window(e, inst);
+  else exclusive_slow(e, inst, true);
+}
+void emit_StoreExclusive64(EmitContext& e, const Inst& inst) { emit_StoreExclusive(e, inst); }
+void emit_ClearExclusive(EmitContext& e, const Inst&) { e.code.mov(e.state8(offsetof(CpuState, monitor_armed)), 0); }
+void emit_MemoryBarrier(EmitContext& e, const Inst&) { e.code.mfence(); }
+
+}  // namespace crosswalk::x64

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Why translated code left for the run loop (CpuState.exit_reason). Helpers called from translated code set
+// kExitException (or another non-zero reason) to leave the block after they have changed the state completely.
+#pragma once
+
+#include <cstdint>
+
+namespace crosswalk::x64 {
+
+enum ExitReason : uint32_t {
+  kExitNone = 0,        // still running
+  kExitLookup = 1,      // continue at r[15] through a lookup; nothing to link
+  kExitLink = 2,        // exit_argument = host address of the link's stub
+  kExitIndirect = 3,    // the jump cache missed
+  kExitPoll = 4,        // `pending` was set
+  kExitException = 5,   // the guest took an exception, or a helper changed r[15]
+};
+
+}  // namespace crosswalk::x64

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which host register holds what while translated code runs; see emit_context.h.
+#pragma once
+
+#include <cstdint>
+
+namespace crosswalk::x64 {
+
+// Host register numbers as in instruction encodings.
+enum HostReg : int8_t { kRax, kRcx, kRdx, kRbx, kRsp, kRbp, kRsi, kRdi, kR8, kR9, kR10, kR11, kR12, kR13, kR14, kR15 };
+
+// Guest registers that live in host registers at all times; -1: in CpuState only. R15 is never in a register.
+inline constexpr int8_t kPinned[15] = {kRbx, kRbp, kRdi, kR8, kR12, kR13, kR9, kR10, -1, -1, -1, -1, -1, kR11, -1};
+inline constexpr int8_t kMemBase = kR14, kState = kR15;
+inline constexpr int8_t kTemps[4] = {kRax, kRcx, kRdx, kRsi};
+
+// Flags of FaultSite.
+enum SiteFlags : uint8_t { kSiteWrite = 1, kSiteStandardMxcsr = 2, kSiteCall = 4 };
+
+// A host instruction that may fault on behalf of the guest, or the return address of a call out of translated code.
+struct FaultSite {
+  uint32_t offset;   // from the block's code
+  uint16_t guest;    // index of the guest instruction
+  uint8_t bytes;     // of the access; 0 for calls
+  uint8_t flags;
+};
+
+// A chained jump. The jump's rel32 goes to the stub until the engine links it.
+struct LinkSite {
+  uint32_t jump_offset;   // of the rel32
+  uint32_t id_offset;     // of the imm32 that the target page's id is compared with; 0: same page, no check
+  uint32_t stub_offset;
+  uint32_t target;        // VA | T
+};
+
+// How guest memory is reached.
+enum class MemoryMode : uint8_t { Window, SoftInline, SoftCall };
+
+}  // namespace crosswalk::x64

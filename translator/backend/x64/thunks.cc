@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/backend/x64/thunks.h"
+
+#include <cstddef>
+
+#include "translator/backend/x64/host_registers.h"
+
+namespace crosswalk::x64 {
+namespace {
+
+using namespace Xbyak::util;
+
+Xbyak::Address state32(size_t offset) { return dword[r15 + (static_cast<int>(offset) - kStateBias)]; }
+Xbyak::Address state64(size_t offset) { return qword[r15 + (static_cast<int>(offset) - kStateBias)]; }
+
+void spill_pinned(Xbyak::CodeGenerator& c) {
+  for (int n = 0; n < 15; n++)
+    if (kPinned[n] >= 0) c.mov(state32(offsetof(CpuState, r) + 4 * n), Xbyak::Reg32(kPinned[n]));
+}
+
+void load_pinned(Xbyak::CodeGenerator& c) {
+  for (int n = 0; n < 15; n++)
+    if (kPinned[n] >= 0) c.mov(Xbyak::Reg32(kPinned[n]), state32(offsetof(CpuState, r) + 4 * n));
+}
+
+// The guest's MXCSR must not be changed by C++ code, and C++ code must not run with the guest's rounding.
+void leave_guest_mxcsr(Xbyak::CodeGenerator& c) {
+  c.stmxcsr(state32(offsetof(CpuState, mxcsr)));
+  c.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));
+}
+
+}  // namespace
+
+Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
+  Thunks t{};
+  const Xbyak::Reg64 saved[] = {rbx, rbp, r12, r13, r14, r15};
+
+  c.align(16);
+  t.enter = c.getCurr<void (*)(CpuState*, const void*)>();
+  for (const auto& r : saved) c.push(r);
+  c.sub(rsp, 8);   // 16-byte alignment: 6 pushes + return address + 8
+  c.lea(r15, ptr[rdi + kStateBias]);
+  c.mov(state64(offsetof(CpuState, host_sp)), rsp);
+  c.stmxcsr(state32(offsetof(CpuState, host_mxcsr)));
+  c.ldmxcsr(state32(offsetof(CpuState, mxcsr)));
+  c.mov(r14, state64(offsetof(CpuState, mem_base)));
+  c.mov(rax, rsi);
+  load_pinned(c);
+  c.jmp(rax);
+
+  c.align(16);
+  Xbyak::Label no_spill;
+  t.exit_spill = c.getCurr();
+  spill_pinned(c);
+  c.L(no_spill);
+  c.stmxcsr(state32(offsetof(CpuState, mxcsr)));
+  c.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));
+  Xbyak::Label restore;
+  c.L(restore);
+  c.mov(rsp, state64(offsetof(CpuState, host_sp)));
+  c.add(rsp, 8);
+  for (int i = 5; i >= 0; i--) c.pop(saved[i]);
+  c.vzeroupper();
+  c.ret();
+
+  // From a fault handler: MXCSR still holds the guest's.
+  c.align(16);
+  t.exit_no_spill = c.getCurr();
+  c.jmp(no_spill, Xbyak::CodeGenerator::T_NEAR);
+
+  c.align(16);
+  t.call = c.getCurr();
+  spill_pinned(c);
+  leave_guest_mxcsr(c);
+  c.lea(rdi, ptr[r15 - kStateBias]);
+  for (int i = 0; i < 3; i++) {
+    const Xbyak::Reg32 argument[] = {esi, edx, ecx};
+    c.mov(argument[i], state32(offsetof(CpuState, call_args) + 4 * i));
+  }
+  c.sub(rsp, 8);
+  c.call(rax);
+  c.add(rsp, 8);
+  c.cmp(state32(offsetof(CpuState, exit_reason)), 0);
+  c.jne(restore, Xbyak::CodeGenerator::T_NEAR);
+  c.ldmxcsr(state32(offsetof(CpuState, mxcsr)));
+  c.mov(r14, state64(offsetof(CpuState, mem_base)));
+  load_pinned(c);
+  c.ret();
+
+  c.align(16);
+  t.call_pure = c.getCurr();
+  spill_pinned(c);
+  leave_guest_mxcsr(c);
+  for (int i = 0; i < 3; i++) {
+    const Xbyak::Reg32 argument[] = {edi, esi, edx};
+    c.mov(argument[i], state32(offsetof(CpuState, call_args) + 4 * i));
+  }
+  c.sub(rsp, 8);
+  c.call(rax);
+  c.add(rsp, 8);
+  c.ldmxcsr(state32(offsetof(CpuState, mxcsr)));
+  load_pinned(c);
+  c.ret();
+
+  c.align(16);
+  t.slow_access = c.getCurr();
+  const Xbyak::Reg64 temps[] = {rax, rcx, rdx, rsi};
+  for (const auto& r : temps) c.push(r);
+  spill_pinned(c);
+  c.sub(rsp, 16 * 16 + 8);
+  for (int i = 0; i < 16; i++) c.movups(xword[rsp + 16 * i], Xbyak::Xmm(i));
+  // MXCSR may be the standard one here; keep it as it is around the call.
+  c.stmxcsr(dword[rsp + 16 * 16]);
+  c.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));
+  c.lea(rdi, ptr[r15 - kStateBias]);
+  c.mov(rsi, ptr[rsp + 16 * 16 + 8 + 4 * 8]);
+  c.mov(rax, reinterpret_cast<uint64_t>(slow_access));
+  c.call(rax);
+  c.ldmxcsr(dword[rsp + 16 * 16]);
+  Xbyak::Label leave;
+  c.test(eax, eax);
+  c.jnz(leave, Xbyak::CodeGenerator::T_NEAR);
+  for (int i = 0; i < 16; i++) c.movups(Xbyak::Xmm(i), xword[rsp + 16 * i]);
+  c.add(rsp, 16 * 16 + 8);
+  load_pinned(c);
+  for (int i = 3; i >= 0; i--) c.pop(temps[i]);
+  c.ret();
+  c.L(leave);
+  // eax = 2: MXCSR holds the standard (Advanced SIMD) value, which goes back to its own field.
+  Xbyak::Label vfp;
+  c.cmp(eax, 2);
+  c.jne(vfp);
+  c.stmxcsr(state32(offsetof(CpuState, mxcsr_standard)));
+  c.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));
+  c.jmp(restore, Xbyak::CodeGenerator::T_NEAR);
+  c.L(vfp);
+  c.jmp(no_spill, Xbyak::CodeGenerator::T_NEAR);
+  return t;
+}
+
+}  // namespace crosswalk::x64

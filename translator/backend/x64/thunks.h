@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The fixed pieces of code around translated blocks: entry, exits, and the paths into C++.
+#pragma once
+
+#include <xbyak/xbyak.h>
+
+#include "translator/arm/cpu_state.h"
+
+namespace crosswalk::x64 {
+
+// uint64_t(CpuState*, return address in translated code). Non-zero: the guest took an exception, leave the block.
+using SlowAccess = uint64_t (*)(CpuState*, const uint8_t*);
+
+struct Thunks {
+  void (*enter)(CpuState*, const void* code);   // runs translated code until it exits
+  const uint8_t* exit_spill;      // from translated code: registers to CpuState, leave
+  const uint8_t* exit_no_spill;   // CpuState is already complete; resets rsp itself
+  const uint8_t* call;            // rax = function, cpu.call_args: calls it, result in rax; see emit_call
+  const uint8_t* call_pure;       // rax = function of cpu.call_args alone; result in rax
+  const uint8_t* slow_access;     // cpu.access_*: the out-of-line memory path; every register preserved
+};
+
+// Emits the thunks at the start of `code`.
+Thunks emit_thunks(Xbyak::CodeGenerator& code, SlowAccess slow_access);
+
+}  // namespace crosswalk::x64
