@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A CPU with a recording MMU and platform around it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "translator/arm/coprocessor.h"
+#include "translator/arm/reset.h"
+
+namespace crosswalk::arm::test {
+
+class RecordingMmu : public mmu::Mmu {
+ public:
+  void activate(CpuState&) override { log.push_back("activate"); }
+  mmu::Translation translate(CpuState&, uint32_t va, mmu::AccessKind kind, bool privileged) override {
+    log.push_back("translate " + std::to_string(va) + (kind == mmu::AccessKind::Store ? " store" : " load") +
+                  (privileged ? " privileged" : " user"));
+    return translation;
+  }
+  mmu::Translation fill(CpuState&, uint32_t, mmu::AccessKind) override { return translation; }
+  mmu::FaultOutcome window_fault(CpuState&, int64_t, uint32_t, bool, mmu::Translation&) override {
+    return mmu::FaultOutcome::GuestFault;
+  }
+  uint32_t fetch_page(CpuState&, uint32_t, uint32_t, mmu::Translation&) override { return 0; }
+  void flush_all(CpuState&) override { log.push_back("all"); }
+  void flush_asid(CpuState&, uint8_t asid) override { log.push_back("asid " + std::to_string(asid)); }
+  void flush_mva(CpuState&, uint32_t va, uint8_t asid) override {
+    log.push_back("mva " + std::to_string(va) + " " + std::to_string(asid));
+  }
+  void flush_mva_all_asids(CpuState&, uint32_t va) override { log.push_back("mvaa " + std::to_string(va)); }
+  void protect_code_page(uint64_t) override {}
+  void unprotect_code_page(uint64_t) override {}
+  void note_external_write(uint64_t, uint64_t) override {}
+  const mmu::Statistics& statistics() const override { return statistics_; }
+
+  mmu::Translation translation;
+  std::vector<std::string> log;
+
+ private:
+  mmu::Statistics statistics_;
+};
+
+class FakePlatform : public Platform {
+ public:
+  bool mmio_read(CpuState&, uint64_t, unsigned, uint64_t&) override { return false; }
+  bool mmio_write(CpuState&, uint64_t, unsigned, uint64_t) override { return false; }
+  bool firmware_call(CpuState&, bool) override { return false; }
+  bool semihosting(CpuState&) override { return false; }
+  void wait_for_interrupt(CpuState&) override {}
+  uint64_t counter() override { return now; }
+  void timers_changed(CpuState&) override { ++timer_changes; }
+
+  uint64_t now = 0;
+  int timer_changes = 0;
+};
+
+struct TestCpu {
+  explicit TestCpu(CpuModel model = CpuModel::CortexA15, uint32_t index = 0, uint32_t count = 1) {
+    reset_cpu(cpu, model, index, count);
+  }
+  TestCpu(const TestCpu&) = delete;   // context refers to the members
+  CpuState cpu{};
+  RecordingMmu mmu;
+  FakePlatform platform;
+  SystemContext context{cpu, mmu, platform};
+
+  // MRC/MCR by encoding, for tests: effects, kEffectUndefined where there is no row.
+  uint32_t read(unsigned coprocessor, unsigned crn, unsigned opc1, unsigned crm, unsigned opc2, uint64_t& value) {
+    const SystemRegister* row = find_system_register(coprocessor, crn, opc1, crm, opc2);
+    return row ? read_system_register(context, *row, value) : uint32_t{kEffectUndefined};
+  }
+  uint32_t write(unsigned coprocessor, unsigned crn, unsigned opc1, unsigned crm, unsigned opc2, uint64_t value) {
+    const SystemRegister* row = find_system_register(coprocessor, crn, opc1, crm, opc2);
+    return row ? write_system_register(context, *row, value) : uint32_t{kEffectUndefined};
+  }
+  uint32_t value(unsigned coprocessor, unsigned crn, unsigned opc1, unsigned crm, unsigned opc2) {
+    uint64_t v = 0xdeadbeefdeadbeef;
+    read(coprocessor, crn, opc1, crm, opc2, v);
+    return static_cast<uint32_t>(v);
+  }
+};
+
+}  // namespace crosswalk::arm::test
