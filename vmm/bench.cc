@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/bench.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <set>
+
+#include "vmm/bench_process.h"
+#include "vmm/bench_report.h"
+#include "vmm/exit_status.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+constexpr const char* kFirstUserOutput = "crosswalk: first user-space output";
+constexpr const char* kBootWorkload = "start_to_user_space";
+
+// The rows that the guest programs print (tests/guests/), in the order of the table.
+std::vector<Workload> known_workloads() {
+  std::vector<Workload> workloads;
+  for (const char* name : {"integer_alu", "crc32_bitwise", "qsort_ints", "matmul_float", "matmul_simd", "double_arithmetic",
+                           "interpreter", "recursive_calls", "pointer_calls", "pointer_chase_1m", "pointer_chase_64m",
+                           "memcpy_kib", "sha256_block"})
+    workloads.push_back({name, WorkloadGroup::Compute});
+  for (const char* name : {"getppid", "page_touch", "mprotect_pair", "fork_wait", "fork_cow_512", "pipe_round_trip", "fork_exec_wait"})
+    workloads.push_back({name, WorkloadGroup::System});
+  workloads.push_back({kBootWorkload, WorkloadGroup::Boot});
+  for (const char* name : {"flat_alu", "flat_load", "flat_store_load", "flat_float", "flat_calls", "flat_svc", "flat_device_read",
+                           "mmu_section_chase_256k", "mmu_section_chase_16m", "mmu_page_chase_256k", "mmu_page_chase_16m",
+                           "mmu_flush_all_touch_16", "mmu_flush_page_touch", "mmu_remap_page", "mmu_switch_space",
+                           "mmu_domain_change", "mmu_data_abort"})
+    workloads.push_back({name, WorkloadGroup::BareMetal});
+  return workloads;
+}
+
+bool in_linux(WorkloadGroup group) { return group != WorkloadGroup::BareMetal; }
+
+bool selected(const Workload& workload, const std::vector<std::string>& wanted) {
+  if (wanted.empty()) return true;
+  for (const std::string& word : wanted) {
+    if (word == workload.name || word == "all") return true;
+    switch (workload.group) {
+      case WorkloadGroup::Compute:
+        if (word == "compute" || word == "linux") return true;
+        break;
+      case WorkloadGroup::System:
+        if (word == "system" || word == "linux") return true;
+        break;
+      case WorkloadGroup::Boot:
+        if (word == "boot" || word == "linux") return true;
+        break;
+      case WorkloadGroup::BareMetal:
+        if (word == "bare") return true;
+        break;
+    }
+  }
+  return false;
+}
+
+// What one run is made of; the same for every engine.
+struct GuestImage {
+  std::string name;
+  std::string kernel, initrd, append;
+  bool needs_mmu = true;
+  std::vector<std::string> rows;  // workloads that a complete run prints
+};
+
+class Bench {
+ public:
+  Bench(const BenchOptions& options, std::string self, std::string images)
+      : options_(options), self_(std::move(self)), images_(std::move(images)) {}
+
+  int run() {
+    if (const std::string problem = prepare(); !problem.empty()) {
+      fmt::print(stderr, "crosswalk bench: {}\n", problem);
+      return kExitBadOptions;
+    }
+    for (unsigned round = 0; round < options_.repeat; ++round)
+      for (const GuestImage& image : guest_images_)
+        for (BenchEngine& engine : engines_) {
+          if (!engine.skipped.empty() || !can_run(engine, image) || failed_.contains({engine.name, image.name})) continue;
+          fmt::print(stderr, "bench: run {} of {}: {} in {}\n", round + 1, options_.repeat, image.name, engine.name);
+          run_once(engine, image, round);
+        }
+    fmt::print("{}", format_report(samples_, chosen_, engines_, baseline_));
+    std::fflush(stdout);
+    if (!options_.json_file.empty()) {
+      std::ofstream file(options_.json_file);
+      file << format_json(samples_, chosen_, engines_, baseline_);
+      if (!file.flush()) {
+        fmt::print(stderr, "crosswalk bench: cannot write --json file {}\n", options_.json_file);
+        return kExitInternalError;
+      }
+    }
+    return std::any_of(engines_.begin(), engines_.end(), [](const BenchEngine& engine) { return engine.failed; })
+               ? kExitInternalError
+               : kExitPoweredOff;
+  }
+
+ private:
+  // Returns what is wrong with the options or the host, or nothing.
+  std::string prepare() {
+    for (const std::string& word : options_.workloads) {
+      static constexpr const char* kGroupWords[] = {"all", "linux", "bare", "compute", "system", "boot"};
+      const std::vector<Workload> known = known_workloads();
+      if (std::find(std::begin(kGroupWords), std::end(kGroupWords), word) == std::end(kGroupWords) &&
+          std::none_of(known.begin(), known.end(), [&](const Workload& workload) { return workload.name == word; }))
+        return fmt::format("--workloads: unknown workload '{}'; give names from the table, or linux, bare, compute, system, boot, all", word);
+    }
+    for (const Workload& workload : known_workloads())
+      if (selected(workload, options_.workloads)) chosen_.push_back(workload);
+
+    std::vector<std::string> modes = options_.mmu_modes;
+    const bool chosen_by_default = modes.empty();
+    if (chosen_by_default) modes = {"soft-call", "soft", "mmap", "shadow", "ept"};
+    if (options_.baseline == "qemu" || options_.baseline == "native") {
+      engines_.push_back({options_.baseline, "", false});
+    } else if (!options_.baseline.empty()) {
+      return fmt::format("--baseline: unknown baseline '{}'; give qemu or native", options_.baseline);
+    }
+    for (const std::string& mode : modes) {
+      BenchEngine engine{mode, "", false};
+      if (mode == "shadow" || mode == "ept") engine.skipped = kvm_problem();
+      engines_.push_back(engine);
+    }
+    baseline_ = engines_.front().name;
+
+    make_guest_images();
+    for (const GuestImage& image : guest_images_)
+      for (const std::string& path : {image.kernel, image.initrd})
+        if (!path.empty() && !std::filesystem::is_regular_file(path))
+          return fmt::format("no guest image {}; run 'make guest', or name their folder with --images", path);
+    return "";
+  }
+
+  static std::string kvm_problem() {
+    const int fd = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    if (fd < 0) return "cannot open /dev/kvm";
+    ::close(fd);
+    return "";
+  }
+
+  void make_guest_images() {
+    GuestImage linux_image{"Linux", images_ + "/" + options_.kernel + "/vmlinuz", images_ + "/initrd-bench.gz", "", true, {}};
+    linux_image.append = fmt::format("console=ttyAMA0 quiet rdinit=/bench-linux -- --ms {}", options_.milliseconds);
+    GuestImage flat{"bench_flat", images_ + "/bare/bench_flat.bin", "", "", false, {}};
+    GuestImage mmu{"bench_mmu", images_ + "/bare/bench_mmu.bin", "", "", true, {}};
+    bool boot = false;
+    for (const Workload& workload : chosen_) {
+      if (workload.group == WorkloadGroup::Boot) {
+        boot = true;
+      } else if (in_linux(workload.group)) {
+        linux_image.rows.push_back(workload.name);
+        linux_image.append += " " + workload.name;
+      } else {
+        (workload.name.starts_with("flat_") ? flat : mmu).rows.push_back(workload.name);
+      }
+    }
+    if (boot && linux_image.rows.empty()) linux_image.append += " getppid";  // the program wants something to do
+    if (boot || !linux_image.rows.empty()) guest_images_.push_back(linux_image);
+    if (!flat.rows.empty()) guest_images_.push_back(flat);
+    if (!mmu.rows.empty()) guest_images_.push_back(mmu);
+  }
+
+  bool can_run(const BenchEngine& engine, const GuestImage& image) const {
+    if (engine.name == "native") return image.name == "Linux";
+    return engine.name != "flat" || !image.needs_mmu;
+  }
+
+  std::vector<std::string> command(const BenchEngine& engine, const GuestImage& image) const {
+    if (engine.name == "native") {
+      std::vector<std::string> arguments = {images_ + "/bench/bench-native", "--ms", std::to_string(options_.milliseconds)};
+      arguments.insert(arguments.end(), image.rows.begin(), image.rows.end());
+      return arguments;
+    }
+    std::vector<std::string> arguments;
+    const bool qemu = engine.name == "qemu";
+    const char* dashes = qemu ? "-" : "--";
+    if (qemu) {
+      arguments = {"qemu-system-arm", "-M", "virt", "-cpu", "cortex-a15", "-m", options_.memory, "-nographic", "-nodefaults",
+                   "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot", "-semihosting"};
+    } else {
+      arguments = {self_, "run", "--mmu", engine.name, "--memory", options_.memory};
+    }
+    arguments.insert(arguments.end(), {std::string(dashes) + "kernel", image.kernel});
+    if (!image.initrd.empty()) arguments.insert(arguments.end(), {std::string(dashes) + "initrd", image.initrd});
+    if (!image.append.empty()) arguments.insert(arguments.end(), {std::string(dashes) + "append", image.append});
+    return arguments;
+  }
+
+  void run_once(BenchEngine& engine, const GuestImage& image, unsigned round) {
+    const ProcessOutcome outcome = run_process(command(engine, image), options_.timeout_seconds);
+    std::vector<std::string> missing = image.rows;
+    std::vector<std::pair<std::string, double>> found;
+    for (const TimedLine& line : outcome.lines) {
+      if (line.text.starts_with("bench: ") && line.text != "bench: begin" && line.text != "bench: end 0")
+        fmt::print(stderr, "bench: {} in {}: {}\n", image.name, engine.name, line.text);
+      if (line.text == kFirstUserOutput) found.emplace_back(kBootWorkload, line.seconds * 1e9);
+      if (const auto row = parse_row(line.text)) {
+        found.push_back(*row);
+        std::erase(missing, row->first);
+      }
+    }
+    const bool complete = outcome.started && !outcome.timed_out && outcome.exit_status == 0 && missing.empty();
+    // Each row was checked by the guest before it was printed, so that those before a failure count too.
+    for (const auto& [name, nanoseconds] : found) samples_.add(engine.name, name, nanoseconds);
+    if (complete) return;
+    std::string why = outcome.timed_out ? fmt::format("no end after {} s", options_.timeout_seconds)
+                      : !missing.empty() && outcome.exit_status == 0
+                          ? fmt::format("no result of {}", fmt::join(missing, ", "))
+                          : fmt::format("exit status {}", outcome.exit_status);
+    if (!outcome.error_text.empty()) why += ": " + outcome.error_text;
+    // A mode that refuses its options before the guest prints anything is one that this host cannot run.
+    if (!outcome.started || (round == 0 && outcome.exit_status == kExitBadOptions && outcome.lines.empty())) {
+      engine.skipped = why;
+      return;
+    }
+    engine.failed = true;
+    failed_.insert({engine.name, image.name});
+    fmt::print(stderr, "bench: {} in {} failed: {}\n", image.name, engine.name, why);
+  }
+
+  // `name<TAB>nanoseconds`
+  std::optional<std::pair<std::string, double>> parse_row(const std::string& line) const {
+    const size_t tab = line.find('\t');
+    if (tab == std::string::npos) return std::nullopt;
+    double value = 0;
+    const auto [end, error] = std::from_chars(line.data() + tab + 1, line.data() + line.size(), value);
+    if (error != std::errc() || end != line.data() + line.size() || value <= 0) return std::nullopt;
+    return std::pair(line.substr(0, tab), value);
+  }
+
+  const BenchOptions& options_;
+  std::string self_, images_;
+  std::string baseline_;
+  std::vector<Workload> chosen_;
+  std::vector<BenchEngine> engines_;
+  std::vector<GuestImage> guest_images_;
+  std::set<std::pair<std::string, std::string>> failed_;  // (engine, image): not tried again
+  BenchSamples samples_;
+};
+
+}  // namespace
+
+int run_bench(const BenchOptions& options) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) {
+    fmt::print(stderr, "crosswalk bench: cannot find this executable: {}\n", error.message());
+    return kExitInternalError;
+  }
+  const std::string images = options.images.empty() ? (self.parent_path() / "guest").string() : options.images;
+  return Bench(options, self.string(), images).run();
+}
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Samples of the benchmark, and the table of their medians and ratios.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace crosswalk::vmm {
+
+enum class WorkloadGroup { Compute, System, Boot, BareMetal };
+
+struct Workload {
+  std::string name;
+  WorkloadGroup group;
+};
+
+// One column of the table: an MMU mode, QEMU, or the host itself.
+struct BenchEngine {
+  std::string name;
+  std::string skipped;  // why it could not run on this host; empty when it ran
+  bool failed = false;  // a wrong result, a crash or a time-out
+};
+
+class BenchSamples {
+ public:
+  void add(const std::string& engine, const std::string& workload, double nanoseconds) {
+    samples_[engine][workload].push_back(nanoseconds);
+  }
+  // Median of all samples, or 0 when there are none.
+  double median(const std::string& engine, const std::string& workload) const;
+  const std::vector<double>* all(const std::string& engine, const std::string& workload) const;
+
+ private:
+  std::map<std::string, std::map<std::string, std::vector<double>>> samples_;
+};
+
+// "12.3 ns", "4.56 ms": three significant digits.
+std::string format_time(double nanoseconds);
+
+// Geometric mean over a group's workloads of median(baseline) / median(engine), where both have samples; 0 when none.
+double geometric_mean_ratio(const BenchSamples& samples, const std::vector<Workload>& workloads, WorkloadGroup group,
+                            const std::string& baseline, const std::string& engine);
+
+// A table with a row for each workload and a column for each engine. Ratios are baseline time over engine time: above
+// 1 is faster than the baseline.
+std::string format_report(const BenchSamples& samples, const std::vector<Workload>& workloads,
+                          const std::vector<BenchEngine>& engines, const std::string& baseline);
+
+std::string format_json(const BenchSamples& samples, const std::vector<Workload>& workloads,
+                        const std::vector<BenchEngine>& engines, const std::string& baseline);
+
+}  // namespace crosswalk::vmm
