@@ -77,8 +77,8 @@ struct SystemRegister {
   bool plain_write() const { return write == nullptr && bytes != 0; }
 };
 
-// The row of an encoding, or null: UNDEFINED. MRC/MCR and MRC2/MCR2 differ in nothing the caller need know: the *2 forms
-// to coprocessors 14 and 15 are UNPREDICTABLE and may be treated as UNDEFINED.
+// The row of an encoding, or null: UNDEFINED. For MRC, MCR, MRRC and MCRR; the MRC2 forms to coprocessors 14 and 15 are
+// UNPREDICTABLE and may be treated as UNDEFINED.
 const SystemRegister* find_system_register(unsigned coprocessor, unsigned crn, unsigned opc1, unsigned crm,
                                            unsigned opc2);
 const SystemRegister* find_system_register_64(unsigned coprocessor, unsigned opc1, unsigned crm);

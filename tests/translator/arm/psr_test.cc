@@ -208,8 +208,9 @@ TEST(Banked, TableOfEncodings) {
   switch_mode(t.cpu, Mode::Supervisor);
   uint32_t v = 0;
   const struct { unsigned sysm; Mode mode; unsigned n; } rows[] = {
-      {5, Mode::User, 13},  {6, Mode::User, 14},   {8, Mode::Fiq, 8},    {12, Mode::Fiq, 12},       {13, Mode::Fiq, 13},
-      {14, Mode::Fiq, 14},  {16, Mode::Irq, 14},   {17, Mode::Irq, 13},  {20, Mode::Abort, 14},     {21, Mode::Abort, 13},
+      {5, Mode::User, 13},   {6, Mode::User, 14},   {8, Mode::Fiq, 8},   {12, Mode::Fiq, 12},
+      {13, Mode::Fiq, 13},   {14, Mode::Fiq, 14},   {16, Mode::Irq, 14}, {17, Mode::Irq, 13},
+      {20, Mode::Abort, 14}, {21, Mode::Abort, 13},
       {22, Mode::Undefined, 14}, {23, Mode::Undefined, 13}};
   for (const auto& row : rows) {
     EXPECT_EQ(mrs_banked(t.cpu, false, row.sysm, v), uint32_t{kEffectNone}) << row.sysm;
