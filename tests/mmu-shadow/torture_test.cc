@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/mmu-shadow/torture.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/mmu-shadow/test_memory.h"
+
+namespace crosswalk::mmu::test {
+namespace {
+
+constexpr uint64_t kRamSize = 64 << 20;
+
+void expect_agreement(const TortureResult& r, uint64_t seed) {
+  EXPECT_EQ(r.failure, "") << "seed " << seed;
+  // The test must have tested something.
+  EXPECT_GT(r.accesses, 0u);
+  EXPECT_GT(r.guest_faults, 0u);
+  EXPECT_GT(r.devices, 0u);
+  EXPECT_GT(r.required_flushes, 0u);
+  EXPECT_GT(r.code_writes, 0u);
+  EXPECT_GT(r.statistics.entries_removed, 0u);
+}
+
+TEST(Torture, Soft) {
+  const uint64_t seed = test_seed();
+  SoftAccessor accessor;
+  for (uint64_t i = 0; i < 12; i++) {
+    TestMemory memory(kRamSize);
+    MmuConfig config{.mode = i & 1 ? Mode::SoftCall : Mode::Soft, .max_spaces = i % 3 == 0 ? 3u : 64u};
+    const TortureResult r = run_torture(config, memory.ram, nullptr, accessor, seed + i, 40000);
+    expect_agreement(r, seed + i);
+    EXPECT_GT(r.statistics.soft_misses, 0u);
+    if (HasFailure()) return;
+  }
+}
+
+void torture_mmap(const MmuConfig& config, uint32_t max_maps, uint64_t runs, uint64_t steps) {
+  const uint64_t seed = test_seed();
+  SignalAccessor accessor;
+  for (uint64_t i = 0; i < runs; i++) {
+    TestMemory memory(kRamSize);
+    const auto backend = make_mmap_backend(memory.ram, max_maps);
+    const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, steps);
+    expect_agreement(r, seed + i);
+    EXPECT_GT(r.statistics.window_faults_installed, 0u);
+    if (max_maps != 0) {
+      EXPECT_GT(r.statistics.spaces_cleared, 0u);
+    }
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+TEST(Torture, MmapWindows) { torture_mmap({.mode = Mode::Mmap}, 0, 8, 40000); }
+
+TEST(Torture, MmapWindowsWithoutFillAround) { torture_mmap({.mode = Mode::Mmap, .fill_around = false}, 0, 4, 30000); }
+
+TEST(Torture, MmapWindowsInPiecesOf64K) { torture_mmap({.mode = Mode::Mmap, .fill_bytes = 64 << 10}, 0, 4, 30000); }
+
+TEST(Torture, FewMmapWindows) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 3}, 0, 4, 30000); }
+
+TEST(Torture, FewHostMappings) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 16}, 60, 4, 30000); }
+
+}  // namespace
+}  // namespace crosswalk::mmu::test
