@@ -51,6 +51,7 @@ class FakePlatform : public Platform {
   void wait_for_interrupt(CpuState&) override {}
   uint64_t counter() override { return now; }
   void timers_changed(CpuState&) override { ++timer_changes; }
+  void run_queued_work(CpuState& cpu) override { lower_line(cpu, kLineWork); }
 
   uint64_t now = 0;
   int timer_changes = 0;
