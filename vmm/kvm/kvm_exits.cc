@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The run loop of the KVM world: what is done outside the VM for each kind of exit.
+#include <asm/prctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <xmmintrin.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "vmm/fault_report.h"
+#include "vmm/kvm/kvm_world.h"
+
+namespace crosswalk::kvm {
+namespace {
+
+constexpr uint16_t kSyscallOpcode = 0x050f;   // 0f 05, little-endian
+
+uint64_t linux_system_call(uint64_t number, const kvm_regs& regs) {
+  uint64_t result = number;
+  register uint64_t r10 asm("r10") = regs.r10;
+  register uint64_t r8 asm("r8") = regs.r8;
+  register uint64_t r9 asm("r9") = regs.r9;
+  asm volatile("syscall"
+               : "+a"(result)
+               : "D"(regs.rdi), "S"(regs.rsi), "d"(regs.rdx), "r"(r10), "r"(r8), "r"(r9)
+               : "rcx", "r11", "memory");
+  return result;
+}
+
+}  // namespace
+
+void KvmWorld::run(void (*entry)(void*), void* argument, runtime::FaultHandler handler, void* context) {
+  try {
+    enter(entry, argument, handler, context);
+  } catch (const KvmError& error) {
+    const kvm_sregs sregs = vcpu_->get_sregs();
+    std::fprintf(stderr, "crosswalk: KVM world: %s\n  cs %04x cr2 %016llx cr3 %016llx fs base %016llx\n", error.what(),
+                 sregs.cs.selector, sregs.cr2, sregs.cr3, sregs.fs.base);
+    vmm::report_fault_and_abort(error.what(), failure_frame_);
+  }
+}
+
+void KvmWorld::execute(void (*fn)(void*), void* argument) {
+  if (inside()) return fn(argument);
+  run(fn, argument, [](void*, runtime::FaultFrame&) { return false; }, nullptr);
+}
+
+void KvmWorld::host_call(void (*fn)(void*), void* argument) {
+  if (!inside()) return fn(argument);
+  ring0::out_call(ring0::kPortHostCall, reinterpret_cast<uint64_t>(fn), reinterpret_cast<uint64_t>(argument));
+}
+
+KvmCounters KvmWorld::counters() const {
+  KvmCounters result = counters_;
+  result.upcalls = area_->upcalls;
+  return result;
+}
+
+void KvmWorld::enter(void (*entry)(void*), void* argument, runtime::FaultHandler handler, void* context) {
+  if (running_) throw KvmError("the KVM world is not reentrant");
+  running_ = true;
+  struct Leave {
+    bool& running;
+    ~Leave() { running = false; }
+  } leave{running_};
+  handler_ = handler;
+  handler_context_ = context;
+  area_->busy = 0;
+  area_->engine_mxcsr = _mm_getcsr() & ~0x3fu;   // control bits; no exceptions so far
+  asm("fnstcw %0" : "=m"(area_->engine_fcw));
+
+  unsigned long fs_base = 0, gs_base = 0;
+  syscall(SYS_arch_prctl, ARCH_GET_FS, &fs_base);
+  syscall(SYS_arch_prctl, ARCH_GET_GS, &gs_base);
+  user_sregs_.fs.base = fs_base;
+  user_sregs_.gs.base = gs_base;
+  vcpu_->set_sregs(user_sregs_);
+  kvm_regs& regs = vcpu_->regs();
+  regs = {};
+  regs.rip = stubs_.enter;
+  regs.rsp = engine_stack_top_;
+  regs.rdi = reinterpret_cast<uint64_t>(entry);
+  regs.rsi = reinterpret_cast<uint64_t>(argument);
+  regs.rflags = ring0::kEngineRflags;
+  vcpu_->mark_dirty();
+
+  uint64_t left = 0;
+  do {
+    if (left != 0) counters_.ticks_outside += __builtin_ia32_rdtsc() - left;
+    __atomic_store_n(&area_->inside, 1, __ATOMIC_SEQ_CST);
+    const Exit exit = vcpu_->run();
+    __atomic_store_n(&area_->inside, 0, __ATOMIC_SEQ_CST);
+    left = __builtin_ia32_rdtsc();
+    if (exit.kind == ExitKind::Interrupted) {
+      counters_.interrupted++;
+      continue;
+    }
+    counters_.exits++;
+    if (serve(exit)) return;
+  } while (true);
+}
+
+runtime::FaultFrame KvmWorld::frame_of_registers() {
+  const kvm_regs& r = vcpu_->regs();
+  return {.gpr = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14,
+                  r.r15},
+          .rip = r.rip,
+          .address = 0,
+          .write = false,
+          .address_valid = false};
+}
+
+void KvmWorld::fail(const std::string& what, const runtime::FaultFrame& frame) {
+  failure_frame_ = frame;
+  throw KvmError(what);
+}
+
+// Returns true when the engine function is done.
+bool KvmWorld::serve(const Exit& exit) {
+  switch (exit.kind) {
+    case ExitKind::Port: break;
+    case ExitKind::Interrupted: return false;
+    case ExitKind::HostFault: serve_host_fault(); return false;
+    case ExitKind::Mmio:
+    case ExitKind::Shutdown:
+    case ExitKind::FailEntry:
+    case ExitKind::InternalError:
+    case ExitKind::Unexpected:
+    case ExitKind::Error: fail(describe(exit), frame_of_registers());
+  }
+  kvm_regs& regs = vcpu_->regs();
+  switch (exit.port) {
+    case ring0::kPortDone: return true;
+    case ring0::kPortSyscall:
+      if (syscall_entry_ == SyscallEntry::Unknown) {
+        syscall_entry_ = vcpu_->get_sregs().cs.dpl == 0 ? SyscallEntry::LstarCpl0 : SyscallEntry::LstarCpl3;
+      }
+      regs.rax = system_call(regs.rax, regs);
+      if (syscall_entry_ == SyscallEntry::LstarCpl3) {
+        regs.rip = regs.rcx;
+        regs.rflags = regs.r11;
+      }   // else SYSRET follows, and rcx and r11 are as it wants them
+      vcpu_->mark_dirty();
+      return false;
+    case ring0::kPortMap:
+      regs.rax = resolve(regs.rdi);
+      vcpu_->mark_dirty();
+      return false;
+    case ring0::kPortHostCall:
+      counters_.host_calls++;
+      reinterpret_cast<void (*)(void*)>(regs.rdi)(reinterpret_cast<void*>(regs.rsi));
+      return false;
+    case ring0::kPortFlush: {
+      ring0::Cr4 cr4 = std::bit_cast<ring0::Cr4>(static_cast<uint64_t>(user_sregs_.cr4));
+      cr4.pge = !cr4.pge;
+      user_sregs_.cr4 = ring0::raw(cr4);
+      vcpu_->set_sregs(user_sregs_);
+      counters_.flush_exits++;
+      return false;
+    }
+    case ring0::kPortNestedFault: {
+      const ring0::ExceptionFrame& frame = *exception_frame_;
+      const uint64_t address = regs.rax;
+      counters_.nested_faults++;
+      regs.rax = frame.rax;
+      regs.rip = frame.rip;
+      regs.rsp = frame.rsp;
+      regs.rflags = frame.rflags;
+      if (in_window_range(address) || !resolve(address)) {
+        runtime::FaultFrame failure = frame_of_registers();
+        failure.address = address;
+        failure.address_valid = true;
+        failure.write = (frame.error & ring0::kPageFaultWrite) != 0;
+        fail("page fault inside the fault handler", failure);
+      }
+      vcpu_->mark_dirty();
+      return false;
+    }
+    case ring0::kPortRefused: {
+      runtime::FaultFrame failure{.gpr = {},
+                                  .rip = area_->rip,
+                                  .address = area_->address,
+                                  .write = (area_->error & ring0::kPageFaultWrite) != 0};
+      std::memcpy(failure.gpr, area_->gpr, sizeof failure.gpr);
+      fail("unexpected page fault in the engine", failure);
+    }
+    default:
+      if (exit.port >= ring0::kPortVector && exit.port < ring0::kPortVector + ring0::kVectors) {
+        serve_vector(static_cast<uint8_t>(exit.port - ring0::kPortVector));
+        return false;
+      }
+      fail(describe(exit), frame_of_registers());
+  }
+}
+
+// An exception whose stub exited at CPL 0. Resumption is by the stub's IRETQ with the ExceptionFrame.
+void KvmWorld::serve_vector(uint8_t vector) {
+  kvm_regs& regs = vcpu_->regs();
+  ring0::ExceptionFrame& frame = *exception_frame_;
+  runtime::FaultFrame fault = frame_of_registers();
+  const bool from_engine = vector != ring0::kVectorDoubleFault && frame.cs == ring0::kUserCode;
+  if (from_engine) {
+    fault.rip = frame.rip;
+    fault.gpr[4] = frame.rsp;
+  }
+  if (from_engine && vector == ring0::kVectorPageFault) {
+    counters_.page_fault_exits++;
+    fault.address = vcpu_->get_sregs().cr2;
+    fault.address_valid = true;
+    fault.write = (frame.error & ring0::kPageFaultWrite) != 0;
+    if (!in_window_range(fault.address) && resolve(fault.address)) return;
+    if (area_->busy != 0) fail("page fault inside the fault handler", fault);
+    std::memcpy(area_->gpr, fault.gpr, sizeof fault.gpr);
+    area_->rip = frame.rip;
+    area_->rflags = frame.rflags;
+    area_->address = fault.address;
+    area_->error = frame.error;
+    frame.rip = stubs_.upcall_saved;
+    frame.rsp = fault_stack_top_;
+    frame.rflags = ring0::kEngineRflags;
+    return;
+  }
+  // Some KVMs do not let SYSCALL enter LSTAR at CPL 3: it raises #GP or #UD there.
+  if (from_engine && (vector == ring0::kVectorGeneralProtection || vector == ring0::kVectorInvalidOpcode)) {
+    uint16_t opcode;
+    std::memcpy(&opcode, reinterpret_cast<const void*>(frame.rip), sizeof opcode);
+    if (opcode == kSyscallOpcode) {
+      syscall_entry_ = SyscallEntry::Exception;
+      frame.rip += sizeof opcode;
+      regs.rax = system_call(regs.rax, regs);
+      regs.rcx = frame.rip;
+      regs.r11 = frame.rflags;
+      vcpu_->mark_dirty();
+      return;
+    }
+  }
+  fail("exception vector " + std::to_string(vector) + (from_engine ? " in the engine" : " at CPL 0") +
+           (ring0::has_error_code(vector) ? ", error code " + std::to_string(frame.error) : ""),
+       fault);
+}
+
+// The engine's page tables allow the access and the host's do not. The handler runs outside the VM, on the same
+// thread and the same memory: what it does about it is system calls.
+void KvmWorld::serve_host_fault() {
+  counters_.host_faults++;
+  runtime::FaultFrame frame = frame_of_registers();
+  const uint64_t arena = reinterpret_cast<uint64_t>(arena_);
+  if (frame.rip - arena < kRegionBytes) fail("host fault in the world's own code", frame);
+  if (area_->busy != 0) fail("host fault inside the fault handler", frame);
+  if (handler_ == nullptr || !handler_(handler_context_, frame)) {
+    fail("unexpected access to host memory that is not mapped or is read-only", frame);
+  }
+  kvm_regs& r = vcpu_->regs();
+  const auto& g = frame.gpr;
+  r.rax = g[0], r.rcx = g[1], r.rdx = g[2], r.rbx = g[3], r.rsp = g[4], r.rbp = g[5], r.rsi = g[6], r.rdi = g[7];
+  r.r8 = g[8], r.r9 = g[9], r.r10 = g[10], r.r11 = g[11], r.r12 = g[12], r.r13 = g[13], r.r14 = g[14], r.r15 = g[15];
+  r.rip = frame.rip;
+  vcpu_->mark_dirty();
+}
+
+uint64_t KvmWorld::system_call(uint64_t number, const kvm_regs& regs) {
+  counters_.system_calls++;
+  switch (number) {
+    // They would return in a second flow of control, or change registers of this thread that the VM has its own of.
+    case SYS_clone:
+    case SYS_clone3:
+    case SYS_fork:
+    case SYS_vfork:
+    case SYS_rt_sigreturn:
+    case SYS_arch_prctl: return static_cast<uint64_t>(-ENOSYS);
+    default: return linux_system_call(number, regs);
+  }
+}
+
+// Makes the region of a faulting address reachable. Returns false when that cannot be what is wrong.
+bool KvmWorld::resolve(uint64_t address) {
+  const uint64_t region = address >> 30;
+  if (region >= kRegions || region_gpa_[region] != 0) return false;
+  uint8_t resident;
+  void* page = reinterpret_cast<void*>(address & ~(ring0::kPageBytes - 1));
+  if (mincore(page, ring0::kPageBytes, &resident) != 0) return false;   // ENOMEM: nothing is mapped there
+  try {
+    add_regions(region, 1);
+  } catch (const KvmError& error) {
+    fail(error.what(), frame_of_registers());
+  }
+  counters_.regions_added++;
+  return true;
+}
+
+// Runs inside the VM, called by ring0's upcall with the faulting state in the UpcallArea.
+bool KvmWorld::upcall(void* self) {
+  auto& world = *static_cast<KvmWorld*>(self);
+  ring0::UpcallArea& area = *world.area_;
+  if (!world.in_window_range(area.address) && ring0::out_call(ring0::kPortMap, area.address, 0) != 0) return true;
+  runtime::FaultFrame frame{.gpr = {},
+                            .rip = area.rip,
+                            .address = area.address,
+                            .write = (area.error & ring0::kPageFaultWrite) != 0};
+  std::memcpy(frame.gpr, area.gpr, sizeof frame.gpr);
+  if (world.handler_ == nullptr || !world.handler_(world.handler_context_, frame)) return false;
+  std::memcpy(area.gpr, frame.gpr, sizeof frame.gpr);
+  area.rip = frame.rip;
+  return true;
+}
+
+}  // namespace crosswalk::kvm

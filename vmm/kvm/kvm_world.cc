@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Making the VM: arena, page tables, vCPU state, and which mechanisms work on this host. The run loop is in
+// kvm_exits.cc.
+#include "vmm/kvm/kvm_world.h"
+
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+namespace crosswalk::kvm {
+namespace {
+
+using ring0::kLargePageBytes;
+using ring0::kPageBytes;
+
+// Offsets in the arena. Pages not listed are not mapped inside the VM: they guard the stacks.
+constexpr uint64_t kSystemPages = 0;                    // GDT, TSS, IDT: supervisor
+constexpr uint64_t kSupervisorCode = 3 * kPageBytes;    // supervisor
+constexpr uint64_t kDoubleFaultStack = 4 * kPageBytes;  // supervisor
+constexpr uint64_t kSupervisorEnd = 5 * kPageBytes;
+constexpr uint64_t kExceptionStack = 0x10000;           // RSP0: one page, readable at CPL 3
+constexpr uint64_t kUserCode = 0x11000;
+constexpr uint64_t kUpcallArea = 0x12000;
+constexpr uint64_t kUserEnd = 0x20000;
+constexpr uint64_t kTestPage = 0x30000;                 // mapped by the self-test's fault handler only
+constexpr uint64_t kFaultStack = 0x100000 + kPageBytes;
+constexpr uint64_t kFaultStackEnd = 0x200000;
+constexpr uint64_t kEngineStack = 0x200000 + kPageBytes;
+constexpr uint64_t kLowerHalfEnd = 0x7ffffffff000;      // Linux's TASK_SIZE_MAX with 4-level paging
+static_assert(kUpcallArea + sizeof(ring0::UpcallArea) <= kUserEnd);
+static_assert(sizeof(ring0::ExceptionFrame) == 7 * 8);
+
+uint64_t round_up(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
+
+// x87, SSE, AVX and AVX-512 state (SDM volume 1, 13.1), as far as the host's XCR0 enables it.
+uint64_t host_xsave_mask() {
+  unsigned a, b, c, d;
+  constexpr unsigned kOsxsave = 1u << 27;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & kOsxsave)) return 0;
+  uint32_t low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low & 0xe7;
+}
+
+const kvm_cpuid_entry2* find_leaf(const std::vector<kvm_cpuid_entry2>& cpuid, uint32_t function, uint32_t index = 0) {
+  for (const auto& entry : cpuid) {
+    if (entry.function == function && entry.index == index) return &entry;
+  }
+  return nullptr;
+}
+
+kvm_segment segment(uint16_t selector, uint8_t type, bool code) {
+  kvm_segment s = {};
+  s.limit = 0xffffffff, s.selector = selector, s.type = type, s.present = 1, s.dpl = selector & 3, s.s = 1, s.g = 1;
+  s.l = code, s.db = !code;
+  return s;
+}
+
+}  // namespace
+
+// Page-table pages from the arena: a bump pointer and a free list. Fresh and released pages are all zeroes.
+class KvmWorld::Pool final : public ring0::PageAllocator {
+ public:
+  Pool(uint8_t* host, uint64_t gpa, uint64_t bytes) : host_(host), gpa_(gpa), bytes_(bytes) {}
+  uint64_t allocate() override {
+    if (!free_.empty()) {
+      const uint64_t page = free_.back();
+      free_.pop_back();
+      return page;
+    }
+    if (used_ == bytes_) return 0;
+    used_ += kPageBytes;
+    return gpa_ + used_ - kPageBytes;
+  }
+  void release(uint64_t physical) override { free_.push_back(physical); }
+  uint64_t* at(uint64_t physical) const override { return reinterpret_cast<uint64_t*>(host_ + (physical - gpa_)); }
+
+ private:
+  uint8_t* host_;
+  uint64_t gpa_, bytes_, used_ = 0;
+  std::vector<uint64_t> free_;
+};
+
+KvmWorld::KvmWorld(const KvmOptions& options) : vm_(system_), options_(options) {}
+
+KvmWorld::~KvmWorld() {
+  if (arena_ != nullptr) munmap(arena_, kRegionBytes);
+  if (region_gpa_ != nullptr) munmap(region_gpa_, kRegions * sizeof(uint64_t));
+}
+
+std::unique_ptr<KvmWorld> KvmWorld::create(const KvmOptions& options, std::string& error) {
+  error = why_kvm_is_unusable();
+  if (!error.empty()) return nullptr;
+  try {
+    std::unique_ptr<KvmWorld> world(new KvmWorld(options));
+    const auto cpuid = world->system_.supported_cpuid();
+    const int slots = world->system_.check_extension(KVM_CAP_NR_MEMSLOTS);
+    world->slot_limit_ = slots > 0 ? static_cast<uint32_t>(slots) : 32;
+    const auto* sizes = find_leaf(cpuid, 0x80000008);
+    const unsigned physical_bits = sizes != nullptr && (sizes->eax & 0xff) != 0 ? sizes->eax & 0xff : 36;
+    world->gpa_limit_ = uint64_t{1} << std::min(physical_bits, 52u);
+    world->build_arena();
+    world->map_arena();
+    world->set_up_vcpu(cpuid);
+    world->map_present_regions();
+    world->choose_mechanisms();
+    world->measure_cpl0();
+    world->counters_ = {};
+    world->area_->upcalls = 0;
+    return world;
+  } catch (const KvmError& failure) {
+    error = std::string("cannot make the KVM world: ") + failure.what();
+    return nullptr;
+  }
+}
+
+void KvmWorld::build_arena() {
+  void* table = mmap(nullptr, kRegions * sizeof(uint64_t), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (table == MAP_FAILED) throw KvmError(std::string("mmap of the region table: ") + std::strerror(errno));
+  region_gpa_ = static_cast<uint64_t*>(table);
+
+  const uint64_t stack_end = round_up(kEngineStack + options_.engine_stack_bytes, kLargePageBytes);
+  const uint64_t used = stack_end + kLargePageBytes + round_up(options_.page_table_bytes, kLargePageBytes);
+  if (used > kRegionBytes) throw KvmError("page_table_bytes and engine_stack_bytes must stay below 1 GiB together");
+  // One whole region, aligned: reserve two, keep one.
+  void* memory = mmap(nullptr, 2 * kRegionBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw KvmError(std::string("mmap of the arena: ") + std::strerror(errno));
+  const uint64_t start = reinterpret_cast<uint64_t>(memory), base = round_up(start, kRegionBytes);
+  if (base != start) munmap(memory, base - start);
+  munmap(reinterpret_cast<void*>(base + kRegionBytes), start + kRegionBytes - base);
+  arena_ = reinterpret_cast<uint8_t*>(base);
+  if (mprotect(arena_, used, PROT_READ | PROT_WRITE) != 0) {
+    throw KvmError(std::string("mprotect of the arena: ") + std::strerror(errno));
+  }
+  area_ = reinterpret_cast<ring0::UpcallArea*>(arena_ + kUpcallArea);
+  area_->handler = &KvmWorld::upcall;
+  area_->handler_argument = this;
+  const uint64_t rsp0 = base + kExceptionStack + kPageBytes;
+  exception_frame_ = reinterpret_cast<ring0::ExceptionFrame*>(rsp0 - sizeof(ring0::ExceptionFrame));
+  fault_stack_top_ = base + kFaultStackEnd;
+  engine_stack_top_ = base + stack_end;
+}
+
+void KvmWorld::map_arena() {
+  const uint64_t base = reinterpret_cast<uint64_t>(arena_), gpa = next_gpa_;
+  vm_.add_slot(next_slot_++, gpa, base, kRegionBytes);
+  next_gpa_ += kRegionBytes;
+  region_gpa_[base >> 30] = gpa;
+  const uint64_t stack_end = engine_stack_top_ - base;
+  const uint64_t pool_offset = stack_end + kLargePageBytes;
+  const uint64_t pool_bytes = round_up(options_.page_table_bytes, kLargePageBytes);
+  pool_ = std::make_unique<Pool>(arena_ + pool_offset, gpa + pool_offset, pool_bytes);
+  tables_ = std::make_unique<ring0::PageTables>(*pool_);
+  const struct {
+    uint64_t begin, end;
+    bool user;
+  } parts[] = {{kSystemPages, kSupervisorEnd, false},
+               {kExceptionStack, kUserEnd, true},
+               {kFaultStack, kFaultStackEnd, true},
+               {kEngineStack, stack_end, true},
+               {pool_offset, pool_offset + pool_bytes, true}};
+  ring0::Invalidations none;
+  for (const auto& part : parts) {
+    if (!tables_->map(base + part.begin, gpa + part.begin, part.end - part.begin, {.user = part.user}, none)) {
+      throw KvmError("page_table_bytes is too small for the arena's own tables");
+    }
+  }
+}
+
+void KvmWorld::install_stubs(uint64_t xsave_mask) {
+  const ring0::StubConfig config{.area = area_,
+                                 .exception_frame = exception_frame_,
+                                 .fault_stack_top = fault_stack_top_,
+                                 .xsave_mask = xsave_mask};
+  stubs_ = ring0::generate_stubs(config, arena_ + kSupervisorCode, arena_ + kUserCode);
+  const uint64_t base = reinterpret_cast<uint64_t>(arena_);
+  system_pages_ = ring0::build_system_pages(arena_ + kSystemPages, stubs_, base + kExceptionStack + kPageBytes,
+                                            base + kDoubleFaultStack + kPageBytes);
+}
+
+void KvmWorld::set_up_vcpu(const std::vector<kvm_cpuid_entry2>& cpuid) {
+  const int run_bytes =
+      checked_ioctl(system_.fd().get(), KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE");
+  vcpu_ = std::make_unique<Vcpu>(vm_.fd().get(), static_cast<size_t>(run_bytes), 0);
+  vcpu_->set_cpuid(cpuid);
+  const uint64_t mask = host_xsave_mask();
+  install_stubs(mask);
+
+  ring0::Cr4 cr4;
+  constexpr uint32_t kXsave = 1u << 26, kFsgsbase = 1u << 0;
+  const auto* leaf1 = find_leaf(cpuid, 1);
+  const auto* leaf7 = find_leaf(cpuid, 7);
+  // A KVM that hides XSAVE from its guests refuses CR4.OSXSAVE; the host's setting then stays in force at CPL 3.
+  cr4.osxsave = leaf1 != nullptr && (leaf1->ecx & kXsave) != 0 && mask != 0;
+  cr4.fsgsbase = leaf7 != nullptr && (leaf7->ebx & kFsgsbase) != 0;
+  const bool osxsave = cr4.osxsave;
+
+  user_sregs_ = vcpu_->get_sregs();
+  user_sregs_.cr0 = ring0::raw(ring0::Cr0{});
+  user_sregs_.cr4 = ring0::raw(cr4);
+  user_sregs_.cr3 = tables_->root();
+  user_sregs_.efer = ring0::raw(ring0::Efer{});
+  user_sregs_.cs = segment(ring0::kUserCode, ring0::kTypeCode, true);
+  user_sregs_.ss = user_sregs_.ds = user_sregs_.es = user_sregs_.fs = user_sregs_.gs =
+      segment(ring0::kUserData, ring0::kTypeData, false);
+  user_sregs_.gdt = {system_pages_.gdt, ring0::SystemPages::kGdtLimit, {}};
+  user_sregs_.idt = {system_pages_.idt, ring0::SystemPages::kIdtLimit, {}};
+  user_sregs_.tr = {};
+  user_sregs_.tr.base = system_pages_.tss;
+  user_sregs_.tr.limit = ring0::SystemPages::kTssLimit;
+  user_sregs_.tr.selector = ring0::kTaskState;
+  user_sregs_.tr.type = ring0::kTypeBusyTss64;
+  user_sregs_.tr.present = 1;
+  vcpu_->set_sregs(user_sregs_);
+
+  constexpr uint32_t kMsrStar = 0xc0000081, kMsrLstar = 0xc0000082, kMsrFmask = 0xc0000084;
+  vcpu_->set_msr(kMsrStar, ring0::kStar, "IA32_STAR");
+  vcpu_->set_msr(kMsrLstar, stubs_.syscall, "IA32_LSTAR");
+  vcpu_->set_msr(kMsrFmask, 0, "IA32_FMASK");
+  if (osxsave) {
+    const auto* leaf13 = find_leaf(cpuid, 13);
+    const uint64_t supported = leaf13 != nullptr ? leaf13->eax : 0;
+    if ((mask & supported) != mask) install_stubs(mask & supported);
+    if (!vcpu_->set_xcr0(mask & supported)) throw KvmError("KVM_SET_XCRS: refuses the host's XCR0");
+  }
+  tsc_is_exact_ = vcpu_->clear_tsc_offset();
+  if (!tsc_is_exact_) {
+    constexpr uint32_t kMsrTsc = 0x10;
+    vcpu_->set_msr(kMsrTsc, __builtin_ia32_rdtsc(), "IA32_TIME_STAMP_COUNTER");
+  }
+}
+
+void KvmWorld::map_present_regions() {
+  FILE* maps = std::fopen("/proc/self/maps", "r");
+  if (maps == nullptr) throw KvmError(std::string("/proc/self/maps: ") + std::strerror(errno));
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  char line[512];
+  bool line_start = true;
+  while (std::fgets(line, sizeof line, maps) != nullptr) {
+    unsigned long begin, end;
+    char permissions[5];
+    const bool parse = line_start;
+    line_start = std::strchr(line, '\n') != nullptr;   // a long path name comes in several pieces
+    if (!parse || std::sscanf(line, "%lx-%lx %4s", &begin, &end, permissions) != 3) continue;
+    // Reservations are mapped when they turn out to be used.
+    const bool reservation = permissions[0] != 'r' || end - begin > (uint64_t{64} << 30);
+    if (!reservation && end <= kLowerHalfEnd) ranges.emplace_back(begin, end);
+  }
+  std::fclose(maps);
+  for (const auto& [begin, end] : ranges) {
+    for (uint64_t region = begin >> 30; region <= (end - 1) >> 30; region++) {
+      if (region_gpa_[region] == 0) add_regions(region, 1);
+    }
+  }
+}
+
+void KvmWorld::add_regions(uint64_t first, uint64_t count) {
+  const uint64_t va = first << 30;
+  const uint64_t bytes = std::min(count << 30, kLowerHalfEnd - va);
+  if (next_slot_ == slot_limit_) {
+    throw KvmError("all " + std::to_string(slot_limit_) + " memory slots are in use; use fewer windows or another --mmu");
+  }
+  if (next_gpa_ + (count << 30) > gpa_limit_) {
+    throw KvmError("guest-physical address space is used up; use fewer windows or another --mmu");
+  }
+  const uint64_t gpa = next_gpa_;
+  vm_.add_slot(next_slot_, gpa, va, bytes);
+  next_slot_++;
+  next_gpa_ += count << 30;
+  ring0::Invalidations changed;
+  if (!tables_->map(va, gpa, bytes, {}, changed)) throw KvmError("page-table memory is used up: raise page_table_bytes");
+  for (uint64_t i = 0; i < count; i++) region_gpa_[first + i] = gpa + (i << 30);
+}
+
+bool KvmWorld::ensure_mapped(uint64_t address, uint64_t bytes, std::string& error) {
+  struct Call {
+    KvmWorld* self;
+    uint64_t address, bytes;
+    std::string* error;
+    bool ok;
+  } call{this, address, bytes, &error, true};
+  const auto add_missing = [](void* argument) {
+    auto& c = *static_cast<Call*>(argument);
+    try {
+      const uint64_t end = (c.address + c.bytes - 1) >> 30;
+      for (uint64_t first = c.address >> 30; first <= end;) {
+        uint64_t count = 0;
+        while (first + count <= end && c.self->region_gpa_[first + count] == 0) count++;
+        if (count > 0) c.self->add_regions(first, count);
+        first += count + (count == 0);
+      }
+    } catch (const KvmError& failure) {
+      *c.error = failure.what();
+      c.ok = false;
+    }
+  };
+  if (bytes == 0 || address >= kLowerHalfEnd || bytes > kLowerHalfEnd - address) {
+    error = "address range outside of user space";
+    return false;
+  }
+  bool all = true;
+  for (uint64_t region = address >> 30; region <= (address + bytes - 1) >> 30; region++) {
+    all = all && region_gpa_[region] != 0;
+  }
+  if (!all) host_call(add_missing, &call);
+  return call.ok;
+}
+
+void KvmWorld::add_window_range(uint64_t base, uint64_t bytes) { window_ranges_.push_back({base, base + bytes}); }
+
+void KvmWorld::remove_window_range(uint64_t base) {
+  std::erase_if(window_ranges_, [&](const Range& range) { return range.base == base; });
+}
+
+bool KvmWorld::in_window_range(uint64_t address) const {
+  for (const Range& range : window_ranges_) {
+    if (address >= range.base && address < range.end) return true;
+  }
+  return false;
+}
+
+void KvmWorld::invalidate(ring0::Invalidations& changed) {
+  if (changed.empty()) return;
+  if (!gate_flush_) {
+    ring0::out_call(ring0::kPortFlush, 0, 0);
+  } else if (changed.all()) {
+    ring0::invalidate_all(tables_->root());
+    counters_.gate_flushes++;
+  } else {
+    for (const uint64_t va : changed) ring0::invalidate_address(va);
+    counters_.gate_flushes++;
+  }
+  changed.clear();
+}
+
+namespace {
+
+// The self-test: touches the test page four times, dropping the translation in between in each way.
+struct SelfTest {
+  KvmWorld* world;
+  uint64_t page, gpa;
+  int faults = 0;
+  bool single_ok = false, all_ok = false;
+};
+
+void self_test_entry(void* argument) {
+  auto& test = *static_cast<SelfTest*>(argument);
+  auto* word = reinterpret_cast<volatile uint32_t*>(test.page);
+  const auto drop = [&](bool all) {
+    ring0::Invalidations changed;
+    test.world->page_tables().unmap(test.page, kPageBytes, changed);
+    if (all) changed.add_all();
+    test.world->invalidate(changed);
+  };
+  *word = 1;
+  *word = 2;
+  drop(false);
+  *word = 3;
+  test.single_ok = test.faults == 2;
+  drop(true);
+  *word = 4;
+  test.all_ok = test.faults == 3;
+  drop(true);
+  getpid();   // notices how SYSCALL comes out
+}
+
+bool self_test_fault(void* context, runtime::FaultFrame& frame) {
+  auto& test = *static_cast<SelfTest*>(context);
+  if (!test.world->inside() || frame.address != test.page || !frame.write) return false;
+  test.faults++;
+  ring0::Invalidations changed;
+  return test.world->page_tables().map(test.page, test.gpa, kPageBytes, {}, changed);
+}
+
+}  // namespace
+
+void KvmWorld::self_test(bool direct, bool gate, uint64_t xsave_mask) {
+  install_stubs(xsave_mask);
+  ring0::set_page_fault_delivery(system_pages_, stubs_, direct);
+  direct_faults_ = direct;
+  gate_flush_ = gate;
+  const uint64_t page = reinterpret_cast<uint64_t>(arena_) + kTestPage;
+  SelfTest test{.world = this, .page = page, .gpa = gpa_of(page)};
+  window_ranges_.push_back({page, page + kPageBytes});
+  try {
+    enter(self_test_entry, &test, self_test_fault, &test);
+  } catch (const KvmError&) {
+    window_ranges_.pop_back();
+    throw;
+  }
+  window_ranges_.pop_back();
+  if (!test.single_ok || !test.all_ok) throw KvmError("a dropped page-table entry stays in use");
+}
+
+void KvmWorld::choose_mechanisms() {
+  using Delivery = KvmOptions::FaultDelivery;
+  using Flush = KvmOptions::Flush;
+  const uint64_t mask = host_xsave_mask();
+  std::string reasons;
+  for (const uint64_t xsave_mask : {mask, uint64_t{0}}) {
+    for (const bool direct : {true, false}) {
+      for (const bool gate : {true, false}) {
+        if (options_.fault_delivery == (direct ? Delivery::Exit : Delivery::Direct)) continue;
+        if (options_.flush == (gate ? Flush::Exit : Flush::Gate)) continue;
+        try {
+          return self_test(direct, gate, xsave_mask);
+        } catch (const KvmError& error) {
+          reasons += std::string(reasons.empty() ? "" : "; ") + (direct ? "direct faults" : "faults by exits") +
+                     (gate ? ", INT3 gate: " : ", flush by exits: ") + error.what();
+        }
+      }
+    }
+    if (mask == 0) break;
+  }
+  throw KvmError("the self-test fails (" + reasons + ")");
+}
+
+void KvmWorld::measure_cpl0() {
+  kvm_sregs sregs = user_sregs_;
+  sregs.cs = segment(ring0::kKernelCode, ring0::kTypeCode, true);
+  sregs.ss = sregs.ds = sregs.es = sregs.fs = sregs.gs = segment(ring0::kKernelData, ring0::kTypeData, false);
+  const auto time_loop = [&](uint64_t iterations) {
+    double best = 1e9;
+    for (int repeat = 0; repeat < 2; repeat++) {
+      vcpu_->set_sregs(sregs);
+      kvm_regs& regs = vcpu_->regs();
+      regs = {};
+      regs.rip = stubs_.timing_loop;
+      regs.rcx = iterations;
+      regs.rsp = reinterpret_cast<uint64_t>(exception_frame_);
+      regs.rflags = 2;
+      vcpu_->mark_dirty();
+      const auto start = std::chrono::steady_clock::now();
+      Exit exit;
+      do {
+        exit = vcpu_->run();
+      } while (exit.kind == ExitKind::Interrupted);
+      const std::chrono::duration<double, std::nano> time = std::chrono::steady_clock::now() - start;
+      if (exit.kind != ExitKind::Port || exit.port != ring0::kPortLoopDone) {
+        throw KvmError("timing loop at CPL 0: " + describe(exit));
+      }
+      best = std::min(best, time.count());
+    }
+    return best;
+  };
+  constexpr uint64_t kShort = 20, kLong = 520;
+  cpl0_instruction_ns_ = std::max(0.0, time_loop(kLong) - time_loop(kShort)) / (2.0 * (kLong - kShort));
+}
+
+}  // namespace crosswalk::kvm
