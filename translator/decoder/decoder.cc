@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <vector>
 
 #include "translator/frontend/translator.h"
@@ -20,6 +19,22 @@ constexpr Row make_row(Isa isa, const char* handler_name, const char* name, cons
     if (pattern[i] == '1') r.value |= bit;
   }
   r.conditional = std::string_view(pattern).substr(0, 4) == "cccc";
+  for (size_t i = 0; i < n; i++) {
+    char letter = pattern[i];
+    if (letter == '0' || letter == '1' || letter == '-') continue;
+    if ((isa == Isa::A32 || isa == Isa::T32) && n - i >= 4 && std::string_view("NTDA").find(letter) != std::string_view::npos &&
+        pattern[i + 1] == letter && pattern[i + 2] == letter && pattern[i + 3] == letter) {
+      const uint32_t mask = 0xfu << (n - 4 - i);
+      r.not_ones[r.not_ones[0] != 0] = mask;
+      r.fields[r.field_count++] = {static_cast<char>(letter - 'A' + 'a'), mask};
+      i += 3;
+      continue;
+    }
+    unsigned k = 0;
+    while (k < r.field_count && r.fields[k].letter != letter) k++;
+    if (k == r.field_count) r.fields[r.field_count++] = {letter, 0};   // a thirteenth field does not compile
+    r.fields[k].mask |= 1u << (n - 1 - i);
+  }
   return r;
 }
 
@@ -43,7 +58,7 @@ class Index {
   }
   Fields find(uint32_t word, bool unconditional) const {
     for (const Row* r : buckets_[word >> shift_ & (buckets_.size() - 1)])
-      if ((word & r->mask) == r->value && !(unconditional && r->conditional)) return {r, word};
+      if (r->matches(word) && !(unconditional && r->conditional)) return {r, word};
     return {nullptr, word};
   }
 
@@ -62,17 +77,20 @@ Fields decode_a32(uint32_t word) {
 }
 
 Fields decode_t32(uint32_t word) {
-  static const Index index({Isa::T32}, 20, 8);
-  if (const Fields f = index.find(word, false); f.row) return f;
   // VFP and Advanced SIMD have the A32 layout but for the top byte (DDI 0406C, A7.3, A7.5, A7.7).
   static const Index shared({Isa::Vfp, Isa::Simd}, 20, 8);
-  uint32_t a32;
-  if ((word >> 24 & 0xef) == 0xef) a32 = 0xf2000000 | (word >> 28 & 1) << 24 | (word & 0xffffff);      // data processing
-  else if (word >> 24 == 0xf9) a32 = 0xf4000000 | (word & 0xffffff);                                    // element/structure load/store
-  else if (word >> 28 == 0xe || word >> 28 == 0xf) a32 = word;                                          // VFP; 0xf.. unconditional VFP
-  else return {nullptr, word};
-  Fields f = shared.find(a32, a32 >> 28 == 15);
-  return f;
+  static const Index index({Isa::T32}, 20, 8);
+  const uint32_t top = word >> 24;
+  uint32_t a32 = 0;
+  if ((top & 0xef) == 0xef)   // Advanced SIMD data processing
+    a32 = 0xf2000000 | (word >> 28 & 1) << 24 | (word & 0xffffff);
+  else if (top == 0xf9)       // Advanced SIMD element and structure loads and stores
+    a32 = 0xf4000000 | (word & 0xffffff);
+  else if ((top & 0xec) == 0xec && (word >> 9 & 7) == 5)   // coprocessors 10 and 11
+    a32 = word;
+  if (a32)
+    if (const Fields f = shared.find(a32, a32 >> 28 == 15); f.row) return f;
+  return index.find(word, false);
 }
 
 Fields decode_t16(uint16_t half) {
@@ -81,17 +99,15 @@ Fields decode_t16(uint16_t half) {
 }
 
 uint32_t Fields::operator[](char letter) const {
-  uint32_t v = 0;
-  const size_t n = std::strlen(row->pattern);
-  for (size_t i = 0; i < n; i++)
-    if (row->pattern[i] == letter) v = v << 1 | (word >> (n - 1 - i) & 1);
+  uint32_t v = 0, n = 0;
+  for (uint32_t m = row->field_mask(letter); m; m &= m - 1) v |= (word >> std::countr_zero(m) & 1) << n++;
   return v;
 }
 
-bool Fields::has(char letter) const { return std::strchr(row->pattern, letter) != nullptr; }
+bool Fields::has(char letter) const { return row->field_mask(letter) != 0; }
 
 int32_t Fields::sx(char letter) const {
-  const auto width = std::count(row->pattern, row->pattern + std::strlen(row->pattern), letter);
+  const int width = std::popcount(row->field_mask(letter));
   return static_cast<int32_t>((*this)[letter] << (32 - width)) >> (32 - width);
 }
 

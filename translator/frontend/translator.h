@@ -49,6 +49,7 @@ class Translator {
   uint8_t bytes = 4;
   bool thumb = false;
   uint8_t it = 0;          // PSR.IT for this instruction (0 outside IT blocks)
+  uint32_t cond = 14;      // its condition; the driver has emitted the skip, except for handlers that test it themselves
   bool in_it_block() const { return (it & 0xf) != 0; }
   bool last_in_it_block() const { return (it & 0xf) == 8; }
   uint32_t next_pc() const { return pc + bytes; }
@@ -83,27 +84,55 @@ class Translator {
 
   // ---- ends of the block
   void undefined();          // raises Undefined Instruction here
+  void undefined_if(Value condition);   // when it is not 0; the instruction goes on otherwise
+  // A call that takes an exception or changes the state completely, r[15] included: ends the path.
+  template <class F>
+  void call_and_leave(F* f, Value a = ir::Builder::Imm(0), Value b = ir::Builder::Imm(0), Value c = ir::Builder::Imm(0)) {
+    ir.call(f, ir::kCallPlain, a, b, c);
+    ir.ExitException();
+    end_path();
+  }
   void unpredictable();      // treated as undefined, as QEMU mostly does; say so where it differs
   // After an instruction that changed system state: continue at next_pc() through the dispatcher.
   void end_block_exit();
   // The block has been ended unconditionally (or this path of it, when the instruction is conditional).
   void end_path() { path_ended_ = true; }
   bool path_ended() const { return path_ended_; }
+  // A conditional branch was emitted: the block goes on where it falls through.
+  void branched_conditionally() { conditional_ends_++; }
 
   // VFP/SIMD: emits the enable check once per block (raises Undefined Instruction when off).
   void check_fp_enabled();
   void check_simd_enabled();
+  // The same and, for what VFPv2 did on short vectors, that FPSCR.Len and Stride are 0.
+  void check_fp_scalar();
+  void fpscr_written() { scalar_checked_ = scalar_checked_outside_ = false; }
 
   // T16/T32 IT: sets the condition state for the following instructions (called by the IT handler only).
-  void begin_it(uint8_t itstate) { next_it_ = itstate; }
+  void begin_it(uint8_t itstate) { it_begun_ = true, next_it_ = itstate; }
 
  private:
-  void translate_one(const FetchFunction& fetch);
+  bool translate_one(const FetchFunction& fetch, bool first);
+  void open_condition(uint32_t condition);
+  void close_condition();
+  bool writes_flags_since(size_t first_inst) const;
+  uint8_t it_after() const;   // PSR.IT after the current instruction
+
   bool path_ended_ = false;
-  bool block_ended_ = false;
+  uint32_t start_pc_ = 0;
+  uint32_t conditional_ends_ = 0;   // conditional branches so far
+  // The skip around conditional instructions is shared by neighbours with the same condition.
+  bool condition_open_ = false;
+  uint32_t open_condition_ = 14, open_label_ = 0;
   bool fp_checked_ = false, simd_checked_ = false;
+  bool fp_checked_outside_ = false, simd_checked_outside_ = false;   // before the open skip
+  bool scalar_checked_ = false, scalar_checked_outside_ = false;
+  bool it_begun_ = false;
   uint8_t next_it_ = 0;
 };
+
+// PSR.IT after an instruction (A2.5.2, ITAdvance).
+constexpr uint8_t it_advance(uint8_t it) { return it & 7 ? static_cast<uint8_t>((it & 0xe0) | (it << 1 & 0x1f)) : 0; }
 
 // Every handler named in the tables; a missing one is a link error.
 #define INST(isa, handler, name, pattern) void handler(Translator& t, const Fields& f);
