@@ -44,6 +44,11 @@ class Platform {
   virtual uint64_t counter() = 0;
   // A timer register of this CPU changed (cp15.cnt*): recompute its output and its next deadline.
   virtual void timers_changed(CpuState& cpu) = 0;
+
+  // kLineWork was raised for `cpu`: lowers it and performs what other threads queued, with no translated code running.
+  // Devices' writes to RAM are reported to the MMU here, before the guest is told that a request is complete. A
+  // platform that never raises kLineWork need not have it.
+  virtual void run_queued_work(CpuState&) {}
 };
 
 }  // namespace crosswalk
