@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The serial console's way to stdin and stdout. Guest CPUs put bytes into a ring without a system call; the I/O thread
+// drains it. Input goes the other way, as far as the receiving device has room.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace crosswalk::vmm {
+
+// Asks the I/O thread to look at its work.
+class IoNotifier {
+ public:
+  virtual ~IoNotifier() = default;
+  // Callable from any thread. Work that is not urgent may be noticed a few milliseconds later, without a system call.
+  virtual void notify(bool urgent) = 0;
+};
+
+// A device that takes console input. Called on the I/O thread with the device lock held.
+class InputSink {
+ public:
+  virtual ~InputSink() = default;
+  virtual size_t input_room() const = 0;
+  // Precondition: bytes <= input_room().
+  virtual void input(const uint8_t* data, size_t bytes) = 0;
+};
+
+// Keys that QEMU's -nographic gives a meaning: Ctrl-A x, Ctrl-A h, Ctrl-A Ctrl-A.
+class EscapeFilter {
+ public:
+  enum class Action : uint8_t { None, Quit, Help };
+  // Appends what the guest shall see of `byte` to `out`.
+  Action feed(uint8_t byte, std::string& out);
+
+ private:
+  bool escaped_ = false;
+};
+
+class Console {
+ public:
+  // `input_fd` may be -1: no input. Escape keys are recognised when `escapes`.
+  Console(int input_fd, int output_fd, bool escapes);
+
+  // ---- CPU threads, with the device lock held ----
+  bool has_room() const { return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire) < kRing - 64; }
+  // Waits while the ring is full, because stdout does not take more; gives the byte up when close() was called.
+  void put(uint8_t byte);
+  void set_notifier(IoNotifier* notifier) { notifier_ = notifier; }
+  // Releases a waiting put().
+  void close() { closed_.store(true); }
+
+  // ---- the I/O thread ----
+  // Room for and output from devices that run on the I/O thread.
+  bool has_io_room() const { return pending_.size() < kRing; }
+  void put_from_io_thread(std::string_view text) { pending_.append(text); }
+  bool has_output() const;
+  // Writes once, at most what a pipe takes without blocking when poll said so. Returns false when stdout is gone (its
+  // output is then discarded) or took nothing.
+  bool write_output();
+  // Reads available input into the buffer that take_input empties. Returns what an escape key asked for.
+  EscapeFilter::Action read_input();
+  bool input_open() const { return input_fd_ >= 0; }
+  bool wants_input() const { return input_fd_ >= 0 && input_.empty(); }
+  bool has_input() const { return !input_.empty(); }
+  // Hands buffered input to `sink`, with the device lock held.
+  void deliver_input(InputSink& sink);
+  int input_fd() const { return input_fd_; }
+  int output_fd() const { return output_fd_; }
+  uint64_t bytes_out() const { return bytes_out_; }
+  uint64_t bytes_in() const { return bytes_in_; }
+
+ private:
+  static constexpr size_t kRing = 64 << 10;  // power of two
+  static constexpr size_t kMaxWrite = 4096;  // PIPE_BUF: what poll's POLLOUT promises of a pipe
+
+  std::atomic<int> input_fd_;   // -1 after the end of input
+  int output_fd_;
+  bool escapes_;
+  EscapeFilter filter_;
+  IoNotifier* notifier_ = nullptr;
+  std::atomic<bool> closed_{false};
+  std::unique_ptr<uint8_t[]> ring_;
+  alignas(64) std::atomic<size_t> head_{0};
+  alignas(64) std::atomic<size_t> tail_{0};
+  std::string pending_;   // taken from the ring or from I/O-thread devices, not yet written
+  std::string input_;
+  uint64_t bytes_out_ = 0, bytes_in_ = 0;
+};
+
+// Puts the terminal on `fd` into raw mode. It is restored by the destructor, and by a small guardian process should
+// this one die without running it.
+class RawTerminal {
+ public:
+  // Does nothing when `fd` is not a terminal.
+  explicit RawTerminal(int fd);
+  ~RawTerminal();
+  RawTerminal(const RawTerminal&) = delete;
+  RawTerminal& operator=(const RawTerminal&) = delete;
+  bool active() const { return guardian_pipe_ >= 0; }
+
+ private:
+  int guardian_pipe_ = -1;   // closing it makes the guardian restore the terminal
+  int guardian_pid_ = -1;
+};
+
+}  // namespace crosswalk::vmm

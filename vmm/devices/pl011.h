@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The PL011 UART (ARM DDI 0183G, r1p4 identification as on QEMU's virt machine).
+//
+// Time does not pass on this serial line: a byte written has left, and a received byte that waits below the FIFO's
+// trigger level has waited for the receive timeout. As in QEMU, CR's enables do not hold data back, because bare-metal
+// programs made for it rely on that.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "vmm/console.h"
+#include "vmm/device.h"
+
+namespace crosswalk::vmm {
+
+class Pl011 final : public MmioDevice, public InputSink {
+ public:
+  static constexpr uint64_t kRegionBytes = 0x1000;
+
+  Pl011(Console& console, InterruptSink& interrupts, unsigned interrupt)
+      : console_(console), interrupts_(interrupts), interrupt_(interrupt) {}
+
+  uint32_t read(unsigned cpu, uint64_t offset, unsigned bytes) override;
+  void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) override;
+
+  size_t input_room() const override { return kBacklog - received_.size(); }
+  void input(const uint8_t* data, size_t bytes) override;
+  void set_notifier(IoNotifier* notifier) { notifier_ = notifier; }
+  // The I/O thread has made room in the console's ring.
+  void output_drained();
+
+ private:
+  static constexpr size_t kFifo = 16;
+  static constexpr size_t kBacklog = 4096;  // what the line holds back with flow control, the FIFO included
+
+  size_t fifo_depth() const;
+  size_t fifo_count() const;
+  size_t receive_trigger() const;
+  void transmit(uint8_t byte);
+  void update_receive();
+  void update_interrupt();
+
+  Console& console_;
+  InterruptSink& interrupts_;
+  unsigned interrupt_;
+  IoNotifier* notifier_ = nullptr;
+  std::deque<uint8_t> received_;
+  uint32_t receive_status_ = 0;
+  uint32_t ilpr_ = 0, ibrd_ = 0, fbrd_ = 0, lcr_h_ = 0, cr_ = 0x300, ifls_ = 0x12, imsc_ = 0, ris_ = 0, dmacr_ = 0;
+};
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The PL031 real-time clock (ARM DDI 0224C): the host's wall clock in seconds.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "vmm/device.h"
+
+namespace crosswalk::vmm {
+
+// Seconds since 1970, and a way to be called when an alarm is due.
+class WallClock {
+ public:
+  virtual ~WallClock() = default;
+  virtual uint64_t wall_nanoseconds() = 0;
+  // The device's next_alarm() changed.
+  virtual void alarm_changed() = 0;
+};
+
+class Pl031 final : public MmioDevice {
+ public:
+  static constexpr uint64_t kRegionBytes = 0x1000;
+
+  Pl031(WallClock& clock, InterruptSink& interrupts, unsigned interrupt)
+      : clock_(clock), interrupts_(interrupts), interrupt_(interrupt) {}
+
+  uint32_t read(unsigned cpu, uint64_t offset, unsigned bytes) override;
+  void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) override;
+
+  // Nanoseconds from now to the match, when one is awaited.
+  std::optional<uint64_t> next_alarm();
+  // Raises the interrupt when the match is due.
+  void check_alarm();
+
+ private:
+  uint32_t now();
+  void update_interrupt() { interrupts_.set_interrupt(interrupt_, (ris_ & imsc_) != 0); }
+
+  WallClock& clock_;
+  InterruptSink& interrupts_;
+  unsigned interrupt_;
+  uint32_t offset_ = 0;   // RTCLR: what the guest set, relative to the host's clock
+  uint32_t load_ = 0, match_ = 0, imsc_ = 0, ris_ = 0;
+  bool armed_ = false;    // RTCMR was written and its match has not come yet
+};
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/devices/virtio_block.h"
+
+#include <fcntl.h>
+#include <linux/virtio_blk.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "vmm/statistics.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+static_assert(sizeof(virtio_blk_config) >= 60);
+
+constexpr uint32_t kMaxDiscardSectors = 1u << 22;  // 2 GiB a request
+constexpr uint32_t kMaxDiscardSegments = 16;
+
+struct RequestHeader {
+  uint32_t type, reserved;
+  uint64_t sector;
+};
+
+struct DiscardSegment {
+  uint64_t sector;
+  uint32_t sectors, flags;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<VirtioBlock>> VirtioBlock::open(const std::string& path, bool read_only) {
+  const int fd = ::open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+  if (fd < 0) {
+    const char* hint = errno == EACCES || errno == EROFS || errno == EPERM ? " (try --disk FILE,readonly)" : "";
+    return Error{"--disk: cannot open " + path + ": " + std::strerror(errno) + hint};
+  }
+  struct stat status;
+  if (fstat(fd, &status) != 0 || !(S_ISREG(status.st_mode) || S_ISBLK(status.st_mode))) {
+    close(fd);
+    return Error{"--disk: " + path + " is neither a regular file nor a block device; give a disk image"};
+  }
+  const off_t bytes = lseek(fd, 0, SEEK_END);
+  if (bytes <= 0) {
+    close(fd);
+    return Error{"--disk: " + path + " is empty; make it as large as the disk shall be (truncate -s 1G FILE)"};
+  }
+  return std::unique_ptr<VirtioBlock>(new VirtioBlock(fd, read_only, static_cast<uint64_t>(bytes), path));
+}
+
+VirtioBlock::VirtioBlock(int fd, bool read_only, uint64_t bytes, std::string path)
+    : fd_(fd), read_only_(read_only), file_bytes_(bytes), sectors_((bytes + kSector - 1) / kSector), path_(std::move(path)) {
+  virtio_blk_config config{};
+  config.capacity = sectors_;
+  config.seg_max = VirtQueue::kMaxSize - 2;
+  config.blk_size = kSector;
+  config.max_discard_sectors = config.max_write_zeroes_sectors = kMaxDiscardSectors;
+  config.max_discard_seg = config.max_write_zeroes_seg = kMaxDiscardSegments;
+  config.discard_sector_alignment = 4096 / kSector;
+  config.write_zeroes_may_unmap = 1;
+  std::memcpy(config_, &config, sizeof config_);
+}
+
+VirtioBlock::~VirtioBlock() { close(fd_); }
+
+uint64_t VirtioBlock::features() const {
+  uint64_t bits = uint64_t{1} << VIRTIO_BLK_F_SEG_MAX | uint64_t{1} << VIRTIO_BLK_F_BLK_SIZE | uint64_t{1} << VIRTIO_BLK_F_FLUSH;
+  if (read_only_) return bits | uint64_t{1} << VIRTIO_BLK_F_RO;
+  return bits | uint64_t{1} << VIRTIO_BLK_F_DISCARD | uint64_t{1} << VIRTIO_BLK_F_WRITE_ZEROES;
+}
+
+uint8_t VirtioBlock::config_byte(uint32_t offset) const { return offset < sizeof config_ ? config_[offset] : 0; }
+
+bool VirtioBlock::in_range(uint64_t sector, uint64_t bytes) const {
+  return bytes % kSector == 0 && sector <= sectors_ && bytes / kSector <= sectors_ - sector;
+}
+
+uint8_t VirtioBlock::read(const Chain& chain, uint64_t sector, uint64_t& bytes) {
+  // The last writable byte is the status.
+  const uint64_t wanted = chain.writable_bytes() - 1;
+  if (!in_range(sector, wanted)) return VIRTIO_BLK_S_IOERR;
+  uint64_t position = sector * kSector;
+  uint64_t left = wanted;
+  for (const Segment& segment : chain.writable) {
+    uint64_t done = 0;
+    const uint64_t size = std::min<uint64_t>(segment.bytes, left);
+    while (done < size) {
+      const ssize_t count = pread(fd_, segment.host + done, size - done, static_cast<off_t>(position));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return VIRTIO_BLK_S_IOERR;
+      if (count == 0) {
+        // Behind the end: the rest of the last sector is zeros, more than that is a file that shrank.
+        if (position < file_bytes_) return VIRTIO_BLK_S_IOERR;
+        std::memset(segment.host + done, 0, size - done);
+        position += size - done;
+        break;
+      }
+      done += static_cast<uint64_t>(count);
+      position += static_cast<uint64_t>(count);
+    }
+    left -= size;
+    bytes += size;
+  }
+  return VIRTIO_BLK_S_OK;
+}
+
+uint8_t VirtioBlock::write(const Chain& chain, uint64_t sector) {
+  if (read_only_) return VIRTIO_BLK_S_IOERR;
+  if (!in_range(sector, chain.readable_bytes() - sizeof(RequestHeader))) return VIRTIO_BLK_S_IOERR;
+  uint64_t skip = sizeof(RequestHeader);
+  uint64_t position = sector * kSector;
+  for (const Segment& segment : chain.readable) {
+    if (skip >= segment.bytes) {
+      skip -= segment.bytes;
+      continue;
+    }
+    for (uint64_t done = std::exchange(skip, 0); done < segment.bytes;) {
+      const ssize_t count = pwrite(fd_, segment.host + done, segment.bytes - done, static_cast<off_t>(position));
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return VIRTIO_BLK_S_IOERR;
+      done += static_cast<uint64_t>(count);
+      position += static_cast<uint64_t>(count);
+      bytes_written_ += static_cast<uint64_t>(count);
+    }
+  }
+  return VIRTIO_BLK_S_OK;
+}
+
+uint8_t VirtioBlock::discard(const Chain& chain, bool write_zeroes) {
+  if (read_only_) return VIRTIO_BLK_S_IOERR;
+  const uint64_t bytes = chain.readable_bytes() - sizeof(RequestHeader);
+  if (bytes == 0 || bytes % sizeof(DiscardSegment) != 0 || bytes / sizeof(DiscardSegment) > kMaxDiscardSegments) {
+    return VIRTIO_BLK_S_UNSUPP;
+  }
+  for (uint64_t offset = sizeof(RequestHeader); offset < chain.readable_bytes(); offset += sizeof(DiscardSegment)) {
+    DiscardSegment segment;
+    chain.copy_from(offset, &segment, sizeof segment);
+    if (segment.flags & ~(write_zeroes ? 1u : 0u)) return VIRTIO_BLK_S_UNSUPP;
+    if (segment.sectors > kMaxDiscardSectors || !in_range(segment.sector, segment.sectors * kSector)) return VIRTIO_BLK_S_IOERR;
+    if (segment.sectors == 0) continue;
+    const int mode = write_zeroes && !(segment.flags & 1) ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE;
+    const auto start = static_cast<off_t>(segment.sector * kSector);
+    const auto length = static_cast<off_t>(segment.sectors * kSector);
+    if (fallocate(fd_, mode | FALLOC_FL_KEEP_SIZE, start, length) == 0) continue;
+    if (!write_zeroes) continue;  // a discard is only advice
+    const uint8_t zeros[16 * kSector] = {};
+    for (off_t done = 0; done < length;) {
+      const ssize_t count =
+          pwrite(fd_, zeros, static_cast<size_t>(std::min<off_t>(length - done, sizeof zeros)), start + done);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return VIRTIO_BLK_S_IOERR;
+      done += count;
+    }
+  }
+  return VIRTIO_BLK_S_OK;
+}
+
+uint32_t VirtioBlock::process(unsigned, const Chain& chain) {
+  // Without room for the status byte there is nothing to say.
+  const uint64_t room = chain.writable_bytes();
+  if (room == 0) return 0;
+  RequestHeader header{};
+  uint8_t status = VIRTIO_BLK_S_IOERR;
+  uint64_t data = 0;
+  if (chain.copy_from(0, &header, sizeof header) == sizeof header) {
+    switch (header.type) {
+      case VIRTIO_BLK_T_IN:
+        ++reads_;
+        status = read(chain, header.sector, data);
+        bytes_read_ += data;
+        break;
+      case VIRTIO_BLK_T_OUT:
+        ++writes_;
+        status = write(chain, header.sector);
+        break;
+      case VIRTIO_BLK_T_FLUSH:
+        ++flushes_;
+        status = read_only_ || fdatasync(fd_) == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+        break;
+      case VIRTIO_BLK_T_GET_ID: {
+        char id[VIRTIO_BLK_ID_BYTES] = {};
+        const std::string name = "crosswalk-disk";
+        std::memcpy(id, name.data(), name.size());
+        chain.copy_to(0, id, static_cast<uint32_t>(std::min<uint64_t>(sizeof id, room - 1)));
+        status = VIRTIO_BLK_S_OK;
+        break;
+      }
+      case VIRTIO_BLK_T_DISCARD: status = discard(chain, false); break;
+      case VIRTIO_BLK_T_WRITE_ZEROES: status = discard(chain, true); break;
+      default: status = VIRTIO_BLK_S_UNSUPP; break;
+    }
+  }
+  if (status != VIRTIO_BLK_S_OK) ++errors_;
+  chain.copy_to(room - 1, &status, 1);
+  // The status is the last byte of the buffers, so all of them count as written.
+  return static_cast<uint32_t>(std::min<uint64_t>(room, 0xffffffff));
+}
+
+void VirtioBlock::add_statistics(StatisticsTable& table) const {
+  const std::string group = "disk " + path_;
+  table.add(group, "reads", reads_);
+  table.add(group, "bytes read", bytes_read_, "bytes");
+  table.add(group, "writes", writes_);
+  table.add(group, "bytes written", bytes_written_, "bytes");
+  table.add(group, "flushes", flushes_);
+  table.add(group, "errors", errors_);
+}
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/devices/virtio_console.h"
+
+#include <algorithm>
+
+namespace crosswalk::vmm {
+namespace {
+constexpr unsigned kReceive = 0, kTransmit = 1;
+// More than a driver sends at once; what a hostile one may make the I/O thread copy.
+constexpr uint64_t kMaxTransmit = 1 << 20;
+}  // namespace
+
+bool VirtioConsole::ready(unsigned queue) const {
+  if (queue == kReceive) return !received_.empty();
+  output_blocked_ = !console_.has_io_room();
+  return !output_blocked_;
+}
+
+void VirtioConsole::input(const uint8_t* data, size_t bytes) {
+  received_.insert(received_.end(), data, data + bytes);
+  if (transport_) transport_->kick(kReceive, false);
+}
+
+void VirtioConsole::output_drained() {
+  if (output_blocked_ && transport_) transport_->kick(kTransmit, false);
+}
+
+uint32_t VirtioConsole::process(unsigned queue, const Chain& chain) {
+  if (queue == kTransmit) {
+    uint64_t left = kMaxTransmit;
+    for (const Segment& segment : chain.readable) {
+      const uint64_t bytes = std::min<uint64_t>(segment.bytes, left);
+      console_.put_from_io_thread({reinterpret_cast<const char*>(segment.host), bytes});
+      left -= bytes;
+    }
+    return 0;
+  }
+  uint32_t written = 0;
+  while (!received_.empty()) {
+    const uint8_t byte = received_.front();
+    if (chain.copy_to(written, &byte, 1) == 0) break;
+    received_.pop_front();
+    ++written;
+  }
+  return written;
+}
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/devices/virtio_mmio.h"
+
+#include <bit>
+
+namespace crosswalk::vmm {
+namespace {
+
+// virtio 1.1, table 4.1.
+enum Register : uint32_t {
+  kMagicValue = 0x000, kVersion = 0x004, kDeviceId = 0x008, kVendorId = 0x00c, kDeviceFeatures = 0x010,
+  kDeviceFeaturesSel = 0x014, kDriverFeatures = 0x020, kDriverFeaturesSel = 0x024, kQueueSel = 0x030, kQueueNumMax = 0x034,
+  kQueueNum = 0x038, kQueueReady = 0x044, kQueueNotify = 0x050, kInterruptStatus = 0x060, kInterruptAck = 0x064,
+  kStatus = 0x070, kQueueDescLow = 0x080, kQueueDescHigh = 0x084, kQueueDriverLow = 0x090, kQueueDriverHigh = 0x094,
+  kQueueDeviceLow = 0x0a0, kQueueDeviceHigh = 0x0a4, kShmLenLow = 0x0b0, kShmLenHigh = 0x0b4, kShmBaseLow = 0x0b8,
+  kShmBaseHigh = 0x0bc, kConfigGeneration = 0x0fc, kConfig = 0x100,
+};
+// Device status, 2.1.
+enum : uint32_t { kDriverOk = 4, kFeaturesOk = 8, kDeviceNeedsReset = 0x40, kDriverWritable = 0xbf };
+enum : uint32_t { kInterruptUsed = 1, kInterruptConfig = 2 };
+constexpr uint64_t kFeatureIndirect = uint64_t{1} << 28, kFeatureVersion1 = uint64_t{1} << 32;
+
+void set_low(uint64_t& value, uint32_t half) { value = (value & ~uint64_t{0xffffffff}) | half; }
+void set_high(uint64_t& value, uint32_t half) { value = (value & 0xffffffff) | uint64_t{half} << 32; }
+
+}  // namespace
+
+VirtioMmio::VirtioMmio(const VirtioContext& context, unsigned interrupt, std::unique_ptr<VirtioDevice> device)
+    : context_(context), interrupt_(interrupt), device_(std::move(device)) {}
+
+uint64_t VirtioMmio::offered_features() const { return device_->features() | kFeatureIndirect | kFeatureVersion1; }
+
+uint32_t VirtioMmio::read(unsigned, uint64_t offset, unsigned bytes) {
+  if (offset >= kConfig) {
+    uint32_t value = 0;
+    for (unsigned i = 0; device_ && i < bytes; ++i) {
+      value |= uint32_t{device_->config_byte(static_cast<uint32_t>(offset) - kConfig + i)} << i * 8;
+    }
+    return value;
+  }
+  if (bytes != 4) return 0;  // 4.2.2.2: drivers use 32-bit accesses
+  switch (offset) {
+    case kMagicValue: return 0x74726976;  // "virt"
+    case kVersion: return 2;
+    case kDeviceId: return device_ ? device_->device_id() : 0;
+    case kVendorId: return 0x554d4551;  // "QEMU", for drivers that look
+    default: break;
+  }
+  if (!device_) return 0;
+  const VirtQueue* queue = queue_select_ < device_->queue_count() ? &queues_[queue_select_] : nullptr;
+  switch (offset) {
+    case kDeviceFeatures:
+      return device_features_select_ < 2 ? static_cast<uint32_t>(offered_features() >> device_features_select_ * 32) : 0;
+    case kQueueNumMax: return queue ? VirtQueue::kMaxSize : 0;
+    case kQueueReady: return queue ? queue->ready : 0;
+    case kInterruptStatus: return interrupt_status_;
+    case kStatus: return status_;
+    case kShmLenLow: case kShmLenHigh: case kShmBaseLow: case kShmBaseHigh: return 0xffffffff;  // no such region
+    case kConfigGeneration: return 0;  // the configuration never changes
+    default: return 0;
+  }
+}
+
+bool VirtioMmio::write_queue_register(uint64_t offset, uint32_t value) {
+  if (queue_select_ >= device_->queue_count()) return false;
+  VirtQueue& queue = queues_[queue_select_];
+  if (offset == kQueueReady) {
+    if (!(value & 1)) {
+      queue.ready = false;
+    } else if (!queue.ready) {
+      if (!queue.valid(context_.ram)) {
+        needs_reset();
+        return true;
+      }
+      queue.next_available = queue.next_used = 0;
+      queue.ready = true;
+    }
+    return true;
+  }
+  if (queue.ready) return true;  // 4.2.2.2: not to be changed while in use
+  switch (offset) {
+    // A size that does not fit 16 bits must not look like one that does.
+    case kQueueNum: queue.size = value > VirtQueue::kMaxSize ? 0 : static_cast<uint16_t>(value); break;
+    case kQueueDescLow: set_low(queue.descriptors, value); break;
+    case kQueueDescHigh: set_high(queue.descriptors, value); break;
+    case kQueueDriverLow: set_low(queue.available, value); break;
+    case kQueueDriverHigh: set_high(queue.available, value); break;
+    case kQueueDeviceLow: set_low(queue.used, value); break;
+    case kQueueDeviceHigh: set_high(queue.used, value); break;
+    default: return false;
+  }
+  return true;
+}
+
+void VirtioMmio::write(unsigned, uint64_t offset, unsigned bytes, uint32_t value) {
+  if (!device_ || bytes != 4 || offset >= kConfig) return;
+  switch (offset) {
+    case kDeviceFeaturesSel: device_features_select_ = value; break;
+    case kDriverFeaturesSel: driver_features_select_ = value; break;
+    case kDriverFeatures:
+      if (status_ & kFeaturesOk) break;
+      if (driver_features_select_ == 0) set_low(driver_features_, value);
+      if (driver_features_select_ == 1) set_high(driver_features_, value);
+      break;
+    case kQueueSel: queue_select_ = value; break;
+    case kQueueNotify:
+      if (value < device_->queue_count()) kick(value);
+      break;
+    case kInterruptAck:
+      interrupt_status_ &= ~value;
+      update_interrupt();
+      break;
+    case kStatus: write_status(value); break;
+    default: write_queue_register(offset, value); break;
+  }
+}
+
+void VirtioMmio::write_status(uint32_t value) {
+  if (value == 0) {
+    reset();
+    return;
+  }
+  uint32_t status = (status_ & kDeviceNeedsReset) | (value & kDriverWritable);
+  // 2.2.2: FEATURES_OK stays clear when the driver's choice is not acceptable; legacy drivers are not served.
+  if (!(status_ & kFeaturesOk) && (status & kFeaturesOk) &&
+      ((driver_features_ & ~offered_features()) || !(driver_features_ & kFeatureVersion1))) {
+    status &= ~uint32_t{kFeaturesOk};
+  }
+  const bool started = !(status_ & kDriverOk) && (status & kDriverOk);
+  status_ = status;
+  // Buffers may have been made available before.
+  for (unsigned queue = 0; started && queue < device_->queue_count(); ++queue) kick(queue);
+}
+
+void VirtioMmio::reset() {
+  // What is in progress writes to buffers that the driver may reuse once the reset has been seen.
+  status_ = 0;
+  ++generation_;
+  while (in_progress_ != 0) idle_.wait(context_.lock);
+  kicked_.store(0);
+  for (VirtQueue& queue : queues_) queue = VirtQueue{};
+  driver_features_ = 0;
+  queue_select_ = device_features_select_ = driver_features_select_ = 0;
+  interrupt_status_ = 0;
+  update_interrupt();
+  device_->reset();
+}
+
+void VirtioMmio::needs_reset() {
+  status_ |= kDeviceNeedsReset;
+  if (status_ & kDriverOk) {
+    interrupt_status_ |= kInterruptConfig;
+    update_interrupt();
+  }
+}
+
+void VirtioMmio::kick(unsigned queue, bool urgent) {
+  kicked_.fetch_or(1u << queue);
+  context_.io.notify(urgent);
+}
+
+void VirtioMmio::do_work() {
+  for (uint32_t kicked = kicked_.exchange(0); kicked; kicked &= kicked - 1) {
+    const unsigned index = static_cast<unsigned>(std::countr_zero(kicked));
+    for (;;) {
+      std::unique_lock lock(context_.lock);
+      VirtQueue& queue = queues_[index];
+      if (!(status_ & kDriverOk) || (status_ & kDeviceNeedsReset) || !queue.ready || !device_->ready(index)) break;
+      Chain chain;
+      const VirtQueue::Pop popped = queue.pop(context_.ram, chain);
+      if (popped == VirtQueue::Pop::Empty) break;
+      if (popped == VirtQueue::Pop::Broken) {
+        needs_reset();
+        break;
+      }
+      const uint32_t generation = generation_;
+      ++in_progress_;
+      lock.unlock();
+      const uint32_t written = device_->process(index, chain);
+      lock.lock();
+      if (--in_progress_ == 0) idle_.notify_all();
+      if (generation != generation_) break;
+      Completion completion{this, generation, index, chain.head, written, {}};
+      uint32_t left = written;
+      for (const Segment& segment : chain.writable) {
+        if (left == 0) break;
+        const uint32_t bytes = left < segment.bytes ? left : segment.bytes;
+        completion.ranges.push_back({segment.pa, bytes});
+        left -= bytes;
+      }
+      context_.completions.post(std::move(completion));
+    }
+  }
+}
+
+Completion::Range VirtioMmio::publish(const Completion& completion) {
+  if (completion.generation != generation_) return {0, 0};
+  VirtQueue& queue = queues_[completion.queue];
+  // The driver may have stopped the queue and be changing its addresses.
+  if (!queue.ready || !queue.valid(context_.ram)) return {0, 0};
+  if (queue.push(context_.ram, completion.head, completion.written)) {
+    interrupt_status_ |= kInterruptUsed;
+    update_interrupt();
+  }
+  return {queue.used, queue.used_bytes()};
+}
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Split virtqueues (virtio 1.1, 2.6). Everything read from guest memory is copied once and checked: the guest may
+// change it at any time.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "translator/arm/platform.h"
+
+namespace crosswalk::vmm {
+
+// Checked pieces of guest RAM.
+struct Segment {
+  uint8_t* host;
+  uint64_t pa;
+  uint32_t bytes;
+};
+
+struct Chain {
+  uint16_t head = 0;
+  std::vector<Segment> readable, writable;   // the driver's buffers, in order
+
+  uint64_t readable_bytes() const { return total(readable); }
+  uint64_t writable_bytes() const { return total(writable); }
+  // Copies out of the readable part; returns how many bytes were there.
+  uint32_t copy_from(uint64_t offset, void* to, uint32_t bytes) const;
+  // Copies into the writable part; returns how much fitted.
+  uint32_t copy_to(uint64_t offset, const void* from, uint32_t bytes) const;
+
+ private:
+  static uint64_t total(const std::vector<Segment>& segments);
+};
+
+struct VirtQueue {
+  static constexpr uint16_t kMaxSize = 256;
+
+  enum class Pop : uint8_t { Empty, Taken, Broken };
+
+  uint16_t size = kMaxSize;
+  bool ready = false;
+  uint64_t descriptors = 0, available = 0, used = 0;   // guest-physical
+  uint16_t next_available = 0, next_used = 0;
+
+  // Whether size, alignment and placement of the three rings allow their use (2.6, table).
+  bool valid(const GuestRam& ram) const;
+  // Precondition of the rest: ready, and valid() was true.
+  // Takes the next available chain. Broken: the driver broke a rule, and the device needs a reset.
+  Pop pop(const GuestRam& ram, Chain& chain);
+  // Publishes a used element. Returns the driver's wish for an interrupt.
+  bool push(const GuestRam& ram, uint16_t head, uint32_t written);
+  uint64_t used_bytes() const { return 6 + uint64_t{8} * size; }
+};
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the machine needs from the engine that runs its CPUs. Called on CPU threads.
+#pragma once
+
+#include <cstdint>
+
+namespace crosswalk {
+
+struct CpuState;
+
+namespace vmm {
+
+class EnginePort {
+ public:
+  virtual ~EnginePort() = default;
+  // A device wrote guest RAM: translations of code there must go (mmu::Mmu::note_external_write).
+  virtual void external_write(CpuState& cpu, uint64_t pa, uint64_t bytes) = 0;
+  // VA to PA in the CPU's current regime, for semihosting. False: a fault.
+  virtual bool translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) = 0;
+};
+
+}  // namespace vmm
+}  // namespace crosswalk

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/io_thread.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+namespace crosswalk::vmm {
+namespace {
+constexpr int kLingerMilliseconds = 2;
+constexpr int kLingerRounds = 10;  // rounds without output before a full sleep
+}  // namespace
+
+IoThread::IoThread(Console& console, std::mutex& device_lock, IoEvents& events)
+    : console_(console), device_lock_(device_lock), events_(events), event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (event_fd_ < 0) throw std::runtime_error("eventfd: the host has no file descriptors left");
+}
+
+IoThread::~IoThread() {
+  stop();
+  close(event_fd_);
+  if (signal_fd_ >= 0) close(signal_fd_);
+}
+
+void IoThread::start(bool catch_signals) {
+  if (catch_signals) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&set, signal);
+    signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  }
+  stop_.store(false);
+  thread_ = std::thread([this] { run(); });
+}
+
+void IoThread::stop() {
+  if (!thread_.joinable()) return;
+  stop_.store(true);
+  notify(true);
+  thread_.join();
+}
+
+// Pairs with wait(): that announces its sleep and then looks for work once more; this has made the work visible before.
+void IoThread::notify(bool urgent) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const uint32_t state = sleep_state_.load();
+  if (state == kAwake || (state == kLingering && !urgent)) return;
+  if (sleep_state_.exchange(kAwake) == kAwake) return;
+  const uint64_t one = 1;
+  // Fails only when the counter is at its maximum, which wakes as well.
+  [[maybe_unused]] const ssize_t written = write(event_fd_, &one, sizeof one);
+}
+
+bool IoThread::has_work() const {
+  if (stop_.load()) return true;
+  for (const VirtioMmio* worker : workers_) {
+    if (worker->has_work()) return true;
+  }
+  return false;
+}
+
+void IoThread::do_work() {
+  for (VirtioMmio* worker : workers_) {
+    if (worker->has_work()) worker->do_work();
+  }
+  if (console_.has_input() && sink_) {
+    const std::lock_guard lock(device_lock_);
+    console_.deliver_input(*sink_);
+  }
+}
+
+void IoThread::print_help() {
+  console_.put_from_io_thread(
+      "\r\nC-a h    print this help\r\nC-a x    quit Crosswalk\r\nC-a C-a  send C-a to the guest\r\n");
+}
+
+// Sleeps until there is something to do, and reads and writes the terminal.
+void IoThread::wait(bool was_busy) {
+  enum { kEvent, kSignal, kInput, kOutput, kCount };
+  const bool output = console_.has_output();
+  pollfd fds[kCount] = {{event_fd_, POLLIN, 0},
+                        {signal_fd_, POLLIN, 0},
+                        {console_.wants_input() && sink_ ? console_.input_fd() : -1, POLLIN, 0},
+                        {output ? console_.output_fd() : -1, POLLOUT, 0}};
+  const bool discard = output && console_.output_fd() < 0;
+  // Output that stdout does not take yet is waited for by poll. Only output that comes while asleep needs a wake.
+  sleep_state_.store(was_busy ? kLingering : kAsleep);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool more = has_work() || discard || (!output && console_.has_output());
+  const int timeout = more ? 0 : was_busy ? kLingerMilliseconds : -1;
+  poll(fds, kCount, timeout);
+  sleep_state_.store(kAwake);
+  wakes_.fetch_add(1, std::memory_order_relaxed);
+  if (fds[kEvent].revents) {
+    uint64_t count;
+    [[maybe_unused]] const ssize_t got = read(event_fd_, &count, sizeof count);
+  }
+  if (fds[kSignal].revents & POLLIN) {
+    signalfd_siginfo info;
+    if (read(signal_fd_, &info, sizeof info) == sizeof info) events_.signal_received(static_cast<int>(info.ssi_signo));
+  }
+  if (fds[kInput].revents) {
+    switch (console_.read_input()) {
+      case EscapeFilter::Action::Quit: events_.quit_requested(); break;
+      case EscapeFilter::Action::Help: print_help(); break;
+      case EscapeFilter::Action::None: break;
+    }
+  }
+  if (discard || fds[kOutput].revents) {
+    if (console_.write_output()) {
+      const std::lock_guard lock(device_lock_);
+      events_.output_drained();
+    }
+  }
+}
+
+void IoThread::flush_output() {
+  while (console_.has_output()) {
+    pollfd out{console_.output_fd(), POLLOUT, 0};
+    if (console_.output_fd() >= 0 && poll(&out, 1, 1000) <= 0) return;  // a stopped reader does not keep us
+    console_.write_output();
+  }
+}
+
+void IoThread::run() {
+  pthread_setname_np(pthread_self(), "io");
+  int quiet_rounds = kLingerRounds;
+  while (!stop_.load()) {
+    do_work();
+    quiet_rounds = console_.has_output() ? 0 : quiet_rounds + 1;
+    wait(quiet_rounds < kLingerRounds);
+  }
+  flush_output();
+}
+
+}  // namespace crosswalk::vmm

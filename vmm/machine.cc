@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/machine.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "vmm/devices/virtio_block.h"
+#include "vmm/devices/virtio_rng.h"
+#include "vmm/futex.h"
+#include "vmm/statistics.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+// CNTV_CTL and CNTP_CTL (ARM DDI 0406C, B8.1.5).
+constexpr uint32_t kTimerEnable = 1, kTimerMask = 2;
+
+struct TimerOutput {
+  bool level;
+  uint64_t deadline;
+};
+
+// The counter does not wrap in the life of a machine, so a compare value "before" the offset is simply past.
+TimerOutput timer_output(uint32_t control, uint64_t at, uint64_t now) {
+  if ((control & (kTimerEnable | kTimerMask)) != kTimerEnable) return {false, kNoDeadline};
+  return at <= now ? TimerOutput{true, kNoDeadline} : TimerOutput{false, at};
+}
+
+void block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&set, signal);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config) {
+  auto memory = GuestMemory::allocate(config.memory_bytes, config.shared_ram);
+  if (!memory) return memory.take_error();
+  std::unique_ptr<Machine> machine(new Machine(config, std::move(*memory)));
+  if (auto added = machine->add_virtio_devices(config); !added) return added.take_error();
+  if (auto mapped = machine->map_devices(); !mapped) return mapped.take_error();
+  return machine;
+}
+
+Machine::Machine(const MachineConfig& config, GuestMemory memory)
+    : config_(config),
+      memory_(std::move(memory)),
+      gic_(kCpus, *this),
+      console_(config.input_fd, config.output_fd, config.escape_keys),
+      io_(console_, device_lock_, *this),
+      timer_thread_(counter_, *this),
+      uart_(console_, gic_, kFirstSpi + kUartSpi),
+      rtc_(*this, gic_, kFirstSpi + kRtcSpi),
+      semihosting_(config.semihosting, memory_.ram(), counter_, *this) {
+  for (unsigned i = 0; i < kCpus; ++i) {
+    cpus_.push_back(std::make_unique<CpuState>());
+    cpus_.back()->cpu_index = i;
+  }
+  console_.set_notifier(&io_);
+  uart_.set_notifier(&io_);
+}
+
+Machine::~Machine() { shutdown(); }
+
+// Disks take the last slots, the first disk the lowest of them: one disk is where QEMU has it, and Linux, which probes
+// upwards, calls the first one vda. The console and the entropy source come below.
+Result<bool> Machine::add_virtio_devices(const MachineConfig& config) {
+  if (config.disks.size() > kVirtioSlots - 2) {
+    return Error{"--disk: at most " + std::to_string(kVirtioSlots - 2) + " disks fit; give fewer"};
+  }
+  const VirtioContext context{device_lock_, memory_.ram(), gic_, io_, *this};
+  const unsigned first_disk = kVirtioSlots - static_cast<unsigned>(config.disks.size());
+  for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
+    std::unique_ptr<VirtioDevice> device;
+    if (slot >= first_disk) {
+      const DiskConfig& disk = config.disks[slot - first_disk];
+      auto opened = VirtioBlock::open(disk.path, disk.read_only);
+      if (!opened) return opened.take_error();
+      device = std::move(*opened);
+    } else if (slot == first_disk - 1) {
+      auto console = std::make_unique<VirtioConsole>(console_);
+      virtio_console_ = console.get();
+      device = std::move(console);
+    } else if (slot == first_disk - 2) {
+      device = std::make_unique<VirtioRng>();
+    }
+    const bool present = device != nullptr;
+    virtio_.push_back(std::make_unique<VirtioMmio>(context, kFirstSpi + kVirtioFirstSpi + slot, std::move(device)));
+    if (present) io_.add_worker(*virtio_.back());
+  }
+  virtio_console_->set_transport(virtio_[first_disk - 1].get());
+  io_.set_input_sink(config.input_to_virtio ? static_cast<InputSink*>(virtio_console_) : &uart_);
+  return true;
+}
+
+Result<bool> Machine::map_devices() {
+  bool mapped = bus_.add(kGicDistributorBase, GicV2::kRegionBytes, gic_.distributor()) &&
+                bus_.add(kGicCpuInterfaceBase, GicV2::kRegionBytes, gic_.cpu_interface()) &&
+                bus_.add(kUartBase, Pl011::kRegionBytes, uart_) && bus_.add(kRtcBase, Pl031::kRegionBytes, rtc_);
+  for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
+    mapped = mapped && bus_.add(kVirtioBase + slot * kVirtioStride, VirtioMmio::kRegionBytes, *virtio_[slot]);
+  }
+  if (!mapped) return Error{"the board's memory map has overlapping devices"};
+  return true;
+}
+
+Result<bool> Machine::load(const BootConfig& config) {
+  auto boot = load_guest(memory_.ram(), config);
+  if (!boot) return boot.take_error();
+  boot_ = *boot;
+  semihosting_.set_image_end(boot_.image_end);
+  return true;
+}
+
+void Machine::set_boot_registers(CpuState& cpu) const {
+  cpu.r[0] = boot_.r0;
+  cpu.r[1] = boot_.r1;
+  cpu.r[2] = boot_.r2;
+  cpu.r[15] = boot_.pc;
+  cpu.t = boot_.thumb;
+}
+
+void Machine::set_engine(EnginePort* engine) {
+  engine_ = engine;
+  semihosting_.set_engine(engine);
+}
+
+void Machine::start() {
+  if (running_) return;
+  running_ = true;
+  // Threads inherit the mask, so only the I/O thread's signalfd sees these signals.
+  if (config_.catch_signals) block_signals();
+  // Short sleeps of WFI are guest timers; the default slack is 50 us.
+  prctl(PR_SET_TIMERSLACK, 1);
+  if (config_.timeout_seconds > 0) {
+    timeout_at_ = counter_.read() + static_cast<uint64_t>(config_.timeout_seconds * static_cast<double>(kCounterFrequency));
+  }
+  timer_thread_.start();
+  io_.start(config_.catch_signals);
+  const std::lock_guard lock(device_lock_);
+  rearm();
+}
+
+void Machine::shutdown() {
+  if (!running_) return;
+  running_ = false;
+  console_.close();
+  timer_thread_.stop();
+  io_.stop();
+}
+
+void Machine::request_stop(StopReason reason, int code) {
+  uint64_t none = 0;
+  const uint64_t wanted = static_cast<uint64_t>(reason) | uint64_t{static_cast<uint32_t>(code)} << 32;
+  stop_.compare_exchange_strong(none, wanted);
+  console_.close();
+  for (auto& cpu : cpus_) raise(*cpu, kLineStop);
+}
+
+StopState Machine::stop_state() const {
+  const uint64_t state = stop_.load();
+  return {static_cast<StopReason>(state & 0xff), static_cast<int>(state >> 32)};
+}
+
+void Machine::raise(CpuState& cpu, uint32_t line) {
+  raise_line(cpu, line);
+  if (waiting_[cpu.cpu_index].load()) futex_wake(&cpu.interrupt_lines);
+}
+
+void Machine::set_cpu_line(unsigned cpu, uint32_t line, bool level) {
+  if (level) raise(*cpus_[cpu], line);
+  else lower_line(*cpus_[cpu], line);
+}
+
+bool Machine::mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& value) {
+  const std::lock_guard lock(device_lock_);
+  ++mmio_reads_;
+  const bool answered = bus_.read(cpu.cpu_index, pa, bytes, value);
+  mmio_unassigned_ += !answered;
+  return answered;
+}
+
+bool Machine::mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t value) {
+  const std::lock_guard lock(device_lock_);
+  ++mmio_writes_;
+  const bool answered = bus_.write(cpu.cpu_index, pa, bytes, value);
+  mmio_unassigned_ += !answered;
+  return answered;
+}
+
+bool Machine::firmware_call(CpuState& cpu, bool) {
+  // The device tree says HVC; a guest that uses SMC gets the same answers.
+  ++firmware_calls_;
+  return psci_call(*this, cpu);
+}
+
+bool Machine::semihosting(CpuState& cpu) {
+  if (!semihosting_.enabled()) return false;
+  semihosting_.call(cpu);
+  return true;
+}
+
+void Machine::cpu_off(CpuState& cpu) {
+  // There is no other CPU that could switch this one on again: only the machine's stop ends it.
+  std::atomic_ref<uint32_t> lines(cpu.interrupt_lines);
+  waiting_[cpu.cpu_index].store(1);
+  while (!stopping()) {
+    const uint32_t seen = lines.load();
+    if (!(seen & kLineStop)) futex_wait(&cpu.interrupt_lines, seen, 100'000'000);
+  }
+  waiting_[cpu.cpu_index].store(0);
+}
+
+void Machine::wait_for_interrupt(CpuState& cpu) {
+  std::atomic_ref<uint32_t> lines(cpu.interrupt_lines);
+  if (lines.load() != 0) return;
+  const unsigned index = cpu.cpu_index;
+  const uint64_t start = counter_.read();
+  // Only this thread writes its own timers' deadline down to a value; the timer thread merely clears it.
+  uint64_t deadline;
+  {
+    const std::lock_guard lock(device_lock_);
+    update_timers(index);
+    deadline = timers_[index].deadline;
+  }
+  waiting_[index].store(1);
+  // Either this sees the line, or whoever raises it sees `waiting_`.
+  if (lines.load() == 0) {
+    const bool forever = deadline - start > kCounterFrequency * 3600;
+    futex_wait(&cpu.interrupt_lines, 0, forever ? -1 : static_cast<int64_t>((deadline - start) * kNanosecondsPerTick));
+  }
+  waiting_[index].store(0);
+  const uint64_t end = counter_.read();
+  ++waits_;
+  wait_ticks_ += end - start;
+  if (end >= deadline) {
+    const std::lock_guard lock(device_lock_);
+    update_timers(index);
+  }
+}
+
+// Precondition: the device lock is held.
+void Machine::update_timers(unsigned cpu) {
+  Timers& timers = timers_[cpu];
+  const uint64_t now = counter_.read();
+  const TimerOutput virtual_timer = timer_output(timers.virtual_control, timers.virtual_at, now);
+  const TimerOutput physical_timer = timer_output(timers.physical_control, timers.physical_at, now);
+  timers.deadline = std::min(virtual_timer.deadline, physical_timer.deadline);
+  gic_.set_private_interrupt(cpu, kVirtualTimerInterrupt, virtual_timer.level);
+  gic_.set_private_interrupt(cpu, kPhysicalTimerInterrupt, physical_timer.level);
+}
+
+void Machine::timers_changed(CpuState& cpu) {
+  const std::lock_guard lock(device_lock_);
+  Timers& timers = timers_[cpu.cpu_index];
+  timers.virtual_control = cpu.cp15.cntv_ctl;
+  timers.physical_control = cpu.cp15.cntp_ctl;
+  // Saturating: a compare value near the end of time must not wrap round to the past.
+  const uint64_t offset = cpu.cp15.cntvoff, compare = cpu.cp15.cntv_cval;
+  timers.virtual_at = offset <= ~compare ? compare + offset : kNoDeadline;
+  timers.physical_at = cpu.cp15.cntp_cval;
+  update_timers(cpu.cpu_index);
+  rearm();
+}
+
+// Precondition: the device lock is held.
+void Machine::rearm() {
+  uint64_t next = timeout_at_;
+  for (const Timers& timers : timers_) next = std::min(next, timers.deadline);
+  if (const auto alarm = rtc_.next_alarm()) next = std::min(next, counter_.read() + *alarm / kNanosecondsPerTick + 1);
+  timer_thread_.set_deadline(next);
+}
+
+void Machine::deadline_passed() {
+  const std::lock_guard lock(device_lock_);
+  if (counter_.read() >= timeout_at_) {
+    timeout_at_ = kNoDeadline;
+    request_stop(StopReason::Timeout);
+  }
+  for (unsigned cpu = 0; cpu < kCpus; ++cpu) update_timers(cpu);
+  rtc_.check_alarm();
+  rearm();
+}
+
+uint64_t Machine::wall_nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+void Machine::post(Completion&& completion) {
+  completions_.push_back(std::move(completion));
+  raise(*cpus_[0], kLineWork);
+}
+
+void Machine::run_queued_work(CpuState& cpu) {
+  // Lowered first: what is posted from now on raises it again.
+  lower_line(cpu, kLineWork);
+  std::vector<Completion> completions;
+  {
+    const std::lock_guard lock(device_lock_);
+    completions.swap(completions_);
+  }
+  for (const Completion& completion : completions) {
+    if (engine_) {
+      for (const Completion::Range& range : completion.ranges) engine_->external_write(cpu, range.pa, range.bytes);
+    }
+    Completion::Range used;
+    {
+      const std::lock_guard lock(device_lock_);
+      used = completion.transport->publish(completion);
+      ++device_completions_;
+    }
+    if (engine_ && used.bytes) engine_->external_write(cpu, used.pa, used.bytes);
+  }
+}
+
+void Machine::output_drained() {
+  uart_.output_drained();
+  virtio_console_->output_drained();
+}
+
+int Machine::read_console_byte() {
+  // Semihosting reads what the UART's driver would: a program uses one or the other.
+  for (;;) {
+    {
+      const std::lock_guard lock(device_lock_);
+      constexpr uint64_t kUartData = 0x00, kUartFlags = 0x18, kReceiveEmpty = 1 << 4;
+      if (!(uart_.read(0, kUartFlags, 4) & kReceiveEmpty)) return static_cast<int>(uart_.read(0, kUartData, 4));
+    }
+    if (stopping() || !console_.input_open()) return -1;
+    const timespec nap{0, 1'000'000};
+    nanosleep(&nap, nullptr);
+  }
+}
+
+void Machine::write_console(const uint8_t* data, size_t bytes) {
+  const std::lock_guard lock(device_lock_);
+  for (size_t i = 0; i < bytes; ++i) console_.put(data[i]);
+}
+
+void Machine::add_statistics(StatisticsTable& table) const {
+  const double tick_seconds = 1.0 / static_cast<double>(kCounterFrequency);
+  table.add("machine", "elapsed", static_cast<double>(counter_.read()) * tick_seconds, "s");
+  table.add("machine", "waits for interrupt", waits_);
+  table.add("machine", "time waiting for interrupt", static_cast<double>(wait_ticks_) * tick_seconds, "s");
+  table.add("machine", "device reads", mmio_reads_);
+  table.add("machine", "device writes", mmio_writes_);
+  table.add("machine", "unassigned accesses", mmio_unassigned_);
+  table.add("machine", "firmware calls", firmware_calls_);
+  table.add("machine", "device completions", device_completions_);
+  table.add("machine", "timer thread wakes", timer_thread_.wakes());
+  table.add("machine", "I/O thread wakes", io_.wakes());
+  table.add("machine", "console bytes out", console_.bytes_out(), "bytes");
+  table.add("machine", "console bytes in", console_.bytes_in(), "bytes");
+  gic_.add_statistics(table);
+  for (const auto& slot : virtio_) {
+    if (slot->device()) slot->device()->add_statistics(table);
+  }
+}
+
+}  // namespace crosswalk::vmm

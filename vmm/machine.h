@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The board: guest RAM, CPU states, devices, and the threads that serve them. The engine runs the CPUs and sees this as
+// its Platform.
+//
+// Threads and locks: one device lock guards the bus, the devices and the interrupt controller. CPU threads hold it for
+// one register access, the timer thread to raise timer interrupts, the I/O thread only around short sections, never
+// during a system call that may block.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "translator/arm/cpu_state.h"
+#include "translator/arm/platform.h"
+#include "vmm/bus.h"
+#include "vmm/console.h"
+#include "vmm/counter.h"
+#include "vmm/devices/gicv2.h"
+#include "vmm/devices/pl011.h"
+#include "vmm/devices/pl031.h"
+#include "vmm/devices/virtio_console.h"
+#include "vmm/devices/virtio_mmio.h"
+#include "vmm/engine_port.h"
+#include "vmm/exit_status.h"
+#include "vmm/guest_memory.h"
+#include "vmm/io_thread.h"
+#include "vmm/loader.h"
+#include "vmm/memory_map.h"
+#include "vmm/psci.h"
+#include "vmm/result.h"
+#include "vmm/semihosting.h"
+#include "vmm/timer_thread.h"
+
+namespace crosswalk::vmm {
+
+class StatisticsTable;
+
+struct DiskConfig {
+  std::string path;
+  bool read_only = false;
+};
+
+struct MachineConfig {
+  uint64_t memory_bytes = uint64_t{1} << 30;
+  bool shared_ram = false;            // memfd: needed by the mmap and ept windows
+  std::vector<DiskConfig> disks;
+  int input_fd = -1, output_fd = -1;  // the console; -1: none
+  bool escape_keys = false;           // Ctrl-A x and h
+  bool input_to_virtio = false;       // console input goes to virtio-console instead of the PL011
+  bool catch_signals = false;         // SIGINT, SIGTERM, SIGHUP, SIGQUIT stop the machine, with it all its threads
+  double timeout_seconds = 0;         // 0: none
+  SemihostingConfig semihosting;
+};
+
+class Machine final : public Platform,
+                      private CpuInterruptOutputs,
+                      private WallClock,
+                      private CompletionSink,
+                      private DeadlineHandler,
+                      private IoEvents,
+                      private PsciHost,
+                      private SemihostingHost {
+ public:
+  static Result<std::unique_ptr<Machine>> create(const MachineConfig& config);
+  ~Machine() override;
+
+  // Loads the guest into RAM. set_boot_registers then puts `cpu`, which the engine has reset, at its entry.
+  Result<bool> load(const BootConfig& config);
+  void set_boot_registers(CpuState& cpu) const;
+  const BootState& boot_state() const { return boot_; }
+
+  // The engine, which must outlive the run. Without one RAM writes are not reported and VA = PA.
+  void set_engine(EnginePort* engine);
+
+  // Starts the I/O and timer threads, and the clock of --timeout.
+  void start();
+  // Ends the threads, after writing out what the guest has printed. Called by the destructor too.
+  void shutdown();
+
+  CpuState& cpu(unsigned index = 0) { return *cpus_[index]; }
+  const GuestRam& ram() const { return memory_.ram(); }
+  const SystemCounter& clock() const { return counter_; }
+  GicV2& gic() { return gic_; }
+  VirtioMmio& virtio_slot(unsigned slot) { return *virtio_[slot]; }
+  Console& console() { return console_; }
+
+  // Stops every CPU: kLineStop is raised, and the engine's run() returns. The first request wins. Any thread.
+  void request_stop(StopReason reason, int code = 0);
+  StopState stop_state() const;
+  bool stopping() const { return stop_.load() != 0; }
+
+  // Raises a line and wakes the CPU if it sleeps. Any thread.
+  void raise(CpuState& cpu, uint32_t line);
+
+  void add_statistics(StatisticsTable& table) const;
+
+  // ---- Platform ----
+  bool mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& value) override;
+  bool mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t value) override;
+  bool firmware_call(CpuState& cpu, bool is_smc) override;
+  bool semihosting(CpuState& cpu) override;
+  void wait_for_interrupt(CpuState& cpu) override;
+  uint64_t counter() override { return counter_.read(); }
+  void timers_changed(CpuState& cpu) override;
+  void run_queued_work(CpuState& cpu) override;
+
+ private:
+  static constexpr unsigned kCpus = 1;
+
+  // A copy of a CPU's timer registers: the timer thread must not see them half changed.
+  struct Timers {
+    uint32_t virtual_control = 0, physical_control = 0;
+    uint64_t virtual_at = 0, physical_at = 0;   // counter values
+    uint64_t deadline = kNoDeadline;
+  };
+
+  Machine(const MachineConfig& config, GuestMemory memory);
+  Result<bool> add_virtio_devices(const MachineConfig& config);
+  Result<bool> map_devices();
+  void update_timers(unsigned cpu);
+  void rearm();
+
+  void set_cpu_line(unsigned cpu, uint32_t line, bool level) override;
+  uint64_t wall_nanoseconds() override;
+  void alarm_changed() override { rearm(); }
+  void post(Completion&& completion) override;
+  void deadline_passed() override;
+  void quit_requested() override { request_stop(StopReason::UserQuit); }
+  void signal_received(int signal) override { request_stop(StopReason::Signal, signal); }
+  void output_drained() override;
+  unsigned cpu_count() const override { return kCpus; }
+  void system_off() override { request_stop(StopReason::PowerOff); }
+  void system_reset() override { request_stop(StopReason::Reset); }
+  void suspend(CpuState& cpu) override { wait_for_interrupt(cpu); }
+  void cpu_off(CpuState& cpu) override;
+  int read_console_byte() override;
+  void write_console(const uint8_t* data, size_t bytes) override;
+  void semihosting_exit(int code) override { request_stop(StopReason::SemihostingExit, code); }
+
+  MachineConfig config_;
+  GuestMemory memory_;
+  SystemCounter counter_;
+  std::vector<std::unique_ptr<CpuState>> cpus_;
+  std::mutex device_lock_;
+  Bus bus_;
+  GicV2 gic_;
+  Console console_;
+  IoThread io_;
+  TimerThread timer_thread_;
+  Pl011 uart_;
+  Pl031 rtc_;
+  std::vector<std::unique_ptr<VirtioMmio>> virtio_;
+  VirtioConsole* virtio_console_ = nullptr;   // owned by its transport
+  Semihosting semihosting_;
+  EnginePort* engine_ = nullptr;
+  BootState boot_;
+  std::array<Timers, kCpus> timers_;
+  uint64_t timeout_at_ = kNoDeadline;
+  std::vector<Completion> completions_;       // for CPU 0, guarded by device_lock_
+  std::array<std::atomic<uint32_t>, kCpus> waiting_{};
+  std::atomic<uint64_t> stop_{0};             // StopReason | code << 32
+  bool running_ = false;
+  // Written by one CPU thread, read at exit.
+  uint64_t mmio_reads_ = 0, mmio_writes_ = 0, mmio_unassigned_ = 0, waits_ = 0, wait_ticks_ = 0, firmware_calls_ = 0;
+  uint64_t device_completions_ = 0;
+};
+
+}  // namespace crosswalk::vmm

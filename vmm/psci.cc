@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/psci.h"
+
+#include "translator/arm/cpu_state.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+enum Function : uint32_t {
+  kVersion = 0x84000000, kCpuSuspend = 0x84000001, kCpuOff = 0x84000002, kCpuOn = 0x84000003, kAffinityInfo = 0x84000004,
+  kMigrate = 0x84000005, kMigrateInfoType = 0x84000006, kSystemOff = 0x84000008, kSystemReset = 0x84000009,
+  kFeatures = 0x8400000a,
+};
+// DEN 0022D 5.2.2.
+enum : int32_t { kSuccess = 0, kNotSupported = -1, kInvalidParameters = -2, kAlreadyOn = -4 };
+constexpr int32_t kVersion11 = 0x00010001;
+constexpr int32_t kMigrateNotRequired = 2;  // no trusted OS to migrate
+constexpr int32_t kAffinityOn = 0;
+constexpr uint32_t kAffinityBits = 0x00ffffff;
+
+bool is_cpu(const PsciHost& host, uint32_t affinity) { return (affinity & kAffinityBits) < host.cpu_count(); }
+
+int32_t features(uint32_t function) {
+  switch (function) {
+    case kVersion: case kCpuSuspend: case kCpuOff: case kCpuOn: case kAffinityInfo: case kMigrateInfoType: case kSystemOff:
+    case kSystemReset: case kFeatures:
+      return kSuccess;
+    default: return kNotSupported;
+  }
+}
+
+}  // namespace
+
+bool psci_call(PsciHost& host, CpuState& cpu) {
+  int32_t result = kNotSupported;
+  switch (cpu.r[0]) {
+    case kVersion: result = kVersion11; break;
+    case kFeatures: result = features(cpu.r[1]); break;
+    case kMigrateInfoType: result = kMigrateNotRequired; break;
+    case kMigrate: break;
+    case kAffinityInfo:
+      // Only level 0 exists to ask about.
+      result = cpu.r[2] == 0 && is_cpu(host, cpu.r[1]) ? kAffinityOn : kInvalidParameters;
+      break;
+    case kCpuOn: result = is_cpu(host, cpu.r[1]) ? kAlreadyOn : kInvalidParameters; break;
+    case kCpuSuspend:
+      // Bits other than StateID, StateType and PowerLevel must be zero. A power-down request may be served by standby.
+      if (cpu.r[1] & 0xfcfe0000) {
+        result = kInvalidParameters;
+        break;
+      }
+      host.suspend(cpu);
+      result = kSuccess;
+      break;
+    case kCpuOff: host.cpu_off(cpu); break;
+    case kSystemOff: host.system_off(); break;
+    case kSystemReset: host.system_reset(); break;
+    default: return false;
+  }
+  cpu.r[0] = static_cast<uint32_t>(result);
+  return true;
+}
+
+}  // namespace crosswalk::vmm
