@@ -128,6 +128,8 @@ struct alignas(64) CpuState {
   // ---- SIMD and floating-point registers: D0-D31, little-endian ---------------------------------------
   alignas(16) uint8_t vreg[32 * 8];
   alignas(16) uint8_t vspill[16 * 16];   // backend spill slots for SIMD values; scratch for helpers
+  uint64_t fp_operands[3];    // operands of an out-of-line floating-point operation; [0] becomes its result
+  uint64_t fp_saved;          // a host register meanwhile
   // ---- cold ------------------------------------------------------------------------------------------
   BankedRegisters banked;
   Cp15 cp15;

@@ -72,8 +72,10 @@ struct MemAccess {
   bool sign_extend = false;
   uint8_t align_log2 = 0;      // alignment whose violation is an alignment fault; 0 = none. With SCTLR.A the frontend raises it
   bool unprivileged = false;   // LDRT/STRT: as if at PL0
+  bool out_of_line = false;    // known to reach a device (or to wrap): never inline; set by the engine
   constexpr uint32_t pack() const {
-    return log2_bytes | uint32_t{sign_extend} << 3 | uint32_t{align_log2} << 4 | uint32_t{unprivileged} << 8;
+    return log2_bytes | uint32_t{sign_extend} << 3 | uint32_t{align_log2} << 4 | uint32_t{unprivileged} << 8 |
+           uint32_t{out_of_line} << 9;
   }
   static constexpr MemAccess unpack(uint32_t v) {
     MemAccess m;
@@ -81,6 +83,7 @@ struct MemAccess {
     m.sign_extend = v >> 3 & 1;
     m.align_log2 = v >> 4 & 15;
     m.unprivileged = v >> 8 & 1;
+    m.out_of_line = v >> 9 & 1;
     return m;
   }
 };
@@ -198,6 +201,8 @@ void forward_registers(Block& block);
 void fold_addresses(Block& block, int32_t limit);
 // Sets Inst::flags_live from a backward scan; fault sites, calls that see flags, and exits need all flags.
 void flag_liveness(Block& block);
+// Makes every memory access of one guest instruction out of line.
+void set_out_of_line(Block& block, uint16_t guest);
 // Deletes unused pure instructions and register reads.
 void remove_dead(Block& block);
 

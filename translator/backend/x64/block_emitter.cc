@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "translator/backend/x64/exit_reason.h"
+
 namespace crosswalk::x64 {
 
 using namespace Xbyak::util;
@@ -77,7 +79,7 @@ CompiledBlock BlockEmitter::emit(const SecondPage& second_page) {
     code.jne(miss, Xbyak::CodeGenerator::T_NEAR);
     out_of_line([this, miss]() mutable {
       code.L(miss);
-      exit_with(1, block.pc | block.thumb);
+      exit_with(kExitSecondPage, block.pc | block.thumb);
     });
   }
   for (uint32_t i = 0; i < block.insts.size(); i++) emit_instruction(i);
@@ -722,12 +724,14 @@ void BlockEmitter::condition_jump(uint32_t condition, Xbyak::Label& target, bool
 
 // ---- the rest ------------------------------------------------------------------------------------------------
 
-void BlockEmitter::record_site(const uint8_t* at, uint32_t bytes, bool write) {
+void BlockEmitter::record_site(const uint8_t* at, uint32_t bytes, bool write, Reg64 va, int32_t displacement) {
   FaultSite s{};
   s.offset = static_cast<uint32_t>(at - start_);
   s.guest = current_->guest;
   s.bytes = static_cast<uint8_t>(bytes);
   s.flags = (write ? kSiteWrite : 0) | (rounding_ == Rounding::Standard ? kSiteStandardMxcsr : 0) | (bytes == 0 ? kSiteCall : 0);
+  s.displacement = displacement;
+  s.address_reg = static_cast<uint8_t>(va.getIdx());
   result_.sites.push_back(s);
 }
 

@@ -87,8 +87,9 @@ class BlockEmitter final : public EmitContext {
   // Jumps to `target` when the Arm condition holds (or, with `invert`, when it does not).
   void condition_jump(uint32_t condition, Xbyak::Label& target, bool invert);
 
-  void record_site(const uint8_t* at, uint32_t bytes, bool write);
-  void record_call_site() { record_site(code.getCurr(), 0, false); }
+  // The host instruction at `at` accesses [r14 + va + displacement].
+  void record_site(const uint8_t* at, uint32_t bytes, bool write, Reg64 va, int32_t displacement);
+  void record_call_site() { record_site(code.getCurr(), 0, false, Xbyak::util::rax, 0); }
   void store_guest_position();                 // cpu.r[15], t, it of the current instruction, for C++
   void exit_with(uint32_t reason, uint32_t target);       // inline: sets position to target and leaves
   void chained_jump(uint32_t target);

@@ -99,7 +99,7 @@ struct Access {
   MemAccess m;
   bool store;
   bool simd;
-  bool slow_only() const { return m.unprivileged || core(e).config.memory == MemoryMode::SoftCall; }
+  bool slow_only() const { return m.unprivileged || m.out_of_line || core(e).config.memory == MemoryMode::SoftCall; }
   uint32_t kind() const { return access_kind(m, store); }
   int32_t displacement() const { return static_cast<int32_t>(inst.aux); }
 };
@@ -174,7 +174,7 @@ void emit_window(const Access& a) {
   const Xbyak::RegExp address = r14 + va + displacement;
   if (a.store) move_to_memory(e, a.m, d, address);
   else move_from_memory(e, a.m, d, address);
-  b.record_site(at, 1u << a.m.log2_bytes, a.store);
+  b.record_site(at, 1u << a.m.log2_bytes, a.store, va, displacement);
   if (!mask) b.keep_flags();
 }
 
@@ -274,7 +274,7 @@ void exclusive_load_window(EmitContext& e, const Inst& inst) {
   Data d;
   d.gpr = r;
   move_from_memory(e, m, d, r14 + va);
-  b.record_site(at, 1u << m.log2_bytes, false);
+  b.record_site(at, 1u << m.log2_bytes, false, va, 0);
   c.mov(e.state64(offsetof(CpuState, monitor_value)), r);
   c.mov(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
   c.mov(e.state32(offsetof(CpuState, monitor_size)), 1u << m.log2_bytes);
@@ -307,7 +307,7 @@ void exclusive_store_window(EmitContext& e, const Inst& inst) {
     case 2: c.cmpxchg(dword[address], value.cvt32()); break;
     default: c.cmpxchg(qword[address], value); break;
   }
-  b.record_site(at, 1u << m.log2_bytes, true);
+  b.record_site(at, 1u << m.log2_bytes, true, va, 0);
   c.setne(al);
   c.movzx(eax, al);
   c.mov(e.state8(offsetof(CpuState, monitor_armed)), 0);
@@ -341,13 +341,19 @@ void emit_StoreX32(EmitContext& e, const Inst& inst) { emit_access(e, inst, true
 void emit_StoreX64(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
 void emit_StoreX128(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
 
+namespace {
+bool inline_exclusive(EmitContext& e, const Inst& inst) {
+  return core(e).config.memory == MemoryMode::Window && !MemAccess::unpack(inst.imm).out_of_line;
+}
+}  // namespace
+
 void emit_LoadExclusive(EmitContext& e, const Inst& inst) {
-  if (core(e).config.memory == MemoryMode::Window) exclusive_load_window(e, inst);
+  if (inline_exclusive(e, inst)) exclusive_load_window(e, inst);
   else exclusive_slow(e, inst, false);
 }
 void emit_LoadExclusive64(EmitContext& e, const Inst& inst) { emit_LoadExclusive(e, inst); }
 void emit_StoreExclusive(EmitContext& e, const Inst& inst) {
-  if (core(e).config.memory == MemoryMode::Window) exclusive_store_window(e, inst);
+  if (inline_exclusive(e, inst)) exclusive_store_window(e, inst);
   else exclusive_slow(e, inst, true);
 }
 void emit_StoreExclusive64(EmitContext& e, const Inst& inst) { emit_StoreExclusive(e, inst); }

@@ -13,6 +13,7 @@ enum ExitReason : uint32_t {
   kExitLink = 2,        // exit_argument = host address of the link's stub
   kExitIndirect = 3,    // the jump cache missed
   kExitPoll = 4,        // `pending` was set
+  kExitSecondPage = 6,  // r[15] is the last instruction of a page and extends into one that is mapped differently now
   kExitException = 5,   // the guest took an exception, or a helper changed r[15]
 };
 

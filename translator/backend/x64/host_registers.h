@@ -23,6 +23,8 @@ struct FaultSite {
   uint16_t guest;    // index of the guest instruction
   uint8_t bytes;     // of the access; 0 for calls
   uint8_t flags;
+  int32_t displacement;   // accesses: the address is r14 + address_reg + displacement
+  uint8_t address_reg;
 };
 
 // A chained jump. The jump's rel32 goes to the stub until the engine links it.

@@ -69,6 +69,12 @@ Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   c.jmp(no_spill, Xbyak::CodeGenerator::T_NEAR);
 
   c.align(16);
+  t.exit_no_spill_standard = c.getCurr();
+  c.stmxcsr(state32(offsetof(CpuState, mxcsr_standard)));
+  c.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));
+  c.jmp(restore, Xbyak::CodeGenerator::T_NEAR);
+
+  c.align(16);
   t.call = c.getCurr();
   spill_pinned(c);
   leave_guest_mxcsr(c);
@@ -126,14 +132,9 @@ Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   for (int i = 3; i >= 0; i--) c.pop(temps[i]);
   c.ret();
   c.L(leave);
-  // eax = 2: MXCSR holds the standard (Advanced SIMD) value, which goes back to its own field.
-  Xbyak::Label vfp;
+  // eax = 2 (kSlowAccessStandard): MXCSR holds the standard (Advanced SIMD) value, which goes back to its own field.
   c.cmp(eax, 2);
-  c.jne(vfp);
-  c.stmxcsr(state32(offsetof(CpuState, mxcsr_standard)));
-  c.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));
-  c.jmp(restore, Xbyak::CodeGenerator::T_NEAR);
-  c.L(vfp);
+  c.je(static_cast<const void*>(t.exit_no_spill_standard), Xbyak::CodeGenerator::T_NEAR);
   c.jmp(no_spill, Xbyak::CodeGenerator::T_NEAR);
   return t;
 }

@@ -89,6 +89,15 @@ void flag_liveness(Block& block) {
   }
 }
 
+void set_out_of_line(Block& block, uint16_t guest) {
+  for (Inst& inst : block.insts) {
+    if (inst.guest != guest || !(info(inst.op).attributes & F) || (info(inst.op).attributes & C)) continue;
+    MemAccess m = MemAccess::unpack(inst.imm);
+    m.out_of_line = true;
+    inst.imm = m.pack();
+  }
+}
+
 void remove_dead(Block& block) {
   count_uses(block);
   std::vector<bool> keep(block.insts.size(), true);

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/runtime/code_cache.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace crosswalk::runtime {
+
+CodeCache::CodeCache(size_t bytes) : bytes_(bytes) {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mapping the code cache");
+  base_ = static_cast<uint8_t*>(p);
+}
+
+CodeCache::~CodeCache() { munmap(base_, bytes_); }
+
+size_t CodeCache::Hash::operator()(const BlockKey& k) const {
+  uint64_t h = k.pa * 0x9e3779b97f4a7c15ull;
+  h ^= (uint64_t{k.va} << 32 | k.second_page) + k.flags;
+  h *= 0xff51afd7ed558ccdull;
+  return h ^ h >> 32;
+}
+
+Block* CodeCache::find(const BlockKey& key) const {
+  const auto it = by_key_.find(key);
+  return it == by_key_.end() ? nullptr : it->second;
+}
+
+Block* CodeCache::add(std::unique_ptr<Block> block, uint64_t second_pa) {
+  used_ += align(block->code_size);
+  Block* b = block.get();
+  by_host_.push_back(std::move(block));
+  by_key_[b->key] = b;
+  by_page_[b->key.pa >> 12].push_back(b);
+  if (second_pa) by_page_[second_pa >> 12].push_back(b);
+  return b;
+}
+
+Block* CodeCache::find_by_host(const void* host) const {
+  const auto* p = static_cast<const uint8_t*>(host);
+  auto it = std::upper_bound(by_host_.begin(), by_host_.end(), p, [](const uint8_t* a, const auto& b) { return a < b->code; });
+  if (it == by_host_.begin()) return nullptr;
+  Block* b = std::prev(it)->get();
+  return p < b->code + b->code_size ? b : nullptr;
+}
+
+const std::vector<Block*>* CodeCache::blocks_of_page(uint64_t pa) const {
+  const auto it = by_page_.find(pa >> 12);
+  return it == by_page_.end() || it->second.empty() ? nullptr : &it->second;
+}
+
+void CodeCache::drop(Block* b) {
+  if (!b->valid) return;
+  b->valid = false;
+  if (const auto it = by_key_.find(b->key); it != by_key_.end() && it->second == b) by_key_.erase(it);
+  for (const uint64_t page : {b->key.pa >> 12, uint64_t{b->key.second_page}}) {
+    const auto it = by_page_.find(page);
+    if (it == by_page_.end()) continue;
+    std::erase(it->second, b);
+    if (it->second.empty()) by_page_.erase(it);
+  }
+  for (const Block::Incoming& in : b->incoming) unlink(in.from, in.link);
+  b->incoming.clear();
+}
+
+void CodeCache::clear() {
+  by_key_.clear();
+  by_page_.clear();
+  by_host_.clear();
+  used_ = prefix_;
+}
+
+void CodeCache::link(Block* from, uint32_t n, Block* to) {
+  const x64::LinkSite& l = from->links[n];
+  uint8_t* const jump = const_cast<uint8_t*>(from->code) + l.jump_offset;
+  const int32_t relative = static_cast<int32_t>(to->code - (jump + 4));
+  // The identity is written last: a jump from another page is not taken before it matches.
+  std::memcpy(jump, &relative, 4);
+  if (l.id_offset) std::memcpy(const_cast<uint8_t*>(from->code) + l.id_offset, &to->page_id, 4);
+  to->incoming.push_back({from, n});
+}
+
+void CodeCache::unlink(Block* from, uint32_t n) {
+  const x64::LinkSite& l = from->links[n];
+  uint8_t* const jump = const_cast<uint8_t*>(from->code) + l.jump_offset;
+  const int32_t relative = static_cast<int32_t>(from->code + l.stub_offset - (jump + 4));
+  const uint32_t none = 0;
+  if (l.id_offset) std::memcpy(const_cast<uint8_t*>(from->code) + l.id_offset, &none, 4);
+  std::memcpy(jump, &relative, 4);
+}
+
+}  // namespace crosswalk::runtime

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/runtime/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "translator/arm/exceptions.h"
+#include "translator/backend/x64/access_kind.h"
+#include "translator/backend/x64/exit_reason.h"
+
+namespace crosswalk::runtime {
+namespace {
+
+// Room that any block fits into: 64 guest instructions, LDM of 15 registers each, with out-of-line paths.
+constexpr size_t kBlockRoom = 512 << 10;
+constexpr int32_t kMaxDisplacement = 16 << 10;   // well inside the windows' guards
+constexpr uint32_t kItShift = 8;
+
+x64::MemoryMode memory_mode(mmu::Mode mode) {
+  switch (mode) {
+    case mmu::Mode::SoftCall: return x64::MemoryMode::SoftCall;
+    case mmu::Mode::Soft: return x64::MemoryMode::SoftInline;
+    default: return x64::MemoryMode::Window;
+  }
+}
+
+}  // namespace
+
+Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, Platform& platform)
+    : config_(config), cpu_(cpu), ram_(ram), platform_(platform), cache_(config.code_cache_bytes),
+      jump_cache_(new JumpCacheEntry[kJumpCacheEntries]) {
+  Xbyak::CodeGenerator gen(cache_.free_bytes(), cache_.free_space());
+  thunks_ = x64::emit_thunks(gen, &Engine::slow_access);
+  cache_.reserve_prefix(gen.getSize());
+  backend_.memory = memory_mode(config.mode);
+  backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
+  backend_.thunks = &thunks_;
+  backend_.flag_fusion = config.flag_fusion;
+  for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = {UINT32_MAX, 0, nullptr};
+  cpu_.jump_cache = jump_cache_.get();
+}
+
+Engine::~Engine() = default;
+
+void Engine::attach(mmu::Mmu& mmu) {
+  mmu_ = &mmu;
+  services_ = std::make_unique<EngineServices>(EngineServices{mmu, platform_});
+  services_->engine = this;
+  cpu_.engine = services_.get();
+  mmu.activate(cpu_);
+}
+
+uint32_t Engine::code_flags() const {
+  frontend::CodeFlags f;
+  f.big_endian = cpu_.e;
+  f.strict_alignment = cpu_.strict_alignment;
+  return f.pack();
+}
+
+// ---- the run loop ----------------------------------------------------------------------------------------------
+
+bool Engine::take_interrupts() {
+  const uint32_t lines = std::atomic_ref<uint32_t>(cpu_.interrupt_lines).load();
+  if (lines & kLineStop) return false;
+  if (lines & kLineWork) {
+    lower_line(cpu_, kLineWork);
+    if (work) work(work_context);
+  }
+  switch (arm::pending_interrupt(cpu_)) {
+    case arm::Interrupt::None: break;
+    case arm::Interrupt::Irq:
+      statistics_.interrupts++;
+      runtime::take_exception(cpu_, arm::Exception::Irq, cpu_.r[15]);
+      break;
+    case arm::Interrupt::Fiq:
+      statistics_.interrupts++;
+      runtime::take_exception(cpu_, arm::Exception::Fiq, cpu_.r[15]);
+      break;
+  }
+  arm::recompute_pending(cpu_);
+  return true;
+}
+
+void Engine::run() {
+  for (;;) {
+    if (std::atomic_ref<uint32_t>(cpu_.pending).load(std::memory_order_acquire) && !take_interrupts()) return;
+    run_once();
+  }
+}
+
+void Engine::step() {
+  if (std::atomic_ref<uint32_t>(cpu_.pending).load() && !take_interrupts()) return;
+  run_once();
+}
+
+void Engine::run_once() {
+  const uint32_t reason = cpu_.exit_reason;
+  const auto* stub = reinterpret_cast<const uint8_t*>(cpu_.exit_argument);
+  cpu_.exit_reason = x64::kExitNone;
+  const void* code = nullptr;
+  if (reason != x64::kExitLink && reason != x64::kExitSecondPage && cpu_.it == 0) {
+    const uint32_t target = cpu_.r[15] | cpu_.t;
+    const JumpCacheEntry& e = cpu_.jump_cache[target >> 1 & (kJumpCacheEntries - 1)];
+    if (e.target == target && cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)] == e.page_id) code = e.code;
+  }
+  if (!code) {
+    Block* const block = lookup();
+    if (!block) return;   // the guest took a prefetch abort
+    if (reason == x64::kExitLink && config_.chain) {
+      Block* const from = cache_.find_by_host(stub);
+      if (from && from->valid && (block->key.flags >> kItShift) == 0) {
+        for (uint32_t n = 0; n < from->links.size(); n++) {
+          const x64::LinkSite& l = from->links[n];
+          if (from->code + l.stub_offset != stub || l.target != block->key.va) continue;
+          // Within a page nothing is checked at run time: both must be of the same mapping of it.
+          if (l.id_offset == 0 && from->page_id != block->page_id) continue;
+          CodeCache::unlink(from, n);
+          CodeCache::link(from, n, block);
+          statistics_.links++;
+        }
+      }
+    }
+    code = block->code;
+  }
+  thunks_.enter(&cpu_, code);
+  switch (cpu_.exit_reason) {
+    case x64::kExitLookup: statistics_.exits_lookup++; break;
+    case x64::kExitLink: statistics_.exits_link++; break;
+    case x64::kExitIndirect: statistics_.exits_indirect++; break;
+    case x64::kExitPoll: statistics_.exits_poll++; break;
+    default: statistics_.exits_exception++; break;
+  }
+}
+
+Block* Engine::lookup() {
+  if (!cpu_.t) cpu_.r[15] &= ~3u;
+  const uint32_t pc = cpu_.r[15];
+  const uint32_t flags = code_flags();
+  mmu::Translation at;
+  const uint32_t page_id = mmu_->fetch_page(cpu_, pc, flags, at);
+  const auto abort = [&](const mmu::Translation& t) -> Block* {
+    statistics_.prefetch_aborts++;
+    apply_effects(cpu_, arm::prefetch_abort(cpu_, pc, t.fsr, t.far));
+    arm::recompute_pending(cpu_);
+    return nullptr;
+  };
+  if (page_id == 0) return abort(at);
+  BlockKey key;
+  key.va = pc | cpu_.t;
+  key.pa = at.pa;
+  key.flags = flags | uint32_t{cpu_.it} << kItShift;
+  mmu::Translation second;
+  uint32_t second_id = 0;
+  if (cpu_.t && (pc & 0xfff) == 0xffe) {
+    uint16_t half;
+    std::memcpy(&half, at.host, 2);
+    if (decoder::is_t32(half)) {
+      second_id = mmu_->fetch_page(cpu_, pc + 2, flags, second);
+      if (second_id == 0) return abort(second);
+      key.second_page = static_cast<uint32_t>(second.pa >> 12);
+    }
+  }
+  Block* block = cache_.find(key);
+  if (!block) block = translate(key, page_id, at, second, second_id);
+  if (cpu_.it == 0) {
+    JumpCacheEntry& e = cpu_.jump_cache[key.va >> 1 & (kJumpCacheEntries - 1)];
+    e = {key.va, page_id, block->code};
+  }
+  return block;
+}
+
+// ---- translation -----------------------------------------------------------------------------------------------
+
+Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, const mmu::Translation& second,
+                         uint32_t second_id) {
+  if (cache_.free_bytes() < kBlockRoom) clear_cache();
+  ir_.guest.clear();
+  ir_.insts.clear();
+  ir_.label_count = 0;
+  frontend::CodeFlags flags;
+  flags.big_endian = cpu_.e;
+  flags.strict_alignment = cpu_.strict_alignment;
+  frontend::Translator translator(ir_, flags, config_.translate);
+  const uint32_t page = key.va & ~0xfffu;
+  const uint8_t* const first_page = at.host - (at.pa & 0xfff);
+  const uint8_t* const second_page = second_id ? second.host - (second.pa & 0xfff) : nullptr;
+  translator.translate(key.va & ~1u, key.va & 1, static_cast<uint8_t>(key.flags >> kItShift),
+                       [&](uint32_t va, uint32_t bytes, uint32_t& word) {
+                         const uint8_t* const base = (va & ~0xfffu) == page ? first_page : second_page;
+                         if (!base) return false;
+                         word = 0;
+                         std::memcpy(&word, base + (va & 0xfff), bytes);
+                         return true;
+                       });
+  const auto checked = [&](const char* pass) {
+    if (!config_.verify_ir) return;
+    if (const std::string error = ir::verify(ir_); !error.empty()) {
+      std::fprintf(stderr, "crosswalk: internal error: IR after %s: %s\n%s", pass, error.c_str(), ir::print(ir_).c_str());
+      std::abort();
+    }
+  };
+  checked("the frontend");
+  if (config_.optimise) {
+    ir::forward_registers(ir_);
+    checked("forward_registers");
+    ir::fold_constants(ir_);
+    checked("fold_constants");
+    ir::fold_addresses(ir_, kMaxDisplacement);
+    checked("fold_addresses");
+    ir::flag_liveness(ir_);
+    ir::remove_dead(ir_);
+    checked("remove_dead");
+  } else {
+    ir::count_uses(ir_);
+  }
+  if (!slow_pcs_.empty())
+    for (uint16_t g = 0; g < ir_.guest.size(); g++)
+      if (slow_pcs_.contains(key.pa + (ir_.guest[g].pc - (key.va & ~1u)))) ir::set_out_of_line(ir_, g);
+
+  Xbyak::CodeGenerator gen(cache_.free_bytes(), cache_.free_space());
+  x64::BlockEmitter emitter(gen, ir_, backend_);
+  x64::CompiledBlock compiled = emitter.emit({page + 0x1000, second_id});
+
+  auto block = std::make_unique<Block>();
+  block->key = key;
+  block->page_id = page_id;
+  block->code = compiled.code;
+  block->code_size = compiled.size;
+  block->guest_bytes = ir_.end_pc - ir_.pc;
+  block->sites = std::move(compiled.sites);
+  block->links = std::move(compiled.links);
+  block->guest = ir_.guest;
+  statistics_.blocks_translated++;
+  statistics_.guest_instructions_translated += ir_.guest.size();
+  statistics_.code_bytes += compiled.size;
+  const bool first_of_page = cache_.blocks_of_page(key.pa) == nullptr;
+  const bool first_of_second = second_id && cache_.blocks_of_page(second.pa) == nullptr;
+  Block* const result = cache_.add(std::move(block), second_id ? second.pa : 0);
+  if (first_of_page) mmu_->protect_code_page(key.pa & ~uint64_t{0xfff});
+  if (first_of_second) mmu_->protect_code_page(second.pa & ~uint64_t{0xfff});
+  return result;
+}
+
+void Engine::drop_block(Block* block) {
+  JumpCacheEntry& e = cpu_.jump_cache[block->key.va >> 1 & (kJumpCacheEntries - 1)];
+  if (e.code == block->code) e = {UINT32_MAX, 0, nullptr};
+  cache_.drop(block);
+  statistics_.blocks_dropped++;
+}
+
+void Engine::clear_cache() {
+  statistics_.cache_flushes++;
+  cache_.for_each_page([this](uint64_t pa) { mmu_->unprotect_code_page(pa); });
+  cache_.clear();
+  for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = {UINT32_MAX, 0, nullptr};
+}
+
+bool Engine::code_written(uint64_t pa, uint32_t) {
+  while (const auto* blocks = cache_.blocks_of_page(pa)) drop_block(blocks->back());
+  return true;
+}
+
+// ---- memory accesses that leave translated code ------------------------------------------------------------------
+
+const x64::FaultSite* Engine::find_site(const Block& block, const uint8_t* host, bool call) const {
+  const uint32_t offset = static_cast<uint32_t>(host - block.code);
+  auto it = std::lower_bound(block.sites.begin(), block.sites.end(), offset,
+                             [](const x64::FaultSite& s, uint32_t o) { return s.offset < o; });
+  for (; it != block.sites.end() && it->offset == offset; ++it)
+    if (((it->flags & x64::kSiteCall) != 0) == call) return &*it;
+  return nullptr;
+}
+
+void Engine::set_position(const Block& block, const x64::FaultSite& site) {
+  const ir::GuestInst& g = block.guest[site.guest];
+  cpu_.r[15] = g.pc;
+  cpu_.t = block.key.va & 1;
+  cpu_.it = g.it;
+}
+
+uint64_t Engine::slow_access(CpuState* cpu, const uint8_t* return_address) {
+  return static_cast<Engine*>(crosswalk::runtime::services(cpu).engine)->do_slow_access(return_address);
+}
+
+// One access of at most 16 bytes, at most one page crossing. Nothing is written when either page faults.
+bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, uint8_t* data, mmu::Translation& fault) {
+  const mmu::AccessKind kind = store ? mmu::AccessKind::Store : mmu::AccessKind::Load;
+  const bool own_privilege = privileged == is_privileged(static_cast<Mode>(cpu_.mode));
+  const auto translate_at = [&](uint32_t at) {
+    if (own_privilege) return mmu_->fill(cpu_, at, kind);
+    mmu::Translation t = mmu_->translate(cpu_, at, kind, privileged);
+    if (t.ok && t.host && store) mmu_->note_external_write(t.pa, 1);
+    return t;
+  };
+  struct Piece { mmu::Translation t; uint32_t bytes; } pieces[2];
+  const uint32_t first = std::min(bytes, 0x1000 - (va & 0xfff));
+  pieces[0] = {translate_at(va), first};
+  pieces[1].bytes = bytes - first;
+  if (pieces[0].t.ok && pieces[1].bytes) pieces[1].t = translate_at(va + first);
+  uint8_t* p = data;
+  for (const Piece& piece : pieces) {
+    if (piece.bytes == 0) break;
+    if (!piece.t.ok) {
+      fault = piece.t;
+      return false;
+    }
+  }
+  for (const Piece& piece : pieces) {
+    if (piece.bytes == 0) break;
+    if (piece.t.host) {
+      // Volatile-like single access where possible: other CPUs and devices may look at the same time.
+      if (store) std::memcpy(piece.t.host, p, piece.bytes);
+      else std::memcpy(p, piece.t.host, piece.bytes);
+    } else {
+      statistics_.device_accesses++;
+      for (uint32_t done = 0; done < piece.bytes;) {
+        const uint64_t pa = piece.t.pa + done;
+        uint32_t step = 8;
+        while (step > piece.bytes - done || (pa & (step - 1))) step /= 2;
+        uint64_t value = 0;
+        if (store) std::memcpy(&value, p + done, step);
+        const bool answered = store ? platform_.mmio_write(cpu_, pa, step, value) : platform_.mmio_read(cpu_, pa, step, value);
+        if (!answered) {
+          fault = piece.t;
+          fault.fsr = arm::synchronous_external_abort_status(cpu_, store);
+          fault.far = va;
+          return false;
+        }
+        if (!store) std::memcpy(p + done, &value, step);
+        done += step;
+      }
+    }
+    p += piece.bytes;
+  }
+  return true;
+}
+
+uint64_t Engine::do_slow_access(const uint8_t* return_address) {
+  statistics_.slow_accesses++;
+  const uint32_t kind = cpu_.access_kind, va = cpu_.access_va;
+  const ir::MemAccess m = ir::MemAccess::unpack(kind);
+  const uint32_t bytes = 1u << m.log2_bytes;
+  const bool store = kind & x64::kAccessStore, exclusive = kind & x64::kAccessExclusive;
+  const Block* const block = cache_.find_by_host(return_address - 1);
+  const x64::FaultSite* const site = block ? find_site(*block, return_address, true) : nullptr;
+  if (!site) {
+    std::fprintf(stderr, "crosswalk: internal error: no metadata for the call before %p\n", static_cast<const void*>(return_address));
+    std::abort();
+  }
+  // Device models may look at the position (and tracing does).
+  set_position(*block, *site);
+  const auto abort = [&](uint32_t fsr, uint32_t far) -> uint64_t {
+    statistics_.data_aborts++;
+    apply_effects(cpu_, arm::data_abort(cpu_, cpu_.r[15], fsr, far));
+    cpu_.exit_reason = x64::kExitException;
+    arm::recompute_pending(cpu_);
+    return site->flags & x64::kSiteStandardMxcsr ? 2 : 1;
+  };
+  const uint32_t align = exclusive ? bytes - 1 : (1u << m.align_log2) - 1;
+  if (va & align) return abort(arm::alignment_fault_status(cpu_, store), va);
+  const bool privileged = !m.unprivileged && is_privileged(static_cast<Mode>(cpu_.mode));
+  mmu::Translation fault;
+
+  if (exclusive && store) {
+    uint32_t status = 1;
+    if (cpu_.monitor_armed && cpu_.monitor_address == va && cpu_.monitor_size == bytes) {
+      const mmu::Translation t = mmu_->fill(cpu_, va, mmu::AccessKind::Store);
+      if (!t.ok) return abort(t.fsr, t.far);
+      if (t.host) {
+        uint64_t value = 0, expected = cpu_.monitor_value;
+        std::memcpy(&value, cpu_.access_value, bytes);
+        const auto exchange = [&](auto type) {
+          using T = decltype(type);
+          T want = static_cast<T>(expected);
+          return __atomic_compare_exchange_n(reinterpret_cast<T*>(t.host), &want, static_cast<T>(value), false, __ATOMIC_SEQ_CST,
+                                             __ATOMIC_SEQ_CST);
+        };
+        bool stored = false;
+        switch (bytes) {
+          case 1: stored = exchange(uint8_t{}); break;
+          case 2: stored = exchange(uint16_t{}); break;
+          case 4: stored = exchange(uint32_t{}); break;
+          default: stored = exchange(uint64_t{}); break;
+        }
+        status = stored ? 0 : 1;
+      } else {
+        if (!access_memory(va, bytes, true, privileged, cpu_.access_value, fault)) return abort(fault.fsr, fault.far);
+        status = 0;
+      }
+    }
+    cpu_.monitor_armed = 0;
+    std::memset(cpu_.access_value, 0, sizeof cpu_.access_value);
+    std::memcpy(cpu_.access_value, &status, 4);
+  } else {
+    uint8_t data[16] = {};
+    if (store) std::memcpy(data, cpu_.access_value, bytes);
+    if (!access_memory(va, bytes, store, privileged, data, fault)) return abort(fault.fsr, fault.far);
+    if (!store) {
+      if (m.sign_extend && bytes < 4) {
+        const int32_t v = bytes == 1 ? static_cast<int8_t>(data[0]) : static_cast<int16_t>(data[0] | data[1] << 8);
+        std::memcpy(data, &v, 4);
+      }
+      std::memcpy(cpu_.access_value, data, 16);
+      if (exclusive) {
+        cpu_.monitor_armed = 1;
+        cpu_.monitor_address = va;
+        cpu_.monitor_size = bytes;
+        std::memcpy(&cpu_.monitor_value, data, 8);
+      }
+    }
+  }
+  cpu_.it = 0;
+  // A device access may have asked this CPU to stop, or raised an interrupt: the next poll sees it.
+  return 0;
+}
+
+bool Engine::handle_fault(void* engine, FaultFrame& frame) { return static_cast<Engine*>(engine)->fault(frame); }
+
+bool Engine::fault(FaultFrame& frame) {
+  const auto* host = reinterpret_cast<const uint8_t*>(frame.rip);
+  if (!cache_.contains(host)) return false;
+  Block* const block = cache_.find_by_host(host);
+  if (!block) return false;
+  const x64::FaultSite* const site = find_site(*block, host, false);
+  if (!site) return false;
+  statistics_.window_faults++;
+  const uint64_t access = frame.gpr[x64::kMemBase] + frame.gpr[site->address_reg] + static_cast<int64_t>(site->displacement);
+  uint64_t address = frame.address_valid ? frame.address : access;
+  // The metadata names the access's first byte; the host may name a later byte of it, in the next page.
+  if (address - access >= site->bytes) return false;
+  const int64_t offset = static_cast<int64_t>(address - frame.gpr[x64::kMemBase]);
+  const bool write = site->flags & x64::kSiteWrite;
+  mmu::Translation t;
+  mmu::FaultOutcome outcome = mmu_->window_fault(cpu_, offset, site->bytes - static_cast<uint32_t>(address - access), write, t);
+  if (!frame.address_valid && (outcome == mmu::FaultOutcome::Installed || outcome == mmu::FaultOutcome::CodeWrite)) {
+    // Which page of a crossing access it was is unknown: enter the second one too.
+    const uint64_t last = access + site->bytes - 1;
+    if ((access ^ last) >> 12)
+      outcome = mmu_->window_fault(cpu_, static_cast<int64_t>(last - frame.gpr[x64::kMemBase]), 1, write, t);
+  }
+  if (outcome == mmu::FaultOutcome::Installed || outcome == mmu::FaultOutcome::CodeWrite) return true;
+
+  // The access does not complete in translated code: the guest's registers go back to CpuState.
+  for (int n = 0; n < 15; n++)
+    if (x64::kPinned[n] >= 0) cpu_.r[n] = static_cast<uint32_t>(frame.gpr[x64::kPinned[n]]);
+  set_position(*block, *site);
+  if (outcome == mmu::FaultOutcome::GuestFault) {
+    statistics_.data_aborts++;
+    apply_effects(cpu_, arm::data_abort(cpu_, cpu_.r[15], t.fsr, t.far));
+    cpu_.exit_reason = x64::kExitException;
+    arm::recompute_pending(cpu_);
+  } else {
+    // A device, or an access that wraps: translate the instruction again, out of line from now on, and restart it.
+    statistics_.slow_sites++;
+    slow_pcs_.insert(block->key.pa + (cpu_.r[15] - (block->key.va & ~1u)));
+    drop_block(block);
+    cpu_.exit_reason = x64::kExitLookup;
+  }
+  frame.rip = reinterpret_cast<uint64_t>(site->flags & x64::kSiteStandardMxcsr ? thunks_.exit_no_spill_standard : thunks_.exit_no_spill);
+  return true;
+}
+
+}  // namespace crosswalk::runtime

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The engine: translates guest code on demand, runs it, and handles what translated code leaves to C++. One Engine
+// runs one CPU; it is one function (run) that works in either world.
+#pragma once
+
+#include <memory>
+#include <unordered_set>
+
+#include "mmu-shadow/mmu.h"
+#include "translator/arm/cpu_state.h"
+#include "translator/arm/platform.h"
+#include "translator/frontend/translator.h"
+#include "translator/runtime/code_cache.h"
+#include "translator/runtime/helpers.h"
+#include "translator/runtime/world.h"
+
+namespace crosswalk::runtime {
+
+struct EngineConfig {
+  mmu::Mode mode = mmu::Mode::Soft;
+  size_t code_cache_bytes = size_t{64} << 20;
+  frontend::TranslateConfig translate;
+  bool optimise = true;       // IR passes beyond what correctness needs
+  bool chain = true;          // link jumps between blocks
+  bool flag_fusion = true;
+  bool verify_ir = false;     // verify after every pass (tests)
+};
+
+struct EngineStatistics {
+  uint64_t blocks_translated = 0, guest_instructions_translated = 0, code_bytes = 0;
+  uint64_t blocks_dropped = 0, cache_flushes = 0;
+  uint64_t exits_lookup = 0, exits_link = 0, exits_indirect = 0, exits_poll = 0, exits_exception = 0;
+  uint64_t links = 0, interrupts = 0, prefetch_aborts = 0, data_aborts = 0;
+  uint64_t slow_accesses = 0, device_accesses = 0, window_faults = 0, slow_sites = 0;
+};
+
+class Engine final : public mmu::CodeListener {
+ public:
+  // `mmu` may be attached after construction, since it needs the engine as its listener.
+  Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, Platform& platform);
+  ~Engine() override;
+  void attach(mmu::Mmu& mmu);
+
+  // Runs the guest from cpu.r[15] until kLineStop is raised. Call inside a World whose fault handler is handle_fault.
+  void run();
+  // Runs at most one block (tests). Takes pending interrupts first.
+  void step();
+
+  // World's FaultHandler; context is the Engine.
+  static bool handle_fault(void* engine, FaultFrame& frame);
+
+  bool code_written(uint64_t pa, uint32_t bytes) override;
+  // Work queued by other threads (kLineWork) is done by this function, on the CPU's thread.
+  void (*work)(void*) = nullptr;
+  void* work_context = nullptr;
+
+  const EngineStatistics& statistics() const { return statistics_; }
+  EngineServices& services() { return *services_; }
+  // The IR of the most recently translated block, for tests and logs.
+  const ir::Block& last_ir() const { return ir_; }
+
+ private:
+  static uint64_t slow_access(CpuState* cpu, const uint8_t* return_address);
+  uint64_t do_slow_access(const uint8_t* return_address);
+  bool access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, uint8_t* data, mmu::Translation& fault);
+  bool fault(FaultFrame& frame);
+  const x64::FaultSite* find_site(const Block& block, const uint8_t* host, bool call) const;
+  void set_position(const Block& block, const x64::FaultSite& site);
+  bool take_interrupts();      // false: stop
+  Block* lookup();             // at cpu.r[15]; null when an exception was taken instead
+  Block* translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, const mmu::Translation& second,
+                   uint32_t second_id);
+  void drop_block(Block* block);
+  void clear_cache();
+  uint32_t code_flags() const;
+  void run_once();
+
+  EngineConfig config_;
+  CpuState& cpu_;
+  const GuestRam& ram_;
+  Platform& platform_;
+  mmu::Mmu* mmu_ = nullptr;
+  std::unique_ptr<EngineServices> services_;
+  CodeCache cache_;
+  x64::Thunks thunks_{};
+  x64::BackendConfig backend_;
+  std::unique_ptr<JumpCacheEntry[]> jump_cache_;
+  std::unordered_set<uint64_t> slow_pcs_;   // PA of instructions whose accesses go out of line: device accesses
+  ir::Block ir_;
+  EngineStatistics statistics_;
+};
+
+}  // namespace crosswalk::runtime
