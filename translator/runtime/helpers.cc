@@ -13,7 +13,7 @@ using arm::SystemRegister;
 
 uint64_t undefined(CpuState* cpu) {
   services(cpu).undefined_instructions++;
-  enter_exception(*cpu, arm::Exception::UndefinedInstruction, cpu->r[15]);
+  runtime::take_exception(*cpu, arm::Exception::UndefinedInstruction, cpu->r[15]);
   return 0;
 }
 
@@ -21,7 +21,7 @@ uint64_t undefined(CpuState* cpu) {
 void leave_to_next(CpuState& cpu, uint32_t bytes) {
   cpu.r[15] += bytes;
   cpu.it = arm::it_advance(cpu.it);
-  cpu.exit_reason = kExitLookup;
+  cpu.exit_reason = x64::kExitLookup;
 }
 
 // What a system register access asks for; false when an exception was taken instead.
@@ -33,7 +33,7 @@ bool finish_access(CpuState& cpu, const arm::SystemContext& context, uint32_t ef
   if (effects & arm::kEffectDataAbort) {
     const uint32_t more = arm::data_abort(cpu, cpu.r[15], context.abort_fsr, context.abort_far);
     apply_effects(cpu, more);
-    cpu.exit_reason = kExitException;
+    cpu.exit_reason = x64::kExitException;
     return false;
   }
   apply_effects(cpu, effects);
@@ -77,9 +77,9 @@ void apply_effects(CpuState& cpu, uint32_t effects) {
   if (effects & arm::kEffectBarrier) std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
-void enter_exception(CpuState& cpu, arm::Exception kind, uint32_t pc) {
+void take_exception(CpuState& cpu, arm::Exception kind, uint32_t pc) {
   apply_effects(cpu, arm::take_exception(cpu, kind, pc));
-  cpu.exit_reason = kExitException;
+  cpu.exit_reason = x64::kExitException;
 }
 
 uint64_t undefined_instruction(CpuState* cpu, uint32_t, uint32_t, uint32_t) { return undefined(cpu); }
@@ -90,7 +90,7 @@ uint64_t supervisor_call(CpuState* cpu, uint32_t imm, uint32_t bytes, uint32_t) 
     leave_to_next(*cpu, bytes);
     return 0;
   }
-  enter_exception(*cpu, arm::Exception::SupervisorCall, cpu->r[15]);
+  runtime::take_exception(*cpu, arm::Exception::SupervisorCall, cpu->r[15]);
   return 0;
 }
 
@@ -100,7 +100,7 @@ uint64_t breakpoint(CpuState* cpu, uint32_t imm, uint32_t bytes, uint32_t) {
     return 0;
   }
   apply_effects(*cpu, arm::breakpoint_instruction(*cpu, cpu->r[15]));
-  cpu->exit_reason = kExitException;
+  cpu->exit_reason = x64::kExitException;
   return 0;
 }
 
@@ -114,7 +114,7 @@ uint64_t exception_return(CpuState* cpu, uint32_t pc, uint32_t, uint32_t) {
 
 uint64_t return_from_exception(CpuState* cpu, uint32_t pc, uint32_t psr, uint32_t) {
   apply_effects(*cpu, arm::exception_return(*cpu, pc, psr));
-  cpu->exit_reason = kExitException;
+  cpu->exit_reason = x64::kExitException;
   return 0;
 }
 

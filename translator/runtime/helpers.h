@@ -3,7 +3,7 @@
 // signature of ir.call().
 //
 // Before a call, all guest registers and flags are in CpuState, r[15] is the address of the instruction and cpu.it its
-// IT state. A function that changes control sets cpu.exit_reason (non-zero) after it has changed the state
+// IT state. A function that changes control sets cpu.exit_reason (x64::ExitReason, non-zero) after it has changed the state
 // completely: r[15], T, IT. The code leaves the block then (kCallMayExit), or always (Translator::call_and_leave).
 #pragma once
 
@@ -15,15 +15,9 @@
 #include "translator/arm/exceptions.h"
 #include "translator/arm/platform.h"
 #include "translator/backend/x64/exit_reason.h"
+#include "translator/backend/x64/exit_reason.h"
 
 namespace crosswalk::runtime {
-
-// CpuState::exit_reason.
-using x64::ExitReason;
-using x64::kExitException;
-using x64::kExitLookup;
-using x64::kExitNone;
-using x64::kExitPoll;
 
 // What helpers need of the engine. CpuState::engine points to one.
 struct EngineServices {
@@ -31,6 +25,7 @@ struct EngineServices {
   Platform& platform;
   // Repeats an inner-shareable operation on every other CPU, complete before it returns; null with one CPU.
   void (*broadcast)(CpuState& cpu, const arm::SystemRegister& row, uint64_t value) = nullptr;
+  void* engine = nullptr;                // the Engine itself, for its own call-backs
   uint64_t undefined_instructions = 0;   // taken; statistics
   void* engine = nullptr;   // runtime::Engine
 };
@@ -39,7 +34,7 @@ inline EngineServices& services(CpuState* cpu) { return *static_cast<EngineServi
 // Does what arm::Effect asks, other than kEffectUndefined and kEffectDataAbort.
 void apply_effects(CpuState& cpu, uint32_t effects);
 // arm::take_exception with its effects, and exit_reason.
-void enter_exception(CpuState& cpu, arm::Exception kind, uint32_t pc);
+void take_exception(CpuState& cpu, arm::Exception kind, uint32_t pc);
 
 // ---- always leave the block
 uint64_t undefined_instruction(CpuState* cpu, uint32_t, uint32_t, uint32_t);
