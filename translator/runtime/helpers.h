@@ -25,7 +25,6 @@ struct EngineServices {
   Platform& platform;
   // Repeats an inner-shareable operation on every other CPU, complete before it returns; null with one CPU.
   void (*broadcast)(CpuState& cpu, const arm::SystemRegister& row, uint64_t value) = nullptr;
-  void* engine = nullptr;                // the Engine itself, for its own call-backs
   uint64_t undefined_instructions = 0;   // taken; statistics
   void* engine = nullptr;   // runtime::Engine
 };
