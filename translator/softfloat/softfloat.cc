@@ -307,11 +307,9 @@ Bits sqrt(Bits a, Environment& env) {
   if (u.sign) return invalid<Bits>(env);
   if (u.infinity()) return infinity<Bits>(false);
   const bool odd = u.exponent & 1;
-  u128 remainder = u128{u.significand} << (odd ? 64 : 63);
-  uint64_t root = 0;
-  // Digit by digit: 2^63 <= root < 2^64 afterwards.
-  u128 square = 0;   // root^2
-  const u128 target = remainder;
+  const u128 target = u128{u.significand} << (odd ? 64 : 63);
+  uint64_t root = 0;   // digit by digit; 2^63 <= root < 2^64 afterwards
+  u128 square = 0;     // root^2
   for (int bit = 63; bit >= 0; bit--) {
     const uint64_t candidate = root | uint64_t{1} << bit;
     const u128 candidate_square = u128{candidate} * candidate;
