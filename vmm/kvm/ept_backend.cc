@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/kvm/ept_backend.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace crosswalk::kvm {
+namespace {
+
+class EptBackend final : public mmu::WindowBackend {
+ public:
+  EptBackend(KvmWorld& world, std::unique_ptr<mmu::WindowBackend> inner) : world_(world), inner_(std::move(inner)) {}
+
+  uint64_t create_window() override {
+    uint64_t base = 0;
+    outside([&] {
+      flush_queue();
+      base = inner_->create_window();
+      // The x86 page tables and slots of the regions stay for the next window at that address.
+      std::string error;
+      if (base != 0 && !world_.ensure_mapped(base - mmu::kWindowGuard, mmu::kWindowSize + 2 * mmu::kWindowGuard, error)) {
+        inner_->destroy_window(base);
+        base = 0;   // no slots left: the caller evicts a window
+      }
+    });
+    return base;
+  }
+  void destroy_window(uint64_t base) override {
+    std::erase_if(queue_, [&](const Removal& removal) { return removal.base == base; });
+    outside([&] { inner_->destroy_window(base); });
+  }
+  bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
+    bool ok = false;
+    outside([&] {
+      flush_queue();   // a removal queued before must not undo this
+      ok = inner_->install(base, va, pa, bytes, writable);
+      inner_pending_ = true;   // a replacement may have taken something away
+    });
+    return ok;
+  }
+  void remove(uint64_t base, uint32_t va, uint64_t bytes) override {
+    if (!queue_.empty() && queue_.back().base == base && queue_.back().va + queue_.back().bytes == va) {
+      queue_.back().bytes += bytes;
+    } else {
+      queue_.push_back({base, va, bytes});
+    }
+  }
+  void commit() override {
+    if (queue_.empty() && !inner_pending_) return;
+    outside([&] {
+      flush_queue();
+      inner_->commit();
+      inner_pending_ = false;
+    });
+  }
+  uint64_t max_entry() const override { return inner_->max_entry(); }
+
+ private:
+  struct Removal {
+    uint64_t base, va, bytes;
+  };
+
+  void flush_queue() {
+    for (const Removal& removal : queue_) inner_->remove(removal.base, static_cast<uint32_t>(removal.va), removal.bytes);
+    inner_pending_ = inner_pending_ || !queue_.empty();
+    queue_.clear();
+  }
+  template <class Function>
+  void outside(Function function) {
+    world_.host_call([](void* f) { (*static_cast<Function*>(f))(); }, &function);
+  }
+
+  KvmWorld& world_;
+  std::unique_ptr<mmu::WindowBackend> inner_;
+  std::vector<Removal> queue_;
+  bool inner_pending_ = false;   // the inner backend needs a commit
+};
+
+}  // namespace
+
+std::unique_ptr<mmu::WindowBackend> make_ept_backend(KvmWorld& world, std::unique_ptr<mmu::WindowBackend> inner) {
+  return std::make_unique<EptBackend>(world, std::move(inner));
+}
+
+}  // namespace crosswalk::kvm

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/kvm/shadow_backend.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+namespace crosswalk::kvm {
+namespace {
+
+constexpr uint64_t kRegion = KvmWorld::kRegionBytes;
+// A window and the region after it, which is never mapped: the guard of this window and of the next one. One more
+// region before the first window guards that.
+constexpr uint64_t kStride = mmu::kWindowSize + kRegion;
+static_assert(mmu::kWindowGuard <= kRegion && mmu::kWindowSize % kRegion == 0);
+
+class ShadowBackend final : public mmu::WindowBackend {
+ public:
+  ShadowBackend(KvmWorld& world, const GuestRam& ram, uint64_t reservation, uint64_t reserved_bytes, uint64_t first,
+                unsigned max_windows)
+      : world_(world), ram_(ram), reservation_(reservation), reserved_bytes_(reserved_bytes), first_(first),
+        count_(max_windows), states_(max_windows, State::Free) {
+    world_.add_window_range(first - kRegion, kRegion + kStride * max_windows);
+  }
+  ~ShadowBackend() override {
+    for (unsigned i = 0; i < count_; i++) {
+      if (states_[i] == State::Used) destroy_window(base_of(i));
+    }
+    commit();
+    world_.remove_window_range(first_ - kRegion);
+    munmap(reinterpret_cast<void*>(reservation_), reserved_bytes_);
+  }
+  ShadowBackend(const ShadowBackend&) = delete;
+  ShadowBackend& operator=(const ShadowBackend&) = delete;
+
+  uint64_t create_window() override {
+    auto free = std::find(states_.begin(), states_.end(), State::Free);
+    if (free == states_.end()) {
+      commit();
+      free = std::find(states_.begin(), states_.end(), State::Free);
+      if (free == states_.end()) return 0;
+    }
+    *free = State::Used;
+    return base_of(static_cast<unsigned>(free - states_.begin()));
+  }
+
+  void destroy_window(uint64_t base) override {
+    in_vm([&] { world_.page_tables().unmap_and_retire(base, mmu::kWindowSize, changed_); });
+    states_[(base - first_) / kStride] = State::Retired;
+  }
+
+  bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
+    bool ok = false;
+    in_vm([&] { ok = map(base + va, pa, bytes, writable); });
+    return ok;
+  }
+
+  void remove(uint64_t base, uint32_t va, uint64_t bytes) override {
+    in_vm([&] { world_.page_tables().unmap(base + va, bytes, changed_); });
+  }
+
+  void commit() override {
+    const bool retired = std::find(states_.begin(), states_.end(), State::Retired) != states_.end();
+    if (changed_.empty() && !world_.page_tables().has_retired() && !retired) return;
+    in_vm([&] {
+      world_.invalidate(changed_);
+      world_.page_tables().release_retired();
+    });
+    std::replace(states_.begin(), states_.end(), State::Retired, State::Free);
+  }
+
+  uint64_t max_entry() const override { return ring0::kLargePageBytes; }
+
+ private:
+  enum class State : uint8_t { Free, Used, Retired };
+
+  uint64_t base_of(unsigned index) const { return first_ + index * kStride; }
+
+  bool map(uint64_t address, uint64_t pa, uint64_t bytes, bool writable) {
+    while (bytes > 0) {
+      const uint64_t host = reinterpret_cast<uint64_t>(ram_.at(pa));
+      // Guest-physical addresses are contiguous within one host region at least.
+      const uint64_t chunk = std::min(bytes, kRegion - host % kRegion);
+      const auto attempt = [&] {
+        return world_.page_tables().map(address, world_.gpa_of(host), chunk, {.writable = writable}, changed_);
+      };
+      if (!attempt()) {
+        // Tables that wait for their flush may be all that is missing.
+        if (!world_.page_tables().has_retired()) return false;
+        commit();
+        if (!attempt()) return false;
+      }
+      address += chunk, pa += chunk, bytes -= chunk;
+    }
+    return true;
+  }
+
+  template <class Function>
+  void in_vm(Function function) {
+    if (world_.inside()) return function();
+    world_.execute([](void* f) { (*static_cast<Function*>(f))(); }, &function);
+  }
+
+  KvmWorld& world_;
+  GuestRam ram_;
+  uint64_t reservation_, reserved_bytes_, first_;
+  unsigned count_;
+  std::vector<State> states_;
+  ring0::Invalidations changed_;
+};
+
+}  // namespace
+
+std::unique_ptr<mmu::WindowBackend> make_shadow_backend(KvmWorld& world, const GuestRam& ram, unsigned max_windows,
+                                                        std::string& error) {
+  if (ram.host == nullptr || ram.size == 0 || reinterpret_cast<uint64_t>(ram.host) % ring0::kPageBytes != 0) {
+    error = "shadow windows need guest RAM that is mapped and page-aligned";
+    return nullptr;
+  }
+  if (!world.ensure_mapped(reinterpret_cast<uint64_t>(ram.host), ram.size, error)) return nullptr;
+  const uint64_t bytes = kStride * max_windows + 3 * kRegion;   // guard before, and up to a region of alignment
+  void* memory = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) {
+    error = "cannot reserve " + std::to_string(bytes >> 30) + " GiB of address space for " + std::to_string(max_windows) +
+            " windows: " + std::strerror(errno) + " (ulimit -v?)";
+    return nullptr;
+  }
+  const uint64_t start = reinterpret_cast<uint64_t>(memory);
+  // Whole regions: those at the ends may hold other mappings of the process.
+  const uint64_t first = (start + kRegion - 1) / kRegion * kRegion + kRegion;
+  return std::make_unique<ShadowBackend>(world, ram, start, bytes, first, max_windows);
+}
+
+}  // namespace crosswalk::kvm
