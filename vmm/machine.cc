@@ -15,20 +15,6 @@
 namespace crosswalk::vmm {
 namespace {
 
-// CNTV_CTL and CNTP_CTL (ARM DDI 0406C, B8.1.5).
-constexpr uint32_t kTimerEnable = 1, kTimerMask = 2;
-
-struct TimerOutput {
-  bool level;
-  uint64_t deadline;
-};
-
-// The counter does not wrap in the life of a machine, so a compare value "before" the offset is simply past.
-TimerOutput timer_output(uint32_t control, uint64_t at, uint64_t now) {
-  if ((control & (kTimerEnable | kTimerMask)) != kTimerEnable) return {false, kNoDeadline};
-  return at <= now ? TimerOutput{true, kNoDeadline} : TimerOutput{false, at};
-}
-
 void block_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -222,7 +208,6 @@ void Machine::wait_for_interrupt(CpuState& cpu) {
   if (lines.load() != 0) return;
   const unsigned index = cpu.cpu_index;
   const uint64_t start = counter_.read();
-  // Only this thread writes its own timers' deadline down to a value; the timer thread merely clears it.
   uint64_t deadline;
   {
     const std::lock_guard lock(device_lock_);
@@ -249,22 +234,15 @@ void Machine::wait_for_interrupt(CpuState& cpu) {
 void Machine::update_timers(unsigned cpu) {
   Timers& timers = timers_[cpu];
   const uint64_t now = counter_.read();
-  const TimerOutput virtual_timer = timer_output(timers.virtual_control, timers.virtual_at, now);
-  const TimerOutput physical_timer = timer_output(timers.physical_control, timers.physical_at, now);
-  timers.deadline = std::min(virtual_timer.deadline, physical_timer.deadline);
-  gic_.set_private_interrupt(cpu, kVirtualTimerInterrupt, virtual_timer.level);
-  gic_.set_private_interrupt(cpu, kPhysicalTimerInterrupt, physical_timer.level);
+  const arm::TimerOutputs outputs = arm::evaluate_timers(timers.registers, now);
+  timers.deadline = outputs.next_deadline.value_or(kNoDeadline);
+  gic_.set_private_interrupt(cpu, kVirtualTimerInterrupt, outputs.virtual_timer);
+  gic_.set_private_interrupt(cpu, kPhysicalTimerInterrupt, outputs.physical);
 }
 
 void Machine::timers_changed(CpuState& cpu) {
   const std::lock_guard lock(device_lock_);
-  Timers& timers = timers_[cpu.cpu_index];
-  timers.virtual_control = cpu.cp15.cntv_ctl;
-  timers.physical_control = cpu.cp15.cntp_ctl;
-  // Saturating: a compare value near the end of time must not wrap round to the past.
-  const uint64_t offset = cpu.cp15.cntvoff, compare = cpu.cp15.cntv_cval;
-  timers.virtual_at = offset <= ~compare ? compare + offset : kNoDeadline;
-  timers.physical_at = cpu.cp15.cntp_cval;
+  timers_[cpu.cpu_index].registers = arm::timer_registers(cpu);
   update_timers(cpu.cpu_index);
   rearm();
 }

@@ -17,6 +17,7 @@
 
 #include "translator/arm/cpu_state.h"
 #include "translator/arm/platform.h"
+#include "translator/arm/timer.h"
 #include "vmm/bus.h"
 #include "vmm/console.h"
 #include "vmm/counter.h"
@@ -114,8 +115,7 @@ class Machine final : public Platform,
 
   // A copy of a CPU's timer registers: the timer thread must not see them half changed.
   struct Timers {
-    uint32_t virtual_control = 0, physical_control = 0;
-    uint64_t virtual_at = 0, physical_at = 0;   // counter values
+    arm::TimerRegisters registers;
     uint64_t deadline = kNoDeadline;
   };
 

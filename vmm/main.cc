@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "vmm/bench.h"
+#include "vmm/exit_status.h"
+#include "vmm/info.h"
+#include "vmm/options.h"
+#include "vmm/run.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+struct Dispatch {
+  int operator()(const RunOptions& options) const { return run_guest(options); }
+  int operator()(const InfoOptions& options) const { return run_info(options); }
+  int operator()(const BenchOptions& options) const { return run_bench(options); }
+  int operator()(const HelpText& help) const {
+    std::fputs(help.text.c_str(), stdout);
+    return 0;
+  }
+  int operator()(const OptionError& error) const {
+    std::fprintf(stderr, "crosswalk: %s\n", error.message.c_str());
+    return kExitBadOptions;
+  }
+};
+
+}  // namespace
+}  // namespace crosswalk::vmm
+
+int main(int argc, char** argv) {
+  using namespace crosswalk::vmm;
+  try {
+    return std::visit(Dispatch{}, parse_options(std::vector<std::string>(argv + 1, argv + argc)));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "crosswalk: internal error: %s\n", error.what());
+    return kExitInternalError;
+  }
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/options.h"
+
+#include <sys/stat.h>
+
+#include <boost/program_options.hpp>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+#include <utility>
+
+#include "vmm/guest_memory.h"
+#include "vmm/result.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr std::pair<const char*, MmuChoice> kMmus[] = {
+    {"auto", MmuChoice::Auto}, {"soft-call", MmuChoice::SoftCall}, {"soft", MmuChoice::Soft}, {"mmap", MmuChoice::Mmap},
+    {"shadow", MmuChoice::Shadow}, {"ept", MmuChoice::Ept}, {"flat", MmuChoice::Flat}};
+constexpr std::pair<const char*, WorldChoice> kWorlds[] = {
+    {"auto", WorldChoice::Auto}, {"process", WorldChoice::Process}, {"kvm", WorldChoice::Kvm}};
+constexpr const char* kCpus[] = {"cortex-a15", "cortex-a7"};
+constexpr const char* kBaselines[] = {"qemu", "native"};
+constexpr const char* kBenchKernels[] = {"armmp", "armmp-lpae"};
+constexpr const char* kConsoles[] = {"pl011", "virtio"};
+
+constexpr const char* kUsage =
+    "Usage: crosswalk run --kernel FILE [options]   boot a guest\n"
+    "       crosswalk info [--json]                 what this host can do\n"
+    "       crosswalk bench [options]               compare the MMU modes\n"
+    "       crosswalk COMMAND --help                the options of one command\n";
+
+constexpr const char* kStatuses =
+    "\nExit status of run: 0 the guest powered off; 1 an internal error; 2 bad options; 3 the guest reset (a Linux panic\n"
+    "with panic=-1 ends so); 4 --timeout passed; 5 Ctrl-A x; 128+n signal n; with --semihosting the guest's own code.\n";
+
+template <class Value, size_t N>
+Result<Value> choose(const std::pair<const char*, Value> (&table)[N], const std::string& option, const std::string& text) {
+  std::string names;
+  for (const auto& [name, value] : table) {
+    if (text == name) return value;
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return Error{option + ": unknown value '" + text + "'; use one of: " + names};
+}
+
+template <size_t N>
+Result<bool> check_name(const char* const (&table)[N], const std::string& option, const std::string& text) {
+  std::string names;
+  for (const char* name : table) {
+    if (text == name) return true;
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return Error{option + ": unknown value '" + text + "'; use one of: " + names};
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
+  return parts;
+}
+
+// A file that must be there and readable as one. Empty: the option was not given.
+Result<bool> check_file(const std::string& option, const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) {
+    return Error{option + ": " + path + ": " + std::strerror(errno) + "; give the path of an existing file"};
+  }
+  if (S_ISDIR(status.st_mode)) return Error{option + ": " + path + " is a directory; give a file"};
+  return true;
+}
+
+Result<uint64_t> check_memory(const std::string& text) {
+  const uint64_t bytes = parse_size(text);
+  if (bytes == 0) return Error{"--memory: '" + text + "' is not a size; give for instance 512M or 1G"};
+  if (bytes < kMinMemory || bytes > kMaxMemory) {
+    return Error{"--memory: " + text + " is out of range; give 16M to 3G, which is what the 32-bit memory map has room for"};
+  }
+  if (bytes % kMemoryGranule != 0) return Error{"--memory: " + text + " is not a multiple of 2M; round it"};
+  return bytes;
+}
+
+Result<DiskOption> parse_disk(const std::string& text) {
+  DiskOption disk{text, false};
+  if (const size_t comma = text.rfind(','); comma != std::string::npos) {
+    const std::string flag = text.substr(comma + 1);
+    if (flag != "readonly") return Error{"--disk: unknown flag '" + flag + "' in '" + text + "'; use FILE or FILE,readonly"};
+    disk = {text.substr(0, comma), true};
+  }
+  if (auto checked = check_file("--disk", disk.path); !checked) return checked.take_error();
+  return disk;
+}
+
+// Raw values as Boost stores them; the checks turn them into RunOptions.
+struct RunText {
+  std::string mmu, world, memory;
+  std::vector<std::string> disks;
+};
+
+po::options_description run_description(RunOptions& run, RunText& text) {
+  po::options_description description("Options of run", 100);
+  // clang-format off
+  description.add_options()
+      ("help", "Print this help.")
+      ("kernel", po::value(&run.kernel)->value_name("FILE"), "Guest image: zImage, raw binary or ELF; loaded and entered as by QEMU's -M virt.")
+      ("initrd", po::value(&run.initrd)->value_name("FILE"), "Initial RAM disk, passed to the kernel in the device tree.")
+      ("append", po::value(&run.append)->value_name("STR"), "Kernel command line.")
+      ("dtb", po::value(&run.dtb)->value_name("FILE"), "Device tree to use instead of the board's own; memory and /chosen are still filled in.")
+      ("memory", po::value(&text.memory)->value_name("SIZE")->default_value("1G"), "Guest RAM, with suffix K, M or G: 16M to 3G.")
+      ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
+      ("disk", po::value(&text.disks)->value_name("FILE[,readonly]")->composing(), "Disk image for a virtio block device; may be given several times.")
+      ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), "How guest memory is reached: auto, soft-call, soft, mmap, shadow, ept or flat.")
+      ("world", po::value(&text.world)->value_name("WORLD")->default_value("auto"), "Where the engine executes: process, kvm, or auto for the MMU mode's default.")
+      ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011 or virtio (hvc0). Both print to stdout.")
+      ("stats", po::bool_switch(&run.stats), "Print a table of statistics to stderr at exit.")
+      ("stats-json", po::value(&run.stats_json)->value_name("FILE"), "Write the statistics as JSON to FILE at exit.")
+      ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, with exit status 4.")
+      ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
+      ("semihosting-files", po::bool_switch(&run.semihosting_files), "Let semihosting open host files too, with your rights; implies --semihosting.");
+  // clang-format on
+  return description;
+}
+
+po::options_description info_description(InfoOptions& info) {
+  po::options_description description("Options of info", 100);
+  description.add_options()("help", "Print this help.")(
+      "json", po::bool_switch(&info.json), "Print machine-readable JSON instead of text.");
+  return description;
+}
+
+struct BenchText {
+  std::string mmus, workloads;
+};
+
+po::options_description bench_description(BenchOptions& bench, BenchText& text) {
+  po::options_description description("Options of bench", 100);
+  const auto repeat = bench.repeat, timeout = bench.timeout_seconds, target = bench.milliseconds;
+  // clang-format off
+  description.add_options()
+      ("help", "Print this help.")
+      ("mmu", po::value(&text.mmus)->value_name("LIST"), "MMU modes to compare, separated by commas; without it, all that this host can run.")
+      ("baseline", po::value(&bench.baseline)->value_name("NAME"), "Also run the same work under qemu, or as a native program: qemu or native. Ratios are to it.")
+      ("workloads", po::value(&text.workloads)->value_name("LIST"), "Run only these: names, or linux, bare, compute, system.")
+      ("repeat", po::value(&bench.repeat)->value_name("N")->default_value(repeat), "Runs of each image in each mode, interleaved; the median counts.")
+      ("timeout", po::value(&bench.timeout_seconds)->value_name("SECONDS")->default_value(timeout), "Longest time that one run may take.")
+      ("milliseconds", po::value(&bench.milliseconds)->value_name("N")->default_value(target), "Time that each Linux workload is scaled to.")
+      ("json", po::value(&bench.json_file)->value_name("FILE"), "Write every sample as JSON to FILE too.")
+      ("images", po::value(&bench.images)->value_name("FOLDER"), "Folder of the guest images; without it, the one beside this program.")
+      ("kernel", po::value(&bench.kernel)->value_name("NAME")->default_value(bench.kernel), "Linux kernel of the Linux workloads: armmp or armmp-lpae.")
+      ("memory", po::value(&bench.memory)->value_name("SIZE")->default_value(bench.memory), "RAM of each guest.");
+  // clang-format on
+  return description;
+}
+
+std::string help_text(const po::options_description& description) {
+  std::ostringstream stream;
+  stream << description;
+  return stream.str();
+}
+
+// Boost's messages are fine but for the missing advice.
+Result<po::variables_map> parse(const std::vector<std::string>& arguments, const po::options_description& description,
+                                const char* command) {
+  const std::string advice = std::string("; see crosswalk ") + command + " --help";
+  try {
+    po::variables_map values;
+    const po::positional_options_description no_positionals;
+    po::store(po::command_line_parser(arguments)
+                  .options(description)
+                  .positional(no_positionals)
+                  .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
+                  .run(),
+              values);
+    po::notify(values);
+    return values;
+  } catch (const po::too_many_positional_options_error&) {
+    return Error{std::string(command) + ": an argument does not belong to any option" + advice};
+  } catch (const po::error& error) {
+    return Error{std::string(command) + ": " + error.what() + advice};
+  }
+}
+
+Command parse_run(const std::vector<std::string>& arguments) {
+  RunOptions run;
+  RunText text;
+  const po::options_description description = run_description(run, text);
+  auto values = parse(arguments, description, "run");
+  if (!values) return OptionError{values.error()};
+  if (values->count("help")) return HelpText{help_text(description) + kStatuses};
+  if (run.kernel.empty()) return OptionError{"run: no guest to boot; give --kernel FILE"};
+  for (const auto& [option, path] : {std::pair{"--kernel", run.kernel}, std::pair{"--initrd", run.initrd}, std::pair{"--dtb", run.dtb}}) {
+    if (path.empty()) {
+      if (values->count(option + 2)) return OptionError{std::string(option) + ": the file name is empty; give a file"};
+      continue;
+    }
+    if (auto checked = check_file(option, path); !checked) return OptionError{checked.error()};
+  }
+  auto memory = check_memory(text.memory);
+  if (!memory) return OptionError{memory.error()};
+  run.memory_bytes = *memory;
+  auto mmu = choose(kMmus, "--mmu", text.mmu);
+  if (!mmu) return OptionError{mmu.error()};
+  run.mmu = *mmu;
+  auto world = choose(kWorlds, "--world", text.world);
+  if (!world) return OptionError{world.error()};
+  run.world = *world;
+  if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return OptionError{checked.error()};
+  if (auto checked = check_name(kConsoles, "--console", run.console); !checked) return OptionError{checked.error()};
+  // Where the entries are made decides where the engine can be.
+  if (run.mmu == MmuChoice::Mmap && run.world == WorldChoice::Kvm) {
+    return OptionError{"--world kvm does not go with --mmu mmap; use --mmu ept for the same windows inside KVM"};
+  }
+  if ((run.mmu == MmuChoice::Shadow || run.mmu == MmuChoice::Ept) && run.world == WorldChoice::Process) {
+    return OptionError{std::string("--world process does not go with --mmu ") + name_of(run.mmu) + "; use --world kvm"};
+  }
+  for (const std::string& disk : text.disks) {
+    auto parsed = parse_disk(disk);
+    if (!parsed) return OptionError{parsed.error()};
+    run.disks.push_back(*parsed);
+  }
+  constexpr double kMaxTimeout = 1e9;
+  if (values->count("timeout") && !(run.timeout_seconds > 0 && run.timeout_seconds <= kMaxTimeout)) {
+    return OptionError{"--timeout: give a number of seconds greater than 0"};
+  }
+  if (values->count("stats-json") && run.stats_json.empty()) return OptionError{"--stats-json: the file name is empty; give a file"};
+  run.semihosting |= run.semihosting_files;
+  return run;
+}
+
+Command parse_info(const std::vector<std::string>& arguments) {
+  InfoOptions info;
+  const po::options_description description = info_description(info);
+  auto values = parse(arguments, description, "info");
+  if (!values) return OptionError{values.error()};
+  if (values->count("help")) return HelpText{help_text(description)};
+  return info;
+}
+
+Command parse_bench(const std::vector<std::string>& arguments) {
+  BenchOptions bench;
+  BenchText text;
+  const po::options_description description = bench_description(bench, text);
+  auto values = parse(arguments, description, "bench");
+  if (!values) return OptionError{values.error()};
+  if (values->count("help")) return HelpText{help_text(description)};
+  bench.mmu_modes = split(text.mmus);
+  if (values->count("mmu") && bench.mmu_modes.empty()) return OptionError{"--mmu: the list is empty; give for instance soft,mmap"};
+  for (const std::string& name : bench.mmu_modes) {
+    if (auto mmu = choose(kMmus, "--mmu", name); !mmu) return OptionError{mmu.error()};
+  }
+  if (values->count("baseline")) {
+    if (auto checked = check_name(kBaselines, "--baseline", bench.baseline); !checked) return OptionError{checked.error()};
+  }
+  if (auto checked = check_name(kBenchKernels, "--kernel", bench.kernel); !checked) return OptionError{checked.error()};
+  if (auto memory = check_memory(bench.memory); !memory) return OptionError{memory.error()};
+  if (bench.repeat == 0 || bench.repeat > 1000) return OptionError{"--repeat: give a number from 1 to 1000"};
+  if (bench.timeout_seconds == 0) return OptionError{"--timeout: give a number of seconds greater than 0"};
+  if (bench.milliseconds == 0) return OptionError{"--milliseconds: give a number greater than 0"};
+  bench.workloads = split(text.workloads);
+  return bench;
+}
+
+}  // namespace
+
+const char* name_of(MmuChoice mmu) {
+  for (const auto& [name, value] : kMmus) {
+    if (value == mmu) return name;
+  }
+  return "?";
+}
+
+const char* name_of(WorldChoice world) {
+  for (const auto& [name, value] : kWorlds) {
+    if (value == world) return name;
+  }
+  return "?";
+}
+
+uint64_t parse_size(const std::string& text) {
+  uint64_t value = 0;
+  size_t i = 0;
+  for (; i < text.size() && std::isdigit(static_cast<unsigned char>(text[i])); ++i) {
+    if (value > (~uint64_t{0} >> 4) / 10) return 0;
+    value = value * 10 + static_cast<uint64_t>(text[i] - '0');
+  }
+  if (i == 0) return 0;
+  unsigned shift = 0;
+  if (i < text.size()) {
+    switch (std::toupper(static_cast<unsigned char>(text[i++]))) {
+      case 'K': shift = 10; break;
+      case 'M': shift = 20; break;
+      case 'G': shift = 30; break;
+      case 'T': shift = 40; break;
+      default: return 0;
+    }
+  }
+  if (i != text.size() || value << shift >> shift != value) return 0;
+  return value << shift;
+}
+
+Command parse_options(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return OptionError{"no command; use crosswalk run, info or bench, or crosswalk --help"};
+  const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  const std::string& command = arguments[0];
+  if (command == "run") return parse_run(rest);
+  if (command == "info") return parse_info(rest);
+  if (command == "bench") return parse_bench(rest);
+  if (command == "--help" || command == "-h" || command == "help") {
+    RunOptions run;
+    RunText run_text;
+    InfoOptions info;
+    BenchOptions bench;
+    BenchText bench_text;
+    return HelpText{std::string(kUsage) + "\n" + help_text(run_description(run, run_text)) + "\n" +
+                    help_text(info_description(info)) + "\n" + help_text(bench_description(bench, bench_text)) + kStatuses};
+  }
+  return OptionError{"unknown command '" + command + "'; use run, info or bench, or crosswalk --help"};
+}
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The command line: crosswalk run | info | bench. To add an option: one line in options.cc's table of the subcommand, one
+// field here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "vmm/bench.h"
+
+namespace crosswalk::vmm {
+
+enum class MmuChoice : uint8_t { Auto, SoftCall, Soft, Mmap, Shadow, Ept, Flat };
+enum class WorldChoice : uint8_t { Auto, Process, Kvm };
+
+const char* name_of(MmuChoice mmu);
+const char* name_of(WorldChoice world);
+
+struct DiskOption {
+  std::string path;
+  bool read_only = false;
+};
+
+struct RunOptions {
+  std::string kernel, initrd, append, dtb, cpu;
+  uint64_t memory_bytes = 0;
+  std::vector<DiskOption> disks;
+  MmuChoice mmu = MmuChoice::Auto;
+  WorldChoice world = WorldChoice::Auto;
+  std::string console;          // "pl011" or "virtio": which device gets stdin
+  bool stats = false;
+  std::string stats_json;       // empty: none
+  double timeout_seconds = 0;   // 0: none
+  bool semihosting = false, semihosting_files = false;
+};
+
+struct InfoOptions {
+  bool json = false;
+};
+
+struct HelpText {
+  std::string text;
+};
+
+// One line: what is wrong and what to do. The exit status is kExitBadOptions.
+struct OptionError {
+  std::string message;
+};
+
+using Command = std::variant<RunOptions, InfoOptions, BenchOptions, HelpText, OptionError>;
+
+// `arguments` is argv without the program's name. Files that must exist are checked.
+Command parse_options(const std::vector<std::string>& arguments);
+
+// "512M", "1G", "1048576K", or bytes. Returns 0 when malformed or too large for 64 bits.
+uint64_t parse_size(const std::string& text);
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/run.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "mmu-shadow/mmu.h"
+#include "translator/arm/reset.h"
+#include "translator/runtime/engine.h"
+#include "translator/runtime/world.h"
+#include "vmm/kvm/ept_backend.h"
+#include "vmm/kvm/kvm_world.h"
+#include "vmm/kvm/shadow_backend.h"
+#include "vmm/machine.h"
+#include "vmm/process_world.h"
+#include "vmm/statistics.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+int fail(const std::string& message, ExitStatus status) {
+  std::fprintf(stderr, "crosswalk: %s\n", message.c_str());
+  return status;
+}
+
+mmu::Mode mode_of(MmuChoice choice) {
+  switch (choice) {
+    case MmuChoice::SoftCall: return mmu::Mode::SoftCall;
+    case MmuChoice::Mmap: return mmu::Mode::Mmap;
+    case MmuChoice::Shadow: return mmu::Mode::Shadow;
+    case MmuChoice::Ept: return mmu::Mode::Ept;
+    case MmuChoice::Flat: return mmu::Mode::Flat;
+    case MmuChoice::Auto:
+    case MmuChoice::Soft: break;
+  }
+  return mmu::Mode::Soft;
+}
+
+bool needs_kvm(const RunOptions& options) {
+  return options.world == WorldChoice::Kvm || options.mmu == MmuChoice::Shadow || options.mmu == MmuChoice::Ept;
+}
+
+MachineConfig machine_config(const RunOptions& options) {
+  MachineConfig config;
+  config.memory_bytes = options.memory_bytes;
+  // Windows made by mmap(2) need the memfd.
+  config.shared_ram = options.mmu == MmuChoice::Mmap || options.mmu == MmuChoice::Ept || options.mmu == MmuChoice::Flat;
+  for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only});
+  config.input_fd = STDIN_FILENO;
+  config.output_fd = STDOUT_FILENO;
+  config.escape_keys = isatty(STDIN_FILENO);
+  config.input_to_virtio = options.console == "virtio";
+  config.catch_signals = true;
+  config.timeout_seconds = options.timeout_seconds;
+  config.semihosting = {options.semihosting, options.semihosting_files,
+                        options.append.empty() ? options.kernel : options.kernel + " " + options.append};
+  return config;
+}
+
+// What the machine asks of the engine.
+class Port final : public EnginePort {
+ public:
+  explicit Port(mmu::Mmu& mmu) : mmu_(mmu) {}
+  void external_write(CpuState&, uint64_t pa, uint64_t bytes) override { mmu_.note_external_write(pa, bytes); }
+  bool translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) override {
+    const mmu::Translation at =
+        mmu_.translate(cpu, va, write ? mmu::AccessKind::Store : mmu::AccessKind::Load, is_privileged(static_cast<Mode>(cpu.mode)));
+    pa = at.pa;
+    return at.ok;
+  }
+
+ private:
+  mmu::Mmu& mmu_;
+};
+
+// The worlds, backends, MMU and engine, in the order in which they must be made.
+struct Runner {
+  std::unique_ptr<runtime::World> world;
+  std::unique_ptr<mmu::WindowBackend> backend;
+  std::optional<runtime::Engine> engine;
+  std::unique_ptr<mmu::Mmu> mmu;
+  std::unique_ptr<Port> port;
+};
+
+Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& runner) {
+  mmu::MmuConfig mmu_config;
+  mmu_config.mode = mode_of(options.mmu);
+  kvm::KvmWorld* kvm_world = nullptr;
+  if (needs_kvm(options)) {
+    std::string error;
+    auto made = kvm::KvmWorld::create({}, error);
+    if (!made) return Error{error};
+    kvm_world = made.get();
+    runner.world = std::move(made);
+  } else {
+    runner.world = make_process_world();
+  }
+  switch (mmu_config.mode) {
+    case mmu::Mode::Mmap: runner.backend = mmu::make_mmap_backend(machine.ram()); break;
+    case mmu::Mode::Flat:
+    case mmu::Mode::Ept:
+      runner.backend = mmu::make_mmap_backend(machine.ram());
+      if (kvm_world) runner.backend = kvm::make_ept_backend(*kvm_world, std::move(runner.backend));
+      break;
+    case mmu::Mode::Shadow: {
+      std::string error;
+      runner.backend = kvm::make_shadow_backend(*kvm_world, machine.ram(), mmu_config.max_spaces, error);
+      if (!runner.backend) return Error{error};
+      break;
+    }
+    case mmu::Mode::SoftCall:
+    case mmu::Mode::Soft: break;
+  }
+  CpuState& cpu = machine.cpu();
+  arm::reset_cpu(cpu, options.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15);
+  machine.set_boot_registers(cpu);
+  runtime::EngineConfig engine_config;
+  engine_config.mode = mmu_config.mode;
+  runner.engine.emplace(engine_config, cpu, machine.ram(), machine);
+  runner.mmu = mmu::make_mmu(mmu_config, machine.ram(), *runner.engine, runner.backend.get());
+  runner.engine->attach(*runner.mmu);
+  runner.engine->work = [](void* context) {
+    auto& owner = *static_cast<Machine*>(context);
+    owner.run_queued_work(owner.cpu());
+  };
+  runner.engine->work_context = &machine;
+  runner.port = std::make_unique<Port>(*runner.mmu);
+  machine.set_engine(runner.port.get());
+  machine.timers_changed(cpu);
+  return true;
+}
+
+void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
+  const runtime::EngineStatistics& e = runner.engine->statistics();
+  table.add("engine", "blocks translated", e.blocks_translated);
+  table.add("engine", "guest instructions translated", e.guest_instructions_translated);
+  table.add("engine", "code bytes", e.code_bytes, "bytes");
+  table.add("engine", "blocks dropped", e.blocks_dropped);
+  table.add("engine", "cache flushes", e.cache_flushes);
+  table.add("engine", "exits to look up", e.exits_lookup);
+  table.add("engine", "exits to link", e.exits_link);
+  table.add("engine", "exits, indirect", e.exits_indirect);
+  table.add("engine", "exits by poll", e.exits_poll);
+  table.add("engine", "exits by exception", e.exits_exception);
+  table.add("engine", "interrupts", e.interrupts);
+  table.add("engine", "prefetch aborts", e.prefetch_aborts);
+  table.add("engine", "data aborts", e.data_aborts);
+  table.add("engine", "slow accesses", e.slow_accesses);
+  table.add("engine", "device accesses", e.device_accesses);
+  table.add("engine", "window faults", e.window_faults);
+  const mmu::Statistics& m = runner.mmu->statistics();
+  table.add("mmu", "walks", m.walks);
+  table.add("mmu", "levels read", m.walk_levels);
+  table.add("mmu", "soft TLB misses", m.soft_misses);
+  table.add("mmu", "soft TLB calls", m.soft_calls);
+  table.add("mmu", "faults: installed", m.window_faults_installed);
+  table.add("mmu", "faults: guest", m.window_faults_guest);
+  table.add("mmu", "faults: device", m.window_faults_device);
+  table.add("mmu", "faults: write to code", m.window_faults_code);
+  table.add("mmu", "faults: spurious", m.window_faults_spurious);
+  table.add("mmu", "faults: split", m.window_faults_split);
+  table.add("mmu", "entries installed, 4K", m.entries_4k);
+  table.add("mmu", "entries installed, 64K", m.entries_64k);
+  table.add("mmu", "entries installed, 1M", m.entries_1m);
+  table.add("mmu", "entries installed, 2M", m.entries_2m);
+  table.add("mmu", "flushes: all", m.flush_all);
+  table.add("mmu", "flushes: by ASID", m.flush_asid);
+  table.add("mmu", "flushes: by address", m.flush_mva);
+  table.add("mmu", "flushes: by address, all ASIDs", m.flush_mvaa);
+  table.add("mmu", "entries removed", m.entries_removed);
+  table.add("mmu", "space switches", m.space_switches);
+  table.add("mmu", "spaces created", m.spaces_created);
+  table.add("mmu", "spaces evicted", m.spaces_evicted);
+  table.add("mmu", "code pages protected", m.code_pages_protected);
+  table.add("mmu", "writes to code pages", m.code_page_writes);
+}
+
+int report(const RunOptions& options, const Machine& machine, const Runner& runner) {
+  if (options.stats || !options.stats_json.empty()) {
+    StatisticsTable table;
+    table.add("run", "mmu", std::string(name_of(options.mmu)));
+    table.add("run", "world", std::string(runner.world->name()));
+    machine.add_statistics(table);
+    add_engine_statistics(table, runner);
+    if (options.stats) std::fputs(table.table().c_str(), stderr);
+    if (!options.stats_json.empty()) {
+      if (auto written = table.write_json(options.stats_json); !written) return fail(written.error(), kExitInternalError);
+    }
+  }
+  const StopState state = machine.stop_state();
+  switch (state.reason) {
+    case StopReason::Timeout:
+      std::fprintf(stderr, "crosswalk: stopped after --timeout %g seconds\n", options.timeout_seconds);
+      break;
+    case StopReason::Reset: std::fputs("crosswalk: the guest asked for a reset\n", stderr); break;
+    default: break;
+  }
+  return state.exit_status();
+}
+
+}  // namespace
+
+int run_guest(const RunOptions& options) {
+  // Before anything large exists: the terminal's guardian is a fork of this process.
+  std::optional<RawTerminal> terminal(std::in_place, STDIN_FILENO);
+  auto machine = Machine::create(machine_config(options));
+  if (!machine) {
+    terminal.reset();
+    return fail(machine.error(), kExitBadOptions);
+  }
+  const BootConfig boot{options.kernel, options.initrd, options.append, options.dtb, "arm," + options.cpu};
+  if (auto loaded = (*machine)->load(boot); !loaded) {
+    terminal.reset();
+    return fail(loaded.error(), kExitBadOptions);
+  }
+  Runner runner;
+  if (auto made = make_runner(options, **machine, runner); !made) {
+    terminal.reset();
+    return fail(made.error(), kExitInternalError);
+  }
+  (*machine)->start();
+  runner.world->run([](void* engine) { static_cast<runtime::Engine*>(engine)->run(); }, &*runner.engine,
+                    &runtime::Engine::handle_fault, &*runner.engine);
+  (*machine)->shutdown();
+  terminal.reset();
+  return report(options, **machine, runner);
+}
+
+}  // namespace crosswalk::vmm
