@@ -62,11 +62,6 @@ using Helper = uint64_t (*)(CpuState* cpu, uint32_t operands, uint32_t, uint32_t
 // where the pseudocode reads U.
 Helper helper(Op op, unsigned size, bool is_unsigned);
 
-// VLD2-4 of whole registers, after their bytes were loaded to registers d, d+inc, ... in memory order: moves member k of
-// every structure to the k-th register. The argument packs d | inc << 5 | members << 8 | size << 12 | groups << 16;
-// `groups` is 2 for the four-register form of VLD2 (registers d, d+1, d+2, d+3).
-uint64_t deinterleave(CpuState* cpu, uint32_t packed, uint32_t, uint32_t);
-
 // One lane-wise floating-point operation on operands in memory, for the slow paths of native code: `slots` are d, n and m, 16
 // bytes each; d receives the result. The conversions with fraction bits take their number from the first word of n.
 // `state` is what r15 holds in translated code (&CpuState + kStateBias).

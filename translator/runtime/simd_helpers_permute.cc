@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Advanced SIMD instructions that move elements: VREV, VSWP, VTRN, VUZP, VZIP, VDUP, VEXT, VTBL, VTBX, and the structures of
-// VLD2-4 and VST2-4.
+// Advanced SIMD instructions that move elements: VREV, VSWP, VTRN, VUZP, VZIP, VDUP, VEXT, VTBL, VTBX.
 #include <algorithm>
 
 #include "translator/runtime/simd_helpers_kernel.h"
@@ -73,25 +72,5 @@ constexpr Table<Op::Rev64, Op::Tbx, Permute> kPermute;
 }  // namespace
 
 Helper permute_helper(Op op, unsigned size) { return kPermute.at(op, size, true); }
-
-uint64_t deinterleave(CpuState* cpu, uint32_t packed, uint32_t, uint32_t) {
-  const unsigned d = packed & 31, inc = packed >> 5 & 7, members = packed >> 8 & 7, bytes = 1u << (packed >> 12 & 3);
-  const unsigned groups = packed >> 16 & 3;
-  // As loaded: register r of the list (in memory order) is at d + r * inc for one group; two groups are four consecutive registers.
-  uint8_t memory[32], out[32];
-  const unsigned registers = members * groups;
-  const auto number = [&](unsigned r) { return (d + r * inc) & 31; };
-  for (unsigned r = 0; r < registers; r++) std::memcpy(memory + 8 * r, cpu->vreg + 8 * number(r), 8);
-  // Member k of structure i is element i of register (group, k): d + group for member 0, d + 2 + group for member 1.
-  const unsigned per_register = 8 / bytes;
-  for (unsigned g = 0; g < groups; g++)
-    for (unsigned i = 0; i < per_register; i++)
-      for (unsigned k = 0; k < members; k++) {
-        const unsigned r = groups == 1 ? k : 2 * k + g;
-        std::memcpy(out + 8 * r + i * bytes, memory + ((g * per_register + i) * members + k) * bytes, bytes);
-      }
-  for (unsigned r = 0; r < registers; r++) std::memcpy(cpu->vreg + 8 * number(r), out + 8 * r, 8);
-  return 0;
-}
 
 }  // namespace crosswalk::runtime::simd
