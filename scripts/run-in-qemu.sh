@@ -8,7 +8,7 @@ die() { echo "run-in-qemu: $*" >&2; exit 2; }
 
 [ "${1:-}" = run ] || die "the first argument must be 'run'"
 shift
-arguments=(-M virt -nographic -nodefaults -serial mon:stdio -no-reboot -semihosting -nic none)
+arguments=(-M virt -global virtio-mmio.force-legacy=false -nographic -nodefaults -serial mon:stdio -no-reboot -semihosting -nic none)
 memory=1G cpu=cortex-a15 timeout=
 disks=0
 while [ $# -gt 0 ]; do

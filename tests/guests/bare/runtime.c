@@ -62,6 +62,9 @@ uint32_t exception(uint32_t kind, uint32_t pc) {
   if (resume_at) {
     const uint32_t target = resume_at;
     resume_at = 0;
+    uint32_t spsr;  // the code to resume is ARM, whatever the faulting one was
+    __asm__ volatile("mrs %0, spsr" : "=r"(spsr));
+    __asm__ volatile("msr spsr_cxsf, %0" : : "r"(spsr & ~0x0600fc20u));
     return target;
   }
   put_string("unexpected exception: kind ");

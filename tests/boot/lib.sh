@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Shared by the system tests. Each test prints one line `ok NAME`, `not ok NAME: why` or `skipped NAME: why`;
+# scripts/check.sh counts them. Environment: BUILD, GUEST, CROSSWALK (the program under test), MODES, KERNELS, REPEAT.
+build=${BUILD:-build}
+guest=${GUEST:-build/guest}
+crosswalk=${CROSSWALK:-$build/crosswalk}
+modes=${MODES:-soft-call soft mmap shadow ept}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+ok() { echo "ok $1"; }
+not_ok() { echo "not ok $1: $2"; }
+skipped() { echo "skipped $1: $2"; }
+
+# Prints why a mode cannot run on this host; nothing when it can.
+mode_problem() {
+  case $1 in
+    shadow | ept)
+      if [ ! -e /dev/kvm ]; then echo "no /dev/kvm"
+      elif ! (exec 3<>/dev/kvm) 2>/dev/null; then echo "cannot open /dev/kvm"
+      fi ;;
+  esac
+}
+
+# guest_run STATUS_FILE_PREFIX ARGUMENTS…: runs a guest; its output is in $scratch/out and err, its status in $status.
+# The outer time limit is only for a Crosswalk that ignores --timeout: it shows as status 137.
+guest_run() {
+  status=0
+  timeout -s KILL "${LIMIT:-150}" "$crosswalk" run "$@" </dev/null >"$scratch/out" 2>"$scratch/err" || status=$?
+  tr -d '\r' <"$scratch/out" >"$scratch/text"
+}
+
+# The last lines that a failed run printed, on one line.
+said() { tail -n "${1:-2}" "$scratch/text" "$scratch/err" 2>/dev/null | tr '\n' ' ' | tr -d '\000' | head -c 400; }
+
+# expect_status NAME STATUS…: one of these is right.
+expect_status() {
+  local name=$1 wanted
+  shift
+  for wanted in "$@"; do
+    if [ "$status" = "$wanted" ]; then ok "$name"; return 0; fi
+  done
+  not_ok "$name" "exit status $status, expected $*; $(said)"
+  return 1
+}

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Boots Debian's kernels in every mode, runs the ordinary commands and compares what they print. REPEAT boots each so
+# many times.
+set -u
+. tests/boot/lib.sh
+export CROSSWALK=$crosswalk
+
+# boot NAME EXPECTED_STATUS; the environment says what to boot
+boot() {
+  status=0
+  timeout -s KILL 300 scripts/boot.sh </dev/null >"$scratch/out" 2>"$scratch/err" || status=$?
+  tr -d '\r' <"$scratch/out" >"$scratch/text"
+}
+
+for kernel in ${KERNELS:-armmp armmp-lpae}; do
+  for mode in $modes; do
+    problem=$(mode_problem "$mode")
+    if [ -n "$problem" ]; then skipped "linux/$kernel/$mode" "$problem"; continue; fi
+    for run in $(seq 1 "${REPEAT:-1}"); do
+      name="linux/$kernel/$mode/commands${REPEAT:+/$run}"
+      start=$(date +%s%N)
+      KERNEL=$kernel MMU=$mode TIMEOUT=120 CMD='sh /commands.sh' boot
+      seconds=$((($(date +%s%N) - start) / 1000000))
+      sed -n '/^commands: begin$/,/^commands: end$/p' "$scratch/text" >"$scratch/commands"
+      if [ "$status" != 0 ]; then not_ok "$name" "exit status $status; $(said 4)"
+      elif ! difference=$(diff tests/guests/commands.expected "$scratch/commands"); then
+        not_ok "$name" "other output than expected: $(echo "$difference" | head -n 4 | tr '\n' ' ')"
+      else ok "$name ($seconds ms)"; fi
+    done
+  done
+done
+
+# How a run ends is the same in every mode.
+KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT=60 CMD='exit 7' boot
+expect_status linux/exit-status 7
+KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT=60 CMD="printf %s '$(seq -s, 1 400)' | md5sum; exit 3" boot
+if grep -q "^$(seq -s, 1 400 | tr -d '\n' | md5sum | cut -d' ' -f1)" "$scratch/text"; then expect_status linux/long-command 3
+else not_ok linux/long-command "wrong output: $(said)"; fi
+KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT=60 CMD='reboot -f' boot
+expect_status linux/reset "${RESET_STATUS:-3}"
+KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT=60 APPEND=panic=-1 CMD='echo c >/proc/sysrq-trigger' boot
+expect_status linux/panic-reset "${RESET_STATUS:-3}"
+KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT=25 CMD='echo c >/proc/sysrq-trigger' boot
+expect_status linux/panic-hang "${TIMEOUT_STATUS:-4}"
+
+# Debian's own installer initrd, untouched: typing to its shell on the serial console.
+mkfifo "$scratch/keyboard"
+: >"$scratch/out"
+timeout -s KILL 150 "$crosswalk" run --mmu "${END_MODE:-auto}" --kernel "$guest/installer/vmlinuz" --initrd "$guest/installer/initrd.gz" \
+  --append "console=ttyAMA0 rdinit=/bin/sh quiet" --timeout 120 <"$scratch/keyboard" >"$scratch/out" 2>"$scratch/err" &
+job=$!
+exec 4>"$scratch/keyboard"
+wait_for() {
+  for _ in $(seq 1 500); do
+    grep -q "$1" "$scratch/out" && return
+    sleep 0.2
+  done
+}
+wait_for '# '
+echo 'echo installer-$((40 + 2)); uname -m' >&4
+wait_for 'armv7l'
+echo 'poweroff -f' >&4
+status=0
+wait $job || status=$?
+exec 4>&-
+tr -d '\r' <"$scratch/out" >"$scratch/text"
+if grep -q '^installer-42' "$scratch/text"; then expect_status linux/installer-initrd 0
+else not_ok linux/installer-initrd "no answer from its shell; status $status; $(said)"; fi

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Bad options: one line on stderr that says what and what to do, nothing on stdout, exit status 2.
+set -u
+. tests/boot/lib.sh
+kernel=$guest/bare/hello.bin
+printf 'x' >"$scratch/file"
+
+# refused NAME PATTERN ARGUMENTS…: PATTERN must be in the line
+refused() {
+  local name=options/$1 pattern=$2
+  shift 2
+  status=0
+  timeout -s KILL 30 "$crosswalk" "$@" </dev/null >"$scratch/text" 2>"$scratch/err" || status=$?
+  if [ "$status" != 2 ]; then not_ok "$name" "exit status $status, expected 2; $(said)"
+  elif [ -s "$scratch/text" ]; then not_ok "$name" "prints on stdout: $(said)"
+  elif [ "$(wc -l <"$scratch/err")" != 1 ]; then not_ok "$name" "not one line on stderr: $(said 5)"
+  elif ! grep -qi -- "$pattern" "$scratch/err"; then not_ok "$name" "does not mention '$pattern': $(said)"
+  else ok "$name"; fi
+}
+
+refused no-command '' 
+refused unknown-command 'frobnicate' frobnicate
+refused unknown-option 'frobnicate' run --kernel "$kernel" --frobnicate
+refused no-kernel 'kernel' run
+refused missing-kernel 'nonexistent' run --kernel /nonexistent/vmlinuz
+refused directory-kernel 'directory' run --kernel /tmp
+refused missing-initrd 'nonexistent' run --kernel "$kernel" --initrd /nonexistent/initrd
+refused directory-initrd 'directory' run --kernel "$kernel" --initrd /tmp
+refused missing-dtb 'nonexistent' run --kernel "$kernel" --dtb /nonexistent/dtb
+refused directory-dtb 'directory' run --kernel "$kernel" --dtb /tmp
+refused missing-disk 'nonexistent' run --kernel "$kernel" --disk /nonexistent/disk
+refused directory-disk 'directory' run --kernel "$kernel" --disk /tmp
+refused disk-option 'readwrong' run --kernel "$kernel" --disk "$scratch/file,readwrong"
+refused memory-0 'memory' run --kernel "$kernel" --memory 0
+refused memory-1T 'memory' run --kernel "$kernel" --memory 1T
+refused memory-negative 'memory' run --kernel "$kernel" --memory=-1G
+refused memory-rubbish 'memory' run --kernel "$kernel" --memory lots
+refused memory-tiny 'memory' run --kernel "$kernel" --memory 1K
+refused unknown-mode 'turbo' run --kernel "$kernel" --mmu turbo
+refused unknown-world 'moon' run --kernel "$kernel" --world moon
+refused unknown-cpu 'cortex-z9' run --kernel "$kernel" --cpu cortex-z9
+refused timeout-rubbish 'timeout' run --kernel "$kernel" --timeout soon
+refused stats-file-directory 'nonexistent' run --kernel "$kernel" --stats-json /nonexistent/stats.json
+refused mode-needs-kvm-world 'world' run --kernel "$kernel" --mmu shadow --world process
+refused bench-mode 'turbo' bench --mmu turbo
+refused bench-baseline 'bochs' bench --baseline bochs
+refused bench-workload 'no_such' bench --workloads no_such
+
+# Help is on stdout, with status 0, and has a sentence for each option of `run`.
+for option in kernel initrd append dtb memory cpu disk mmu world stats stats-json timeout; do
+  if "$crosswalk" run --help 2>/dev/null | grep -q -- "--$option\b.*\|--$option"; then ok "options/help-$option"
+  else not_ok "options/help-$option" "'run --help' does not list --$option"; fi
+done
+if "$crosswalk" info >"$scratch/text" 2>"$scratch/err" && grep -qi kvm "$scratch/text"; then ok options/info
+else not_ok options/info "$(said)"; fi
+if "$crosswalk" info --json 2>"$scratch/err" | python3 -m json.tool >"$scratch/text" 2>>"$scratch/err"; then ok options/info-json
+else not_ok options/info-json "not JSON: $(said)"; fi
+"$crosswalk" run --kernel "$kernel" --timeout 20 --stats-json "$scratch/stats.json" </dev/null >"$scratch/text" 2>"$scratch/err"
+if python3 -m json.tool <"$scratch/stats.json" >/dev/null 2>>"$scratch/err"; then ok options/stats-json
+else not_ok options/stats-json "no JSON in --stats-json: $(said)"; fi
