@@ -14,8 +14,8 @@ constexpr uint32_t kPageMask = 0xfff;
 // A block goes on after a conditional branch that is not taken, but not for ever.
 constexpr uint32_t kMaxConditionalEnds = 4;
 
-// Handlers that test t.cond themselves.
-bool tests_condition(decoder::Handler h) { return h == &B || h == &B_conditional; }
+// Handlers that test t.cond themselves. BKPT is unconditional even in an IT block (A8.8.24).
+bool tests_condition(decoder::Handler h) { return h == &B || h == &B_conditional || h == &BKPT; }
 
 }  // namespace
 
@@ -232,7 +232,10 @@ void Translator::undefined_if(Value condition) {
   ir.Label(label);
 }
 
-void Translator::unpredictable() { undefined(); }
+void Translator::unpredictable() {
+  saw_unpredictable_ = true;
+  undefined();
+}
 
 void Translator::end_block_exit() {
   if (const uint8_t next = it_after()) ir.StoreState8(offsetof(CpuState, it), ir::Builder::Imm(next));

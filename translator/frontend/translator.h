@@ -25,6 +25,7 @@ struct CodeFlags {
 struct TranslateConfig {
   uint32_t max_instructions = 64;   // guest instructions in a block
   bool count_instructions = false;
+  bool native_simd = true;          // Advanced SIMD as vector opcodes where there are any, else always as helper calls
 };
 
 // Reads guest code: `bytes` is 2 or 4; false when va is in another page than the block's first instruction and cannot be
@@ -93,6 +94,7 @@ class Translator {
     end_path();
   }
   void unpredictable();      // treated as undefined, as QEMU mostly does; say so where it differs
+  bool saw_unpredictable() const { return saw_unpredictable_; }   // in any instruction so far; for tests
   // After an instruction that changed system state: continue at next_pc() through the dispatcher.
   void end_block_exit();
   // The block has been ended unconditionally (or this path of it, when the instruction is conditional).
@@ -119,6 +121,7 @@ class Translator {
   uint8_t it_after() const;   // PSR.IT after the current instruction
 
   bool path_ended_ = false;
+  bool saw_unpredictable_ = false;
   uint32_t start_pc_ = 0;
   uint32_t conditional_ends_ = 0;   // conditional branches so far
   // The skip around conditional instructions is shared by neighbours with the same condition.
