@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Translates a few guest instructions and runs them, without an engine or an MMU: guest memory is a window over a buffer.
+#pragma once
+
+#include <sys/mman.h>
+#include <xbyak/xbyak.h>
+
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "translator/arm/fp_system.h"
+#include "translator/backend/x64/block_emitter.h"
+#include "translator/frontend/translator.h"
+
+namespace crosswalk::testing {
+
+inline constexpr uint32_t kMemoryBytes = 0x10000;   // guest VA 0 up to here
+inline constexpr uint32_t kCodeVa = 0x8000;
+
+class GuestCode {
+ public:
+  GuestCode() : gen_(1 << 20), memory_(kMemoryBytes), pages_(kInstructionPageEntries), jump_cache_(kJumpCacheEntries) {
+    thunks_ = x64::emit_thunks(gen_, &slow_access);
+    config_.memory = x64::MemoryMode::Window;
+    config_.thunks = &thunks_;
+    thunks_end_ = gen_.getSize();
+    cpu = {};
+    cpu.midr = 0x412fc0f1;   // Cortex-A15
+    cpu.mode = static_cast<uint8_t>(Mode::Supervisor);
+    cpu.cp15.cpacr = 0xf00000;
+    cpu.fpexc = arm::kFpexcEn;
+    arm::update_fp_enabled(cpu);
+    cpu.mem_base = reinterpret_cast<uint64_t>(memory_.data());
+    cpu.instruction_pages = pages_.data();
+    cpu.jump_cache = jump_cache_.data();
+    cpu.access_kind = kNoSlowAccess;
+  }
+
+  // Makes code of `words`, one block; A32, or T32 with the first halfword in bits 31:16.
+  void translate(const std::vector<uint32_t>& words, bool thumb = false, frontend::CodeFlags flags = {}) {
+    block_ = {};
+    frontend::TranslateConfig config;
+    config.max_instructions = static_cast<uint32_t>(words.size());
+    frontend::Translator translator(block_, flags, config);
+    translator.translate(kCodeVa, thumb, 0, [&](uint32_t va, uint32_t bytes, uint32_t& word) {
+      const uint32_t offset = va - kCodeVa;
+      word = words.at(offset / 4);
+      if (bytes == 2) word = offset & 2 ? word & 0xffff : word >> 16;
+      return true;
+    });
+    check("frontend");
+    ir::forward_registers(block_);
+    ir::fold_constants(block_);
+    ir::fold_addresses(block_, 4096);
+    ir::flag_liveness(block_);
+    ir::remove_dead(block_);
+    check("passes");
+    gen_.setSize(thunks_end_);
+    gen_.align(16);
+    x64::BlockEmitter emitter(gen_, block_, config_);
+    compiled_ = emitter.emit({});
+    thumb_ = thumb;
+  }
+
+  // Runs it with the state in `cpu`.
+  void run() {
+    cpu.t = thumb_;
+    cpu.exit_reason = 0;
+    cpu.access_kind = kNoSlowAccess;
+    thunks_.enter(&cpu, compiled_.code);
+  }
+  // True when the last run did an access out of line, and so did not end.
+  bool slow_access_seen() const { return cpu.access_kind != kNoSlowAccess; }
+
+  uint8_t* memory() { return memory_.data(); }
+  std::string ir() const { return ir::print(block_); }
+  const ir::Block& block() const { return block_; }
+
+  uint32_t s(uint32_t n) const { uint32_t v; std::memcpy(&v, cpu.vreg + 4 * n, 4); return v; }
+  uint64_t d(uint32_t n) const { uint64_t v; std::memcpy(&v, cpu.vreg + 8 * n, 8); return v; }
+  void set_s(uint32_t n, uint32_t v) { std::memcpy(cpu.vreg + 4 * n, &v, 4); }
+  void set_d(uint32_t n, uint64_t v) { std::memcpy(cpu.vreg + 8 * n, &v, 8); }
+
+  CpuState cpu;
+
+ private:
+  static constexpr uint32_t kNoSlowAccess = 0xffffffff;
+  // Says so and leaves the block.
+  static uint64_t slow_access(CpuState*, const uint8_t*) { return 1; }
+  void check(const char* when) {
+    if (const std::string error = ir::verify(block_); !error.empty())
+      throw std::runtime_error(std::string(when) + ": " + error + "\n" + ir::print(block_));
+  }
+
+  Xbyak::CodeGenerator gen_;
+  std::vector<uint8_t> memory_;
+  std::vector<uint32_t> pages_;
+  std::vector<JumpCacheEntry> jump_cache_;
+  x64::Thunks thunks_{};
+  x64::BackendConfig config_;
+  size_t thunks_end_ = 0;
+  ir::Block block_;
+  x64::CompiledBlock compiled_;
+  bool thumb_ = false;
+};
+
+}  // namespace crosswalk::testing
