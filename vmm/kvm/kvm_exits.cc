@@ -38,9 +38,11 @@ void KvmWorld::run(void (*entry)(void*), void* argument, runtime::FaultHandler h
     enter(entry, argument, handler, context);
   } catch (const KvmError& error) {
     const kvm_sregs sregs = vcpu_->get_sregs();
-    std::fprintf(stderr, "crosswalk: KVM world: %s\n  cs %04x cr2 %016llx cr3 %016llx fs base %016llx\n", error.what(),
-                 sregs.cs.selector, sregs.cr2, sregs.cr3, sregs.fs.base);
-    vmm::report_fault_and_abort(error.what(), failure_frame_);
+    const std::string title = std::string(error.what()) + " (in the kvm world)";
+    vmm::report_fault(title.c_str(), failure_frame_);
+    std::fprintf(stderr, "  cs %04x cr2 %016llx cr3 %016llx fs base %016llx\n", sregs.cs.selector, sregs.cr2, sregs.cr3,
+                 sregs.fs.base);
+    std::abort();
   }
 }
 

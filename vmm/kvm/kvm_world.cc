@@ -170,7 +170,7 @@ void KvmWorld::map_arena() {
                {pool_offset, pool_offset + pool_bytes, true}};
   ring0::Invalidations none;
   for (const auto& part : parts) {
-    if (!tables_->map(base + part.begin, gpa + part.begin, part.end - part.begin, {.user = part.user}, none)) {
+    if (!tables_->valid() || !tables_->map(base + part.begin, gpa + part.begin, part.end - part.begin, {.user = part.user}, none)) {
       throw KvmError("page_table_bytes is too small for the arena's own tables");
     }
   }

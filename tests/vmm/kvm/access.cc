@@ -6,6 +6,7 @@
 // rdi = address, rsi = value; results in rax and rdx (an Accessed).
 asm(R"(
   .text
+  .globl crosswalk_test_store8
 crosswalk_test_accesses:
 crosswalk_test_load1: movzbl (%rdi), %eax
   xorl %edx, %edx

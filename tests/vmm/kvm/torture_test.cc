@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// mmu-shadow's torture test as a whole inside the VM, with each backend.
+#include "tests/mmu-shadow/torture.h"
+
+#include "tests/vmm/kvm/access.h"
+#include "tests/vmm/kvm/fixture.h"
+#include "vmm/kvm/ept_backend.h"
+#include "vmm/kvm/shadow_backend.h"
+#include "vmm/process_world.h"
+
+namespace crosswalk::test {
+namespace {
+
+constexpr uint64_t kRamBytes = 64 << 20;
+
+// Accesses through the window; faults go to the Mmu as the engine's handler would do it.
+class WorldAccessor final : public mmu::test::Accessor {
+ public:
+  mmu::test::AccessResult access(CpuState& cpu, mmu::Mmu& mmu, uint32_t va, uint32_t bytes, bool write,
+                                 uint64_t value) override {
+    cpu_ = &cpu, mmu_ = &mmu, va_ = va, bytes_ = bytes, write_ = write, value_ = value;
+    result_ = {};
+    const uint64_t address = cpu.mem_base + va;
+    const Accessed done = write ? store(address, bytes, value) : load(address, bytes);
+    if (!done.given_up && !write) result_.value = done.value;
+    return result_;
+  }
+  bool fault(runtime::FaultFrame& frame) {
+    if (!is_access(frame)) return false;
+    const uint64_t address = frame.address_valid ? frame.address : frame.gpr[7];
+    const int64_t offset = static_cast<int64_t>(address - cpu_->mem_base);
+    if (!resolve_window_fault(*cpu_, *mmu_, offset, va_, bytes_, write_, value_, result_)) give_up(frame);
+    return true;
+  }
+
+ private:
+  CpuState* cpu_ = nullptr;
+  mmu::Mmu* mmu_ = nullptr;
+  uint32_t va_ = 0, bytes_ = 0;
+  bool write_ = false;
+  uint64_t value_ = 0;
+  mmu::test::AccessResult result_;
+};
+
+void torture(runtime::World& world, const mmu::MmuConfig& config, const GuestRam& ram, mmu::WindowBackend& backend,
+             uint64_t seed, uint64_t steps) {
+  WorldAccessor accessor;
+  mmu::test::TortureResult result;
+  run_in(
+      world, [&] { result = mmu::test::run_torture(config, ram, &backend, accessor, seed, steps); },
+      [&](runtime::FaultFrame& frame) { return accessor.fault(frame); });
+  EXPECT_EQ(result.failure, "") << "seed " << seed;
+  EXPECT_GT(result.accesses, 0u);
+  EXPECT_GT(result.required_flushes, 0u);
+  EXPECT_GT(result.statistics.window_faults_installed, 0u);
+}
+
+TEST(ProcessWorldTorture, Mmap) {
+  TestRam ram(kRamBytes);
+  const auto world = vmm::make_process_world();
+  const auto backend = mmu::make_mmap_backend(ram.ram);
+  torture(*world, {.mode = mmu::Mode::Mmap}, ram.ram, *backend, 1, 20000);
+}
+
+class KvmTorture : public KvmTest {};
+
+TEST_F(KvmTorture, Shadow) {
+  for (uint64_t seed = 1; seed <= 3 && !HasFailure(); seed++) {
+    TestRam ram(kRamBytes);
+    const auto world = make_world();
+    std::string error;
+    const auto backend = kvm::make_shadow_backend(*world, ram.ram, 64, error);
+    ASSERT_NE(backend, nullptr) << error;
+    torture(*world, {.mode = mmu::Mode::Shadow, .max_spaces = seed == 2 ? 3u : 64u}, ram.ram, *backend, seed, 20000);
+  }
+}
+
+TEST_F(KvmTorture, ShadowWithFewWindowsAndExits) {
+  TestRam ram(kRamBytes);
+  using Options = kvm::KvmOptions;
+  const auto world = make_world({.fault_delivery = Options::FaultDelivery::Exit, .flush = Options::Flush::Exit});
+  std::string error;
+  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 3, error);
+  ASSERT_NE(backend, nullptr) << error;
+  torture(*world, {.mode = mmu::Mode::Shadow}, ram.ram, *backend, 11, 8000);
+}
+
+TEST_F(KvmTorture, Ept) {
+  TestRam ram(kRamBytes);
+  const auto world = make_world();
+  const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
+  torture(*world, {.mode = mmu::Mode::Ept}, ram.ram, *backend, 21, 8000);
+}
+
+}  // namespace
+}  // namespace crosswalk::test
