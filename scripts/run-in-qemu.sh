@@ -27,8 +27,8 @@ while [ $# -gt 0 ]; do
       case $2 in *,readonly) extra=,readonly=on ;; esac
       arguments+=(-drive "if=none,id=disk$disks,format=raw,cache=writeback,file=${2%,readonly}$extra" -device "virtio-blk-device,drive=disk$disks")
       disks=$((disks + 1)) ;;
-    --mmu | --world | --flush | --stats-json) ;;
-    --stats) shift; continue ;;
+    --mmu | --world | --console | --stats-json) ;;
+    --stats | --semihosting | --semihosting-files) shift; continue ;;
     *) die "unknown option $option" ;;
   esac
   shift 2

@@ -188,7 +188,7 @@ class Bench {
       arguments = {"qemu-system-arm", "-M", "virt", "-cpu", "cortex-a15", "-m", options_.memory, "-nographic", "-nodefaults",
                    "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot", "-semihosting"};
     } else {
-      arguments = {self_, "run", "--mmu", engine.name, "--memory", options_.memory};
+      arguments = {self_, "run", "--semihosting", "--mmu", engine.name, "--memory", options_.memory};
     }
     arguments.insert(arguments.end(), {std::string(dashes) + "kernel", image.kernel});
     if (!image.initrd.empty()) arguments.insert(arguments.end(), {std::string(dashes) + "initrd", image.initrd});

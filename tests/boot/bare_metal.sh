@@ -11,18 +11,18 @@ for mode in $modes flat; do
   problem=$(mode_problem "$mode")
   if [ -n "$problem" ]; then skipped "bare_metal/$mode" "$problem"; continue; fi
   for image in hello.elf hello.bin; do
-    guest_run --mmu "$mode" --kernel "$guest/bare/$image" --timeout 20
+    guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/$image" --timeout 20
     name="bare_metal/$mode/$image"
     if [ "$(cat "$scratch/text")" = "hello from bare metal" ]; then expect_status "$name" 42
     else not_ok "$name" "printed: $(said)"; fi
   done
   [ "$mode" != flat ] || continue
   for program in bad_jump bad_tables; do
-    guest_run --mmu "$mode" --kernel "$guest/bare/$program.bin" --timeout 30
+    guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/$program.bin" --timeout 30
     expect_status "bare_metal/$mode/$program" 0
   done
-  guest_run --mmu "$mode" --kernel "$guest/bare/bad_dma.bin" --disk "$scratch/disk.img" --timeout 60
+  guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/bad_dma.bin" --disk "$scratch/disk.img" --timeout 60
   expect_status "bare_metal/$mode/bad_dma" 0
-  guest_run --mmu "$mode" --kernel "$guest/bare/bad_hang.bin" --timeout 3
+  guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/bad_hang.bin" --timeout 3
   expect_status "bare_metal/$mode/bad_hang" "${TIMEOUT_STATUS:-4}"
 done
