@@ -200,8 +200,9 @@ class Torture {
         const uint32_t next = static_cast<uint32_t>(pa) + (other - index) * 0x100000;
         if (is_super(get32(root + other * 4)))
           for (uint32_t i = 0; i < 16; i++) put32(root + (group + i) * 4, 0);
+        const uint32_t odd = chance(30) ? 1u << (10 + below(8)) & 0x2fc00 : 0;   // alike but for AP or nG
         put32(root + index * 4, static_cast<uint32_t>(pa) | domain << 5 | attributes | 2);
-        put32(root + other * 4, next | domain << 5 | attributes | 2);
+        put32(root + other * 4, next | domain << 5 | (attributes ^ odd) | 2);
       }
     } else {
       const uint64_t pa = random_pa(24);
@@ -227,7 +228,8 @@ class Torture {
       const uint32_t first = index - std::min(below(12), index), last = std::min(255u, index + below(12));
       for (uint32_t i = first; i <= last; i++) {
         if ((get32(table + i * 4) & 3) == 1) continue;
-        put32(table + i * 4, (pa + (i - first) * 0x1000) | attributes | tex << 6 | 2);
+        const uint32_t odd = chance(20) ? chance(50) ? 1u << 11 : 1u << 9 | 1u << 5 : 0;   // another nG, AP[2] and AP[1]
+        put32(table + i * 4, (pa + (i - first) * 0x1000) | (attributes ^ odd) | tex << 6 | 2);
       }
     } else {
       const uint32_t d = static_cast<uint32_t>(random_pa(16)) | attributes | below(8) << 12 | chance(20) << 15 | 1;
@@ -264,7 +266,10 @@ class Torture {
       } else {
         const uint64_t pa = random_pa(12), attributes = long_attributes();
         const uint32_t first = index - std::min(below(12), index), last = std::min(511u, index + below(12));
-        for (uint32_t i = first; i <= last; i++) put64(table + i * 8, (pa + (i - first) * 0x1000) | attributes | 3);
+        for (uint32_t i = first; i <= last; i++) {
+          const uint64_t odd = chance(20) ? 1u << (chance(50) ? 11 : 6 + below(2)) : 0;   // another nG, AP[1] or AP[2]
+          put64(table + i * 8, (pa + (i - first) * 0x1000) | (attributes ^ odd) | 3);
+        }
       }
     }
   }
@@ -438,6 +443,13 @@ class Torture {
   }
 
   void change_code_page() {
+    if (!listener_.pages.empty() && chance(30)) {
+      auto it = listener_.pages.begin();
+      std::advance(it, below(static_cast<uint32_t>(listener_.pages.size())));
+      mmu_->unprotect_code_page(*it);
+      listener_.pages.erase(it);
+      return;
+    }
     const cw_result w = walk(random_probe(), CW_LOAD);
     if (w.fault != CW_FAULT_NONE || !ram_.contains(w.pa) || in_tables(w.pa)) return;
     const uint64_t page = w.pa & ~uint64_t{0xfff};

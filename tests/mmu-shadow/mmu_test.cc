@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a flush must not remove, page ids, code pages, flat mode, window edges: the parts of Mmu that agreement with the
+// walker alone does not show.
+#include "mmu-shadow/mmu.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "tests/mmu-shadow/test_memory.h"
+#include "tests/mmu-shadow/torture.h"
+
+namespace crosswalk::mmu::test {
+namespace {
+
+constexpr uint32_t kL1 = 0x40004000, kL2 = 0x40008000;
+constexpr uint32_t kUserVa = 0x00010000, kGlobalVa = 0x00020000, kLargeVa = 0x00040000, kSectionVa = 0xc0000000;
+constexpr uint32_t kDevicePageVa = 0x00030000;
+constexpr uint32_t kPa = 0x41000000;
+
+struct Listener final : CodeListener {
+  bool code_written(uint64_t pa, uint32_t) override {
+    calls.push_back(pa);
+    return answer;
+  }
+  std::vector<uint64_t> calls;
+  bool answer = true;
+};
+
+// One L1: a page table with small pages (non-global, global), large pages, and a global section.
+class MmuTest : public ::testing::TestWithParam<Mode> {
+ protected:
+  MmuTest() : memory(64 << 20), cpu(std::make_unique<CpuState>()) {
+    memory.write32(kL1, kL2 | 1);
+    memory.write32(kL1 + (kSectionVa >> 20) * 4, 0x42000000 | 2 | 3 << 10);
+    memory.write32(kL2 + (kUserVa >> 12) * 4, kPa | 2 | 3 << 4 | 1 << 11);
+    memory.write32(kL2 + (kGlobalVa >> 12) * 4, (kPa + 0x1000) | 2 | 3 << 4);
+    memory.write32(kL2 + (kDevicePageVa >> 12) * 4, 0x09000000 | 2 | 3 << 4);
+    for (uint32_t i = 0; i < 16; i++) memory.write32(kL2 + ((kLargeVa >> 12) + i) * 4, (kPa + 0x10000) | 1 | 3 << 4 | 1 << 11);
+    if (GetParam() != Mode::Soft) {
+      backend = make_mmap_backend(memory.ram);
+      accessor = std::make_unique<SignalAccessor>();
+    } else {
+      accessor = std::make_unique<SoftAccessor>();
+    }
+    mmu = make_mmu({.mode = GetParam(), .fill_around = false}, memory.ram, listener, backend.get());
+    cpu->cp15.sctlr = CW_SCTLR_M;
+    cpu->cp15.ttbr0 = kL1;
+    cpu->cp15.dacr = 1;
+    switch_to(1, 0x10);
+  }
+  ~MmuTest() override {
+    mmu.reset();
+    accessor.reset();
+  }
+  void switch_to(uint32_t asid, uint8_t mode) {
+    cpu->cp15.contextidr = asid;
+    cpu->mode = mode;
+    mmu->activate(*cpu);
+  }
+  AccessResult load(uint32_t va) { return accessor->access(*cpu, *mmu, va, 4, false, 0); }
+  AccessResult store(uint32_t va, uint32_t v = 0) { return accessor->access(*cpu, *mmu, va, 4, true, v); }
+  // Whether a load now needs the slow path.
+  bool misses(uint32_t va) {
+    const Statistics before = mmu->statistics();
+    load(va);
+    return mmu->statistics().walks != before.walks;
+  }
+
+  TestMemory memory;
+  Listener listener;
+  std::unique_ptr<CpuState> cpu;
+  std::unique_ptr<WindowBackend> backend;
+  std::unique_ptr<Accessor> accessor;
+  std::unique_ptr<Mmu> mmu;
+};
+
+INSTANTIATE_TEST_SUITE_P(Modes, MmuTest, ::testing::Values(Mode::Soft, Mode::Mmap),
+                         [](const auto& info) { return info.param == Mode::Soft ? "Soft" : "Mmap"; });
+
+TEST_P(MmuTest, FlushesRemoveWhatTheyNameAndNothingElse) {
+  const uint32_t all[] = {kUserVa, kGlobalVa, kLargeVa + 0x3000, kLargeVa + 0x5000, kSectionVa, kSectionVa + 0x7000};
+  const auto fill_both = [&] {
+    for (const uint32_t asid : {2u, 1u}) {
+      switch_to(asid, 0x10);
+      for (const uint32_t va : all) load(va);
+      for (const uint32_t va : all) EXPECT_FALSE(misses(va));
+    }
+  };
+  // Which of `all` miss afterwards, in ASID 1 and in ASID 2.
+  const auto expect_missing = [&](const char* what, const std::vector<bool>& in1, const std::vector<bool>& in2) {
+    for (const uint32_t asid : {1u, 2u}) {
+      switch_to(asid, 0x10);
+      for (size_t i = 0; i < std::size(all); i++) EXPECT_EQ(misses(all[i]), (asid == 1 ? in1 : in2)[i]) << what << " ASID " << asid << " entry " << i;
+    }
+  };
+  const std::vector<bool> none(6, false), every(6, true);
+  fill_both();
+  mmu->flush_asid(*cpu, 1);
+  expect_missing("TLBIASID", {true, false, true, true, false, false}, none);
+  fill_both();
+  mmu->flush_mva(*cpu, kUserVa, 1);
+  expect_missing("TLBIMVA, page", {true, false, false, false, false, false}, none);
+  fill_both();
+  mmu->flush_mva(*cpu, kGlobalVa, 77);
+  expect_missing("TLBIMVA, global page", {false, true, false, false, false, false}, {false, true, false, false, false, false});
+  fill_both();
+  mmu->flush_mva(*cpu, kLargeVa + 0xf000, 2);
+  expect_missing("TLBIMVA, large page", none, {false, false, true, true, false, false});
+  fill_both();
+  mmu->flush_mva(*cpu, kSectionVa + 0xff000, 77);
+  expect_missing("TLBIMVA, global section", {false, false, false, false, true, true}, {false, false, false, false, true, true});
+  fill_both();
+  mmu->flush_mva_all_asids(*cpu, kUserVa);
+  expect_missing("TLBIMVAA", {true, false, false, false, false, false}, {true, false, false, false, false, false});
+  fill_both();
+  mmu->flush_mva(*cpu, kUserVa + 0x1000, 1);
+  mmu->flush_asid(*cpu, 3);
+  expect_missing("nothing", none, none);
+  mmu->flush_all(*cpu);
+  expect_missing("TLBIALL", every, every);
+  EXPECT_EQ(mmu->statistics().flush_all, 1u);
+  EXPECT_EQ(mmu->statistics().flush_mvaa, 1u);
+}
+
+TEST_P(MmuTest, InstructionPagesFollowTheSameRules) {
+  Translation t;
+  const uint32_t slot = kUserVa >> 12;
+  const uint32_t id = mmu->fetch_page(*cpu, kUserVa + 4, 1, t);
+  ASSERT_NE(id, 0u);
+  EXPECT_EQ(t.pa, kPa + 4);
+  EXPECT_EQ(cpu->instruction_pages[slot], id);
+  EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa + 8, 1, t), id);
+  EXPECT_EQ(t.pa, kPa + 8);
+  mmu->flush_mva(*cpu, kUserVa, 2);
+  EXPECT_EQ(cpu->instruction_pages[slot], id);
+  mmu->flush_mva(*cpu, kUserVa, 1);
+  EXPECT_EQ(cpu->instruction_pages[slot], 0u);
+  EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);   // the same page has the same id again
+  EXPECT_NE(mmu->fetch_page(*cpu, kUserVa, 2, t), id);   // but not with other flags
+  EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
+  memory.write32(kL2 + (kUserVa >> 12) * 4, (kPa + 0x5000) | 2 | 3 << 4 | 1 << 11);
+  mmu->flush_asid(*cpu, 1);
+  EXPECT_NE(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
+  EXPECT_EQ(t.pa, kPa + 0x5000);
+  // Another address space has its own table, and the same numbers.
+  memory.write32(kL2 + (kUserVa >> 12) * 4, kPa | 2 | 3 << 4 | 1 << 11);
+  switch_to(2, 0x10);
+  EXPECT_EQ(cpu->instruction_pages[slot], 0u);
+  EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
+}
+
+TEST_P(MmuTest, PageNumbersStayUniqueWhenRecordsAreDropped) {
+  // More (page, flags) combinations than are kept.
+  Translation t;
+  const uint32_t first = mmu->fetch_page(*cpu, kUserVa, 0, t);
+  uint32_t last = first;
+  for (uint32_t flags = 1; flags < (1u << 20) + 100; flags++) {
+    const uint32_t id = mmu->fetch_page(*cpu, kUserVa, flags, t);
+    ASSERT_GT(id, last);
+    ASSERT_EQ(cpu->instruction_pages[kUserVa >> 12], id);
+    last = id;
+  }
+  EXPECT_GT(mmu->fetch_page(*cpu, kUserVa, 0, t), last);
+}
+
+TEST_P(MmuTest, FetchFromDevices) {
+  Translation t;
+  EXPECT_EQ(mmu->fetch_page(*cpu, kDevicePageVa, 0, t), 0u);   // strongly-ordered
+  EXPECT_EQ(t.fsr, 0xfu);
+  EXPECT_EQ(t.far, kDevicePageVa);
+  cpu->cp15.sctlr = 0;
+  mmu->activate(*cpu);
+  EXPECT_EQ(mmu->fetch_page(*cpu, 0x09000000, 0, t), 0u);   // Normal: nothing answers
+  EXPECT_EQ(t.fsr, 0x8u);
+}
+
+TEST_P(MmuTest, StoresToCodeAreAnnounced) {
+  store(kUserVa, 1);
+  mmu->protect_code_page(kPa);
+  EXPECT_FALSE(misses(kUserVa));   // loads go on
+  EXPECT_TRUE(listener.calls.empty());
+  listener.answer = false;         // the page still has code: every store is announced
+  store(kUserVa + 8, 2);
+  store(kUserVa + 8, 3);
+  EXPECT_EQ(listener.calls.size(), 2u);
+  EXPECT_EQ(memory.read32(kPa + 8), 3u);
+  listener.answer = true;
+  store(kUserVa + 8, 4);
+  EXPECT_EQ(listener.calls.size(), 3u);
+  store(kUserVa + 8, 5);
+  EXPECT_EQ(listener.calls.size(), 3u);
+  EXPECT_EQ(memory.read32(kPa + 8), 5u);
+}
+
+TEST_P(MmuTest, SpacesThatAreNotCurrentLoseWriteAccessToo) {
+  switch_to(2, 0x10);
+  store(kUserVa, 1);
+  switch_to(1, 0x10);
+  mmu->protect_code_page(kPa);
+  switch_to(2, 0x10);
+  store(kUserVa, 2);
+  EXPECT_EQ(listener.calls.size(), 1u);
+}
+
+TEST_P(MmuTest, ProtectUnprotectProtect) {
+  switch_to(2, 0x10);
+  store(kUserVa, 1);
+  switch_to(1, 0x10);
+  mmu->protect_code_page(kPa);
+  mmu->unprotect_code_page(kPa);
+  switch_to(2, 0x10);   // catches up with a page that holds no code any more, and keeps its write access
+  EXPECT_TRUE(listener.calls.empty());
+  mmu->protect_code_page(kPa);
+  store(kUserVa, 2);
+  EXPECT_EQ(listener.calls.size(), 1u);
+}
+
+TEST_P(MmuTest, ManyPagesProtectedWhileAway) {
+  switch_to(1, 0x13);
+  for (uint32_t i = 0; i < 200; i++) store(kSectionVa + i * 0x1000, i);
+  switch_to(2, 0x13);
+  for (uint32_t i = 0; i < 200; i++) store(kSectionVa + i * 0x1000, i);
+  for (uint32_t i = 0; i < 100; i++) mmu->protect_code_page(0x42000000 + i * 0x1000);
+  switch_to(1, 0x13);
+  for (uint32_t i = 0; i < 200; i++) store(kSectionVa + i * 0x1000, i + 1);
+  EXPECT_EQ(listener.calls.size(), 100u);
+}
+
+TEST_P(MmuTest, ExternalWrites) {
+  mmu->protect_code_page(kPa);
+  mmu->note_external_write(kPa - 0x1000, 0x1000);
+  EXPECT_TRUE(listener.calls.empty());
+  mmu->note_external_write(kPa - 0x800, 0x1000);
+  EXPECT_EQ(listener.calls, std::vector<uint64_t>{kPa});
+  mmu->note_external_write(0x09000000, 0x1000);
+}
+
+TEST_P(MmuTest, RegimeSwitchesFlushNothing) {
+  switch_to(1, 0x13);
+  load(kUserVa);
+  const uint64_t base = cpu->mem_base;
+  switch_to(1, 0x10);
+  EXPECT_NE(cpu->mem_base, base);
+  cpu->cp15.dacr = 0;
+  switch_to(1, 0x13);
+  EXPECT_EQ(load(kUserVa).translation.fsr, 0xbu);
+  cpu->cp15.dacr = 1;
+  switch_to(1, 0x1f);
+  EXPECT_EQ(cpu->mem_base, base);
+  EXPECT_FALSE(misses(kUserVa));
+}
+
+TEST(Windows, EdgesSplit) {
+  TestMemory memory(32 << 20);
+  Listener listener;
+  const auto backend = make_mmap_backend(memory.ram);
+  const auto mmu = make_mmu({.mode = Mode::Mmap}, memory.ram, listener, backend.get());
+  const auto cpu = std::make_unique<CpuState>();
+  cpu->mode = 0x13;
+  mmu->activate(*cpu);
+  Translation t;
+  EXPECT_EQ(mmu->window_fault(*cpu, -4, 4, false, t), FaultOutcome::Split);
+  EXPECT_EQ(mmu->window_fault(*cpu, int64_t{1} << 32, 4, true, t), FaultOutcome::Split);
+  EXPECT_EQ(mmu->window_fault(*cpu, 0xfffffffe, 4, true, t), FaultOutcome::Device);
+  EXPECT_EQ(t.pa, 0xfffffffeu);
+}
+
+TEST(Windows, Flat) {
+  TestMemory memory(32 << 20);
+  Listener listener;
+  const auto backend = make_mmap_backend(memory.ram);
+  SignalAccessor accessor;
+  const auto mmu = make_mmu({.mode = Mode::Flat}, memory.ram, listener, backend.get());
+  const auto cpu = std::make_unique<CpuState>();
+  cpu->mode = 0x13;
+  mmu->activate(*cpu);
+  memory.write32(0x41000000, 42);
+  EXPECT_EQ(accessor.access(*cpu, *mmu, 0x41000000, 4, false, 0).value, 42u);
+  EXPECT_EQ(mmu->statistics().walks, 0u);
+  EXPECT_EQ(accessor.access(*cpu, *mmu, 0x09000000, 4, false, 0).kind, AccessResult::Device);
+  mmu->protect_code_page(0x41000000);
+  accessor.access(*cpu, *mmu, 0x41000004, 4, true, 43);
+  EXPECT_EQ(listener.calls.size(), 1u);
+  EXPECT_EQ(memory.read32(0x41000004), 43u);
+  EXPECT_FALSE(mmu->flat_violation());
+  cpu->cp15.sctlr = CW_SCTLR_M;
+  mmu->activate(*cpu);
+  EXPECT_TRUE(mmu->flat_violation());
+  mmu->flush_all(*cpu);
+  EXPECT_EQ(accessor.access(*cpu, *mmu, 0x41000000, 4, false, 0).value, 42u);
+}
+
+TEST(Windows, SectionsAreFilledAround) {
+  TestMemory memory(32 << 20);
+  for (uint32_t i = 0; i < 16; i++) memory.write32(kL1 + (0xc00 + i) * 4, (0x40000000 + (i << 20)) | 2 | 3 << 10);
+  Listener listener;
+  const auto backend = make_mmap_backend(memory.ram);
+  SignalAccessor accessor;
+  const auto mmu = make_mmu({.mode = Mode::Mmap}, memory.ram, listener, backend.get());
+  const auto cpu = std::make_unique<CpuState>();
+  cpu->mode = 0x13;
+  cpu->cp15 = {};
+  cpu->cp15.sctlr = CW_SCTLR_M;
+  cpu->cp15.ttbr0 = kL1;
+  cpu->cp15.dacr = 1;
+  mmu->activate(*cpu);
+  mmu->protect_code_page(0x40801000);
+  for (uint32_t va = 0xc0800000; va < 0xc0a00000; va += 0x1000) accessor.access(*cpu, *mmu, va, 4, false, 0);
+  EXPECT_EQ(mmu->statistics().window_faults_installed, 1u);
+  EXPECT_EQ(mmu->statistics().pages_filled_around, 511u);
+  accessor.access(*cpu, *mmu, 0xc0802000, 4, true, 1);
+  EXPECT_TRUE(listener.calls.empty());
+  accessor.access(*cpu, *mmu, 0xc0801000, 4, true, 1);
+  EXPECT_EQ(listener.calls.size(), 1u);
+}
+
+TEST(Mmu, BadConfigurationsAreRefused) {
+  TestMemory memory(32 << 20);
+  Listener listener;
+  EXPECT_THROW(make_mmu({.mode = Mode::Mmap}, memory.ram, listener, nullptr), std::invalid_argument);
+  EXPECT_THROW(make_mmu({.mode = Mode::Soft, .fill_bytes = 5000}, memory.ram, listener, nullptr), std::invalid_argument);
+  GuestRam anonymous = memory.ram;
+  anonymous.fd = -1;
+  EXPECT_THROW(make_mmap_backend(anonymous), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace crosswalk::mmu::test
