@@ -21,7 +21,7 @@ constexpr Row make_row(Isa isa, const char* handler_name, const char* name, cons
   r.conditional = std::string_view(pattern).substr(0, 4) == "cccc";
   for (size_t i = 0; i < n; i++) {
     char letter = pattern[i];
-    if (letter == '0' || letter == '1' || letter == '-') continue;
+    if (letter == '0' || letter == '1' || letter == '-' || letter == '+') continue;
     if ((isa == Isa::A32 || isa == Isa::T32) && n - i >= 4 && std::string_view("NTDA").find(letter) != std::string_view::npos &&
         pattern[i + 1] == letter && pattern[i + 2] == letter && pattern[i + 3] == letter) {
       const uint32_t mask = 0xfu << (n - 4 - i);

@@ -3,7 +3,7 @@
 //
 //   INST(isa, handler, "NAME (form)", "pattern")
 //
-// In a pattern 0 and 1 are fixed bits, '-' is ignored (SBO/SBZ), a letter names a field; bits that share a letter are
+// In a pattern 0 and 1 are fixed bits, '-' and '+' are ignored (should be zero, should be one), a letter names a field; bits that share a letter are
 // concatenated, most significant first. Where two rows match, the one with more fixed bits wins; a test checks that
 // overlapping rows are always ordered like that (one strictly more specific). In A32 a pattern that starts with
 // "cccc" never matches condition 1111. NNNN, TTTT, DDDD and AAAA in A32 and T32 rows are the register fields n, t, d and

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/translator/differential/engine_runner.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "translator/arm/fp_system.h"
+#include "translator/arm/psr.h"
+#include "translator/arm/reset.h"
+#include "translator/arm/system_bits.h"
+#include "translator/ir/ir.h"
+#include "translator/runtime/engine.h"
+#include "vmm/process_world.h"
+
+namespace crosswalk::differential {
+namespace {
+
+constexpr uint32_t kVectors = 0x7fff0000;   // VBAR: tells exceptions from branches
+
+// A machine with RAM and nothing else.
+class BarePlatform final : public Platform {
+ public:
+  bool mmio_read(CpuState&, uint64_t, unsigned, uint64_t&) override { return false; }
+  bool mmio_write(CpuState&, uint64_t, unsigned, uint64_t) override { return false; }
+  bool firmware_call(CpuState&, bool) override { return false; }
+  bool semihosting(CpuState&) override { return false; }
+  void wait_for_interrupt(CpuState&) override {}
+  uint64_t counter() override { return 0; }
+  void timers_changed(CpuState&) override {}
+};
+
+Exception exception_at(uint32_t pc) {
+  if ((pc & ~0x1cu) != kVectors) return Exception::None;
+  switch (pc >> 2 & 7) {
+    case 1: return Exception::Undefined;
+    case 2: return Exception::SupervisorCall;
+    case 3: return Exception::PrefetchAbort;
+    case 4: return Exception::DataAbort;
+    default: return Exception::Other;
+  }
+}
+
+runtime::EngineConfig engine_config(mmu::Mode mode) {
+  runtime::EngineConfig config;
+  config.mode = mode;
+  config.translate.max_instructions = 1;
+  config.chain = false;
+  config.verify_ir = true;
+  return config;
+}
+
+}  // namespace
+
+struct EngineRunner::Parts {
+  explicit Parts(mmu::Mode mode) {
+    ram.base = kRamBase;
+    ram.size = kRamSize;
+    ram.fd = memfd_create("guest-ram", MFD_CLOEXEC);
+    if (ram.fd < 0 || ftruncate(ram.fd, kRamSize) != 0) std::abort();
+    ram.host = static_cast<uint8_t*>(mmap(nullptr, kRamSize, PROT_READ | PROT_WRITE, MAP_SHARED, ram.fd, 0));
+    if (ram.host == MAP_FAILED) std::abort();
+    engine = std::make_unique<runtime::Engine>(engine_config(mode), cpu, ram, platform);
+    if (mode == mmu::Mode::Flat) backend = mmu::make_mmap_backend(ram);
+    mmu::MmuConfig config;
+    config.mode = mode;
+    mmu = mmu::make_mmu(config, ram, *engine, backend.get());
+    engine->attach(*mmu);
+    arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
+    cpu.cp15.vbar = kVectors;
+    cpu.cp15.sctlr |= arm::kSctlrSw;
+    cpu.cp15.cpacr = 0xf00000;
+    cpu.fpexc = arm::kFpexcEn;
+    arm::update_fp_enabled(cpu);
+    mmu->activate(cpu);
+  }
+  ~Parts() {
+    munmap(ram.host, ram.size);
+    close(ram.fd);
+  }
+
+  GuestRam ram;
+  BarePlatform platform;
+  CpuState cpu{};
+  std::unique_ptr<mmu::WindowBackend> backend;
+  std::unique_ptr<runtime::Engine> engine;
+  std::unique_ptr<mmu::Mmu> mmu;
+  std::unique_ptr<runtime::World> world = vmm::make_process_world();
+  size_t steps = 0;
+};
+
+EngineRunner::EngineRunner(mmu::Mode mode) : parts_(std::make_unique<Parts>(mode)) {}
+EngineRunner::~EngineRunner() = default;
+
+uint8_t* EngineRunner::ram() { return parts_->ram.host; }
+CpuState& EngineRunner::cpu() { return parts_->cpu; }
+void EngineRunner::forget_code() { parts_->mmu->note_external_write(kCodeBase, kCodeSize); }
+std::string EngineRunner::details() { return ir::print(parts_->engine->last_ir()); }
+
+Outcome EngineRunner::run(const Case& c) {
+  CpuState& cpu = parts_->cpu;
+  const GuestState& in = c.before;
+  if (cpu.mode != (in.cpsr & 0x1f)) {
+    arm::switch_mode(cpu, static_cast<Mode>(in.cpsr & 0x1f));
+    parts_->mmu->activate(cpu);
+  }
+  arm::set_cpsr(cpu, in.cpsr);
+  std::memcpy(cpu.r, in.r, sizeof cpu.r);
+  std::memcpy(cpu.vreg, in.d, sizeof in.d);
+  arm::write_fpscr(cpu, in.fpscr);
+  arm::write_spsr(cpu, in.spsr, arm::kPsrFieldsAll);
+  cpu.cp15.dfsr = 0;
+  cpu.exit_reason = 0;
+  parts_->steps = c.code.size();
+  parts_->world->run(
+      [](void* p) {
+        auto* parts = static_cast<Parts*>(p);
+        for (size_t i = 0; i < parts->steps && exception_at(parts->cpu.r[15]) == Exception::None; i++) parts->engine->step();
+      },
+      parts_.get(), &runtime::Engine::handle_fault, parts_->engine.get());
+  Outcome out;
+  std::memcpy(out.state.r, cpu.r, sizeof cpu.r);
+  std::memcpy(out.state.d, cpu.vreg, sizeof out.state.d);
+  out.state.cpsr = read_cpsr(cpu);
+  out.state.spsr = arm::read_spsr(cpu);
+  out.state.fpscr = arm::read_fpscr(cpu);
+  out.exception = exception_at(cpu.r[15]);
+  out.fault_status = cpu.cp15.dfsr;
+  return out;
+}
+
+}  // namespace crosswalk::differential

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Random cases from the decoder's own rows.
+#pragma once
+
+#include <random>
+#include <span>
+#include <vector>
+
+#include "tests/translator/differential/exclusions.h"
+#include "tests/translator/differential/guest_case.h"
+
+namespace crosswalk::differential {
+
+class Generator {
+ public:
+  // `thumb` chooses the form of VFP and Advanced SIMD instructions; the others have one.
+  Generator(decoder::Isa isa, bool thumb, uint64_t seed, std::span<const Exclusion> exclusions);
+  // A case at `pc`. `random_row_only`: a row's handler name, to try just that (empty: all).
+  Case next(uint32_t pc, const char* only_handler);
+  // The data area's content before each case.
+  void fill(uint8_t* data, size_t bytes);
+  size_t rows() const { return rows_.size(); }
+
+ private:
+  uint32_t u32() { return static_cast<uint32_t>(random_()); }
+  bool chance(unsigned percent) { return u32() % 100 < percent; }
+  uint32_t word_of(const decoder::Row& row);
+  uint32_t register_number();
+  uint32_t register_value();
+  uint64_t fp_register_value();
+  bool usable(const Case& c, const decoder::Fields& f) const;
+  void prepare_state(Case& c, const decoder::Fields& f);
+  void prepare_prefix(Case& c, const decoder::Fields& f);
+
+  decoder::Isa isa_;
+  bool thumb_;
+  std::mt19937_64 random_;
+  std::span<const Exclusion> exclusions_;
+  std::vector<const decoder::Row*> rows_;
+};
+
+// The word as fetched of a VFP or Advanced SIMD instruction in A32 form, for Thumb state.
+uint32_t to_thumb(uint32_t a32);
+
+}  // namespace crosswalk::differential

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Runs random cases on both runners and reports differences as test failures.
+#pragma once
+
+#include <span>
+
+#include "mmu-shadow/mmu.h"
+#include "tests/translator/differential/exclusions.h"
+#include "translator/decoder/decoder.h"
+
+namespace crosswalk::differential {
+
+struct RunOptions {
+  decoder::Isa isa;
+  bool thumb = false;                       // the form of VFP and Advanced SIMD instructions
+  std::span<const Exclusion> exclusions;
+  Tolerance tolerance;
+  mmu::Mode mode = mmu::Mode::Flat;
+  uint64_t cases = 0;                       // 0: CROSSWALK_CASES, or the default
+};
+
+// CROSSWALK_SEED, CROSSWALK_CASES (cases a class) and CROSSWALK_ROW (a handler's name: only its rows) are read here.
+void run_differential(const RunOptions& options);
+
+}  // namespace crosswalk::differential
