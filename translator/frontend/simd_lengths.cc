@@ -54,11 +54,6 @@ void by_scalar(Translator& t, const Fields& f, Op op) {
   emit(t, op, size_field(f.word), false, o);
 }
 
-void float_by_scalar(Translator& t, const Fields& f, Op op) {
-  if (size_field(f.word) != 2) return t.undefined();
-  by_scalar(t, f, op);
-}
-
 void long_by_scalar(Translator& t, const Fields& f, Op op) {
   Operands o;
   const bool exists = scalar_operands(f.word, o);
@@ -81,10 +76,7 @@ void SimdVMULL(Translator& t, const Fields& f) { lengthen(t, f, Op::MulL); }
 void SimdVQDMLAL(Translator& t, const Fields& f) { doubling(t, f, Op::QDMlaL); }
 void SimdVQDMLSL(Translator& t, const Fields& f) { doubling(t, f, Op::QDMlsL); }
 void SimdVQDMULL(Translator& t, const Fields& f) { doubling(t, f, Op::QDMulL); }
-void SimdVMULL_polynomial(Translator& t, const Fields& f) {
-  if (u_field(f.word) || size_field(f.word) != 0) return t.undefined();
-  lengthen(t, f, Op::MulLPoly);
-}
+void SimdVMULL_polynomial(Translator& t, const Fields& f) { lengthen(t, f, Op::MulLPoly); }
 void SimdVADDHN(Translator& t, const Fields& f) { narrow(t, f, Op::AddHN); }
 void SimdVRADDHN(Translator& t, const Fields& f) { narrow(t, f, Op::RAddHN); }
 void SimdVSUBHN(Translator& t, const Fields& f) { narrow(t, f, Op::SubHN); }
@@ -95,9 +87,9 @@ void SimdVMLS_scalar(Translator& t, const Fields& f) { by_scalar(t, f, Op::Mls);
 void SimdVMUL_scalar(Translator& t, const Fields& f) { by_scalar(t, f, Op::Mul); }
 void SimdVQDMULH_scalar(Translator& t, const Fields& f) { by_scalar(t, f, Op::QDMulH); }
 void SimdVQRDMULH_scalar(Translator& t, const Fields& f) { by_scalar(t, f, Op::QRDMulH); }
-void SimdVMLA_scalar_float(Translator& t, const Fields& f) { float_by_scalar(t, f, Op::FMla); }
-void SimdVMLS_scalar_float(Translator& t, const Fields& f) { float_by_scalar(t, f, Op::FMls); }
-void SimdVMUL_scalar_float(Translator& t, const Fields& f) { float_by_scalar(t, f, Op::FMul); }
+void SimdVMLA_scalar_float(Translator& t, const Fields& f) { by_scalar(t, f, Op::FMla); }
+void SimdVMLS_scalar_float(Translator& t, const Fields& f) { by_scalar(t, f, Op::FMls); }
+void SimdVMUL_scalar_float(Translator& t, const Fields& f) { by_scalar(t, f, Op::FMul); }
 void SimdVMLAL_scalar(Translator& t, const Fields& f) { long_by_scalar(t, f, Op::MlaL); }
 void SimdVMLSL_scalar(Translator& t, const Fields& f) { long_by_scalar(t, f, Op::MlsL); }
 void SimdVMULL_scalar(Translator& t, const Fields& f) { long_by_scalar(t, f, Op::MulL); }

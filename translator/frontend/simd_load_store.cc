@@ -62,8 +62,14 @@ struct Element {
   Value low, high;
 };
 
-Element load_element(Translator& t, const Access& a, unsigned offset) {
+// What the first element's access checks. SCTLR.A asks for an element's own alignment; t.load and t.store add that, but for 64 bits.
+uint8_t element_alignment(const Translator& t, const Access& a, unsigned offset) {
   const uint8_t align = offset == 0 ? log2_of(a.alignment) : 0;
+  return t.flags.strict_alignment && a.size == 3 ? std::max<uint8_t>(align, 3) : align;
+}
+
+Element load_element(Translator& t, const Access& a, unsigned offset) {
+  const uint8_t align = element_alignment(t, a, offset);
   const Value va = address(t, a, offset);
   if (a.size < 3) return {t.load(a.size, va, false, align), {}};
   // MemU of 8 bytes with the big-endian word order: the word at the lower address is the upper one.
@@ -74,7 +80,7 @@ Element load_element(Translator& t, const Access& a, unsigned offset) {
 }
 
 void store_element(Translator& t, const Access& a, unsigned offset, Element e) {
-  const uint8_t align = offset == 0 ? log2_of(a.alignment) : 0;
+  const uint8_t align = element_alignment(t, a, offset);
   const Value va = address(t, a, offset);
   if (a.size < 3) return t.store(a.size, va, e.low, align);
   if (t.flags.big_endian) std::swap(e.low, e.high);
