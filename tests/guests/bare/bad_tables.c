@@ -63,7 +63,7 @@ void main(void) {
   expect_abort(0x50003000, 0xf);      // permission fault, page
   expect_abort(0x50400000, 0x8);
   expect_abort(0x50100000, 0xe);      // external abort on a level-2 walk
-  expect_abort(0x50600000, 0xb);      // domain fault, page
+  expect_abort(0x50604000, 0xb);      // domain fault, page
   expect_value(0x50004000, 0x1234abcd);
   ++cases;
   if (!write_faults(0x50004000, 1) || fault_status() != 0xf) wrong("wrong outcome of a write to a read-only page", 0x50004000);
