@@ -10,6 +10,7 @@
 #include <sstream>
 #include <utility>
 
+#include "translator/runtime/log.h"
 #include "vmm/guest_memory.h"
 #include "vmm/result.h"
 
@@ -98,7 +99,7 @@ Result<DiskOption> parse_disk(const std::string& text) {
 
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
-  std::string mmu, world, memory;
+  std::string mmu, world, memory, code_cache;
   std::vector<std::string> disks;
 };
 
@@ -121,7 +122,14 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("stats-json", po::value(&run.stats_json)->value_name("FILE"), "Write the statistics as JSON to FILE at exit.")
       ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, with exit status 4.")
       ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
-      ("semihosting-files", po::bool_switch(&run.semihosting_files), "Let semihosting open host files too, with your rights; implies --semihosting.");
+      ("semihosting-files", po::bool_switch(&run.semihosting_files), "Let semihosting open host files too, with your rights; implies --semihosting.")
+      ("log,d", po::value(&run.log_items)->value_name("ITEMS"), "Log, as QEMU's -d: in_asm, op (IR), out_asm, int, exec, cpu; comma-separated.")
+      ("log-file,D", po::value(&run.log_file)->value_name("FILE"), "Where the log goes; standard error by default.")
+      ("code-cache", po::value(&text.code_cache)->value_name("SIZE")->default_value("64M"), "Memory for translated code, with suffix M: 4M to 1G.")
+      ("no-chain", po::bool_switch(&run.no_chain), "Do not link translated blocks to each other.")
+      ("no-optimise", po::bool_switch(&run.no_optimise), "Skip the IR passes.")
+      ("no-flag-fusion", po::bool_switch(&run.no_flag_fusion), "Do not use x86 flags directly between an instruction and the condition it feeds.")
+      ("no-fill-around", po::bool_switch(&run.no_fill_around), "Install only the page that faulted in a window, never its neighbours.");
   // clang-format on
   return description;
 }
@@ -226,6 +234,13 @@ Command parse_run(const std::vector<std::string>& arguments) {
   constexpr double kMaxTimeout = 1e9;
   if (values->count("timeout") && !(run.timeout_seconds > 0 && run.timeout_seconds <= kMaxTimeout)) {
     return OptionError{"--timeout: give a number of seconds greater than 0"};
+  }
+  run.code_cache_bytes = parse_size(text.code_cache);
+  if (run.code_cache_bytes < (uint64_t{4} << 20) || run.code_cache_bytes > (uint64_t{1} << 30)) {
+    return OptionError{"--code-cache: '" + text.code_cache + "' is not a size from 4M to 1G"};
+  }
+  if (std::string unknown; runtime::parse_log_items(run.log_items, unknown) == 0 && !unknown.empty()) {
+    return OptionError{"--log: unknown item '" + unknown + "'; use in_asm, op, out_asm, int, exec or cpu"};
   }
   if (values->count("stats-json") && run.stats_json.empty()) return OptionError{"--stats-json: the file name is empty; give a file"};
   run.semihosting |= run.semihosting_files;

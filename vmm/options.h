@@ -34,6 +34,9 @@ struct RunOptions {
   std::string stats_json;       // empty: none
   double timeout_seconds = 0;   // 0: none
   bool semihosting = false, semihosting_files = false;
+  std::string log_items, log_file;         // log_file empty: stderr
+  uint64_t code_cache_bytes = 0;
+  bool no_chain = false, no_optimise = false, no_flag_fusion = false, no_fill_around = false;
 };
 
 struct InfoOptions {

@@ -3,7 +3,9 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -78,6 +80,10 @@ class Port final : public EnginePort {
 
 // The worlds, backends, MMU and engine, in the order in which they must be made.
 struct Runner {
+  struct Close {
+    void operator()(FILE* file) const { std::fclose(file); }
+  };
+  std::unique_ptr<FILE, Close> log;
   std::unique_ptr<runtime::World> world;
   std::unique_ptr<mmu::WindowBackend> backend;
   std::optional<runtime::Engine> engine;
@@ -88,6 +94,7 @@ struct Runner {
 Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& runner) {
   mmu::MmuConfig mmu_config;
   mmu_config.mode = mode_of(options.mmu);
+  mmu_config.fill_around = !options.no_fill_around;
   kvm::KvmWorld* kvm_world = nullptr;
   if (needs_kvm(options)) {
     std::string error;
@@ -119,6 +126,18 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   machine.set_boot_registers(cpu);
   runtime::EngineConfig engine_config;
   engine_config.mode = mmu_config.mode;
+  engine_config.code_cache_bytes = options.code_cache_bytes;
+  engine_config.chain = !options.no_chain;
+  engine_config.optimise = !options.no_optimise;
+  engine_config.flag_fusion = !options.no_flag_fusion;
+  std::string unknown;
+  engine_config.log.items = runtime::parse_log_items(options.log_items, unknown);
+  engine_config.log.file = stderr;
+  if (engine_config.log.items && !options.log_file.empty()) {
+    runner.log.reset(std::fopen(options.log_file.c_str(), "w"));
+    if (!runner.log) return Error{"--log-file: cannot write '" + options.log_file + "': " + std::strerror(errno)};
+    engine_config.log.file = runner.log.get();
+  }
   runner.engine.emplace(engine_config, cpu, machine.ram(), machine);
   runner.mmu = mmu::make_mmu(mmu_config, machine.ram(), *runner.engine, runner.backend.get());
   runner.engine->attach(*runner.mmu);

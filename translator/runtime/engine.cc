@@ -125,6 +125,7 @@ void Engine::run_once() {
     }
     code = block->code;
   }
+  if (config_.log.items) log_registers(config_.log, cpu_);
   thunks_.enter(&cpu_, code);
   switch (cpu_.exit_reason) {
     case x64::kExitLookup: statistics_.exits_lookup++; break;
@@ -236,6 +237,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   statistics_.blocks_translated++;
   statistics_.guest_instructions_translated += ir_.guest.size();
   statistics_.code_bytes += compiled.size;
+  if (config_.log.items) log_translation(config_.log, ir_, compiled.code, compiled.size);
   const bool first_of_page = cache_.blocks_of_page(key.pa) == nullptr;
   const bool first_of_second = second_id && cache_.blocks_of_page(second.pa) == nullptr;
   Block* const result = cache_.add(std::move(block), second_id ? second.pa : 0);

@@ -12,6 +12,7 @@
 #include "translator/frontend/translator.h"
 #include "translator/runtime/code_cache.h"
 #include "translator/runtime/helpers.h"
+#include "translator/runtime/log.h"
 #include "translator/runtime/world.h"
 
 namespace crosswalk::runtime {
@@ -24,6 +25,7 @@ struct EngineConfig {
   bool chain = true;          // link jumps between blocks
   bool flag_fusion = true;
   bool verify_ir = false;     // verify after every pass (tests)
+  LogConfig log;
 };
 
 struct EngineStatistics {
