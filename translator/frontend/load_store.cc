@@ -42,7 +42,8 @@ void transfer(Translator& t, const Access& access, uint32_t rt, const Address& a
 }
 
 void transfer_pair(Translator& t, bool store, uint32_t rt, uint32_t rt2, const Address& a) {
-  if ((a.wback && a.n == 15) || any_is_pc(rt, rt2)) return t.unpredictable();
+  if ((a.wback && (a.n == 15 || a.n == rt || a.n == rt2)) || any_is_pc(rt, rt2)) return t.unpredictable();
+  if (!store && rt == rt2) return t.unpredictable();
   const Value next = indexed(t, a);
   const Value va = a.index ? next : base_of(t, a.n);
   if (store) {
@@ -115,8 +116,9 @@ void pair(Translator& t, const Fields& f, bool store, Address a, bool register_o
     rt2 = rt + 1;
   }
   if (register_offset) {
-    if (f['m'] == 15) return t.unpredictable();
-    a.offset = t.reg(f['m']);
+    const uint32_t m = f['m'];
+    if (m == 15 || (!store && (m == rt || m == rt2))) return t.unpredictable();
+    a.offset = t.reg(m);
   } else {
     a.offset = imm32(f.row->isa == Isa::T32 ? f['i'] * 4 : f['i']);
   }

@@ -34,11 +34,17 @@ Block block_of(const Fields& f, bool increment, bool before, uint32_t ninth_regi
 }
 
 bool is_unpredictable(const Block& b) { return b.list == 0 || b.n == 15; }
+// T32 is stricter: two registers at least, no SP, no PC to store, and not both LR and PC to load.
+bool is_unpredictable_t32(const Translator& t, const Block& b, bool load) {
+  if (!t.thumb || t.bytes != 4) return false;
+  const bool bad_pc = load ? (b.list & 0xc000) == 0xc000 : (b.list & 0x8000) != 0;
+  return bad_pc || (b.list & 0x2000) || std::popcount(b.list) < 2 || (b.wback && (b.list >> b.n & 1));
+}
 
 Value element_address(Translator& t, Value base, uint32_t offset) { return t.ir.Add(base, imm32(offset)); }
 
 void store_multiple(Translator& t, const Block& b) {
-  if (is_unpredictable(b)) return t.unpredictable();
+  if (is_unpredictable(b) || is_unpredictable_t32(t, b, false)) return t.unpredictable();
   const Value base = t.reg(b.n);
   uint32_t offset = b.first_offset();
   uint8_t align = 2;   // the others follow from the first
@@ -72,23 +78,26 @@ Value load_registers(Translator& t, const Block& b) {
 }
 
 void load_multiple(Translator& t, const Block& b) {
-  if (is_unpredictable(b)) return t.unpredictable();
+  if (is_unpredictable(b) || is_unpredictable_t32(t, b, true)) return t.unpredictable();
+  if (b.wback && (b.list >> b.n & 1)) return t.unpredictable();
   const Value new_pc = load_registers(t, b);
   if (!new_pc.is_none()) t.bx_write_pc(new_pc);
 }
 
 // Where a User mode register lives depends on the mode at run time: r8-r12 are apart in FIQ mode, SP and LR in every mode
 // but User and System.
+// User mode may not ask for its own bank: UNPREDICTABLE, UNDEFINED here.
 struct UserBank {
   Value fiq;      // 1 in FIQ mode
-  Value shared;   // 1 when SP and LR are User's
+  Value shared;   // 1 in System mode: SP and LR are User's
 };
 UserBank user_bank(Translator& t, uint32_t list) {
   UserBank bank;
   const Value mode = t.ir.LoadState8(offsetof(CpuState, mode));
   const auto is = [&](Mode m) { return t.ir.Equal(mode, imm32(static_cast<uint32_t>(m))); };
+  t.undefined_if(is(Mode::User));
   if (list & 0x1f00) bank.fiq = is(Mode::Fiq);
-  if (list & 0x6000) bank.shared = t.ir.Or(is(Mode::User), is(Mode::System));
+  if (list & 0x6000) bank.shared = is(Mode::System);
   return bank;
 }
 uint32_t user_bank_offset(uint32_t n) {
@@ -167,7 +176,7 @@ void LDM_user(Translator& t, const Fields& f) {
 
 void LDM_exception_return(Translator& t, const Fields& f) {
   const Block b{f['n'], f['r'] | 0x8000, f['U'] != 0, f['P'] != 0, f['W'] != 0};
-  if (is_unpredictable(b)) return t.unpredictable();
+  if (is_unpredictable(b) || (b.wback && (b.list >> b.n & 1))) return t.unpredictable();
   t.ir.call(&runtime::require_spsr, ir::kCallMayExit);
   t.call_and_leave(&runtime::exception_return, load_registers(t, b));
 }

@@ -14,7 +14,7 @@ namespace {
 void move_to_psr(Translator& t, bool spsr, uint32_t fields, Value v) {
   if (fields == 0) return t.unpredictable();
   if (spsr) {
-    t.ir.call(&runtime::write_spsr, ir::kCallPlain, v, imm32(fields));
+    t.ir.call(&runtime::write_spsr, ir::kCallMayExit, v, imm32(fields));
     return;
   }
   if (fields == arm::kPsrFieldF) {
@@ -31,7 +31,8 @@ void move_to_psr(Translator& t, bool spsr, uint32_t fields, Value v) {
 
 void MRS(Translator& t, const Fields& f) {
   if (f['d'] == 15) return t.unpredictable();
-  t.set_reg(f['d'], f['r'] ? t.ir.call(&runtime::read_spsr, ir::kCallPlain) : t.ir.call(&runtime::read_cpsr, ir::kCallPlain));
+  if (f['r']) t.set_reg(f['d'], t.ir.call(&runtime::read_spsr, ir::kCallMayExit));
+  else t.set_reg(f['d'], t.ir.call(&runtime::read_cpsr, ir::kCallPlain));
 }
 void MSR_register(Translator& t, const Fields& f) {
   if (f['n'] == 15) return t.unpredictable();
@@ -117,7 +118,10 @@ void ERET(Translator& t, const Fields&) { t.call_and_leave(&runtime::exception_r
 void SVC(Translator& t, const Fields& f) {
   t.call_and_leave(&runtime::supervisor_call, imm32(f['i']), imm32(t.bytes));
 }
-void BKPT(Translator& t, const Fields& f) { t.call_and_leave(&runtime::breakpoint, imm32(f['i']), imm32(t.bytes)); }
+void BKPT(Translator& t, const Fields& f) {
+  if (!t.thumb && t.cond != 14) return t.unpredictable();
+  t.call_and_leave(&runtime::breakpoint, imm32(f['i']), imm32(t.bytes));
+}
 void HVC(Translator& t, const Fields&) { t.call_and_leave(&runtime::hypervisor_call, imm32(0), imm32(t.bytes)); }
 void SMC(Translator& t, const Fields&) { t.call_and_leave(&runtime::secure_monitor_call, imm32(0), imm32(t.bytes)); }
 void UDF(Translator& t, const Fields&) { t.undefined(); }

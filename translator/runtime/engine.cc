@@ -14,6 +14,9 @@
 namespace crosswalk::runtime {
 namespace {
 
+// No page has this id: a branch to 0xfffffffe in Thumb state has the empty entry's target.
+constexpr JumpCacheEntry kEmptyEntry{UINT32_MAX, UINT32_MAX, nullptr};
+
 // Room that any block fits into: 64 guest instructions, LDM of 15 registers each, with out-of-line paths.
 constexpr size_t kBlockRoom = 512 << 10;
 constexpr int32_t kMaxDisplacement = 16 << 10;   // well inside the windows' guards
@@ -39,7 +42,7 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
   backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
   backend_.thunks = &thunks_;
   backend_.flag_fusion = config.flag_fusion;
-  for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = {UINT32_MAX, 0, nullptr};
+  for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = kEmptyEntry;
   cpu_.jump_cache = jump_cache_.get();
 }
 
@@ -248,7 +251,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
 
 void Engine::drop_block(Block* block) {
   JumpCacheEntry& e = cpu_.jump_cache[block->key.va >> 1 & (kJumpCacheEntries - 1)];
-  if (e.code == block->code) e = {UINT32_MAX, 0, nullptr};
+  if (e.code == block->code) e = kEmptyEntry;
   cache_.drop(block);
   statistics_.blocks_dropped++;
 }
@@ -257,7 +260,7 @@ void Engine::clear_cache() {
   statistics_.cache_flushes++;
   cache_.for_each_page([this](uint64_t pa) { mmu_->unprotect_code_page(pa); });
   cache_.clear();
-  for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = {UINT32_MAX, 0, nullptr};
+  for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = kEmptyEntry;
 }
 
 bool Engine::code_written(uint64_t pa, uint32_t) {

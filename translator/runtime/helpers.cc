@@ -160,12 +160,15 @@ uint64_t write_system_register_64(CpuState* cpu, uint32_t encoding, uint32_t low
 }
 
 uint64_t read_cpsr(CpuState* cpu, uint32_t, uint32_t, uint32_t) { return arm::mrs_cpsr(*cpu); }
-uint64_t read_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t) { return arm::read_spsr(*cpu); }
+uint64_t read_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
+  return arm::in_user_mode(*cpu) ? undefined(cpu) : arm::read_spsr(*cpu);
+}
 uint64_t write_cpsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t) {
   apply_effects(*cpu, arm::msr_cpsr(*cpu, value, static_cast<uint8_t>(fields)));
   return 0;
 }
 uint64_t write_spsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t) {
+  if (arm::in_user_mode(*cpu)) return undefined(cpu);
   arm::write_spsr(*cpu, value, static_cast<uint8_t>(fields));
   return 0;
 }

@@ -51,6 +51,9 @@ uint64_t return_from_exception(CpuState* cpu, uint32_t pc, uint32_t psr, uint32_
 // Undefined Instruction unless the current mode has an SPSR / is privileged.
 uint64_t require_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 uint64_t require_privileged(CpuState* cpu, uint32_t, uint32_t, uint32_t);
+// MRS and MSR of an SPSR: UNDEFINED in User mode; in System mode, zero and ignored.
+uint64_t read_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
+uint64_t write_spsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t);
 // SRS: the stack pointer of `mode`, and its writeback.
 uint64_t srs_base(CpuState* cpu, uint32_t mode, uint32_t, uint32_t);
 uint64_t mrs_banked(CpuState* cpu, uint32_t spsr, uint32_t sysm, uint32_t);
@@ -65,9 +68,7 @@ uint64_t write_system_register_64(CpuState* cpu, uint32_t encoding, uint32_t low
 // ---- return to the block
 uint64_t srs_write_back(CpuState* cpu, uint32_t mode, uint32_t value, uint32_t);
 uint64_t read_cpsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
-uint64_t read_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 uint64_t write_cpsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t);
-uint64_t write_spsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t);
 // imod | A << 2 | I << 3 | F << 4 | M << 5 | mode << 6.
 uint64_t change_processor_state(CpuState* cpu, uint32_t operation, uint32_t, uint32_t);
 uint64_t wait_for_interrupt(CpuState* cpu, uint32_t, uint32_t, uint32_t);

@@ -117,7 +117,15 @@ Outcome EngineRunner::run(const Case& c) {
   parts_->world->run(
       [](void* p) {
         auto* parts = static_cast<Parts*>(p);
-        for (size_t i = 0; i < parts->steps && exception_at(parts->cpu.r[15]) == Exception::None; i++) parts->engine->step();
+        CpuState& cpu = parts->cpu;
+        for (size_t i = 0; i < parts->steps && exception_at(cpu.r[15]) == Exception::None; i++) {
+          // An access outside RAM is translated again, to go out of line: the block starts over.
+          const uint32_t pc = cpu.r[15];
+          for (int again = 0; again < 3; again++) {
+            parts->engine->step();
+            if (cpu.r[15] != pc || cpu.exit_reason != x64::kExitLookup) break;
+          }
+        }
       },
       parts_.get(), &runtime::Engine::handle_fault, parts_->engine.get());
   Outcome out;

@@ -100,7 +100,11 @@ Outcome UnicornRunner::run(const Case& c) {
   auto in_pointers = pointers(in);
   check(uc_reg_write_batch(uc_, const_cast<int*>(kIds.data()), in_pointers.data(), kRegisters), "write registers");
   check(uc_reg_write(uc_, UC_ARM_REG_SPSR, &in.spsr), "write SPSR");
-  const uc_err e = uc_emu_start(uc_, in.r[15] | (c.thumb ? 1u : 0u), 0xfffffff0, 0, c.code.size());
+  uint32_t end = in.r[15];
+  for (const Instruction& i : c.code) end += i.bytes;
+  const uint32_t it = (in.cpsr >> 25 & 3) | (in.cpsr >> 10 & 0x3f) << 2;
+  // Instructions that an IT block skips are not counted: in one, the end address stops.
+  const uc_err e = uc_emu_start(uc_, in.r[15] | (c.thumb ? 1u : 0u), it ? end : 0xfffffff0, 0, c.code.size());
   Outcome out;
   auto out_pointers = pointers(out.state);
   check(uc_reg_read_batch(uc_, const_cast<int*>(kIds.data()), out_pointers.data(), kRegisters), "read registers");
@@ -120,6 +124,11 @@ Outcome UnicornRunner::run(const Case& c) {
       break;
   }
   out.exception = exception_;
+  if (it && exception_ == Exception::None) {
+    // Where Unicorn stops, the IT bits are not those of the next instruction: put in what ITAdvance (A2.5.2) gives.
+    const uint32_t next = it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0;
+    out.state.cpsr = (out.state.cpsr & ~0x0600fc00u) | (next & 3) << 25 | (next >> 2) << 10;
+  }
   return out;
 }
 
