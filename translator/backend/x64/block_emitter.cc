@@ -612,47 +612,44 @@ void BlockEmitter::materialise(uint8_t live, Reg64 result) {
   if (live & 4) code.seto(state8(offsetof(CpuState, v)));
 }
 
+int BlockEmitter::x86_condition(uint32_t condition) const {
+  //                            EQ  NE  CS  CC  MI  PL  VS  VC  HI  LS  GE  LT  GT  LE
+  static constexpr int kSub[] = {4, 5, 3, 2, 8, 9, 0, 1, 7, 6, 13, 12, 15, 14};     // CF = !C
+  static constexpr int kAdd[] = {4, 5, 2, 3, 8, 9, 0, 1, -1, -1, 13, 12, 15, 14};   // CF = C
+  static constexpr int kLogic[] = {4, 5, -1, -1, 8, 9, -1, -1, -1, -1, -1, -1, -1, -1};
+  if (condition >= std::size(kSub)) return -1;
+  switch (eflags()) {
+    case EflagsForm::Sub: return kSub[condition];
+    case EflagsForm::Add: return kAdd[condition];
+    case EflagsForm::Logic: return kLogic[condition];
+    case EflagsForm::None: break;
+  }
+  return -1;
+}
+
 void BlockEmitter::condition_jump(uint32_t condition, Xbyak::Label& target, bool invert) {
   using Gen = Xbyak::CodeGenerator;
   auto& c = code;
   if (invert) condition ^= 1;   // Arm conditions come in complementary pairs
-  const EflagsForm form = eflags();
-  // Straight from EFLAGS where every flag the condition needs is there.
-  if (form == EflagsForm::Sub) {
-    switch (condition) {
-      case 0: c.je(target, Gen::T_NEAR); return;
-      case 1: c.jne(target, Gen::T_NEAR); return;
-      case 2: c.jae(target, Gen::T_NEAR); return;
-      case 3: c.jb(target, Gen::T_NEAR); return;
-      case 4: c.js(target, Gen::T_NEAR); return;
-      case 5: c.jns(target, Gen::T_NEAR); return;
-      case 6: c.jo(target, Gen::T_NEAR); return;
-      case 7: c.jno(target, Gen::T_NEAR); return;
-      case 8: c.ja(target, Gen::T_NEAR); return;
-      case 9: c.jbe(target, Gen::T_NEAR); return;
-      case 10: c.jge(target, Gen::T_NEAR); return;
-      case 11: c.jl(target, Gen::T_NEAR); return;
-      case 12: c.jg(target, Gen::T_NEAR); return;
-      case 13: c.jle(target, Gen::T_NEAR); return;
+  if (const int cc = x86_condition(condition); cc >= 0) {
+    switch (cc) {
+      case 0x0: c.jo(target, Gen::T_NEAR); break;
+      case 0x1: c.jno(target, Gen::T_NEAR); break;
+      case 0x2: c.jb(target, Gen::T_NEAR); break;
+      case 0x3: c.jae(target, Gen::T_NEAR); break;
+      case 0x4: c.je(target, Gen::T_NEAR); break;
+      case 0x5: c.jne(target, Gen::T_NEAR); break;
+      case 0x6: c.jbe(target, Gen::T_NEAR); break;
+      case 0x7: c.ja(target, Gen::T_NEAR); break;
+      case 0x8: c.js(target, Gen::T_NEAR); break;
+      case 0x9: c.jns(target, Gen::T_NEAR); break;
+      case 0xc: c.jl(target, Gen::T_NEAR); break;
+      case 0xd: c.jge(target, Gen::T_NEAR); break;
+      case 0xe: c.jle(target, Gen::T_NEAR); break;
+      case 0xf: c.jg(target, Gen::T_NEAR); break;
+      default: broken("x86 condition");
     }
-  }
-  if (form == EflagsForm::Add || form == EflagsForm::Logic) {
-    const bool add = form == EflagsForm::Add;
-    switch (condition) {
-      case 0: c.je(target, Gen::T_NEAR); return;
-      case 1: c.jne(target, Gen::T_NEAR); return;
-      case 2: if (add) { c.jc(target, Gen::T_NEAR); return; } break;
-      case 3: if (add) { c.jnc(target, Gen::T_NEAR); return; } break;
-      case 4: c.js(target, Gen::T_NEAR); return;
-      case 5: c.jns(target, Gen::T_NEAR); return;
-      case 6: if (add) { c.jo(target, Gen::T_NEAR); return; } break;
-      case 7: if (add) { c.jno(target, Gen::T_NEAR); return; } break;
-      case 10: if (add) { c.jge(target, Gen::T_NEAR); return; } break;
-      case 11: if (add) { c.jl(target, Gen::T_NEAR); return; } break;
-      case 12: if (add) { c.jg(target, Gen::T_NEAR); return; } break;
-      case 13: if (add) { c.jle(target, Gen::T_NEAR); return; } break;
-      default: break;
-    }
+    return;
   }
   eflags_ = EflagsForm::None;   // what follows clobbers them
   const auto z_is_set = [&](Xbyak::Label& l) { c.cmp(state32(offsetof(CpuState, nz)), 0); c.je(l, Gen::T_NEAR); };

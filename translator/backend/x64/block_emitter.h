@@ -86,6 +86,8 @@ class BlockEmitter final : public EmitContext {
   void materialise(uint8_t live, Reg64 result);   // stores NZ (from result), C, V out of EFLAGS of form eflags()
   // Jumps to `target` when the Arm condition holds (or, with `invert`, when it does not).
   void condition_jump(uint32_t condition, Xbyak::Label& target, bool invert);
+  // The x86 condition code (the low bits of Jcc) that tests an Arm condition on EFLAGS as they are now, or -1.
+  int x86_condition(uint32_t condition) const;
 
   // The host instruction at `at` accesses [r14 + va + displacement].
   void record_site(const uint8_t* at, uint32_t bytes, bool write, Reg64 va, int32_t displacement);
@@ -93,6 +95,8 @@ class BlockEmitter final : public EmitContext {
   void store_guest_position();                 // cpu.r[15], t, it of the current instruction, for C++
   void exit_with(uint32_t reason, uint32_t target);       // inline: sets position to target and leaves
   void chained_jump(uint32_t target);
+  void chained_jcc(int x86_condition, uint32_t target);   // precondition: the target is ahead, in the same page
+  bool same_page(uint32_t target) const { return (block.pc ^ target) >> 12 == 0; }
   void indirect_jump(ir::Value target);
   void poll(uint32_t target);
 
@@ -144,6 +148,7 @@ class BlockEmitter final : public EmitContext {
   void load_into(Reg64 r, ir::Value v);
   void xload_into(Xmm x, ir::Value v);
   Reg64 define_result(bool overlapping);
+  void add_link(uint32_t jump_offset, uint32_t id_offset, uint32_t target, Xbyak::Label stub);
   int hinted_register(bool overlapping, ir::Value except) const;
   void displace_pinned(uint32_t guest_reg, ir::Value except);
   void find_hints();

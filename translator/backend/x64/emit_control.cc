@@ -91,7 +91,23 @@ void emit_JumpIf(EmitContext& e, const Inst& inst) {
   auto& b = core(e);
   e.need_mxcsr(EmitContext::Rounding::Vfp);
   const uint32_t target = static_cast<uint32_t>(inst.aux);
-  // The jump itself goes out of line with its checks; what follows is the fall-through.
+  const bool backward = (target & ~1u) <= b.guest().pc;
+  if (b.same_page(target) && !backward) {
+    if (const int cc = b.x86_condition(inst.imm); cc >= 0) {
+      b.chained_jcc(cc, target);
+      b.keep_flags();
+      return;
+    }
+  }
+  if (backward) {   // a loop, usually taken: its jump is inline
+    Xbyak::Label go_on;
+    b.condition_jump(inst.imm, go_on, true);
+    b.keep_flags();
+    b.chained_jump(target);
+    e.code.L(go_on);
+    return;
+  }
+  // The jump goes out of line with its checks; what follows is the fall-through.
   Xbyak::Label taken;
   b.condition_jump(inst.imm, taken, false);
   b.keep_flags();
@@ -148,36 +164,43 @@ void BlockEmitter::poll(uint32_t target) {
 
 void BlockEmitter::chained_jump(uint32_t target) {
   need_mxcsr(Rounding::Vfp);
-  const uint32_t from = guest().pc, to = target & ~1u;
-  if (to <= from) poll(target);   // every loop has a backward or an indirect jump
-  LinkSite link{};
-  link.target = target;
+  const uint32_t to = target & ~1u;
+  if (to <= guest().pc) poll(target);   // every loop has a backward or an indirect jump
+  uint32_t id_offset = 0;
   Xbyak::Label stub;
-  const bool same_page = (block.pc >> 12) == (to >> 12);
-  if (!same_page) {
+  if (!same_page(to)) {
     code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
     code.db(0x81);   // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
     code.db(0xb8);
     code.dd(4 * (to >> 12 & (kInstructionPageEntries - 1)));
-    link.id_offset = static_cast<uint32_t>(code.getCurr() - start_);
+    id_offset = static_cast<uint32_t>(code.getCurr() - start_);
     code.dd(0);      // page ids are never 0
     code.jne(stub, Gen::T_NEAR);
   }
   code.db(0xe9);
-  link.jump_offset = static_cast<uint32_t>(code.getCurr() - start_);
+  add_link(static_cast<uint32_t>(code.getCurr() - start_), id_offset, target, stub);
+}
+
+void BlockEmitter::chained_jcc(int x86_condition, uint32_t target) {
+  code.db(0x0f);
+  code.db(0x80 | x86_condition);
+  add_link(static_cast<uint32_t>(code.getCurr() - start_), 0, target, {});
+}
+
+// Emits the rel32 of a jump, and the stub that it goes to until the engine links it.
+void BlockEmitter::add_link(uint32_t jump_offset, uint32_t id_offset, uint32_t target, Xbyak::Label stub) {
   code.dd(0);
   const size_t n = result_.links.size();
-  result_.links.push_back(link);
+  result_.links.push_back({jump_offset, id_offset, 0, target});
   out_of_line([this, n, stub, target]() mutable {
     code.L(stub);
     LinkSite& l = result_.links[n];
     l.stub_offset = static_cast<uint32_t>(code.getCurr() - start_);
     const uint8_t* const stub_at = code.getCurr();
-    // The unlinked jump goes here.
     uint8_t* const jump = const_cast<uint8_t*>(start_) + l.jump_offset;
     const int32_t relative = static_cast<int32_t>(stub_at - (jump + 4));
     std::memcpy(jump, &relative, 4);
-    code.mov(rax, reinterpret_cast<uint64_t>(stub_at));
+    code.lea(rax, ptr[rip + stub]);
     code.mov(state64(offsetof(CpuState, exit_argument)), rax);
     exit_with(kExitLink, target);
   });
