@@ -152,6 +152,10 @@ uint32_t GuestMmu::fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, T
   return id;
 }
 
+void GuestMmu::forget_instruction_pages() {
+  for (auto& s : spaces_) s->instruction_pages.remove_all();
+}
+
 // Calls remove(space, asid) for each address space with the guest's MMU on; those with it off hold a flat map, which no
 // flush can change.
 template <typename Remove>

@@ -40,6 +40,7 @@ class GuestMmu final : public Mmu {
   Translation fill(CpuState& cpu, uint32_t va, AccessKind kind) override;
   FaultOutcome window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) override;
   uint32_t fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, Translation& translation) override;
+  void forget_instruction_pages() override;
   void flush_all(CpuState& cpu) override;
   void flush_asid(CpuState& cpu, uint8_t asid) override;
   void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) override;

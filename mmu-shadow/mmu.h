@@ -137,6 +137,10 @@ class Mmu {
   // is. Returns 0 on a fault. Device memory faults as the architecture allows (permission).
   virtual uint32_t fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, Translation& translation) = 0;
 
+  // Forgets every instruction page of every address space: `code_flags` will be different ones from now on, and translated
+  // code compares page ids without asking.
+  virtual void forget_instruction_pages() {}
+
   // Guest TLB maintenance; the local CPU's. Complete on return.
   virtual void flush_all(CpuState& cpu) = 0;
   virtual void flush_asid(CpuState& cpu, uint8_t asid) = 0;

@@ -316,6 +316,69 @@ TEST(Windows, SectionsAreFilledAround) {
   EXPECT_EQ(listener.calls.size(), 1u);
 }
 
+// A 64 KiB stretch of small pages that are contiguous in RAM: what a fault in page 4 installs, when page `odd` differs
+// from the others by the descriptor bits `difference`.
+uint64_t filled_around(uint32_t odd, uint32_t difference, bool& odd_writable) {
+  TestMemory memory(32 << 20);
+  memory.write32(kL1, kL2 | 1);
+  for (uint32_t i = 0; i < 16; i++) memory.write32(kL2 + (16 + i) * 4, (kPa + i * 0x1000) | 2 | 3 << 4);
+  memory.write32(kL2 + (16 + odd) * 4, memory.read32(kL2 + (16 + odd) * 4) ^ difference);
+  Listener listener;
+  const auto backend = make_mmap_backend(memory.ram);
+  SignalAccessor accessor;
+  const auto mmu = make_mmu({.mode = Mode::Mmap}, memory.ram, listener, backend.get());
+  const auto cpu = std::make_unique<CpuState>();
+  cpu->mode = 0x10;
+  cpu->cp15.sctlr = CW_SCTLR_M;
+  cpu->cp15.ttbr0 = kL1;
+  cpu->cp15.dacr = 1;
+  mmu->activate(*cpu);
+  accessor.access(*cpu, *mmu, 0x14000, 4, true, 0);
+  odd_writable = accessor.access(*cpu, *mmu, 0x10000 + odd * 0x1000, 4, true, 0).kind == AccessResult::Done;
+  return mmu->statistics().pages_filled_around;
+}
+
+TEST(Windows, NeighboursMustBeAlike) {
+  bool writable;
+  EXPECT_EQ(filled_around(6, 0, writable), 15u);
+  EXPECT_TRUE(writable);
+  EXPECT_EQ(filled_around(6, 1 << 9, writable), 5u);   // read-only: pages 0-5 only
+  EXPECT_FALSE(writable);
+  EXPECT_EQ(filled_around(3, 1 << 9, writable), 11u);
+  EXPECT_FALSE(writable);
+  EXPECT_EQ(filled_around(6, 1 << 11, writable), 5u);  // non-global
+  EXPECT_EQ(filled_around(6, 2, writable), 5u);        // invalid
+  EXPECT_FALSE(writable);
+}
+
+TEST(Windows, TwoSectionsInstalledAtOnceAreFlushedOneByOne) {
+  TestMemory memory(32 << 20);
+  for (const bool ng : {false, true}) {
+    memory.write32(kL1 + 0xc00 * 4, 0x40800000 | 2 | 3 << 10 | ng << 17);
+    memory.write32(kL1 + 0xc01 * 4, 0x40900000 | 2 | 3 << 10 | ng << 17);
+    Listener listener;
+    const auto backend = make_mmap_backend(memory.ram);
+    SignalAccessor accessor;
+    const auto mmu = make_mmu({.mode = Mode::Mmap}, memory.ram, listener, backend.get());
+    const auto cpu = std::make_unique<CpuState>();
+    cpu->mode = 0x10;
+    cpu->cp15.sctlr = CW_SCTLR_M;
+    cpu->cp15.ttbr0 = kL1;
+    cpu->cp15.dacr = 1;
+    cpu->cp15.contextidr = 1;
+    mmu->activate(*cpu);
+    accessor.access(*cpu, *mmu, 0xc0000000, 4, false, 0);
+    accessor.access(*cpu, *mmu, 0xc0100000, 4, false, 0);
+    EXPECT_EQ(mmu->statistics().entries_2m, 1u);
+    memory.write32(kL1 + 0xc01 * 4, 0);
+    mmu->flush_mva(*cpu, 0xc0155000, ng ? 1 : 2);
+    EXPECT_EQ(accessor.access(*cpu, *mmu, 0xc01ff000, 4, false, 0).kind, AccessResult::Fault);
+    EXPECT_EQ(mmu->statistics().entries_removed, 256u);
+    EXPECT_EQ(accessor.access(*cpu, *mmu, 0xc00ff000, 4, false, 0).kind, AccessResult::Done);
+    EXPECT_EQ(mmu->statistics().window_faults_installed, 1u);
+  }
+}
+
 TEST(Mmu, BadConfigurationsAreRefused) {
   TestMemory memory(32 << 20);
   Listener listener;

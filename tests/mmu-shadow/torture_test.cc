@@ -24,7 +24,7 @@ void expect_agreement(const TortureResult& r, uint64_t seed) {
 TEST(Torture, Soft) {
   const uint64_t seed = test_seed();
   SoftAccessor accessor;
-  for (uint64_t i = 0; i < 12; i++) {
+  for (uint64_t i = 0; i < 6; i++) {
     TestMemory memory(kRamSize);
     MmuConfig config{.mode = i & 1 ? Mode::SoftCall : Mode::Soft, .max_spaces = i % 3 == 0 ? 3u : 64u};
     const TortureResult r = run_torture(config, memory.ram, nullptr, accessor, seed + i, 40000);
@@ -50,15 +50,15 @@ void torture_mmap(const MmuConfig& config, uint32_t max_maps, uint64_t runs, uin
   }
 }
 
-TEST(Torture, MmapWindows) { torture_mmap({.mode = Mode::Mmap}, 0, 8, 40000); }
+TEST(Torture, MmapWindows) { torture_mmap({.mode = Mode::Mmap}, 0, 4, 30000); }
 
-TEST(Torture, MmapWindowsWithoutFillAround) { torture_mmap({.mode = Mode::Mmap, .fill_around = false}, 0, 4, 30000); }
+TEST(Torture, MmapWindowsWithoutFillAround) { torture_mmap({.mode = Mode::Mmap, .fill_around = false}, 0, 2, 30000); }
 
-TEST(Torture, MmapWindowsInPiecesOf64K) { torture_mmap({.mode = Mode::Mmap, .fill_bytes = 64 << 10}, 0, 4, 30000); }
+TEST(Torture, MmapWindowsInPiecesOf64K) { torture_mmap({.mode = Mode::Mmap, .fill_bytes = 64 << 10}, 0, 2, 30000); }
 
-TEST(Torture, FewMmapWindows) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 3}, 0, 4, 30000); }
+TEST(Torture, FewMmapWindows) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 3}, 0, 2, 30000); }
 
-TEST(Torture, FewHostMappings) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 16}, 60, 4, 30000); }
+TEST(Torture, FewHostMappings) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 16}, 60, 2, 30000); }
 
 }  // namespace
 }  // namespace crosswalk::mmu::test
