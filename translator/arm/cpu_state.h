@@ -130,6 +130,7 @@ struct alignas(64) CpuState {
   alignas(16) uint8_t vspill[16 * 16];   // backend spill slots for SIMD values; scratch for helpers
   uint64_t fp_operands[3];    // operands of an out-of-line floating-point operation; [0] becomes its result
   uint64_t fp_saved;          // a host register meanwhile
+  uint64_t spill_more[48];    // backend spill slots beyond spill[]
   // ---- cold ------------------------------------------------------------------------------------------
   BankedRegisters banked;
   Cp15 cp15;

@@ -189,6 +189,9 @@ void write_spsr(CpuState& cpu, uint32_t value, uint8_t fields) {
 uint32_t exception_return(CpuState& cpu, uint32_t pc, uint32_t psr) {
   const uint32_t effects = write_cpsr_by_instruction(cpu, psr, kPsrFieldsAll, true);
   cpu.r[15] = pc & (cpu.t ? ~1u : ~3u);   // BranchWritePC
+  // The monitor compares values, so what ran meanwhile may have changed memory and changed it back: a store-exclusive
+  // may fail for any reason (A3.4.1), so it does after every exception.
+  cpu.monitor_armed = 0;
   return effects;
 }
 

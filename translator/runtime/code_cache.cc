@@ -33,6 +33,7 @@ Block* CodeCache::find(const BlockKey& key) const {
 Block* CodeCache::add(std::unique_ptr<Block> block, uint64_t second_pa) {
   used_ += align(block->code_size);
   Block* b = block.get();
+  b->linked.assign(b->links.size(), nullptr);
   by_host_.push_back(std::move(block));
   by_key_[b->key] = b;
   by_page_[b->key.pa >> 12].push_back(b);
@@ -63,8 +64,9 @@ void CodeCache::drop(Block* b) {
     std::erase(it->second, b);
     if (it->second.empty()) by_page_.erase(it);
   }
-  for (const Block::Incoming& in : b->incoming) unlink(in.from, in.link);
-  b->incoming.clear();
+  const std::vector<Block::Incoming> incoming = b->incoming;
+  for (const Block::Incoming& in : incoming) unlink(in.from, in.link);
+  for (uint32_t n = 0; n < b->links.size(); n++) unlink(b, n);
 }
 
 void CodeCache::clear() {
@@ -81,10 +83,15 @@ void CodeCache::link(Block* from, uint32_t n, Block* to) {
   // The identity is written last: a jump from another page is not taken before it matches.
   std::memcpy(jump, &relative, 4);
   if (l.id_offset) std::memcpy(const_cast<uint8_t*>(from->code) + l.id_offset, &to->page_id, 4);
+  from->linked[n] = to;
   to->incoming.push_back({from, n});
 }
 
 void CodeCache::unlink(Block* from, uint32_t n) {
+  Block* const to = from->linked[n];
+  if (!to) return;
+  from->linked[n] = nullptr;
+  std::erase_if(to->incoming, [&](const Block::Incoming& in) { return in.from == from && in.link == n; });
   const x64::LinkSite& l = from->links[n];
   uint8_t* const jump = const_cast<uint8_t*>(from->code) + l.jump_offset;
   const int32_t relative = static_cast<int32_t>(from->code + l.stub_offset - (jump + 4));

@@ -24,12 +24,14 @@ struct BlockKey {
 struct Block {
   BlockKey key;
   uint32_t page_id = 0;                  // of its first page; what jumps from other pages check
+  uint32_t second_id = 0;                // of the page that the last instruction extends into; 0: none
   const uint8_t* code = nullptr;
   uint32_t code_size = 0;
   uint32_t guest_bytes = 0;
   bool valid = true;
   std::vector<x64::FaultSite> sites;
   std::vector<x64::LinkSite> links;
+  std::vector<Block*> linked;            // by link: where it goes; null: to its stub
   std::vector<ir::GuestInst> guest;      // one per guest instruction: what fault sites refer to
   // Jumps of other blocks that are linked to this one.
   struct Incoming { Block* from; uint32_t link; };
@@ -67,6 +69,7 @@ class CodeCache {
     for (const auto& [page, blocks] : by_page_) f(page << 12);
   }
 
+  // Precondition of link: it is unlinked.
   static void link(Block* from, uint32_t link, Block* to);
   static void unlink(Block* from, uint32_t link);
 

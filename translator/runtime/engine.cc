@@ -100,6 +100,11 @@ void Engine::step() {
 }
 
 void Engine::run_once() {
+  // PSR.E and SCTLR.A change only outside translated code. Page ids stand for code of one setting.
+  if (const uint32_t flags = code_flags(); flags != current_flags_) {
+    current_flags_ = flags;
+    mmu_->forget_instruction_pages();
+  }
   const uint32_t reason = cpu_.exit_reason;
   const auto* stub = reinterpret_cast<const uint8_t*>(cpu_.exit_argument);
   cpu_.exit_reason = x64::kExitNone;
@@ -168,6 +173,10 @@ Block* Engine::lookup() {
     }
   }
   Block* block = cache_.find(key);
+  if (block && (block->page_id != page_id || block->second_id != second_id)) {
+    drop_block(block);   // from before the MMU ran out of page ids
+    block = nullptr;
+  }
   if (!block) block = translate(key, page_id, at, second, second_id);
   if (cpu_.it == 0) {
     JumpCacheEntry& e = cpu_.jump_cache[key.va >> 1 & (kJumpCacheEntries - 1)];
@@ -231,6 +240,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   auto block = std::make_unique<Block>();
   block->key = key;
   block->page_id = page_id;
+  block->second_id = second_id;
   block->code = compiled.code;
   block->code_size = compiled.size;
   block->guest_bytes = ir_.end_pc - ir_.pc;
@@ -442,9 +452,10 @@ bool Engine::fault(FaultFrame& frame) {
   mmu::FaultOutcome outcome = mmu_->window_fault(cpu_, offset, site->bytes - static_cast<uint32_t>(address - access), write, t);
   if (!frame.address_valid && (outcome == mmu::FaultOutcome::Installed || outcome == mmu::FaultOutcome::CodeWrite)) {
     // Which page of a crossing access it was is unknown: enter the second one too.
-    const uint64_t last = access + site->bytes - 1;
-    if ((access ^ last) >> 12)
-      outcome = mmu_->window_fault(cpu_, static_cast<int64_t>(last - frame.gpr[x64::kMemBase]), 1, write, t);
+    const uint64_t last = access + site->bytes - 1, second = last & ~uint64_t{0xfff};
+    if (second > access)
+      outcome = mmu_->window_fault(cpu_, static_cast<int64_t>(second - frame.gpr[x64::kMemBase]),
+                                   static_cast<uint32_t>(last - second + 1), write, t);
   }
   if (outcome == mmu::FaultOutcome::Installed || outcome == mmu::FaultOutcome::CodeWrite) return true;
 

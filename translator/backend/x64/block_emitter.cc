@@ -18,9 +18,12 @@ using ir::Value;
 namespace {
 
 constexpr size_t kRegOffset = offsetof(CpuState, r);
-constexpr int kSpillSlots = 16;
+constexpr int kHotSpillSlots = 16, kSpillSlots = 64;
 constexpr size_t reg_offset(uint32_t n) { return kRegOffset + 4 * n; }
-constexpr size_t spill_offset(int slot) { return offsetof(CpuState, spill) + 8 * slot; }
+constexpr size_t spill_offset(int slot) {
+  return slot < kHotSpillSlots ? offsetof(CpuState, spill) + 8 * slot : offsetof(CpuState, spill_more) + 8 * (slot - kHotSpillSlots);
+}
+static_assert(sizeof(CpuState::spill) == 8 * kHotSpillSlots && sizeof(CpuState::spill_more) == 8 * (kSpillSlots - kHotSpillSlots));
 constexpr size_t vspill_offset(int slot) { return offsetof(CpuState, vspill) + 16 * slot; }
 
 [[noreturn]] void broken(const char* what) {
@@ -115,7 +118,7 @@ void BlockEmitter::finish_instruction(const ir::Inst& inst) {
     Location& l = locations_[v];
     if (l.where == Where::Gpr && gpr_owner_[l.index] == static_cast<int>(v)) gpr_owner_[l.index] = kFree;
     if (l.where == Where::X && x_owner_[l.index] == static_cast<int>(v)) x_owner_[l.index] = kFree;
-    if (l.where == Where::Spill) spill_used_ &= ~(1u << l.index);
+    if (l.where == Where::Spill) spill_used_ &= ~(uint64_t{1} << l.index);
     if (l.where == Where::XSpill) vspill_used_ &= ~(1u << l.index);
     if (l.where == Where::Pinned || l.where == Where::State) std::erase(aliases_[l.index], v);
     if (l.where == Where::XState) std::erase(xstates_, v);
@@ -152,7 +155,7 @@ int BlockEmitter::allocate_gpr() {
 int BlockEmitter::allocate_spill() {
   for (int s = 0; s < kSpillSlots; s++)
     if (!(spill_used_ >> s & 1)) {
-      spill_used_ |= 1u << s;
+      spill_used_ |= uint64_t{1} << s;
       return s;
     }
   broken("out of spill slots");
@@ -219,7 +222,7 @@ Reg64 BlockEmitter::use(Value v) {
     locked_ |= 1u << r;
     return Reg64(r);
   }
-  if (l.where == Where::Spill) spill_used_ &= ~(1u << l.index);
+  if (l.where == Where::Spill) spill_used_ &= ~(uint64_t{1} << l.index);
   if (l.where == Where::State) std::erase(aliases_[l.index], v.index());
   own(r, v.index());
   return Reg64(r);
@@ -654,9 +657,11 @@ void BlockEmitter::condition_jump(uint32_t condition, Xbyak::Label& target, bool
   eflags_ = EflagsForm::None;   // what follows clobbers them
   const auto z_is_set = [&](Xbyak::Label& l) { c.cmp(state32(offsetof(CpuState, nz)), 0); c.je(l, Gen::T_NEAR); };
   const auto z_is_clear = [&](Xbyak::Label& l) { c.cmp(state32(offsetof(CpuState, nz)), 0); c.jne(l, Gen::T_NEAR); };
+  // Allocated before the first jump: an eviction must be on every path. Conditions that read N use it.
+  const Reg32 scratch = condition == 4 || condition == 5 || condition >= 10 ? temp().cvt32() : Reg32();
   // Leaves N (bit 31 or bit 63 of nz) in the sign of a temporary.
   const auto n_in = [&]() {
-    const Reg32 r = temp().cvt32();
+    const Reg32 r = scratch;
     c.mov(r, state32(offsetof(CpuState, nz)));
     c.or_(r, state32(offsetof(CpuState, nz) + 4));
     return r;
