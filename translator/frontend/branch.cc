@@ -71,7 +71,11 @@ void BLX_immediate(Translator& t, const Fields& f) {
   }
 }
 
-void BX(Translator& t, const Fields& f) { t.bx_write_pc(t.reg(f['m'])); }
+// BX PC in Thumb state needs a word-aligned one.
+void BX(Translator& t, const Fields& f) {
+  if (f['m'] == 15 && (t.pc & 2)) return t.unpredictable();
+  t.bx_write_pc(t.reg(f['m']));
+}
 // Without Jazelle, BXJ is BX (A8.8.28).
 void BXJ(Translator& t, const Fields& f) {
   if (f['m'] == 15) return t.unpredictable();

@@ -27,13 +27,19 @@ Value exclusive_address(Translator& t, const Fields& f) {
   return f.has('i') ? t.ir.Add(base, imm32(f['i'] * 4)) : base;
 }
 
+// SP in T32, besides as the base.
+bool bad_t32_registers(const Translator& t, const Fields& f) {
+  return t.thumb && (f['t'] == 13 || f['d'] == 13 || f['u'] == 13);
+}
+
 void load_exclusive(Translator& t, const Fields& f, uint8_t log2_bytes) {
-  if (any_is_pc(f['n'], f['t'])) return t.unpredictable();
+  if (any_is_pc(f['n'], f['t']) || bad_t32_registers(t, f)) return t.unpredictable();
   const Value v = t.ir.LoadExclusive(exclusive_access(log2_bytes), exclusive_address(t, f));
   t.set_reg(f['t'], swap_bytes(t, log2_bytes, v));
 }
 void store_exclusive(Translator& t, const Fields& f, uint8_t log2_bytes) {
-  if (any_is_pc(f['n'], f['t'], f['d']) || f['d'] == f['n'] || f['d'] == f['t']) return t.unpredictable();
+  if (any_is_pc(f['n'], f['t'], f['d']) || bad_t32_registers(t, f)) return t.unpredictable();
+  if (f['d'] == f['n'] || f['d'] == f['t']) return t.unpredictable();
   const Value v = swap_bytes(t, log2_bytes, t.reg(f['t']));
   t.set_reg(f['d'], t.ir.StoreExclusive(exclusive_access(log2_bytes), exclusive_address(t, f), v));
 }
@@ -68,13 +74,14 @@ void STREXB(Translator& t, const Fields& f) { store_exclusive(t, f, 0); }
 void STREXH(Translator& t, const Fields& f) { store_exclusive(t, f, 1); }
 
 void LDREXD(Translator& t, const Fields& f) {
-  if (bad_pair(f) || f['t'] == second_register(f)) return t.unpredictable();
+  if (bad_pair(f) || f['t'] == second_register(f) || bad_t32_registers(t, f)) return t.unpredictable();
   const Value v = t.ir.LoadExclusive64(exclusive_access(3), t.reg(f['n']));
   t.set_reg(f['t'], swap_bytes(t, 2, t.ir.Low(v)));
   t.set_reg(second_register(f), swap_bytes(t, 2, t.ir.High(v)));
 }
 void STREXD(Translator& t, const Fields& f) {
   const uint32_t d = f['d'];
+  if (bad_t32_registers(t, f)) return t.unpredictable();
   if (bad_pair(f) || any_is_pc(d) || d == f['n'] || d == f['t'] || d == second_register(f)) return t.unpredictable();
   const Value v = t.ir.Pack(swap_bytes(t, 2, t.reg(f['t'])), swap_bytes(t, 2, t.reg(second_register(f))));
   t.set_reg(f['d'], t.ir.StoreExclusive64(exclusive_access(3), t.reg(f['n']), v));

@@ -19,6 +19,7 @@ class Generator {
   Case next(uint32_t pc, const char* only_handler);
   // The data area's content before each case.
   void fill(uint8_t* data, size_t bytes);
+  std::span<const decoder::Row* const> row_list() const { return rows_; }
   size_t rows() const { return rows_.size(); }
 
  private:

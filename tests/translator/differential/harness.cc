@@ -149,6 +149,8 @@ void run_differential(const RunOptions& options) {
   // Random choice reaches every row many times over; a row that is never tried has a generator or an exclusion wrong.
   if (!only && cases >= 100 * generator.rows()) {
     EXPECT_EQ(seen.size(), generator.rows());
+    for (const decoder::Row* r : generator.row_list())
+      if (!seen.contains(r)) std::printf("never tried: %s %s\n", r->handler_name, r->pattern);
   }
   // A test in which most cases fault compares little.
   if (!only) {

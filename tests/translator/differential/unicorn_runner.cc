@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 namespace crosswalk::differential {
 namespace {
@@ -100,11 +101,15 @@ Outcome UnicornRunner::run(const Case& c) {
   auto in_pointers = pointers(in);
   check(uc_reg_write_batch(uc_, const_cast<int*>(kIds.data()), in_pointers.data(), kRegisters), "write registers");
   check(uc_reg_write(uc_, UC_ARM_REG_SPSR, &in.spsr), "write SPSR");
+  // A branch in an earlier case may have had these addresses translated.
+  const uint64_t slot = in.r[15] & ~(kSlotBytes - 1);
+  check(uc_ctl_remove_cache(uc_, slot, slot + kSlotBytes), "remove translations");
   uint32_t end = in.r[15];
   for (const Instruction& i : c.code) end += i.bytes;
   const uint32_t it = (in.cpsr >> 25 & 3) | (in.cpsr >> 10 & 0x3f) << 2;
+  const bool is_it = std::string_view(c.row->handler_name) == "IT";
   // Instructions that an IT block skips are not counted: in one, the end address stops.
-  const uc_err e = uc_emu_start(uc_, in.r[15] | (c.thumb ? 1u : 0u), it ? end : 0xfffffff0, 0, c.code.size());
+  const uc_err e = uc_emu_start(uc_, in.r[15] | (c.thumb ? 1u : 0u), it || is_it ? end : 0xfffffff0, 0, c.code.size());
   Outcome out;
   auto out_pointers = pointers(out.state);
   check(uc_reg_read_batch(uc_, const_cast<int*>(kIds.data()), out_pointers.data(), kRegisters), "read registers");
@@ -124,9 +129,9 @@ Outcome UnicornRunner::run(const Case& c) {
       break;
   }
   out.exception = exception_;
-  if (it && exception_ == Exception::None) {
+  if ((it || is_it) && exception_ == Exception::None) {
     // Where Unicorn stops, the IT bits are not those of the next instruction: put in what ITAdvance (A2.5.2) gives.
-    const uint32_t next = it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0;
+    const uint32_t next = is_it ? c.code.back().word & 0xff : it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0;
     out.state.cpsr = (out.state.cpsr & ~0x0600fc00u) | (next & 3) << 25 | (next >> 2) << 10;
   }
   return out;
