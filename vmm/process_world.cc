@@ -20,7 +20,7 @@ namespace {
 
 using runtime::FaultFrame;
 
-constexpr uint64_t kMagic = 0x63726f7373776b31;   // "crosswk1"
+constexpr uint64_t kMagic = 0x63726f7373776b31;  // "crosswk1"
 constexpr size_t kPage = 4096;
 constexpr size_t kAlternateStackBytes = 512 << 10;
 
@@ -115,8 +115,8 @@ void install_handlers_once() {
 class ProcessWorld final : public runtime::World {
  public:
   ProcessWorld() {
-    memory_ = mmap(nullptr, kAlternateStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
+    memory_ =
+        mmap(nullptr, kAlternateStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "alternate signal stack");
     if (mprotect(static_cast<uint8_t*>(memory_) + kPage, kPage, PROT_NONE) != 0) {
       const int error = errno;
@@ -143,7 +143,7 @@ class ProcessWorld final : public runtime::World {
       const stack_t& stack;
       ~Restore() {
         context.handler = nullptr;
-        sigaltstack(&stack, nullptr);   // was valid when it was read
+        sigaltstack(&stack, nullptr);  // was valid when it was read
       }
     } restore{*context_, previous};
     context_->argument = handler_context;

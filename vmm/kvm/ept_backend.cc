@@ -19,9 +19,10 @@ class EptBackend final : public mmu::WindowBackend {
       base = inner_->create_window();
       // The x86 page tables and slots of the regions stay for the next window at that address.
       std::string error;
-      if (base != 0 && !world_.ensure_mapped(base - mmu::kWindowGuard, mmu::kWindowSize + 2 * mmu::kWindowGuard, error)) {
+      if (base != 0 &&
+          !world_.ensure_mapped(base - mmu::kWindowGuard, mmu::kWindowSize + 2 * mmu::kWindowGuard, error)) {
         inner_->destroy_window(base);
-        base = 0;   // no slots left: the caller evicts a window
+        base = 0;  // no slots left: the caller evicts a window
       }
     });
     return base;
@@ -33,9 +34,9 @@ class EptBackend final : public mmu::WindowBackend {
   bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
     bool ok = false;
     outside([&] {
-      flush_queue();   // a removal queued before must not undo this
+      flush_queue();  // a removal queued before must not undo this
       ok = inner_->install(base, va, pa, bytes, writable);
-      inner_pending_ = true;   // a replacement may have taken something away
+      inner_pending_ = true;  // a replacement may have taken something away
     });
     return ok;
   }
@@ -62,7 +63,8 @@ class EptBackend final : public mmu::WindowBackend {
   };
 
   void flush_queue() {
-    for (const Removal& removal : queue_) inner_->remove(removal.base, static_cast<uint32_t>(removal.va), removal.bytes);
+    for (const Removal& removal : queue_)
+      inner_->remove(removal.base, static_cast<uint32_t>(removal.va), removal.bytes);
     inner_pending_ = inner_pending_ || !queue_.empty();
     queue_.clear();
   }
@@ -74,7 +76,7 @@ class EptBackend final : public mmu::WindowBackend {
   KvmWorld& world_;
   std::unique_ptr<mmu::WindowBackend> inner_;
   std::vector<Removal> queue_;
-  bool inner_pending_ = false;   // the inner backend needs a commit
+  bool inner_pending_ = false;  // the inner backend needs a commit
 };
 
 }  // namespace

@@ -49,7 +49,9 @@ constexpr unsigned long kSetMsrs = _IOW(KVMIO, 0x89, ArrayHeader);
 template <class Entry>
 class CountedArray {
  public:
-  explicit CountedArray(uint32_t n) : bytes_(new uint8_t[sizeof(ArrayHeader) + n * sizeof(Entry)]()) { header().count = n; }
+  explicit CountedArray(uint32_t n) : bytes_(new uint8_t[sizeof(ArrayHeader) + n * sizeof(Entry)]()) {
+    header().count = n;
+  }
   ArrayHeader& header() { return *reinterpret_cast<ArrayHeader*>(bytes_.get()); }
   Entry* entries() { return reinterpret_cast<Entry*>(bytes_.get() + sizeof(ArrayHeader)); }
   unsigned long address() const { return reinterpret_cast<unsigned long>(bytes_.get()); }
@@ -62,7 +64,7 @@ class CountedArray {
 
 System::System() : fd_(open("/dev/kvm", O_RDWR | O_CLOEXEC)) {
   if (fd_.get() < 0) {
-    const char* advice = errno == EACCES  ? " (add the user to the group that owns it, usually kvm)"
+    const char* advice = errno == EACCES   ? " (add the user to the group that owns it, usually kvm)"
                          : errno == ENOENT ? " (no KVM here: load kvm_intel or kvm_amd, or allow nested virtualization)"
                                            : "";
     throw KvmError(std::string("/dev/kvm: ") + std::strerror(errno) + advice);
@@ -91,7 +93,8 @@ std::string describe(const Exit& exit) {
     case ExitKind::Port: return "out to port " + std::to_string(exit.port);
     case ExitKind::Interrupted: return "interrupted by a signal";
     case ExitKind::HostFault: return "access to host memory that is not mapped or is read-only";
-    case ExitKind::Mmio: return "access to guest-physical address " + std::to_string(exit.gpa) + ", which has no memory slot";
+    case ExitKind::Mmio:
+      return "access to guest-physical address " + std::to_string(exit.gpa) + ", which has no memory slot";
     case ExitKind::Shutdown: return "shutdown (triple fault)";
     case ExitKind::FailEntry: return "VM entry failed, hardware reason " + std::to_string(exit.detail);
     case ExitKind::InternalError: return "KVM internal error, suberror " + std::to_string(exit.detail);
@@ -207,8 +210,7 @@ bool Vcpu::set_xcr0(uint64_t value) {
   return ioctl(fd_.get(), KVM_SET_XCRS, &xcrs) == 0;
 }
 
-bool Vcpu::clear_tsc_offset() {
-  uint64_t offset = 0;
+bool Vcpu::set_tsc_offset(int64_t offset) {
   kvm_device_attr attribute = {};
   attribute.group = KVM_VCPU_TSC_CTRL;
   attribute.attr = KVM_VCPU_TSC_OFFSET;

@@ -37,7 +37,7 @@ int checked_ioctl(int fd, unsigned long request, unsigned long argument, const c
 // /dev/kvm.
 class System {
  public:
-  System();   // opens it; the error text says what to do about it
+  System();  // opens it; the error text says what to do about it
   int check_extension(int capability) const;
   std::vector<kvm_cpuid_entry2> supported_cpuid() const;
   const FileDescriptor& fd() const { return fd_; }
@@ -48,22 +48,22 @@ class System {
 
 // What KVM_RUN came back with: the exits that this program knows, and Unexpected for every other.
 enum class ExitKind : uint8_t {
-  Port,          // KVM_EXIT_IO, an out instruction: `port`
-  Interrupted,   // -EINTR, KVM_EXIT_INTR: a signal; run again
-  HostFault,     // -EFAULT: the host page behind an access is not there or is read-only
-  Mmio,          // KVM_EXIT_MMIO: an access to `gpa`, where there is no memory slot
-  Shutdown,      // triple fault
-  FailEntry,     // the hardware refused the state
-  InternalError, // KVM could not emulate an instruction
-  Unexpected,    // any other exit reason
-  Error,         // KVM_RUN failed: `error_number`
+  Port,           // KVM_EXIT_IO, an out instruction: `port`
+  Interrupted,    // -EINTR, KVM_EXIT_INTR: a signal; run again
+  HostFault,      // -EFAULT: the host page behind an access is not there or is read-only
+  Mmio,           // KVM_EXIT_MMIO: an access to `gpa`, where there is no memory slot
+  Shutdown,       // triple fault
+  FailEntry,      // the hardware refused the state
+  InternalError,  // KVM could not emulate an instruction
+  Unexpected,     // any other exit reason
+  Error,          // KVM_RUN failed: `error_number`
 };
 struct Exit {
   ExitKind kind = ExitKind::Error;
   uint16_t port = 0;
-  uint64_t gpa = 0;          // Mmio; HostFault when the kernel tells (0 otherwise)
-  uint32_t reason = 0;       // kvm_run.exit_reason
-  uint64_t detail = 0;       // suberror or hardware reason
+  uint64_t gpa = 0;     // Mmio; HostFault when the kernel tells (0 otherwise)
+  uint32_t reason = 0;  // kvm_run.exit_reason
+  uint64_t detail = 0;  // suberror or hardware reason
   int error_number = 0;
 };
 std::string describe(const Exit& exit);
@@ -86,8 +86,8 @@ class Vcpu {
   void set_cpuid(const std::vector<kvm_cpuid_entry2>& entries);
   void set_msr(uint32_t index, uint64_t value, const char* name);
   bool set_xcr0(uint64_t value);
-  // Makes RDTSC inside the VM equal RDTSC outside. Returns false when the kernel has no way to set the offset exactly.
-  bool clear_tsc_offset();
+  // RDTSC inside the VM = RDTSC outside + offset. Returns false when the kernel has no way to set it.
+  bool set_tsc_offset(int64_t offset);
 
  private:
   FileDescriptor fd_;

@@ -17,7 +17,7 @@
 namespace crosswalk::kvm {
 namespace {
 
-constexpr uint16_t kSyscallOpcode = 0x050f;   // 0f 05, little-endian
+constexpr uint16_t kSyscallOpcode = 0x050f;  // 0f 05, little-endian
 
 uint64_t linux_system_call(uint64_t number, const kvm_regs& regs) {
   uint64_t result = number;
@@ -48,7 +48,8 @@ void KvmWorld::run(void (*entry)(void*), void* argument, runtime::FaultHandler h
 
 void KvmWorld::execute(void (*fn)(void*), void* argument) {
   if (inside()) return fn(argument);
-  run(fn, argument, [](void*, runtime::FaultFrame&) { return false; }, nullptr);
+  run(
+      fn, argument, [](void*, runtime::FaultFrame&) { return false; }, nullptr);
 }
 
 void KvmWorld::host_call(void (*fn)(void*), void* argument) {
@@ -72,7 +73,7 @@ void KvmWorld::enter(void (*entry)(void*), void* argument, runtime::FaultHandler
   handler_ = handler;
   handler_context_ = context;
   area_->busy = 0;
-  area_->engine_mxcsr = _mm_getcsr() & ~0x3fu;   // control bits; no exceptions so far
+  area_->engine_mxcsr = _mm_getcsr() & ~0x3fu;  // control bits; no exceptions so far
   asm("fnstcw %0" : "=m"(area_->engine_fcw));
 
   unsigned long fs_base = 0, gs_base = 0;
@@ -145,7 +146,7 @@ bool KvmWorld::serve(const Exit& exit) {
       if (syscall_entry_ == SyscallEntry::LstarCpl3) {
         regs.rip = regs.rcx;
         regs.rflags = regs.r11;
-      }   // else SYSRET follows, and rcx and r11 are as it wants them
+      }  // else SYSRET follows, and rcx and r11 are as it wants them
       vcpu_->mark_dirty();
       return false;
     case ring0::kPortMap:
@@ -240,8 +241,10 @@ void KvmWorld::serve_vector(uint8_t vector) {
       return;
     }
   }
+  char at[32];
+  std::snprintf(at, sizeof at, " at rip %llx", static_cast<unsigned long long>(fault.rip));
   fail("exception vector " + std::to_string(vector) + (from_engine ? " in the engine" : " at CPL 0") +
-           (ring0::has_error_code(vector) ? ", error code " + std::to_string(frame.error) : ""),
+           (ring0::has_error_code(vector) ? ", error code " + std::to_string(frame.error) : "") + at,
        fault);
 }
 
@@ -284,7 +287,7 @@ bool KvmWorld::resolve(uint64_t address) {
   if (region >= kRegions || region_gpa_[region] != 0) return false;
   uint8_t resident;
   void* page = reinterpret_cast<void*>(address & ~(ring0::kPageBytes - 1));
-  if (mincore(page, ring0::kPageBytes, &resident) != 0) return false;   // ENOMEM: nothing is mapped there
+  if (mincore(page, ring0::kPageBytes, &resident) != 0) return false;  // ENOMEM: nothing is mapped there
   try {
     add_regions(region, 1);
   } catch (const KvmError& error) {
@@ -299,10 +302,8 @@ bool KvmWorld::upcall(void* self) {
   auto& world = *static_cast<KvmWorld*>(self);
   ring0::UpcallArea& area = *world.area_;
   if (!world.in_window_range(area.address) && ring0::out_call(ring0::kPortMap, area.address, 0) != 0) return true;
-  runtime::FaultFrame frame{.gpr = {},
-                            .rip = area.rip,
-                            .address = area.address,
-                            .write = (area.error & ring0::kPageFaultWrite) != 0};
+  runtime::FaultFrame frame{
+      .gpr = {}, .rip = area.rip, .address = area.address, .write = (area.error & ring0::kPageFaultWrite) != 0};
   std::memcpy(frame.gpr, area.gpr, sizeof frame.gpr);
   if (world.handler_ == nullptr || !world.handler_(world.handler_context_, frame)) return false;
   std::memcpy(area.gpr, frame.gpr, sizeof frame.gpr);

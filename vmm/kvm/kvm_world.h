@@ -32,34 +32,34 @@ namespace crosswalk::kvm {
 struct KvmOptions {
   // How a page fault reaches the C++ handler inside the VM.
   enum class FaultDelivery : uint8_t {
-    Auto,     // Direct when it works here
-    Direct,   // by the CPL 0 stub alone, without an exit
-    Exit,     // by an exit whose handling enters the upcall
+    Auto,    // Direct when it works here
+    Direct,  // by the CPL 0 stub alone, without an exit
+    Exit,    // by an exit whose handling enters the upcall
   };
   enum class Flush : uint8_t {
-    Auto,   // Gate when it works here
-    Gate,   // INVLPG or a CR3 load at CPL 0, entered by INT3
-    Exit,   // an exit, and CR4.PGE toggled by KVM_SET_SREGS
+    Auto,  // Gate when it works here
+    Gate,  // INVLPG or a CR3 load at CPL 0, entered by INT3
+    Exit,  // an exit, and CR4.PGE toggled by KVM_SET_SREGS
   };
   FaultDelivery fault_delivery = FaultDelivery::Auto;
   Flush flush = Flush::Auto;
-  uint64_t page_table_bytes = 256 << 20;   // at most; memory is used as tables are needed
+  uint64_t page_table_bytes = 256 << 20;  // at most; memory is used as tables are needed
   uint64_t engine_stack_bytes = 16 << 20;
 };
 
 struct KvmCounters {
-  uint64_t exits = 0;            // all returns of KVM_RUN but `interrupted`
+  uint64_t exits = 0;  // all returns of KVM_RUN but `interrupted`
   uint64_t interrupted = 0;
   uint64_t system_calls = 0;
   uint64_t host_calls = 0;
-  uint64_t regions_added = 0;    // by a fault
+  uint64_t regions_added = 0;  // by a fault
   uint64_t nested_faults = 0;
-  uint64_t page_fault_exits = 0; // with FaultDelivery::Exit
-  uint64_t host_faults = 0;      // -EFAULT
+  uint64_t page_fault_exits = 0;  // with FaultDelivery::Exit
+  uint64_t host_faults = 0;       // -EFAULT
   uint64_t flush_exits = 0;
-  uint64_t gate_flushes = 0;     // INT3 gates: no exit
-  uint64_t upcalls = 0;          // faults delivered inside the VM
-  uint64_t ticks_outside = 0;    // TSC ticks from exit to re-entry, KVM's own part not included
+  uint64_t gate_flushes = 0;   // INT3 gates: no exit
+  uint64_t upcalls = 0;        // faults delivered inside the VM
+  uint64_t ticks_outside = 0;  // TSC ticks from exit to re-entry, KVM's own part not included
 };
 
 class KvmWorld final : public runtime::World {
@@ -106,20 +106,21 @@ class KvmWorld final : public runtime::World {
   double cpl0_instruction_ns() const { return cpl0_instruction_ns_; }
   bool direct_faults() const { return direct_faults_; }
   bool gate_flush() const { return gate_flush_; }
+  // Whether RDTSC inside the VM is RDTSC outside. If not, code inside and threads outside must not compare theirs.
   bool tsc_is_exact() const { return tsc_is_exact_; }
   // What SYSCALL does inside the VM.
   enum class SyscallEntry : uint8_t {
     Unknown,
-    Exception,    // #GP or #UD
-    LstarCpl0,    // as the SDM says
-    LstarCpl3,    // goes to LSTAR and stays at CPL 3
+    Exception,  // #GP or #UD
+    LstarCpl0,  // as the SDM says
+    LstarCpl3,  // goes to LSTAR and stays at CPL 3
   };
   SyscallEntry syscall_entry() const { return syscall_entry_; }
 
   static constexpr uint64_t kRegionBytes = uint64_t{1} << 30;
 
  private:
-  static constexpr uint64_t kRegions = uint64_t{1} << 17;   // of the lower half: 47 bits
+  static constexpr uint64_t kRegions = uint64_t{1} << 17;  // of the lower half: 47 bits
   static constexpr double kEmulatedThresholdNs = 50;
   class Pool;
   struct Range {
@@ -134,6 +135,7 @@ class KvmWorld final : public runtime::World {
   void choose_mechanisms();
   void self_test(bool direct, bool gate, uint64_t xsave_mask);
   void measure_cpl0();
+  void align_tsc();
   void install_stubs(uint64_t xsave_mask);
 
   void add_regions(uint64_t first, uint64_t count);
@@ -164,7 +166,7 @@ class KvmWorld final : public runtime::World {
   ring0::SystemPages system_pages_;
   std::unique_ptr<Pool> pool_;
   std::unique_ptr<ring0::PageTables> tables_;
-  uint64_t* region_gpa_ = nullptr;   // by region number; 0: not reachable
+  uint64_t* region_gpa_ = nullptr;  // by region number; 0: not reachable
   uint64_t next_gpa_ = uint64_t{4} << 30;
   uint64_t gpa_limit_ = 0;
   uint32_t next_slot_ = 0, slot_limit_ = 0;

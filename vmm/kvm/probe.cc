@@ -219,7 +219,8 @@ HostFacts probe_host() {
   const std::string shmem = chosen(first_line("/sys/kernel/mm/transparent_hugepage/shmem_enabled"));
   facts.huge_pages_anonymous = anonymous == "always" || anonymous == "madvise";
   facts.huge_pages_memfd = shmem == "always" || shmem == "advise" || shmem == "within_size" || shmem == "force";
-  facts.max_map_count = static_cast<uint32_t>(std::strtoul(first_line("/proc/sys/vm/max_map_count").c_str(), nullptr, 10));
+  facts.max_map_count =
+      static_cast<uint32_t>(std::strtoul(first_line("/proc/sys/vm/max_map_count").c_str(), nullptr, 10));
   facts.probe_ms = microseconds_since(start) / 1000;
   return facts;
 }
@@ -232,14 +233,17 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
   const auto text = [&](const char* key, const char* title, const std::string& value) {
     rows.push_back({key, title, value, value});
   };
-  const auto number = [&](const char* key, const char* title, double value, const char* unit, const std::string& otherwise = "") {
+  const auto number = [&](const char* key, const char* title, double value, const char* unit,
+                          const std::string& otherwise = "") {
     char formatted[64];
     std::snprintf(formatted, sizeof formatted, value < 10 ? "%.2f%s%s" : "%.0f%s%s", value, *unit ? " " : "", unit);
     rows.push_back({key, title, otherwise.empty() ? formatted : "no: " + otherwise, value});
   };
-  rows.push_back({"kvm_usable", "KVM", facts.kvm_usable ? "usable" : "not usable: " + facts.kvm_reason, facts.kvm_usable});
+  rows.push_back(
+      {"kvm_usable", "KVM", facts.kvm_usable ? "usable" : "not usable: " + facts.kvm_reason, facts.kvm_usable});
   if (facts.kvm_usable) {
-    text("kvm_mmu", "KVM's MMU", facts.software_mmu ? "software (no nested paging: CPL 0 is emulated)" : "nested paging (EPT/NPT)");
+    text("kvm_mmu", "KVM's MMU",
+         facts.software_mmu ? "software (no nested paging: CPL 0 is emulated)" : "nested paging (EPT/NPT)");
     number("cpl0_instruction_ns", "instruction at CPL 0", facts.cpl0_instruction_ns, "ns");
     number("exit_us", "exit and resume", facts.exit_us, "us");
     number("syscall_us", "system call inside the VM", facts.syscall_us, "us");
@@ -270,7 +274,8 @@ Choice pick_auto(const HostFacts& facts, bool ram_has_fd) {
   if (facts.kvm_usable && facts.window_fault_shadow_us > 0) {
     candidates.push_back({mmu::Mode::Shadow, "shadow", facts.window_fault_shadow_us});
   }
-  if (ram_has_fd && facts.window_fault_mmap_us > 0) candidates.push_back({mmu::Mode::Mmap, "mmap", facts.window_fault_mmap_us});
+  if (ram_has_fd && facts.window_fault_mmap_us > 0)
+    candidates.push_back({mmu::Mode::Mmap, "mmap", facts.window_fault_mmap_us});
   if (ram_has_fd && facts.kvm_usable && facts.window_fault_ept_us > 0) {
     candidates.push_back({mmu::Mode::Ept, "ept", facts.window_fault_ept_us});
   }
@@ -279,14 +284,15 @@ Choice pick_auto(const HostFacts& facts, bool ram_has_fd) {
                                      [](const Candidate& a, const Candidate& b) { return a.us < b.us; });
   char text[256];
   if (best->us > kWorthwhileFaultUs) {
-    std::snprintf(text, sizeof text,
-                  "soft: the cheapest window fault here is %.1f us (%s), and only below %.0f us do windows beat the software "
-                  "TLB on a guest that flushes often",
-                  best->us, best->name, kWorthwhileFaultUs);
+    std::snprintf(
+        text, sizeof text,
+        "soft: the cheapest window fault here is %.1f us (%s), and only below %.0f us do windows beat the software "
+        "TLB on a guest that flushes often",
+        best->us, best->name, kWorthwhileFaultUs);
     return {mmu::Mode::Soft, text};
   }
-  std::snprintf(text, sizeof text, "%s: its window faults cost %.1f us here, less than those of the other modes%s", best->name,
-                best->us, facts.kvm_usable ? "" : " (KVM is not usable)");
+  std::snprintf(text, sizeof text, "%s: its window faults cost %.1f us here, less than those of the other modes%s",
+                best->name, best->us, facts.kvm_usable ? "" : " (KVM is not usable)");
   return {best->mode, text};
 }
 

@@ -12,24 +12,24 @@ namespace crosswalk::kvm {
 
 struct HostFacts {
   bool kvm_usable = false;
-  std::string kvm_reason;              // why not, when not
-  bool software_mmu = false;           // code at CPL 0 is emulated: KVM has no nested paging here
+  std::string kvm_reason;     // why not, when not
+  bool software_mmu = false;  // code at CPL 0 is emulated: KVM has no nested paging here
   double cpl0_instruction_ns = 0;
-  double exit_us = 0;                  // out, user space, resume
-  double syscall_us = 0;               // a system call of the engine inside the VM
-  double flush_page_us = 0;            // one page of a shadow window dropped
-  double flush_all_us = 0;             // all of a VM's translations dropped
-  bool direct_faults = false;          // faults are delivered inside the VM without an exit
-  std::string syscall_entry;           // what SYSCALL does inside the VM
-  bool exact_tsc = false;              // RDTSC inside is RDTSC outside
+  double exit_us = 0;          // out, user space, resume
+  double syscall_us = 0;       // a system call of the engine inside the VM
+  double flush_page_us = 0;    // one page of a shadow window dropped
+  double flush_all_us = 0;     // all of a VM's translations dropped
+  bool direct_faults = false;  // faults are delivered inside the VM without an exit
+  std::string syscall_entry;   // what SYSCALL does inside the VM
+  bool exact_tsc = false;      // RDTSC inside is RDTSC outside
   // A first access to a page of a window that is not installed, up to the end of the access: per mode. 0: not usable.
   double window_fault_mmap_us = 0, window_fault_shadow_us = 0, window_fault_ept_us = 0;
-  std::string mmap_reason, shadow_reason, ept_reason;   // why not, when 0
+  std::string mmap_reason, shadow_reason, ept_reason;  // why not, when 0
   bool fsgsbase = false;
-  bool huge_pages_anonymous = false;   // madvise(MADV_HUGEPAGE) works for anonymous memory
-  bool huge_pages_memfd = false;       // and for memfds
+  bool huge_pages_anonymous = false;  // madvise(MADV_HUGEPAGE) works for anonymous memory
+  bool huge_pages_memfd = false;      // and for memfds
   uint32_t max_map_count = 0;
-  double probe_ms = 0;                 // what finding this out took
+  double probe_ms = 0;  // what finding this out took
 };
 
 HostFacts probe_host();

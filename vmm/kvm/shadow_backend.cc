@@ -21,8 +21,13 @@ class ShadowBackend final : public mmu::WindowBackend {
  public:
   ShadowBackend(KvmWorld& world, const GuestRam& ram, uint64_t reservation, uint64_t reserved_bytes, uint64_t first,
                 unsigned max_windows)
-      : world_(world), ram_(ram), reservation_(reservation), reserved_bytes_(reserved_bytes), first_(first),
-        count_(max_windows), states_(max_windows, State::Free) {
+      : world_(world),
+        ram_(ram),
+        reservation_(reservation),
+        reserved_bytes_(reserved_bytes),
+        first_(first),
+        count_(max_windows),
+        states_(max_windows, State::Free) {
     world_.add_window_range(first - kRegion, kRegion + kStride * max_windows);
   }
   ~ShadowBackend() override {
@@ -121,11 +126,11 @@ std::unique_ptr<mmu::WindowBackend> make_shadow_backend(KvmWorld& world, const G
     return nullptr;
   }
   if (!world.ensure_mapped(reinterpret_cast<uint64_t>(ram.host), ram.size, error)) return nullptr;
-  const uint64_t bytes = kStride * max_windows + 3 * kRegion;   // guard before, and up to a region of alignment
+  const uint64_t bytes = kStride * max_windows + 3 * kRegion;  // guard before, and up to a region of alignment
   void* memory = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    error = "cannot reserve " + std::to_string(bytes >> 30) + " GiB of address space for " + std::to_string(max_windows) +
-            " windows: " + std::strerror(errno) + " (ulimit -v?)";
+    error = "cannot reserve " + std::to_string(bytes >> 30) + " GiB of address space for " +
+            std::to_string(max_windows) + " windows: " + std::strerror(errno) + " (ulimit -v?)";
     return nullptr;
   }
   const uint64_t start = reinterpret_cast<uint64_t>(memory);

@@ -10,7 +10,7 @@ namespace crosswalk::test {
 
 struct Accessed {
   uint64_t value;
-  uint64_t given_up;   // 1 when give_up() was called for it
+  uint64_t given_up;  // 1 when give_up() was called for it
 };
 
 // Precondition: called inside a world whose fault handler knows is_access().

@@ -81,11 +81,12 @@ class Backends : public testing::TestWithParam<Case> {
 
 using Delivery = kvm::KvmOptions::FaultDelivery;
 using Flush = kvm::KvmOptions::Flush;
-INSTANTIATE_TEST_SUITE_P(All, Backends,
-                         testing::Values(Case{"shadow", false, {}},
-                                         Case{"shadow_by_exits", false, {.fault_delivery = Delivery::Exit, .flush = Flush::Exit}},
-                                         Case{"ept", true, {}}),
-                         [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    All, Backends,
+    testing::Values(Case{"shadow", false, {}},
+                    Case{"shadow_by_exits", false, {.fault_delivery = Delivery::Exit, .flush = Flush::Exit}},
+                    Case{"ept", true, {}}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 TEST_P(Backends, InstallRemoveCommit) {
   uint64_t before = 0, installed = 0, neighbour = 0, removed = 0, again = 0;
@@ -292,7 +293,7 @@ TEST_P(Backends, RandomStepsAgreeWithAModel) {
     uint64_t offset;
     bool writable;
   };
-  std::map<std::pair<int, uint64_t>, Entry> model;   // (window, page) -> entry
+  std::map<std::pair<int, uint64_t>, Entry> model;  // (window, page) -> entry
   std::string failure;
   uint64_t accesses = 0;
   inside([&] {
@@ -312,7 +313,8 @@ TEST_P(Backends, RandomStepsAgreeWithAModel) {
       switch (random() % 8) {
         case 0:
         case 1: {
-          const uint64_t pages = std::min<uint64_t>(random() % 4 + 1, 0x100000 - page), offset = random() % 4000 * kPage;
+          const uint64_t pages = std::min<uint64_t>(random() % 4 + 1, 0x100000 - page),
+                         offset = random() % 4000 * kPage;
           const bool writable = random() % 2;
           if (!backend_->install(w, static_cast<uint32_t>(page * kPage), pa(offset), pages * kPage, writable)) {
             failure = "install failed";
@@ -347,7 +349,8 @@ TEST_P(Backends, RandomStepsAgreeWithAModel) {
             const uint64_t expected = entry == model.end() ? kFault : entry->second.offset;
             const uint64_t actual = seen(w + page * kPage);
             if (actual != expected) {
-              failure = "step " + std::to_string(step) + ": load saw " + std::to_string(actual) + ", not " + std::to_string(expected);
+              failure = "step " + std::to_string(step) + ": load saw " + std::to_string(actual) + ", not " +
+                        std::to_string(expected);
             }
           } else {
             const bool expected = entry != model.end() && entry->second.writable;

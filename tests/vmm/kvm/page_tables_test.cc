@@ -152,7 +152,7 @@ TEST(PageTables, RetiringARangeGivesItsTablesBack) {
   TestAllocator allocator(5000);
   PageTables tables(allocator);
   Invalidations changed;
-  ASSERT_TRUE(tables.map(kVa - kPageBytes, 0x1000, kPageBytes, {}, changed));   // a neighbour that must stay
+  ASSERT_TRUE(tables.map(kVa - kPageBytes, 0x1000, kPageBytes, {}, changed));  // a neighbour that must stay
   const size_t before = allocator.in_use();
   for (uint64_t i = 0; i < 200; i++) {
     ASSERT_TRUE(tables.map(kVa + i * 19 * kLargePageBytes, 0x1000 * i, kPageBytes, {}, changed));
@@ -167,7 +167,7 @@ TEST(PageTables, RetiringARangeGivesItsTablesBack) {
 }
 
 TEST(PageTables, ExhaustionIsAResult) {
-  TestAllocator allocator(3);   // root and two of the three tables that a first page needs
+  TestAllocator allocator(3);  // root and two of the three tables that a first page needs
   PageTables tables(allocator);
   ASSERT_TRUE(tables.valid());
   Invalidations changed;
@@ -180,7 +180,7 @@ TEST(PageTables, ExhaustionIsAResult) {
 TEST(PageTables, RandomOperationsAgreeWithAModel) {
   TestAllocator allocator(100000);
   PageTables tables(allocator);
-  std::map<uint64_t, std::pair<uint64_t, bool>> model;   // page -> (pa, writable)
+  std::map<uint64_t, std::pair<uint64_t, bool>> model;  // page -> (pa, writable)
   std::mt19937_64 random(42);
   constexpr uint64_t kPages = 6 * 512;
   for (int step = 0; step < 4000; step++) {
@@ -209,8 +209,9 @@ TEST(PageTables, RandomOperationsAgreeWithAModel) {
     std::set<uint64_t> named;
     for (const uint64_t va : changed) named.insert((va - kVa) / kPageBytes);
     for (const uint64_t p : lost) {
-      const bool covered = changed.all() || named.contains(p) || (named.lower_bound(p / 512 * 512) != named.end() &&
-                                                                   *named.lower_bound(p / 512 * 512) < (p / 512 + 1) * 512);
+      const bool covered =
+          changed.all() || named.contains(p) ||
+          (named.lower_bound(p / 512 * 512) != named.end() && *named.lower_bound(p / 512 * 512) < (p / 512 + 1) * 512);
       ASSERT_TRUE(covered) << "step " << step << " page " << p;
     }
     for (int i = 0; i < 16; i++) {

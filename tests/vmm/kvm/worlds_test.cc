@@ -65,7 +65,8 @@ Work ordinary_work() {
   Work result;
   result.number = fibonacci(20);
   std::map<int, std::string> map;
-  for (int i = 0; i < 2000; i++) map[i * 7919 % 2003] = std::string(static_cast<size_t>(i % 90), static_cast<char>('a' + i % 26));
+  for (int i = 0; i < 2000; i++)
+    map[i * 7919 % 2003] = std::string(static_cast<size_t>(i % 90), static_cast<char>('a' + i % 26));
   for (const auto& [key, value] : map) result.number = result.number * 31 + static_cast<uint64_t>(key) + value.size();
   std::vector<double> reals(5000);
   for (size_t i = 0; i < reals.size(); i++) reals[i] = std::sin(static_cast<double>(i));
@@ -110,7 +111,7 @@ TEST_P(Worlds, FloatingPointControlIsTheCallers) {
   uint16_t fcw = 0, host_fcw = 0;
   asm("fnstcw %0" : "=m"(host_fcw));
   const uint32_t before = _mm_getcsr();
-  _mm_setcsr(before | 0x8000);   // flush to zero
+  _mm_setcsr(before | 0x8000);  // flush to zero
   run_in(*world_, [&] {
     mxcsr = _mm_getcsr();
     asm("fnstcw %0" : "=m"(fcw));
@@ -321,7 +322,7 @@ uint64_t faulting_address() {
   return reinterpret_cast<uint64_t>(p);
 }
 
-constexpr uint64_t kArithmeticFlags = 0x8d5;   // OF SF ZF AF PF CF
+constexpr uint64_t kArithmeticFlags = 0x8d5;  // OF SF ZF AF PF CF
 constexpr uint64_t kDirectionFlag = 0x400;
 
 TEST_P(Worlds, FaultHandlerSeesAndSetsRegistersAndTheRestIsKept) {
@@ -331,7 +332,8 @@ TEST_P(Worlds, FaultHandlerSeesAndSetsRegistersAndTheRestIsKept) {
     address = uint64_t{0x3000} << 30;
     kvm_->add_window_range(address, uint64_t{1} << 30);
   }
-  for (const uint64_t flags : {uint64_t{0x2}, 0x2 | kArithmeticFlags, uint64_t{0x2 | 0x401}, 0x2 | kDirectionFlag | 0x80}) {
+  for (const uint64_t flags :
+       {uint64_t{0x2}, 0x2 | kArithmeticFlags, uint64_t{0x2 | 0x401}, 0x2 | kDirectionFlag | 0x80}) {
     RegisterFile in{}, out{};
     for (int i = 0; i < 16; i++) {
       in.gpr[i] = 0x1111111111111111u * static_cast<uint64_t>(i + 1) + 5;
@@ -418,7 +420,7 @@ TEST_P(Worlds, YmmIsKeptAcrossAFault) {
       [&](runtime::FaultFrame& frame) {
         if (!is_access(frame)) return false;
         faults++;
-        sum = avx_sum(values);   // overwrites ymm registers and ends with vzeroupper
+        sum = avx_sum(values);  // overwrites ymm registers and ends with vzeroupper
         give_up(frame);
         return true;
       });
@@ -473,7 +475,8 @@ TEST_P(Worlds, HandlerMayTouchNewMemoryAndMakeSystemCalls) {
       [&](runtime::FaultFrame& frame) {
         if (!is_access(frame)) return false;
         faults++;
-        void* hint = reinterpret_cast<void*>((uint64_t{0x1800} << 30) + static_cast<uint64_t>(faults) * (uint64_t{2} << 30));
+        void* hint =
+            reinterpret_cast<void*>((uint64_t{0x1800} << 30) + static_cast<uint64_t>(faults) * (uint64_t{2} << 30));
         auto* p = static_cast<volatile uint64_t*>(
             mmap(hint, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
         if (p == MAP_FAILED) return false;

@@ -27,7 +27,7 @@ class PageAllocator {
 // What a change requires before it is effective everywhere: INVLPG of each address, or a full flush.
 class Invalidations {
  public:
-  static constexpr size_t kMaximum = 12;   // beyond, a full flush is cheaper
+  static constexpr size_t kMaximum = 12;  // beyond, a full flush is cheaper
 
   void add(uint64_t va) {
     if (all_) return;
@@ -58,12 +58,12 @@ class PageTables {
   PageTables& operator=(const PageTables&) = delete;
 
   bool valid() const { return root_ != 0; }
-  uint64_t root() const { return root_; }   // for CR3
+  uint64_t root() const { return root_; }  // for CR3
 
   struct Access {
     bool writable = true;
     bool user = true;
-    bool large_pages = true;   // 2 MiB entries where both addresses allow
+    bool large_pages = true;  // 2 MiB entries where both addresses allow
   };
   // Maps [va, va+bytes) to [pa, pa+bytes); all multiples of 4 KiB. Entries in the way are replaced. Returns false
   // when the allocator is exhausted; the range may then be partly mapped.

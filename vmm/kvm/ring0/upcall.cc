@@ -14,16 +14,16 @@ class Assembler : public Xbyak::CodeGenerator {
  public:
   Assembler(uint8_t* memory) : Xbyak::CodeGenerator(kCodeBytes, memory) {}
   uint64_t here() { return reinterpret_cast<uint64_t>(getCurr()); }
-  void out_port(uint8_t port) { db(0xe6), db(port); }                    // OUT imm8, AL
+  void out_port(uint8_t port) { db(0xe6), db(port); }  // OUT imm8, AL
   void iretq() { db(0x48), db(0xcf); }
   void sysretq() { db(0x48), db(0x0f), db(0x07); }
   void mov_rax_cr2() { db(0x0f), db(0x20), db(0xd0); }
   void mov_cr3_rax() { db(0x0f), db(0x22), db(0xd8); }
   void invlpg_rdi() { db(0x0f), db(0x01), db(0x3f); }
-  void xsave64_rdi() { db(0x48), db(0x0f), db(0xae), db(0x27); }         // XSAVE64 [rdi]
-  void fxsave64_rdi() { db(0x48), db(0x0f), db(0xae), db(0x07); }        // FXSAVE64 [rdi]
-  void fxrstor64_rdi() { db(0x48), db(0x0f), db(0xae), db(0x0f); }       // FXRSTOR64 [rdi]
-  void xrstor64_rdi() { db(0x48), db(0x0f), db(0xae), db(0x2f); }        // XRSTOR64 [rdi]
+  void xsave64_rdi() { db(0x48), db(0x0f), db(0xae), db(0x27); }    // XSAVE64 [rdi]
+  void fxsave64_rdi() { db(0x48), db(0x0f), db(0xae), db(0x07); }   // FXSAVE64 [rdi]
+  void fxrstor64_rdi() { db(0x48), db(0x0f), db(0xae), db(0x0f); }  // FXRSTOR64 [rdi]
+  void xrstor64_rdi() { db(0x48), db(0x0f), db(0xae), db(0x2f); }   // XRSTOR64 [rdi]
 };
 
 // A rip-relative operand: the generated code and `object` lie in one arena.
@@ -77,7 +77,7 @@ void generate_upcall(Assembler& a, const StubConfig& config, Stubs& stubs, uint6
   a.fldcw(a.word[at_rip(area, offsetof(UpcallArea, engine_fcw))]);
   a.ldmxcsr(a.dword[at_rip(area, offsetof(UpcallArea, engine_mxcsr))]);
   a.mov(rdi, at(offsetof(UpcallArea, handler_argument)));
-  a.xor_(ebp, ebp);   // ends a frame-pointer walk
+  a.xor_(ebp, ebp);  // ends a frame-pointer walk
   a.call(at(offsetof(UpcallArea, handler)));
   a.test(al, al);
   a.jz(refused, Xbyak::CodeGenerator::T_NEAR);
@@ -101,7 +101,7 @@ void generate_upcall(Assembler& a, const StubConfig& config, Stubs& stubs, uint6
   a.out_port(kPortRefused);
   a.ud2();
   a.L(nested);
-  a.out_port(kPortNestedFault);   // resumed with all registers of the ExceptionFrame
+  a.out_port(kPortNestedFault);  // resumed with all registers of the ExceptionFrame
   a.ud2();
 }
 
@@ -206,7 +206,7 @@ SystemPages build_system_pages(uint8_t* memory, const Stubs& stubs, uint64_t rsp
   gdt[kKernelData / 8] = segment(kTypeData, 0, false);
   gdt[kUserData / 8] = segment(kTypeData, 3, false);
   gdt[kUserCode / 8] = segment(kTypeCode, 3, true);
-  SegmentDescriptor tss_low;   // a 16-byte system descriptor: its upper half is the upper half of the base
+  SegmentDescriptor tss_low;  // a 16-byte system descriptor: its upper half is the upper half of the base
   tss_low.limit_low = SystemPages::kTssLimit, tss_low.limit_high = 0, tss_low.g = 0, tss_low.s = 0;
   tss_low.type = kTypeBusyTss64;
   tss_low.base_low = pages.tss & 0xffffff, tss_low.base_high = pages.tss >> 24 & 0xff;
@@ -218,7 +218,8 @@ SystemPages build_system_pages(uint8_t* memory, const Stubs& stubs, uint64_t rsp
   tss.rsp[0] = rsp0;
   tss.ist[0] = double_fault_stack_top;
   std::memset(tss.io_map, 0xff, sizeof tss.io_map);
-  for (unsigned port = kPortSyscall; port < kPortEnd; port++) tss.io_map[port / 8] &= static_cast<uint8_t>(~(1u << port % 8));
+  for (unsigned port = kPortSyscall; port < kPortEnd; port++)
+    tss.io_map[port / 8] &= static_cast<uint8_t>(~(1u << port % 8));
   std::memcpy(memory + kPageBytes, &tss, sizeof tss);
 
   auto* idt = reinterpret_cast<InterruptGate*>(memory + 2 * kPageBytes);

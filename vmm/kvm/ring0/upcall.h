@@ -23,15 +23,15 @@ namespace crosswalk::kvm::ring0 {
 
 // I/O ports of the exits. KVM has a quirk at 0x7e, hence well above.
 enum Port : uint8_t {
-  kPortVector = 0xa0,        // + vector, from CPL 0: an ExceptionFrame is on the RSP0 stack
-  kPortSyscall = 0xc0,       // entered by SYSCALL: rcx = next rip, r11 = rflags
-  kPortDone = 0xc1,          // the engine function returned
-  kPortNestedFault = 0xc2,   // see above; rax = CR2
-  kPortRefused = 0xc3,       // UpcallArea::handler returned false
-  kPortMap = 0xc4,           // rdi = address: make the engine memory there reachable; rax = 1 when done, else 0
-  kPortHostCall = 0xc5,      // rdi = void (*)(void*), rsi = argument: call it outside the VM
-  kPortFlush = 0xc6,         // drop all translations
-  kPortLoopDone = 0xc7,      // the CPL 0 timing loop ended
+  kPortVector = 0xa0,       // + vector, from CPL 0: an ExceptionFrame is on the RSP0 stack
+  kPortSyscall = 0xc0,      // entered by SYSCALL: rcx = next rip, r11 = rflags
+  kPortDone = 0xc1,         // the engine function returned
+  kPortNestedFault = 0xc2,  // see above; rax = CR2
+  kPortRefused = 0xc3,      // UpcallArea::handler returned false
+  kPortMap = 0xc4,          // rdi = address: make the engine memory there reachable; rax = 1 when done, else 0
+  kPortHostCall = 0xc5,     // rdi = void (*)(void*), rsi = argument: call it outside the VM
+  kPortFlush = 0xc6,        // drop all translations
+  kPortLoopDone = 0xc7,     // the CPL 0 timing loop ended
   kPortEnd = 0xc8,
 };
 
@@ -44,35 +44,35 @@ struct ExceptionFrame {
 struct alignas(64) UpcallArea {
   // XSAVE area: 64-byte aligned, and the header must be zero at first (SDM volume 1, 13.4.2).
   uint8_t xsave[8192];
-  uint64_t gpr[16];      // by x86 register number
+  uint64_t gpr[16];  // by x86 register number
   uint64_t rip, rflags, address, error;
-  uint64_t busy;         // an upcall is being handled
+  uint64_t busy;  // an upcall is being handled
   bool (*handler)(void*);
   void* handler_argument;
-  uint32_t engine_mxcsr;   // MXCSR of the engine's C++ code
+  uint32_t engine_mxcsr;  // MXCSR of the engine's C++ code
   uint16_t engine_fcw;
-  uint64_t inside;         // 1 while the vCPU runs
+  uint64_t inside;  // 1 while the vCPU runs
   uint64_t upcalls;
 };
 
 struct StubConfig {
   UpcallArea* area = nullptr;
-  ExceptionFrame* exception_frame = nullptr;   // on top of the RSP0 stack
+  ExceptionFrame* exception_frame = nullptr;  // on top of the RSP0 stack
   uint64_t fault_stack_top = 0;
-  uint64_t xsave_mask = 0;   // state components to save in an upcall; 0: FXSAVE
+  uint64_t xsave_mask = 0;  // state components to save in an upcall; 0: FXSAVE
 };
 
 // Addresses of the generated code, equal inside and outside the VM.
 struct Stubs {
-  uint64_t vector[kVectors] = {};   // CPL 0
-  uint64_t page_fault_direct = 0;   // CPL 0
-  uint64_t breakpoint_gate = 0;     // CPL 0; see invalidate_address()
+  uint64_t vector[kVectors] = {};  // CPL 0
+  uint64_t page_fault_direct = 0;  // CPL 0
+  uint64_t breakpoint_gate = 0;    // CPL 0; see invalidate_address()
   // For LSTAR: an out, then SYSRET. In a user page, because a software-MMU KVM was seen to go there without a change
   // of CPL; whoever catches the out then resumes at rcx itself.
   uint64_t syscall = 0;
-  uint64_t timing_loop = 0;         // CPL 0: rcx iterations of two instructions, then kPortLoopDone
-  uint64_t enter = 0;               // CPL 3: rdi = void (*)(void*), rsi = its argument, rsp = 16-byte aligned stack top
-  uint64_t upcall_saved = 0;        // CPL 3
+  uint64_t timing_loop = 0;   // CPL 0: rcx iterations of two instructions, then kPortLoopDone
+  uint64_t enter = 0;         // CPL 3: rdi = void (*)(void*), rsi = its argument, rsp = 16-byte aligned stack top
+  uint64_t upcall_saved = 0;  // CPL 3
 };
 
 // Preconditions: both code areas have kCodeBytes bytes; supervisor_code need not be accessible at CPL 3.
@@ -94,22 +94,16 @@ void set_page_fault_delivery(const SystemPages& pages, const Stubs& stubs, bool 
 
 // #BP enters a CPL 0 gate: software interrupts with a vector operand raise #UD on some KVMs, INT3 does not. The gate
 // does INVLPG of rdi, or loads CR3 from rax when rdi is 0.
-inline void invalidate_address(uint64_t va) {
-  asm volatile("int3" : : "D"(va) : "memory", "cc");
-}
-inline void invalidate_all(uint64_t cr3) {
-  asm volatile("int3" : : "D"(uint64_t{0}), "a"(cr3) : "memory", "cc");
-}
+inline void invalidate_address(uint64_t va) { asm volatile("int3" : : "D"(va) : "memory", "cc"); }
+inline void invalidate_all(uint64_t cr3) { asm volatile("int3" : : "D"(uint64_t{0}), "a"(cr3) : "memory", "cc"); }
 inline uint64_t out_call(Port port, uint64_t rdi, uint64_t rsi) {
   uint64_t rax = 0;
-  switch (port) {   // the port is an immediate operand
+  switch (port) {  // the port is an immediate operand
     case kPortMap: asm volatile("outb %%al, %1" : "+a"(rax) : "i"(kPortMap), "D"(rdi), "S"(rsi) : "memory"); break;
     case kPortHostCall:
       asm volatile("outb %%al, %1" : "+a"(rax) : "i"(kPortHostCall), "D"(rdi), "S"(rsi) : "memory");
       break;
-    case kPortFlush:
-      asm volatile("outb %%al, %1" : "+a"(rax) : "i"(kPortFlush), "D"(rdi), "S"(rsi) : "memory");
-      break;
+    case kPortFlush: asm volatile("outb %%al, %1" : "+a"(rax) : "i"(kPortFlush), "D"(rdi), "S"(rsi) : "memory"); break;
     default: asm volatile("ud2");
   }
   return rax;

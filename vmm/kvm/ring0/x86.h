@@ -12,12 +12,13 @@ inline constexpr uint64_t kLargePageBytes = 2 << 20;
 
 // 2.5 Control registers.
 struct Cr0 {
-  uint64_t pe : 1 = 1, mp : 1 = 1, em : 1 = 0, ts : 1 = 0, et : 1 = 1, ne : 1 = 1, : 10, wp : 1 = 1, : 1, am : 1 = 1, : 10,
-      nw : 1 = 0, cd : 1 = 0, pg : 1 = 1, : 32;
+  uint64_t pe : 1 = 1, mp : 1 = 1, em : 1 = 0, ts : 1 = 0, et : 1 = 1, ne : 1 = 1, : 10, wp : 1 = 1, : 1,
+                am : 1 = 1, : 10, nw : 1 = 0, cd : 1 = 0, pg : 1 = 1, : 32;
 };
 struct Cr4 {
   uint64_t vme : 1 = 0, pvi : 1 = 0, tsd : 1 = 0, de : 1 = 0, pse : 1 = 0, pae : 1 = 1, mce : 1 = 0, pge : 1 = 1,
-      pce : 1 = 0, osfxsr : 1 = 1, osxmmexcpt : 1 = 1, : 5, fsgsbase : 1 = 0, pcide : 1 = 0, osxsave : 1 = 0, : 45;
+                 pce : 1 = 0, osfxsr : 1 = 1, osxmmexcpt : 1 = 1, : 5, fsgsbase : 1 = 0, pcide : 1 = 0,
+                 osxsave : 1 = 0, : 45;
 };
 struct Efer {
   uint64_t sce : 1 = 1, : 7, lme : 1 = 1, : 1, lma : 1 = 1, nxe : 1 = 0, : 52;
@@ -28,9 +29,10 @@ constexpr uint64_t raw(Register r) {
   return std::bit_cast<uint64_t>(r);
 }
 
-// RFLAGS of the engine: bit 1 is always one. IOPL stays 0 (a software-MMU KVM does not keep it over IRETQ and POPFQ);
-// the TSS's I/O permission bitmap is what allows `out` at CPL 3. Nothing injects interrupts.
-inline constexpr uint64_t kEngineRflags = 0x2;
+// RFLAGS of the engine: bit 1 is always one. `out` at CPL 3 is allowed twice: by IOPL 3 here and by the TSS's I/O
+// permission bitmap. A software-MMU KVM was seen to lose the IOPL over IRETQ and POPFQ, and an emulator of SVM to
+// refuse the bitmap. Nothing injects interrupts.
+inline constexpr uint64_t kEngineRflags = 0x3002;
 
 // 4.5 4-level paging: one entry of any level. Accessed and Dirty are set from the start, so that neither the CPU
 // nor KVM (which maps a clean page read-only at first) has a reason to touch the entry again.
@@ -67,7 +69,7 @@ inline constexpr uint64_t kStar = (uint64_t{kKernelCode} << 32) | (uint64_t{kKer
 // 3.4.5 Segment descriptors.
 struct SegmentDescriptor {
   uint64_t limit_low : 16 = 0xffff, base_low : 24 = 0, type : 4 = 0, s : 1 = 1, dpl : 2 = 0, p : 1 = 1,
-           limit_high : 4 = 0xf, avl : 1 = 0, l : 1 = 0, db : 1 = 0, g : 1 = 1, base_high : 8 = 0;
+                       limit_high : 4 = 0xf, avl : 1 = 0, l : 1 = 0, db : 1 = 0, g : 1 = 1, base_high : 8 = 0;
 };
 static_assert(sizeof(SegmentDescriptor) == 8);
 inline constexpr uint64_t kTypeCode = 0xb, kTypeData = 0x3, kTypeBusyTss64 = 0xb;
