@@ -111,6 +111,10 @@ Outcome EngineRunner::run(const Case& c) {
   std::memcpy(cpu.vreg, in.d, sizeof in.d);
   arm::write_fpscr(cpu, in.fpscr);
   arm::write_spsr(cpu, in.spsr, arm::kPsrFieldsAll);
+  if (c.user_bank) {
+    arm::user_register(cpu, 13) = in.user_r13;
+    arm::user_register(cpu, 14) = in.user_r14;
+  }
   cpu.cp15.dfsr = 0;
   cpu.exit_reason = 0;
   parts_->steps = c.code.size();
@@ -134,6 +138,10 @@ Outcome EngineRunner::run(const Case& c) {
   out.state.cpsr = read_cpsr(cpu);
   out.state.spsr = arm::read_spsr(cpu);
   out.state.fpscr = arm::read_fpscr(cpu);
+  if (c.user_bank) {
+    out.state.user_r13 = arm::user_register(cpu, 13);
+    out.state.user_r14 = arm::user_register(cpu, 14);
+  }
   out.exception = exception_at(cpu.r[15]);
   out.fault_status = cpu.cp15.dfsr;
   return out;

@@ -218,6 +218,12 @@ void Generator::prepare_state(Case& c, const Fields& f) {
     }
     s.cpsr &= ~0x200u;
   }
+  // Banked registers: always in Supervisor mode, with User mode's part of the state.
+  if (starts_with(row, {"LDM_user", "STM_user", "MRS_banked", "MSR_banked"}) && (s.cpsr & 0x1f) != 0x10) {
+    c.user_bank = true;
+    s.user_r13 = register_value();
+    s.user_r14 = register_value();
+  }
   // A PSR that is written names a mode that both know.
   if (starts_with(row, {"MSR_register"})) s.r[f['n']] = (s.r[f['n']] & ~0x1fu) | kModes[u32() % std::size(kModes)];
 }

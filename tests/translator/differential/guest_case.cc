@@ -36,6 +36,8 @@ std::string print(const GuestState& s) {
   }
   std::snprintf(line, sizeof line, "cpsr %08x  spsr %08x  fpscr %08x\n", s.cpsr, s.spsr, s.fpscr);
   out += line;
+  std::snprintf(line, sizeof line, "r13_usr %08x  r14_usr %08x\n", s.user_r13, s.user_r14);
+  out += line;
   bool any_d = false;
   for (uint64_t d : s.d) any_d |= d != 0;
   for (int i = 0; i < 32 && any_d; i++) {

@@ -25,6 +25,7 @@ struct GuestState {
   uint32_t r[16] = {};
   uint32_t cpsr = 0x1d3;      // Supervisor mode, A, I and F masked
   uint32_t spsr = 0x1d3;
+  uint32_t user_r13 = 0, user_r14 = 0;   // User mode's, where Case::user_bank says so
   uint64_t d[32] = {};
   uint32_t fpscr = 0;
   bool operator==(const GuestState&) const = default;
@@ -47,6 +48,7 @@ struct Instruction {
 struct Case {
   const decoder::Row* row = nullptr;    // of the last instruction, which is the one under test
   bool thumb = false;
+  bool user_bank = false;               // user_r13 and user_r14 are loaded and compared
   std::vector<Instruction> code;        // executed one after the other
   GuestState before;                    // r[15] is the address of the first
   std::vector<std::pair<uint32_t, uint32_t>> memory;   // words put at addresses in the data area

@@ -95,9 +95,20 @@ bool UnicornRunner::on_invalid(uc_engine*, void* self) {
   return false;
 }
 
+void UnicornRunner::access_user_bank(uint32_t cpsr, uint32_t& r13, uint32_t& r14, bool write) {
+  const uint32_t system = cpsr | 0x1f;
+  check(uc_reg_write(uc_, UC_ARM_REG_CPSR, &system), "write CPSR");
+  for (auto [id, value] : {std::pair{UC_ARM_REG_R13, &r13}, std::pair{UC_ARM_REG_R14, &r14}}) {
+    check(write ? uc_reg_write(uc_, id, value) : uc_reg_read(uc_, id, value), "access a banked register");
+  }
+  check(uc_reg_write(uc_, UC_ARM_REG_CPSR, &cpsr), "write CPSR");
+}
+
 Outcome UnicornRunner::run(const Case& c) {
   GuestState in = c.before;
   exception_ = Exception::None;
+  // Only from a privileged mode: in User mode the bank is the current one.
+  if (c.user_bank) access_user_bank(in.cpsr, in.user_r13, in.user_r14, true);
   auto in_pointers = pointers(in);
   check(uc_reg_write_batch(uc_, const_cast<int*>(kIds.data()), in_pointers.data(), kRegisters), "write registers");
   check(uc_reg_write(uc_, UC_ARM_REG_SPSR, &in.spsr), "write SPSR");
@@ -115,6 +126,7 @@ Outcome UnicornRunner::run(const Case& c) {
   check(uc_reg_read_batch(uc_, const_cast<int*>(kIds.data()), out_pointers.data(), kRegisters), "read registers");
   check(uc_reg_read(uc_, UC_ARM_REG_PC, &out.state.r[15]), "read the PC");
   check(uc_reg_read(uc_, UC_ARM_REG_SPSR, &out.state.spsr), "read SPSR");
+  if (c.user_bank) access_user_bank(out.state.cpsr, out.state.user_r13, out.state.user_r14, false);
   switch (e) {
     case UC_ERR_OK:
     case UC_ERR_FETCH_UNMAPPED:   // a branch to nowhere has been executed

@@ -20,6 +20,8 @@ class UnicornRunner final : public GuestRunner {
 
  private:
   void open();
+  // In System mode, where r13 and r14 are User mode's.
+  void access_user_bank(uint32_t cpsr, uint32_t& r13, uint32_t& r14, bool write);
   static void on_interrupt(uc_engine* uc, uint32_t number, void* self);
   static bool on_invalid(uc_engine* uc, void* self);
 
