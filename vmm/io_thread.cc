@@ -45,9 +45,9 @@ void IoThread::stop() {
   thread_.join();
 }
 
-// Pairs with wait(): that announces its sleep and then looks for work once more; this has made the work visible before.
+// Pairs with wait(): that announces its sleep and then looks for work once more; the caller has made the work visible
+// before, by a sequentially consistent store or under the device lock.
 void IoThread::notify(bool urgent) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   const uint32_t state = sleep_state_.load();
   if (state == kAwake || (state == kLingering && !urgent)) return;
   if (sleep_state_.exchange(kAwake) == kAwake) return;
@@ -61,7 +61,9 @@ bool IoThread::has_work() const {
   for (const VirtioMmio* worker : workers_) {
     if (worker->has_work()) return true;
   }
-  return false;
+  if (!console_.has_input() || !sink_) return false;
+  const std::lock_guard lock(device_lock_);
+  return sink_->input_room() > 0;
 }
 
 void IoThread::do_work() {
@@ -90,7 +92,6 @@ void IoThread::wait(bool was_busy) {
   const bool discard = output && console_.output_fd() < 0;
   // Output that stdout does not take yet is waited for by poll. Only output that comes while asleep needs a wake.
   sleep_state_.store(was_busy ? kLingering : kAsleep);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   const bool more = has_work() || discard || (!output && console_.has_output());
   const int timeout = more ? 0 : was_busy ? kLingerMilliseconds : -1;
   poll(fds, kCount, timeout);

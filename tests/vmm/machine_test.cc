@@ -333,17 +333,21 @@ TEST_F(MachineTest, OutputIsFlushedAtShutdownAndEndOfInputIsNotQuit) {
 TEST_F(MachineTest, GuestThatPrintsToABlockedPipeCanBeStopped) {
   make();
   machine_->start();
-  std::thread stopper([this] {
-    std::this_thread::sleep_for(100ms);
+  std::atomic<uint64_t> written{0};
+  std::thread stopper([&] {
+    // Until the writer is stuck.
+    for (uint64_t last = 0; written.load() != last || last < 100'000;) {
+      last = written.load();
+      std::this_thread::sleep_for(100ms);
+    }
     machine_->request_stop(StopReason::Timeout);
   });
-  uint64_t written = 0;
   while (!machine_->stopping()) {
     set(kUartBase, 'x');
     ++written;
   }
   stopper.join();
-  EXPECT_GT(written, 100'000u);   // the pipe and the ring
+  EXPECT_GT(written.load(), 100'000u);   // the pipe and the ring
   close(out_[0]);                 // lets shutdown's flush end at once
   out_[0] = dup(0);
 }
