@@ -2,7 +2,6 @@
 // Translates a few guest instructions and runs them, without an engine or an MMU: guest memory is a window over a buffer.
 #pragma once
 
-#include <sys/mman.h>
 #include <xbyak/xbyak.h>
 
 #include <cstring>
@@ -13,6 +12,7 @@
 
 #include "translator/arm/fp_system.h"
 #include "translator/backend/x64/block_emitter.h"
+#include "translator/backend/x64/exit_reason.h"
 #include "translator/frontend/translator.h"
 
 namespace crosswalk::testing {
@@ -36,7 +36,6 @@ class GuestCode {
     cpu.mem_base = reinterpret_cast<uint64_t>(memory_.data());
     cpu.instruction_pages = pages_.data();
     cpu.jump_cache = jump_cache_.data();
-    cpu.access_kind = kNoSlowAccess;
   }
 
   // Makes code of `words`, one block; A32, or T32 with the first halfword in bits 31:16.
@@ -68,12 +67,11 @@ class GuestCode {
   // Runs it with the state in `cpu`.
   void run() {
     cpu.t = thumb_;
-    cpu.exit_reason = 0;
-    cpu.access_kind = kNoSlowAccess;
+    cpu.exit_reason = x64::kExitNone;
     thunks_.enter(&cpu, compiled_.code);
   }
   // True when the last run did an access out of line, and so did not end.
-  bool slow_access_seen() const { return cpu.access_kind != kNoSlowAccess; }
+  bool slow_access_seen() const { return cpu.exit_reason == x64::kExitNone; }
 
   uint8_t* memory() { return memory_.data(); }
   std::string ir() const { return ir::print(block_); }
@@ -87,7 +85,6 @@ class GuestCode {
   CpuState cpu;
 
  private:
-  static constexpr uint32_t kNoSlowAccess = 0xffffffff;
   // Says so and leaves the block.
   static uint64_t slow_access(CpuState*, const uint8_t*) { return 1; }
   void check(const char* when) {
