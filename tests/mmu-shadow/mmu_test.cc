@@ -151,6 +151,18 @@ TEST_P(MmuTest, InstructionPagesFollowTheSameRules) {
   EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
 }
 
+TEST_P(MmuTest, InstructionPagesCanBeForgotten) {
+  Translation t;
+  load(kUserVa);
+  const uint32_t id = mmu->fetch_page(*cpu, kUserVa, 1, t);
+  switch_to(2, 0x10);
+  mmu->forget_instruction_pages();
+  switch_to(1, 0x10);
+  EXPECT_EQ(cpu->instruction_pages[kUserVa >> 12], 0u);
+  EXPECT_FALSE(misses(kUserVa));
+  EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
+}
+
 TEST_P(MmuTest, PageNumbersStayUniqueWhenRecordsAreDropped) {
   // More (page, flags) combinations than are kept.
   Translation t;
