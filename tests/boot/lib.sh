@@ -22,6 +22,18 @@ mode_problem() {
   esac
 }
 
+# in_parallel FUNCTION ARGUMENTS…: runs it in the background with a scratch folder of its own, at most JOBS (one per
+# core) at a time. `wait` waits for the rest.
+in_parallel() {
+  while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-$(nproc)}" ]; do wait -n || true; done
+  (
+    trap - EXIT
+    scratch=$scratch/$BASHPID
+    mkdir "$scratch"
+    "$@"
+  ) &
+}
+
 # guest_run STATUS_FILE_PREFIX ARGUMENTS…: runs a guest; its output is in $scratch/out and err, its status in $status.
 # The outer time limit is only for a Crosswalk that ignores --timeout: it shows as status 137.
 guest_run() {

@@ -6,30 +6,36 @@ set -u
 . tests/boot/lib.sh
 export CROSSWALK=$crosswalk
 
-# boot NAME EXPECTED_STATUS; the environment says what to boot
+# The environment says what to boot; leaves $status and $scratch/text.
 boot() {
   status=0
-  timeout -s KILL 300 scripts/boot.sh </dev/null >"$scratch/out" 2>"$scratch/err" || status=$?
+  timeout -s KILL 320 scripts/boot.sh </dev/null >"$scratch/out" 2>"$scratch/err" || status=$?
   tr -d '\r' <"$scratch/out" >"$scratch/text"
 }
 
-for kernel in ${KERNELS:-armmp armmp-lpae}; do
+# commands KERNEL MODE RUN
+commands() {
+  local name="linux/$1/$2/commands${REPEAT:+/$3}" start milliseconds difference
+  start=$(date +%s%N)
+  KERNEL=$1 MMU=$2 TIMEOUT="${BOOT_LIMIT:-280}" CMD='sh /commands.sh' boot
+  milliseconds=$((($(date +%s%N) - start) / 1000000))
+  sed -n '/^commands: begin$/,/^commands: end$/p' "$scratch/text" >"$scratch/commands"
+  if [ "$status" != 0 ]; then not_ok "$name" "exit status $status; $(said 4)"
+  elif ! difference=$(diff tests/guests/commands.expected "$scratch/commands"); then
+    not_ok "$name" "other output than expected: $(echo "$difference" | head -n 4 | tr '\n' ' ')"
+  else ok "$name ($milliseconds ms)"; fi
+}
+
+for run in $(seq 1 "${REPEAT:-1}"); do
   for mode in $modes; do
-    problem=$(mode_problem "$mode")
-    if [ -n "$problem" ]; then skipped "linux/$kernel/$mode" "$problem"; continue; fi
-    for run in $(seq 1 "${REPEAT:-1}"); do
-      name="linux/$kernel/$mode/commands${REPEAT:+/$run}"
-      start=$(date +%s%N)
-      KERNEL=$kernel MMU=$mode TIMEOUT=120 CMD='sh /commands.sh' boot
-      seconds=$((($(date +%s%N) - start) / 1000000))
-      sed -n '/^commands: begin$/,/^commands: end$/p' "$scratch/text" >"$scratch/commands"
-      if [ "$status" != 0 ]; then not_ok "$name" "exit status $status; $(said 4)"
-      elif ! difference=$(diff tests/guests/commands.expected "$scratch/commands"); then
-        not_ok "$name" "other output than expected: $(echo "$difference" | head -n 4 | tr '\n' ' ')"
-      else ok "$name ($seconds ms)"; fi
+    for kernel in ${KERNELS:-armmp armmp-lpae}; do
+      problem=$(mode_problem "$mode")
+      if [ -n "$problem" ]; then skipped "linux/$kernel/$mode" "$problem"; continue; fi
+      in_parallel commands "$kernel" "$mode" "$run"
     done
   done
 done
+wait
 
 # How a run ends is the same in every mode.
 KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT=60 CMD='exit 7' boot
