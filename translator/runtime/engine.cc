@@ -219,6 +219,8 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   if (config_.optimise) {
     ir::forward_registers(ir_);
     checked("forward_registers");
+    ir::forward_vectors(ir_);
+    checked("forward_vectors");
     ir::fold_constants(ir_);
     checked("fold_constants");
     ir::fold_addresses(ir_, kMaxDisplacement);
