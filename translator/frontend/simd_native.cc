@@ -22,10 +22,9 @@ bool native(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
 
 bool native_binary(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
-  // What is missing here has no short form in SSE: shifts by register, products and comparisons of 64 bits, 32-bit
-  // VQDMULH, polynomials.
+  // What is missing here has no short form in SSE: shifts by register, saturating sums of 64 bits, 32-bit VQDMULH.
   switch (op) {
-    case Op::Shl: case Op::QShl: case Op::RShl: case Op::QRShl: case Op::MulPoly: return false;
+    case Op::Shl: case Op::QShl: case Op::RShl: case Op::QRShl: return false;
     case Op::QAdd: case Op::QSub: if (size == 3) return false; break;
     case Op::QDMulH: case Op::QRDMulH: if (size != 1) return false; break;
     default: break;
@@ -33,6 +32,10 @@ bool native_binary(Translator& t, Op op, unsigned size, bool u, const Operands& 
   const bool zero = op == Op::QAdd || op == Op::QSub || op == Op::QDMulH || op == Op::QRDMulH;
   const Value n = get(t, o.n, o.q, zero), m = second(t, size, o, o.q, zero);
   const auto d = [&] { return get(t, o.d, o.q); };
+  const auto polynomial = [&](Value a, Value b) {
+    return ir.VecNarrow(0, ir.VecPolynomial(widen(t, 0, true, a), widen(t, 0, true, b)));
+  };
+  const auto upper = [&](Value v) { return ir.VecFromD(ir.VecHigh(v)); };
   const auto difference = [&] {
     return u ? ir.VecSub(size, ir.VecMaxU(size, n, m), ir.VecMinU(size, n, m))
              : ir.VecSub(size, ir.VecMaxS(size, n, m), ir.VecMinS(size, n, m));
@@ -68,6 +71,10 @@ bool native_binary(Translator& t, Op op, unsigned size, bool u, const Operands& 
     case Op::Mla: r = ir.VecAdd(size, d(), ir.VecMul(size, n, m)); break;
     case Op::Mls: r = ir.VecSub(size, d(), ir.VecMul(size, n, m)); break;
     case Op::Mul: r = ir.VecMul(size, n, m); break;
+    case Op::MulPoly:
+      r = polynomial(n, m);
+      if (o.q) r = ir.VecPair(ir.VecLow(r), ir.VecLow(polynomial(upper(n), upper(m))));
+      break;
     case Op::QDMulH: r = ir.VecQDMulH(size, n, m); break;
     case Op::QRDMulH: r = ir.VecQRDMulH(size, n, m); break;
     default: return false;

@@ -30,7 +30,7 @@ bool native_lengthen(Translator& t, Op op, unsigned size, bool u, const Operands
   auto& ir = t.ir;
   const unsigned wide = size + 1;
   const bool doubling = op == Op::QDMlaL || op == Op::QDMlsL || op == Op::QDMulL;
-  if (op == Op::MulLPoly || (doubling && size != 1)) return false;
+  if (doubling && size != 1) return false;
   const Value m = second(t, size, o, false);
   const auto wide_m = [&] { return widen(t, size, u, m); };
   const auto wide_n = [&] { return widen(t, size, u, get(t, o.n, false)); };
@@ -57,6 +57,7 @@ bool native_lengthen(Translator& t, Op op, unsigned size, bool u, const Operands
     case Op::AbdL: r = difference(); break;
     case Op::AbaL: r = ir.VecAdd(wide, d(), difference()); break;
     case Op::MulL: r = product(); break;
+    case Op::MulLPoly: r = ir.VecPolynomial(widen(t, 0, true, get(t, o.n, false)), widen(t, 0, true, m)); break;
     case Op::MlaL: r = ir.VecAdd(wide, d(), product()); break;
     case Op::MlsL: r = ir.VecSub(wide, d(), product()); break;
     case Op::QDMulL: r = doubled(); break;

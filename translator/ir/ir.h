@@ -197,6 +197,8 @@ void count_uses(Block& block);
 void fold_constants(Block& block);
 // GetReg after GetReg/SetReg of the same register becomes the known value.
 void forward_registers(Block& block);
+// The same for GetS, GetD and GetQ, also between a Q register and its halves.
+void forward_vectors(Block& block);
 // Load/Store of Add(x, constant) becomes Load/Store of x with a displacement within ±`limit`.
 void fold_addresses(Block& block, int32_t limit);
 // Sets Inst::flags_live from a backward scan; fault sites, calls that see flags, and exits need all flags.

@@ -50,6 +50,7 @@ bool Machine::run(CpuState& cpu, const std::vector<uint32_t>& words, const Optio
   verified("frontend");
   if (options.optimise) {
     ir::forward_registers(block);
+    ir::forward_vectors(block);
     ir::fold_constants(block);
     ir::fold_addresses(block, 4096);
     ir::flag_liveness(block);

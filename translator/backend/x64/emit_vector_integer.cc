@@ -278,4 +278,21 @@ void emit_VecMulLongU(EmitContext& e, const ir::Inst& inst) {
   });
 }
 
+void emit_VecPolynomial(EmitContext& e, const ir::Inst& inst) {
+  // The sum without carries of the first factor shifted to each bit of the second.
+  const Xmm factor = e.xuse(inst.args[1]);
+  const Xmm shifted = e.xuse_copy(inst.args[0]);
+  const Xmm bit = e.xtemp();
+  const Xmm r = e.xdefine();
+  e.code.pxor(r, r);
+  for (uint8_t i = 0; i < 8; i++) {
+    if (i) e.code.paddw(shifted, shifted);
+    e.code.movdqa(bit, factor);
+    e.code.psllw(bit, 15 - i);
+    e.code.psraw(bit, 15);
+    e.code.pand(bit, shifted);
+    e.code.pxor(r, bit);
+  }
+}
+
 }  // namespace crosswalk::x64
