@@ -178,12 +178,29 @@ void emit_window(const Access& a) {
   if (!mask) b.keep_flags();
 }
 
+// Looks the VA in `host` up in the software TLB at r14 and turns it into the host address. `index` and `tag` are
+// clobbered. Jumps to `miss`, with the VA still in `host`, when the entry is another page's or forbids the access, when
+// the access crosses a page, or when it is misaligned for `align_mask`.
+void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t bytes, uint32_t align_mask, bool store, Xbyak::Label& miss) {
+  auto& c = e.code;
+  constexpr int kPageBits = 12, kEntryBits = 4;
+  c.mov(index.cvt32(), host.cvt32());
+  c.shr(index.cvt32(), kPageBits - kEntryBits);
+  c.and_(index.cvt32(), (core(e).config.soft_tlb_entries - 1) << kEntryBits);
+  // The tag to match: the page of the access's last aligned unit, with the low bits that must be zero.
+  if (align_mask + 1 >= bytes) c.mov(tag.cvt32(), host.cvt32());
+  else c.lea(tag.cvt32(), ptr[host + (bytes - 1 - align_mask)]);
+  c.and_(tag.cvt32(), 0xfffff000u | align_mask);
+  const size_t tag_offset = store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
+  c.cmp(tag.cvt32(), dword[r14 + index + tag_offset]);
+  c.jne(miss, Gen::T_NEAR);
+  c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]);
+}
+
 void emit_soft(const Access& a) {
   EmitContext& e = a.e;
   auto& b = core(e);
   auto& c = e.code;
-  constexpr int kPageBits = 12, kEntryBits = 4;
-  const uint32_t mask = (1u << a.m.align_log2) - 1;
   const Reg64 host = e.use_copy(a.inst.args[0]);
   if (a.displacement()) c.lea(host.cvt32(), ptr[host + a.displacement()]);
   const Reg64 index = e.temp();
@@ -196,20 +213,8 @@ void emit_soft(const Access& a) {
     if (a.simd) d.xmm = e.xdefine();
     else d.gpr = b.define_hinted_or(host);
   }
-  c.mov(index.cvt32(), host.cvt32());
-  c.shr(index.cvt32(), kPageBits - kEntryBits);
-  c.and_(index.cvt32(), (b.config.soft_tlb_entries - 1) << kEntryBits);
-  const uint32_t bytes = 1u << a.m.log2_bytes;
-  // The tag to match: the page of the access's last aligned unit, with the low bits that must be zero. An access that
-  // crosses a page, or a misaligned one, matches no tag.
-  if (mask + 1 >= bytes) c.mov(tag.cvt32(), host.cvt32());
-  else c.lea(tag.cvt32(), ptr[host + (bytes - 1 - mask)]);
-  c.and_(tag.cvt32(), 0xfffff000u | mask);
-  const size_t tag_offset = a.store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
   Xbyak::Label miss, done;
-  c.cmp(tag.cvt32(), dword[r14 + index + tag_offset]);
-  c.jne(miss, Gen::T_NEAR);
-  c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]);
+  soft_lookup(e, host, index, tag, 1u << a.m.log2_bytes, (1u << a.m.align_log2) - 1, a.store, miss);
   if (a.store) move_to_memory(e, a.m, d, Xbyak::RegExp(host));
   else move_from_memory(e, a.m, d, Xbyak::RegExp(host));
   c.L(done);
@@ -229,7 +234,7 @@ void emit_access(EmitContext& e, const Inst& inst, bool store, bool simd) {
   else emit_soft(a);
 }
 
-// Exclusives go out of line except in windows: rare enough in compute code, and exact everywhere.
+// Exclusives wholly out of line: soft-call, and devices.
 void exclusive_slow(EmitContext& e, const Inst& inst, bool store) {
   auto& b = core(e);
   const MemAccess m = MemAccess::unpack(inst.imm);
@@ -247,6 +252,14 @@ void exclusive_slow(EmitContext& e, const Inst& inst, bool store) {
   b.record_call_site();
   if (!store && m.log2_bytes == 3) e.code.mov(result, e.state64(offsetof(CpuState, access_value)));
   else e.code.mov(result.cvt32(), e.state32(offsetof(CpuState, access_value)));
+}
+
+void arm_monitor(EmitContext& e, Reg64 value, Reg64 va, uint32_t bytes) {
+  auto& c = e.code;
+  c.mov(e.state64(offsetof(CpuState, monitor_value)), value);
+  c.mov(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
+  c.mov(e.state32(offsetof(CpuState, monitor_size)), bytes);
+  c.mov(e.state8(offsetof(CpuState, monitor_armed)), 1);
 }
 
 void exclusive_load_window(EmitContext& e, const Inst& inst) {
@@ -275,57 +288,128 @@ void exclusive_load_window(EmitContext& e, const Inst& inst) {
   d.gpr = r;
   move_from_memory(e, m, d, r14 + va);
   b.record_site(at, 1u << m.log2_bytes, false, va, 0);
-  c.mov(e.state64(offsetof(CpuState, monitor_value)), r);
-  c.mov(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
-  c.mov(e.state32(offsetof(CpuState, monitor_size)), 1u << m.log2_bytes);
-  c.mov(e.state8(offsetof(CpuState, monitor_armed)), 1);
+  arm_monitor(e, r, va, 1u << m.log2_bytes);
   e.define_as(r);
+}
+
+void exclusive_load_soft(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  auto& c = e.code;
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  const uint32_t bytes = 1u << m.log2_bytes;
+  const Reg64 va = e.use(inst.args[0]);
+  const Reg64 host = e.temp(), index = e.temp(), tag = e.temp();
+  Xbyak::Label miss, done;
+  c.mov(host.cvt32(), va.cvt32());
+  soft_lookup(e, host, index, tag, bytes, bytes - 1, false, miss);
+  Data d;
+  d.gpr = host;
+  move_from_memory(e, m, d, Xbyak::RegExp(host));
+  arm_monitor(e, host, va, bytes);
+  c.L(done);
+  e.define_as(host);
+  e.out_of_line([&e, &b, m, d, host, miss, done, i = b.position()]() mutable {
+    BlockEmitter::Reposition at(b, i);
+    e.code.L(miss);
+    e.code.mov(e.state32(offsetof(CpuState, access_va)), host.cvt32());
+    slow_path(e, m, access_kind(m, false) | kAccessExclusive, d);
+    e.code.jmp(done, Gen::T_NEAR);
+  });
+}
+
+void compare_exchange(EmitContext& e, uint32_t bytes, const Xbyak::RegExp& address, Reg64 value) {
+  auto& c = e.code;
+  c.lock();
+  switch (bytes) {
+    case 1: c.cmpxchg(byte[address], value.cvt8()); break;
+    case 2: c.cmpxchg(word[address], value.cvt16()); break;
+    case 4: c.cmpxchg(dword[address], value.cvt32()); break;
+    default: c.cmpxchg(qword[address], value); break;
+  }
+}
+
+// The monitor must be armed for this VA and size; otherwise the slow path decides.
+void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Xbyak::Label& slow) {
+  auto& c = e.code;
+  c.cmp(e.state8(offsetof(CpuState, monitor_armed)), 1);
+  c.jne(slow, Gen::T_NEAR);
+  c.cmp(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
+  c.jne(slow, Gen::T_NEAR);
+  c.cmp(e.state32(offsetof(CpuState, monitor_size)), bytes);
+  c.jne(slow, Gen::T_NEAR);
+}
+
+// rax = the status of a store-exclusive decided out of line.
+void exclusive_store_slow(EmitContext& e, BlockEmitter& b, const MemAccess& m, Reg64 va, Reg64 value) {
+  auto& c = e.code;
+  put_va(e, va, 0, va);
+  if (m.log2_bytes == 3) c.mov(e.state64(offsetof(CpuState, access_value)), value);
+  else c.mov(e.state32(offsetof(CpuState, access_value)), value.cvt32());
+  c.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, true) | kAccessExclusive);
+  c.call(b.config.thunks->slow_access);
+  b.record_call_site();
+  c.mov(eax, e.state32(offsetof(CpuState, access_value)));
+}
+
+void finish_exclusive_store(EmitContext& e) {
+  auto& c = e.code;
+  c.setne(al);
+  c.movzx(eax, al);
+  c.mov(e.state8(offsetof(CpuState, monitor_armed)), 0);
+}
+
+void exclusive_store_soft(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  auto& c = e.code;
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  const uint32_t bytes = 1u << m.log2_bytes;
+  e.take(rax);   // the tag, then what CMPXCHG expects, then the status
+  const Reg64 host = e.use_copy(inst.args[0]);
+  const Reg64 index = e.temp();
+  const Reg64 value = e.use(inst.args[1]);
+  Xbyak::Label slow, done;
+  check_monitor(e, host, bytes, slow);
+  soft_lookup(e, host, index, rax, bytes, bytes - 1, true, slow);
+  c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
+  compare_exchange(e, bytes, Xbyak::RegExp(host), value);
+  finish_exclusive_store(e);
+  c.L(done);
+  e.define_as(rax);
+  e.out_of_line([&e, &b, m, host, value, slow, done, i = b.position()]() mutable {
+    BlockEmitter::Reposition at(b, i);
+    e.code.L(slow);
+    exclusive_store_slow(e, b, m, host, value);
+    e.code.jmp(done, Gen::T_NEAR);
+  });
 }
 
 void exclusive_store_window(EmitContext& e, const Inst& inst) {
   auto& b = core(e);
   auto& c = e.code;
   const MemAccess m = MemAccess::unpack(inst.imm);
+  const uint32_t bytes = 1u << m.log2_bytes;
   e.take(rax);
   const Reg64 va = e.use(inst.args[0]);
   const Reg64 value = e.use(inst.args[1]);
-  Xbyak::Label fail, done, slow;
-  // Not armed for this address and size: the slow path decides (alignment and translation faults come first).
-  c.cmp(e.state8(offsetof(CpuState, monitor_armed)), 1);
-  c.jne(slow, Gen::T_NEAR);
-  c.cmp(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
-  c.jne(slow, Gen::T_NEAR);
-  c.cmp(e.state32(offsetof(CpuState, monitor_size)), 1 << m.log2_bytes);
-  c.jne(slow, Gen::T_NEAR);
+  Xbyak::Label slow, done;
+  check_monitor(e, va, bytes, slow);
   c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
   const uint8_t* const at = c.getCurr();
-  c.lock();
-  const Xbyak::RegExp address = r14 + va;
-  switch (m.log2_bytes) {
-    case 0: c.cmpxchg(byte[address], value.cvt8()); break;
-    case 1: c.cmpxchg(word[address], value.cvt16()); break;
-    case 2: c.cmpxchg(dword[address], value.cvt32()); break;
-    default: c.cmpxchg(qword[address], value); break;
-  }
-  b.record_site(at, 1u << m.log2_bytes, true, va, 0);
-  c.setne(al);
-  c.movzx(eax, al);
-  c.mov(e.state8(offsetof(CpuState, monitor_armed)), 0);
+  compare_exchange(e, bytes, r14 + va, value);
+  b.record_site(at, bytes, true, va, 0);
+  finish_exclusive_store(e);
   c.L(done);
   e.define_as(rax);
   e.out_of_line([&e, &b, m, va, value, slow, done, i = b.position()]() mutable {
     BlockEmitter::Reposition at_(b, i);
-    auto& c = e.code;
-    c.L(slow);
-    put_va(e, va, 0, va);
-    if (m.log2_bytes == 3) c.mov(e.state64(offsetof(CpuState, access_value)), value);
-    else c.mov(e.state32(offsetof(CpuState, access_value)), value.cvt32());
-    c.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, true) | kAccessExclusive);
-    c.call(b.config.thunks->slow_access);
-    b.record_call_site();
-    c.mov(eax, e.state32(offsetof(CpuState, access_value)));
-    c.jmp(done, Gen::T_NEAR);
+    e.code.L(slow);
+    exclusive_store_slow(e, b, m, va, value);
+    e.code.jmp(done, Gen::T_NEAR);
   });
+}
+
+bool inline_exclusive(EmitContext& e, const Inst& inst) {
+  return core(e).config.memory != MemoryMode::SoftCall && !MemAccess::unpack(inst.imm).out_of_line;
 }
 
 }  // namespace
@@ -341,20 +425,16 @@ void emit_StoreX32(EmitContext& e, const Inst& inst) { emit_access(e, inst, true
 void emit_StoreX64(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
 void emit_StoreX128(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
 
-namespace {
-bool inline_exclusive(EmitContext& e, const Inst& inst) {
-  return core(e).config.memory == MemoryMode::Window && !MemAccess::unpack(inst.imm).out_of_line;
-}
-}  // namespace
-
 void emit_LoadExclusive(EmitContext& e, const Inst& inst) {
-  if (inline_exclusive(e, inst)) exclusive_load_window(e, inst);
-  else exclusive_slow(e, inst, false);
+  if (!inline_exclusive(e, inst)) exclusive_slow(e, inst, false);
+  else if (core(e).config.memory == MemoryMode::Window) exclusive_load_window(e, inst);
+  else exclusive_load_soft(e, inst);
 }
 void emit_LoadExclusive64(EmitContext& e, const Inst& inst) { emit_LoadExclusive(e, inst); }
 void emit_StoreExclusive(EmitContext& e, const Inst& inst) {
-  if (inline_exclusive(e, inst)) exclusive_store_window(e, inst);
-  else exclusive_slow(e, inst, true);
+  if (!inline_exclusive(e, inst)) exclusive_slow(e, inst, true);
+  else if (core(e).config.memory == MemoryMode::Window) exclusive_store_window(e, inst);
+  else exclusive_store_soft(e, inst);
 }
 void emit_StoreExclusive64(EmitContext& e, const Inst& inst) { emit_StoreExclusive(e, inst); }
 void emit_ClearExclusive(EmitContext& e, const Inst&) { e.code.mov(e.state8(offsetof(CpuState, monitor_armed)), 0); }
