@@ -10,8 +10,8 @@ namespace crosswalk::frontend {
 
 using namespace vfp;
 
-// These instructions would work on short vectors; with FPSCR.Len or Stride set and no such hardware they are UNDEFINED. FPSCR
-// changes only by VMSR, so one check covers a block.
+// These instructions would work on short vectors; with FPSCR.Len or Stride set and no such hardware they are UNDEFINED.
+// FPSCR changes only by VMSR, so one check covers a block.
 void Translator::check_fp_scalar() {
   check_fp_enabled();
   if (scalar_checked_) return;

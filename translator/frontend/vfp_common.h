@@ -16,12 +16,20 @@ inline uint32_t double_m(const Fields& f) { return f['M'] << 4 | f['m']; }
 inline bool is_double(const Fields& f) { return f['z'] != 0; }
 
 // Operands in the precision of the instruction's sz.
-inline Value get_d(Translator& t, const Fields& f) { return is_double(f) ? t.ir.GetD(double_d(f)) : t.ir.GetS(single_d(f)); }
-inline Value get_n(Translator& t, const Fields& f) { return is_double(f) ? t.ir.GetD(double_n(f)) : t.ir.GetS(single_n(f)); }
-inline Value get_m(Translator& t, const Fields& f) { return is_double(f) ? t.ir.GetD(double_m(f)) : t.ir.GetS(single_m(f)); }
+inline Value get_d(Translator& t, const Fields& f) {
+  return is_double(f) ? t.ir.GetD(double_d(f)) : t.ir.GetS(single_d(f));
+}
+inline Value get_n(Translator& t, const Fields& f) {
+  return is_double(f) ? t.ir.GetD(double_n(f)) : t.ir.GetS(single_n(f));
+}
+inline Value get_m(Translator& t, const Fields& f) {
+  return is_double(f) ? t.ir.GetD(double_m(f)) : t.ir.GetS(single_m(f));
+}
 inline void set_d(Translator& t, const Fields& f, Value v) {
-  if (is_double(f)) t.ir.SetD(double_d(f), v);
-  else t.ir.SetS(single_d(f), v);
+  if (is_double(f))
+    t.ir.SetD(double_d(f), v);
+  else
+    t.ir.SetS(single_d(f), v);
 }
 
 }  // namespace crosswalk::frontend::vfp

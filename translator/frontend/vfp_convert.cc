@@ -9,8 +9,10 @@ using namespace vfp;
 // sz is the precision of the source.
 void VfpConvertPrecision(Translator& t, const Fields& f) {
   t.check_fp_enabled();
-  if (is_double(f)) t.ir.SetS(single_d(f), t.ir.FpDoubleToSingle(t.ir.GetD(double_m(f))));
-  else t.ir.SetD(double_d(f), t.ir.FpSingleToDouble(t.ir.GetS(single_m(f))));
+  if (is_double(f))
+    t.ir.SetS(single_d(f), t.ir.FpDoubleToSingle(t.ir.GetD(double_m(f))));
+  else
+    t.ir.SetD(double_d(f), t.ir.FpSingleToDouble(t.ir.GetS(single_m(f))));
 }
 
 void VfpConvertFromHalf(Translator& t, const Fields& f) {

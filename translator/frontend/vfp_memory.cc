@@ -9,7 +9,7 @@ using namespace vfp;
 
 namespace {
 
-constexpr uint8_t kWordAligned = 2;   // log2
+constexpr uint8_t kWordAligned = 2;  // log2
 
 uint32_t access(uint32_t log2_bytes) {
   ir::MemAccess m;
@@ -18,7 +18,9 @@ uint32_t access(uint32_t log2_bytes) {
   return m.pack();
 }
 
-Value at(Translator& t, Value base, uint32_t offset) { return offset ? t.ir.Add(base, ir::Builder::Imm(offset)) : base; }
+Value at(Translator& t, Value base, uint32_t offset) {
+  return offset ? t.ir.Add(base, ir::Builder::Imm(offset)) : base;
+}
 
 // A doubleword is two words, the more significant one first when data is big-endian.
 void load_double(Translator& t, uint32_t d, Value va) {
@@ -42,13 +44,17 @@ void store_double(Translator& t, uint32_t d, Value va) {
 }
 
 void load_single(Translator& t, uint32_t s, Value va) {
-  if (t.flags.big_endian) t.ir.SetS(s, t.ir.X32FromI32(t.load(2, va, false, kWordAligned)));
-  else t.ir.SetS(s, t.ir.LoadX32(access(2), va));
+  if (t.flags.big_endian)
+    t.ir.SetS(s, t.ir.X32FromI32(t.load(2, va, false, kWordAligned)));
+  else
+    t.ir.SetS(s, t.ir.LoadX32(access(2), va));
 }
 
 void store_single(Translator& t, uint32_t s, Value va) {
-  if (t.flags.big_endian) t.store(2, va, t.ir.I32FromX32(t.ir.GetS(s)), kWordAligned);
-  else t.ir.StoreX32(access(2), va, t.ir.GetS(s));
+  if (t.flags.big_endian)
+    t.store(2, va, t.ir.I32FromX32(t.ir.GetS(s)), kWordAligned);
+  else
+    t.ir.StoreX32(access(2), va, t.ir.GetS(s));
 }
 
 Value address_of(Translator& t, const Fields& f, Value base) {
@@ -57,8 +63,8 @@ Value address_of(Translator& t, const Fields& f, Value base) {
 }
 
 struct RegisterList {
-  uint32_t first, count;   // S or D registers
-  uint32_t bytes;          // the base register moves by this; FLDMX and FSTMX count an extra word
+  uint32_t first, count;  // S or D registers
+  uint32_t bytes;         // the base register moves by this; FLDMX and FSTMX count an extra word
   bool write_back;
   Value base, start;
 };
@@ -93,16 +99,20 @@ void VfpLoadRegister(Translator& t, const Fields& f) {
   t.check_fp_enabled();
   const Value base = f['n'] == 15 ? ir::Builder::Imm(t.pc_aligned()) : t.reg(f['n']);
   const Value va = address_of(t, f, base);
-  if (is_double(f)) load_double(t, double_d(f), va);
-  else load_single(t, single_d(f), va);
+  if (is_double(f))
+    load_double(t, double_d(f), va);
+  else
+    load_single(t, single_d(f), va);
 }
 
 void VfpStoreRegister(Translator& t, const Fields& f) {
   if (f['n'] == 15 && t.thumb) return t.unpredictable();
   t.check_fp_enabled();
   const Value va = address_of(t, f, t.reg(f['n']));
-  if (is_double(f)) store_double(t, double_d(f), va);
-  else store_single(t, single_d(f), va);
+  if (is_double(f))
+    store_double(t, double_d(f), va);
+  else
+    store_single(t, single_d(f), va);
 }
 
 void VfpLoadMultiple(Translator& t, const Fields& f) {
@@ -116,11 +126,15 @@ void VfpLoadMultiple(Translator& t, const Fields& f) {
     const Value va = at(t, list.start, i * (is_double(f) ? 8 : 4));
     const bool pair = wide && r % 2 == 0 && i + 1 < list.count;
     if (is_double(f)) {
-      if (pair) t.ir.SetQ(r / 2, t.ir.LoadX128(access(4), va));
-      else load_double(t, r, va);
+      if (pair)
+        t.ir.SetQ(r / 2, t.ir.LoadX128(access(4), va));
+      else
+        load_double(t, r, va);
     } else {
-      if (pair) t.ir.SetD(r / 2, t.ir.LoadX64(access(3), va));
-      else load_single(t, r, va);
+      if (pair)
+        t.ir.SetD(r / 2, t.ir.LoadX64(access(3), va));
+      else
+        load_single(t, r, va);
     }
     i += pair ? 2 : 1;
   }
@@ -131,8 +145,10 @@ void VfpStoreMultiple(Translator& t, const Fields& f) {
   RegisterList list;
   if (!register_list(t, f, true, list)) return t.unpredictable();
   for (uint32_t i = 0; i < list.count; i++) {
-    if (is_double(f)) store_double(t, list.first + i, at(t, list.start, i * 8));
-    else store_single(t, list.first + i, at(t, list.start, i * 4));
+    if (is_double(f))
+      store_double(t, list.first + i, at(t, list.start, i * 8));
+    else
+      store_single(t, list.first + i, at(t, list.start, i * 4));
   }
   write_back(t, f, list);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Moves: immediates, between registers, to and from core registers and scalars, and the system registers (ARM DDI 0406C,
-// A7.8, A7.9).
+// Moves: immediates, between registers, to and from core registers and scalars, and the system registers (ARM DDI
+// 0406C, A7.8, A7.9).
 #include <cstddef>
 
 #include "translator/arm/cpu_state.h"
@@ -28,8 +28,10 @@ constexpr uint64_t expand_double(uint32_t imm8) {
 
 void VfpMoveImmediate(Translator& t, const Fields& f) {
   t.check_fp_scalar();
-  if (is_double(f)) set_d(t, f, t.ir.X64FromI64(ir::Builder::Imm64(expand_double(f['i']))));
-  else set_d(t, f, t.ir.X32FromI32(ir::Builder::Imm(expand_single(f['i']))));
+  if (is_double(f))
+    set_d(t, f, t.ir.X64FromI64(ir::Builder::Imm64(expand_double(f['i']))));
+  else
+    set_d(t, f, t.ir.X32FromI32(ir::Builder::Imm(expand_single(f['i']))));
 }
 
 void VfpMoveRegister(Translator& t, const Fields& f) {
@@ -85,7 +87,8 @@ void VfpMoveFromSystem(Translator& t, const Fields& f) {
     return;
   }
   if (rt == 15) return t.unpredictable();
-  const Value result = t.ir.call64(&runtime::read_fp_system_register, ir::kCallNoFlags | ir::kCallNoRegs, ir::Builder::Imm(f['r']));
+  const Value result =
+      t.ir.call64(&runtime::read_fp_system_register, ir::kCallNoFlags | ir::kCallNoRegs, ir::Builder::Imm(f['r']));
   t.undefined_if(t.ir.High(result));
   t.set_reg(rt, t.ir.Low(result));
 }
@@ -115,8 +118,10 @@ constexpr uint32_t element(uint32_t size, uint32_t index) { return size | index 
 
 void core_to_scalar(Translator& t, const Fields& f, uint32_t size) {
   if (f['t'] == 15) return t.unpredictable();
-  if (size == kWord) t.check_fp_enabled();
-  else t.check_simd_enabled();
+  if (size == kWord)
+    t.check_fp_enabled();
+  else
+    t.check_simd_enabled();
   const uint32_t d = double_d(f), index = f['x'];
   if (size == kWord && d < 16) {
     t.ir.SetS(d * 2 + index, t.ir.X32FromI32(t.reg(f['t'])));
@@ -128,8 +133,10 @@ void core_to_scalar(Translator& t, const Fields& f, uint32_t size) {
 
 void scalar_to_core(Translator& t, const Fields& f, uint32_t size) {
   if (f['t'] == 15) return t.unpredictable();
-  if (size == kWord) t.check_fp_enabled();
-  else t.check_simd_enabled();
+  if (size == kWord)
+    t.check_fp_enabled();
+  else
+    t.check_simd_enabled();
   const uint32_t n = double_n(f), index = f['x'];
   if (size == kWord && n < 16) {
     t.set_reg(f['t'], t.ir.I32FromX32(t.ir.GetS(n * 2 + index)));
@@ -156,8 +163,10 @@ void VfpDuplicateCore(Translator& t, const Fields& f) {
   if (f['t'] == 15) return t.unpredictable();
   t.check_simd_enabled();
   const Value v = t.ir.VecDupReg(f['b'] ? kByte : f['e'] ? kHalfword : kWord, t.reg(f['t']));
-  if (quad) t.ir.SetQ(d / 2, v);
-  else t.ir.SetD(d, t.ir.VecLow(v));
+  if (quad)
+    t.ir.SetQ(d / 2, v);
+  else
+    t.ir.SetD(d, t.ir.VecLow(v));
 }
 
 // ---- two core registers --------------------------------------------------------------------------------------

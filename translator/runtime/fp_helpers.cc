@@ -59,7 +59,8 @@ template <class Bits>
 uint64_t to_fixed(CpuState* cpu) {
   const ir::FixedPoint fixed = ir::FixedPoint::unpack(operand<uint32_t>(cpu, 1));
   return run(cpu, [=](Environment& env) {
-    return softfloat::to_fixed(operand<Bits>(cpu, 0), fixed.size, fixed.fraction_bits, fixed.is_unsigned, fixed.fixed_rounding, env);
+    return softfloat::to_fixed(operand<Bits>(cpu, 0), fixed.size, fixed.fraction_bits, fixed.is_unsigned,
+                               fixed.fixed_rounding, env);
   });
 }
 

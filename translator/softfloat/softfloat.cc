@@ -9,15 +9,29 @@ namespace {
 
 using u128 = unsigned __int128;
 
-template <class Bits> struct Format;
-template <> struct Format<uint16_t> { static constexpr int kExponentBits = 5, kFractionBits = 10; };
-template <> struct Format<uint32_t> { static constexpr int kExponentBits = 8, kFractionBits = 23; };
-template <> struct Format<uint64_t> { static constexpr int kExponentBits = 11, kFractionBits = 52; };
+template <class Bits>
+struct Format;
+template <>
+struct Format<uint16_t> {
+  static constexpr int kExponentBits = 5, kFractionBits = 10;
+};
+template <>
+struct Format<uint32_t> {
+  static constexpr int kExponentBits = 8, kFractionBits = 23;
+};
+template <>
+struct Format<uint64_t> {
+  static constexpr int kExponentBits = 11, kFractionBits = 52;
+};
 
-template <class Bits> constexpr Bits kFractionMask = static_cast<Bits>((Bits{1} << Format<Bits>::kFractionBits) - 1);
-template <class Bits> constexpr Bits kQuietBit = static_cast<Bits>(Bits{1} << (Format<Bits>::kFractionBits - 1));
-template <class Bits> constexpr int kMaxBiased = (1 << Format<Bits>::kExponentBits) - 1;
-template <class Bits> constexpr int kMinimumExponent = 2 - (1 << (Format<Bits>::kExponentBits - 1));
+template <class Bits>
+constexpr Bits kFractionMask = static_cast<Bits>((Bits{1} << Format<Bits>::kFractionBits) - 1);
+template <class Bits>
+constexpr Bits kQuietBit = static_cast<Bits>(Bits{1} << (Format<Bits>::kFractionBits - 1));
+template <class Bits>
+constexpr int kMaxBiased = (1 << Format<Bits>::kExponentBits) - 1;
+template <class Bits>
+constexpr int kMinimumExponent = 2 - (1 << (Format<Bits>::kExponentBits - 1));
 
 enum class Kind : uint8_t { Nonzero, Zero, Infinity, QuietNaN, SignallingNaN };
 
@@ -53,8 +67,10 @@ Unpacked unpack(Bits v, Environment& env) {
       u.exponent = kMinimumExponent<Bits> - kF + 63 - shift;
     }
   } else if (biased == kMaxBiased<Bits> && !(half && env.alternative_half)) {
-    if (fraction == 0) u.kind = Kind::Infinity;
-    else u.kind = fraction & kQuietBit<Bits> ? Kind::QuietNaN : Kind::SignallingNaN;
+    if (fraction == 0)
+      u.kind = Kind::Infinity;
+    else
+      u.kind = fraction & kQuietBit<Bits> ? Kind::QuietNaN : Kind::SignallingNaN;
   } else {
     u.significand = (fraction | uint64_t{1} << kF) << (63 - kF);
     u.exponent = biased - 1 + kMinimumExponent<Bits>;
@@ -62,8 +78,12 @@ Unpacked unpack(Bits v, Environment& env) {
   return u;
 }
 
-template <class Bits> constexpr Bits zero(bool sign) { return sign ? sign_bit<Bits>() : 0; }
-template <class Bits> constexpr Bits infinity(bool sign) {
+template <class Bits>
+constexpr Bits zero(bool sign) {
+  return sign ? sign_bit<Bits>() : 0;
+}
+template <class Bits>
+constexpr Bits infinity(bool sign) {
   return zero<Bits>(sign) | static_cast<Bits>(static_cast<Bits>(kMaxBiased<Bits>) << Format<Bits>::kFractionBits);
 }
 
@@ -73,7 +93,7 @@ Bits round(bool sign, int exponent, uint64_t significand, bool sticky, Environme
   constexpr int kF = Format<Bits>::kFractionBits;
   constexpr bool half = sizeof(Bits) == 2;
   if (env.flush_to_zero && !half && exponent < kMinimumExponent<Bits>) {
-    env.flags |= kUnderflow;   // and not Inexact
+    env.flags |= kUnderflow;  // and not Inexact
     return zero<Bits>(sign);
   }
   int biased = exponent - kMinimumExponent<Bits> + 1;
@@ -111,8 +131,7 @@ Bits round(bool sign, int exponent, uint64_t significand, bool sticky, Environme
       round_up = inexact && sign;
       overflow_to_infinity = sign;
       break;
-    case Rounding::Zero:
-      break;
+    case Rounding::Zero: break;
   }
   if (round_up) {
     mantissa++;
@@ -124,7 +143,7 @@ Bits round(bool sign, int exponent, uint64_t significand, bool sticky, Environme
   }
   if (half && env.alternative_half) {
     if (biased > kMaxBiased<Bits>) {
-      env.flags |= kInvalidOp;   // and not Inexact
+      env.flags |= kInvalidOp;  // and not Inexact
       return zero<Bits>(sign) | static_cast<Bits>(~sign_bit<Bits>());
     }
   } else if (biased >= kMaxBiased<Bits>) {
@@ -161,7 +180,7 @@ Bits process_nan(const Unpacked& u, Bits v, Environment& env) {
 
 struct Term {
   bool sign;
-  int exponent;      // value = magnitude * 2^(exponent - 126), bit 126 set
+  int exponent;  // value = magnitude * 2^(exponent - 126), bit 126 set
   u128 magnitude;
 };
 
@@ -188,11 +207,16 @@ Term term(const Unpacked& u) { return {u.sign, u.exponent, u128{u.significand} <
 
 template <class Bits>
 bool process_nans(const Unpacked& ua, const Unpacked& ub, Bits a, Bits b, Environment& env, Bits& result) {
-  if (ua.kind == Kind::SignallingNaN) result = process_nan(ua, a, env);
-  else if (ub.kind == Kind::SignallingNaN) result = process_nan(ub, b, env);
-  else if (ua.kind == Kind::QuietNaN) result = process_nan(ua, a, env);
-  else if (ub.kind == Kind::QuietNaN) result = process_nan(ub, b, env);
-  else return false;
+  if (ua.kind == Kind::SignallingNaN)
+    result = process_nan(ua, a, env);
+  else if (ub.kind == Kind::SignallingNaN)
+    result = process_nan(ub, b, env);
+  else if (ua.kind == Kind::QuietNaN)
+    result = process_nan(ua, a, env);
+  else if (ub.kind == Kind::QuietNaN)
+    result = process_nan(ub, b, env);
+  else
+    return false;
   return true;
 }
 
@@ -206,8 +230,7 @@ Bits add_or_sub(Bits a, Bits b, bool negate, Environment& env) {
   if (ua.infinity() && ub.infinity() && ua.sign != ub.sign) return invalid<Bits>(env);
   if (ua.infinity()) return infinity<Bits>(ua.sign);
   if (ub.infinity()) return infinity<Bits>(ub.sign);
-  if (ua.zero() && ub.zero())
-    return zero<Bits>(ua.sign == ub.sign ? ua.sign : env.rounding == Rounding::MinusInfinity);
+  if (ua.zero() && ub.zero()) return zero<Bits>(ua.sign == ub.sign ? ua.sign : env.rounding == Rounding::MinusInfinity);
   if (ua.zero()) return round<Bits>(ub.sign, ub.exponent, ub.significand, false, env);
   if (ub.zero()) return round<Bits>(ua.sign, ua.exponent, ua.significand, false, env);
   return add_terms<Bits>(term(ua), term(ub), env);
@@ -238,7 +261,7 @@ Bits max_or_min(Bits a, Bits b, bool want_max, Environment& env) {
   if (ua.zero() && ub.zero()) return zero<Bits>(want_max ? ua.sign && ub.sign : ua.sign || ub.sign);
   const bool first = want_max ? o > 0 : o < 0;
   const Unpacked& u = first ? ua : ub;
-  return u.zero() ? zero<Bits>(u.sign) : first ? a : b;   // a flushed denormal is a zero
+  return u.zero() ? zero<Bits>(u.sign) : first ? a : b;  // a flushed denormal is a zero
 }
 
 // FPConvertNaN between formats: the most significant fraction bits are kept.
@@ -247,7 +270,8 @@ To convert_nan(From v, bool sign, Environment& env) {
   if (env.default_nan) return default_nan<To>();
   constexpr int kFrom = Format<From>::kFractionBits, kTo = Format<To>::kFractionBits;
   const uint64_t fraction = v & kFractionMask<From>;
-  const uint64_t moved = kTo > kFrom ? fraction << (kTo > kFrom ? kTo - kFrom : 0) : fraction >> (kFrom > kTo ? kFrom - kTo : 0);
+  const uint64_t moved =
+      kTo > kFrom ? fraction << (kTo > kFrom ? kTo - kFrom : 0) : fraction >> (kFrom > kTo ? kFrom - kTo : 0);
   return infinity<To>(sign) | kQuietBit<To> | static_cast<To>(moved);
 }
 
@@ -265,8 +289,14 @@ To convert(From a, Environment& env) {
 
 }  // namespace
 
-template <class Bits> Bits add(Bits a, Bits b, Environment& env) { return add_or_sub(a, b, false, env); }
-template <class Bits> Bits sub(Bits a, Bits b, Environment& env) { return add_or_sub(a, b, true, env); }
+template <class Bits>
+Bits add(Bits a, Bits b, Environment& env) {
+  return add_or_sub(a, b, false, env);
+}
+template <class Bits>
+Bits sub(Bits a, Bits b, Environment& env) {
+  return add_or_sub(a, b, true, env);
+}
 
 template <class Bits>
 Bits mul(Bits a, Bits b, Environment& env) {
@@ -294,7 +324,7 @@ Bits div(Bits a, Bits b, Environment& env) {
   }
   if (ua.zero() || ub.infinity()) return zero<Bits>(sign);
   const u128 dividend = u128{ua.significand} << 63;
-  const u128 quotient = dividend / ub.significand;   // 2^62 < quotient < 2^64
+  const u128 quotient = dividend / ub.significand;  // 2^62 < quotient < 2^64
   const bool sticky = quotient * ub.significand != dividend;
   return round_wide<Bits>(sign, ua.exponent - ub.exponent, quotient << 63, sticky, env);
 }
@@ -308,8 +338,8 @@ Bits sqrt(Bits a, Environment& env) {
   if (u.infinity()) return infinity<Bits>(false);
   const bool odd = u.exponent & 1;
   const u128 target = u128{u.significand} << (odd ? 64 : 63);
-  uint64_t root = 0;   // digit by digit; 2^63 <= root < 2^64 afterwards
-  u128 square = 0;     // root^2
+  uint64_t root = 0;  // digit by digit; 2^63 <= root < 2^64 afterwards
+  u128 square = 0;    // root^2
   for (int bit = 63; bit >= 0; bit--) {
     const uint64_t candidate = root | uint64_t{1} << bit;
     const u128 candidate_square = u128{candidate} * candidate;
@@ -352,29 +382,44 @@ Bits mul_add(Bits addend, Bits a, Bits b, Environment& env) {
   return add_terms<Bits>(term(uc), Term{sign, exponent, product}, env);
 }
 
-template <class Bits> Bits max(Bits a, Bits b, Environment& env) { return max_or_min(a, b, true, env); }
-template <class Bits> Bits min(Bits a, Bits b, Environment& env) { return max_or_min(a, b, false, env); }
+template <class Bits>
+Bits max(Bits a, Bits b, Environment& env) {
+  return max_or_min(a, b, true, env);
+}
+template <class Bits>
+Bits min(Bits a, Bits b, Environment& env) {
+  return max_or_min(a, b, false, env);
+}
 
 template <class Bits>
 uint32_t compare(Bits a, Bits b, bool quiet_nan_is_invalid, Environment& env) {
   const Unpacked ua = unpack(a, env), ub = unpack(b, env);
   if (ua.nan() || ub.nan()) {
-    if (quiet_nan_is_invalid || ua.kind == Kind::SignallingNaN || ub.kind == Kind::SignallingNaN) env.flags |= kInvalidOp;
+    if (quiet_nan_is_invalid || ua.kind == Kind::SignallingNaN || ub.kind == Kind::SignallingNaN)
+      env.flags |= kInvalidOp;
     return kUnordered;
   }
   const int o = order(ua, ub);
   return o < 0 ? kLess : o == 0 ? kEqual : kGreater;
 }
 
-template <class Bits> bool compare_eq(Bits a, Bits b, Environment& env) { return compare(a, b, false, env) == kEqual; }
-template <class Bits> bool compare_ge(Bits a, Bits b, Environment& env) {
+template <class Bits>
+bool compare_eq(Bits a, Bits b, Environment& env) {
+  return compare(a, b, false, env) == kEqual;
+}
+template <class Bits>
+bool compare_ge(Bits a, Bits b, Environment& env) {
   const uint32_t r = compare(a, b, true, env);
   return r == kEqual || r == kGreater;
 }
-template <class Bits> bool compare_gt(Bits a, Bits b, Environment& env) { return compare(a, b, true, env) == kGreater; }
+template <class Bits>
+bool compare_gt(Bits a, Bits b, Environment& env) {
+  return compare(a, b, true, env) == kGreater;
+}
 
 template <class Bits>
-uint32_t to_fixed(Bits a, unsigned size, unsigned fraction_bits, bool is_unsigned, bool round_towards_zero, Environment& env) {
+uint32_t to_fixed(Bits a, unsigned size, unsigned fraction_bits, bool is_unsigned, bool round_towards_zero,
+                  Environment& env) {
   const Unpacked u = unpack(a, env);
   if (u.nan()) {
     env.flags |= kInvalidOp;
@@ -393,11 +438,11 @@ uint32_t to_fixed(Bits a, unsigned size, unsigned fraction_bits, bool is_unsigne
   } else if (exponent == -1) {
     error = u.significand;
   } else {
-    sticky = true;   // below one half
+    sticky = true;  // below one half
   }
   const bool inexact = error != 0 || sticky;
   constexpr uint64_t kHalf = uint64_t{1} << 63;
-  bool away = false;   // from zero
+  bool away = false;  // from zero
   switch (round_towards_zero ? Rounding::Zero : env.rounding) {
     case Rounding::Nearest: away = error > kHalf || (error == kHalf && (magnitude & 1)); break;
     case Rounding::PlusInfinity: away = inexact && !u.sign; break;
@@ -419,14 +464,15 @@ template <class Bits>
 Bits from_fixed(uint32_t operand, unsigned size, unsigned fraction_bits, bool is_unsigned, bool round_to_nearest,
                 Environment& env) {
   const int unused = 32 - static_cast<int>(size);
-  const int64_t value = is_unsigned ? int64_t{operand << unused >> unused}
-                                    : int64_t{static_cast<int32_t>(operand << unused) >> unused};
+  const int64_t value =
+      is_unsigned ? int64_t{operand << unused >> unused} : int64_t{static_cast<int32_t>(operand << unused) >> unused};
   if (value == 0) return 0;
   const uint64_t magnitude = static_cast<uint64_t>(value < 0 ? -value : value);
   const int shift = std::countl_zero(magnitude);
   const Rounding rounding = env.rounding;
   if (round_to_nearest) env.rounding = Rounding::Nearest;
-  const Bits result = round<Bits>(value < 0, 63 - shift - static_cast<int>(fraction_bits), magnitude << shift, false, env);
+  const Bits result =
+      round<Bits>(value < 0, 63 - shift - static_cast<int>(fraction_bits), magnitude << shift, false, env);
   env.rounding = rounding;
   return result;
 }
@@ -436,7 +482,7 @@ uint32_t double_to_single(uint64_t a, Environment& env) { return convert<uint32_
 uint32_t half_to_single(uint16_t a, Environment& env) { return convert<uint32_t>(a, env); }
 
 uint16_t single_to_half(uint32_t a, Environment& env) {
-  if (env.alternative_half) {   // this format has no infinities and no NaNs
+  if (env.alternative_half) {  // this format has no infinities and no NaNs
     const Unpacked u = unpack(a, env);
     if (u.nan() || u.infinity()) {
       env.flags |= kInvalidOp;
@@ -446,20 +492,20 @@ uint16_t single_to_half(uint32_t a, Environment& env) {
   return convert<uint16_t>(a, env);
 }
 
-#define CROSSWALK_INSTANTIATE(Bits)                                                          \
-  template Bits add(Bits, Bits, Environment&);                                               \
-  template Bits sub(Bits, Bits, Environment&);                                               \
-  template Bits mul(Bits, Bits, Environment&);                                               \
-  template Bits div(Bits, Bits, Environment&);                                               \
-  template Bits sqrt(Bits, Environment&);                                                    \
-  template Bits mul_add(Bits, Bits, Bits, Environment&);                                     \
-  template Bits max(Bits, Bits, Environment&);                                               \
-  template Bits min(Bits, Bits, Environment&);                                               \
-  template uint32_t compare(Bits, Bits, bool, Environment&);                                 \
-  template bool compare_eq(Bits, Bits, Environment&);                                        \
-  template bool compare_ge(Bits, Bits, Environment&);                                        \
-  template bool compare_gt(Bits, Bits, Environment&);                                        \
-  template uint32_t to_fixed(Bits, unsigned, unsigned, bool, bool, Environment&);            \
+#define CROSSWALK_INSTANTIATE(Bits)                                               \
+  template Bits add(Bits, Bits, Environment&);                                    \
+  template Bits sub(Bits, Bits, Environment&);                                    \
+  template Bits mul(Bits, Bits, Environment&);                                    \
+  template Bits div(Bits, Bits, Environment&);                                    \
+  template Bits sqrt(Bits, Environment&);                                         \
+  template Bits mul_add(Bits, Bits, Bits, Environment&);                          \
+  template Bits max(Bits, Bits, Environment&);                                    \
+  template Bits min(Bits, Bits, Environment&);                                    \
+  template uint32_t compare(Bits, Bits, bool, Environment&);                      \
+  template bool compare_eq(Bits, Bits, Environment&);                             \
+  template bool compare_ge(Bits, Bits, Environment&);                             \
+  template bool compare_gt(Bits, Bits, Environment&);                             \
+  template uint32_t to_fixed(Bits, unsigned, unsigned, bool, bool, Environment&); \
   template Bits from_fixed(uint32_t, unsigned, unsigned, bool, bool, Environment&);
 CROSSWALK_INSTANTIATE(uint32_t)
 CROSSWALK_INSTANTIATE(uint64_t)

@@ -30,8 +30,10 @@ bool not_compared_or_other_version(const Fields& f) {
 }
 
 constexpr Exclusion kExclusions[] = {
-    {"VfpMoveFromSystem", register_of_another_version, "FPINST and FPINST2 exist in QEMU's Cortex-A15; the others are UNPREDICTABLE"},
-    {"VfpMoveToSystem", not_compared_or_other_version, "the same; and FPEXC.EN would stay off for the cases that follow"},
+    {"VfpMoveFromSystem", register_of_another_version,
+     "FPINST and FPINST2 exist in QEMU's Cortex-A15; the others are UNPREDICTABLE"},
+    {"VfpMoveToSystem", not_compared_or_other_version,
+     "the same; and FPEXC.EN would stay off for the cases that follow"},
 };
 
 }  // namespace
@@ -45,15 +47,15 @@ const char* vfp_tolerance(const Case& c, const Outcome& ours, Outcome& theirs) {
       theirs.exception != Exception::DataAbort && (handler.starts_with("VfpLoad") || handler.starts_with("VfpStore"))) {
     return "QEMU 5.0 does not check the alignment of extension register loads and stores (A3.2.1)";
   }
-  // QEMU 5.0 rounds conversions from fixed point as FPSCR says, not to nearest (A8.8.308). Only 32 bits to single precision are
-  // ever rounded.
+  // QEMU 5.0 rounds conversions from fixed point as FPSCR says, not to nearest (A8.8.308). Only 32 bits to single
+  // precision are ever rounded.
   const uint32_t word = c.code.back().word;
   if (handler == "VfpConvertFromFixed" && (word & 0x180) == 0x80) {
     const uint32_t s = (word >> 11 & 0x1e) | (word >> 22 & 1), shift = s % 2 * 32;
     const uint32_t fraction_bits = 32 - ((word & 15) << 1 | (word >> 5 & 1));
     softfloat::Environment env;
-    const uint64_t result = softfloat::from_fixed<uint32_t>(static_cast<uint32_t>(c.before.d[s / 2] >> shift), 32, fraction_bits,
-                                                            word >> 16 & 1, true, env);
+    const uint64_t result = softfloat::from_fixed<uint32_t>(static_cast<uint32_t>(c.before.d[s / 2] >> shift), 32,
+                                                            fraction_bits, word >> 16 & 1, true, env);
     theirs.state.d[s / 2] = (theirs.state.d[s / 2] & ~(uint64_t{0xffffffff} << shift)) | result << shift;
   }
   return nullptr;

@@ -45,15 +45,26 @@ class VfpArithmetic : public ::testing::Test {
  protected:
   static constexpr bool kIsDouble = sizeof(Bits) == 8;
   // S0, S2 (Vn = 1), S4 (Vm = 2); or D0, D1, D2.
-  Bits get(uint32_t v) { if constexpr (kIsDouble) return code_.d(v); else return code_.s(v * 2); }
-  void set(uint32_t v, Bits value) { if constexpr (kIsDouble) code_.set_d(v, value); else code_.set_s(v * 2, value); }
+  Bits get(uint32_t v) {
+    if constexpr (kIsDouble)
+      return code_.d(v);
+    else
+      return code_.s(v * 2);
+  }
+  void set(uint32_t v, Bits value) {
+    if constexpr (kIsDouble)
+      code_.set_d(v, value);
+    else
+      code_.set_s(v * 2, value);
+  }
 
   void check(const char* name, uint32_t encoding, const Reference<Bits>& reference, int rounds = kRounds) {
     code_.translate({encoding | (kIsDouble ? kDouble : 0)});
     OperandSource source(encoding);
     for (int i = 0; i < rounds; i++) {
       Registers<Bits> r{source.operand<Bits>(), source.operand<Bits>(), source.operand<Bits>()};
-      if (source.below(4) == 0) r.m = r.n ^ static_cast<Bits>(source.below(3)) ^ (source.below(2) ? softfloat::sign_bit<Bits>() : 0);
+      if (source.below(4) == 0)
+        r.m = r.n ^ static_cast<Bits>(source.below(3)) ^ (source.below(2) ? softfloat::sign_bit<Bits>() : 0);
       const uint32_t fpscr = random_fpscr(source);
       set(0, r.d);
       set(1, r.n);
@@ -62,9 +73,12 @@ class VfpArithmetic : public ::testing::Test {
       code_.run();
       Environment env = Environment::from_fpscr(fpscr);
       const Bits expected = reference(r, env);
-      ASSERT_EQ(get(0), expected) << name << std::hex << " d " << r.d << " n " << r.n << " m " << r.m << " fpscr " << fpscr << "\n" << code_.ir();
+      ASSERT_EQ(get(0), expected) << name << std::hex << " d " << r.d << " n " << r.n << " m " << r.m << " fpscr "
+                                  << fpscr << "\n"
+                                  << code_.ir();
       ASSERT_EQ(arm::read_fpscr(code_.cpu), fpscr | env.flags)
-          << name << std::hex << " d " << r.d << " n " << r.n << " m " << r.m << " fpscr " << fpscr << "\n" << code_.ir();
+          << name << std::hex << " d " << r.d << " n " << r.n << " m " << r.m << " fpscr " << fpscr << "\n"
+          << code_.ir();
     }
   }
 
@@ -127,16 +141,24 @@ TYPED_TEST(VfpArithmetic, Compare) {
   using B = TypeParam;
   OperandSource source(3);
   const uint32_t precision = this->kIsDouble ? kDouble : 0;
-  struct Form { uint32_t encoding; bool signal, zero; };
-  for (const Form form : {Form{0xeeb40a42, false, false}, Form{0xeeb40ac2, true, false}, Form{0xeeb50a40, false, true}, Form{0xeeb50ac0, true, true}}) {
+  struct Form {
+    uint32_t encoding;
+    bool signal, zero;
+  };
+  for (const Form form : {Form{0xeeb40a42, false, false}, Form{0xeeb40ac2, true, false}, Form{0xeeb50a40, false, true},
+                          Form{0xeeb50ac0, true, true}}) {
     for (int sequence = 0; sequence < 3; sequence++) {
       constexpr uint32_t kVmrsApsr = 0xeef1fa10, kNop = 0xe320f000;
-      if (sequence == 0) this->code_.translate({form.encoding | precision});
-      else if (sequence == 1) this->code_.translate({form.encoding | precision, kVmrsApsr});
-      else this->code_.translate({form.encoding | precision, kNop, 0xe2800001 /* ADD r0, r0, #1 */, kVmrsApsr});
+      if (sequence == 0)
+        this->code_.translate({form.encoding | precision});
+      else if (sequence == 1)
+        this->code_.translate({form.encoding | precision, kVmrsApsr});
+      else
+        this->code_.translate({form.encoding | precision, kNop, 0xe2800001 /* ADD r0, r0, #1 */, kVmrsApsr});
       for (int i = 0; i < kRounds / 4; i++) {
         const B d = source.operand<B>();
-        const B m = source.below(4) ? source.operand<B>() : d ^ (source.below(2) ? softfloat::sign_bit<B>() : 0) ^ source.below(2);
+        const B m = source.below(4) ? source.operand<B>()
+                                    : d ^ (source.below(2) ? softfloat::sign_bit<B>() : 0) ^ source.below(2);
         const uint32_t fpscr = random_fpscr(source), apsr = source.below(16) << 28;
         this->set(0, d);
         this->set(2, m);
@@ -146,7 +168,8 @@ TYPED_TEST(VfpArithmetic, Compare) {
         Environment env = Environment::from_fpscr(fpscr);
         const uint32_t nzcv = softfloat::compare(d, form.zero ? B{0} : m, form.signal, env) << 28;
         ASSERT_EQ(arm::read_fpscr(this->code_.cpu), (fpscr & 0x0fffffff) | env.flags | nzcv)
-            << std::hex << form.encoding << " " << d << " " << m << " " << fpscr << "\n" << this->code_.ir();
+            << std::hex << form.encoding << " " << d << " " << m << " " << fpscr << "\n"
+            << this->code_.ir();
         ASSERT_EQ(read_nzcv(this->code_.cpu), sequence ? nzcv : apsr) << this->code_.ir();
       }
     }
@@ -171,7 +194,8 @@ TYPED_TEST(VfpArithmetic, IntegerAndFixedPoint) {
         code.run();
         Environment env = Environment::from_fpscr(fpscr);
         const uint32_t expected = to_fixed(m, 32, 0, is_unsigned, truncate, env);
-        ASSERT_EQ(code.s(0), expected) << std::hex << m << " " << fpscr << " " << is_unsigned << truncate << "\n" << code.ir();
+        ASSERT_EQ(code.s(0), expected) << std::hex << m << " " << fpscr << " " << is_unsigned << truncate << "\n"
+                                       << code.ir();
         ASSERT_EQ(arm::read_fpscr(code.cpu), fpscr | env.flags) << std::hex << m << " " << fpscr << "\n" << code.ir();
       }
     }
@@ -189,10 +213,11 @@ TYPED_TEST(VfpArithmetic, IntegerAndFixedPoint) {
   }
   // Fixed point, in place.
   for (const unsigned size : {16u, 32u}) {
-    for (unsigned fraction = size == 32; fraction <= size; fraction++) {   // an immediate of 32 has no encoding
+    for (unsigned fraction = size == 32; fraction <= size; fraction++) {  // an immediate of 32 has no encoding
       const uint32_t immediate = size - fraction;
       for (const bool is_unsigned : {false, true}) {
-        const uint32_t fields = precision | (size == 32) << 7 | (immediate & 1) << 5 | immediate >> 1 | is_unsigned << 16;
+        const uint32_t fields =
+            precision | (size == 32) << 7 | (immediate & 1) << 5 | immediate >> 1 | is_unsigned << 16;
         code.translate({0xeebe0a40u | fields});
         for (int i = 0; i < kRounds / 50; i++) {
           const B d = source.operand<B>();
@@ -202,9 +227,12 @@ TYPED_TEST(VfpArithmetic, IntegerAndFixedPoint) {
           code.run();
           Environment env = Environment::from_fpscr(fpscr);
           const uint32_t low = to_fixed(d, size, fraction, is_unsigned, true, env);
-          const B expected = is_unsigned ? static_cast<B>(low) : static_cast<B>(static_cast<int64_t>(static_cast<int32_t>(low)));
-          ASSERT_EQ(this->get(0), expected) << std::hex << d << " " << fpscr << " " << size << " " << fraction << is_unsigned;
-          ASSERT_EQ(arm::read_fpscr(code.cpu), fpscr | env.flags) << std::hex << d << " " << fpscr << " " << size << " " << fraction;
+          const B expected =
+              is_unsigned ? static_cast<B>(low) : static_cast<B>(static_cast<int64_t>(static_cast<int32_t>(low)));
+          ASSERT_EQ(this->get(0), expected)
+              << std::hex << d << " " << fpscr << " " << size << " " << fraction << is_unsigned;
+          ASSERT_EQ(arm::read_fpscr(code.cpu), fpscr | env.flags)
+              << std::hex << d << " " << fpscr << " " << size << " " << fraction;
         }
         code.translate({0xeeba0a40u | fields});
         for (int i = 0; i < kRounds / 50; i++) {
@@ -214,8 +242,10 @@ TYPED_TEST(VfpArithmetic, IntegerAndFixedPoint) {
           arm::write_fpscr(code.cpu, fpscr);
           code.run();
           Environment env = Environment::from_fpscr(fpscr);
-          ASSERT_EQ(this->get(0), from_fixed<B>(static_cast<uint32_t>(d), size, fraction, is_unsigned, true, env)) << std::hex << d << " " << fpscr;
-          ASSERT_EQ(arm::read_fpscr(code.cpu), fpscr | env.flags) << std::hex << d << " " << fpscr << " " << size << " " << fraction;
+          ASSERT_EQ(this->get(0), from_fixed<B>(static_cast<uint32_t>(d), size, fraction, is_unsigned, true, env))
+              << std::hex << d << " " << fpscr;
+          ASSERT_EQ(arm::read_fpscr(code.cpu), fpscr | env.flags)
+              << std::hex << d << " " << fpscr << " " << size << " " << fraction;
         }
       }
     }
@@ -225,7 +255,7 @@ TYPED_TEST(VfpArithmetic, IntegerAndFixedPoint) {
 TEST(VfpConversion, Precision) {
   GuestCode code;
   OperandSource source(8);
-  code.translate({0xeeb70ac2});   // VCVT.F64.F32 d0, s4
+  code.translate({0xeeb70ac2});  // VCVT.F64.F32 d0, s4
   for (int i = 0; i < kRounds; i++) {
     const uint32_t m = source.single(), fpscr = random_fpscr(source);
     code.set_s(4, m);
@@ -235,10 +265,10 @@ TEST(VfpConversion, Precision) {
     ASSERT_EQ(code.d(0), softfloat::single_to_double(m, env)) << std::hex << m << " " << fpscr;
     ASSERT_EQ(arm::read_fpscr(code.cpu), fpscr | env.flags) << std::hex << m << " " << fpscr;
   }
-  code.translate({0xeeb70bc2});   // VCVT.F32.F64 s0, d2
+  code.translate({0xeeb70bc2});  // VCVT.F32.F64 s0, d2
   for (int i = 0; i < kRounds; i++) {
     uint64_t m = source.double_();
-    if (source.below(2)) {   // near a single-precision number, small ones too
+    if (source.below(2)) {  // near a single-precision number, small ones too
       Environment any;
       m = softfloat::single_to_double(source.single(), any) + (source.below(3) - 1) * (source.bits() >> 34);
     }
@@ -256,7 +286,7 @@ TEST(VfpConversion, HalfPrecision) {
   GuestCode code;
   OperandSource source(9);
   for (const bool top : {false, true}) {
-    code.translate({0xeeb20a42u | top << 7});   // VCVT(B,T).F32.F16 s0, s4
+    code.translate({0xeeb20a42u | top << 7});  // VCVT(B,T).F32.F16 s0, s4
     for (int i = 0; i < kRounds; i++) {
       const uint16_t h = source.half();
       const uint32_t other = source.half(), fpscr = random_fpscr(source);
@@ -268,7 +298,7 @@ TEST(VfpConversion, HalfPrecision) {
       ASSERT_EQ(code.s(0), softfloat::half_to_single(h, env)) << std::hex << h << " " << fpscr;
       ASSERT_EQ(arm::read_fpscr(code.cpu), fpscr | env.flags) << std::hex << h << " " << fpscr;
     }
-    code.translate({0xeeb30a42u | top << 7});   // VCVT(B,T).F16.F32 s0, s4
+    code.translate({0xeeb30a42u | top << 7});  // VCVT(B,T).F16.F32 s0, s4
     for (int i = 0; i < kRounds; i++) {
       uint32_t m = source.single();
       if (source.below(2)) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Translates a few guest instructions and runs them, without an engine or an MMU: guest memory is a window over a buffer.
+// Translates a few guest instructions and runs them, without an engine or an MMU: guest memory is a window over a
+// buffer.
 #pragma once
 
 #include <xbyak/xbyak.h>
@@ -17,7 +18,7 @@
 
 namespace crosswalk::testing {
 
-inline constexpr uint32_t kMemoryBytes = 0x10000;   // guest VA 0 up to here
+inline constexpr uint32_t kMemoryBytes = 0x10000;  // guest VA 0 up to here
 inline constexpr uint32_t kCodeVa = 0x8000;
 
 class GuestCode {
@@ -28,7 +29,7 @@ class GuestCode {
     config_.thunks = &thunks_;
     thunks_end_ = gen_.getSize();
     cpu = {};
-    cpu.midr = 0x412fc0f1;   // Cortex-A15
+    cpu.midr = 0x412fc0f1;  // Cortex-A15
     cpu.mode = static_cast<uint8_t>(Mode::Supervisor);
     cpu.cp15.cpacr = 0xf00000;
     cpu.fpexc = arm::kFpexcEn;
@@ -77,8 +78,16 @@ class GuestCode {
   std::string ir() const { return ir::print(block_); }
   const ir::Block& block() const { return block_; }
 
-  uint32_t s(uint32_t n) const { uint32_t v; std::memcpy(&v, cpu.vreg + 4 * n, 4); return v; }
-  uint64_t d(uint32_t n) const { uint64_t v; std::memcpy(&v, cpu.vreg + 8 * n, 8); return v; }
+  uint32_t s(uint32_t n) const {
+    uint32_t v;
+    std::memcpy(&v, cpu.vreg + 4 * n, 4);
+    return v;
+  }
+  uint64_t d(uint32_t n) const {
+    uint64_t v;
+    std::memcpy(&v, cpu.vreg + 8 * n, 8);
+    return v;
+  }
   void set_s(uint32_t n, uint32_t v) { std::memcpy(cpu.vreg + 4 * n, &v, 4); }
   void set_d(uint32_t n, uint64_t v) { std::memcpy(cpu.vreg + 8 * n, &v, 8); }
 

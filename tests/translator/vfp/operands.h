@@ -20,21 +20,21 @@ class OperandSource {
     const uint64_t sign = bits() & 1, bias = max_exponent >> 1;
     uint64_t exponent = bits() & max_exponent, fraction = bits() & fraction_mask;
     switch (below(20)) {
-      case 0: exponent = fraction = 0; break;                                     // zero
-      case 1: exponent = 0; break;                                                // subnormal
-      case 2: exponent = 0, fraction = 1; break;                                  // the least
-      case 3: exponent = 0, fraction = fraction_mask; break;                      // the greatest subnormal
-      case 4: exponent = 1, fraction &= below(2) ? 0 : 3; break;                  // around the least normal
-      case 5: exponent = max_exponent - 1, fraction = fraction_mask; break;       // the greatest finite
-      case 6: exponent = max_exponent, fraction = 0; break;                       // infinity
-      case 7: exponent = max_exponent, fraction |= uint64_t{1} << (f - 1); break; // quiet NaN
-      case 8:                                                                     // signalling NaN
+      case 0: exponent = fraction = 0; break;                                      // zero
+      case 1: exponent = 0; break;                                                 // subnormal
+      case 2: exponent = 0, fraction = 1; break;                                   // the least
+      case 3: exponent = 0, fraction = fraction_mask; break;                       // the greatest subnormal
+      case 4: exponent = 1, fraction &= below(2) ? 0 : 3; break;                   // around the least normal
+      case 5: exponent = max_exponent - 1, fraction = fraction_mask; break;        // the greatest finite
+      case 6: exponent = max_exponent, fraction = 0; break;                        // infinity
+      case 7: exponent = max_exponent, fraction |= uint64_t{1} << (f - 1); break;  // quiet NaN
+      case 8:                                                                      // signalling NaN
         exponent = max_exponent;
         fraction = (fraction & (fraction_mask >> 1)) | 1;
         break;
-      case 9: exponent = bias, fraction = 0; break;                               // one
-      case 10: exponent = bias + below(34); break;                                // integers and halves, around 2^31 and 2^32
-      case 11: {                                                                  // n + 1/2
+      case 9: exponent = bias, fraction = 0; break;  // one
+      case 10: exponent = bias + below(34); break;   // integers and halves, around 2^31 and 2^32
+      case 11: {                                     // n + 1/2
         const uint64_t n = below(static_cast<uint32_t>(f) - 1);
         exponent = bias + n;
         fraction = (fraction >> (f - n) << (f - n) | uint64_t{1} << (f - n - 1)) & fraction_mask;
@@ -42,10 +42,10 @@ class OperandSource {
         break;
       }
       case 12: exponent = bias + 30 + below(3), fraction = below(2) ? fraction_mask : 0; break;
-      case 13: fraction = 0; break;                                               // a power of two
-      case 14: exponent = bias / 2 + below(4); break;                             // products near underflow
+      case 13: fraction = 0; break;                    // a power of two
+      case 14: exponent = bias / 2 + below(4); break;  // products near underflow
       case 15: exponent = bias + below(3) - 1, fraction = fraction_mask - below(4); break;
-      case 16: exponent = below(static_cast<uint32_t>(f)) + 1; break;             // small normals
+      case 16: exponent = below(static_cast<uint32_t>(f)) + 1; break;  // small normals
       case 17: exponent = bias - below(40); break;
       default: break;
     }
@@ -57,9 +57,12 @@ class OperandSource {
   uint64_t double_() { return value(11, 52); }
   template <class Bits>
   Bits operand() {
-    if constexpr (sizeof(Bits) == 2) return half();
-    else if constexpr (sizeof(Bits) == 4) return single();
-    else return double_();
+    if constexpr (sizeof(Bits) == 2)
+      return half();
+    else if constexpr (sizeof(Bits) == 4)
+      return single();
+    else
+      return double_();
   }
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Softfloat against the host's SSE where both architectures agree, and against the rules of the Arm pseudocode where they
-// do not: NaN propagation, tininess before rounding, flush-to-zero, default NaN, alternative half precision.
+// Softfloat against the host's SSE where both architectures agree, and against the rules of the Arm pseudocode where
+// they do not: NaN propagation, tininess before rounding, flush-to-zero, default NaN, alternative half precision.
 #include "translator/softfloat/softfloat.h"
 
 #include <gtest/gtest.h>
@@ -20,11 +20,22 @@ using testing::OperandSource;
 
 constexpr int kRounds = 400000;
 
-template <class Bits> constexpr int kF = sizeof(Bits) == 2 ? 10 : sizeof(Bits) == 4 ? 23 : 52;
-template <class Bits> constexpr Bits kInfinity = static_cast<Bits>(((uint64_t{1} << (sizeof(Bits) * 8 - 1)) - (uint64_t{1} << kF<Bits>)));
-template <class Bits> constexpr Bits kMinNormal = static_cast<Bits>(Bits{1} << kF<Bits>);
-template <class Bits> bool is_nan(Bits v) { return abs(v) > kInfinity<Bits>; }
-template <class Bits> bool is_signalling(Bits v) { return is_nan(v) && !(v >> (kF<Bits> - 1) & 1); }
+template <class Bits>
+constexpr int kF = sizeof(Bits) == 2   ? 10
+                   : sizeof(Bits) == 4 ? 23
+                                       : 52;
+template <class Bits>
+constexpr Bits kInfinity = static_cast<Bits>(((uint64_t{1} << (sizeof(Bits) * 8 - 1)) - (uint64_t{1} << kF<Bits>)));
+template <class Bits>
+constexpr Bits kMinNormal = static_cast<Bits>(Bits{1} << kF<Bits>);
+template <class Bits>
+bool is_nan(Bits v) {
+  return abs(v) > kInfinity<Bits>;
+}
+template <class Bits>
+bool is_signalling(Bits v) {
+  return is_nan(v) && !(v >> (kF<Bits> - 1) & 1);
+}
 
 float as_float(uint32_t v) { return std::bit_cast<float>(v); }
 double as_float(uint64_t v) { return std::bit_cast<double>(v); }
@@ -46,13 +57,32 @@ uint32_t host_flags(uint32_t fpscr, F f) {
 template <class Bits>
 struct Host {
   using Float = decltype(as_float(Bits{}));
-  static Bits add(Bits a, Bits b) { volatile Float x = as_float(a), y = as_float(b); volatile Float r = x + y; return as_bits(Float(r)); }
-  static Bits sub(Bits a, Bits b) { volatile Float x = as_float(a), y = as_float(b); volatile Float r = x - y; return as_bits(Float(r)); }
-  static Bits mul(Bits a, Bits b) { volatile Float x = as_float(a), y = as_float(b); volatile Float r = x * y; return as_bits(Float(r)); }
-  static Bits div(Bits a, Bits b) { volatile Float x = as_float(a), y = as_float(b); volatile Float r = x / y; return as_bits(Float(r)); }
+  static Bits add(Bits a, Bits b) {
+    volatile Float x = as_float(a), y = as_float(b);
+    volatile Float r = x + y;
+    return as_bits(Float(r));
+  }
+  static Bits sub(Bits a, Bits b) {
+    volatile Float x = as_float(a), y = as_float(b);
+    volatile Float r = x - y;
+    return as_bits(Float(r));
+  }
+  static Bits mul(Bits a, Bits b) {
+    volatile Float x = as_float(a), y = as_float(b);
+    volatile Float r = x * y;
+    return as_bits(Float(r));
+  }
+  static Bits div(Bits a, Bits b) {
+    volatile Float x = as_float(a), y = as_float(b);
+    volatile Float r = x / y;
+    return as_bits(Float(r));
+  }
 };
 
-uint32_t host_sqrt(uint32_t a) { return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_castps_si128(_mm_sqrt_ss(_mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(a))))))); }
+uint32_t host_sqrt(uint32_t a) {
+  return static_cast<uint32_t>(
+      _mm_cvtsi128_si32(_mm_castps_si128(_mm_sqrt_ss(_mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(a)))))));
+}
 uint64_t host_sqrt(uint64_t a) {
   const __m128d x = _mm_castsi128_pd(_mm_cvtsi64_si128(static_cast<long long>(a)));
   return static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_castpd_si128(_mm_sqrt_sd(x, x))));
@@ -83,17 +113,17 @@ class ArithmeticTest : public ::testing::Test {
       Bits expected = 0;
       const uint32_t flags = host_flags(fpscr, [&] { expected = host(a, b, c); });
       const Bits actual = soft(a, b, c, env);
-      const std::string what = std::string(name) + " " + std::to_string(a) + " " + std::to_string(b) + " " + std::to_string(c) +
-                               " fpscr " + std::to_string(fpscr);
+      const std::string what = std::string(name) + " " + std::to_string(a) + " " + std::to_string(b) + " " +
+                               std::to_string(c) + " fpscr " + std::to_string(fpscr);
       if (is_nan(expected)) {
         ASSERT_TRUE(is_nan(actual)) << what;
       } else {
         ASSERT_EQ(expected, actual) << what;
       }
       const uint32_t ignored = abs(actual) == kMinNormal<Bits> ? uint32_t{kUnderflow} : 0;
-      if (is_nan(a) + is_nan(b) + is_nan(c) && name == std::string("fma")) continue;   // 0 * infinity + NaN: by rule
+      if (is_nan(a) + is_nan(b) + is_nan(c) && name == std::string("fma")) continue;  // 0 * infinity + NaN: by rule
       ASSERT_EQ(flags & ~ignored, env.flags & ~ignored) << what;
-      ASSERT_EQ(flags & ~env.flags, 0u) << what;   // never less than x86
+      ASSERT_EQ(flags & ~env.flags, 0u) << what;  // never less than x86
     }
   }
 };
@@ -102,17 +132,24 @@ TYPED_TEST_SUITE(ArithmeticTest, BothFormats);
 
 TYPED_TEST(ArithmeticTest, AgreesWithSse) {
   using B = TypeParam;
-  this->compare_with_host("add", [](B a, B b, B, auto& e) { return add(a, b, e); }, [](B a, B b, B) { return Host<B>::add(a, b); });
-  this->compare_with_host("sub", [](B a, B b, B, auto& e) { return sub(a, b, e); }, [](B a, B b, B) { return Host<B>::sub(a, b); });
-  this->compare_with_host("mul", [](B a, B b, B, auto& e) { return mul(a, b, e); }, [](B a, B b, B) { return Host<B>::mul(a, b); });
-  this->compare_with_host("div", [](B a, B b, B, auto& e) { return div(a, b, e); }, [](B a, B b, B) { return Host<B>::div(a, b); });
-  this->compare_with_host("sqrt", [](B a, B, B, auto& e) { return sqrt(a, e); }, [](B a, B, B) { return host_sqrt(a); });
+  this->compare_with_host(
+      "add", [](B a, B b, B, auto& e) { return add(a, b, e); }, [](B a, B b, B) { return Host<B>::add(a, b); });
+  this->compare_with_host(
+      "sub", [](B a, B b, B, auto& e) { return sub(a, b, e); }, [](B a, B b, B) { return Host<B>::sub(a, b); });
+  this->compare_with_host(
+      "mul", [](B a, B b, B, auto& e) { return mul(a, b, e); }, [](B a, B b, B) { return Host<B>::mul(a, b); });
+  this->compare_with_host(
+      "div", [](B a, B b, B, auto& e) { return div(a, b, e); }, [](B a, B b, B) { return Host<B>::div(a, b); });
+  this->compare_with_host(
+      "sqrt", [](B a, B, B, auto& e) { return sqrt(a, e); }, [](B a, B, B) { return host_sqrt(a); });
 }
 
 TYPED_TEST(ArithmeticTest, MulAddAgreesWithFma) {
   if (!__builtin_cpu_supports("fma")) GTEST_SKIP() << "this host has no FMA";
   using B = TypeParam;
-  this->compare_with_host("fma", [](B a, B b, B c, auto& e) { return mul_add(c, a, b, e); }, [](B a, B b, B c) { return host_fma(c, a, b); });
+  this->compare_with_host(
+      "fma", [](B a, B b, B c, auto& e) { return mul_add(c, a, b, e); },
+      [](B a, B b, B c) { return host_fma(c, a, b); });
 }
 
 // Close operands, where cancellation and exact halves happen.
@@ -130,13 +167,16 @@ TYPED_TEST(ArithmeticTest, MulAddCancels) {
     B expected = 0;
     const uint32_t flags = host_flags(fpscr, [&] { expected = host_fma(c, a, b); });
     const B actual = mul_add(c, a, b, env);
-    if (!is_nan(expected)) { ASSERT_EQ(expected, actual) << std::hex << a << " " << b << " " << c; }
+    if (!is_nan(expected)) {
+      ASSERT_EQ(expected, actual) << std::hex << a << " " << b << " " << c;
+    }
     const uint32_t ignored = abs(actual) == kMinNormal<B> ? uint32_t{kUnderflow} : 0;
     ASSERT_EQ(flags & ~ignored, env.flags & ~ignored) << std::hex << a << " " << b << " " << c;
   }
 }
 
-// FPProcessNaNs: the first signalling operand, else the first quiet one, made quiet; Invalid Operation for signalling ones.
+// FPProcessNaNs: the first signalling operand, else the first quiet one, made quiet; Invalid Operation for signalling
+// ones.
 TYPED_TEST(ArithmeticTest, PropagatesNaNs) {
   using B = TypeParam;
   const B quiet_bit = B{1} << (kF<B> - 1);
@@ -150,27 +190,40 @@ TYPED_TEST(ArithmeticTest, PropagatesNaNs) {
       const B result = operation(env);
       B chosen = 0;
       for (B v : operands)
-        if (is_signalling(v)) { chosen = v; break; }
+        if (is_signalling(v)) {
+          chosen = v;
+          break;
+        }
       const bool signalling = chosen != 0;
       for (B v : operands)
         if (!chosen && is_nan(v)) chosen = v;
       if (!chosen) {
-        if (is_nan(result)) { ASSERT_EQ(result, default_nan<B>()) << name; }
+        if (is_nan(result)) {
+          ASSERT_EQ(result, default_nan<B>()) << name;
+        }
         return;
       }
       ASSERT_EQ(result, dn ? default_nan<B>() : static_cast<B>(chosen | quiet_bit)) << name;
       ASSERT_EQ((env.flags & kInvalidOp) != 0, signalling) << name;
     };
-    expect({a, b}, [&](auto& e) { return add(a, b, e); }, "add");
-    expect({a, b}, [&](auto& e) { return sub(a, b, e); }, "sub");
-    expect({a, b}, [&](auto& e) { return mul(a, b, e); }, "mul");
-    expect({a, b}, [&](auto& e) { return div(a, b, e); }, "div");
-    expect({a, b}, [&](auto& e) { return max(a, b, e); }, "max");
-    expect({a, b}, [&](auto& e) { return min(a, b, e); }, "min");
-    expect({a}, [&](auto& e) { return sqrt(a, e); }, "sqrt");
+    expect(
+        {a, b}, [&](auto& e) { return add(a, b, e); }, "add");
+    expect(
+        {a, b}, [&](auto& e) { return sub(a, b, e); }, "sub");
+    expect(
+        {a, b}, [&](auto& e) { return mul(a, b, e); }, "mul");
+    expect(
+        {a, b}, [&](auto& e) { return div(a, b, e); }, "div");
+    expect(
+        {a, b}, [&](auto& e) { return max(a, b, e); }, "max");
+    expect(
+        {a, b}, [&](auto& e) { return min(a, b, e); }, "min");
+    expect(
+        {a}, [&](auto& e) { return sqrt(a, e); }, "sqrt");
     const bool zero_times_infinity = (abs(a) == 0 && abs(b) == kInfinity<B>) || (abs(a) == kInfinity<B> && abs(b) == 0);
     if (!(zero_times_infinity && is_nan(c) && !is_signalling(c)))
-      expect({c, a, b}, [&](auto& e) { return mul_add(c, a, b, e); }, "mul_add");
+      expect(
+          {c, a, b}, [&](auto& e) { return mul_add(c, a, b, e); }, "mul_add");
   }
 }
 
@@ -189,7 +242,7 @@ TYPED_TEST(ArithmeticTest, FlushesToZero) {
   using B = TypeParam;
   Environment fz;
   fz.flush_to_zero = true;
-  const B one = kInfinity<B> / 2 & ~((B{1} << kF<B>) - 1);   // exponent = bias
+  const B one = kInfinity<B> / 2 & ~((B{1} << kF<B>)-1);  // exponent = bias
   const B half = one - kMinNormal<B>, min = kMinNormal<B>, denormal = min - 1;
   ASSERT_EQ(as_float(one), 1.0);
 
@@ -203,10 +256,10 @@ TYPED_TEST(ArithmeticTest, FlushesToZero) {
   EXPECT_EQ(div(one, denormal, env), kInfinity<B>);
   EXPECT_EQ(env.flags, kInputDenormal | kDivideByZero);
   env = fz;
-  EXPECT_EQ(mul(min, half, env), B{0});   // exact, yet Underflow
+  EXPECT_EQ(mul(min, half, env), B{0});  // exact, yet Underflow
   EXPECT_EQ(env.flags, kUnderflow);
   env = fz;
-  EXPECT_EQ(mul(neg(min), one - 1, env), sign_bit<B>());   // tiny before rounding: rounding would give the least normal
+  EXPECT_EQ(mul(neg(min), one - 1, env), sign_bit<B>());  // tiny before rounding: rounding would give the least normal
   EXPECT_EQ(env.flags, kUnderflow);
   env = fz;
   EXPECT_EQ(sub(B(min + 1), min, env), B{0});
@@ -249,7 +302,9 @@ TYPED_TEST(ArithmeticTest, CompareAgreesWithSse) {
       ASSERT_EQ(as_float(high), std::max(x, y));
       ASSERT_EQ(as_float(low), std::min(x, y));
       ASSERT_EQ(high ^ low, a ^ b);
-      if (abs(a) == 0 && abs(b) == 0 && a != b) { ASSERT_EQ(high, B{0}); }
+      if (abs(a) == 0 && abs(b) == 0 && a != b) {
+        ASSERT_EQ(high, B{0});
+      }
     }
   }
 }
@@ -273,13 +328,15 @@ TYPED_TEST(ArithmeticTest, FixedPointConversions) {
     if (is_nan(a)) {
       expected = 0, flags = kInvalidOp;
     } else {
-      const long double rounded = rounding == Rounding::Nearest        ? std::nearbyint(value)
-                                  : rounding == Rounding::PlusInfinity ? std::ceil(value)
+      const long double rounded = rounding == Rounding::Nearest         ? std::nearbyint(value)
+                                  : rounding == Rounding::PlusInfinity  ? std::ceil(value)
                                   : rounding == Rounding::MinusInfinity ? std::floor(value)
                                                                         : std::trunc(value);
       const long double saturated = std::min(std::max(rounded, low), high);
-      if (saturated != rounded) flags = kInvalidOp;
-      else if (rounded != value) flags = kInexact;
+      if (saturated != rounded)
+        flags = kInvalidOp;
+      else if (rounded != value)
+        flags = kInexact;
       expected = static_cast<uint32_t>(static_cast<int64_t>(saturated));
     }
     ASSERT_EQ(actual, expected) << std::hex << a << " " << size << " " << fraction_bits;
@@ -309,7 +366,7 @@ TEST(ConversionTest, BetweenSingleAndDouble) {
     const uint32_t fpscr = source.below(4) << 22;
     const uint32_t s = source.single();
     uint64_t d = source.below(2) ? source.double_() : 0;
-    if (d == 0) {   // a double around the range of singles
+    if (d == 0) {  // a double around the range of singles
       d = as_bits(static_cast<double>(as_float(source.single()))) + (source.below(3) - 1) * (source.bits() >> 34);
     }
     Environment env = Environment::from_fpscr(fpscr);
@@ -334,13 +391,18 @@ TEST(ConversionTest, BetweenSingleAndDouble) {
 
     Environment dn;
     dn.default_nan = true;
-    if (is_nan(s)) { ASSERT_EQ(single_to_double(s, dn), default_nan<uint64_t>()); }
-    if (is_nan(d)) { ASSERT_EQ(double_to_single(d, dn), default_nan<uint32_t>()); }
+    if (is_nan(s)) {
+      ASSERT_EQ(single_to_double(s, dn), default_nan<uint64_t>());
+    }
+    if (is_nan(d)) {
+      ASSERT_EQ(double_to_single(d, dn), default_nan<uint32_t>());
+    }
   }
 }
 
 [[gnu::target("f16c")]] uint16_t host_to_half(uint32_t v) {
-  return static_cast<uint16_t>(_mm_extract_epi16(_mm_cvtps_ph(_mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(v))), 4), 0));
+  return static_cast<uint16_t>(
+      _mm_extract_epi16(_mm_cvtps_ph(_mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(v))), 4), 0));
 }
 [[gnu::target("f16c")]] uint32_t host_from_half(uint16_t v) {
   return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_castps_si128(_mm_cvtph_ps(_mm_cvtsi32_si128(v)))));
@@ -351,7 +413,10 @@ TEST(ConversionTest, HalfAgreesWithF16c) {
   for (uint32_t h = 0; h < 0x10000; h++) {
     Environment env;
     uint32_t expected = 0;
-    const uint32_t flags = host_flags(0, [&] { expected = host_from_half(static_cast<uint16_t>(h)); asm volatile("" : "+r"(expected)); });
+    const uint32_t flags = host_flags(0, [&] {
+      expected = host_from_half(static_cast<uint16_t>(h));
+      asm volatile("" : "+r"(expected));
+    });
     ASSERT_EQ(half_to_single(static_cast<uint16_t>(h), env), expected) << h;
     ASSERT_EQ(env.flags, flags) << h;
   }
@@ -365,7 +430,10 @@ TEST(ConversionTest, HalfAgreesWithF16c) {
     const uint32_t fpscr = source.below(4) << 22;
     Environment env = Environment::from_fpscr(fpscr);
     uint16_t expected = 0;
-    const uint32_t flags = host_flags(fpscr, [&] { expected = host_to_half(s); asm volatile("" : "+r"(expected)); });
+    const uint32_t flags = host_flags(fpscr, [&] {
+      expected = host_to_half(s);
+      asm volatile("" : "+r"(expected));
+    });
     const uint16_t actual = single_to_half(s, env);
     ASSERT_EQ(actual, expected) << std::hex << s;
     const uint32_t ignored = (actual & 0x7fff) == 0x400 ? uint32_t{kUnderflow} : 0;
@@ -383,7 +451,7 @@ TEST(ConversionTest, AlternativeHalf) {
   EXPECT_EQ(single_to_half(as_bits(-131008.0f), env), 0xffff);
   EXPECT_EQ(env.flags, 0u);
   EXPECT_EQ(single_to_half(as_bits(131072.0f), env), 0x7fff);
-  EXPECT_EQ(env.flags, kInvalidOp);   // not Overflow, not Inexact
+  EXPECT_EQ(env.flags, kInvalidOp);  // not Overflow, not Inexact
   env = ahp;
   EXPECT_EQ(single_to_half(0xff800000, env), 0xffff);
   EXPECT_EQ(env.flags, kInvalidOp);
@@ -391,7 +459,7 @@ TEST(ConversionTest, AlternativeHalf) {
   EXPECT_EQ(single_to_half(0xffc00001, env), 0x8000);
   EXPECT_EQ(env.flags, kInvalidOp);
   env = ahp;
-  env.flush_to_zero = true;   // inputs are flushed, half-precision results are not
+  env.flush_to_zero = true;  // inputs are flushed, half-precision results are not
   EXPECT_EQ(single_to_half(0x80000001, env), 0x8000);
   EXPECT_EQ(env.flags, kInputDenormal);
   env = {};

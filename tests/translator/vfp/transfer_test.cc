@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What random single instructions do not show: alignment faults, sequences, system registers, encodings that are UNDEFINED.
+// What random single instructions do not show: alignment faults, sequences, system registers, encodings that are
+// UNDEFINED.
 #include <gtest/gtest.h>
 
 #include "tests/translator/vfp/guest_code.h"
@@ -13,9 +14,12 @@ using testing::GuestCode;
 // Word alignment is required whatever SCTLR.A says (A3.2.1): anything else goes to the path that raises the fault.
 TEST(VfpMemory, MisalignedAccesses) {
   GuestCode code;
-  const struct { uint32_t word; const char* name; } kForms[] = {
-      {0xed900a00, "VLDR s0, [r0]"}, {0xed900b00, "VLDR d0, [r0]"},   {0xed800a00, "VSTR s0, [r0]"},
-      {0xed800b00, "VSTR d0, [r0]"}, {0xec900b04, "VLDM r0, {d0-d1}"}, {0xec800b04, "VSTM r0, {d0-d1}"},
+  const struct {
+    uint32_t word;
+    const char* name;
+  } kForms[] = {
+      {0xed900a00, "VLDR s0, [r0]"},    {0xed900b00, "VLDR d0, [r0]"},    {0xed800a00, "VSTR s0, [r0]"},
+      {0xed800b00, "VSTR d0, [r0]"},    {0xec900b04, "VLDM r0, {d0-d1}"}, {0xec800b04, "VSTM r0, {d0-d1}"},
       {0xec900a02, "VLDM r0, {s0-s1}"}, {0xecb10a01, "VLDM r1!, {s0}"},
   };
   for (const auto& form : kForms) {
@@ -28,7 +32,7 @@ TEST(VfpMemory, MisalignedAccesses) {
         code.run();
         EXPECT_EQ(code.slow_access_seen(), offset != 0) << form.name << " + " << offset;
         if (offset != 0) {
-          EXPECT_EQ(code.cpu.r[1], 0x2000 + offset) << form.name;   // no writeback
+          EXPECT_EQ(code.cpu.r[1], 0x2000 + offset) << form.name;  // no writeback
         }
       }
     }
@@ -38,7 +42,7 @@ TEST(VfpMemory, MisalignedAccesses) {
 // FSTMX and FLDMX: an odd count, which moves the base by an extra word.
 TEST(VfpMemory, UnknownPrecisionMultiples) {
   GuestCode code;
-  code.translate({0xeca00b05, 0xed310b05});   // FSTMIAX r0!, {d0-d1}; FLDMDBX r1!, {d0-d1}
+  code.translate({0xeca00b05, 0xed310b05});  // FSTMIAX r0!, {d0-d1}; FLDMDBX r1!, {d0-d1}
   code.cpu.r[0] = 0x1000;
   code.cpu.r[1] = 0x3014;
   code.set_d(0, 0x1122334455667788);
@@ -60,7 +64,8 @@ TEST(VfpMemory, BigEndianDoubleword) {
   GuestCode code;
   frontend::CodeFlags flags;
   flags.big_endian = true;
-  code.translate({0xed901b00, 0xed801b02, 0xed900a00}, false, flags);   // VLDR d1, [r0]; VSTR d1, [r0, #8]; VLDR s0, [r0]
+  code.translate({0xed901b00, 0xed801b02, 0xed900a00}, false,
+                 flags);  // VLDR d1, [r0]; VSTR d1, [r0, #8]; VLDR s0, [r0]
   code.cpu.r[0] = 0x1000;
   const uint8_t bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8};
   std::memcpy(code.memory() + 0x1000, bytes, 8);
@@ -80,12 +85,12 @@ TEST(VfpSequence, OverlappingRegisters) {
   code.cpu.r[0] = 0x40100000;
   arm::write_fpscr(code.cpu, 0);
   code.run();
-  const uint64_t sum = 0x4004000000000000;   // 1 + 1.5000000000000002 to nearest even
+  const uint64_t sum = 0x4004000000000000;  // 1 + 1.5000000000000002 to nearest even
   const uint64_t d0 = (sum & 0xffffffff) | uint64_t{0x40100000} << 32;
   EXPECT_EQ(code.d(0), d0);
   EXPECT_EQ(code.d(3), d0 + (uint64_t{1} << 52));
   EXPECT_EQ(code.cpu.r[1], static_cast<uint32_t>(d0));
-  EXPECT_EQ(code.d(1), 0x3ff0000000000000u);   // its low word was 0 already
+  EXPECT_EQ(code.d(1), 0x3ff0000000000000u);  // its low word was 0 already
   EXPECT_EQ(code.d(4), 0x4000000000000000u);
 }
 
@@ -94,9 +99,9 @@ TEST(VfpSequence, RoundingModeChangesWithinBlock) {
   GuestCode code;
   // VADD.F32 s0, s2, s3; VMSR FPSCR, r0; VADD.F32 s1, s2, s3; VMRS r1, FPSCR
   code.translate({0xee310a21, 0xeee10a10, 0xee710a21, 0xeef11a10});
-  code.set_s(2, 0x3f800000);   // 1
-  code.set_s(3, 0x33000000);   // 2^-25
-  code.cpu.r[0] = 1u << 22;    // towards plus infinity, no flags
+  code.set_s(2, 0x3f800000);  // 1
+  code.set_s(3, 0x33000000);  // 2^-25
+  code.cpu.r[0] = 1u << 22;   // towards plus infinity, no flags
   arm::write_fpscr(code.cpu, 0);
   code.run();
   EXPECT_EQ(code.s(0), 0x3f800000u);
@@ -107,8 +112,8 @@ TEST(VfpSequence, RoundingModeChangesWithinBlock) {
 // Clearing the cumulative flags clears those that helpers have set, too.
 TEST(VfpSequence, FlagsOfSlowPathsAreCleared) {
   GuestCode code;
-  code.translate({0xee310a21, 0xeef12a10, 0xeee10a10, 0xeef11a10});   // VADD; VMRS r2; VMSR r0; VMRS r1
-  code.set_s(2, 0x7f800001);   // signalling NaN
+  code.translate({0xee310a21, 0xeef12a10, 0xeee10a10, 0xeef11a10});  // VADD; VMRS r2; VMSR r0; VMRS r1
+  code.set_s(2, 0x7f800001);                                         // signalling NaN
   code.set_s(3, 0x00000001);
   code.cpu.r[0] = 0;
   arm::write_fpscr(code.cpu, arm::kFpscrFz);
@@ -121,7 +126,7 @@ TEST(VfpSequence, FlagsOfSlowPathsAreCleared) {
 // A comparison that may not have happened is not taken for the last one.
 TEST(VfpSequence, ConditionalCompare) {
   GuestCode code;
-  code.translate({0x0eb40a41, 0xeef1fa10});   // VCMPEQ.F32 s0, s2; VMRS APSR_nzcv, FPSCR
+  code.translate({0x0eb40a41, 0xeef1fa10});  // VCMPEQ.F32 s0, s2; VMRS APSR_nzcv, FPSCR
   code.set_s(0, 0x3f800000);
   code.set_s(2, 0x40000000);
   for (const bool equal : {false, true}) {
@@ -135,18 +140,18 @@ TEST(VfpSequence, ConditionalCompare) {
 TEST(VfpDecoder, UndefinedEncodings) {
   GuestCode code;
   for (const uint32_t word : {
-           0xee800a40u,   // VDIV with bit 6
-           0xeeb60a40u,   // opc2 = 0110
-           0xeeb90a40u,   // opc2 = 1001
-           0xeeb20b40u,   // half and double precision: ARMv8
-           0xee200b50u,   // core register to scalar, opc1:opc2 = 0x10
-           0xee900b10u,   // scalar to core register, U:opc1:opc2 = 10x00
-           0xee900b50u,   // and x0x10
-           0xeec00b30u,   // VDUP, B and E
-           0xeea10b30u,   // VDUP of a quadword, odd Vd
-           0xec000b10u,   // 64-bit transfers without bit 22
-           0xedb00a00u,   // P = U = W = 1
-           0xec300a01u,   // P = U = 0, W = 1
+           0xee800a40u,  // VDIV with bit 6
+           0xeeb60a40u,  // opc2 = 0110
+           0xeeb90a40u,  // opc2 = 1001
+           0xeeb20b40u,  // half and double precision: ARMv8
+           0xee200b50u,  // core register to scalar, opc1:opc2 = 0x10
+           0xee900b10u,  // scalar to core register, U:opc1:opc2 = 10x00
+           0xee900b50u,  // and x0x10
+           0xeec00b30u,  // VDUP, B and E
+           0xeea10b30u,  // VDUP of a quadword, odd Vd
+           0xec000b10u,  // 64-bit transfers without bit 22
+           0xedb00a00u,  // P = U = W = 1
+           0xec300a01u,  // P = U = 0, W = 1
        }) {
     for (const bool thumb : {false, true}) {
       code.translate({word}, thumb);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Every row of vfp.inc, with random fields and state, one instruction at a time, against Unicorn: registers, FPSCR, NZCV and
-// memory. What is left out is named in excluded().
+// Every row of vfp.inc, with random fields and state, one instruction at a time, against Unicorn: registers, FPSCR,
+// NZCV and memory. What is left out is named in excluded().
 #include <gtest/gtest.h>
 #include <unicorn/unicorn.h>
 
@@ -78,7 +78,8 @@ const char* excluded(const Fields& f) {
   const std::string handler = f.row->handler_name;
   if (handler == "VfpMoveFromSystem" || handler == "VfpMoveToSystem") {
     const uint32_t reg = f['r'];
-    if (reg != 0 && reg != 1 && reg != 6 && reg != 7 && reg != 8) return "UNPREDICTABLE or of another architecture version";
+    if (reg != 0 && reg != 1 && reg != 6 && reg != 7 && reg != 8)
+      return "UNPREDICTABLE or of another architecture version";
     // A15 has no FPINST; QEMU keeps other FPEXC bits.
     if (reg == 8 && handler == "VfpMoveToSystem") return "FPEXC of QEMU has bits that Cortex-A15 does not";
   }
@@ -132,8 +133,8 @@ TEST_P(UnicornTest, EveryRow) {
         if (source.below(3) == 0) fpscr |= arm::kFpscrDn;
         if (source.below(3) == 0) fpscr |= arm::kFpscrAhp;
         if (source.below(3) == 0) fpscr &= ~0x9fu;
-        // Unicorn 2.0.1 rounds these as FPSCR says; they round to nearest (A8.8.308, round_nearest = TRUE). The other modes are
-        // in arithmetic_test.cc.
+        // Unicorn 2.0.1 rounds these as FPSCR says; they round to nearest (A8.8.308, round_nearest = TRUE). The other
+        // modes are in arithmetic_test.cc.
         if (std::string(row.handler_name) == "VfpConvertFromFixed") fpscr &= ~arm::kFpscrRModeMask;
         cpu.fpexc = arm::kFpexcEn;
         arm::update_fp_enabled(cpu);
@@ -147,18 +148,21 @@ TEST_P(UnicornTest, EveryRow) {
           std::snprintf(text, sizeof text, "%s %08x fpscr %08x state %d/%d\n", row.name, word, fpscr, w, n);
           std::string all = text;
           for (int d = 0; d < 32; d++) {
-            std::snprintf(text, sizeof text, "d%d %016llx%s", d, static_cast<unsigned long long>(initial[d]), d % 4 == 3 ? "\n" : "  ");
+            std::snprintf(text, sizeof text, "d%d %016llx%s", d, static_cast<unsigned long long>(initial[d]),
+                          d % 4 == 3 ? "\n" : "  ");
             all += text;
           }
           return all + code.ir();
         };
-        if (refused) break;   // UNPREDICTABLE: Unicorn may do either
+        if (refused) break;  // UNPREDICTABLE: Unicorn may do either
         ASSERT_TRUE(done) << where();
         code.run();
         for (int r = 0; r < 15; r++) ASSERT_EQ(cpu.r[r], oracle.reg(r)) << "r" << r << " " << where();
         for (int d = 0; d < 32; d++)
-          ASSERT_EQ(code.d(d), oracle.d(d)) << std::hex << "d" << d << " " << code.d(d) << " " << oracle.d(d) << " " << where();
-        ASSERT_EQ(arm::read_fpscr(cpu), oracle.fpscr()) << std::hex << arm::read_fpscr(cpu) << " " << oracle.fpscr() << " " << where();
+          ASSERT_EQ(code.d(d), oracle.d(d))
+              << std::hex << "d" << d << " " << code.d(d) << " " << oracle.d(d) << " " << where();
+        ASSERT_EQ(arm::read_fpscr(cpu), oracle.fpscr())
+            << std::hex << arm::read_fpscr(cpu) << " " << oracle.fpscr() << " " << where();
         ASSERT_EQ(read_nzcv(cpu), oracle.nzcv()) << where();
         ASSERT_EQ(std::memcmp(code.memory(), oracle.memory.data(), kMemoryBytes), 0) << where();
         row_compared++;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the emitters of opcodes_fp.inc share.
 //
-// Arithmetic is one SSE instruction under the guest's MXCSR, whose sticky flags are FPSCR's. SSE differs from Arm (ARM DDI
-// 0406C, A2.7) in a few results, and those leave the line for exact C++ functions:
+// Arithmetic is one SSE instruction under the guest's MXCSR, whose sticky flags are FPSCR's. SSE differs from Arm (ARM
+// DDI 0406C, A2.7) in a few results, and those leave the line for exact C++ functions:
 //  - which NaN is the result, and the sign of the default NaN: every NaN result, and FPSCR.DN where only that matters;
 //  - tininess, which SSE detects after rounding: a result that is exactly the least normal number;
 //  - FPSCR.FZ: SSE does not report flushed operands, and reports a flushed result as inexact. See flush_to_zero_path();
@@ -45,8 +45,8 @@ class Operation {
 
   // Leaves the line when a ModeBit of `mask` is set.
   void leave_if_mode(uint8_t mask);
-  // The same for FZ, by a path out of line that comes back if no operand is a denormal number. With `flushes`, of an operation
-  // whose result may be tiny, that path does the operation itself by `body` and comes back to done().
+  // The same for FZ, by a path out of line that comes back if no operand is a denormal number. With `flushes`, of an
+  // operation whose result may be tiny, that path does the operation itself by `body` and comes back to done().
   void flush_to_zero_path(uint8_t mode_mask, std::function<void()> body = nullptr);
   Xbyak::Label& slow() { return slow_; }
   // Leaves the line if x is a NaN; and, with `tiny`, also if it is the least normal number. `t` is a temporary.
@@ -63,9 +63,10 @@ class Operation {
     uint32_t constant = 0;
   };
   static void emit_flush_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result,
-                              const std::function<void()>& body, Xbyak::Label& entry, Xbyak::Label& inline_, Xbyak::Label& slow,
-                              Xbyak::Label& done);
-  static void emit_slow_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result, Helper helper);
+                              const std::function<void()>& body, Xbyak::Label& entry, Xbyak::Label& inline_,
+                              Xbyak::Label& slow, Xbyak::Label& done);
+  static void emit_slow_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result,
+                             Helper helper);
 
   EmitContext& e_;
   Helper helper_;

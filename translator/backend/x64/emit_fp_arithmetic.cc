@@ -29,8 +29,10 @@ void binary(EmitContext& e, const Inst& inst, Precision p, Underflow underflow, 
   };
   op.flush_to_zero_path(kModeFz, body);
   body();
-  if (underflow == Underflow::Possible) op.leave_if_nan_or_least_normal(p, r, t);
-  else op.leave_if_nan(p, r);
+  if (underflow == Underflow::Possible)
+    op.leave_if_nan_or_least_normal(p, r, t);
+  else
+    op.leave_if_nan(p, r);
   op.done();
 }
 
@@ -43,8 +45,8 @@ void square_root(EmitContext& e, const Inst& inst, Precision p, Helper helper, F
   const Xmm r = e.xdefine();
   op.operand(p, a);
   op.result(p, r);
-  op.flush_to_zero_path(kModeFz);   // the root of a normal number is one
-  e.code.movaps(r, a);              // no false dependency on r
+  op.flush_to_zero_path(kModeFz);  // the root of a normal number is one
+  e.code.movaps(r, a);             // no false dependency on r
   f(e.code, r);
   op.leave_if_nan(p, r);
   op.done();
@@ -89,11 +91,15 @@ void compare(EmitContext& e, const Inst& inst, Precision p) {
   op.flush_to_zero_path(kModeFz);
   auto& c = e.code;
   if (p == Precision::Single) {
-    if (signal) c.comiss(a, b);
-    else c.ucomiss(a, b);
+    if (signal)
+      c.comiss(a, b);
+    else
+      c.ucomiss(a, b);
   } else {
-    if (signal) c.comisd(a, b);
-    else c.ucomisd(a, b);
+    if (signal)
+      c.comisd(a, b);
+    else
+      c.ucomisd(a, b);
   }
   // ZF PF CF: greater 000, less 001, equal 100, unordered 111.
   c.mov(r.cvt32(), 0x20000000);
@@ -109,20 +115,22 @@ void compare(EmitContext& e, const Inst& inst, Precision p) {
 void sign_operation(EmitContext& e, const Inst& inst, Precision p, bool negate) {
   const Xmm r = e.xdefine_from(inst.args[0]);
   const uint64_t sign = p == Precision::Single ? 0x8000000080000000 : 0x8000000000000000;
-  if (negate) e.code.xorps(r, e.constant128(sign, sign));
-  else e.code.andps(r, e.constant128(~sign, ~sign));
+  if (negate)
+    e.code.xorps(r, e.constant128(sign, sign));
+  else
+    e.code.andps(r, e.constant128(~sign, ~sign));
 }
 
 }  // namespace
 
-#define CROSSWALK_BINARY(name, helper, underflow, instruction)                                              \
-  void emit_##name##32(EmitContext& e, const Inst& inst) {                                                  \
-    binary(e, inst, Precision::Single, Underflow::underflow, runtime::helper##32,                           \
-           [](Gen& c, const Xmm& r, const Xmm& b) { c.instruction##ss(r, b); });                            \
-  }                                                                                                         \
-  void emit_##name##64(EmitContext& e, const Inst& inst) {                                                  \
-    binary(e, inst, Precision::Double, Underflow::underflow, runtime::helper##64,                           \
-           [](Gen& c, const Xmm& r, const Xmm& b) { c.instruction##sd(r, b); });                            \
+#define CROSSWALK_BINARY(name, helper, underflow, instruction)                    \
+  void emit_##name##32(EmitContext & e, const Inst& inst) {                       \
+    binary(e, inst, Precision::Single, Underflow::underflow, runtime::helper##32, \
+           [](Gen& c, const Xmm& r, const Xmm& b) { c.instruction##ss(r, b); });  \
+  }                                                                               \
+  void emit_##name##64(EmitContext & e, const Inst& inst) {                       \
+    binary(e, inst, Precision::Double, Underflow::underflow, runtime::helper##64, \
+           [](Gen& c, const Xmm& r, const Xmm& b) { c.instruction##sd(r, b); });  \
   }
 CROSSWALK_BINARY(FpAdd, fp_add, Never, add)
 CROSSWALK_BINARY(FpSub, fp_sub, Never, sub)
@@ -165,7 +173,7 @@ void emit_FpSetNzcv(EmitContext& e, const Inst& inst) {
 // arm::read_fpscr with the live MXCSR.
 void emit_FpReadFpscr(EmitContext& e, const Inst&) {
   constexpr size_t kMxcsr = offsetof(CpuState, mxcsr);
-  e.need_mxcsr(EmitContext::Rounding::Vfp);   // which stores the flags of the other
+  e.need_mxcsr(EmitContext::Rounding::Vfp);  // which stores the flags of the other
   const Reg64 r = e.define(), t = e.temp();
   auto& c = e.code;
   c.stmxcsr(e.state32(kMxcsr));

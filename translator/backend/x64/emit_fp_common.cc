@@ -54,8 +54,10 @@ void Operation::flush_to_zero_path(uint8_t mode_mask, std::function<void()> body
 }
 
 void Operation::leave_if_nan(Precision p, const Xmm& x) {
-  if (p == Precision::Single) e_.code.ucomiss(x, x);
-  else e_.code.ucomisd(x, x);
+  if (p == Precision::Single)
+    e_.code.ucomiss(x, x);
+  else
+    e_.code.ucomisd(x, x);
   e_.code.jp(slow_, Gen::T_NEAR);
 }
 
@@ -74,12 +76,13 @@ void Operation::leave_if_nan_or_least_normal(Precision p, const Xmm& x, const Xm
   c.je(slow_, Gen::T_NEAR);
 }
 
-// FPSCR.FZ is set. A denormal operand goes to the helper, which reports it (IDC). Results: SSE raises UE and PE for one that
-// it flushes, Arm UFC alone. Once IXC is known to be set, an extra PE changes nothing, so from then on (and it is set for good
-// after the first inexact operation) only results that may be tiny go to the helper; until then every operation does.
+// FPSCR.FZ is set. A denormal operand goes to the helper, which reports it (IDC). Results: SSE raises UE and PE for one
+// that it flushes, Arm UFC alone. Once IXC is known to be set, an extra PE changes nothing, so from then on (and it is
+// set for good after the first inexact operation) only results that may be tiny go to the helper; until then every
+// operation does.
 void Operation::emit_flush_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result,
-                                const std::function<void()>& body, Xbyak::Label& entry, Xbyak::Label& line, Xbyak::Label& slow,
-                                Xbyak::Label& done) {
+                                const std::function<void()>& body, Xbyak::Label& entry, Xbyak::Label& line,
+                                Xbyak::Label& slow, Xbyak::Label& done) {
   auto& c = e.code;
   c.L(entry);
   if (body) {
@@ -113,14 +116,17 @@ void Operation::emit_flush_path(EmitContext& e, const std::vector<Operand>& oper
   c.jmp(slow, Gen::T_NEAR);
 }
 
-void Operation::emit_slow_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result, Helper helper) {
+void Operation::emit_slow_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result,
+                               Helper helper) {
   auto& c = e.code;
   size_t slot = kOperands;
   for (const Operand& o : operands) {
     switch (o.kind) {
       case Operand::Simd:
-        if (o.precision == Precision::Single) c.movss(e.state32(slot), Xmm(o.index));
-        else c.movsd(e.state64(slot), Xmm(o.index));
+        if (o.precision == Precision::Single)
+          c.movss(e.state32(slot), Xmm(o.index));
+        else
+          c.movsd(e.state64(slot), Xmm(o.index));
         break;
       case Operand::General: c.mov(e.state32(slot), Reg32(o.index)); break;
       case Operand::Constant: c.mov(e.state32(slot), o.constant); break;
@@ -132,15 +138,18 @@ void Operation::emit_slow_path(EmitContext& e, const std::vector<Operand>& opera
   c.lea(rax, ptr[r15 - kStateBias]);
   e.call_preserving(reinterpret_cast<const void*>(helper), {rax}, rax);
   c.mov(rax, e.state64(kSaved));
-  if (result.kind == Operand::General) c.mov(Reg32(result.index), e.state32(kOperands));
-  else if (result.precision == Precision::Single) c.movss(Xmm(result.index), e.state32(kOperands));
-  else c.movsd(Xmm(result.index), e.state64(kOperands));
+  if (result.kind == Operand::General)
+    c.mov(Reg32(result.index), e.state32(kOperands));
+  else if (result.precision == Precision::Single)
+    c.movss(Xmm(result.index), e.state32(kOperands));
+  else
+    c.movsd(Xmm(result.index), e.state64(kOperands));
 }
 
 void Operation::done() {
   e_.code.L(done_);
-  e_.out_of_line([&e = e_, operands = operands_, result = result_, helper = helper_, body = body_, has_flush = has_flush_path_,
-                  slow = slow_, flush = flush_, line = line_, done = done_]() mutable {
+  e_.out_of_line([&e = e_, operands = operands_, result = result_, helper = helper_, body = body_,
+                  has_flush = has_flush_path_, slow = slow_, flush = flush_, line = line_, done = done_]() mutable {
     if (has_flush) emit_flush_path(e, operands, result, body, flush, line, slow, done);
     e.code.L(slow);
     emit_slow_path(e, operands, result, helper);

@@ -35,8 +35,10 @@ void to_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   auto& c = e.code;
   const bool single = p == Precision::Single;
   const auto convert = [&](const Xbyak::Reg32e& to, const Xmm& from) {
-    if (fixed.fixed_rounding) single ? c.cvttss2si(to, from) : c.cvttsd2si(to, from);
-    else single ? c.cvtss2si(to, from) : c.cvtsd2si(to, from);
+    if (fixed.fixed_rounding)
+      single ? c.cvttss2si(to, from) : c.cvttsd2si(to, from);
+    else
+      single ? c.cvtss2si(to, from) : c.cvtsd2si(to, from);
   };
   if (fixed.size == 32 && fixed.fraction_bits == 0 && !fixed.is_unsigned) {
     // SSE's result for what does not fit, after Invalid Operation: 0x80000000, the only integer that overflows minus 1.
@@ -46,8 +48,8 @@ void to_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
     op.done();
     return;
   }
-  // Only what surely fits is converted, as a wider conversion would report inexact where Arm saturates. Rounding to the next
-  // integer may reach the limit, so without truncation one bit less is sure.
+  // Only what surely fits is converted, as a wider conversion would report inexact where Arm saturates. Rounding to the
+  // next integer may reach the limit, so without truncation one bit less is sure.
   const int integer_bits = fixed.size - !fixed.is_unsigned - !fixed.fixed_rounding;
   const int limit = (single ? kBiasSingle : kBiasDouble) + integer_bits - fixed.fraction_bits;
   if (single) {
@@ -63,11 +65,15 @@ void to_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   c.jae(op.slow(), Gen::T_NEAR);
   if (fixed.fraction_bits != 0) {
     c.movaps(t, x);
-    if (single) c.mulss(t, power_of_two(e, p, fixed.fraction_bits));
-    else c.mulsd(t, power_of_two(e, p, fixed.fraction_bits));
+    if (single)
+      c.mulss(t, power_of_two(e, p, fixed.fraction_bits));
+    else
+      c.mulsd(t, power_of_two(e, p, fixed.fraction_bits));
   }
-  if (fixed.is_unsigned) convert(r, t);
-  else convert(r.cvt32(), t);
+  if (fixed.is_unsigned)
+    convert(r, t);
+  else
+    convert(r.cvt32(), t);
   op.done();
 }
 
@@ -81,7 +87,8 @@ void from_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   op.result(p, r);
   auto& c = e.code;
   const bool single = p == Precision::Single;
-  // Fixed-point numbers are rounded to nearest whatever FPSCR.RMode says; only 32 bits to single precision are ever rounded.
+  // Fixed-point numbers are rounded to nearest whatever FPSCR.RMode says; only 32 bits to single precision are ever
+  // rounded.
   if (fixed.fixed_rounding && single && fixed.size == 32) {
     c.test(e.state8(offsetof(CpuState, fpscr) + 2), arm::kFpscrRModeMask >> 16);
     c.jnz(op.slow(), Gen::T_NEAR);
@@ -89,21 +96,33 @@ void from_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   const bool wide = fixed.is_unsigned && fixed.size == 32;
   c.xorps(r, r);
   const auto convert = [&](const Xbyak::Reg32e& from) { single ? c.cvtsi2ss(r, from) : c.cvtsi2sd(r, from); };
-  if (wide) convert(n);
-  else convert(n.cvt32());
+  if (wide)
+    convert(n);
+  else
+    convert(n.cvt32());
   if (fixed.fraction_bits != 0) {
-    if (single) c.mulss(r, power_of_two(e, p, -fixed.fraction_bits));
-    else c.mulsd(r, power_of_two(e, p, -fixed.fraction_bits));
+    if (single)
+      c.mulss(r, power_of_two(e, p, -fixed.fraction_bits));
+    else
+      c.mulsd(r, power_of_two(e, p, -fixed.fraction_bits));
   }
   op.done();
 }
 
 }  // namespace
 
-void emit_FpToFixed32(EmitContext& e, const Inst& inst) { to_fixed(e, inst, Precision::Single, runtime::fp_to_fixed32); }
-void emit_FpToFixed64(EmitContext& e, const Inst& inst) { to_fixed(e, inst, Precision::Double, runtime::fp_to_fixed64); }
-void emit_FpFromFixed32(EmitContext& e, const Inst& inst) { from_fixed(e, inst, Precision::Single, runtime::fp_from_fixed32); }
-void emit_FpFromFixed64(EmitContext& e, const Inst& inst) { from_fixed(e, inst, Precision::Double, runtime::fp_from_fixed64); }
+void emit_FpToFixed32(EmitContext& e, const Inst& inst) {
+  to_fixed(e, inst, Precision::Single, runtime::fp_to_fixed32);
+}
+void emit_FpToFixed64(EmitContext& e, const Inst& inst) {
+  to_fixed(e, inst, Precision::Double, runtime::fp_to_fixed64);
+}
+void emit_FpFromFixed32(EmitContext& e, const Inst& inst) {
+  from_fixed(e, inst, Precision::Single, runtime::fp_from_fixed32);
+}
+void emit_FpFromFixed64(EmitContext& e, const Inst& inst) {
+  from_fixed(e, inst, Precision::Double, runtime::fp_from_fixed64);
+}
 
 // Between single and double precision SSE converts NaNs as Arm does without FPSCR.DN.
 void emit_FpSingleToDouble(EmitContext& e, const Inst& inst) {
@@ -135,8 +154,8 @@ void emit_FpDoubleToSingle(EmitContext& e, const Inst& inst) {
   op.done();
 }
 
-// Half precision: neither operands nor results of that format are flushed. VCVTPH2PS and VCVTPS2PH work on four lanes, so
-// the others must be zero.
+// Half precision: neither operands nor results of that format are flushed. VCVTPH2PS and VCVTPS2PH work on four lanes,
+// so the others must be zero.
 void emit_FpHalfToSingle(EmitContext& e, const Inst& inst) {
   Operation op(e, runtime::fp_half_to_single);
   const Xmm x = e.xuse(inst.args[0]);
@@ -171,8 +190,8 @@ void emit_FpSingleToHalf(EmitContext& e, const Inst& inst) {
     return;
   }
   op.leave_if_mode(kModeFz | kModeDn | kModeAhp);
-  c.insertps(t, x, 0x0e);    // lane 0 from x, the others zero
-  c.vcvtps2ph(t, t, 4);      // rounding as MXCSR says
+  c.insertps(t, x, 0x0e);  // lane 0 from x, the others zero
+  c.vcvtps2ph(t, t, 4);    // rounding as MXCSR says
   c.movd(r.cvt32(), t);
   c.mov(u.cvt32(), r.cvt32());
   c.and_(u.cvt32(), 0x7fff);
