@@ -15,6 +15,7 @@
 #include "translator/runtime/world.h"
 #include "vmm/kvm/ept_backend.h"
 #include "vmm/kvm/kvm_world.h"
+#include "vmm/kvm/probe.h"
 #include "vmm/kvm/shadow_backend.h"
 #include "vmm/machine.h"
 #include "vmm/process_world.h"
@@ -35,10 +36,23 @@ mmu::Mode mode_of(MmuChoice choice) {
     case MmuChoice::Shadow: return mmu::Mode::Shadow;
     case MmuChoice::Ept: return mmu::Mode::Ept;
     case MmuChoice::Flat: return mmu::Mode::Flat;
-    case MmuChoice::Auto:
+    case MmuChoice::Auto:   // resolve_auto has replaced it
     case MmuChoice::Soft: break;
   }
   return mmu::Mode::Soft;
+}
+
+// --mmu auto, within what --world allows: measures the host.
+MmuChoice resolve_auto(WorldChoice world) {
+  switch (kvm::pick_auto(kvm::probe_host()).mode) {
+    case mmu::Mode::Mmap: return world == WorldChoice::Kvm ? MmuChoice::Soft : MmuChoice::Mmap;
+    case mmu::Mode::Shadow: return world == WorldChoice::Process ? MmuChoice::Soft : MmuChoice::Shadow;
+    case mmu::Mode::Ept: return world == WorldChoice::Process ? MmuChoice::Soft : MmuChoice::Ept;
+    case mmu::Mode::SoftCall: return MmuChoice::SoftCall;
+    case mmu::Mode::Soft:
+    case mmu::Mode::Flat: break;
+  }
+  return MmuChoice::Soft;
 }
 
 bool needs_kvm(const RunOptions& options) {
@@ -101,6 +115,10 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
     auto made = kvm::KvmWorld::create({}, error);
     if (!made) return Error{error};
     kvm_world = made.get();
+    // The timer thread reads the same counter outside the VM.
+    if (machine.clock().uses_tsc() && !kvm_world->tsc_is_exact()) {
+      return Error{"this KVM does not show the host's time-stamp counter to the VM; use --world process"};
+    }
     runner.world = std::move(made);
   } else {
     runner.world = make_process_world();
@@ -193,6 +211,7 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("mmu", "space switches", m.space_switches);
   table.add("mmu", "spaces created", m.spaces_created);
   table.add("mmu", "spaces evicted", m.spaces_evicted);
+  table.add("mmu", "global entries inherited", m.entries_inherited);
   table.add("mmu", "code pages protected", m.code_pages_protected);
   table.add("mmu", "writes to code pages", m.code_page_writes);
 }
@@ -222,7 +241,9 @@ int report(const RunOptions& options, const Machine& machine, const Runner& runn
 
 }  // namespace
 
-int run_guest(const RunOptions& options) {
+int run_guest(const RunOptions& requested) {
+  RunOptions options = requested;
+  if (options.mmu == MmuChoice::Auto) options.mmu = resolve_auto(options.world);
   // Before anything large exists: the terminal's guardian is a fork of this process.
   std::optional<RawTerminal> terminal(std::in_place, STDIN_FILENO);
   auto machine = Machine::create(machine_config(options));

@@ -307,6 +307,16 @@ bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privile
   const mmu::AccessKind kind = store ? mmu::AccessKind::Store : mmu::AccessKind::Load;
   const bool own_privilege = privileged == is_privileged(static_cast<Mode>(cpu_.mode));
   const auto translate_at = [&](uint32_t at) {
+    if (own_privilege && config_.mode == mmu::Mode::SoftCall) {
+      // The lookup that Mode::Soft does inline.
+      const auto& entry = reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[at >> 12 & (mmu::kSoftTlbEntries - 1)];
+      if ((store ? entry.tag_store : entry.tag_load) == (at & ~0xfffu)) {
+        mmu::Translation hit;
+        hit.ok = true;
+        hit.host = reinterpret_cast<uint8_t*>(entry.addend + at);
+        return hit;
+      }
+    }
     if (own_privilege) return mmu_->fill(cpu_, at, kind);
     mmu::Translation t = mmu_->translate(cpu_, at, kind, privileged);
     if (t.ok && t.host && store) mmu_->note_external_write(t.pa, 1);
