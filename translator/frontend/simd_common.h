@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the Advanced SIMD handlers share: every instruction becomes an operation of runtime/simd_helpers.h with its operands,
-// and that either vector opcodes (simd_native*.cc) or a helper call.
+// What the Advanced SIMD handlers share: every instruction becomes an operation of runtime/simd_helpers.h with its
+// operands, and that either vector opcodes (simd_native*.cc) or a helper call.
 #pragma once
 
 #include "translator/frontend/translator.h"

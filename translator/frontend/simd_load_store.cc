@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Advanced SIMD element and structure loads and stores (ARM DDI 0406C, A7.7, A8.8.320-331, A8.8.404-412).
 //
-// An instruction that faults must have changed no register: all memory is read before the first register is written, and the base
-// register is written last.
+// An instruction that faults must have changed no register: all memory is read before the first register is written,
+// and the base register is written last.
 #include <algorithm>
 
 #include "translator/frontend/simd_common.h"
@@ -62,7 +62,8 @@ struct Element {
   Value low, high;
 };
 
-// What the first element's access checks. SCTLR.A asks for an element's own alignment; t.load and t.store add that, but for 64 bits.
+// What the first element's access checks. SCTLR.A asks for an element's own alignment; t.load and t.store add that, but
+// for 64 bits.
 uint8_t element_alignment(const Translator& t, const Access& a, unsigned offset) {
   const uint8_t align = offset == 0 ? log2_of(a.alignment) : 0;
   return t.flags.strict_alignment && a.size == 3 ? std::max<uint8_t>(align, 3) : align;
@@ -111,7 +112,9 @@ struct Multiple : Access {
 // Every element by itself.
 void transfer_elements(Translator& t, const Multiple& a) {
   const unsigned per_register = 8u >> a.size, bytes = 1u << a.size;
-  const auto offset = [&](unsigned g, unsigned i, unsigned k) { return ((g * per_register + i) * a.members + k) * bytes; };
+  const auto offset = [&](unsigned g, unsigned i, unsigned k) {
+    return ((g * per_register + i) * a.members + k) * bytes;
+  };
   Value vector[4];
   for (unsigned g = 0; g < a.groups; g++) {
     for (unsigned k = 0; k < a.members; k++) vector[g * a.members + k] = get(t, a.reg(g, k), false);

@@ -58,8 +58,12 @@ void SimdVPADDL(Translator& t, const Fields& f) { misc(t, f, Op::PAddL, kUpToWor
 void SimdVPADAL(Translator& t, const Fields& f) { misc(t, f, Op::PAdaL, kUpToWords, f.word >> 7 & 1); }
 
 // Two words of a D register: the same as VTRN.32, and UNDEFINED under these names.
-void SimdVUZP(Translator& t, const Fields& f) { misc(t, f, Op::Uzp, f.word >> 6 & 1 ? kUpToWords : kBytes | kHalfwords); }
-void SimdVZIP(Translator& t, const Fields& f) { misc(t, f, Op::Zip, f.word >> 6 & 1 ? kUpToWords : kBytes | kHalfwords); }
+void SimdVUZP(Translator& t, const Fields& f) {
+  misc(t, f, Op::Uzp, f.word >> 6 & 1 ? kUpToWords : kBytes | kHalfwords);
+}
+void SimdVZIP(Translator& t, const Fields& f) {
+  misc(t, f, Op::Zip, f.word >> 6 & 1 ? kUpToWords : kBytes | kHalfwords);
+}
 
 void SimdVCGT_zero(Translator& t, const Fields& f) { misc_or_float(t, f, Op::CmpGt0, Op::FCmpGt0); }
 void SimdVCGE_zero(Translator& t, const Fields& f) { misc_or_float(t, f, Op::CmpGe0, Op::FCmpGe0); }

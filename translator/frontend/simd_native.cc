@@ -7,7 +7,8 @@ namespace crosswalk::frontend::simd {
 void emit(Translator& t, Op op, unsigned size, bool is_unsigned, const Operands& o) {
   t.check_simd_enabled();
   if (t.config.native_simd && native(t, op, size, is_unsigned, o)) return;
-  t.ir.call(runtime::simd::helper(op, size, is_unsigned), ir::kCallNoFlags | ir::kCallNoRegs, ir::Builder::Imm(o.pack()));
+  t.ir.call(runtime::simd::helper(op, size, is_unsigned), ir::kCallNoFlags | ir::kCallNoRegs,
+            ir::Builder::Imm(o.pack()));
 }
 
 bool native(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
@@ -130,12 +131,20 @@ bool native_unary(Translator& t, Op op, unsigned size, bool u, const Operands& o
 bool native_float(Translator& t, Op op, const Operands& o) {
   auto& ir = t.ir;
   switch (op) {
-    case Op::FRecpe: case Op::FRsqrte: case Op::URecpe: case Op::URsqrte: case Op::FToHalf: case Op::FFromHalf: return false;
+    case Op::FRecpe:
+    case Op::FRsqrte:
+    case Op::URecpe:
+    case Op::URsqrte:
+    case Op::FToHalf:
+    case Op::FFromHalf: return false;
     case Op::FPAdd: case Op::FPMax: case Op::FPMin: {
       // Both halves hold the two results: no exceptions but theirs.
       const Value pairs = ir.VecPair(ir.GetD(o.n), ir.GetD(o.m));
       const Value even = ir.VecEven(2, pairs, pairs), odd = ir.VecOdd(2, pairs, pairs);
-      set(t, o.d, false, op == Op::FPAdd ? ir.VecFAdd(even, odd) : op == Op::FPMax ? ir.VecFMax(even, odd) : ir.VecFMin(even, odd));
+      set(t, o.d, false,
+          op == Op::FPAdd   ? ir.VecFAdd(even, odd)
+          : op == Op::FPMax ? ir.VecFMax(even, odd)
+                            : ir.VecFMin(even, odd));
       return true;
     }
     default: break;

@@ -73,13 +73,15 @@ bool native_lengthen(Translator& t, Op op, unsigned size, bool u, const Operands
 bool native_narrow(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
   const unsigned bits = 8u << size, wide = size + 1;
-  const bool saturating = op == Op::QShrN || op == Op::QRShrN || op == Op::QShrUN || op == Op::QRShrUN || op == Op::QMovN ||
-                          op == Op::QMovUN;
+  const bool saturating = op == Op::QShrN || op == Op::QRShrN || op == Op::QShrUN || op == Op::QRShrUN ||
+                          op == Op::QMovN || op == Op::QMovUN;
   if (saturating && size == 2) return false;
   const Value m = get(t, o.m, true);
   const auto n = [&] { return get(t, o.n, true); };
   const auto high = [&](Value v) { return ir.VecNarrow(size, ir.VecShrU(with(wide, bits), v)); };
-  const auto rounded = [&](Value v) { return ir.VecAdd(wide, v, constant(t, repeat(wide, uint64_t{1} << (bits - 1)))); };
+  const auto rounded = [&](Value v) {
+    return ir.VecAdd(wide, v, constant(t, repeat(wide, uint64_t{1} << (bits - 1))));
+  };
   const auto saturated = [&](Value v) { return u ? ir.VecQNarrowU(size, v) : ir.VecQNarrowS(size, v); };
   Value r;
   switch (op) {

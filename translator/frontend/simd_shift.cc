@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Advanced SIMD, two registers and a shift amount, and one register and a modified immediate (ARM DDI 0406C, A7.4.4, A7.4.6).
+// Advanced SIMD, two registers and a shift amount, and one register and a modified immediate (ARM DDI 0406C, A7.4.4,
+// A7.4.6).
 #include "translator/frontend/simd_common.h"
 
 namespace crosswalk::frontend {
@@ -122,8 +123,12 @@ void SimdVSHLL(Translator& t, const Fields& f) {
   emit(t, Op::ShlL, s.size, u_field(f.word), o);
 }
 
-void SimdVCVT_fixed_from_float(Translator& t, const Fields& f) { fixed_point(t, f, u_field(f.word) ? Op::FToU : Op::FToS); }
-void SimdVCVT_float_from_fixed(Translator& t, const Fields& f) { fixed_point(t, f, u_field(f.word) ? Op::FFromU : Op::FFromS); }
+void SimdVCVT_fixed_from_float(Translator& t, const Fields& f) {
+  fixed_point(t, f, u_field(f.word) ? Op::FToU : Op::FToS);
+}
+void SimdVCVT_float_from_fixed(Translator& t, const Fields& f) {
+  fixed_point(t, f, u_field(f.word) ? Op::FFromU : Op::FFromS);
+}
 
 void SimdVMOV_immediate(Translator& t, const Fields& f) { modified_immediate(t, f, Immediate::Mov); }
 void SimdVMVN_immediate(Translator& t, const Fields& f) { modified_immediate(t, f, Immediate::Mvn); }

@@ -62,9 +62,9 @@ using Helper = uint64_t (*)(CpuState* cpu, uint32_t operands, uint32_t, uint32_t
 // where the pseudocode reads U.
 Helper helper(Op op, unsigned size, bool is_unsigned);
 
-// One lane-wise floating-point operation on operands in memory, for the slow paths of native code: `slots` are d, n and m, 16
-// bytes each; d receives the result. The conversions with fraction bits take their number from the first word of n.
-// `state` is what r15 holds in translated code (&CpuState + kStateBias).
+// One lane-wise floating-point operation on operands in memory, for the slow paths of native code: `slots` are d, n and
+// m, 16 bytes each; d receives the result. The conversions with fraction bits take their number from the first word of
+// n. `state` is what r15 holds in translated code (&CpuState + kStateBias).
 using SlowPath = uint64_t (*)(uint64_t state, uint64_t slots, uint64_t, uint64_t);
 SlowPath slow_path(Op op);
 

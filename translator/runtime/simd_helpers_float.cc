@@ -42,7 +42,8 @@ constexpr uint32_t compute_recip_sqrt(uint32_t q, bool upper) {
 constexpr auto kRecipSqrt = [] {
   std::array<std::array<uint16_t, 128>, 2> t{};
   for (uint32_t i = 0; i < 128; i++)
-    for (int upper = 0; upper < 2; upper++) t[upper][i] = static_cast<uint16_t>(compute_recip_sqrt(128 + i, upper != 0));
+    for (int upper = 0; upper < 2; upper++)
+      t[upper][i] = static_cast<uint16_t>(compute_recip_sqrt(128 + i, upper != 0));
   return t;
 }();
 

@@ -79,8 +79,8 @@ inline uint16_t polynomial_product(uint8_t a, uint8_t b) {
   return r;
 }
 
-// Table of Kernel<op, T>::run for the operations First..Last and the eight element types; a kernel without such a form has
-// kValid = false.
+// Table of Kernel<op, T>::run for the operations First..Last and the eight element types; a kernel without such a form
+// has kValid = false.
 template <Op First, Op Last, template <Op, class> class Kernel>
 class Table {
  public:

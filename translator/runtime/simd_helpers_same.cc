@@ -147,7 +147,9 @@ constexpr Table<Op::ShrImm, Op::CmpLt0, Unary> kUnary;
 }  // namespace
 
 Helper same_length_helper(Op op, unsigned size, bool is_unsigned) {
-  return kBinary.has(op) ? kBinary.at(op, size, is_unsigned) : kUnary.has(op) ? kUnary.at(op, size, is_unsigned) : nullptr;
+  return kBinary.has(op)  ? kBinary.at(op, size, is_unsigned)
+         : kUnary.has(op) ? kUnary.at(op, size, is_unsigned)
+                          : nullptr;
 }
 
 Helper helper(Op op, unsigned size, bool is_unsigned) {

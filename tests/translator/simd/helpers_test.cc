@@ -111,7 +111,8 @@ TEST(SimdHelpers, CountLeading) {
 
 TEST(SimdHelpers, TableLookup) {
   EXPECT_EQ(run(Op::Tbl, 0, true, 0x8877665544332211, 0x0008010700ff0603, 0, 1).d, 0x1100228811007744u);
-  EXPECT_EQ(run(Op::Tbx, 0, true, 0x8877665544332211, 0x0008010700ff0603, 0xaaaaaaaaaaaaaaaa, 1).d, 0x11aa228811aa7744u);
+  EXPECT_EQ(run(Op::Tbx, 0, true, 0x8877665544332211, 0x0008010700ff0603, 0xaaaaaaaaaaaaaaaa, 1).d,
+            0x11aa228811aa7744u);
 }
 
 TEST(SimdHelpers, ReciprocalEstimates) {
@@ -143,10 +144,13 @@ TEST(SimdHelpers, ReciprocalSteps) {
 TEST(SimdHelpers, FlushToZero) {
   using enum arm::FpscrBit;
   // A denormal operand is zero (IDC); a tiny result is zero with UFC, and no IXC.
-  EXPECT_EQ(run(Op::FAdd, 2, false, 0x00000001'3f800000, 0x00000000'3f800000), (Result{0x00000000'40000000, kFpscrIdc}));
-  EXPECT_EQ(run(Op::FMul, 2, false, 0x00800000'3f800000, 0x3f000000'3f800000), (Result{0x00000000'3f800000, kFpscrUfc}));
+  EXPECT_EQ(run(Op::FAdd, 2, false, 0x00000001'3f800000, 0x00000000'3f800000),
+            (Result{0x00000000'40000000, kFpscrIdc}));
+  EXPECT_EQ(run(Op::FMul, 2, false, 0x00800000'3f800000, 0x3f000000'3f800000),
+            (Result{0x00000000'3f800000, kFpscrUfc}));
   // Tiny before rounding, although rounding would give the smallest normal number.
-  EXPECT_EQ(run(Op::FMul, 2, false, 0x00ffffff'3f800000, 0x3f000000'3f800000), (Result{0x00000000'3f800000, kFpscrUfc}));
+  EXPECT_EQ(run(Op::FMul, 2, false, 0x00ffffff'3f800000, 0x3f000000'3f800000),
+            (Result{0x00000000'3f800000, kFpscrUfc}));
 }
 
 }  // namespace

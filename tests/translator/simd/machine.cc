@@ -84,7 +84,8 @@ uint64_t interesting(Random& random, unsigned log2_bytes) {
   const unsigned bits = 8u << log2_bytes;
   const uint64_t mask = ~uint64_t{0} >> (64 - bits), r = random();
   if (log2_bytes == 2 && r % 4 < 3) {
-    const uint32_t sign = static_cast<uint32_t>(r >> 32) & 0x80000000, fraction = static_cast<uint32_t>(r >> 33) & 0x7fffff;
+    const uint32_t sign = static_cast<uint32_t>(r >> 32) & 0x80000000,
+                   fraction = static_cast<uint32_t>(r >> 33) & 0x7fffff;
     switch (r >> 2 & 15) {
       case 0: return sign;
       case 1: return sign | 0x7f800000;
@@ -140,10 +141,12 @@ std::string describe_registers(const CpuState& before, const CpuState& a, const 
     std::memcpy(&v[0], before.vreg + 8 * d, 8);
     std::memcpy(&v[1], a.vreg + 8 * d, 8);
     std::memcpy(&v[2], b.vreg + 8 * d, 8);
-    std::snprintf(line, sizeof line, "d%-2d %016lx  %016lx %016lx%s\n", d, v[0], v[1], v[2], v[1] != v[2] ? "  <<<" : "");
+    std::snprintf(line, sizeof line, "d%-2d %016lx  %016lx %016lx%s\n", d, v[0], v[1], v[2],
+                  v[1] != v[2] ? "  <<<" : "");
     s += line;
   }
-  std::snprintf(line, sizeof line, "fpscr %08x  %08x %08x\n", arm::read_fpscr(before), arm::read_fpscr(a), arm::read_fpscr(b));
+  std::snprintf(line, sizeof line, "fpscr %08x  %08x %08x\n", arm::read_fpscr(before), arm::read_fpscr(a),
+                arm::read_fpscr(b));
   return s + line;
 }
 

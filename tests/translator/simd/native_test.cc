@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Vector opcodes and their SSE code give what the element-wise helpers give, in values and in FPSCR, for random operands
-// of every data-processing row.
+// Vector opcodes and their SSE code give what the element-wise helpers give, in values and in FPSCR, for random
+// operands of every data-processing row.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -64,7 +64,8 @@ TEST_P(Native, EqualsTheHelpersInSequences) {
     *a = *initial;
     *b = *initial;
     ASSERT_TRUE(machine.run(*a, words, {.native = true, .optimise = GetParam(), .flags = {}}));
-    for (const uint32_t word : words) ASSERT_TRUE(machine.run(*b, {word}, {.native = false, .optimise = false, .flags = {}}));
+    for (const uint32_t word : words)
+      ASSERT_TRUE(machine.run(*b, {word}, {.native = false, .optimise = false, .flags = {}}));
     std::string text;
     for (const uint32_t word : words) text += std::string(decoder::decode_a32(word).row->name) + ", ";
     ASSERT_TRUE(std::memcmp(a->vreg, b->vreg, sizeof a->vreg) == 0 && arm::read_fpscr(*a) == arm::read_fpscr(*b))

@@ -49,7 +49,8 @@ TEST(SimdTranslation, T32IsTheSame) {
       ASSERT_EQ(a32.insts.size(), t32.insts.size()) << row.name << std::hex << " " << word;
       for (size_t j = 0; j + 1 < a32.insts.size(); j++) {   // the last is the jump to what follows
         const ir::Inst &x = a32.insts[j], &y = t32.insts[j];
-        ASSERT_TRUE(x.op == y.op && x.imm == y.imm && x.aux == y.aux && std::equal(x.args, x.args + 4, y.args)) << row.name;
+        ASSERT_TRUE(x.op == y.op && x.imm == y.imm && x.aux == y.aux && std::equal(x.args, x.args + 4, y.args))
+            << row.name;
       }
     }
   }
@@ -92,8 +93,8 @@ TEST(SimdTranslation, Alignment) {
   for (const Case& c : cases) {
     for (int mode = 0; mode < 8; mode++) {
       const bool strict = mode & 1;
-      const ir::Block block =
-          translate(c.word, {.native = (mode & 2) != 0, .flags = {.big_endian = (mode & 4) != 0, .strict_alignment = strict}});
+      const ir::Block block = translate(
+          c.word, {.native = (mode & 2) != 0, .flags = {.big_endian = (mode & 4) != 0, .strict_alignment = strict}});
       const auto first = std::find_if(block.insts.begin(), block.insts.end(), is_memory_access);
       ASSERT_NE(first, block.insts.end());
       EXPECT_EQ(1u << ir::MemAccess::unpack(first->imm).align_log2, strict ? c.strict : c.plain) << std::hex << c.word;
@@ -110,7 +111,8 @@ TEST(SimdTranslation, FaultsLeaveRegistersAlone) {
     for (int i = 0; i < 400; i++) {
       const uint32_t word = random_word(random, row);
       if (decoder::decode_a32(word).row != &row) continue;
-      const ir::Block block = translate(word, {.native = i % 2 == 0, .flags = {.big_endian = i % 4 < 2, .strict_alignment = false}});
+      const ir::Block block =
+          translate(word, {.native = i % 2 == 0, .flags = {.big_endian = i % 4 < 2, .strict_alignment = false}});
       if (is_undefined(block)) continue;
       checked++;
       bool written = false;
@@ -160,7 +162,8 @@ TEST(SimdTranslation, BigEndian) {
       const unsigned bytes = element_bytes(row, word);
       std::copy(before.begin(), before.end(), machine.memory());
       reverse_elements(machine.memory(), bytes);
-      ASSERT_TRUE(machine.run(*big, {word}, {.native = true, .optimise = true, .flags = {.big_endian = true, .strict_alignment = false}}));
+      ASSERT_TRUE(machine.run(
+          *big, {word}, {.native = true, .optimise = true, .flags = {.big_endian = true, .strict_alignment = false}}));
       reverse_elements(machine.memory(), bytes);
       ASSERT_EQ(0, std::memcmp(after.data(), machine.memory(), after.size())) << row.name << std::hex << " " << word;
       ASSERT_EQ(0, std::memcmp(little->vreg, big->vreg, sizeof big->vreg)) << row.name << std::hex << " " << word;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Single Advanced SIMD instructions against Unicorn's Cortex-A15: all D registers, FPSCR, and for loads and stores the base
-// register and memory. Words come from the decoder's rows.
+// Single Advanced SIMD instructions against Unicorn's Cortex-A15: all D registers, FPSCR, and for loads and stores the
+// base register and memory. Words come from the decoder's rows.
 #include <gtest/gtest.h>
 #include <unicorn/unicorn.h>
 
@@ -83,8 +83,10 @@ TEST(SimdUnicorn, DataProcessing) {
       const bool reference_defined = reference.run(*b, word, nullptr);
       if (defined != reference_defined) {
         failures++;
-        ADD_FAILURE() << row.name << std::hex << " word " << word << ": defined " << defined << ", for Unicorn " << reference_defined;
-      } else if (defined && (std::memcmp(a->vreg, b->vreg, sizeof a->vreg) != 0 || arm::read_fpscr(*a) != arm::read_fpscr(*b))) {
+        ADD_FAILURE() << row.name << std::hex << " word " << word << ": defined " << defined << ", for Unicorn "
+                      << reference_defined;
+      } else if (defined &&
+                 (std::memcmp(a->vreg, b->vreg, sizeof a->vreg) != 0 || arm::read_fpscr(*a) != arm::read_fpscr(*b))) {
         failures++;
         ADD_FAILURE() << row.name << std::hex << " word " << word << "; columns: before, here, Unicorn\n"
                       << describe_registers(*initial, *a, *b);
@@ -143,7 +145,8 @@ TEST_P(LoadStore, LikeUnicorn) {
       executed += defined;
       if (defined != reference_defined) {
         failures++;
-        ADD_FAILURE() << row.name << std::hex << " word " << word << ": defined " << defined << ", for Unicorn " << reference_defined;
+        ADD_FAILURE() << row.name << std::hex << " word " << word << ": defined " << defined << ", for Unicorn "
+                      << reference_defined;
       } else if (defined && (std::memcmp(a->vreg, b->vreg, sizeof a->vreg) != 0 || !std::equal(a->r, a->r + 15, b->r) ||
                              std::memcmp(machine.memory(), after.data(), after.size()) != 0)) {
         failures++;

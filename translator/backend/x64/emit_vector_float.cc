@@ -5,8 +5,9 @@
 //  - raises nothing for an input denormal that it flushes (Arm: IDC);
 //  - raises PE with UE for a flushed result, and decides after rounding what is tiny (Arm: UFC alone, before rounding);
 //  - propagates NaNs, and its default NaN is negative.
-// So each operation first checks that no operand is so small that it is a denormal or could give a tiny result. If one is, or
-// for the few other cases named below, the block leaves for the exact function, which does the whole operation by integers.
+// So each operation first checks that no operand is so small that it is a denormal or could give a tiny result. If one
+// is, or for the few other cases named below, the block leaves for the exact function, which does the whole operation
+// by integers.
 #include <initializer_list>
 
 #include "translator/backend/x64/emit_vector.h"
@@ -21,8 +22,8 @@ using runtime::simd::Op;
 constexpr uint32_t kDenormal = 0x00800000;       // smallest normal
 // Sums of values of at least 2^-100 are multiples of 2^-123.
 constexpr uint32_t kSmallAddend = (127 - 100) << 23;
-// Products of values of at least 2^-62 are at least 2^-124, and multiples of 2^-170: a fused sum of one and a third such
-// value cannot be tiny either, as it would need to cancel against a value of 2^-62.
+// Products of values of at least 2^-62 are at least 2^-124, and multiples of 2^-170: a fused sum of one and a third
+// such value cannot be tiny either, as it would need to cancel against a value of 2^-62.
 constexpr uint32_t kSmallFactor = (127 - 62) << 23;
 
 constexpr uint32_t kInfinity = 0x7f800000;
@@ -34,7 +35,8 @@ struct Checked {
 
 class FloatOperation {
  public:
-  explicit FloatOperation(EmitContext& e, Op op) : e_(e), op_(op), pointer_(e.temp()), t_(e.xtemp()), bad_(e.xtemp()), extra_(e.xtemp()) {
+  explicit FloatOperation(EmitContext& e, Op op)
+      : e_(e), op_(op), pointer_(e.temp()), t_(e.xtemp()), bad_(e.xtemp()), extra_(e.xtemp()) {
     e.need_mxcsr(EmitContext::Rounding::Standard);
   }
 
@@ -101,7 +103,8 @@ class FloatOperation {
     leave_if_not_zero();
   }
 
-  // Ends the operation; on the slow path, r = op(d, n, m). The operands must not have been changed, but r may be any of them.
+  // Ends the operation; on the slow path, r = op(d, n, m). The operands must not have been changed, but r may be any of
+  // them.
   void finish(const Xmm& r, const Xmm& d, const Xmm& n, const Xmm& m, uint32_t imm = 0, bool with_imm = false) {
     Xbyak::Label done;
     e_.code.L(done);
@@ -181,8 +184,8 @@ void fused(EmitContext& e, const ir::Inst& inst, Op op) {
   o.finish(r, d, n, m);
 }
 
-// SSE's maximum is its second operand for equal ones and signals for quiet NaNs: NaNs leave, and combining both orders settles
-// the sign of zero.
+// SSE's maximum is its second operand for equal ones and signals for quiet NaNs: NaNs leave, and combining both orders
+// settles the sign of zero.
 void extremum(EmitContext& e, const ir::Inst& inst, Op op) {
   auto& c = e.code;
   const Xmm n = e.xuse(inst.args[0]), m = e.xuse(inst.args[1]);
@@ -205,7 +208,8 @@ void extremum(EmitContext& e, const ir::Inst& inst, Op op) {
   o.finish(r, n, n, m);
 }
 
-// The predicates compare n with m, or with `swapped` m with n: GE is LE swapped. They signal exactly as FPCompare* does.
+// The predicates compare n with m, or with `swapped` m with n: GE is LE swapped. They signal exactly as FPCompare*
+// does.
 template <class F>
 void compare(EmitContext& e, const ir::Inst& inst, Op op, bool swapped, F f) {
   const Xmm n = e.xuse(inst.args[0]), m = e.xuse(inst.args[1]);

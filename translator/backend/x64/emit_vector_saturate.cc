@@ -71,9 +71,11 @@ void emit_VecQAddS(EmitContext& e, const ir::Inst& inst) {
   auto& c = e.code;
   switch (vector_size(inst)) {
     case 0:
-      return compare_with_wrapped(e, inst, [&](auto& r, auto& b) { c.paddsb(r, b); }, [&](auto& r, auto& b) { c.paddb(r, b); });
+      return compare_with_wrapped(
+          e, inst, [&](auto& r, auto& b) { c.paddsb(r, b); }, [&](auto& r, auto& b) { c.paddb(r, b); });
     case 1:
-      return compare_with_wrapped(e, inst, [&](auto& r, auto& b) { c.paddsw(r, b); }, [&](auto& r, auto& b) { c.paddw(r, b); });
+      return compare_with_wrapped(
+          e, inst, [&](auto& r, auto& b) { c.paddsw(r, b); }, [&](auto& r, auto& b) { c.paddw(r, b); });
     default: return signed_words(e, inst, false);
   }
 }
@@ -82,9 +84,11 @@ void emit_VecQSubS(EmitContext& e, const ir::Inst& inst) {
   auto& c = e.code;
   switch (vector_size(inst)) {
     case 0:
-      return compare_with_wrapped(e, inst, [&](auto& r, auto& b) { c.psubsb(r, b); }, [&](auto& r, auto& b) { c.psubb(r, b); });
+      return compare_with_wrapped(
+          e, inst, [&](auto& r, auto& b) { c.psubsb(r, b); }, [&](auto& r, auto& b) { c.psubb(r, b); });
     case 1:
-      return compare_with_wrapped(e, inst, [&](auto& r, auto& b) { c.psubsw(r, b); }, [&](auto& r, auto& b) { c.psubw(r, b); });
+      return compare_with_wrapped(
+          e, inst, [&](auto& r, auto& b) { c.psubsw(r, b); }, [&](auto& r, auto& b) { c.psubw(r, b); });
     default: return signed_words(e, inst, true);
   }
 }
@@ -93,9 +97,11 @@ void emit_VecQAddU(EmitContext& e, const ir::Inst& inst) {
   auto& c = e.code;
   switch (vector_size(inst)) {
     case 0:
-      return compare_with_wrapped(e, inst, [&](auto& r, auto& b) { c.paddusb(r, b); }, [&](auto& r, auto& b) { c.paddb(r, b); });
+      return compare_with_wrapped(
+          e, inst, [&](auto& r, auto& b) { c.paddusb(r, b); }, [&](auto& r, auto& b) { c.paddb(r, b); });
     case 1:
-      return compare_with_wrapped(e, inst, [&](auto& r, auto& b) { c.paddusw(r, b); }, [&](auto& r, auto& b) { c.paddw(r, b); });
+      return compare_with_wrapped(
+          e, inst, [&](auto& r, auto& b) { c.paddusw(r, b); }, [&](auto& r, auto& b) { c.paddw(r, b); });
     default: break;
   }
   // 32-bit: what fits beside b is ~b; more of a than that overflows. min(a, ~b) + b saturates.
@@ -116,9 +122,11 @@ void emit_VecQSubU(EmitContext& e, const ir::Inst& inst) {
   auto& c = e.code;
   switch (vector_size(inst)) {
     case 0:
-      return compare_with_wrapped(e, inst, [&](auto& r, auto& b) { c.psubusb(r, b); }, [&](auto& r, auto& b) { c.psubb(r, b); });
+      return compare_with_wrapped(
+          e, inst, [&](auto& r, auto& b) { c.psubusb(r, b); }, [&](auto& r, auto& b) { c.psubb(r, b); });
     case 1:
-      return compare_with_wrapped(e, inst, [&](auto& r, auto& b) { c.psubusw(r, b); }, [&](auto& r, auto& b) { c.psubw(r, b); });
+      return compare_with_wrapped(
+          e, inst, [&](auto& r, auto& b) { c.psubusw(r, b); }, [&](auto& r, auto& b) { c.psubw(r, b); });
     default: break;
   }
   const Xmm b = e.xuse(inst.args[1]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Keeps guest SIMD registers in values: a read takes what an earlier instruction wrote or read, and the store to CpuState stays.
-// Going through memory would cost a store-to-load forwarding each time, and a stall where two D registers are read as a Q.
+// Keeps guest SIMD registers in values: a read takes what an earlier instruction wrote or read, and the store to
+// CpuState stays. Going through memory would cost a store-to-load forwarding each time, and a stall where two D
+// registers are read as a Q.
 #include <algorithm>
 
 #include "translator/ir/ir.h"
