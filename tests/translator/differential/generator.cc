@@ -20,12 +20,13 @@ bool starts_with(const Row& row, std::initializer_list<const char*> prefixes) {
   return false;
 }
 bool accesses_memory(const Row& row) {
-  return starts_with(row, {"LD", "ST", "PUSH", "POP", "SWP", "TB", "RFE", "VLD", "VST", "VPUSH", "VPOP"});
+  return starts_with(row, {"LD", "ST", "PUSH", "POP", "SWP", "TB", "RFE", "VLD", "VST", "VPUSH", "VPOP", "SimdVLD",
+                           "SimdVST"});
 }
 // Alignment is checked for these: unaligned bases would mostly fault.
 bool wants_alignment(const Row& row) {
   return starts_with(row, {"LDM", "STM", "PUSH", "POP", "LDREX", "STREX", "LDRD", "STRD", "SWP", "RFE", "VLD", "VST", "VPUSH",
-                           "VPOP"});
+                           "VPOP", "SimdVLD", "SimdVST"});
 }
 bool changes_flow(const Row& row) {
   return starts_with(row, {"B", "CB", "TB", "RFE", "SUBS_PC", "ERET", "IT", "CPS", "SETEND"}) &&
@@ -151,6 +152,15 @@ uint32_t Generator::word_of(const Row& row) {
       const uint32_t mask = mask_of(row, letter);
       if (std::popcount(mask) == 4) word = deposit(word, mask, register_number());
     }
+  }
+  if (row.isa == Isa::Simd && row.value >> 24 != 0xf4 && chance(92)) {
+    // Q registers have even numbers.
+    for (char letter : {'d', 'n', 'm'}) {
+      const uint32_t mask = mask_of(row, letter);
+      word &= ~(mask & (0 - mask));
+    }
+    const uint32_t size = mask_of(row, 's');   // all ones is a reserved size in most rows
+    if ((word & size) == size && chance(70)) word &= ~(size & (0 - size));
   }
   if (row.conditional && row.isa != Isa::T16 && row.isa != Isa::T32) {
     word = deposit(word, 0xf0000000, thumb_ || chance(70) ? 14 : u32() % 14);
