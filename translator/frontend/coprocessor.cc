@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Coprocessor instructions (ARM DDI 0406C, A5.6, A6.3.18): MRC, MCR, MRRC and MCRR reach the system registers of
-// coprocessors 14 and 15; everything else is UNDEFINED on Cortex-A15 and A7. Registers that are plain state are accessed
-// inline.
+// coprocessors 14 and 15; everything else is UNDEFINED on Cortex-A15 and A7. Registers that are plain state are
+// accessed inline.
 #include <cstddef>
 
 #include "translator/arm/coprocessor.h"
@@ -15,9 +15,10 @@ namespace {
 using arm::SystemRegister;
 
 // After these, the next instruction must be looked up again.
-constexpr uint32_t kEndsBlock = arm::kEffectEndBlock | arm::kEffectRegimeChanged | arm::kEffectInstructionCacheInvalidate |
-                                arm::kEffectFpEnableChanged | arm::kEffectAlignmentChanged | arm::kEffectTlbMaintenance |
-                                arm::kEffectContextSync | arm::kEffectPrivilegeChanged | arm::kEffectInterruptsUnmasked |
+constexpr uint32_t kEndsBlock = arm::kEffectEndBlock | arm::kEffectRegimeChanged |
+                                arm::kEffectInstructionCacheInvalidate | arm::kEffectFpEnableChanged |
+                                arm::kEffectAlignmentChanged | arm::kEffectTlbMaintenance | arm::kEffectContextSync |
+                                arm::kEffectPrivilegeChanged | arm::kEffectInterruptsUnmasked |
                                 arm::kEffectTimersChanged;
 
 const SystemRegister* find(const Fields& f) {
@@ -25,7 +26,9 @@ const SystemRegister* find(const Fields& f) {
 }
 
 Value row_low(const SystemRegister* row) { return imm32(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(row))); }
-Value row_high(const SystemRegister* row) { return imm32(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(row) >> 32)); }
+Value row_high(const SystemRegister* row) {
+  return imm32(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(row) >> 32));
+}
 
 // The static access check, at run time as far as it depends on privilege. False when no mode may access: the path has
 // ended.

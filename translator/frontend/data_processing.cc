@@ -44,8 +44,8 @@ Value logical(Translator& t, Alu op, Value a, Value b) {
 }
 
 // Rd = Rn op operand. An A32 write to R15 with S is the exception return of "SUBS PC, LR and related instructions"
-// (B9.3.20), without S ALUWritePC; in Thumb only the T16 forms with high registers may name R15, and they have their own
-// handlers.
+// (B9.3.20), without S ALUWritePC; in Thumb only the T16 forms with high registers may name R15, and they have their
+// own handlers.
 void data_processing(Translator& t, Alu op, uint32_t d, uint32_t n, const ShiftedOperand& operand, bool s) {
   const bool compare = only_sets_flags(op);
   const bool exception_return = !compare && d == 15 && s;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Loads and stores of single registers and pairs (ARM DDI 0406C, A5.2.8, A5.2.9, A5.3, A6.2.4, A6.3.6-A6.3.10), and memory
-// hints. The access comes before every register write: an abort leaves the base register as it was (base restored).
+// Loads and stores of single registers and pairs (ARM DDI 0406C, A5.2.8, A5.2.9, A5.3, A6.2.4, A6.3.6-A6.3.10), and
+// memory hints. The access comes before every register write: an abort leaves the base register as it was (base
+// restored).
 #include "translator/frontend/operands.h"
 
 namespace crosswalk::frontend {
@@ -29,7 +30,8 @@ Value indexed(Translator& t, const Address& a) {
 
 void transfer(Translator& t, const Access& access, uint32_t rt, const Address& a) {
   if (a.wback && a.n == 15) return t.unpredictable();
-  if (rt == 15 && (access.log2_bytes != 2 || access.unprivileged || (access.store && t.thumb))) return t.unpredictable();
+  const bool pc_allowed = access.log2_bytes == 2 && !access.unprivileged && !(access.store && t.thumb);
+  if (rt == 15 && !pc_allowed) return t.unpredictable();
   const Value next = indexed(t, a);
   const Value va = a.index ? next : base_of(t, a.n);
   Value loaded;

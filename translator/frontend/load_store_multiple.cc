@@ -84,9 +84,8 @@ void load_multiple(Translator& t, const Block& b) {
   if (!new_pc.is_none()) t.bx_write_pc(new_pc);
 }
 
-// Where a User mode register lives depends on the mode at run time: r8-r12 are apart in FIQ mode, SP and LR in every mode
-// but User and System.
-// User mode may not ask for its own bank: UNPREDICTABLE, UNDEFINED here.
+// Where a User mode register lives depends on the mode at run time: r8-r12 are apart in FIQ mode, SP and LR in every
+// mode but User and System. User mode may not ask for its own bank: UNPREDICTABLE, UNDEFINED here.
 struct UserBank {
   Value fiq;      // 1 in FIQ mode
   Value shared;   // 1 in System mode: SP and LR are User's

@@ -17,6 +17,27 @@ constexpr uint32_t kMaxConditionalEnds = 4;
 // Handlers that test t.cond themselves. BKPT is unconditional even in an IT block (A8.8.24).
 bool tests_condition(decoder::Handler h) { return h == &B || h == &B_conditional || h == &BKPT; }
 
+// Handlers that mostly are one register move: worth a conditional move rather than a skip.
+bool is_move(decoder::Handler h) {
+  return h == &MOV_immediate || h == &MOV_register || h == &MOV_register_high || h == &MVN_immediate ||
+         h == &MVN_register || h == &MOVW;
+}
+
+// Whether what was emitted since `first` does nothing but write one register, and turns that write into a conditional
+// one.
+bool make_conditional(ir::Builder& ir, size_t first, uint32_t condition) {
+  auto& insts = ir.block.insts;
+  if (insts.size() == first || insts.back().op != ir::Opcode::SetReg) return false;
+  for (size_t i = first; i + 1 < insts.size(); i++) {
+    const uint16_t attributes = ir::info(insts[i].op).attributes;
+    if (insts[i].op != ir::Opcode::GetReg && (!(attributes & ir::P) || (attributes & ir::W))) return false;
+  }
+  const ir::Inst write = insts.back();
+  insts.pop_back();
+  ir.SetReg(write.imm, ir.Select(condition, write.args[0], ir.GetReg(write.imm)));
+  return true;
+}
+
 }  // namespace
 
 void Translator::translate(uint32_t start, bool is_thumb, uint8_t start_it, const FetchFunction& fetch) {
@@ -80,7 +101,8 @@ bool Translator::translate_one(const FetchFunction& fetch, bool first) {
     if (!fetch(pc, 4, word)) return false;
     bytes = 4;
     f = decoder::decode_a32(word);
-    cond = f.row && f.row->conditional ? word >> 28 : kAlways;
+    // Undefined instructions may heed their condition (A5.1.1), as QEMU has it.
+    cond = (f.row ? f.row->conditional : word >> 28 != 15) ? word >> 28 : kAlways;
   }
 
   ir.block.guest.push_back({pc, word, it, bytes});
@@ -103,6 +125,14 @@ bool Translator::translate_one(const FetchFunction& fetch, bool first) {
     close_condition();
     f.row->handler(*this, f);
     return true;
+  }
+  if (cond < kAlways && !(condition_open_ && open_condition_ == cond) && is_move(f.row->handler)) {
+    close_condition();
+    const size_t start = ir.block.insts.size();
+    f.row->handler(*this, f);
+    if (!path_ended_ && make_conditional(ir, start, cond)) return true;
+    ir.block.insts.resize(start);   // flags, R15: these handlers keep no state of their own
+    path_ended_ = false;
   }
   open_condition(cond);
   const size_t first_inst = ir.block.insts.size();

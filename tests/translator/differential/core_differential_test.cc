@@ -20,5 +20,16 @@ TEST(Differential, A32SoftTlb) {
   run_differential(o);
 }
 
+// What no row matches is UNDEFINED for the reference too: the tables have no gaps.
+RunOptions gaps(decoder::Isa isa) {
+  RunOptions o = core(isa);
+  o.gaps = true;
+  o.cases = 10000;
+  return o;
+}
+TEST(Differential, GapsA32) { run_differential(gaps(decoder::Isa::A32)); }
+TEST(Differential, GapsT32) { run_differential(gaps(decoder::Isa::T32)); }
+TEST(Differential, GapsT16) { run_differential(gaps(decoder::Isa::T16)); }
+
 }  // namespace
 }  // namespace crosswalk::differential

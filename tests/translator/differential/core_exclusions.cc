@@ -26,6 +26,17 @@ bool cps_mode_not_here(const Fields& f) { return f['M'] && mode_not_here(f); }
 // The deprecated forms of "SUBS PC, LR and related instructions" (B9.3.20).
 bool exception_return(const Fields& f) { return f.row->isa == decoder::Isa::A32 && f['d'] == 15 && f['S']; }
 
+// LDRB and LDRH to R15 in the forms that are not PLD or PLI (A6.3.8, A6.3.9).
+bool load_byte_to_pc(const Fields& f) { return (f.word & 0xfe10f000) == 0xf810f000; }
+
+bool store_from_pc(const Fields& f) { return (f.word & 0xfe1f0000) == 0xf80f0000; }
+bool load_dual_literal_writeback(const Fields& f) { return (f.word & 0xfe7f0000) == 0xe87f0000; }
+// In either set's form.
+bool advanced_simd(const Fields& f) {
+  const uint32_t top = f.word >> 24;
+  return top == 0xf2 || top == 0xf3 || top == 0xf4 || top == 0xef || top == 0xff || top == 0xf9;
+}
+
 constexpr const char* kOnlySubsAndMovs = "QEMU 5.0 returns from exceptions by SUBS and MOVS only";
 
 constexpr Exclusion kExclusions[] = {
@@ -39,6 +50,10 @@ constexpr Exclusion kExclusions[] = {
     {"WFE", nullptr, "the reference halts"},
     {"YIELD", nullptr, "the reference stops before the next instruction with its own exit reason"},
     {"ENTERX", nullptr, "the reference has ThumbEE; UNDEFINED here by choice"},
+    {"UNALLOCATED", store_from_pc, "UNDEFINED (A8.8.203 and its like: Rn = 1111); QEMU 5.0 stores relative to the PC"},
+    {"UNALLOCATED", load_dual_literal_writeback, "UNPREDICTABLE: LDRD (literal) with writeback"},
+    {"UNALLOCATED", advanced_simd, "QEMU 5.0 executes some sizes that are UNDEFINED"},
+    {"UNALLOCATED", load_byte_to_pc, "UNPREDICTABLE: a load of a byte or halfword to R15"},
     {"MRS_banked", not_user_bank, "a case carries the banked registers of User mode only"},
     {"MSR_banked", not_user_bank, "a case carries the banked registers of User mode only"},
     {"SRS", other_stack, "a case carries the banked registers of User mode only"},

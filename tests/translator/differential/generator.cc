@@ -20,8 +20,7 @@ bool starts_with(const Row& row, std::initializer_list<const char*> prefixes) {
   return false;
 }
 bool accesses_memory(const Row& row) {
-  return starts_with(row, {"LD", "ST", "PUSH", "POP", "SWP", "TB", "RFE", "VLD", "VST", "VPUSH", "VPOP", "SimdVLD",
-                           "SimdVST"});
+  return starts_with(row, {"LD", "ST", "PUSH", "POP", "SWP", "TB", "RFE", "VLD", "VST", "VPUSH", "VPOP", "SimdVLD", "SimdVST"});
 }
 // Alignment is checked for these: unaligned bases would mostly fault.
 bool wants_alignment(const Row& row) {
@@ -45,6 +44,9 @@ uint32_t deposit(uint32_t word, uint32_t mask, uint32_t value) {
   return word;
 }
 
+// Stands for words without a row.
+constexpr Row kUnallocated{Isa::T16, "UNALLOCATED", "(no row)", "", nullptr};
+
 }  // namespace
 
 uint32_t to_thumb(uint32_t a32) {
@@ -56,8 +58,13 @@ uint32_t to_thumb(uint32_t a32) {
   }
 }
 
-Generator::Generator(Isa isa, bool thumb, uint64_t seed, std::span<const Exclusion> exclusions)
-    : isa_(isa), thumb_(thumb || isa == Isa::T32 || isa == Isa::T16), random_(seed), exclusions_(exclusions) {
+Generator::Generator(Isa isa, bool thumb, uint64_t seed, std::span<const Exclusion> exclusions, bool gaps)
+    : isa_(isa), thumb_(thumb || isa == Isa::T32 || isa == Isa::T16), gaps_(gaps), random_(seed),
+      exclusions_(exclusions) {
+  if (gaps) {
+    rows_.push_back(&kUnallocated);
+    return;
+  }
   for (const Row& r : decoder::rows()) {
     if (r.isa != isa) continue;
     bool excluded = false;
@@ -266,11 +273,13 @@ Case Generator::next(uint32_t pc, const char* only_handler) {
     c.row = rows_[u32() % rows_.size()];
     if (only_handler && std::string_view(only_handler) != c.row->handler_name) continue;
     c.thumb = thumb_;
-    const uint32_t word = word_of(*c.row);
+    const uint32_t word = gaps_ ? (isa_ == Isa::T16 ? u32() & 0xffff : u32()) : word_of(*c.row);
     Fields f = isa_ == Isa::T32   ? decoder::decode_t32(word)
                : isa_ == Isa::T16 ? decoder::decode_t16(static_cast<uint16_t>(word))
                                   : decoder::decode_a32(word);
-    if (f.row != c.row) continue;
+    if (gaps_ ? f.row != nullptr : f.row != c.row) continue;
+    if (isa_ == Isa::T16 && decoder::is_t32(static_cast<uint16_t>(word))) continue;
+    f.row = c.row;
     Instruction i;
     i.word = isa_ == Isa::Vfp || isa_ == Isa::Simd ? (thumb_ ? to_thumb(word) : word) : word;
     i.bytes = isa_ == Isa::T16 ? 2 : 4;

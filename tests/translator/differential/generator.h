@@ -14,7 +14,8 @@ namespace crosswalk::differential {
 class Generator {
  public:
   // `thumb` chooses the form of VFP and Advanced SIMD instructions; the others have one.
-  Generator(decoder::Isa isa, bool thumb, uint64_t seed, std::span<const Exclusion> exclusions);
+  // With `gaps`, words that have no row, as if of a row with the handler's name UNALLOCATED.
+  Generator(decoder::Isa isa, bool thumb, uint64_t seed, std::span<const Exclusion> exclusions, bool gaps = false);
   // A case at `pc`. `random_row_only`: a row's handler name, to try just that (empty: all).
   Case next(uint32_t pc, const char* only_handler);
   // The data area's content before each case.
@@ -35,6 +36,7 @@ class Generator {
 
   decoder::Isa isa_;
   bool thumb_;
+  bool gaps_;
   std::mt19937_64 random_;
   std::span<const Exclusion> exclusions_;
   std::vector<const decoder::Row*> rows_;

@@ -16,6 +16,7 @@ struct RunOptions {
   std::span<const Exclusion> exclusions;
   Tolerance tolerance;
   mmu::Mode mode = mmu::Mode::Flat;
+  bool gaps = false;                        // words without a row: they must be UNDEFINED in the reference too
   uint64_t cases = 0;                       // 0: CROSSWALK_CASES, or the default
 };
 

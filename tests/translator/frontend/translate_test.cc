@@ -72,15 +72,23 @@ TEST(Translate, EveryRowVerifies) {
 }
 
 TEST(Translate, NeighboursWithOneConditionShareASkip) {
-  // moveq r0, r1; addeq r2, r3, r4; b .
-  const ir::Block b = translate(a32({0x01a00001, 0x00832004}), false);
+  // subeq r0, r0, r1; addeq r2, r3, r4; b .
+  const ir::Block b = translate(a32({0x00400001, 0x00832004}), false);
+  EXPECT_EQ(count(b, Opcode::SkipUnless), 1u);
+  EXPECT_EQ(ir::verify(b), "");
+}
+
+TEST(Translate, ConditionalMovesSelect) {
+  // moveq r0, r1; mvnne r2, #0; movseq r3, r4
+  const ir::Block b = translate(a32({0x01a00001, 0x13e02000, 0x01b03004}), false);
+  EXPECT_EQ(count(b, Opcode::Select), 2u);
   EXPECT_EQ(count(b, Opcode::SkipUnless), 1u);
   EXPECT_EQ(ir::verify(b), "");
 }
 
 TEST(Translate, FlagSettersCloseTheSkip) {
-  // addseq r0, r1, r2; moveq r3, r4
-  const ir::Block b = translate(a32({0x00910002, 0x01a03004}), false);
+  // addseq r0, r1, r2; subeq r3, r3, r4
+  const ir::Block b = translate(a32({0x00910002, 0x00433004}), false);
   EXPECT_EQ(count(b, Opcode::SkipUnless), 2u);
 }
 
