@@ -48,6 +48,22 @@ void clamped_count(EmitContext& e, Value amount) {
   e.code.L(small);
 }
 
+// CF = C, or !C when it is a borrow that is wanted. From EFLAGS if they still hold it; else from the byte in CpuState,
+// read as a byte: a wider load would wait for the byte store before it to reach the cache.
+void load_carry(EmitContext& e, bool borrow) {
+  switch (core(e).eflags()) {
+    case EflagsForm::Add:
+      if (borrow) e.code.cmc();
+      return;
+    case EflagsForm::Sub:
+      if (!borrow) e.code.cmc();
+      return;
+    default:
+      e.code.cmp(e.state8(offsetof(CpuState, c)), 1);   // CF = !C
+      if (!borrow) e.code.cmc();
+  }
+}
+
 }  // namespace
 
 // ---- guest registers and state
@@ -96,7 +112,7 @@ void emit_SubS(EmitContext& e, const Inst& inst) {
 void emit_AdcS(EmitContext& e, const Inst& inst) {
   with_operand(e, inst.args[1], [&](const auto& rm) {
     const Reg64 r = e.define_from(inst.args[0]);
-    e.code.bt(e.state32(offsetof(CpuState, c)), 0);
+    load_carry(e, false);
     e.code.adc(r.cvt32(), rm);
     core(e).flags_produced(EflagsForm::Add);
     core(e).materialise(inst.flags_live, r);
@@ -105,7 +121,7 @@ void emit_AdcS(EmitContext& e, const Inst& inst) {
 void emit_SbcS(EmitContext& e, const Inst& inst) {
   with_operand(e, inst.args[1], [&](const auto& rm) {
     const Reg64 r = e.define_from(inst.args[0]);
-    e.code.cmp(e.state8(offsetof(CpuState, c)), 1);   // CF = borrow = !C
+    load_carry(e, true);
     e.code.sbb(r.cvt32(), rm);
     core(e).flags_produced(EflagsForm::Sub);
     core(e).materialise(inst.flags_live, r);
@@ -232,14 +248,14 @@ void emit_Sub(EmitContext& e, const Inst& inst) {
 void emit_Adc(EmitContext& e, const Inst& inst) {
   with_operand(e, inst.args[1], [&](const auto& rm) {
     const Reg64 r = e.define_from(inst.args[0]);
-    e.code.bt(e.state32(offsetof(CpuState, c)), 0);
+    load_carry(e, false);
     e.code.adc(r.cvt32(), rm);
   });
 }
 void emit_Sbc(EmitContext& e, const Inst& inst) {
   with_operand(e, inst.args[1], [&](const auto& rm) {
     const Reg64 r = e.define_from(inst.args[0]);
-    e.code.cmp(e.state8(offsetof(CpuState, c)), 1);
+    load_carry(e, true);
     e.code.sbb(r.cvt32(), rm);
   });
 }
@@ -269,7 +285,7 @@ void emit_Asr(EmitContext& e, const Inst& inst) { unary(e, inst, [&](const Reg32
 void emit_Ror(EmitContext& e, const Inst& inst) { unary(e, inst, [&](const Reg32& r) { e.code.ror(r, static_cast<int>(inst.imm)); }); }
 void emit_Rrx(EmitContext& e, const Inst& inst) {
   const Reg64 r = e.define_from(inst.args[0]);
-  e.code.bt(e.state32(offsetof(CpuState, c)), 0);
+  load_carry(e, false);
   e.code.rcr(r.cvt32(), 1);
 }
 void emit_Bit(EmitContext& e, const Inst& inst) {
