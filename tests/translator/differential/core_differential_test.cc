@@ -20,6 +20,17 @@ TEST(Differential, A32SoftTlb) {
   run_differential(o);
 }
 
+// Several instructions in one block.
+RunOptions sequence(decoder::Isa isa) {
+  RunOptions o = core(isa);
+  o.sequence = 6;
+  o.cases = 20000;
+  return o;
+}
+TEST(Differential, SequenceA32) { run_differential(sequence(decoder::Isa::A32)); }
+TEST(Differential, SequenceT32) { run_differential(sequence(decoder::Isa::T32)); }
+TEST(Differential, SequenceT16) { run_differential(sequence(decoder::Isa::T16)); }
+
 // What no row matches is UNDEFINED for the reference too: the tables have no gaps.
 RunOptions gaps(decoder::Isa isa) {
   RunOptions o = core(isa);

@@ -43,10 +43,10 @@ Exception exception_at(uint32_t pc) {
   }
 }
 
-runtime::EngineConfig engine_config(mmu::Mode mode) {
+runtime::EngineConfig engine_config(mmu::Mode mode, unsigned block_instructions) {
   runtime::EngineConfig config;
   config.mode = mode;
-  config.translate.max_instructions = 1;
+  config.translate.max_instructions = block_instructions;
   config.chain = false;
   config.verify_ir = true;
   return config;
@@ -55,14 +55,14 @@ runtime::EngineConfig engine_config(mmu::Mode mode) {
 }  // namespace
 
 struct EngineRunner::Parts {
-  explicit Parts(mmu::Mode mode) {
+  Parts(mmu::Mode mode, unsigned block_instructions) {
     ram.base = kRamBase;
     ram.size = kRamSize;
     ram.fd = memfd_create("guest-ram", MFD_CLOEXEC);
     if (ram.fd < 0 || ftruncate(ram.fd, kRamSize) != 0) std::abort();
     ram.host = static_cast<uint8_t*>(mmap(nullptr, kRamSize, PROT_READ | PROT_WRITE, MAP_SHARED, ram.fd, 0));
     if (ram.host == MAP_FAILED) std::abort();
-    engine = std::make_unique<runtime::Engine>(engine_config(mode), cpu, ram, platform);
+    engine = std::make_unique<runtime::Engine>(engine_config(mode, block_instructions), cpu, ram, platform);
     if (mode == mmu::Mode::Flat) backend = mmu::make_mmap_backend(ram);
     mmu::MmuConfig config;
     config.mode = mode;
@@ -89,9 +89,11 @@ struct EngineRunner::Parts {
   std::unique_ptr<mmu::Mmu> mmu;
   std::unique_ptr<runtime::World> world = vmm::make_process_world();
   size_t steps = 0;
+  uint32_t end = 0;
 };
 
-EngineRunner::EngineRunner(mmu::Mode mode) : parts_(std::make_unique<Parts>(mode)) {}
+EngineRunner::EngineRunner(mmu::Mode mode, unsigned block_instructions)
+    : parts_(std::make_unique<Parts>(mode, block_instructions)) {}
 EngineRunner::~EngineRunner() = default;
 
 uint8_t* EngineRunner::ram() { return parts_->ram.host; }
@@ -118,11 +120,14 @@ Outcome EngineRunner::run(const Case& c) {
   cpu.cp15.dfsr = 0;
   cpu.exit_reason = 0;
   parts_->steps = c.code.size();
+  parts_->end = in.r[15];
+  for (const Instruction& i : c.code) parts_->end += i.bytes;
   parts_->world->run(
       [](void* p) {
         auto* parts = static_cast<Parts*>(p);
         CpuState& cpu = parts->cpu;
         for (size_t i = 0; i < parts->steps && exception_at(cpu.r[15]) == Exception::None; i++) {
+          if (i && cpu.r[15] == parts->end) break;   // blocks of several instructions
           // An access outside RAM is translated again, to go out of line: the block starts over.
           const uint32_t pc = cpu.r[15];
           for (int again = 0; again < 3; again++) {

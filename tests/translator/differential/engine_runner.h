@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The engine in flat or soft mode, one instruction a block, in the process world.
+// The engine in flat or soft mode, in the process world.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,8 @@ namespace crosswalk::differential {
 
 class EngineRunner final : public GuestRunner {
  public:
-  explicit EngineRunner(mmu::Mode mode);
+  // Blocks are of `block_instructions`.
+  explicit EngineRunner(mmu::Mode mode, unsigned block_instructions = 1);
   ~EngineRunner() override;
   Outcome run(const Case& c) override;
   uint8_t* ram() override;

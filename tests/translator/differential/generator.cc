@@ -267,6 +267,33 @@ void Generator::prepare_prefix(Case& c, const Fields& f) {
   c.before.cpsr &= ~0x0600fc00u;   // no IT block: its state would be the first instruction's
 }
 
+Case Generator::next_sequence(uint32_t pc, unsigned count, const char* only_handler) {
+  for (;;) {
+    Case c = next(pc, only_handler);
+    c.before.cpsr &= ~0x0600fc00u;
+    c.code.clear();
+    while (c.code.size() < count) {
+      const Case more = next(pc, nullptr);
+      const Instruction& i = more.code.back();
+      const Fields f{more.row, i.word};
+      const uint32_t list = f['r'];
+      if (changes_flow(*more.row) || more.code.size() != 1 || f['d'] == 15 || f['t'] == 15 || f['u'] == 15 ||
+          starts_with(*more.row, {"LDM_user", "LDM_exc", "STM_user", "MRS_banked", "MSR", "SVC", "UDF", "ENTERX", "LDC",
+                                  "STC", "CDP", "coprocessor_2", "ISB"}) ||
+          (starts_with(*more.row, {"LDM"}) && list >> 15) ||
+          (starts_with(*more.row, {"POP"}) && list & (isa_ == Isa::T16 ? 0x100 : 0x8000))) {
+        continue;
+      }
+      // Where it accesses memory, the base that it was given.
+      const uint32_t n = f.has('n') ? f['n'] : 13;
+      if (accesses_memory(*more.row) && n < 15) c.before.r[n] = more.before.r[n];
+      c.code.push_back(i);
+      c.row = more.row;
+    }
+    return c;
+  }
+}
+
 Case Generator::next(uint32_t pc, const char* only_handler) {
   for (;;) {
     Case c;

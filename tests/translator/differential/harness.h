@@ -17,6 +17,7 @@ struct RunOptions {
   Tolerance tolerance;
   mmu::Mode mode = mmu::Mode::Flat;
   bool gaps = false;                        // words without a row: they must be UNDEFINED in the reference too
+  unsigned sequence = 1;                    // instructions a case
   uint64_t cases = 0;                       // 0: CROSSWALK_CASES, or the default
 };
 
