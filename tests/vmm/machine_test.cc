@@ -236,7 +236,7 @@ TEST_F(MachineTest, TimeoutStops) {
   machine_->start();
   ASSERT_TRUE(wait_for_line(kLineStop, 2000ms));
   EXPECT_EQ(machine_->stop_state().exit_status(), kExitTimeout);
-  EXPECT_EQ(cpu().pending, 1u);
+  EXPECT_EQ(std::atomic_ref<uint32_t>(cpu().pending).load(), 1u);
   machine_->request_stop(StopReason::PowerOff);   // too late: the first request counts
   EXPECT_EQ(machine_->stop_state().reason, StopReason::Timeout);
 }
