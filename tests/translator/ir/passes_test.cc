@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What each pass promises (ir.h). That passes keep the meaning of any block is tests/translator/backend's.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "translator/arm/cpu_state.h"
+#include "translator/ir/ir.h"
+
+namespace crosswalk::test {
+namespace {
+
+using ir::Builder;
+using ir::Opcode;
+using ir::Value;
+
+struct PassTest : ::testing::Test {
+  ir::Block block;
+  Builder b{block};
+  void TearDown() override { EXPECT_EQ(ir::verify(block), "") << ir::print(block); }
+  int count(Opcode op) const {
+    return static_cast<int>(std::count_if(block.insts.begin(), block.insts.end(), [&](const ir::Inst& i) { return i.op == op; }));
+  }
+  const ir::Inst& only(Opcode op) const {
+    EXPECT_EQ(count(op), 1) << ir::print(block);
+    return *std::find_if(block.insts.begin(), block.insts.end(), [&](const ir::Inst& i) { return i.op == op; });
+  }
+  static uint64_t nothing(CpuState*, uint32_t, uint32_t, uint32_t) { return 0; }
+};
+
+TEST_F(PassTest, FoldConstants) {
+  const Value x = b.Add(Builder::Imm(0xfffffffe), Builder::Imm(5));
+  const Value y = b.Ror(4, b.Or(x, Builder::Imm(0x10)));
+  b.SetReg(0, y);
+  b.SetReg(1, b.Add(Builder::Imm(0), b.GetReg(2)));
+  b.SetReg(3, b.Lsl(0, b.GetReg(4)));
+  b.Jump(0);
+  ir::fold_constants(block);
+  ir::remove_dead(block);
+  EXPECT_EQ(block.insts[0].args[0], Builder::Imm(0x30000001));
+  EXPECT_EQ(count(Opcode::Add) + count(Opcode::Lsl) + count(Opcode::Or) + count(Opcode::Ror), 0) << ir::print(block);
+}
+TEST_F(PassTest, ForwardRegisters) {
+  const Value x = b.Add(b.GetReg(0), Builder::Imm(1));
+  b.SetReg(0, x);
+  b.SetReg(1, b.GetReg(0));
+  b.SetReg(2, b.GetReg(1));
+  b.Jump(0);
+  ir::forward_registers(block);
+  ir::remove_dead(block);
+  EXPECT_EQ(count(Opcode::GetReg), 1) << ir::print(block);
+}
+// What a skipped SetReg wrote is not what a register holds after the label; a call may change any register.
+TEST_F(PassTest, ForwardRegistersForgets) {
+  const uint32_t label = b.new_label();
+  b.skip_unless(0, label);
+  b.SetReg(0, Builder::Imm(1));
+  b.Label(label);
+  b.SetReg(1, b.GetReg(0));
+  b.SetReg(2, Builder::Imm(2));
+  b.call(&PassTest::nothing, ir::kCallPlain);
+  b.SetReg(3, b.GetReg(2));
+  b.Jump(0);
+  ir::forward_registers(block);
+  ir::remove_dead(block);
+  EXPECT_EQ(count(Opcode::GetReg), 2) << ir::print(block);
+}
+TEST_F(PassTest, ForwardRegistersKeepsAcrossCallsThatDoNotSeeThem) {
+  b.SetReg(2, Builder::Imm(2));
+  b.call(&PassTest::nothing, ir::kCallNoRegs | ir::kCallNoFlags);
+  b.SetReg(3, b.GetReg(2));
+  b.Jump(0);
+  ir::forward_registers(block);
+  ir::remove_dead(block);
+  EXPECT_EQ(count(Opcode::GetReg), 0) << ir::print(block);
+}
+TEST_F(PassTest, FoldAddresses) {
+  const Value base = b.GetReg(0);
+  const Value v = b.Load(ir::MemAccess{}.pack(), b.Sub(b.Add(base, Builder::Imm(12)), Builder::Imm(4)));
+  b.Store(ir::MemAccess{}.pack(), b.Add(base, Builder::Imm(4096)), v);
+  b.Jump(0);
+  ir::fold_addresses(block, 4095);
+  ir::remove_dead(block);
+  const ir::Inst& load = only(Opcode::Load);
+  EXPECT_EQ(load.aux, 8u);
+  EXPECT_EQ(load.args[0], base);
+  const ir::Inst& store = only(Opcode::Store);
+  EXPECT_EQ(store.aux, 0u) << "beyond the limit";
+  EXPECT_EQ(count(Opcode::Add), 1);
+}
+TEST_F(PassTest, FoldAddressesDownwards) {
+  const Value base = b.GetReg(0);
+  b.Load(ir::MemAccess{}.pack(), b.Sub(base, Builder::Imm(8)));
+  b.Jump(0);
+  ir::fold_addresses(block, 4095);
+  EXPECT_EQ(static_cast<int32_t>(only(Opcode::Load).aux), -8);
+}
+TEST_F(PassTest, FlagLiveness) {
+  b.AddS(b.GetReg(0), b.GetReg(1));       // all overwritten before anyone reads
+  b.SubS(b.GetReg(0), Builder::Imm(3));   // C and V live: SetNZ follows
+  b.SetNZ(b.GetReg(2));
+  b.Jump(0);
+  ir::flag_liveness(block);
+  EXPECT_EQ(only(Opcode::AddS).flags_live & 7, 0);
+  EXPECT_EQ(only(Opcode::SubS).flags_live & 7, 6);
+  EXPECT_EQ(only(Opcode::SetNZ).flags_live & 7, 1);
+}
+TEST_F(PassTest, FlagLivenessAtFaultsAndSkips) {
+  b.AddS(b.GetReg(0), b.GetReg(1));
+  b.Load(ir::MemAccess{}.pack(), b.GetReg(2));   // may fault: all flags in memory
+  b.SubS(b.GetReg(0), b.GetReg(1));
+  const uint32_t label = b.new_label();
+  b.skip_unless(0, label);
+  b.SetNZCV(Builder::Imm(0));
+  b.Label(label);
+  b.Jump(0);
+  ir::flag_liveness(block);
+  EXPECT_EQ(only(Opcode::AddS).flags_live & 7, 7);
+  EXPECT_EQ(only(Opcode::SubS).flags_live & 7, 7);
+}
+TEST_F(PassTest, RemoveDead) {
+  const Value x = b.Mul(b.GetReg(0), b.GetReg(1));
+  b.Lsr(3, x);
+  b.TestCond(3);
+  b.Load(ir::MemAccess{}.pack(), b.GetReg(2));   // may fault: stays
+  b.call(&PassTest::nothing, ir::kCallPlain);
+  b.Jump(0);
+  ir::remove_dead(block);
+  EXPECT_EQ(block.insts.size(), 4u) << ir::print(block);
+  EXPECT_EQ(count(Opcode::Load), 1);
+  EXPECT_EQ(count(Opcode::Call), 1);
+  EXPECT_EQ(block.insts[0].uses, 1u);
+}
+TEST_F(PassTest, SetOutOfLine) {
+  block.guest = {{0x8000, 0, 0, 4}, {0x8004, 0, 0, 4}};
+  for (const uint16_t g : {0, 1}) {
+    b.guest = g;
+    b.Load(ir::MemAccess{}.pack(), b.GetReg(0));
+    b.call(&PassTest::nothing, ir::kCallNoFlags);
+  }
+  b.Jump(0);
+  ir::set_out_of_line(block, 1);
+  EXPECT_FALSE(ir::MemAccess::unpack(block.insts[1].imm).out_of_line);
+  EXPECT_EQ(block.insts[2].imm, ir::kCallNoFlags);
+  EXPECT_TRUE(ir::MemAccess::unpack(block.insts[4].imm).out_of_line);
+  EXPECT_EQ(block.insts[5].imm, ir::kCallNoFlags);
+}
+
+}  // namespace
+}  // namespace crosswalk::test
