@@ -104,6 +104,7 @@ struct alignas(64) CpuState {
   uint8_t simd_enabled;       // the same for Advanced SIMD (CPACR.ASEDIS also clear)
   uint8_t strict_alignment;   // SCTLR.A
   uint8_t monitor_armed;      // local exclusive monitor
+  uint8_t page_ids_e, page_ids_a;   // PSR.E and SCTLR.A that the page ids and the jump cache were made for
   // Non-zero makes translated code leave at its next poll. Written by any thread.
   uint32_t pending;
   // Any thread sets bits (InterruptLine), then `pending`.

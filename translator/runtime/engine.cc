@@ -42,6 +42,7 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
   backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
   backend_.thunks = &thunks_;
   backend_.flag_fusion = config.flag_fusion;
+  backend_.chain = config.chain;
   for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = kEmptyEntry;
   cpu_.jump_cache = jump_cache_.get();
 }
@@ -103,6 +104,8 @@ void Engine::run_once() {
   // PSR.E and SCTLR.A change only outside translated code. Page ids stand for code of one setting.
   if (const uint32_t flags = code_flags(); flags != current_flags_) {
     current_flags_ = flags;
+    cpu_.page_ids_e = cpu_.e;
+    cpu_.page_ids_a = cpu_.strict_alignment;
     mmu_->forget_instruction_pages();
   }
   const uint32_t reason = cpu_.exit_reason;

@@ -17,6 +17,7 @@ struct BackendConfig {
   MemoryMode memory = MemoryMode::Window;
   uint32_t soft_tlb_entries = 1024;   // power of two
   const Thunks* thunks = nullptr;
+  bool chain = true;                  // go on to other blocks without leaving for the run loop
   bool flag_fusion = true;            // use x86 flags directly between producer and consumer
 };
 

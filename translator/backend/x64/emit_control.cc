@@ -141,7 +141,10 @@ void emit_JumpIndirect(EmitContext& e, const Inst& inst) { core(e).indirect_jump
 
 void emit_ExitTo(EmitContext& e, const Inst& inst) {
   e.need_mxcsr(EmitContext::Rounding::Vfp);
-  core(e).exit_with(kExitLookup, inst.imm);
+  auto& b = core(e);
+  if (!b.config.chain) return b.exit_with(kExitLookup, inst.imm);
+  e.code.mov(eax, inst.imm);
+  e.code.jmp(b.config.thunks->dispatch, Gen::T_NEAR);
 }
 void emit_ExitException(EmitContext& e, const Inst&) {
   // The call has left through the exit path already when it took an exception; being here means that it did not.

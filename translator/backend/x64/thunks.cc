@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "translator/backend/x64/exit_reason.h"
 #include "translator/backend/x64/host_registers.h"
 
 namespace crosswalk::x64 {
@@ -10,6 +11,7 @@ namespace {
 
 using namespace Xbyak::util;
 
+Xbyak::Address state8(size_t offset) { return byte[r15 + (static_cast<int>(offset) - kStateBias)]; }
 Xbyak::Address state32(size_t offset) { return dword[r15 + (static_cast<int>(offset) - kStateBias)]; }
 Xbyak::Address state64(size_t offset) { return qword[r15 + (static_cast<int>(offset) - kStateBias)]; }
 
@@ -47,6 +49,43 @@ Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   c.mov(rax, rsi);
   load_pinned(c);
   c.jmp(rax);
+
+  // After an instruction that may have changed regime, masks or code flags: the jump cache holds what may run with the
+  // current instruction pages, except inside an IT block.
+  c.align(16);
+  t.dispatch = c.getCurr();
+  Xbyak::Label look_up;
+  c.mov(r14, state64(offsetof(CpuState, mem_base)));
+  c.cmp(state32(offsetof(CpuState, pending)), 0);
+  c.jne(look_up);
+  c.cmp(state8(offsetof(CpuState, it)), 0);
+  c.jne(look_up);
+  c.mov(cl, state8(offsetof(CpuState, e)));
+  c.cmp(cl, state8(offsetof(CpuState, page_ids_e)));
+  c.jne(look_up);
+  c.mov(cl, state8(offsetof(CpuState, strict_alignment)));
+  c.cmp(cl, state8(offsetof(CpuState, page_ids_a)));
+  c.jne(look_up);
+  c.lea(ecx, ptr[rax * 8]);
+  c.and_(ecx, (kJumpCacheEntries - 1) << 4);
+  c.add(rcx, state64(offsetof(CpuState, jump_cache)));
+  c.cmp(dword[rcx + offsetof(JumpCacheEntry, target)], eax);
+  c.jne(look_up);
+  c.mov(edx, eax);
+  c.shr(edx, 12);
+  c.and_(edx, kInstructionPageEntries - 1);
+  c.mov(rsi, state64(offsetof(CpuState, instruction_pages)));
+  c.mov(edx, dword[rsi + rdx * 4]);
+  c.cmp(edx, dword[rcx + offsetof(JumpCacheEntry, page_id)]);
+  c.jne(look_up);
+  c.jmp(qword[rcx + offsetof(JumpCacheEntry, code)]);
+  c.L(look_up);
+  c.mov(ecx, eax);
+  c.and_(ecx, 1);
+  c.mov(state8(offsetof(CpuState, t)), cl);
+  c.and_(eax, ~1u);
+  c.mov(state32(offsetof(CpuState, r) + 4 * 15), eax);
+  c.mov(state32(offsetof(CpuState, exit_reason)), kExitLookup);
 
   c.align(16);
   Xbyak::Label no_spill;
@@ -134,7 +173,10 @@ Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   c.L(leave);
   // eax = 2 (kSlowAccessStandard): MXCSR holds the standard (Advanced SIMD) value, which goes back to its own field.
   c.cmp(eax, 2);
-  c.je(static_cast<const void*>(t.exit_no_spill_standard), Xbyak::CodeGenerator::T_NEAR);
+  Xbyak::Label vfp;
+  c.jne(vfp);
+  c.jmp(t.exit_no_spill_standard, Xbyak::CodeGenerator::T_NEAR);
+  c.L(vfp);
   c.jmp(no_spill, Xbyak::CodeGenerator::T_NEAR);
   return t;
 }
