@@ -20,7 +20,7 @@ bool mode_not_here(const Fields& f) {
 }
 bool immediate_mode_not_here(const Fields& f) { return (f['k'] & 1) && !f['r']; }
 bool other_stack(const Fields& f) { return f['m'] != 0x13; }
-bool coprocessor_15_or_14(const Fields& f) { return f.row->isa == decoder::Isa::T32 && f['p'] >= 14; }
+bool coprocessor_15_or_14(const Fields& f) { return f['p'] >= 14; }
 bool cps_mode_not_here(const Fields& f) { return f['M'] && mode_not_here(f); }
 
 // The deprecated forms of "SUBS PC, LR and related instructions" (B9.3.20).
@@ -57,8 +57,8 @@ constexpr Exclusion kExclusions[] = {
     {"MRS_banked", not_user_bank, "a case carries the banked registers of User mode only"},
     {"MSR_banked", not_user_bank, "a case carries the banked registers of User mode only"},
     {"SRS", other_stack, "a case carries the banked registers of User mode only"},
-    {"LDC", coprocessor_15_or_14, "QEMU 5.0 takes the T32 encodings for MRRC"},
-    {"STC", coprocessor_15_or_14, "QEMU 5.0 takes the T32 encodings for MCRR"},
+    {"LDC", coprocessor_15_or_14, "QEMU 5.0 takes some encodings for MRRC"},
+    {"STC", coprocessor_15_or_14, "QEMU 5.0 takes some encodings for MCRR"},
     {"CPS", cps_mode_not_here, "Monitor and Hyp modes exist only in the reference"},
     {"AND_immediate", exception_return, kOnlySubsAndMovs},
     {"AND_register", exception_return, kOnlySubsAndMovs},

@@ -101,9 +101,12 @@ void run_differential(const RunOptions& options) {
   uint64_t exceptions = 0;
   uint32_t slot = 0;
   for (uint64_t n = 0; n < cases && reported.size() < kMaxReports; n++) {
-    if (slot == kCodeSize / kSlotBytes) {
+    if (slot == kCodeSize / kSlotBytes || reference.stray_store()) {
       ours.forget_code();
       reference.forget_code();
+      std::memset(ours.ram(), 0, kRamSize);
+      std::memset(reference.ram(), 0, kRamSize);
+      restore();
       slot = 0;
     }
     const uint32_t at = slot++ * kSlotBytes;
@@ -123,6 +126,7 @@ void run_differential(const RunOptions& options) {
       }
     }
     const Outcome a = ours.run(c);
+    reference.stop_at(a.exception == Exception::None ? a.state.r[15] : 0xfffffff0);
     Outcome b = reference.run(c);
     seen.insert(c.row);
     exceptions += a.exception != Exception::None;

@@ -64,6 +64,10 @@ void UnicornRunner::open() {
   check(uc_hook_add(uc_, &hook, UC_HOOK_INTR, reinterpret_cast<void*>(&on_interrupt), this, 1, 0), "hook interrupts");
   check(uc_hook_add(uc_, &hook, UC_HOOK_INSN_INVALID, reinterpret_cast<void*>(&on_invalid), this, 1, 0),
         "hook invalid instructions");
+  for (auto [first, last] : {std::pair{kRamBase, kDataBase - 1}, std::pair{kDataBase + kDataSize, kRamBase + kRamSize - 1}}) {
+    check(uc_hook_add(uc_, &hook, UC_HOOK_MEM_WRITE, reinterpret_cast<void*>(&on_stray_store), this, first, last),
+          "hook stores");
+  }
   // CPACR: cp10 and cp11 for all modes; FPEXC.EN.
   uint32_t cpacr = 0xf00000, fpexc = 0x40000000;
   check(uc_reg_write(uc_, UC_ARM_REG_C1_C0_2, &cpacr), "write CPACR");
@@ -72,6 +76,7 @@ void UnicornRunner::open() {
 
 // Removing translations one by one is slower than a new instance.
 void UnicornRunner::forget_code() {
+  stray_store_ = false;
   uc_close(uc_);
   open();
 }
@@ -88,6 +93,10 @@ void UnicornRunner::on_interrupt(uc_engine* uc, uint32_t number, void* self) {
   }
   static_cast<UnicornRunner*>(self)->exception_ = e;
   uc_emu_stop(uc);
+}
+
+void UnicornRunner::on_stray_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void* self) {
+  static_cast<UnicornRunner*>(self)->stray_store_ = true;
 }
 
 bool UnicornRunner::on_invalid(uc_engine*, void* self) {
@@ -115,12 +124,17 @@ Outcome UnicornRunner::run(const Case& c) {
   // A branch in an earlier case may have had these addresses translated.
   const uint64_t slot = in.r[15] & ~(kSlotBytes - 1);
   check(uc_ctl_remove_cache(uc_, slot, slot + kSlotBytes), "remove translations");
+  // Where it starts it would stop at once: a branch to itself is counted.
+  if (stop_at_ == in.r[15]) stop_at_ = 0xfffffff0;
+  if (stop_at_ >= kRamBase && stop_at_ - kRamBase < kRamSize - 4) {
+    check(uc_ctl_remove_cache(uc_, stop_at_ & ~1u, (stop_at_ & ~1u) + 4), "remove translations");
+  }
   uint32_t end = in.r[15];
   for (const Instruction& i : c.code) end += i.bytes;
   const uint32_t it = (in.cpsr >> 25 & 3) | (in.cpsr >> 10 & 0x3f) << 2;
   const bool is_it = std::string_view(c.row->handler_name) == "IT";
   // Instructions that an IT block skips are not counted: in one, the end address stops.
-  const uc_err e = uc_emu_start(uc_, in.r[15] | (c.thumb ? 1u : 0u), it || is_it ? end : 0xfffffff0, 0, c.code.size());
+  const uc_err e = uc_emu_start(uc_, in.r[15] | (c.thumb ? 1u : 0u), it || is_it ? end : stop_at_, 0, c.code.size());
   Outcome out;
   auto out_pointers = pointers(out.state);
   check(uc_reg_read_batch(uc_, const_cast<int*>(kIds.data()), out_pointers.data(), kRegisters), "read registers");
