@@ -56,8 +56,10 @@ void GuestMmu::catch_up(AddressSpace& space) {
   } else if (behind <= 16) {
     for (uint64_t i = space.protect_position; i != protect_log_end_; i++) {
       const uint32_t page = protect_log_[i % kProtectLog];
-      if (is_code_[page]) space.window->protect_page(*backend_, ram_.base, page);
-      else maybe_writable_[page] = 1;
+      if (is_code_[page])
+        space.window->protect_page(*backend_, ram_.base, page);
+      else
+        maybe_writable_[page] = 1;
     }
   } else {
     space.window->protect_all(*backend_, ram_.base, is_code_.data(), maybe_writable_.data());

@@ -22,7 +22,7 @@ inline constexpr uint32_t class_of(unsigned log2_size) {
     case 21: return 3;
     case 24: return 4;
     case 30: return 5;
-    default: return 0;   // 4 KiB, and MMU-off
+    default: return 0;  // 4 KiB, and MMU-off
   }
 }
 // Whether the entry of class `c` that covers `a` also covers `b`.
@@ -84,8 +84,8 @@ class GlobalFilter {
   }
 
  private:
-  uint64_t pages_[1 << 14] = {};   // one bit a page
-  uint64_t touched_[4] = {};       // one bit for each 64 words of pages_
+  uint64_t pages_[1 << 14] = {};  // one bit a page
+  uint64_t touched_[4] = {};      // one bit for each 64 words of pages_
   LargeFilter large_;
 };
 

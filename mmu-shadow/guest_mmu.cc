@@ -12,8 +12,10 @@ namespace {
 int read_ram(void* context, uint64_t pa, unsigned bytes, uint64_t* value) {
   const GuestRam& ram = *static_cast<const GuestRam*>(context);
   if (!ram.contains(pa, bytes)) return 1;
-  if (bytes == 8) *value = __atomic_load_n(reinterpret_cast<const uint64_t*>(ram.at(pa)), __ATOMIC_RELAXED);
-  else *value = __atomic_load_n(reinterpret_cast<const uint32_t*>(ram.at(pa)), __ATOMIC_RELAXED);
+  if (bytes == 8)
+    *value = __atomic_load_n(reinterpret_cast<const uint64_t*>(ram.at(pa)), __ATOMIC_RELAXED);
+  else
+    *value = __atomic_load_n(reinterpret_cast<const uint32_t*>(ram.at(pa)), __ATOMIC_RELAXED);
   return 0;
 }
 
@@ -73,7 +75,7 @@ void GuestMmu::note_global(uint32_t va, uint32_t pages, uint32_t size_class) {
     for (uint32_t i = 0; i < pages; i++) globals_.add(va + i * kPageSize, 0);
   } else {
     globals_.add(va, size_class);
-    globals_.add(va + (pages - 1) * kPageSize, size_class);   // a stretch may span two sections
+    globals_.add(va + (pages - 1) * kPageSize, size_class);  // a stretch may span two sections
   }
 }
 
@@ -204,7 +206,8 @@ void GuestMmu::flush_mva_all_asids(CpuState&, uint32_t va) {
   globals_.clear_page(va);
 }
 
-std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend) {
+std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
+                              WindowBackend* backend) {
   const bool soft = config.mode == Mode::Soft || config.mode == Mode::SoftCall;
   if (!soft && !backend) throw std::invalid_argument("this MMU mode needs a window backend");
   if (config.fill_bytes < kPageSize || config.fill_bytes > (2u << 20) || (config.fill_bytes & (config.fill_bytes - 1)))

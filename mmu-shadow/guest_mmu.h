@@ -24,7 +24,7 @@ namespace crosswalk::mmu {
 struct AddressSpace {
   RegimeKey key;
   uint64_t last_used = 0;
-  uint64_t protect_position = 0;   // how much of the protect log is applied here
+  uint64_t protect_position = 0;  // how much of the protect log is applied here
   InstructionPages instruction_pages;
   std::unique_ptr<SoftTlb> soft;
   std::unique_ptr<WindowMap> window;
@@ -38,7 +38,8 @@ class GuestMmu final : public Mmu {
   void activate(CpuState& cpu) override;
   Translation translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) override;
   Translation fill(CpuState& cpu, uint32_t va, AccessKind kind) override;
-  FaultOutcome window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) override;
+  FaultOutcome window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write,
+                            Translation& translation) override;
   uint32_t fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, Translation& translation) override;
   void forget_instruction_pages() override;
   void flush_all(CpuState& cpu) override;
@@ -84,7 +85,8 @@ class GuestMmu final : public Mmu {
 
   // windows.cc
   void install_flat();
-  Stretch stretch_to_install(const cw_regime& regime, const AddressSpace& space, uint32_t va, const cw_result& result, bool writable);
+  Stretch stretch_to_install(const cw_regime& regime, const AddressSpace& space, uint32_t va, const cw_result& result,
+                             bool writable);
   Stretch contiguous_pages(const cw_regime& regime, bool privileged, uint32_t va, const cw_result& result);
   bool install_stretch(AddressSpace& space, Stretch stretch, uint32_t size_class, bool ng, bool writable);
   bool install(AddressSpace& space, const cw_regime& regime, uint32_t va, const cw_result& result);
@@ -101,9 +103,9 @@ class GuestMmu final : public Mmu {
   Statistics statistics_;
 
   std::vector<std::unique_ptr<AddressSpace>> spaces_;
-  std::vector<uint16_t> space_asids_;   // by index in spaces_; kNoAsid with the guest's MMU off
+  std::vector<uint16_t> space_asids_;  // by index in spaces_; kNoAsid with the guest's MMU off
   static constexpr uint16_t kNoAsid = 0x100;
-  std::vector<AddressSpace*> table_;    // open addressing by key hash; a power of two
+  std::vector<AddressSpace*> table_;  // open addressing by key hash; a power of two
   AddressSpace* current_ = nullptr;
   Registers registers_{};
   uint64_t tick_ = 0;
@@ -114,7 +116,7 @@ class GuestMmu final : public Mmu {
 
   // One byte for each RAM page.
   std::vector<uint8_t> is_code_;
-  std::vector<uint8_t> maybe_writable_;   // may be installed writable without a protect log entry to come
+  std::vector<uint8_t> maybe_writable_;  // may be installed writable without a protect log entry to come
   // RAM pages that lost write access, in order; address spaces that are not current catch up when they become current.
   static constexpr uint32_t kProtectLog = 4096;
   std::vector<uint32_t> protect_log_;

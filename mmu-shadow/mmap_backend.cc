@@ -24,8 +24,9 @@ namespace crosswalk::mmu {
 namespace {
 
 constexpr uint32_t kWindowPages = 1u << 20;
-constexpr uint64_t kWindowAlign = 2 << 20;    // so that RAM in huge pages can be mapped as such
-constexpr uint64_t kPopulateBytes = 4 << 10;   // mapped at once, without a second host fault; more costs more than it saves
+constexpr uint64_t kWindowAlign = 2 << 20;  // so that RAM in huge pages can be mapped as such
+constexpr uint64_t kPopulateBytes =
+    4 << 10;  // mapped at once, without a second host fault; more costs more than it saves
 
 uint32_t read_max_map_count() {
   uint32_t value = 65530;
@@ -40,8 +41,8 @@ struct Window {
   uint8_t* reservation = nullptr;
   uint64_t reserved = 0;
   uint64_t base = 0;
-  uint32_t* pages = nullptr;   // (RAM page + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB
-  uint64_t boundaries[kWindowPages / 64 + 1] = {};   // bit p: pages p-1 and p are in different VMAs
+  uint32_t* pages = nullptr;  // (RAM page + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB
+  uint64_t boundaries[kWindowPages / 64 + 1] = {};  // bit p: pages p-1 and p are in different VMAs
 };
 
 class MmapBackend final : public WindowBackend {
@@ -93,8 +94,8 @@ class MmapBackend final : public WindowBackend {
     }
     const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
     const int flags = MAP_SHARED | MAP_FIXED | (bytes <= kPopulateBytes ? MAP_POPULATE : 0);
-    if (mmap(reinterpret_cast<void*>(base + va), bytes, protection, flags, ram_.fd, static_cast<off_t>(pa - ram_.base)) ==
-        MAP_FAILED)
+    if (mmap(reinterpret_cast<void*>(base + va), bytes, protection, flags, ram_.fd,
+             static_cast<off_t>(pa - ram_.base)) == MAP_FAILED)
       return false;
     const uint32_t first = va >> kPageBits, count = static_cast<uint32_t>(bytes >> kPageBits);
     const uint32_t ram_page = static_cast<uint32_t>((pa - ram_.base) >> kPageBits);
@@ -132,7 +133,8 @@ class MmapBackend final : public WindowBackend {
         std::abort();
       }
     }
-    const uint32_t first = static_cast<uint32_t>(start >> kPageBits), end = first + static_cast<uint32_t>(bytes >> kPageBits);
+    const uint32_t first = static_cast<uint32_t>(start >> kPageBits),
+                   end = first + static_cast<uint32_t>(bytes >> kPageBits);
     clear_pages(w, first, end);
     forget_boundaries(w, first, end);
     update_boundary(w, first);
@@ -164,7 +166,8 @@ class MmapBackend final : public WindowBackend {
   // Boundaries strictly inside (first, end).
   static uint32_t count_boundaries(const Window& w, uint32_t first, uint32_t end) {
     uint32_t n = 0;
-    for_words(first + 1, end, [&](uint32_t i, uint64_t mask) { n += static_cast<uint32_t>(std::popcount(w.boundaries[i] & mask)); });
+    for_words(first + 1, end,
+              [&](uint32_t i, uint64_t mask) { n += static_cast<uint32_t>(std::popcount(w.boundaries[i] & mask)); });
     return n;
   }
   void forget_boundaries(Window& w, uint32_t first, uint32_t end) {
@@ -190,8 +193,10 @@ class MmapBackend final : public WindowBackend {
     uint64_t& word = w.boundaries[p >> 6];
     if (((word & bit) != 0) == !merged) return;
     word ^= bit;
-    if (merged) maps_--;
-    else maps_++;
+    if (merged)
+      maps_--;
+    else
+      maps_++;
   }
   // Clears the model of [first, end), skipping stretches without mappings by the boundaries.
   static void clear_pages(Window& w, uint32_t first, uint32_t end) {
@@ -211,10 +216,10 @@ class MmapBackend final : public WindowBackend {
 
   const GuestRam ram_;
   const uint32_t max_maps_;
-  uint32_t maps_ = 0;   // VMAs of all windows, by the model
+  uint32_t maps_ = 0;  // VMAs of all windows, by the model
   std::vector<std::unique_ptr<Window>> windows_;
   Window* last_ = nullptr;
-  Window* pending_ = nullptr;   // removal not yet made, [pending_start_, pending_end_)
+  Window* pending_ = nullptr;  // removal not yet made, [pending_start_, pending_end_)
   uint64_t pending_start_ = 0, pending_end_ = 0;
 };
 

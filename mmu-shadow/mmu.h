@@ -44,17 +44,17 @@ struct Translation {
   bool normal_memory = true;  // false: Device or Strongly-ordered
   uint32_t fsr = 0;
   uint32_t far = 0;
-  uint64_t par = 0;           // translate() only: PAR as ATS1C* writes it, also for a fault (64 bits with TTBCR.EAE)
+  uint64_t par = 0;  // translate() only: PAR as ATS1C* writes it, also for a fault (64 bits with TTBCR.EAE)
 };
 
 // What became of a host fault inside a window.
 enum class FaultOutcome : uint8_t {
-  Installed,    // retry the access
-  GuestFault,   // the guest's own fault: `translation` says which
-  Device,       // emulate the access at translation.pa; when translation.host is set it is RAM that cannot be
-                // entered now (a page that still holds translated code): do the access there, by hand
-  CodeWrite,    // the page held translated code; it has been dropped and the page is writable: retry
-  Split,        // the access wraps at 4 GiB or reaches the guard: emulate it piecewise
+  Installed,   // retry the access
+  GuestFault,  // the guest's own fault: `translation` says which
+  Device,      // emulate the access at translation.pa; when translation.host is set it is RAM that cannot be
+               // entered now (a page that still holds translated code): do the access there, by hand
+  CodeWrite,   // the page held translated code; it has been dropped and the page is writable: retry
+  Split,       // the access wraps at 4 GiB or reaches the guard: emulate it piecewise
 };
 
 // Called when guest code is about to be modified, or translations of a page must go. Implemented by the engine.
@@ -89,9 +89,9 @@ class WindowBackend {
 
 struct MmuConfig {
   Mode mode = Mode::Soft;
-  uint32_t max_spaces = 64;         // windows or software TLBs kept before the least recently used is evicted
-  bool fill_around = true;          // a window fault also installs valid neighbours (sections, contiguous pages)
-  uint32_t fill_bytes = 2 << 20;    // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
+  uint32_t max_spaces = 64;       // windows or software TLBs kept before the least recently used is evicted
+  bool fill_around = true;        // a window fault also installs valid neighbours (sections, contiguous pages)
+  uint32_t fill_bytes = 2 << 20;  // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
 };
 
 struct Statistics {
@@ -99,14 +99,14 @@ struct Statistics {
   uint64_t soft_misses = 0, soft_calls = 0;
   uint64_t window_faults_installed = 0, window_faults_guest = 0, window_faults_device = 0, window_faults_code = 0,
            window_faults_spurious = 0, window_faults_split = 0;
-  uint64_t entries_4k = 0, entries_64k = 0, entries_1m = 0, entries_2m = 0;   // installed, by size
-  uint64_t flush_all = 0, flush_asid = 0, flush_mva = 0, flush_mvaa = 0;      // guest operations
+  uint64_t entries_4k = 0, entries_64k = 0, entries_1m = 0, entries_2m = 0;  // installed, by size
+  uint64_t flush_all = 0, flush_asid = 0, flush_mva = 0, flush_mvaa = 0;     // guest operations
   uint64_t entries_removed = 0;
   uint64_t space_switches = 0, spaces_created = 0, spaces_evicted = 0;
-  uint64_t entries_inherited = 0;     // global entries that a new space took over from another
+  uint64_t entries_inherited = 0;  // global entries that a new space took over from another
   uint64_t code_pages_protected = 0, code_page_writes = 0;
-  uint64_t pages_filled_around = 0;   // 4 KiB pages installed beyond the one that faulted
-  uint64_t spaces_cleared = 0;        // windows emptied because the backend was at a limit
+  uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
+  uint64_t spaces_cleared = 0;       // windows emptied because the backend was at a limit
   uint64_t fetch_walks = 0, page_ids = 0;
 };
 
@@ -131,15 +131,16 @@ class Mmu {
 
   // A host fault at window offset `offset` (fault address - cpu.mem_base, so it may be negative or >= 4 GiB in
   // the guards) of an access of `bytes` bytes.
-  virtual FaultOutcome window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) = 0;
+  virtual FaultOutcome window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write,
+                                    Translation& translation) = 0;
 
   // Fetch from the page of `va`: walks when cpu.instruction_pages does not have it, checks execute permission,
-  // enters it and returns its page id (never 0), unique for (VA page, PA page, `code_flags`); `translation` says where it
-  // is. Returns 0 on a fault. Device memory faults as the architecture allows (permission).
+  // enters it and returns its page id (never 0), unique for (VA page, PA page, `code_flags`); `translation` says where
+  // it is. Returns 0 on a fault. Device memory faults as the architecture allows (permission).
   virtual uint32_t fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, Translation& translation) = 0;
 
-  // Forgets every instruction page of every address space: `code_flags` will be different ones from now on, and translated
-  // code compares page ids without asking.
+  // Forgets every instruction page of every address space: `code_flags` will be different ones from now on, and
+  // translated code compares page ids without asking.
   virtual void forget_instruction_pages() {}
 
   // Guest TLB maintenance; the local CPU's. Complete on return.
@@ -160,7 +161,8 @@ class Mmu {
 };
 
 // `backend` is null for soft modes; for Flat it creates one window and RAM is installed once.
-std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend);
+std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
+                              WindowBackend* backend);
 
 // The mmap(2) backend: windows are reservations in this process, entries are MAP_FIXED mappings of ram.fd.
 // Precondition: ram.fd is a memfd. `max_maps` limits the host mappings (VMAs) it makes; 0: three quarters of

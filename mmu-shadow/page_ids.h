@@ -33,8 +33,8 @@ class PageIds {
   void grow(uint32_t slots);
   static uint32_t hash(const Record& r);
 
-  std::vector<Record> records_;   // by number - first_
-  std::vector<uint32_t> slots_;   // open addressing: index into records_ + 1, or 0
+  std::vector<Record> records_;  // by number - first_
+  std::vector<uint32_t> slots_;  // open addressing: index into records_ + 1, or 0
   uint32_t first_ = 1;
 };
 

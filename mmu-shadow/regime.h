@@ -26,7 +26,8 @@ struct RegimeKey {
   // Global entries of the one may be used in the other: a TLB matches them whatever the ASID is, and everything that
   // decides about access is equal.
   bool shares_globals(const RegimeKey& o) const {
-    return mmu_enabled() && ttbr1 == o.ttbr1 && ttbcr == o.ttbcr && dacr == o.dacr && sctlr == o.sctlr && privileged == o.privileged;
+    return mmu_enabled() && ttbr1 == o.ttbr1 && ttbcr == o.ttbcr && dacr == o.dacr && sctlr == o.sctlr &&
+           privileged == o.privileged;
   }
   uint32_t hash() const {
     uint64_t h = (ttbr0 ^ ttbr1 << 21) * 0x9e3779b97f4a7c15u;
@@ -42,7 +43,7 @@ inline cw_regime regime_of(const Cp15& c) {
 
 inline RegimeKey key_of(const cw_regime& r, bool privileged) {
   RegimeKey key;
-  if (!(r.sctlr & CW_SCTLR_M)) return key;   // flat for both privileges
+  if (!(r.sctlr & CW_SCTLR_M)) return key;  // flat for both privileges
   key.privileged = privileged;
   key.asid = cw_asid(&r);
   constexpr uint32_t kAlways = CW_SCTLR_M | CW_SCTLR_WXN | CW_SCTLR_UWXN | CW_SCTLR_EE;
@@ -59,8 +60,10 @@ inline RegimeKey key_of(const cw_regime& r, bool privileged) {
     const uint32_t n = r.ttbcr & CW_TTBCR_N;
     key.ttbcr = r.ttbcr & (CW_TTBCR_N | CW_TTBCR_PD0 | CW_TTBCR_PD1);
     if (!(r.ttbcr & CW_TTBCR_PD0)) key.ttbr0 = static_cast<uint32_t>(r.ttbr0) & ~((1u << (14 - n)) - 1);
-    if (n == 0) key.ttbcr &= ~CW_TTBCR_PD1;
-    else if (!(r.ttbcr & CW_TTBCR_PD1)) key.ttbr1 = static_cast<uint32_t>(r.ttbr1) & 0xffffc000u;
+    if (n == 0)
+      key.ttbcr &= ~CW_TTBCR_PD1;
+    else if (!(r.ttbcr & CW_TTBCR_PD1))
+      key.ttbr1 = static_cast<uint32_t>(r.ttbr1) & 0xffffc000u;
   }
   return key;
 }

@@ -33,7 +33,8 @@ class SoftTlb {
   uint32_t remove_all() { return set_.remove_all(drop()); }
   uint32_t remove_nonglobal() { return set_.remove_nonglobal(drop()); }
   uint32_t remove_va(uint32_t va, bool global_only) {
-    return set_.remove_va(va, global_only, [this](uint32_t s) { return entries_[s].tag_load; }, drop());
+    return set_.remove_va(
+        va, global_only, [this](uint32_t s) { return entries_[s].tag_load; }, drop());
   }
   // Takes write access from the entries whose RAM page satisfies the predicate. `ram` is the host address of RAM.
   template <typename IsProtected>
@@ -78,7 +79,8 @@ class InstructionPages {
   uint32_t remove_all() { return set_.remove_all(drop()); }
   uint32_t remove_nonglobal() { return set_.remove_nonglobal(drop()); }
   uint32_t remove_va(uint32_t va, bool global_only) {
-    return set_.remove_va(va, global_only, [this](uint32_t s) { return va_[s]; }, drop());
+    return set_.remove_va(
+        va, global_only, [this](uint32_t s) { return va_[s]; }, drop());
   }
 
  private:

@@ -66,8 +66,10 @@ AddressSpace* GuestMmu::least_recently_used(bool with_entries) const {
 
 void GuestMmu::clear_space(AddressSpace& space) {
   space.instruction_pages.remove_all();
-  if (space.soft) space.soft->remove_all();
-  else if (space.window->remove_all(*backend_) != 0) backend_->commit();
+  if (space.soft)
+    space.soft->remove_all();
+  else if (space.window->remove_all(*backend_) != 0)
+    backend_->commit();
   space.protect_position = protect_log_end_;
 }
 
@@ -75,7 +77,8 @@ void GuestMmu::clear_space(AddressSpace& space) {
 void GuestMmu::inherit_globals(AddressSpace& space) {
   const AddressSpace* donor = nullptr;
   for (auto& s : spaces_)
-    if (s.get() != &space && s->key.shares_globals(space.key) && (!donor || s->last_used > donor->last_used)) donor = s.get();
+    if (s.get() != &space && s->key.shares_globals(space.key) && (!donor || s->last_used > donor->last_used))
+      donor = s.get();
   if (!donor) return;
   statistics_.entries_inherited += space.instruction_pages.take_globals(donor->instruction_pages);
   if (space.soft) statistics_.entries_inherited += space.soft->take_globals(*donor->soft);

@@ -65,16 +65,16 @@ enum cw_fault {
 
 struct cw_result {
   uint64_t pa;
-  uint32_t fsr;           /* DFSR or IFSR value when fault != CW_FAULT_NONE */
-  uint8_t fault;          /* enum cw_fault */
-  uint8_t level;          /* level of the entry or of the fault: 1-3 */
-  uint8_t levels_read;    /* descriptors read */
-  uint8_t entry_valid;    /* an entry a TLB may hold was found (also with a domain or permission fault) */
-  uint8_t log2_size;      /* of the entry: 12, 16, 20, 21, 24, 30; 32 with the MMU off */
-  uint8_t permissions;    /* CW_PL* */
-  uint8_t xn, pxn;        /* as in the descriptors, with XNTable and PXNTable */
-  uint8_t ng;             /* the entry belongs to the ASID */
-  uint8_t ns;             /* NS, with NSTable */
+  uint32_t fsr;        /* DFSR or IFSR value when fault != CW_FAULT_NONE */
+  uint8_t fault;       /* enum cw_fault */
+  uint8_t level;       /* level of the entry or of the fault: 1-3 */
+  uint8_t levels_read; /* descriptors read */
+  uint8_t entry_valid; /* an entry a TLB may hold was found (also with a domain or permission fault) */
+  uint8_t log2_size;   /* of the entry: 12, 16, 20, 21, 24, 30; 32 with the MMU off */
+  uint8_t permissions; /* CW_PL* */
+  uint8_t xn, pxn;     /* as in the descriptors, with XNTable and PXNTable */
+  uint8_t ng;          /* the entry belongs to the ASID */
+  uint8_t ns;          /* NS, with NSTable */
   uint8_t domain;
   uint8_t memory_type;    /* enum cw_memory_type */
   uint8_t inner, outer;   /* Normal: 0 non-cacheable, 1 write-back write-allocate, 2 write-through, 3 write-back */
@@ -86,12 +86,12 @@ struct cw_result {
  * Reads `bytes` (4 or 8) at an aligned guest-physical address, in host byte order and single-copy atomically.
  * Returns 0, or non-zero when nothing answers there (external abort).
  */
-typedef int (*cw_reader)(void *context, uint64_t pa, unsigned bytes, uint64_t *value);
+typedef int (*cw_reader)(void* context, uint64_t pa, unsigned bytes, uint64_t* value);
 
 static inline int cw_uses_long(uint32_t ttbcr) { return (ttbcr & CW_TTBCR_EAE) != 0; }
 
 /* The current ASID (B3.10.1, TTBCR.A1 with long descriptors). */
-static inline uint8_t cw_asid(const struct cw_regime *r) {
+static inline uint8_t cw_asid(const struct cw_regime* r) {
   if (!cw_uses_long(r->ttbcr)) return (uint8_t)r->contextidr;
   return (uint8_t)(((r->ttbcr & CW_TTBCR_A1) ? r->ttbr1 : r->ttbr0) >> 48);
 }
@@ -171,8 +171,8 @@ static inline unsigned cw_ap20(unsigned ap) {
 }
 
 /* Memory attributes of TEX, C, B, S (B3.8.2 without, B3.8.3 with TEX remap). */
-static inline void cw_short_attributes(const struct cw_regime *r, unsigned tex, unsigned c, unsigned b, unsigned s,
-                                       struct cw_result *out) {
+static inline void cw_short_attributes(const struct cw_regime* r, unsigned tex, unsigned c, unsigned b, unsigned s,
+                                       struct cw_result* out) {
   unsigned type = CW_NORMAL, inner = 0, outer = 0, shared = s;
   out->shareability = 0;
   if (r->sctlr & CW_SCTLR_TRE) {
@@ -195,9 +195,12 @@ static inline void cw_short_attributes(const struct cw_regime *r, unsigned tex, 
       inner = cb;
       outer = tex & 3;
     } else if (tex == 0) {
-      if (cb == 0) type = CW_STRONGLY_ORDERED, shared = 1;
-      else if (cb == 1) type = CW_DEVICE, shared = 1;
-      else inner = outer = cb;
+      if (cb == 0)
+        type = CW_STRONGLY_ORDERED, shared = 1;
+      else if (cb == 1)
+        type = CW_DEVICE, shared = 1;
+      else
+        inner = outer = cb;
     } else if (tex == 1) {
       if (cb == 3) inner = outer = 1; /* 01 and 10 are reserved: Normal non-cacheable */
     } else if (tex == 2 && cb == 0) {
@@ -212,7 +215,7 @@ static inline void cw_short_attributes(const struct cw_regime *r, unsigned tex, 
 }
 
 /* Memory attributes of AttrIndx and SH through MAIR0 and MAIR1 (B4.1.104). */
-static inline void cw_long_attributes(const struct cw_regime *r, unsigned index, unsigned sh, struct cw_result *out) {
+static inline void cw_long_attributes(const struct cw_regime* r, unsigned index, unsigned sh, struct cw_result* out) {
   const unsigned attribute = (index & 4 ? r->nmrr : r->prrr) >> (8 * (index & 3)) & 0xff;
   /* MAIR nibbles: 00RW write-through transient, 0100 non-cacheable, 01RW write-back transient, 10RW write-through,
    * 11RW write-back; W is bit 0. */
@@ -226,9 +229,12 @@ static inline void cw_long_attributes(const struct cw_regime *r, unsigned index,
   }
   for (i = 0; i < 2; i++) {
     const unsigned nibble = attribute >> (4 * i) & 15;
-    if (nibble == 4) cache[i] = 0;
-    else if (nibble & 4) cache[i] = nibble & 1 ? 1 : 3;
-    else cache[i] = 2;
+    if (nibble == 4)
+      cache[i] = 0;
+    else if (nibble & 4)
+      cache[i] = nibble & 1 ? 1 : 3;
+    else
+      cache[i] = 2;
   }
   out->memory_type = CW_NORMAL;
   out->inner = (uint8_t)cache[0];
@@ -236,7 +242,7 @@ static inline void cw_long_attributes(const struct cw_regime *r, unsigned index,
   out->shareability = (uint8_t)sh;
 }
 
-static inline void cw_set_fault(const struct cw_regime *r, struct cw_result *out, unsigned fault, unsigned level,
+static inline void cw_set_fault(const struct cw_regime* r, struct cw_result* out, unsigned fault, unsigned level,
                                 unsigned kind) {
   out->fault = (uint8_t)fault;
   out->level = (uint8_t)level;
@@ -246,20 +252,22 @@ static inline void cw_set_fault(const struct cw_regime *r, struct cw_result *out
 static inline uint32_t cw_swap32(uint32_t x) { return x << 24 | (x & 0xff00u) << 8 | (x >> 8 & 0xff00u) | x >> 24; }
 
 /* Descriptors have the byte order of SCTLR.EE (B3.5.1). The reader returns little-endian words. */
-static inline int cw_read_descriptor(const struct cw_regime *r, uint64_t pa, unsigned bytes, cw_reader read, void *context,
-                                     struct cw_result *out, uint64_t *value) {
+static inline int cw_read_descriptor(const struct cw_regime* r, uint64_t pa, unsigned bytes, cw_reader read,
+                                     void* context, struct cw_result* out, uint64_t* value) {
   out->levels_read++;
   if (read(context, pa, bytes, value)) return 1;
   if (r->sctlr & CW_SCTLR_EE) {
-    if (bytes == 4) *value = cw_swap32((uint32_t)*value);
-    else *value = (uint64_t)cw_swap32((uint32_t)*value) << 32 | cw_swap32((uint32_t)(*value >> 32));
+    if (bytes == 4)
+      *value = cw_swap32((uint32_t)*value);
+    else
+      *value = (uint64_t)cw_swap32((uint32_t)*value) << 32 | cw_swap32((uint32_t)(*value >> 32));
   }
   return 0;
 }
 
 /* Short descriptors (B3.5). */
-static inline void cw_walk_short(const struct cw_regime *r, uint32_t va, unsigned kind, int privileged, cw_reader read,
-                                 void *context, struct cw_result *out) {
+static inline void cw_walk_short(const struct cw_regime* r, uint32_t va, unsigned kind, int privileged, cw_reader read,
+                                 void* context, struct cw_result* out) {
   const unsigned n = r->ttbcr & CW_TTBCR_N;
   const int low = n == 0 || va >> (32 - n) == 0;
   uint64_t word;
@@ -283,9 +291,7 @@ static inline void cw_walk_short(const struct cw_regime *r, uint32_t va, unsigne
   descriptor = (uint32_t)word;
 
   switch (descriptor & 3) {
-    case 0:
-      cw_set_fault(r, out, CW_FAULT_TRANSLATION, 1, kind);
-      return;
+    case 0: cw_set_fault(r, out, CW_FAULT_TRANSLATION, 1, kind); return;
     case 1: /* page table */
       out->domain = descriptor >> 5 & 15;
       out->pxn = descriptor >> 2 & 1;
@@ -326,7 +332,8 @@ static inline void cw_walk_short(const struct cw_regime *r, uint32_t va, unsigne
       out->ng = descriptor >> 17 & 1;
       if (descriptor & 1u << 18) { /* supersection: always domain 0 */
         out->log2_size = 24;
-        out->pa = (descriptor & 0xff000000u) | (uint64_t)(descriptor >> 20 & 15) << 32 | (uint64_t)(descriptor >> 5 & 15) << 36;
+        out->pa = (descriptor & 0xff000000u) | (uint64_t)(descriptor >> 20 & 15) << 32 |
+                  (uint64_t)(descriptor >> 5 & 15) << 36;
       } else {
         out->log2_size = 20;
         out->domain = descriptor >> 5 & 15;
@@ -365,8 +372,8 @@ static inline void cw_walk_short(const struct cw_regime *r, uint32_t va, unsigne
 }
 
 /* Long descriptors (B3.6). */
-static inline void cw_walk_long(const struct cw_regime *r, uint32_t va, unsigned kind, int privileged, cw_reader read,
-                                void *context, struct cw_result *out) {
+static inline void cw_walk_long(const struct cw_regime* r, uint32_t va, unsigned kind, int privileged, cw_reader read,
+                                void* context, struct cw_result* out) {
   const unsigned t0 = r->ttbcr & CW_TTBCR_T0SZ, t1 = (r->ttbcr & CW_TTBCR_T1SZ) >> 16;
   unsigned size = 0, level, shift, ap, no_pl0 = 0, read_only = 0, xn_table = 0, pxn_table = 0, ns_table = 0;
   int found = 0, disabled = 0;
@@ -433,8 +440,8 @@ static inline void cw_walk_long(const struct cw_regime *r, uint32_t va, unsigned
 }
 
 /* The walk. `out` is complete on return; out->fault says whether the access may proceed. */
-static inline void cw_walk(const struct cw_regime *r, uint32_t va, unsigned kind, int privileged, cw_reader read,
-                           void *context, struct cw_result *out) {
+static inline void cw_walk(const struct cw_regime* r, uint32_t va, unsigned kind, int privileged, cw_reader read,
+                           void* context, struct cw_result* out) {
   const struct cw_result empty = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   *out = empty;
   if (!(r->sctlr & CW_SCTLR_M)) { /* B3.2.1: flat; data Strongly-ordered, instructions Normal */
@@ -446,12 +453,14 @@ static inline void cw_walk(const struct cw_regime *r, uint32_t va, unsigned kind
     out->entry_valid = 1;
     return;
   }
-  if (cw_uses_long(r->ttbcr)) cw_walk_long(r, va, kind, privileged, read, context, out);
-  else cw_walk_short(r, va, kind, privileged, read, context, out);
+  if (cw_uses_long(r->ttbcr))
+    cw_walk_long(r, va, kind, privileged, read, context, out);
+  else
+    cw_walk_short(r, va, kind, privileged, read, context, out);
 }
 
 /* PAR after a VA to PA translation (B4.1.112): 64 bits with long descriptors, else 32. */
-static inline uint64_t cw_par(const struct cw_regime *r, const struct cw_result *out) {
+static inline uint64_t cw_par(const struct cw_regime* r, const struct cw_result* out) {
   const int uses_long = cw_uses_long(r->ttbcr);
   uint32_t par;
   if (out->fault != CW_FAULT_NONE) {
@@ -468,9 +477,12 @@ static inline uint64_t cw_par(const struct cw_regime *r, const struct cw_result 
   par |= (uint32_t)out->ns << 9;
   if (out->shareability) par |= 1u << 7;
   if (out->shareability == 3) par |= 1u << 10; /* NOS */
-  if (out->memory_type == CW_STRONGLY_ORDERED) par |= 1u << 4;
-  else if (out->memory_type == CW_DEVICE) par |= 3u << 4;
-  else par |= (uint32_t)out->outer << 2 | (out->inner ? (uint32_t)(out->inner | 4) << 4 : 0);
+  if (out->memory_type == CW_STRONGLY_ORDERED)
+    par |= 1u << 4;
+  else if (out->memory_type == CW_DEVICE)
+    par |= 3u << 4;
+  else
+    par |= (uint32_t)out->outer << 2 | (out->inner ? (uint32_t)(out->inner | 4) << 4 : 0);
   return par;
 }
 

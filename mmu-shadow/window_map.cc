@@ -75,14 +75,15 @@ void WindowMap::record(uint32_t va, uint32_t pages, uint32_t ram_page, bool writ
     for (uint32_t i = first; i < first + pages; i++)
       if (leaf.entries[i].valid()) drop(leaf, i);
   }
-  for (uint32_t i = 0; i < pages; i++) leaf.entries[first + i] = WindowEntry::make(ram_page + i, writable, ng, size_class);
+  for (uint32_t i = 0; i < pages; i++)
+    leaf.entries[first + i] = WindowEntry::make(ram_page + i, writable, ng, size_class);
   leaf.count += pages;
   count_ += pages;
   if (ng) leaf.ng_count += pages, ng_count_ += pages;
   if (size_class) {
     leaf.large_count += pages;
     large_.add(va, size_class);
-    large_.add(va + (pages - 1) * kPageSize, size_class);   // a run may span two sections
+    large_.add(va + (pages - 1) * kPageSize, size_class);  // a run may span two sections
   }
   leaf.ram_first = std::min(leaf.ram_first, ram_page);
   leaf.ram_last = std::max(leaf.ram_last, ram_page + pages - 1);
@@ -167,8 +168,10 @@ uint32_t WindowMap::remove_va(WindowBackend& backend, uint32_t va, bool global_o
   const uint32_t leaves = large_.gigabyte(va) ? 512 : large_.sixteen(va) ? 8 : 1;
   const uint32_t first = l & ~(leaves - 1);
   for (uint32_t i = first; i < first + leaves; i++)
-    if (leaves_[i] && leaves_[i]->large_count != 0) removed += remove_matching(i, range, match);
-    else if (leaves_[i]) range.keep();
+    if (leaves_[i] && leaves_[i]->large_count != 0)
+      removed += remove_matching(i, range, match);
+    else if (leaves_[i])
+      range.keep();
   return removed;
 }
 
@@ -177,7 +180,7 @@ void WindowMap::make_read_only(WindowBackend& backend, uint64_t ram_base, uint32
   const uint64_t pa = ram_base + (uint64_t{entry.ram_page()} << kPageBits);
   if (backend.install(base_, va, pa, kPageSize, false)) {
     entry.bits &= ~2u;
-  } else {   // no room to split a mapping: the page goes altogether
+  } else {  // no room to split a mapping: the page goes altogether
     backend.remove(base_, va, kPageSize);
     drop(leaf, index(va));
   }
@@ -199,7 +202,8 @@ void WindowMap::protect_page(WindowBackend& backend, uint64_t ram_base, uint32_t
   if (changed) backend.commit();
 }
 
-void WindowMap::protect_all(WindowBackend& backend, uint64_t ram_base, const uint8_t* is_code, uint8_t* maybe_writable) {
+void WindowMap::protect_all(WindowBackend& backend, uint64_t ram_base, const uint8_t* is_code,
+                            uint8_t* maybe_writable) {
   bool changed = false;
   for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *leaves_[l];

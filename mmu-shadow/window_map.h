@@ -23,7 +23,7 @@ struct WindowEntry {
   bool writable() const { return bits >> 1 & 1; }
   bool ng() const { return bits >> 2 & 1; }
   uint32_t size_class() const { return bits >> 3 & 7; }
-  uint32_t ram_page() const { return bits >> 6; }   // up to 256 GiB of RAM
+  uint32_t ram_page() const { return bits >> 6; }  // up to 256 GiB of RAM
 };
 
 inline constexpr uint32_t kLeafPages = 512;
@@ -32,7 +32,7 @@ inline constexpr uint32_t kLeafBits = 21;
 struct WindowLeaf {
   WindowEntry entries[kLeafPages];
   uint16_t count, ng_count, large_count;
-  uint32_t ram_first, ram_last;   // bounds of the RAM pages installed since the leaf was empty
+  uint32_t ram_first, ram_last;  // bounds of the RAM pages installed since the leaf was empty
 };
 
 // Leaves that no window uses now, shared by the windows of a CPU.
@@ -85,7 +85,7 @@ class WindowMap {
   uint64_t base_;
   LeafPool& pool_;
   WindowLeaf* leaves_[1 << (32 - kLeafBits)] = {};
-  uint64_t used_[32] = {};   // one bit a leaf
+  uint64_t used_[32] = {};  // one bit a leaf
   uint32_t count_ = 0, ng_count_ = 0;
   LargeFilter large_;
 };

@@ -9,7 +9,7 @@
 namespace crosswalk::mmu {
 namespace {
 
-constexpr uint32_t kAroundPages = 16;   // pages looked at around a 4 KiB entry: one naturally aligned 64 KiB
+constexpr uint32_t kAroundPages = 16;  // pages looked at around a 4 KiB entry: one naturally aligned 64 KiB
 // A stretch is installed in as many pieces as it has runs of equal write access. More than this many, and a
 // smaller stretch is taken, so that translated code scattered over RAM does not cost a mapping per page.
 constexpr uint32_t kMaxRuns = 4;
@@ -27,7 +27,8 @@ void GuestMmu::install_flat() {
       throw std::runtime_error("cannot map guest RAM");
     for (uint64_t pa = ram_.base; pa < end;) {
       const uint64_t here = std::min<uint64_t>(end, (pa | ((1u << kLeafBits) - 1)) + 1) - pa;
-      space->window->record(static_cast<uint32_t>(pa), static_cast<uint32_t>(here >> kPageBits), ram_page_of(pa), true, false, 0);
+      space->window->record(static_cast<uint32_t>(pa), static_cast<uint32_t>(here >> kPageBits), ram_page_of(pa), true,
+                            false, 0);
       pa += here;
     }
     std::fill(maybe_writable_.begin(), maybe_writable_.end(), 1);
@@ -37,7 +38,8 @@ void GuestMmu::install_flat() {
   statistics_.spaces_created++;
 }
 
-FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) {
+FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write,
+                                    Translation& translation) {
   if (offset < 0 || offset >= static_cast<int64_t>(kWindowSize)) {
     statistics_.window_faults_split++;
     return FaultOutcome::Split;
@@ -68,8 +70,10 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
   const bool spurious = old.valid() && old.ram_page() == ram_page_of(translation.pa) && (old.writable() || !write);
   if (!install(*current_, regime, va, result)) return FaultOutcome::Device;
   if (was_code) return FaultOutcome::CodeWrite;
-  if (spurious) statistics_.window_faults_spurious++;
-  else statistics_.window_faults_installed++;
+  if (spurious)
+    statistics_.window_faults_spurious++;
+  else
+    statistics_.window_faults_installed++;
   return FaultOutcome::Installed;
 }
 
@@ -86,7 +90,8 @@ uint32_t GuestMmu::count_runs(uint32_t ram_page, uint32_t pages) const {
 }
 
 // The neighbours of a 4 KiB page that are valid, allowed, alike and continue it in RAM.
-GuestMmu::Stretch GuestMmu::contiguous_pages(const cw_regime& regime, bool privileged, uint32_t va, const cw_result& result) {
+GuestMmu::Stretch GuestMmu::contiguous_pages(const cw_regime& regime, bool privileged, uint32_t va,
+                                             const cw_result& result) {
   const uint32_t page = va & ~(kPageSize - 1), low = page & ~(kAroundPages * kPageSize - 1);
   const uint64_t pa = result.pa & ~uint64_t{kPageSize - 1};
   const auto continues = [&](uint32_t other) {
@@ -96,7 +101,8 @@ GuestMmu::Stretch GuestMmu::contiguous_pages(const cw_regime& regime, bool privi
            r.ng == result.ng && r.pa == pa + other - page && ram_.contains(r.pa, kPageSize);
   };
   uint32_t first = page, last = page;
-  while (first != low && ram_.contains(pa + (first - kPageSize) - page) && continues(first - kPageSize)) first -= kPageSize;
+  while (first != low && ram_.contains(pa + (first - kPageSize) - page) && continues(first - kPageSize))
+    first -= kPageSize;
   while (last != low + (kAroundPages - 1) * kPageSize && continues(last + kPageSize)) last += kPageSize;
   return {first, (last - first) / kPageSize + 1, ram_page_of(pa - (page - first))};
 }
@@ -112,14 +118,16 @@ GuestMmu::Stretch GuestMmu::stretch_to_install(const cw_regime& regime, const Ad
     if (result.pa < (va & mask) || !ram_.contains(start, uint64_t{1} << bits)) return one;
     return {va & ~mask, 1u << (bits - kPageBits), ram_page_of(start)};
   };
-  const auto good = [&](const Stretch& s) { return s.pages > 1 && (!writable || count_runs(s.ram_page, s.pages) <= kMaxRuns); };
+  const auto good = [&](const Stretch& s) {
+    return s.pages > 1 && (!writable || count_runs(s.ram_page, s.pages) <= kMaxRuns);
+  };
 
   if (result.log2_size == kPageBits) {
     if (largest < 16) return one;
     const Stretch s = contiguous_pages(regime, space.key.privileged, va, result);
     return good(s) ? s : one;
   }
-  if (result.log2_size == 20 && largest >= 21) {   // two sections that continue each other
+  if (result.log2_size == 20 && largest >= 21) {  // two sections that continue each other
     cw_result r;
     const uint32_t other = va ^ (1u << 20);
     walk(regime, other, AccessKind::Load, space.key.privileged, r);
@@ -145,17 +153,23 @@ bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t si
     const uint8_t* const flags = is_code_.data() + stretch.ram_page + done;
     const bool run_writable = writable && *flags == 0;
     uint32_t pages = stretch.pages - done;
-    if (writable) pages = static_cast<uint32_t>(std::find(flags, flags + pages, static_cast<uint8_t>(*flags ^ 1)) - flags);
+    if (writable)
+      pages = static_cast<uint32_t>(std::find(flags, flags + pages, static_cast<uint8_t>(*flags ^ 1)) - flags);
     const uint32_t va = stretch.va + done * kPageSize, ram_page = stretch.ram_page + done;
     const uint64_t bytes = uint64_t{pages} << kPageBits;
-    if (!backend_->install(window.base(), va, ram_.base + (uint64_t{ram_page} << kPageBits), bytes, run_writable)) return false;
+    if (!backend_->install(window.base(), va, ram_.base + (uint64_t{ram_page} << kPageBits), bytes, run_writable))
+      return false;
     window.record(va, pages, ram_page, run_writable, ng, size_class);
     if (run_writable) std::fill_n(maybe_writable_.begin() + ram_page, pages, 1);
     if (!ng) note_global(va, pages, size_class);
-    if (bytes >= 2 << 20) statistics_.entries_2m++;
-    else if (bytes >= 1 << 20) statistics_.entries_1m++;
-    else if (bytes >= 64 << 10) statistics_.entries_64k++;
-    else statistics_.entries_4k += pages;
+    if (bytes >= 2 << 20)
+      statistics_.entries_2m++;
+    else if (bytes >= 1 << 20)
+      statistics_.entries_1m++;
+    else if (bytes >= 64 << 10)
+      statistics_.entries_64k++;
+    else
+      statistics_.entries_4k += pages;
     done += pages;
   }
   statistics_.pages_filled_around += stretch.pages - 1;

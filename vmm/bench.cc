@@ -26,17 +26,18 @@ constexpr const char* kBootWorkload = "start_to_user_space";
 // The rows that the guest programs print (tests/guests/), in the order of the table.
 std::vector<Workload> known_workloads() {
   std::vector<Workload> workloads;
-  for (const char* name : {"integer_alu", "crc32_bitwise", "qsort_ints", "matmul_float", "matmul_simd", "double_arithmetic",
-                           "interpreter", "recursive_calls", "pointer_calls", "pointer_chase_1m", "pointer_chase_64m",
-                           "memcpy_kib", "sha256_block"})
+  for (const char* name :
+       {"integer_alu", "crc32_bitwise", "qsort_ints", "matmul_float", "matmul_simd", "double_arithmetic", "interpreter",
+        "recursive_calls", "pointer_calls", "pointer_chase_1m", "pointer_chase_64m", "memcpy_kib", "sha256_block"})
     workloads.push_back({name, WorkloadGroup::Compute});
-  for (const char* name : {"getppid", "page_touch", "mprotect_pair", "fork_wait", "fork_cow_512", "pipe_round_trip", "fork_exec_wait"})
+  for (const char* name :
+       {"getppid", "page_touch", "mprotect_pair", "fork_wait", "fork_cow_512", "pipe_round_trip", "fork_exec_wait"})
     workloads.push_back({name, WorkloadGroup::System});
   workloads.push_back({kBootWorkload, WorkloadGroup::Boot});
-  for (const char* name : {"flat_alu", "flat_load", "flat_store_load", "flat_float", "flat_calls", "flat_svc", "flat_device_read",
-                           "mmu_section_chase_256k", "mmu_section_chase_16m", "mmu_page_chase_256k", "mmu_page_chase_16m",
-                           "mmu_flush_all_touch_16", "mmu_flush_page_touch", "mmu_remap_page", "mmu_switch_space",
-                           "mmu_domain_change", "mmu_data_abort"})
+  for (const char* name : {"flat_alu", "flat_load", "flat_store_load", "flat_float", "flat_calls", "flat_svc",
+                           "flat_device_read", "mmu_section_chase_256k", "mmu_section_chase_16m", "mmu_page_chase_256k",
+                           "mmu_page_chase_16m", "mmu_flush_all_touch_16", "mmu_flush_page_touch", "mmu_remap_page",
+                           "mmu_switch_space", "mmu_domain_change", "mmu_data_abort"})
     workloads.push_back({name, WorkloadGroup::BareMetal});
   return workloads;
 }
@@ -86,7 +87,8 @@ class Bench {
     for (unsigned round = 0; round < options_.repeat; ++round)
       for (const GuestImage& image : guest_images_)
         for (BenchEngine& engine : engines_) {
-          if (!engine.skipped.empty() || !can_run(engine, image) || failed_.contains({engine.name, image.name})) continue;
+          if (!engine.skipped.empty() || !can_run(engine, image) || failed_.contains({engine.name, image.name}))
+            continue;
           fmt::print(stderr, "bench: run {} of {}: {} in {}\n", round + 1, options_.repeat, image.name, engine.name);
           run_once(engine, image, round);
         }
@@ -113,7 +115,9 @@ class Bench {
       const std::vector<Workload> known = known_workloads();
       if (std::find(std::begin(kGroupWords), std::end(kGroupWords), word) == std::end(kGroupWords) &&
           std::none_of(known.begin(), known.end(), [&](const Workload& workload) { return workload.name == word; }))
-        return fmt::format("--workloads: unknown workload '{}'; give names from the table, or linux, bare, compute, system, boot, all", word);
+        return fmt::format(
+            "--workloads: unknown workload '{}'; give names from the table, or linux, bare, compute, system, boot, all",
+            word);
     }
     for (const Workload& workload : known_workloads())
       if (selected(workload, options_.workloads)) chosen_.push_back(workload);
@@ -149,7 +153,8 @@ class Bench {
   }
 
   void make_guest_images() {
-    GuestImage linux_image{"Linux", images_ + "/" + options_.kernel + "/vmlinuz", images_ + "/initrd-bench.gz", "", true, {}};
+    GuestImage linux_image{
+        "Linux", images_ + "/" + options_.kernel + "/vmlinuz", images_ + "/initrd-bench.gz", "", true, {}};
     linux_image.append = fmt::format("console=ttyAMA0 quiet rdinit=/bench-linux -- --ms {}", options_.milliseconds);
     GuestImage flat{"bench_flat", images_ + "/bare/bench_flat.bin", "", "", false, {}};
     GuestImage mmu{"bench_mmu", images_ + "/bare/bench_mmu.bin", "", "", true, {}};
@@ -177,7 +182,8 @@ class Bench {
 
   std::vector<std::string> command(const BenchEngine& engine, const GuestImage& image) const {
     if (engine.name == "native") {
-      std::vector<std::string> arguments = {images_ + "/bench/bench-native", "--ms", std::to_string(options_.milliseconds)};
+      std::vector<std::string> arguments = {images_ + "/bench/bench-native", "--ms",
+                                            std::to_string(options_.milliseconds)};
       arguments.insert(arguments.end(), image.rows.begin(), image.rows.end());
       return arguments;
     }
@@ -185,8 +191,10 @@ class Bench {
     const bool qemu = engine.name == "qemu";
     const char* dashes = qemu ? "-" : "--";
     if (qemu) {
-      arguments = {"qemu-system-arm", "-M", "virt", "-cpu", "cortex-a15", "-m", options_.memory, "-nographic", "-nodefaults",
-                   "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot", "-semihosting"};
+      arguments = {
+          "qemu-system-arm", "-M",      "virt",  "-cpu",     "cortex-a15", "-m",   options_.memory, "-nographic",
+          "-nodefaults",     "-serial", "stdio", "-monitor", "none",       "-nic", "none",          "-no-reboot",
+          "-semihosting"};
     } else {
       arguments = {self_, "run", "--semihosting", "--mmu", engine.name, "--memory", options_.memory};
     }

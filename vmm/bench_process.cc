@@ -99,7 +99,8 @@ ProcessOutcome run_process(const std::vector<std::string>& arguments, unsigned t
       ::kill(child, SIGKILL);
       break;
     }
-    pollfd descriptors[2] = {{out_open ? out_reader.fd() : -1, POLLIN, 0}, {error_open ? error_reader.fd() : -1, POLLIN, 0}};
+    pollfd descriptors[2] = {{out_open ? out_reader.fd() : -1, POLLIN, 0},
+                             {error_open ? error_reader.fd() : -1, POLLIN, 0}};
     if (::poll(descriptors, 2, static_cast<int>(left)) < 0 && errno != EINTR) break;
     const double now = std::chrono::duration<double>(Clock::now() - start).count();
     if (descriptors[0].revents)

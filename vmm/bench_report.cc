@@ -10,7 +10,8 @@
 namespace crosswalk::vmm {
 namespace {
 
-constexpr WorkloadGroup kGroups[] = {WorkloadGroup::Compute, WorkloadGroup::System, WorkloadGroup::Boot, WorkloadGroup::BareMetal};
+constexpr WorkloadGroup kGroups[] = {WorkloadGroup::Compute, WorkloadGroup::System, WorkloadGroup::Boot,
+                                     WorkloadGroup::BareMetal};
 
 const char* group_title(WorkloadGroup group) {
   switch (group) {
@@ -133,7 +134,8 @@ std::string format_json(const BenchSamples& samples, const std::vector<Workload>
     nlohmann::ordered_json& of_engine = json["engines"][engine.name];
     of_engine["skipped"] = engine.skipped;
     of_engine["failed"] = engine.failed;
-    of_engine["geometric_mean_compute"] = geometric_mean_ratio(samples, workloads, WorkloadGroup::Compute, baseline, engine.name);
+    of_engine["geometric_mean_compute"] =
+        geometric_mean_ratio(samples, workloads, WorkloadGroup::Compute, baseline, engine.name);
     for (const Workload& workload : workloads) {
       const std::vector<double>* values = samples.all(engine.name, workload.name);
       if (!values) continue;

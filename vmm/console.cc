@@ -24,8 +24,11 @@ EscapeFilter::Action EscapeFilter::feed(uint8_t byte, std::string& out) {
   escaped_ = false;
   switch (byte) {
     case kEscape: out.push_back(static_cast<char>(byte)); return Action::None;
-    case 'x': case 'X': return Action::Quit;
-    case 'h': case 'H': case '?': return Action::Help;
+    case 'x':
+    case 'X': return Action::Quit;
+    case 'h':
+    case 'H':
+    case '?': return Action::Help;
     default: return Action::None;
   }
 }
@@ -56,7 +59,8 @@ bool Console::write_output() {
   while (tail != head && pending_.size() < kMaxWrite) pending_.push_back(static_cast<char>(ring_[tail++ % kRing]));
   tail_.store(tail, std::memory_order_release);
   if (pending_.empty()) return true;
-  const ssize_t written = output_fd_ < 0 ? -1 : write(output_fd_, pending_.data(), std::min(pending_.size(), kMaxWrite));
+  const ssize_t written =
+      output_fd_ < 0 ? -1 : write(output_fd_, pending_.data(), std::min(pending_.size(), kMaxWrite));
   if (written < 0) {
     if (output_fd_ >= 0 && (errno == EAGAIN || errno == EINTR)) return false;
     // The reader has gone. The guest runs on without a console, as on a board with nothing plugged in.

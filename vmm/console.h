@@ -46,7 +46,9 @@ class Console {
   Console(int input_fd, int output_fd, bool escapes);
 
   // ---- CPU threads, with the device lock held ----
-  bool has_room() const { return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire) < kRing - 64; }
+  bool has_room() const {
+    return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire) < kRing - 64;
+  }
   // Waits while the ring is full, because stdout does not take more; gives the byte up when close() was called.
   void put(uint8_t byte);
   void set_notifier(IoNotifier* notifier) { notifier_ = notifier; }
@@ -77,7 +79,7 @@ class Console {
   static constexpr size_t kRing = 64 << 10;  // power of two
   static constexpr size_t kMaxWrite = 4096;  // PIPE_BUF: what poll's POLLOUT promises of a pipe
 
-  std::atomic<int> input_fd_;   // -1 after the end of input
+  std::atomic<int> input_fd_;  // -1 after the end of input
   int output_fd_;
   bool escapes_;
   EscapeFilter filter_;
@@ -86,7 +88,7 @@ class Console {
   std::unique_ptr<uint8_t[]> ring_;
   alignas(64) std::atomic<size_t> head_{0};
   alignas(64) std::atomic<size_t> tail_{0};
-  std::string pending_;   // taken from the ring or from I/O-thread devices, not yet written
+  std::string pending_;  // taken from the ring or from I/O-thread devices, not yet written
   std::string input_;
   uint64_t bytes_out_ = 0, bytes_in_ = 0;
 };
@@ -103,7 +105,7 @@ class RawTerminal {
   bool active() const { return guardian_pipe_ >= 0; }
 
  private:
-  int guardian_pipe_ = -1;   // closing it makes the guardian restore the terminal
+  int guardian_pipe_ = -1;  // closing it makes the guardian restore the terminal
   int guardian_pid_ = -1;
 };
 

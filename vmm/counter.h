@@ -7,8 +7,8 @@
 //
 // Drift: the rate is measured against CLOCK_MONOTONIC_RAW for a few milliseconds, which is good to about 10 parts per
 // million. Nothing depends on more: every host sleep is computed afresh from counter values, so the error does not
-// accumulate into timers; the guest's idea of elapsed time is off by that rate, as on a board with an ordinary crystal, and
-// its RTC (PL031) follows the host's wall clock.
+// accumulate into timers; the guest's idea of elapsed time is off by that rate, as on a board with an ordinary crystal,
+// and its RTC (PL031) follows the host's wall clock.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ class SystemCounter {
   double tsc_mhz() const { return tsc_mhz_; }
 
  private:
-  uint64_t start_ = 0;        // TSC, or nanoseconds
-  uint64_t multiplier_ = 0;   // ticks per TSC cycle, 0.64 fixed point; 0 when the TSC is not used
+  uint64_t start_ = 0;       // TSC, or nanoseconds
+  uint64_t multiplier_ = 0;  // ticks per TSC cycle, 0.64 fixed point; 0 when the TSC is not used
   double tsc_mhz_ = 0;
 };
 

@@ -47,7 +47,9 @@ class Writer {
   void string(const char* name, const std::string& text) {
     check(fdt_property(fdt_, name, text.c_str(), static_cast<int>(text.size() + 1)));
   }
-  void bytes(const char* name, const void* data, size_t size) { check(fdt_property(fdt_, name, data, static_cast<int>(size))); }
+  void bytes(const char* name, const void* data, size_t size) {
+    check(fdt_property(fdt_, name, data, static_cast<int>(size)));
+  }
   void flag(const char* name) { check(fdt_property(fdt_, name, nullptr, 0)); }
   void check(int status) {
     if (error_ == 0 && status < 0) error_ = status;
@@ -98,8 +100,9 @@ void write_gic_and_timer(Writer& w) {
   w.flag("always-on");
   // Secure physical, non-secure physical, virtual, hypervisor; PPI n is INTID 16 + n.
   const uint32_t flags = kCpu0Mask | kLevelHigh;
-  w.cells("interrupts", {kPpiType, kSecurePhysicalTimerInterrupt - 16, flags, kPpiType, kPhysicalTimerInterrupt - 16, flags,
-                         kPpiType, kVirtualTimerInterrupt - 16, flags, kPpiType, kHypTimerInterrupt - 16, flags});
+  w.cells("interrupts",
+          {kPpiType, kSecurePhysicalTimerInterrupt - 16, flags, kPpiType, kPhysicalTimerInterrupt - 16, flags, kPpiType,
+           kVirtualTimerInterrupt - 16, flags, kPpiType, kHypTimerInterrupt - 16, flags});
   w.end();
   w.begin(at("intc", kGicDistributorBase));
   w.string("compatible", "arm,cortex-a15-gic");
@@ -243,7 +246,8 @@ Result<DeviceTree> load_device_tree(const std::string& path) {
   if (file->empty()) return Error{"--dtb: " + path + " is empty; give a flattened device tree"};
   // Checks the header, the structure block and that every offset lies within the file.
   if (const int status = fdt_check_full(file->data(), file->size()); status < 0) {
-    return Error{"--dtb: " + path + " is not a valid device tree blob (" + fdt_strerror(status) + "); make one with dtc"};
+    return Error{"--dtb: " + path + " is not a valid device tree blob (" + fdt_strerror(status) +
+                 "); make one with dtc"};
   }
   return std::move(*file);
 }
@@ -251,7 +255,8 @@ Result<DeviceTree> load_device_tree(const std::string& path) {
 Result<DeviceTree> patch_device_tree(const DeviceTree& source, const DeviceTreePatch& patch) {
   DeviceTree tree(source.size() + patch.bootargs.size() + 4096);
   void* fdt = tree.data();
-  if (const int status = fdt_open_into(source.data(), fdt, static_cast<int>(tree.size())); status < 0) return tree_error(status);
+  if (const int status = fdt_open_into(source.data(), fdt, static_cast<int>(tree.size())); status < 0)
+    return tree_error(status);
   // The specification's defaults are 2 and 1.
   const uint32_t address_cells = root_cells(fdt, "#address-cells", 2), size_cells = root_cells(fdt, "#size-cells", 1);
   if (address_cells == 0 || size_cells == 0) {

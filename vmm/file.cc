@@ -34,7 +34,8 @@ Result<std::vector<uint8_t>> read_file(const std::string& path, const std::strin
     data.resize(have + (count > 0 ? static_cast<size_t>(count) : 0));
     if (data.size() > limit) {
       close(fd);
-      return fail("it is larger than the " + std::to_string(limit) + " bytes there is room for; give a smaller file or more --memory");
+      return fail("it is larger than the " + std::to_string(limit) +
+                  " bytes there is room for; give a smaller file or more --memory");
     }
     if (count == 0) break;
   }

@@ -9,7 +9,7 @@ namespace crosswalk::vmm {
 
 inline constexpr uint64_t kRamBase = 0x40000000;
 inline constexpr uint64_t kMinMemory = uint64_t{16} << 20;
-inline constexpr uint64_t kMaxMemory = uint64_t{3} << 30;   // the rest of the 32-bit map
+inline constexpr uint64_t kMaxMemory = uint64_t{3} << 30;  // the rest of the 32-bit map
 inline constexpr uint64_t kMemoryGranule = uint64_t{2} << 20;
 
 class GuestMemory {

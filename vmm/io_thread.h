@@ -41,7 +41,7 @@ class IoThread final : public IoNotifier {
  private:
   enum SleepState : uint32_t {
     kAwake,
-    kLingering,   // wakes by itself within kLingerMilliseconds: console output need not wake it
+    kLingering,  // wakes by itself within kLingerMilliseconds: console output need not wake it
     kAsleep,
   };
 

@@ -41,7 +41,8 @@ uint32_t word_at(const std::vector<uint8_t>& file, size_t offset) {
 
 class ElfHandle {
  public:
-  explicit ElfHandle(std::vector<uint8_t>& file) : elf_(elf_memory(reinterpret_cast<char*>(file.data()), file.size())) {}
+  explicit ElfHandle(std::vector<uint8_t>& file)
+      : elf_(elf_memory(reinterpret_cast<char*>(file.data()), file.size())) {}
   ~ElfHandle() { elf_end(elf_); }
   ElfHandle(const ElfHandle&) = delete;
   ElfHandle& operator=(const ElfHandle&) = delete;
@@ -64,14 +65,16 @@ Result<Image> load_elf(const GuestRam& ram, std::vector<uint8_t>& file, const st
   }
   if (header.e_type != ET_EXEC && header.e_type != ET_DYN) return fail("not an executable ELF file; link it first");
   size_t count = 0;
-  if (elf_getphdrnum(elf.get(), &count) != 0 || count == 0) return fail("an ELF file without program headers; link it first");
+  if (elf_getphdrnum(elf.get(), &count) != 0 || count == 0)
+    return fail("an ELF file without program headers; link it first");
   Image image;
   image.start = ~uint64_t{0};
   image.entry = static_cast<uint32_t>(header.e_entry);
   bool translated = false;
   for (size_t i = 0; i < count; ++i) {
     GElf_Phdr segment;
-    if (!gelf_getphdr(elf.get(), static_cast<int>(i), &segment)) return fail("a damaged ELF file; build or copy it again");
+    if (!gelf_getphdr(elf.get(), static_cast<int>(i), &segment))
+      return fail("a damaged ELF file; build or copy it again");
     if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
     if (segment.p_filesz > segment.p_memsz || segment.p_offset > file.size() ||
         segment.p_filesz > file.size() - segment.p_offset) {
@@ -79,8 +82,8 @@ Result<Image> load_elf(const GuestRam& ram, std::vector<uint8_t>& file, const st
     }
     if (!ram.contains(segment.p_paddr, segment.p_memsz)) {
       return fail("ELF segment " + std::to_string(i) + " wants " + hex(segment.p_paddr) + "-" +
-                  hex(segment.p_paddr + segment.p_memsz) + ", but RAM is " + hex(ram.base) + "-" + hex(ram.base + ram.size) +
-                  "; link it for that or give more --memory");
+                  hex(segment.p_paddr + segment.p_memsz) + ", but RAM is " + hex(ram.base) + "-" +
+                  hex(ram.base + ram.size) + "; link it for that or give more --memory");
     }
     std::memcpy(ram.at(segment.p_paddr), file.data() + segment.p_offset, segment.p_filesz);
     std::memset(ram.at(segment.p_paddr) + segment.p_filesz, 0, segment.p_memsz - segment.p_filesz);
@@ -100,15 +103,17 @@ Result<Image> load_elf(const GuestRam& ram, std::vector<uint8_t>& file, const st
 Result<Image> load_raw(const GuestRam& ram, const std::vector<uint8_t>& file, const std::string& path) {
   const auto fail = [&](const std::string& why) { return Error{"--kernel: " + path + ": " + why}; };
   if (file.empty()) return fail("the file is empty; give a kernel");
-  if (file.size() >= 2 && file[0] == 0x1f && file[1] == 0x8b) return fail("gzip-compressed; unpack it with gunzip first");
+  if (file.size() >= 2 && file[0] == 0x1f && file[1] == 0x8b)
+    return fail("gzip-compressed; unpack it with gunzip first");
   if (word_at(file, 0) == 0x56190527) return fail("a U-Boot image; unpack it with dumpimage first");
   if (word_at(file, 0x38) == 0x644d5241) return fail("a 64-bit Arm kernel; give one for 32-bit ARMv7-A (armmp)");
   // Documentation/arch/arm/booting.rst of Linux: a zImage names its own start and end.
   if (word_at(file, 0x24) == 0x016f2818) {
     const uint32_t start = word_at(file, 0x28), end = word_at(file, 0x2c);
     if (end <= start || end - start > file.size()) {
-      return fail("a zImage of " + std::to_string(int64_t{end} - int64_t{start}) + " bytes by its header, but the file has " +
-                  std::to_string(file.size()) + ": damaged or truncated; copy it again");
+      return fail("a zImage of " + std::to_string(int64_t{end} - int64_t{start}) +
+                  " bytes by its header, but the file has " + std::to_string(file.size()) +
+                  ": damaged or truncated; copy it again");
     }
   }
   Image image;
@@ -150,7 +155,8 @@ Result<BootState> finish_linux(const GuestRam& ram, const BootConfig& config, co
   auto tree = make_tree(ram, config, state);
   if (!tree) return tree.take_error();
   next = align_up(next);
-  if (!ram.contains(next, tree->size())) return Error{"no room for the device tree behind the initrd; give more --memory"};
+  if (!ram.contains(next, tree->size()))
+    return Error{"no room for the device tree behind the initrd; give more --memory"};
   place_tree(ram, *tree, next, state);
   state.r1 = kMachineFromDeviceTree;
   state.r2 = static_cast<uint32_t>(next);
@@ -173,8 +179,9 @@ Result<BootState> load_guest(const GuestRam& ram, const BootConfig& config) {
   state.image_end = image->end;
   if (image->linux_protocol) return finish_linux(ram, config, *image, state);
   if (!config.initrd.empty()) {
-    return Error{"--initrd: an ELF kernel is entered without the Linux boot protocol and cannot be given an initrd; "
-                 "give a zImage"};
+    return Error{
+        "--initrd: an ELF kernel is entered without the Linux boot protocol and cannot be given an initrd; "
+        "give a zImage"};
   }
   auto tree = make_tree(ram, config, state);
   if (!tree) return tree.take_error();

@@ -17,7 +17,7 @@
 namespace crosswalk::vmm {
 
 struct BootConfig {
-  std::string kernel, initrd, append, dtb;   // files (initrd and dtb may be empty) and the kernel command line
+  std::string kernel, initrd, append, dtb;  // files (initrd and dtb may be empty) and the kernel command line
   std::string cpu_compatible = "arm,cortex-a15";
 };
 

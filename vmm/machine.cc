@@ -125,7 +125,8 @@ void Machine::start() {
   // Short sleeps of WFI are guest timers; the default slack is 50 us.
   prctl(PR_SET_TIMERSLACK, 1);
   if (config_.timeout_seconds > 0) {
-    timeout_at_ = counter_.read() + static_cast<uint64_t>(config_.timeout_seconds * static_cast<double>(kCounterFrequency));
+    timeout_at_ =
+        counter_.read() + static_cast<uint64_t>(config_.timeout_seconds * static_cast<double>(kCounterFrequency));
   }
   timer_thread_.start();
   io_.start(config_.catch_signals);
@@ -160,8 +161,10 @@ void Machine::raise(CpuState& cpu, uint32_t line) {
 }
 
 void Machine::set_cpu_line(unsigned cpu, uint32_t line, bool level) {
-  if (level) raise(*cpus_[cpu], line);
-  else lower_line(*cpus_[cpu], line);
+  if (level)
+    raise(*cpus_[cpu], line);
+  else
+    lower_line(*cpus_[cpu], line);
 }
 
 bool Machine::mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& value) {

@@ -48,7 +48,7 @@ struct DiskConfig {
 
 struct MachineConfig {
   uint64_t memory_bytes = uint64_t{1} << 30;
-  bool shared_ram = false;            // memfd: needed by the mmap and ept windows
+  bool shared_ram = false;  // memfd: needed by the mmap and ept windows
   std::vector<DiskConfig> disks;
   int input_fd = -1, output_fd = -1;  // the console; -1: none
   bool escape_keys = false;           // Ctrl-A x and h
@@ -155,15 +155,15 @@ class Machine final : public Platform,
   Pl011 uart_;
   Pl031 rtc_;
   std::vector<std::unique_ptr<VirtioMmio>> virtio_;
-  VirtioConsole* virtio_console_ = nullptr;   // owned by its transport
+  VirtioConsole* virtio_console_ = nullptr;  // owned by its transport
   Semihosting semihosting_;
   EnginePort* engine_ = nullptr;
   BootState boot_;
   std::array<Timers, kCpus> timers_;
   uint64_t timeout_at_ = kNoDeadline;
-  std::vector<Completion> completions_;       // for CPU 0, guarded by device_lock_
+  std::vector<Completion> completions_;  // for CPU 0, guarded by device_lock_
   std::array<std::atomic<uint32_t>, kCpus> waiting_{};
-  std::atomic<uint64_t> stop_{0};             // StopReason | code << 32
+  std::atomic<uint64_t> stop_{0};  // StopReason | code << 32
   bool running_ = false;
   // Written by one CPU thread, read at exit.
   uint64_t mmio_reads_ = 0, mmio_writes_ = 0, mmio_unassigned_ = 0, waits_ = 0, wait_ticks_ = 0, firmware_calls_ = 0;

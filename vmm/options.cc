@@ -20,8 +20,9 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr std::pair<const char*, MmuChoice> kMmus[] = {
-    {"auto", MmuChoice::Auto}, {"soft-call", MmuChoice::SoftCall}, {"soft", MmuChoice::Soft}, {"mmap", MmuChoice::Mmap},
-    {"shadow", MmuChoice::Shadow}, {"ept", MmuChoice::Ept}, {"flat", MmuChoice::Flat}};
+    {"auto", MmuChoice::Auto}, {"soft-call", MmuChoice::SoftCall}, {"soft", MmuChoice::Soft},
+    {"mmap", MmuChoice::Mmap}, {"shadow", MmuChoice::Shadow},      {"ept", MmuChoice::Ept},
+    {"flat", MmuChoice::Flat}};
 constexpr std::pair<const char*, WorldChoice> kWorlds[] = {
     {"auto", WorldChoice::Auto}, {"process", WorldChoice::Process}, {"kvm", WorldChoice::Kvm}};
 constexpr const char* kCpus[] = {"cortex-a15", "cortex-a7"};
@@ -36,11 +37,14 @@ constexpr const char* kUsage =
     "       crosswalk COMMAND --help                the options of one command\n";
 
 constexpr const char* kStatuses =
-    "\nExit status of run: 0 the guest powered off; 1 an internal error; 2 bad options; 3 the guest reset (a Linux panic\n"
-    "with panic=-1 ends so); 4 --timeout passed; 5 Ctrl-A x; 128+n signal n; with --semihosting the guest's own code.\n";
+    "\nExit status of run: 0 the guest powered off; 1 an internal error; 2 bad options; 3 the guest reset (a Linux "
+    "panic\n"
+    "with panic=-1 ends so); 4 --timeout passed; 5 Ctrl-A x; 128+n signal n; with --semihosting the guest's own "
+    "code.\n";
 
 template <class Value, size_t N>
-Result<Value> choose(const std::pair<const char*, Value> (&table)[N], const std::string& option, const std::string& text) {
+Result<Value> choose(const std::pair<const char*, Value> (&table)[N], const std::string& option,
+                     const std::string& text) {
   std::string names;
   for (const auto& [name, value] : table) {
     if (text == name) return value;
@@ -80,7 +84,8 @@ Result<uint64_t> check_memory(const std::string& text) {
   const uint64_t bytes = parse_size(text);
   if (bytes == 0) return Error{"--memory: '" + text + "' is not a size; give for instance 512M or 1G"};
   if (bytes < kMinMemory || bytes > kMaxMemory) {
-    return Error{"--memory: " + text + " is out of range; give 16M to 3G, which is what the 32-bit memory map has room for"};
+    return Error{"--memory: " + text +
+                 " is out of range; give 16M to 3G, which is what the 32-bit memory map has room for"};
   }
   if (bytes % kMemoryGranule != 0) return Error{"--memory: " + text + " is not a multiple of 2M; round it"};
   return bytes;
@@ -90,7 +95,8 @@ Result<DiskOption> parse_disk(const std::string& text) {
   DiskOption disk{text, false};
   if (const size_t comma = text.rfind(','); comma != std::string::npos) {
     const std::string flag = text.substr(comma + 1);
-    if (flag != "readonly") return Error{"--disk: unknown flag '" + flag + "' in '" + text + "'; use FILE or FILE,readonly"};
+    if (flag != "readonly")
+      return Error{"--disk: unknown flag '" + flag + "' in '" + text + "'; use FILE or FILE,readonly"};
     disk = {text.substr(0, comma), true};
   }
   if (auto checked = check_file("--disk", disk.path); !checked) return checked.take_error();
@@ -136,8 +142,8 @@ po::options_description run_description(RunOptions& run, RunText& text) {
 
 po::options_description info_description(InfoOptions& info) {
   po::options_description description("Options of info", 100);
-  description.add_options()("help", "Print this help.")(
-      "json", po::bool_switch(&info.json), "Print machine-readable JSON instead of text.");
+  description.add_options()("help", "Print this help.")("json", po::bool_switch(&info.json),
+                                                        "Print machine-readable JSON instead of text.");
   return description;
 }
 
@@ -201,7 +207,8 @@ Command parse_run(const std::vector<std::string>& arguments) {
   if (!values) return OptionError{values.error()};
   if (values->count("help")) return HelpText{help_text(description) + kStatuses};
   if (run.kernel.empty()) return OptionError{"run: no guest to boot; give --kernel FILE"};
-  for (const auto& [option, path] : {std::pair{"--kernel", run.kernel}, std::pair{"--initrd", run.initrd}, std::pair{"--dtb", run.dtb}}) {
+  for (const auto& [option, path] :
+       {std::pair{"--kernel", run.kernel}, std::pair{"--initrd", run.initrd}, std::pair{"--dtb", run.dtb}}) {
     if (path.empty()) {
       if (values->count(option + 2)) return OptionError{std::string(option) + ": the file name is empty; give a file"};
       continue;
@@ -242,7 +249,8 @@ Command parse_run(const std::vector<std::string>& arguments) {
   if (std::string unknown; runtime::parse_log_items(run.log_items, unknown) == 0 && !unknown.empty()) {
     return OptionError{"--log: unknown item '" + unknown + "'; use in_asm, op, out_asm, int, exec or cpu"};
   }
-  if (values->count("stats-json") && run.stats_json.empty()) return OptionError{"--stats-json: the file name is empty; give a file"};
+  if (values->count("stats-json") && run.stats_json.empty())
+    return OptionError{"--stats-json: the file name is empty; give a file"};
   run.semihosting |= run.semihosting_files;
   return run;
 }
@@ -264,12 +272,14 @@ Command parse_bench(const std::vector<std::string>& arguments) {
   if (!values) return OptionError{values.error()};
   if (values->count("help")) return HelpText{help_text(description)};
   bench.mmu_modes = split(text.mmus);
-  if (values->count("mmu") && bench.mmu_modes.empty()) return OptionError{"--mmu: the list is empty; give for instance soft,mmap"};
+  if (values->count("mmu") && bench.mmu_modes.empty())
+    return OptionError{"--mmu: the list is empty; give for instance soft,mmap"};
   for (const std::string& name : bench.mmu_modes) {
     if (auto mmu = choose(kMmus, "--mmu", name); !mmu) return OptionError{mmu.error()};
   }
   if (values->count("baseline")) {
-    if (auto checked = check_name(kBaselines, "--baseline", bench.baseline); !checked) return OptionError{checked.error()};
+    if (auto checked = check_name(kBaselines, "--baseline", bench.baseline); !checked)
+      return OptionError{checked.error()};
   }
   if (auto checked = check_name(kBenchKernels, "--kernel", bench.kernel); !checked) return OptionError{checked.error()};
   if (auto memory = check_memory(bench.memory); !memory) return OptionError{memory.error()};
@@ -332,7 +342,8 @@ Command parse_options(const std::vector<std::string>& arguments) {
     BenchOptions bench;
     BenchText bench_text;
     return HelpText{std::string(kUsage) + "\n" + help_text(run_description(run, run_text)) + "\n" +
-                    help_text(info_description(info)) + "\n" + help_text(bench_description(bench, bench_text)) + kStatuses};
+                    help_text(info_description(info)) + "\n" + help_text(bench_description(bench, bench_text)) +
+                    kStatuses};
   }
   return OptionError{"unknown command '" + command + "'; use run, info or bench, or crosswalk --help"};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The command line: crosswalk run | info | bench. To add an option: one line in options.cc's table of the subcommand, one
-// field here.
+// The command line: crosswalk run | info | bench. To add an option: one line in options.cc's table of the subcommand,
+// one field here.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +29,12 @@ struct RunOptions {
   std::vector<DiskOption> disks;
   MmuChoice mmu = MmuChoice::Auto;
   WorldChoice world = WorldChoice::Auto;
-  std::string console;          // "pl011" or "virtio": which device gets stdin
+  std::string console;  // "pl011" or "virtio": which device gets stdin
   bool stats = false;
-  std::string stats_json;       // empty: none
-  double timeout_seconds = 0;   // 0: none
+  std::string stats_json;      // empty: none
+  double timeout_seconds = 0;  // 0: none
   bool semihosting = false, semihosting_files = false;
-  std::string log_items, log_file;         // log_file empty: stderr
+  std::string log_items, log_file;  // log_file empty: stderr
   uint64_t code_cache_bytes = 0;
   bool no_chain = false, no_optimise = false, no_flag_fusion = false, no_fill_around = false;
 };

@@ -7,8 +7,15 @@ namespace crosswalk::vmm {
 namespace {
 
 enum Function : uint32_t {
-  kVersion = 0x84000000, kCpuSuspend = 0x84000001, kCpuOff = 0x84000002, kCpuOn = 0x84000003, kAffinityInfo = 0x84000004,
-  kMigrate = 0x84000005, kMigrateInfoType = 0x84000006, kSystemOff = 0x84000008, kSystemReset = 0x84000009,
+  kVersion = 0x84000000,
+  kCpuSuspend = 0x84000001,
+  kCpuOff = 0x84000002,
+  kCpuOn = 0x84000003,
+  kAffinityInfo = 0x84000004,
+  kMigrate = 0x84000005,
+  kMigrateInfoType = 0x84000006,
+  kSystemOff = 0x84000008,
+  kSystemReset = 0x84000009,
   kFeatures = 0x8400000a,
 };
 // DEN 0022D 5.2.2.
@@ -22,9 +29,15 @@ bool is_cpu(const PsciHost& host, uint32_t affinity) { return (affinity & kAffin
 
 int32_t features(uint32_t function) {
   switch (function) {
-    case kVersion: case kCpuSuspend: case kCpuOff: case kCpuOn: case kAffinityInfo: case kMigrateInfoType: case kSystemOff:
-    case kSystemReset: case kFeatures:
-      return kSuccess;
+    case kVersion:
+    case kCpuSuspend:
+    case kCpuOff:
+    case kCpuOn:
+    case kAffinityInfo:
+    case kMigrateInfoType:
+    case kSystemOff:
+    case kSystemReset:
+    case kFeatures: return kSuccess;
     default: return kNotSupported;
   }
 }

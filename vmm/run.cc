@@ -36,7 +36,7 @@ mmu::Mode mode_of(MmuChoice choice) {
     case MmuChoice::Shadow: return mmu::Mode::Shadow;
     case MmuChoice::Ept: return mmu::Mode::Ept;
     case MmuChoice::Flat: return mmu::Mode::Flat;
-    case MmuChoice::Auto:   // resolve_auto has replaced it
+    case MmuChoice::Auto:  // resolve_auto has replaced it
     case MmuChoice::Soft: break;
   }
   return mmu::Mode::Soft;
@@ -82,8 +82,8 @@ class Port final : public EnginePort {
   explicit Port(mmu::Mmu& mmu) : mmu_(mmu) {}
   void external_write(CpuState&, uint64_t pa, uint64_t bytes) override { mmu_.note_external_write(pa, bytes); }
   bool translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) override {
-    const mmu::Translation at =
-        mmu_.translate(cpu, va, write ? mmu::AccessKind::Store : mmu::AccessKind::Load, is_privileged(static_cast<Mode>(cpu.mode)));
+    const mmu::Translation at = mmu_.translate(cpu, va, write ? mmu::AccessKind::Store : mmu::AccessKind::Load,
+                                               is_privileged(static_cast<Mode>(cpu.mode)));
     pa = at.pa;
     return at.ok;
   }
@@ -225,7 +225,8 @@ int report(const RunOptions& options, const Machine& machine, const Runner& runn
     add_engine_statistics(table, runner);
     if (options.stats) std::fputs(table.table().c_str(), stderr);
     if (!options.stats_json.empty()) {
-      if (auto written = table.write_json(options.stats_json); !written) return fail(written.error(), kExitInternalError);
+      if (auto written = table.write_json(options.stats_json); !written)
+        return fail(written.error(), kExitInternalError);
     }
   }
   const StopState state = machine.stop_state();

@@ -17,9 +17,29 @@ namespace crosswalk::vmm {
 namespace {
 
 enum Operation : uint32_t {
-  kOpen = 0x01, kClose = 0x02, kWriteC = 0x03, kWrite0 = 0x04, kWrite = 0x05, kRead = 0x06, kReadC = 0x07, kIsError = 0x08,
-  kIsTty = 0x09, kSeek = 0x0a, kFlen = 0x0c, kTmpnam = 0x0d, kRemove = 0x0e, kRename = 0x0f, kClock = 0x10, kTime = 0x11,
-  kSystem = 0x12, kErrno = 0x13, kGetCmdline = 0x15, kHeapInfo = 0x16, kExit = 0x18, kExitExtended = 0x20, kElapsed = 0x30,
+  kOpen = 0x01,
+  kClose = 0x02,
+  kWriteC = 0x03,
+  kWrite0 = 0x04,
+  kWrite = 0x05,
+  kRead = 0x06,
+  kReadC = 0x07,
+  kIsError = 0x08,
+  kIsTty = 0x09,
+  kSeek = 0x0a,
+  kFlen = 0x0c,
+  kTmpnam = 0x0d,
+  kRemove = 0x0e,
+  kRename = 0x0f,
+  kClock = 0x10,
+  kTime = 0x11,
+  kSystem = 0x12,
+  kErrno = 0x13,
+  kGetCmdline = 0x15,
+  kHeapInfo = 0x16,
+  kExit = 0x18,
+  kExitExtended = 0x20,
+  kElapsed = 0x30,
   kTickFreq = 0x31,
 };
 constexpr uint32_t kApplicationExit = 0x20026;  // ADP_Stopped_ApplicationExit
@@ -31,7 +51,8 @@ constexpr uint32_t kGuestPage = 4096;
 
 }  // namespace
 
-Semihosting::Semihosting(SemihostingConfig config, const GuestRam& ram, const SystemCounter& counter, SemihostingHost& host)
+Semihosting::Semihosting(SemihostingConfig config, const GuestRam& ram, const SystemCounter& counter,
+                         SemihostingHost& host)
     : config_(std::move(config)), ram_(ram), counter_(counter), host_(host), image_end_(ram.base) {}
 
 Semihosting::~Semihosting() {
@@ -104,8 +125,12 @@ uint32_t Semihosting::open_file(CpuState& cpu, uint32_t parameter) {
     return fail(EACCES);
   } else {
     // The modes are those of fopen: r, rb, r+, r+b, w, wb, w+, w+b, a, ab, a+, a+b.
-    constexpr int kFlags[6] = {O_RDONLY, O_RDWR, O_WRONLY | O_CREAT | O_TRUNC, O_RDWR | O_CREAT | O_TRUNC,
-                               O_WRONLY | O_CREAT | O_APPEND, O_RDWR | O_CREAT | O_APPEND};
+    constexpr int kFlags[6] = {O_RDONLY,
+                               O_RDWR,
+                               O_WRONLY | O_CREAT | O_TRUNC,
+                               O_RDWR | O_CREAT | O_TRUNC,
+                               O_WRONLY | O_CREAT | O_APPEND,
+                               O_RDWR | O_CREAT | O_APPEND};
     opened.kind = Kind::HostFile;
     opened.fd = open(name.c_str(), kFlags[mode / 2] | O_CLOEXEC | O_NOCTTY, 0644);
     if (opened.fd < 0) return fail(static_cast<uint32_t>(errno));
@@ -213,7 +238,8 @@ uint32_t Semihosting::heap_info(CpuState& cpu, uint32_t parameter) {
 uint32_t Semihosting::remove_or_rename(CpuState& cpu, uint32_t parameter, bool rename) {
   uint32_t values[4];
   std::string from, to;
-  if (!arguments(cpu, parameter, values, rename ? 4 : 2) || !read_name(cpu, values[0], values[1], from)) return fail(EFAULT);
+  if (!arguments(cpu, parameter, values, rename ? 4 : 2) || !read_name(cpu, values[0], values[1], from))
+    return fail(EFAULT);
   if (rename && !read_name(cpu, values[2], values[3], to)) return fail(EFAULT);
   if (!config_.host_files) return fail(EACCES);
   const int status = rename ? std::rename(from.c_str(), to.c_str()) : unlink(from.c_str());
@@ -238,7 +264,8 @@ uint32_t Semihosting::dispatch(CpuState& cpu, uint32_t operation, uint32_t param
       if (!take(3)) return fail(EFAULT);
       File* open = file(values[0]);
       if (!open) return fail(EBADF, values[2]);
-      return operation == kWrite ? write_file(cpu, *open, values[1], values[2]) : read_file(cpu, *open, values[1], values[2]);
+      return operation == kWrite ? write_file(cpu, *open, values[1], values[2])
+                                 : read_file(cpu, *open, values[1], values[2]);
     }
     case kReadC: return static_cast<uint32_t>(host_.read_console_byte());
     case kIsError: return take(1) ? values[0] >> 31 : fail(EFAULT);
@@ -274,9 +301,7 @@ uint32_t Semihosting::dispatch(CpuState& cpu, uint32_t operation, uint32_t param
     case kErrno: return errno_;
     case kGetCmdline: return command_line(cpu, parameter);
     case kHeapInfo: return heap_info(cpu, parameter);
-    case kExit:
-      host_.semihosting_exit(parameter == kApplicationExit ? 0 : 1);
-      return 0;
+    case kExit: host_.semihosting_exit(parameter == kApplicationExit ? 0 : 1); return 0;
     case kExitExtended:
       if (!take(2)) return fail(EFAULT);
       host_.semihosting_exit(values[0] == kApplicationExit ? static_cast<int>(values[1]) : 1);

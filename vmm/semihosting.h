@@ -24,8 +24,8 @@ class SemihostingHost {
 
 struct SemihostingConfig {
   bool enabled = false;
-  bool host_files = false;      // SYS_OPEN may open files of the host, with this process's rights
-  std::string command_line;     // SYS_GET_CMDLINE
+  bool host_files = false;   // SYS_OPEN may open files of the host, with this process's rights
+  std::string command_line;  // SYS_GET_CMDLINE
 };
 
 class Semihosting {
@@ -45,7 +45,7 @@ class Semihosting {
   struct File {
     Kind kind = Kind::Closed;
     int fd = -1;
-    uint64_t position = 0;   // of Features
+    uint64_t position = 0;  // of Features
   };
 
   uint32_t dispatch(CpuState& cpu, uint32_t operation, uint32_t parameter);
@@ -73,7 +73,7 @@ class Semihosting {
   SemihostingHost& host_;
   EnginePort* engine_ = nullptr;
   uint64_t image_end_;
-  std::vector<File> files_;   // handle n is files_[n - 1]
+  std::vector<File> files_;  // handle n is files_[n - 1]
   uint32_t errno_ = 0;
 };
 

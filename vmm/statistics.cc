@@ -34,9 +34,12 @@ std::string StatisticsTable::table() const {
     for (const Row& row : rows_) {
       if (row.group != group) continue;
       std::string value;
-      if (const auto* integer = std::get_if<uint64_t>(&row.value)) value = fmt::format("{}", *integer);
-      else if (const auto* real = std::get_if<double>(&row.value)) value = fmt::format("{:.3f}", *real);
-      else value = std::get<std::string>(row.value);
+      if (const auto* integer = std::get_if<uint64_t>(&row.value))
+        value = fmt::format("{}", *integer);
+      else if (const auto* real = std::get_if<double>(&row.value))
+        value = fmt::format("{:.3f}", *real);
+      else
+        value = std::get<std::string>(row.value);
       const std::string unit = row.unit.empty() ? "" : " " + row.unit;
       text += fmt::format("  {:<{}}  {:>16}{}\n", row.name, width, value, unit);
     }

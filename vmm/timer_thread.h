@@ -16,8 +16,8 @@ inline constexpr uint64_t kNoDeadline = ~uint64_t{0};
 class DeadlineHandler {
  public:
   virtual ~DeadlineHandler() = default;
-  // On the timer thread: the deadline (counter ticks) has passed and is forgotten. Acts on it and sets the next one, under
-  // the lock that everyone who sets deadlines holds.
+  // On the timer thread: the deadline (counter ticks) has passed and is forgotten. Acts on it and sets the next one,
+  // under the lock that everyone who sets deadlines holds.
   virtual void deadline_passed() = 0;
 };
 
@@ -41,8 +41,8 @@ class TimerThread {
   std::thread thread_;
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> deadline_{kNoDeadline};
-  std::atomic<uint64_t> sleeping_until_{0};   // 0 while awake: it will look at deadline_ before it sleeps
-  std::atomic<uint32_t> wake_word_{0};        // futex
+  std::atomic<uint64_t> sleeping_until_{0};  // 0 while awake: it will look at deadline_ before it sleeps
+  std::atomic<uint32_t> wake_word_{0};       // futex
   std::atomic<uint64_t> wakes_{0};
 };
 

@@ -49,13 +49,14 @@ void on_segv(int, siginfo_t* info, void* context) {
   }
   const bool write = uc->uc_mcontext.gregs[REG_ERR] & 2;
   const int64_t offset = static_cast<int64_t>(reinterpret_cast<uint64_t>(info->si_addr) - a->cpu->mem_base);
-  if (!resolve_window_fault(*a->cpu, *a->mmu, offset, a->va, a->bytes, write, a->value, a->result)) siglongjmp(a->give_up, 1);
+  if (!resolve_window_fault(*a->cpu, *a->mmu, offset, a->va, a->bytes, write, a->value, a->result))
+    siglongjmp(a->give_up, 1);
 }
 
 }  // namespace
 
-bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, uint32_t bytes, bool write, uint64_t value,
-                          AccessResult& result) {
+bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, uint32_t bytes, bool write,
+                          uint64_t value, AccessResult& result) {
   Translation& t = result.translation;
   switch (mmu.window_fault(cpu, offset, bytes, write, t)) {
     case FaultOutcome::Installed:
@@ -65,13 +66,15 @@ bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, 
       result.kind = AccessResult::Device;
       if (t.host) {
         result.kind = AccessResult::Done;
-        if (write) host_store(t.host, bytes, value);
-        else result.value = host_load(t.host, bytes);
+        if (write)
+          host_store(t.host, bytes, value);
+        else
+          result.value = host_load(t.host, bytes);
       }
       return false;
     case FaultOutcome::Split: break;
   }
-  result.kind = AccessResult::Fault;   // an aligned access inside the window never splits
+  result.kind = AccessResult::Fault;  // an aligned access inside the window never splits
   t = Translation{};
   t.far = va;
   return false;
@@ -85,13 +88,17 @@ AccessResult SoftAccessor::access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t
     host = reinterpret_cast<uint8_t*>(e.addend + va);
   } else {
     r.translation = mmu.fill(cpu, va, write ? AccessKind::Store : AccessKind::Load);
-    if (!r.translation.ok) r.kind = AccessResult::Fault;
-    else if (!r.translation.host) r.kind = AccessResult::Device;
+    if (!r.translation.ok)
+      r.kind = AccessResult::Fault;
+    else if (!r.translation.host)
+      r.kind = AccessResult::Device;
     if (r.kind != AccessResult::Done) return r;
     host = r.translation.host;
   }
-  if (write) host_store(host, bytes, value);
-  else r.value = host_load(host, bytes);
+  if (write)
+    host_store(host, bytes, value);
+  else
+    r.value = host_load(host, bytes);
   return r;
 }
 
@@ -109,8 +116,10 @@ AccessResult SignalAccessor::access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32
   access_under_way = &a;
   if (sigsetjmp(a.give_up, 1) == 0) {
     uint8_t* host = reinterpret_cast<uint8_t*>(cpu.mem_base + va);
-    if (write) host_store(host, bytes, value);
-    else a.result.value = host_load(host, bytes);
+    if (write)
+      host_store(host, bytes, value);
+    else
+      a.result.value = host_load(host, bytes);
   }
   access_under_way = nullptr;
   return a.result;

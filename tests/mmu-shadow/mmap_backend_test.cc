@@ -43,15 +43,17 @@ TEST(MmapBackend, MapsWhatItSays) {
   const uint64_t base = backend->create_window();
   ASSERT_NE(base, 0u);
   EXPECT_EQ(base % (2 << 20), 0u);
-  constexpr uint32_t kPages = 2048;   // of the window, in use; the model has the PA + writable, or 0
+  constexpr uint32_t kPages = 2048;  // of the window, in use; the model has the PA + writable, or 0
   const uint32_t first_va = 0x7ff00000;
   std::vector<uint64_t> model(kPages, 0);
   for (int step = 0; step < 3000; step++) {
-    const uint32_t page = random() % kPages, count = 1 + random() % std::min<uint32_t>(kPages - page, random() % 8 ? 16 : 600);
+    const uint32_t page = random() % kPages,
+                   count = 1 + random() % std::min<uint32_t>(kPages - page, random() % 8 ? 16 : 600);
     if (random() % 3) {
       const uint64_t ram_page = random() % 4 ? (page + random() % 2 * 17) % 2048 : random() % 2048;
       const bool writable = random() % 2;
-      ASSERT_TRUE(backend->install(base, first_va + page * 4096, memory.ram.base + ram_page * 4096, uint64_t{count} * 4096, writable));
+      ASSERT_TRUE(backend->install(base, first_va + page * 4096, memory.ram.base + ram_page * 4096,
+                                   uint64_t{count} * 4096, writable));
       for (uint32_t i = 0; i < count; i++) model[page + i] = (memory.ram.base + (ram_page + i) * 4096) | writable | 2;
     } else {
       backend->remove(base, first_va + page * 4096, uint64_t{count} * 4096);
@@ -76,7 +78,9 @@ TEST(MmapBackend, CountsMappingsAndStopsBeforeTheLimit) {
   const auto backend = make_mmap_backend(memory.ram, 1000);
   const uint64_t base = backend->create_window();
   uint32_t installed = 0;
-  while (installed < 5000 && backend->install(base, installed * 8192, memory.ram.base + installed % 4096 * 4096, 4096, true)) installed++;
+  while (installed < 5000 &&
+         backend->install(base, installed * 8192, memory.ram.base + installed % 4096 * 4096, 4096, true))
+    installed++;
   const size_t maps = mappings(base).size();
   EXPECT_LE(maps, 1000u);
   EXPECT_GE(maps, 990u);
@@ -84,7 +88,8 @@ TEST(MmapBackend, CountsMappingsAndStopsBeforeTheLimit) {
   // Room again after removals; contiguous pages share one mapping.
   backend->remove(base, 0, kWindowSize);
   backend->commit();
-  for (uint32_t i = 0; i < 4096; i++) ASSERT_TRUE(backend->install(base, i * 4096, memory.ram.base + i * 4096, 4096, true)) << i;
+  for (uint32_t i = 0; i < 4096; i++)
+    ASSERT_TRUE(backend->install(base, i * 4096, memory.ram.base + i * 4096, 4096, true)) << i;
   EXPECT_LE(mappings(base).size(), 3u);
   backend->destroy_window(base);
   EXPECT_NE(backend->create_window(), 0u);

@@ -37,7 +37,8 @@ class MmuTest : public ::testing::TestWithParam<Mode> {
     memory.write32(kL2 + (kUserVa >> 12) * 4, kPa | 2 | 3 << 4 | 1 << 11);
     memory.write32(kL2 + (kGlobalVa >> 12) * 4, (kPa + 0x1000) | 2 | 3 << 4);
     memory.write32(kL2 + (kDevicePageVa >> 12) * 4, 0x09000000 | 2 | 3 << 4);
-    for (uint32_t i = 0; i < 16; i++) memory.write32(kL2 + ((kLargeVa >> 12) + i) * 4, (kPa + 0x10000) | 1 | 3 << 4 | 1 << 11);
+    for (uint32_t i = 0; i < 16; i++)
+      memory.write32(kL2 + ((kLargeVa >> 12) + i) * 4, (kPa + 0x10000) | 1 | 3 << 4 | 1 << 11);
     if (GetParam() != Mode::Soft) {
       backend = make_mmap_backend(memory.ram);
       accessor = std::make_unique<SignalAccessor>();
@@ -92,7 +93,8 @@ TEST_P(MmuTest, FlushesRemoveWhatTheyNameAndNothingElse) {
   const auto expect_missing = [&](const char* what, const std::vector<bool>& in1, const std::vector<bool>& in2) {
     for (const uint32_t asid : {1u, 2u}) {
       switch_to(asid, 0x10);
-      for (size_t i = 0; i < std::size(all); i++) EXPECT_EQ(misses(all[i]), (asid == 1 ? in1 : in2)[i]) << what << " ASID " << asid << " entry " << i;
+      for (size_t i = 0; i < std::size(all); i++)
+        EXPECT_EQ(misses(all[i]), (asid == 1 ? in1 : in2)[i]) << what << " ASID " << asid << " entry " << i;
     }
   };
   const std::vector<bool> none(6, false), every(6, true);
@@ -104,13 +106,15 @@ TEST_P(MmuTest, FlushesRemoveWhatTheyNameAndNothingElse) {
   expect_missing("TLBIMVA, page", {true, false, false, false, false, false}, none);
   fill_both();
   mmu->flush_mva(*cpu, kGlobalVa, 77);
-  expect_missing("TLBIMVA, global page", {false, true, false, false, false, false}, {false, true, false, false, false, false});
+  expect_missing("TLBIMVA, global page", {false, true, false, false, false, false},
+                 {false, true, false, false, false, false});
   fill_both();
   mmu->flush_mva(*cpu, kLargeVa + 0xf000, 2);
   expect_missing("TLBIMVA, large page", none, {false, false, true, true, false, false});
   fill_both();
   mmu->flush_mva(*cpu, kSectionVa + 0xff000, 77);
-  expect_missing("TLBIMVA, global section", {false, false, false, false, true, true}, {false, false, false, false, true, true});
+  expect_missing("TLBIMVA, global section", {false, false, false, false, true, true},
+                 {false, false, false, false, true, true});
   fill_both();
   mmu->flush_mva_all_asids(*cpu, kUserVa);
   expect_missing("TLBIMVAA", {true, false, false, false, false, false}, {true, false, false, false, false, false});
@@ -137,8 +141,8 @@ TEST_P(MmuTest, InstructionPagesFollowTheSameRules) {
   EXPECT_EQ(cpu->instruction_pages[slot], id);
   mmu->flush_mva(*cpu, kUserVa, 1);
   EXPECT_EQ(cpu->instruction_pages[slot], 0u);
-  EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);   // the same page has the same id again
-  EXPECT_NE(mmu->fetch_page(*cpu, kUserVa, 2, t), id);   // but not with other flags
+  EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);  // the same page has the same id again
+  EXPECT_NE(mmu->fetch_page(*cpu, kUserVa, 2, t), id);  // but not with other flags
   EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
   memory.write32(kL2 + (kUserVa >> 12) * 4, (kPa + 0x5000) | 2 | 3 << 4 | 1 << 11);
   mmu->flush_asid(*cpu, 1);
@@ -179,21 +183,21 @@ TEST_P(MmuTest, PageNumbersStayUniqueWhenRecordsAreDropped) {
 
 TEST_P(MmuTest, FetchFromDevices) {
   Translation t;
-  EXPECT_EQ(mmu->fetch_page(*cpu, kDevicePageVa, 0, t), 0u);   // strongly-ordered
+  EXPECT_EQ(mmu->fetch_page(*cpu, kDevicePageVa, 0, t), 0u);  // strongly-ordered
   EXPECT_EQ(t.fsr, 0xfu);
   EXPECT_EQ(t.far, kDevicePageVa);
   cpu->cp15.sctlr = 0;
   mmu->activate(*cpu);
-  EXPECT_EQ(mmu->fetch_page(*cpu, 0x09000000, 0, t), 0u);   // Normal: nothing answers
+  EXPECT_EQ(mmu->fetch_page(*cpu, 0x09000000, 0, t), 0u);  // Normal: nothing answers
   EXPECT_EQ(t.fsr, 0x8u);
 }
 
 TEST_P(MmuTest, StoresToCodeAreAnnounced) {
   store(kUserVa, 1);
   mmu->protect_code_page(kPa);
-  EXPECT_FALSE(misses(kUserVa));   // loads go on
+  EXPECT_FALSE(misses(kUserVa));  // loads go on
   EXPECT_TRUE(listener.calls.empty());
-  listener.answer = false;         // the page still has code: every store is announced
+  listener.answer = false;  // the page still has code: every store is announced
   store(kUserVa + 8, 2);
   store(kUserVa + 8, 3);
   EXPECT_EQ(listener.calls.size(), 2u);
@@ -222,7 +226,7 @@ TEST_P(MmuTest, ProtectUnprotectProtect) {
   switch_to(1, 0x10);
   mmu->protect_code_page(kPa);
   mmu->unprotect_code_page(kPa);
-  switch_to(2, 0x10);   // catches up with a page that holds no code any more, and keeps its write access
+  switch_to(2, 0x10);  // catches up with a page that holds no code any more, and keeps its write access
   EXPECT_TRUE(listener.calls.empty());
   mmu->protect_code_page(kPa);
   store(kUserVa, 2);
@@ -354,7 +358,7 @@ TEST(Windows, NeighboursMustBeAlike) {
   bool writable;
   EXPECT_EQ(filled_around(6, 0, writable), 15u);
   EXPECT_TRUE(writable);
-  EXPECT_EQ(filled_around(6, 1 << 9, writable), 5u);   // read-only: pages 0-5 only
+  EXPECT_EQ(filled_around(6, 1 << 9, writable), 5u);  // read-only: pages 0-5 only
   EXPECT_FALSE(writable);
   EXPECT_EQ(filled_around(3, 1 << 9, writable), 11u);
   EXPECT_FALSE(writable);
@@ -395,7 +399,8 @@ TEST(Mmu, BadConfigurationsAreRefused) {
   TestMemory memory(32 << 20);
   Listener listener;
   EXPECT_THROW(make_mmu({.mode = Mode::Mmap}, memory.ram, listener, nullptr), std::invalid_argument);
-  EXPECT_THROW(make_mmu({.mode = Mode::Soft, .fill_bytes = 5000}, memory.ram, listener, nullptr), std::invalid_argument);
+  EXPECT_THROW(make_mmu({.mode = Mode::Soft, .fill_bytes = 5000}, memory.ram, listener, nullptr),
+               std::invalid_argument);
   GuestRam anonymous = memory.ram;
   anonymous.fd = -1;
   EXPECT_THROW(make_mmap_backend(anonymous), std::runtime_error);

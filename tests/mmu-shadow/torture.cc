@@ -28,7 +28,7 @@ struct Listener final : CodeListener {
     if (gone) pages.erase(pa & ~uint64_t{0xfff});
     return gone;
   }
-  std::set<uint64_t> pages;   // that hold "translated code"
+  std::set<uint64_t> pages;  // that hold "translated code"
   std::vector<std::pair<uint64_t, uint32_t>> calls;
   bool answer = true;
 };
@@ -36,9 +36,13 @@ struct Listener final : CodeListener {
 class Torture {
  public:
   Torture(const MmuConfig& config, const GuestRam& ram, WindowBackend* backend, Accessor& accessor, uint64_t seed)
-      : ram_(ram), accessor_(accessor), random_(seed), mmu_(make_mmu(config, ram, listener_, backend)), cpu_(std::make_unique<CpuState>()) {
+      : ram_(ram),
+        accessor_(accessor),
+        random_(seed),
+        mmu_(make_mmu(config, ram, listener_, backend)),
+        cpu_(std::make_unique<CpuState>()) {
     std::memset(ram.host, 0, kTableArea);
-    for (uint64_t o = kTableArea; o < ram.size; o += 4096) {   // each page is recognisable; the rest stays zero
+    for (uint64_t o = kTableArea; o < ram.size; o += 4096) {  // each page is recognisable; the rest stays zero
       uint64_t words[4] = {o, o ^ 0x1111, o ^ 0x2222, o ^ 0x3333};
       std::memcpy(ram.host + o, words, sizeof words);
     }
@@ -51,15 +55,24 @@ class Torture {
   TortureResult run(uint64_t steps) {
     for (step_ = 0; step_ < steps && result_.failure.empty(); step_++) {
       const uint32_t what = below(1000);
-      if (what < 600) access();
-      else if (what < 740) use_regime(below(kRegimes));
-      else if (what < 840) change_tables();
-      else if (what < 880) random_flush();
-      else if (what < 940) fetch();
-      else if (what < 960) translate();
-      else if (what < 985) change_code_page();
-      else if (what < 993) device_write();
-      else replace_regime();
+      if (what < 600)
+        access();
+      else if (what < 740)
+        use_regime(below(kRegimes));
+      else if (what < 840)
+        change_tables();
+      else if (what < 880)
+        random_flush();
+      else if (what < 940)
+        fetch();
+      else if (what < 960)
+        translate();
+      else if (what < 985)
+        change_code_page();
+      else if (what < 993)
+        device_write();
+      else
+        replace_regime();
     }
     result_.statistics = mmu_->statistics();
     return result_;
@@ -85,7 +98,9 @@ class Torture {
   void choose_probes() {
     const uint32_t fixed[] = {0, 0xfff00000, 0xc0000000, 0xc0100000, 0x7ff00000, 0x80000000, 0x02000000, 0x40000000};
     for (uint32_t i = 0; i < kRegions; i++) {
-      const uint32_t region = i < std::size(fixed) ? fixed[i] : chance(40) && i > 0 ? regions_[below(i)] ^ 0x100000 << below(3) : static_cast<uint32_t>(random_()) & 0xfff00000;
+      const uint32_t region = i < std::size(fixed)  ? fixed[i]
+                              : chance(40) && i > 0 ? regions_[below(i)] ^ 0x100000 << below(3)
+                                                    : static_cast<uint32_t>(random_()) & 0xfff00000;
       regions_.push_back(region);
       const uint32_t close = below(256);
       for (uint32_t p = 0; p < kProbesPerRegion; p++)
@@ -97,10 +112,14 @@ class Torture {
     const uint64_t mask = (uint64_t{1} << log2_size) - 1;
     const uint32_t kind = below(100);
     uint64_t pa;
-    if (kind < 80) pa = ram_.base + kTableArea + random_() % (ram_.size - kTableArea);
-    else if (kind < 84) pa = ram_.base + random_() % kTableArea;
-    else if (kind < 96) pa = random_() & 0xffffffff;
-    else pa = random_() & 0xffffffffff;
+    if (kind < 80)
+      pa = ram_.base + kTableArea + random_() % (ram_.size - kTableArea);
+    else if (kind < 84)
+      pa = ram_.base + random_() % kTableArea;
+    else if (kind < 96)
+      pa = random_() & 0xffffffff;
+    else
+      pa = random_() & 0xffffffffff;
     return pa & ~mask;
   }
 
@@ -114,7 +133,8 @@ class Torture {
     if (chance(10)) r.sctlr |= CW_SCTLR_UWXN;
     r.prrr = static_cast<uint32_t>(random_());
     r.nmrr = static_cast<uint32_t>(random_());
-    const uint32_t dacrs[] = {0x55555555, 0x55555551, 0x5555555d, 0xffffffff, 0x55555554, static_cast<uint32_t>(random_())};
+    const uint32_t dacrs[] = {0x55555555, 0x55555551, 0x5555555d,
+                              0xffffffff, 0x55555554, static_cast<uint32_t>(random_())};
     r.dacr = dacrs[below(6)];
     const uint32_t asid = below(3);
     r.contextidr = asid | 0x1200;
@@ -125,7 +145,9 @@ class Torture {
       if (chance(10)) r.ttbcr |= CW_TTBCR_EPD0;
       if (chance(10)) r.ttbcr |= CW_TTBCR_EPD1;
       if (chance(50)) r.ttbcr |= CW_TTBCR_A1;
-      const auto root = [&](uint32_t size) { return size > 1 ? long_l2(below(kLongL2s)) : long_root(below(kLongRoots)); };
+      const auto root = [&](uint32_t size) {
+        return size > 1 ? long_l2(below(kLongL2s)) : long_root(below(kLongRoots));
+      };
       r.ttbr0 = root(r.ttbcr & 7) | uint64_t{asid} << 48;
       r.ttbr1 = root(r.ttbcr >> 16 & 7) | uint64_t{r.ttbcr & CW_TTBCR_A1 ? asid : asid ^ 1} << 48;
     } else {
@@ -155,7 +177,9 @@ class Torture {
     current_ = i;
   }
   bool privileged() const { return cpu_->mode != 0x10; }
-  cw_result walk(uint32_t va, unsigned kind) const { return TestMemory::walk(ram_, regimes_[current_], va, kind, privileged()); }
+  cw_result walk(uint32_t va, unsigned kind) const {
+    return TestMemory::walk(ram_, regimes_[current_], va, kind, privileged());
+  }
 
   void replace_regime() {
     const uint32_t i = below(kRegimes);
@@ -186,7 +210,8 @@ class Torture {
       for (uint32_t i = 0; i < 16; i++) put32(root + (group + i) * 4, 0);
     const uint32_t ap = random_ap(), kind = below(100);
     const uint32_t domain = chance(50) ? 0 : below(16);
-    const uint32_t attributes = (below(8) << 12) | below(4) << 2 | chance(20) << 4 | (ap & 3) << 10 | ap >> 2 << 15 | chance(50) << 17 | chance(50) << 16;
+    const uint32_t attributes = (below(8) << 12) | below(4) << 2 | chance(20) << 4 | (ap & 3) << 10 | ap >> 2 << 15 |
+                                chance(50) << 17 | chance(50) << 16;
     if (kind < 8) {
       put32(root + index * 4, static_cast<uint32_t>(random_()) & ~3u);
     } else if (kind < 60) {
@@ -195,20 +220,20 @@ class Torture {
     } else if (kind < 90) {
       const uint64_t pa = random_pa(20);
       put32(root + index * 4, static_cast<uint32_t>(pa) | domain << 5 | attributes | 2 | chance(10));
-      if (chance(50)) {   // its neighbour continues it
+      if (chance(50)) {  // its neighbour continues it
         const uint32_t other = index ^ 1;
         const uint32_t next = static_cast<uint32_t>(pa) + (other - index) * 0x100000;
         if (is_super(get32(root + other * 4)))
           for (uint32_t i = 0; i < 16; i++) put32(root + (group + i) * 4, 0);
-        const uint32_t odd = chance(30) ? 1u << (10 + below(8)) & 0x2fc00 : 0;   // alike but for AP or nG
+        const uint32_t odd = chance(30) ? 1u << (10 + below(8)) & 0x2fc00 : 0;  // alike but for AP or nG
         put32(root + index * 4, static_cast<uint32_t>(pa) | domain << 5 | attributes | 2);
         put32(root + other * 4, next | domain << 5 | (attributes ^ odd) | 2);
       }
     } else {
       const uint64_t pa = random_pa(24);
       for (uint32_t i = 0; i < 16; i++)
-        put32(root + (group + i) * 4, static_cast<uint32_t>(pa) | static_cast<uint32_t>(pa >> 32 & 15) << 20 | static_cast<uint32_t>(pa >> 36 & 15) << 5 |
-                                          1u << 18 | attributes | 2);
+        put32(root + (group + i) * 4, static_cast<uint32_t>(pa) | static_cast<uint32_t>(pa >> 32 & 15) << 20 |
+                                          static_cast<uint32_t>(pa >> 36 & 15) << 5 | 1u << 18 | attributes | 2);
     }
   }
 
@@ -223,12 +248,12 @@ class Torture {
       put32(table + index * 4, 0);
     } else if (kind < 50) {
       put32(table + index * 4, static_cast<uint32_t>(random_pa(12)) | attributes | below(8) << 6 | 2 | chance(20));
-    } else if (kind < 75) {   // a run of contiguous pages
+    } else if (kind < 75) {  // a run of contiguous pages
       const uint32_t pa = static_cast<uint32_t>(random_pa(12)), tex = below(8);
       const uint32_t first = index - std::min(below(12), index), last = std::min(255u, index + below(12));
       for (uint32_t i = first; i <= last; i++) {
         if ((get32(table + i * 4) & 3) == 1) continue;
-        const uint32_t odd = chance(20) ? chance(50) ? 1u << 11 : 1u << 9 | 1u << 5 : 0;   // another nG, AP[2] and AP[1]
+        const uint32_t odd = chance(20) ? chance(50) ? 1u << 11 : 1u << 9 | 1u << 5 : 0;  // another nG, AP[2] and AP[1]
         put32(table + i * 4, (pa + (i - first) * 0x1000) | (attributes ^ odd) | tex << 6 | 2);
       }
     } else {
@@ -238,8 +263,9 @@ class Torture {
   }
 
   uint64_t long_attributes() {
-    return uint64_t{chance(15)} << 54 | uint64_t{chance(10)} << 53 | uint64_t{chance(20)} << 52 | uint64_t{chance(50)} << 11 |
-           uint64_t{chance(95)} << 10 | below(4) << 8 | (chance(70) ? 1 : below(4)) << 6 | below(8) << 2;
+    return uint64_t{chance(15)} << 54 | uint64_t{chance(10)} << 53 | uint64_t{chance(20)} << 52 |
+           uint64_t{chance(50)} << 11 | uint64_t{chance(95)} << 10 | below(4) << 8 | (chance(70) ? 1 : below(4)) << 6 |
+           below(8) << 2;
   }
   uint64_t table_attributes() { return chance(70) ? 0 : uint64_t{below(32)} << 59; }
 
@@ -247,15 +273,22 @@ class Torture {
     const uint32_t probe = probes_[below(static_cast<uint32_t>(probes_.size()))], level = below(10), kind = below(100);
     if (level == 0) {
       const uint64_t entry = long_root(below(kLongRoots)) + (chance(80) ? probe >> 30 : below(2)) * 8;
-      if (kind < 5) put64(entry, random_() & ~uint64_t{1});
-      else if (kind < 12) put64(entry, random_pa(30) | long_attributes() | 1);
-      else if (kind < 15) put64(entry, ram_.base | long_attributes() | 1);
-      else put64(entry, (chance(98) ? long_l2(below(kLongL2s)) : random_pa(12)) | table_attributes() | 3);
+      if (kind < 5)
+        put64(entry, random_() & ~uint64_t{1});
+      else if (kind < 12)
+        put64(entry, random_pa(30) | long_attributes() | 1);
+      else if (kind < 15)
+        put64(entry, ram_.base | long_attributes() | 1);
+      else
+        put64(entry, (chance(98) ? long_l2(below(kLongL2s)) : random_pa(12)) | table_attributes() | 3);
     } else if (level < 5) {
       const uint64_t entry = long_l2(below(kLongL2s)) + (probe >> 21 & 511 & (chance(25) ? 127 : 511)) * 8;
-      if (kind < 8) put64(entry, 0);
-      else if (kind < 45) put64(entry, random_pa(21) | long_attributes() | 1);
-      else put64(entry, (chance(98) ? long_l3(below(kLongL3s)) : random_pa(12)) | table_attributes() | 3);
+      if (kind < 8)
+        put64(entry, 0);
+      else if (kind < 45)
+        put64(entry, random_pa(21) | long_attributes() | 1);
+      else
+        put64(entry, (chance(98) ? long_l3(below(kLongL3s)) : random_pa(12)) | table_attributes() | 3);
     } else {
       const uint64_t table = long_l3(below(kLongL3s));
       const uint32_t index = probe >> 12 & 511;
@@ -267,7 +300,7 @@ class Torture {
         const uint64_t pa = random_pa(12), attributes = long_attributes();
         const uint32_t first = index - std::min(below(12), index), last = std::min(511u, index + below(12));
         for (uint32_t i = first; i <= last; i++) {
-          const uint64_t odd = chance(20) ? 1u << (chance(50) ? 11 : 6 + below(2)) : 0;   // another nG, AP[1] or AP[2]
+          const uint64_t odd = chance(20) ? 1u << (chance(50) ? 11 : 6 + below(2)) : 0;  // another nG, AP[1] or AP[2]
           put64(table + i * 8, (pa + (i - first) * 0x1000) | (attributes ^ odd) | 3);
         }
       }
@@ -276,9 +309,12 @@ class Torture {
 
   void change_descriptor() {
     const uint32_t kind = below(100);
-    if (kind < 12) change_short_l1();
-    else if (kind < 50) change_short_l2();
-    else change_long();
+    if (kind < 12)
+      change_short_l1();
+    else if (kind < 50)
+      change_short_l2();
+    else
+      change_long();
   }
 
   // Everything of an entry that a TLB holds.
@@ -311,7 +347,7 @@ class Torture {
       result_.required_flushes++;
       return;
     }
-    std::set<std::tuple<uint32_t, uint32_t, int>> done;   // entry VA, size, ASID (-1: global)
+    std::set<std::tuple<uint32_t, uint32_t, int>> done;  // entry VA, size, ASID (-1: global)
     size_t i = 0;
     for (const cw_regime& r : regimes_)
       for (const uint32_t va : probes_) {
@@ -324,14 +360,18 @@ class Torture {
         if (!done.insert({va & ~mask, size, old.ng ? asid : -1}).second) continue;
         const uint32_t inside = (va & ~mask) | (static_cast<uint32_t>(random_()) & mask);
         result_.required_flushes++;
-        if (old.ng && chance(25)) mmu_->flush_asid(*cpu_, asid);
-        else if (chance(30)) mmu_->flush_mva_all_asids(*cpu_, inside);
-        else mmu_->flush_mva(*cpu_, inside, old.ng ? asid : static_cast<uint8_t>(below(256)));
+        if (old.ng && chance(25))
+          mmu_->flush_asid(*cpu_, asid);
+        else if (chance(30))
+          mmu_->flush_mva_all_asids(*cpu_, inside);
+        else
+          mmu_->flush_mva(*cpu_, inside, old.ng ? asid : static_cast<uint8_t>(below(256)));
       }
   }
 
   void random_flush() {
-    const uint32_t va = chance(80) ? probes_[below(static_cast<uint32_t>(probes_.size()))] : static_cast<uint32_t>(random_());
+    const uint32_t va =
+        chance(80) ? probes_[below(static_cast<uint32_t>(probes_.size()))] : static_cast<uint32_t>(random_());
     const uint8_t asid = static_cast<uint8_t>(below(4));
     switch (below(8)) {
       case 0: mmu_->flush_all(*cpu_); break;
@@ -351,7 +391,7 @@ class Torture {
     const uint32_t bytes = 1u << below(4);
     const uint32_t va = random_probe() | ((chance(60) ? below(32) : below(4096)) & ~(bytes - 1));
     bool write = chance(40);
-    if (write && in_tables(walk(va, CW_STORE).pa)) write = false;   // a table changed behind the test's back
+    if (write && in_tables(walk(va, CW_STORE).pa)) write = false;  // a table changed behind the test's back
     const cw_result expected = walk(va, write ? CW_STORE : CW_LOAD);
     const uint64_t value = random_() & (bytes == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * bytes)) - 1);
     uint64_t old = 0;
@@ -367,28 +407,31 @@ class Torture {
     if (expected.fault != CW_FAULT_NONE) {
       result_.guest_faults++;
       if (got.kind != AccessResult::Fault || got.translation.fsr != expected.fsr || got.translation.far != va)
-        fail("%s of %08x, regime %u privileged %d: fault %03x expected, got kind %d fsr %03x far %08x", what, va, current_, privileged(),
-             expected.fsr, got.kind, got.translation.fsr, got.translation.far);
+        fail("%s of %08x, regime %u privileged %d: fault %03x expected, got kind %d fsr %03x far %08x", what, va,
+             current_, privileged(), expected.fsr, got.kind, got.translation.fsr, got.translation.far);
       return;
     }
     if (!is_ram) {
       result_.devices++;
       if (got.kind != AccessResult::Device || got.translation.pa != expected.pa)
-        fail("%s of %08x, regime %u: device at %" PRIx64 " expected, got kind %d pa %" PRIx64, what, va, current_, expected.pa, got.kind,
-             got.translation.pa);
+        fail("%s of %08x, regime %u: device at %" PRIx64 " expected, got kind %d pa %" PRIx64, what, va, current_,
+             expected.pa, got.kind, got.translation.pa);
       return;
     }
     uint64_t now = 0;
     std::memcpy(&now, ram_.at(expected.pa), bytes);
     if (got.kind != AccessResult::Done)
-      fail("%s of %08x, regime %u privileged %d: expected RAM at %" PRIx64 ", got kind %d fsr %03x", what, va, current_, privileged(), expected.pa,
-           got.kind, got.translation.fsr);
+      fail("%s of %08x, regime %u privileged %d: expected RAM at %" PRIx64 ", got kind %d fsr %03x", what, va, current_,
+           privileged(), expected.pa, got.kind, got.translation.fsr);
     else if (write && now != value)
-      fail("store of %08x, regime %u: %" PRIx64 " holds %" PRIx64 ", stored %" PRIx64, va, current_, expected.pa, now, value);
+      fail("store of %08x, regime %u: %" PRIx64 " holds %" PRIx64 ", stored %" PRIx64, va, current_, expected.pa, now,
+           value);
     else if (!write && (got.value != old || now != old))
-      fail("load of %08x, regime %u: got %" PRIx64 ", %" PRIx64 " holds %" PRIx64, va, current_, got.value, expected.pa, old);
-    else if (write && was_code && (listener_.calls.empty() || listener_.calls[0].first > expected.pa ||
-                                   listener_.calls[0].first + listener_.calls[0].second < expected.pa + bytes))
+      fail("load of %08x, regime %u: got %" PRIx64 ", %" PRIx64 " holds %" PRIx64, va, current_, got.value, expected.pa,
+           old);
+    else if (write && was_code &&
+             (listener_.calls.empty() || listener_.calls[0].first > expected.pa ||
+              listener_.calls[0].first + listener_.calls[0].second < expected.pa + bytes))
       fail("store of %08x to code at %" PRIx64 " was not announced", va, expected.pa);
     else if (!(write && was_code) && !listener_.calls.empty())
       fail("%s of %08x at %" PRIx64 ": code_written called for nothing", what, va, expected.pa);
@@ -404,8 +447,8 @@ class Torture {
     if (const auto known = pages_by_id_.find(cpu_->instruction_pages[slot]); known != pages_by_id_.end()) {
       const auto [va_page, pa_page, flags] = known->second;
       if (va_page == va >> 12 && (!is_ram || pa_page != expected.pa >> 12)) {
-        fail("instruction page of %08x, regime %u: stale, %" PRIx64 " instead of %" PRIx64 " fsr %03x", va, current_, pa_page << 12, expected.pa,
-             expected.fsr);
+        fail("instruction page of %08x, regime %u: stale, %" PRIx64 " instead of %" PRIx64 " fsr %03x", va, current_,
+             pa_page << 12, expected.pa, expected.fsr);
         return;
       }
     }
@@ -416,16 +459,20 @@ class Torture {
       uint32_t fsr = expected.fsr;
       if (expected.fault == CW_FAULT_NONE) {
         const bool eae = regimes_[current_].ttbcr & CW_TTBCR_EAE;
-        if (expected.memory_type == CW_NORMAL) fsr = eae ? 0x210 : 0x8;
-        else fsr = eae ? 0x20c + expected.level : expected.level == 1 ? 0xd : 0xf;
+        if (expected.memory_type == CW_NORMAL)
+          fsr = eae ? 0x210 : 0x8;
+        else
+          fsr = eae ? 0x20c + expected.level : expected.level == 1 ? 0xd : 0xf;
       }
       if (id != 0 || t.ok || t.fsr != fsr || t.far != va)
-        fail("fetch of %08x, regime %u: fault %03x expected, got id %u fsr %03x far %08x", va, current_, fsr, id, t.fsr, t.far);
+        fail("fetch of %08x, regime %u: fault %03x expected, got id %u fsr %03x far %08x", va, current_, fsr, id, t.fsr,
+             t.far);
       return;
     }
-    if (id == 0 || !t.ok || t.pa != expected.pa || t.host != ram_.at(expected.pa) || cpu_->instruction_pages[slot] != id) {
-      fail("fetch of %08x, regime %u privileged %d: %" PRIx64 " expected, got id %u pa %" PRIx64 " fsr %03x", va, current_, privileged(), expected.pa,
-           id, t.pa, t.fsr);
+    if (id == 0 || !t.ok || t.pa != expected.pa || t.host != ram_.at(expected.pa) ||
+        cpu_->instruction_pages[slot] != id) {
+      fail("fetch of %08x, regime %u privileged %d: %" PRIx64 " expected, got id %u pa %" PRIx64 " fsr %03x", va,
+           current_, privileged(), expected.pa, id, t.pa, t.fsr);
       return;
     }
     const PageKey key{va >> 12, expected.pa >> 12, flags};
@@ -439,7 +486,8 @@ class Torture {
     const bool p = chance(50);
     const cw_result expected = TestMemory::walk(ram_, regimes_[current_], va, static_cast<unsigned>(kind), p);
     const Translation t = mmu_->translate(*cpu_, va, kind, p);
-    if (t.ok != (expected.fault == CW_FAULT_NONE) || (t.ok ? t.pa != expected.pa : t.fsr != expected.fsr)) fail("translate %08x", va);
+    if (t.ok != (expected.fault == CW_FAULT_NONE) || (t.ok ? t.pa != expected.pa : t.fsr != expected.fsr))
+      fail("translate %08x", va);
   }
 
   void change_code_page() {
@@ -492,8 +540,8 @@ class Torture {
 
 }  // namespace
 
-TortureResult run_torture(const MmuConfig& config, const GuestRam& ram, WindowBackend* backend, Accessor& accessor, uint64_t seed,
-                          uint64_t steps) {
+TortureResult run_torture(const MmuConfig& config, const GuestRam& ram, WindowBackend* backend, Accessor& accessor,
+                          uint64_t seed, uint64_t steps) {
   return Torture(config, ram, backend, accessor, seed).run(steps);
 }
 

@@ -2,8 +2,8 @@
 // The page-table torture test: random tables in both formats, regime changes, TLB maintenance, accesses. After every
 // flush that the architecture requires, an Mmu must give the value or the exact fault that the walker alone gives.
 //
-// Independent of how windows are made: the caller brings the backend, and an Accessor that performs one guest access the
-// way translated code would.
+// Independent of how windows are made: the caller brings the backend, and an Accessor that performs one guest access
+// the way translated code would.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace crosswalk::mmu::test {
 
 struct AccessResult {
   enum Kind { Done, Fault, Device } kind = Done;
-  uint64_t value = 0;         // of a load that is Done
-  Translation translation;    // of a Fault or Device
+  uint64_t value = 0;       // of a load that is Done
+  Translation translation;  // of a Fault or Device
 };
 
 class Accessor {
@@ -33,8 +33,8 @@ class SoftAccessor final : public Accessor {
   AccessResult access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t bytes, bool write, uint64_t value) override;
 };
 
-// Window modes of the process world: a real access to cpu.mem_base + va, with SIGSEGV handled by window_fault(). Installs
-// its handler while it exists; one at a time.
+// Window modes of the process world: a real access to cpu.mem_base + va, with SIGSEGV handled by window_fault().
+// Installs its handler while it exists; one at a time.
 class SignalAccessor final : public Accessor {
  public:
   SignalAccessor();
@@ -43,16 +43,17 @@ class SignalAccessor final : public Accessor {
 };
 
 // What window_fault's outcome means for an access, for accessors: true to retry, false when `result` is final.
-bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, uint32_t bytes, bool write, uint64_t value,
-                          AccessResult& result);
+bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, uint32_t bytes, bool write,
+                          uint64_t value, AccessResult& result);
 
 struct TortureResult {
-  std::string failure;   // empty when all agreed
+  std::string failure;  // empty when all agreed
   uint64_t accesses = 0, guest_faults = 0, devices = 0, table_changes = 0, required_flushes = 0, code_writes = 0;
   Statistics statistics;
 };
 
-// RAM of at least 32 MiB that the test may fill; the first 2 MiB hold tables. Deterministic in (config, ram, seed, steps).
+// RAM of at least 32 MiB that the test may fill; the first 2 MiB hold tables. Deterministic in (config, ram, seed,
+// steps).
 TortureResult run_torture(const MmuConfig& config, const GuestRam& ram, WindowBackend* backend, Accessor& accessor,
                           uint64_t seed, uint64_t steps);
 

@@ -21,7 +21,7 @@ class Walker : public ::testing::Test {
   static cw_regime short_regime() {
     cw_regime r{};
     r.sctlr = CW_SCTLR_M;
-    r.ttbr0 = kL1 | 0x4a;   // walk attributes in the low bits do not matter
+    r.ttbr0 = kL1 | 0x4a;  // walk attributes in the low bits do not matter
     r.dacr = 0x55555555;
     return r;
   }
@@ -31,7 +31,7 @@ class Walker : public ::testing::Test {
     r.ttbcr = CW_TTBCR_EAE;
     r.ttbr0 = uint64_t{0x12} << 48 | kL1;
     r.ttbr1 = uint64_t{0x34} << 48 | kL2;
-    r.prrr = 0xff440400;   // MAIR0: strongly-ordered, device, non-cacheable, write-back
+    r.prrr = 0xff440400;  // MAIR0: strongly-ordered, device, non-cacheable, write-back
     r.nmrr = 0x00bb00aa;
     return r;
   }
@@ -57,16 +57,22 @@ void write_short(TestMemory& m, ShortEntry kind, uint32_t va, uint64_t pa, const
   const uint32_t ap10 = b.ap & 3, ap2 = b.ap >> 2;
   const uint32_t l1 = kL1 + (va >> 20) * 4, l2 = kL2 + (va >> 12 & 0xff) * 4;
   if (kind == kSection || kind == kSupersection) {
-    uint32_t d = 2 | b.pxn | b.cb << 2 | b.xn << 4 | ap10 << 10 | b.tex << 12 | ap2 << 15 | b.s << 16 | b.ng << 17 | b.ns << 19;
-    if (kind == kSection) d |= static_cast<uint32_t>(pa & 0xfff00000) | b.domain << 5;
-    else d |= 1u << 18 | static_cast<uint32_t>(pa & 0xff000000) | static_cast<uint32_t>(pa >> 32 & 15) << 20 | static_cast<uint32_t>(pa >> 36 & 15) << 5;
+    uint32_t d =
+        2 | b.pxn | b.cb << 2 | b.xn << 4 | ap10 << 10 | b.tex << 12 | ap2 << 15 | b.s << 16 | b.ng << 17 | b.ns << 19;
+    if (kind == kSection)
+      d |= static_cast<uint32_t>(pa & 0xfff00000) | b.domain << 5;
+    else
+      d |= 1u << 18 | static_cast<uint32_t>(pa & 0xff000000) | static_cast<uint32_t>(pa >> 32 & 15) << 20 |
+           static_cast<uint32_t>(pa >> 36 & 15) << 5;
     m.write32(l1, d);
     return;
   }
   m.write32(l1, kL2 | 1 | b.pxn << 2 | b.ns << 3 | b.domain << 5);
   uint32_t d = b.cb << 2 | ap10 << 4 | ap2 << 9 | b.s << 10 | b.ng << 11;
-  if (kind == kSmall) d |= 2 | b.xn | b.tex << 6 | static_cast<uint32_t>(pa & 0xfffff000);
-  else d |= 1 | b.xn << 15 | b.tex << 12 | static_cast<uint32_t>(pa & 0xffff0000);
+  if (kind == kSmall)
+    d |= 2 | b.xn | b.tex << 6 | static_cast<uint32_t>(pa & 0xfffff000);
+  else
+    d |= 1 | b.xn << 15 | b.tex << 12 | static_cast<uint32_t>(pa & 0xffff0000);
   m.write32(l2, d);
 }
 
@@ -91,7 +97,8 @@ TEST_F(Walker, ShortPermissionsEnumerated) {
   for (unsigned kind_of_entry = 0; kind_of_entry < 4; kind_of_entry++)
     for (unsigned bits = 0; bits < 1u << 11; bits++) {
       const unsigned ap = bits & 7, domain_access = bits >> 3 & 3;
-      const bool xn = bits >> 5 & 1, pxn = bits >> 6 & 1, afe = bits >> 7 & 1, wxn = bits >> 8 & 1, uwxn = bits >> 9 & 1;
+      const bool xn = bits >> 5 & 1, pxn = bits >> 6 & 1, afe = bits >> 7 & 1, wxn = bits >> 8 & 1,
+                 uwxn = bits >> 9 & 1;
       const bool ng = bits >> 10 & 1;
       const auto entry = static_cast<ShortEntry>(kind_of_entry);
       const unsigned domain = entry == kSupersection ? 0 : 5;
@@ -102,16 +109,19 @@ TEST_F(Walker, ShortPermissionsEnumerated) {
       r.sctlr |= (afe ? CW_SCTLR_AFE : 0) | (wxn ? CW_SCTLR_WXN : 0) | (uwxn ? CW_SCTLR_UWXN : 0);
       for (unsigned kind = CW_LOAD; kind <= CW_FETCH; kind++)
         for (unsigned privileged = 0; privileged < 2; privileged++) {
-          uint32_t expected = 0;   // FSR, 0 when allowed
+          uint32_t expected = 0;  // FSR, 0 when allowed
           const uint32_t domain_field = kind == CW_FETCH ? 0 : domain << 4, wnr = kind == CW_STORE ? 0x800 : 0;
-          if (afe && !(ap & 1)) expected = (level == 1 ? 0x3 : 0x6) | domain_field | wnr;
-          else if (domain_access == 0 || domain_access == 2) expected = (level == 1 ? 0x9 : 0xb) | domain_field | wnr;
+          if (afe && !(ap & 1))
+            expected = (level == 1 ? 0x3 : 0x6) | domain_field | wnr;
+          else if (domain_access == 0 || domain_access == 2)
+            expected = (level == 1 ? 0x9 : 0xb) | domain_field | wnr;
           else if (domain_access == 1 &&
                    !allowed(afe ? kAfeModel[ap >> 1] : kApModel[ap], kind, privileged, xn, pxn, wxn, uwxn))
             expected = (level == 1 ? 0xd : 0xf) | domain_field | wnr;
           const cw_result out = memory.walk(r, va, kind, privileged);
           cases++;
-          ASSERT_EQ(out.fsr, expected) << "entry " << kind_of_entry << " bits " << bits << " kind " << kind << " privileged " << privileged;
+          ASSERT_EQ(out.fsr, expected) << "entry " << kind_of_entry << " bits " << bits << " kind " << kind
+                                       << " privileged " << privileged;
           ASSERT_EQ(out.fault == CW_FAULT_NONE, expected == 0);
           ASSERT_EQ(out.ng, ng);
           ASSERT_EQ(out.domain, domain);
@@ -130,9 +140,10 @@ TEST_F(Walker, LongPermissionsEnumerated) {
     for (unsigned bits = 0; bits < 1u << 11; bits++) {
       unsigned ap = bits & 3;
       const bool xn = bits >> 2 & 1, pxn = bits >> 3 & 1, af = bits >> 4 & 1, wxn = bits >> 5 & 1, uwxn = bits >> 6 & 1;
-      const uint64_t table_bits = level == 1 ? 0 : bits >> 7;   // PXNTable, XNTable, APTable[0], APTable[1]
+      const uint64_t table_bits = level == 1 ? 0 : bits >> 7;  // PXNTable, XNTable, APTable[0], APTable[1]
       // With two levels of tables, each has half of the bits: they accumulate.
-      const uint64_t leaf = uint64_t{xn} << 54 | uint64_t{pxn} << 53 | uint64_t{1} << 52 | uint64_t{af} << 10 | ap << 6 | 3u << 2;
+      const uint64_t leaf =
+          uint64_t{xn} << 54 | uint64_t{pxn} << 53 | uint64_t{1} << 52 | uint64_t{af} << 10 | ap << 6 | 3u << 2;
       const uint64_t l1 = kL1 + (va >> 30) * 8, l2 = kL2 + (va >> 21 & 511) * 8, l3 = kL3 + (va >> 12 & 511) * 8;
       if (level == 1) {
         memory.write64(l1, leaf | 1 | 0x40000000);
@@ -145,7 +156,7 @@ TEST_F(Walker, LongPermissionsEnumerated) {
         memory.write64(l3, leaf | 3 | 0x41000000);
       }
       cw_regime r = long_regime();
-      r.dacr = 0;   // not used
+      r.dacr = 0;  // not used
       r.sctlr |= (wxn ? CW_SCTLR_WXN : 0) | (uwxn ? CW_SCTLR_UWXN : 0);
       if (table_bits & 8) ap |= 2;
       if (table_bits & 4) ap &= ~1u;
@@ -153,11 +164,14 @@ TEST_F(Walker, LongPermissionsEnumerated) {
         for (unsigned privileged = 0; privileged < 2; privileged++) {
           uint32_t expected = 0;
           const uint32_t wnr = kind == CW_STORE ? 0x800 : 0;
-          if (!af) expected = 0x200 | (0x08 + level) | wnr;
-          else if (!allowed(kAfeModel[ap], kind, privileged, xn || (table_bits & 2), pxn || (table_bits & 1), wxn, uwxn))
+          if (!af)
+            expected = 0x200 | (0x08 + level) | wnr;
+          else if (!allowed(kAfeModel[ap], kind, privileged, xn || (table_bits & 2), pxn || (table_bits & 1), wxn,
+                            uwxn))
             expected = 0x200 | (0x0c + level) | wnr;
           const cw_result out = memory.walk(r, va, kind, privileged);
-          ASSERT_EQ(out.fsr, expected) << "level " << level << " bits " << bits << " kind " << kind << " privileged " << privileged;
+          ASSERT_EQ(out.fsr, expected) << "level " << level << " bits " << bits << " kind " << kind << " privileged "
+                                       << privileged;
           ASSERT_EQ(out.fault == CW_FAULT_NONE, expected == 0);
           ASSERT_EQ(out.levels_read, level);
           const unsigned size = 39 - 9 * level;
@@ -171,19 +185,19 @@ TEST_F(Walker, ShortFaultCodes) {
   cw_regime r = short_regime();
   const uint32_t va = 0x00300000;
   const auto fsr = [&](unsigned kind) { return memory.walk(r, va, kind, true).fsr; };
-  EXPECT_EQ(fsr(CW_LOAD), 0x005u);    // translation, first level
+  EXPECT_EQ(fsr(CW_LOAD), 0x005u);  // translation, first level
   EXPECT_EQ(fsr(CW_STORE), 0x805u);
   EXPECT_EQ(fsr(CW_FETCH), 0x005u);
   memory.write32(kL1 + 3 * 4, kL2 | 1 | 0xa << 5);
-  EXPECT_EQ(fsr(CW_LOAD), 0x0a7u);    // translation, second level, with the domain
+  EXPECT_EQ(fsr(CW_LOAD), 0x0a7u);  // translation, second level, with the domain
   EXPECT_EQ(fsr(CW_STORE), 0x8a7u);
   EXPECT_EQ(fsr(CW_FETCH), 0x007u);
   memory.write32(kL1 + 3 * 4, 0x10000000 | 1 | 0xa << 5);
-  EXPECT_EQ(fsr(CW_LOAD), 0x0aeu);    // external abort on walk, second level
+  EXPECT_EQ(fsr(CW_LOAD), 0x0aeu);  // external abort on walk, second level
   EXPECT_EQ(fsr(CW_STORE), 0x8aeu);
   EXPECT_EQ(fsr(CW_FETCH), 0x00eu);
   r.ttbr0 = 0x3fffc000;
-  EXPECT_EQ(fsr(CW_LOAD), 0x00cu);    // first level
+  EXPECT_EQ(fsr(CW_LOAD), 0x00cu);  // first level
   EXPECT_EQ(fsr(CW_STORE), 0x80cu);
   EXPECT_EQ(memory.walk(r, va, CW_LOAD, true).levels_read, 1);
   r.ttbcr = CW_TTBCR_PD0;
@@ -203,7 +217,7 @@ TEST_F(Walker, LongFaultCodes) {
   EXPECT_EQ(fsr(CW_STORE), 0xa06u);
   memory.write64(kL2 + 8, kL3 | 3);
   EXPECT_EQ(fsr(CW_FETCH), 0x207u);
-  memory.write64(kL3 + 0x100 * 8, 0x41000000 | 1 << 10 | 1);   // a block in the third level is invalid
+  memory.write64(kL3 + 0x100 * 8, 0x41000000 | 1 << 10 | 1);  // a block in the third level is invalid
   EXPECT_EQ(fsr(CW_LOAD), 0x207u);
   memory.write64(kL3 + 0x100 * 8, 0x41000000 | 1 << 10 | 3);
   EXPECT_EQ(fsr(CW_LOAD), 0u);
@@ -226,9 +240,10 @@ TEST_F(Walker, TtbcrNSplitsTheAddressSpace) {
   for (unsigned n = 0; n <= 7; n++) {
     cw_regime r = short_regime();
     r.ttbcr = n;
-    r.ttbr0 = low_table + (n ? 1u << (14 - n) : 0);   // only aligned to its own size
+    r.ttbr0 = low_table + (n ? 1u << (14 - n) : 0);  // only aligned to its own size
     r.ttbr1 = high_table | 0x4a;
-    for (const uint32_t va : {0u, 0x00100000u, 0x01f00000u, 0x02000000u, 0x03f00000u, 0x04000000u, 0x7ff00000u, 0x80000000u, 0xfff00000u}) {
+    for (const uint32_t va :
+         {0u, 0x00100000u, 0x01f00000u, 0x02000000u, 0x03f00000u, 0x04000000u, 0x7ff00000u, 0x80000000u, 0xfff00000u}) {
       const bool low = n == 0 || va < 1ull << (32 - n);
       const uint32_t at = (low ? static_cast<uint32_t>(r.ttbr0) : high_table) + (va >> 20) * 4;
       memory.write32(at, 0x41000000 | 2 | 3 << 10);
@@ -247,8 +262,9 @@ TEST_F(Walker, T0szAndT1szSplitTheAddressSpace) {
   // Expected by the definition of the two regions; -1: neither.
   for (unsigned t0 = 0; t0 <= 7; t0++)
     for (unsigned t1 = 0; t1 <= 7; t1++)
-      for (const uint32_t va : {0u, 0x00200000u, 0x01e00000u, 0x02000000u, 0x1fe00000u, 0x20000000u, 0x3fe00000u, 0x40000000u,
-                                0x7fe00000u, 0x80000000u, 0xbfe00000u, 0xc0000000u, 0xe0000000u, 0xfc000000u, 0xfe000000u, 0xffe00000u}) {
+      for (const uint32_t va :
+           {0u, 0x00200000u, 0x01e00000u, 0x02000000u, 0x1fe00000u, 0x20000000u, 0x3fe00000u, 0x40000000u, 0x7fe00000u,
+            0x80000000u, 0xbfe00000u, 0xc0000000u, 0xe0000000u, 0xfc000000u, 0xfe000000u, 0xffe00000u}) {
         cw_regime r = long_regime();
         r.ttbcr |= t0 | t1 << 16;
         int expected = -1;
@@ -261,7 +277,7 @@ TEST_F(Walker, T0szAndT1szSplitTheAddressSpace) {
         const uint64_t root = 0x40020000 + entries * 8;
         std::memset(memory.ram.at(0x40020000), 0, 0x4000);
         (expected == 1 ? r.ttbr1 : r.ttbr0) = root;
-        (expected == 1 ? r.ttbr0 : r.ttbr1) = 0;   // outside RAM: an external abort when used
+        (expected == 1 ? r.ttbr0 : r.ttbr1) = 0;  // outside RAM: an external abort when used
         if (expected < 0) {
           ASSERT_EQ(memory.walk(r, va, CW_LOAD, true).fsr, 0x205u);
           continue;
@@ -311,10 +327,12 @@ TEST_F(Walker, ShortMemoryAttributes) {
   struct Row {
     unsigned tex, cb, type, inner, outer;
   };
-  // Table B3-10 (TEX, C, B without remap); cacheability 0 none, 1 write-back write-allocate, 2 write-through, 3 write-back.
-  const Row rows[] = {{0, 0, CW_STRONGLY_ORDERED, 0, 0}, {0, 1, CW_DEVICE, 0, 0}, {0, 2, CW_NORMAL, 2, 2}, {0, 3, CW_NORMAL, 3, 3},
-                      {1, 0, CW_NORMAL, 0, 0},           {1, 3, CW_NORMAL, 1, 1}, {2, 0, CW_DEVICE, 0, 0},
-                      {4, 1, CW_NORMAL, 1, 0},           {5, 0, CW_NORMAL, 0, 1}, {6, 3, CW_NORMAL, 3, 2}, {7, 2, CW_NORMAL, 2, 3}};
+  // Table B3-10 (TEX, C, B without remap); cacheability 0 none, 1 write-back write-allocate, 2 write-through, 3
+  // write-back.
+  const Row rows[] = {{0, 0, CW_STRONGLY_ORDERED, 0, 0}, {0, 1, CW_DEVICE, 0, 0}, {0, 2, CW_NORMAL, 2, 2},
+                      {0, 3, CW_NORMAL, 3, 3},           {1, 0, CW_NORMAL, 0, 0}, {1, 3, CW_NORMAL, 1, 1},
+                      {2, 0, CW_DEVICE, 0, 0},           {4, 1, CW_NORMAL, 1, 0}, {5, 0, CW_NORMAL, 0, 1},
+                      {6, 3, CW_NORMAL, 3, 2},           {7, 2, CW_NORMAL, 2, 3}};
   for (const ShortEntry entry : {kSection, kSmall, kLarge, kSupersection})
     for (const Row& row : rows) {
       write_short(memory, entry, 0x500000, 0x41000000, {.ap = 3, .xn = 0, .pxn = 0, .tex = row.tex, .cb = row.cb});
@@ -328,20 +346,22 @@ TEST_F(Walker, ShortMemoryAttributes) {
 TEST_F(Walker, TexRemap) {
   cw_regime r = short_regime();
   r.sctlr |= CW_SCTLR_TRE;
-  r.prrr = 0xff0a81a8;   // Linux's PRRR and NMRR
+  r.prrr = 0xff0a81a8;  // Linux's PRRR and NMRR
   r.nmrr = 0x40e040e0;
   struct Row {
     unsigned n, type, inner, outer;
   };
   // PRRR: TR0 strongly-ordered, TR1 Normal (buffered), TR2 Normal WT, TR3 WB, TR4 device (TEX0=1 C=0 B=0), TR7 WBWA.
-  const Row rows[] = {{0, CW_STRONGLY_ORDERED, 0, 0}, {1, CW_NORMAL, 0, 0}, {2, CW_NORMAL, 2, 2}, {3, CW_NORMAL, 3, 3},
-                      {4, CW_DEVICE, 0, 0},           {5, CW_STRONGLY_ORDERED, 0, 0},  {7, CW_NORMAL, 1, 1}};
+  const Row rows[] = {
+      {0, CW_STRONGLY_ORDERED, 0, 0}, {1, CW_NORMAL, 0, 0},           {2, CW_NORMAL, 2, 2}, {3, CW_NORMAL, 3, 3},
+      {4, CW_DEVICE, 0, 0},           {5, CW_STRONGLY_ORDERED, 0, 0}, {7, CW_NORMAL, 1, 1}};
   for (const Row& row : rows) {
     const unsigned type = r.prrr >> (2 * row.n) & 3;
     ASSERT_EQ(type == 0 ? CW_STRONGLY_ORDERED : type == 1 ? CW_DEVICE : CW_NORMAL, static_cast<int>(row.type)) << row.n;
     // TEX[2:1] are software's with TRE=1.
     for (const unsigned tex21 : {0u, 3u}) {
-      write_short(memory, kSmall, 0x500000, 0x41000000, {.ap = 3, .xn = 0, .pxn = 0, .s = 1, .tex = tex21 << 1 | row.n >> 2, .cb = row.n & 3});
+      write_short(memory, kSmall, 0x500000, 0x41000000,
+                  {.ap = 3, .xn = 0, .pxn = 0, .s = 1, .tex = tex21 << 1 | row.n >> 2, .cb = row.n & 3});
       const cw_result out = memory.walk(r, 0x500000, CW_LOAD, false);
       EXPECT_EQ(out.memory_type, row.type) << row.n;
       EXPECT_EQ(out.inner, row.inner) << row.n;
@@ -355,8 +375,9 @@ TEST_F(Walker, Mair) {
   struct Row {
     unsigned attribute, type, inner, outer;
   };
-  const Row rows[] = {{0x00, CW_STRONGLY_ORDERED, 0, 0}, {0x04, CW_DEVICE, 0, 0}, {0x44, CW_NORMAL, 0, 0}, {0xff, CW_NORMAL, 1, 1},
-                      {0xaa, CW_NORMAL, 2, 2},           {0xee, CW_NORMAL, 3, 3}, {0x4f, CW_NORMAL, 1, 0}};
+  const Row rows[] = {
+      {0x00, CW_STRONGLY_ORDERED, 0, 0}, {0x04, CW_DEVICE, 0, 0}, {0x44, CW_NORMAL, 0, 0}, {0xff, CW_NORMAL, 1, 1},
+      {0xaa, CW_NORMAL, 2, 2},           {0xee, CW_NORMAL, 3, 3}, {0x4f, CW_NORMAL, 1, 0}};
   for (const Row& row : rows)
     for (unsigned index = 0; index < 8; index++) {
       r.prrr = r.nmrr = 0x04040404;
@@ -401,12 +422,12 @@ TEST_F(Walker, Asid) {
 
 TEST_F(Walker, TablesThatPointAtThemselves) {
   cw_regime r = short_regime();
-  memory.write32(kL1, kL1 | 1);   // the L1 as its own L2: entry 0 read as a large page
+  memory.write32(kL1, kL1 | 1);  // the L1 as its own L2: entry 0 read as a large page
   const cw_result s = memory.walk(r, 0, CW_LOAD, true);
   EXPECT_EQ(s.levels_read, 2);
   EXPECT_EQ(s.log2_size, 16);
   r = long_regime();
-  memory.write64(kL1, kL1 | 3 | 1 << 10);   // three levels in one page: a page that maps itself
+  memory.write64(kL1, kL1 | 3 | 1 << 10);  // three levels in one page: a page that maps itself
   const cw_result l = memory.walk(r, 0, CW_LOAD, true);
   EXPECT_EQ(l.levels_read, 3);
   EXPECT_EQ(l.pa, kL1);

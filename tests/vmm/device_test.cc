@@ -55,7 +55,7 @@ TEST(Bus, SizesAndEdges) {
   EXPECT_TRUE(bus.write(0, 0x1000, 8, 0x1122334455667788));
   EXPECT_TRUE(bus.read(0, 0x1000, 8, value));
   EXPECT_EQ(value, 0x1122334455667788u);
-  EXPECT_TRUE(bus.read(0, 0x1001, 4, value));   // unaligned: by bytes
+  EXPECT_TRUE(bus.read(0, 0x1001, 4, value));  // unaligned: by bytes
   EXPECT_EQ(value, 0x44556677u);
   EXPECT_TRUE(bus.read(0, 0x1007, 1, value));
   EXPECT_EQ(value, 0x11u);
@@ -67,7 +67,17 @@ TEST(Bus, SizesAndEdges) {
 
 class Pl011Test : public testing::Test {
  protected:
-  enum : uint32_t { kDr = 0, kFr = 0x18, kLcrH = 0x2c, kCr = 0x30, kIfls = 0x34, kImsc = 0x38, kRis = 0x3c, kMis = 0x40, kIcr = 0x44 };
+  enum : uint32_t {
+    kDr = 0,
+    kFr = 0x18,
+    kLcrH = 0x2c,
+    kCr = 0x30,
+    kIfls = 0x34,
+    kImsc = 0x38,
+    kRis = 0x3c,
+    kMis = 0x40,
+    kIcr = 0x44
+  };
   enum : uint32_t { kRx = 0x10, kTx = 0x20, kRt = 0x40 };
 
   Pl011Test() {
@@ -104,7 +114,7 @@ TEST_F(Pl011Test, Identification) {
 TEST_F(Pl011Test, PrintsInOrder) {
   for (char c : std::string("hello\n")) set(kDr, static_cast<uint8_t>(c));
   EXPECT_EQ(printed(), "hello\n");
-  EXPECT_EQ(get(kFr) & 0xa0, 0x80u);   // empty, not full
+  EXPECT_EQ(get(kFr) & 0xa0, 0x80u);  // empty, not full
 }
 
 TEST_F(Pl011Test, TransmitInterruptIsMaskedAndCleared) {
@@ -128,7 +138,7 @@ TEST_F(Pl011Test, FullRingShowsAsFullFifoAndTellsWhenItDrains) {
   EXPECT_GT(written, 60'000u);
   set(kIcr, kTx);
   uart_->output_drained();
-  EXPECT_FALSE(line());                // nothing has drained yet
+  EXPECT_FALSE(line());  // nothing has drained yet
   ASSERT_TRUE(console_->write_output());
   uart_->output_drained();
   EXPECT_TRUE(line());
@@ -141,7 +151,7 @@ TEST_F(Pl011Test, ReceiveWithoutFifo) {
   receive("ab");
   EXPECT_TRUE(line());
   EXPECT_EQ(get(kRis) & (kRx | kRt), uint32_t{kRx});
-  EXPECT_EQ(get(kFr) & 0x50, 0x40u);   // full at depth 1
+  EXPECT_EQ(get(kFr) & 0x50, 0x40u);  // full at depth 1
   EXPECT_EQ(get(kDr), uint32_t{'a'});
   EXPECT_EQ(get(kDr), uint32_t{'b'});
   EXPECT_FALSE(line());
@@ -150,7 +160,7 @@ TEST_F(Pl011Test, ReceiveWithoutFifo) {
 
 TEST_F(Pl011Test, TriggerLevelAndTimeoutWithFifo) {
   set(kLcrH, 0x70);
-  set(kIfls, 2 << 3);                  // half full: 8
+  set(kIfls, 2 << 3);  // half full: 8
   set(kImsc, kRx | kRt);
   receive("1234567");
   EXPECT_EQ(get(kMis), uint32_t{kRt});
@@ -158,7 +168,7 @@ TEST_F(Pl011Test, TriggerLevelAndTimeoutWithFifo) {
   EXPECT_EQ(get(kMis), uint32_t{kRx});
   EXPECT_EQ(get(kDr), uint32_t{'1'});
   EXPECT_EQ(get(kMis), uint32_t{kRt});
-  set(kIcr, kRt);                      // data still waits, so the timeout is due again
+  set(kIcr, kRt);  // data still waits, so the timeout is due again
   EXPECT_TRUE(line());
   while (!(get(kFr) & 0x10)) get(kDr);
   EXPECT_FALSE(line());

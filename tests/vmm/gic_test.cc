@@ -14,7 +14,17 @@ struct Lines final : CpuInterruptOutputs {
   }
 };
 
-enum : uint32_t { kCtlr = 0, kPmr = 4, kBpr = 8, kIar = 0xc, kEoir = 0x10, kRpr = 0x14, kHppir = 0x18, kAbpr = 0x1c, kDir = 0x1000 };
+enum : uint32_t {
+  kCtlr = 0,
+  kPmr = 4,
+  kBpr = 8,
+  kIar = 0xc,
+  kEoir = 0x10,
+  kRpr = 0x14,
+  kHppir = 0x18,
+  kAbpr = 0x1c,
+  kDir = 0x1000
+};
 
 class GicTest : public testing::Test {
  protected:
@@ -27,7 +37,9 @@ class GicTest : public testing::Test {
   }
   void dist(uint32_t offset, uint32_t value, unsigned cpu = 0) { gic_.distributor().write(cpu, offset, 4, value); }
   uint32_t dist(uint32_t offset) { return gic_.distributor().read(0, offset, 4); }
-  void cpu_write(uint32_t offset, uint32_t value, unsigned cpu = 0) { gic_.cpu_interface().write(cpu, offset, 4, value); }
+  void cpu_write(uint32_t offset, uint32_t value, unsigned cpu = 0) {
+    gic_.cpu_interface().write(cpu, offset, 4, value);
+  }
   uint32_t cpu_read(uint32_t offset, unsigned cpu = 0) { return gic_.cpu_interface().read(cpu, offset, 4); }
   void enable(unsigned interrupt) { dist(0x100 + interrupt / 32 * 4, 1u << interrupt % 32); }
   void disable(unsigned interrupt) { dist(0x180 + interrupt / 32 * 4, 1u << interrupt % 32); }
@@ -50,9 +62,9 @@ class GicTwoCpus : public GicTest {
 };
 
 TEST_F(GicTest, IdentifiesItselfAsQemuDoes) {
-  EXPECT_EQ(dist(0x004), 0x8u);          // 288 interrupts, one CPU
+  EXPECT_EQ(dist(0x004), 0x8u);  // 288 interrupts, one CPU
   EXPECT_EQ(cpu_read(0xfc), 0x0002043bu);
-  EXPECT_EQ(dist(0xfe8), 0x2bu);         // GICv2
+  EXPECT_EQ(dist(0xfe8), 0x2bu);  // GICv2
   EXPECT_EQ(dist(0xff0), 0x0du);
 }
 
@@ -69,9 +81,9 @@ TEST_F(GicTest, LevelInterruptComesBackUntilTheDeviceIsServed) {
   enable(40);
   gic_.set_interrupt(40, true);
   EXPECT_EQ(cpu_read(kIar), 40u);
-  EXPECT_FALSE(irq());               // active: not signalled again
+  EXPECT_FALSE(irq());  // active: not signalled again
   EXPECT_TRUE(bit(0x300, 40));
-  EXPECT_TRUE(bit(0x200, 40));       // active and pending
+  EXPECT_TRUE(bit(0x200, 40));  // active and pending
   cpu_write(kEoir, 40);
   EXPECT_TRUE(irq());
   EXPECT_EQ(cpu_read(kIar), 40u);
@@ -88,13 +100,13 @@ TEST_F(GicTest, EdgeInterruptIsLatchedOnce) {
   gic_.set_interrupt(50, false);
   EXPECT_TRUE(irq());
   EXPECT_EQ(cpu_read(kIar), 50u);
-  gic_.set_interrupt(50, true);      // again while active
+  gic_.set_interrupt(50, true);  // again while active
   EXPECT_FALSE(irq());
   cpu_write(kEoir, 50);
   EXPECT_TRUE(irq());
   EXPECT_EQ(cpu_read(kIar), 50u);
   cpu_write(kEoir, 50);
-  EXPECT_FALSE(irq());               // still high, but no new edge
+  EXPECT_FALSE(irq());  // still high, but no new edge
 }
 
 TEST_F(GicTest, HigherPriorityPreemptsAndNestedEoiRestores) {
@@ -106,7 +118,7 @@ TEST_F(GicTest, HigherPriorityPreemptsAndNestedEoiRestores) {
   EXPECT_EQ(cpu_read(kIar), 40u);
   EXPECT_EQ(cpu_read(kRpr), 0x80u);
   gic_.set_interrupt(42, true);
-  EXPECT_FALSE(irq());               // same priority
+  EXPECT_FALSE(irq());  // same priority
   EXPECT_EQ(cpu_read(kIar), 1023u);
   EXPECT_EQ(cpu_read(kHppir), 42u);
   gic_.set_interrupt(41, true);
@@ -135,14 +147,14 @@ TEST_F(GicTest, BinaryPointStopsPreemptionWithinAGroup) {
   enable(41);
   priority(40, 0x48);
   priority(41, 0x40);
-  cpu_write(kBpr, 3);                // group priority is bits [7:4]
+  cpu_write(kBpr, 3);  // group priority is bits [7:4]
   gic_.set_interrupt(40, true);
   EXPECT_EQ(cpu_read(kIar), 40u);
   gic_.set_interrupt(41, true);
   EXPECT_FALSE(irq());
   gic_.set_interrupt(41, false);
   cpu_write(kEoir, 40);
-  cpu_write(kBpr, 2);                // bits [7:3]: 0x40 < 0x48 now
+  cpu_write(kBpr, 2);  // bits [7:3]: 0x40 < 0x48 now
   EXPECT_EQ(cpu_read(kIar), 40u);
   gic_.set_interrupt(41, true);
   EXPECT_TRUE(irq());
@@ -153,7 +165,7 @@ TEST_F(GicTest, PriorityMaskAndEnablesGate) {
   priority(40, 0x80);
   gic_.set_interrupt(40, true);
   EXPECT_TRUE(irq());
-  cpu_write(kPmr, 0x80);             // only strictly higher priorities pass
+  cpu_write(kPmr, 0x80);  // only strictly higher priorities pass
   EXPECT_FALSE(irq());
   cpu_write(kPmr, 0x81);
   EXPECT_TRUE(irq());
@@ -173,7 +185,7 @@ TEST_F(GicTest, SoftwarePendingAndClearing) {
   EXPECT_TRUE(irq());
   dist(0x284, 1u << 28);
   EXPECT_FALSE(irq());
-  dist(0x304, 1u << 28);             // made active by software: not signalled
+  dist(0x304, 1u << 28);  // made active by software: not signalled
   dist(0x204, 1u << 28);
   EXPECT_FALSE(irq());
   dist(0x384, 1u << 28);
@@ -188,14 +200,14 @@ TEST_F(GicTest, EoiModeSeparatesPriorityDropAndDeactivation) {
   cpu_write(kEoir, 40);
   EXPECT_EQ(cpu_read(kRpr), 0xffu);
   EXPECT_TRUE(bit(0x300, 40));
-  EXPECT_FALSE(irq());               // pending, but still active
+  EXPECT_FALSE(irq());  // pending, but still active
   cpu_write(kDir, 40);
   EXPECT_FALSE(bit(0x300, 40));
   EXPECT_TRUE(irq());
 }
 
 TEST_F(GicTest, Group1NeedsItsEnableAndAckCtl) {
-  dist(0x084, 1u << 8);              // 40 into Group 1
+  dist(0x084, 1u << 8);  // 40 into Group 1
   enable(40);
   gic_.set_interrupt(40, true);
   EXPECT_FALSE(irq());
@@ -204,10 +216,10 @@ TEST_F(GicTest, Group1NeedsItsEnableAndAckCtl) {
   EXPECT_TRUE(irq());
   EXPECT_EQ(cpu_read(kHppir), 1022u);
   EXPECT_EQ(cpu_read(kIar), 1022u);
-  EXPECT_EQ(cpu_read(0x20), 40u);    // GICC_AIAR
-  cpu_write(0x24, 40);               // GICC_AEOIR
+  EXPECT_EQ(cpu_read(0x20), 40u);  // GICC_AIAR
+  cpu_write(0x24, 40);             // GICC_AEOIR
   EXPECT_TRUE(irq());
-  cpu_write(kCtlr, 3 | 4);           // AckCtl
+  cpu_write(kCtlr, 3 | 4);  // AckCtl
   EXPECT_EQ(cpu_read(kIar), 40u);
   cpu_write(kEoir, 40);
   EXPECT_EQ(cpu_read(kRpr), 0xffu);
@@ -236,7 +248,7 @@ TEST_F(GicTest, PrivateTimerInterrupt) {
 TEST_F(GicTest, SelfSgi) {
   dist(0xf00, 2u << 24 | 5);
   EXPECT_TRUE(irq());
-  EXPECT_EQ(dist(0xf24), 1u << 8);   // GICD_SPENDSGIR1: SGI 5 from CPU 0
+  EXPECT_EQ(dist(0xf24), 1u << 8);  // GICD_SPENDSGIR1: SGI 5 from CPU 0
   EXPECT_EQ(cpu_read(kIar), 5u);
   cpu_write(kEoir, 5);
   EXPECT_FALSE(irq());
@@ -272,15 +284,15 @@ TEST_F(GicTest, StrayEoisAndBadNumbersAreHarmless) {
 }
 
 TEST_F(GicTwoCpus, SgiRecordsItsSourceAndTargets) {
-  dist(0xf00, 1u << 24 | 3, 0);      // everyone else
+  dist(0xf00, 1u << 24 | 3, 0);  // everyone else
   EXPECT_FALSE(irq(0));
   EXPECT_TRUE(irq(1));
   dist(0xf00, 2u << 16 | 3, 1);      // CPU 1 to itself, by list
-  EXPECT_EQ(cpu_read(kIar, 1), 3u);              // from CPU 0
+  EXPECT_EQ(cpu_read(kIar, 1), 3u);  // from CPU 0
   EXPECT_EQ(cpu_read(kRpr, 1), 0u);
   cpu_write(kEoir, 3, 1);
   EXPECT_TRUE(irq(1));
-  EXPECT_EQ(cpu_read(kIar, 1), 1u << 10 | 3);    // from CPU 1
+  EXPECT_EQ(cpu_read(kIar, 1), 1u << 10 | 3);  // from CPU 1
   cpu_write(kEoir, 1u << 10 | 3, 1);
   EXPECT_FALSE(irq(1));
 }
@@ -292,7 +304,7 @@ TEST_F(GicTwoCpus, SpiGoesToItsTarget) {
   gic_.distributor().write(0, 0x800 + 40, 1, 2);
   EXPECT_FALSE(irq(0));
   EXPECT_TRUE(irq(1));
-  EXPECT_EQ(gic_.distributor().read(1, 0x800, 1), 2u);   // a banked one names the reader
+  EXPECT_EQ(gic_.distributor().read(1, 0x800, 1), 2u);  // a banked one names the reader
 }
 
 }  // namespace

@@ -60,7 +60,8 @@ Bytes elf(uint32_t entry, const std::vector<Segment>& segments) {
   std::memcpy(bytes.data(), &header, sizeof header);
   for (size_t i = 0; i < segments.size(); ++i) {
     const Segment& s = segments[i];
-    const Elf32_Phdr program{PT_LOAD, static_cast<uint32_t>(bytes.size()), s.vaddr, s.paddr, s.filesz, s.memsz, PF_R | PF_X, 4};
+    const Elf32_Phdr program{
+        PT_LOAD, static_cast<uint32_t>(bytes.size()), s.vaddr, s.paddr, s.filesz, s.memsz, PF_R | PF_X, 4};
     std::memcpy(bytes.data() + sizeof header + i * sizeof program, &program, sizeof program);
     bytes.insert(bytes.end(), s.filesz, static_cast<uint8_t>(0xa0 + i));
   }
@@ -118,7 +119,7 @@ TEST_F(LoaderTest, RawImageAndZImageEnterAsQemuDoes) {
     EXPECT_FALSE(boot->thumb);
     EXPECT_EQ(boot->r0, 0u);
     EXPECT_EQ(boot->r1, 0xffffffffu);
-    EXPECT_EQ(boot->r2, 0x42000000u);   // RAM base + min(RAM/2, 128 MiB)
+    EXPECT_EQ(boot->r2, 0x42000000u);  // RAM base + min(RAM/2, 128 MiB)
     EXPECT_EQ(std::memcmp(at(0x40010000), kernel.data(), kernel.size()), 0);
     EXPECT_EQ(fdt_check_full(tree(*boot), boot->dtb_end - boot->dtb_start), 0);
   }
@@ -157,7 +158,7 @@ TEST_F(LoaderTest, ElfGoesToItsPhysicalAddresses) {
   EXPECT_EQ(*at(0x40100040), 0x00);
   EXPECT_EQ(*at(0x4020001f), 0xa1);
   EXPECT_EQ(boot->image_end, 0x40200020u);
-  EXPECT_EQ(boot->dtb_start, 0x40000000u);   // bare-metal programs find the tree at RAM's base
+  EXPECT_EQ(boot->dtb_start, 0x40000000u);  // bare-metal programs find the tree at RAM's base
   EXPECT_EQ(fdt_check_header(at(0x40000000)), 0);
 }
 
@@ -213,7 +214,8 @@ TEST_F(LoaderTest, TooLargeInitrd) {
 TEST_F(LoaderTest, DamagedElfFiles) {
   const Bytes good = elf(0x40100000, {{0x40100000, 0x40100000, 64, 256}, {0x40200000, 0x40200000, 32, 32}});
   unsigned refused = 0;
-  for (size_t size = 4; size < good.size(); ++size) refused += !error_of(Bytes(good.begin(), good.begin() + static_cast<long>(size))).empty();
+  for (size_t size = 4; size < good.size(); ++size)
+    refused += !error_of(Bytes(good.begin(), good.begin() + static_cast<long>(size))).empty();
   EXPECT_EQ(refused, good.size() - 4);
   const auto seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
@@ -239,7 +241,8 @@ TEST_F(LoaderTest, MalformedDeviceTrees) {
   EXPECT_NE(attempt(raw_image(500)).find("not a valid device tree"), std::string::npos);
   EXPECT_NE(attempt({}).find("empty"), std::string::npos);
   for (size_t size : {size_t{3}, size_t{39}, size_t{100}, good->size() / 2, good->size() - 1}) {
-    EXPECT_NE(attempt(Bytes(good->begin(), good->begin() + static_cast<long>(size))).find("--dtb"), std::string::npos) << size;
+    EXPECT_NE(attempt(Bytes(good->begin(), good->begin() + static_cast<long>(size))).find("--dtb"), std::string::npos)
+        << size;
   }
   const auto seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
@@ -289,7 +292,7 @@ void compare_nodes(const void* ours, const void* qemu) {
       int length, their_length;
       const void* value = fdt_getprop_by_offset(ours, property, &name, &length);
       const std::string seed = name;
-      if (seed == "rng-seed" || seed == "kaslr-seed") continue;   // random
+      if (seed == "rng-seed" || seed == "kaslr-seed") continue;  // random
       const void* their_value = fdt_getprop(qemu, theirs, name, &their_length);
       ASSERT_NE(their_value, nullptr) << path << ":" << name;
       EXPECT_EQ(length, their_length) << path << ":" << name;
@@ -301,7 +304,8 @@ void compare_nodes(const void* ours, const void* qemu) {
   }
   EXPECT_GT(compared, 170u);
   // And nothing of QEMU's is missing but what the board leaves out.
-  const std::string omitted[] = {"/platform-bus", "/fw-cfg", "/gpio-keys", "/pl061", "/pcie", "/pmu", "/flash", "/intc@8000000/v2m"};
+  const std::string omitted[] = {"/platform-bus", "/fw-cfg", "/gpio-keys", "/pl061",
+                                 "/pcie",         "/pmu",    "/flash",     "/intc@8000000/v2m"};
   for (int node = fdt_next_node(qemu, -1, nullptr); node >= 0; node = fdt_next_node(qemu, node, nullptr)) {
     ASSERT_EQ(fdt_get_path(qemu, node, path, sizeof path), 0);
     bool expected = true;
@@ -312,7 +316,8 @@ void compare_nodes(const void* ours, const void* qemu) {
 }
 
 TEST_F(LoaderTest, DeviceTreeMatchesQemu) {
-  if (std::system("command -v qemu-system-arm >/dev/null 2>&1") != 0) GTEST_SKIP() << "qemu-system-arm is not installed";
+  if (std::system("command -v qemu-system-arm >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "qemu-system-arm is not installed";
   const TestFile dump({});
   const std::string command = "qemu-system-arm -M virt,highmem=off,dumpdtb=" + dump.path() +
                               " -cpu cortex-a15 -m 64M -nographic -nic none >/dev/null 2>&1";

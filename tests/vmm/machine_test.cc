@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The machine as the engine sees it: counter, timers, sleeping, PSCI, semihosting, console and disk through its threads.
+// The machine as the engine sees it: counter, timers, sleeping, PSCI, semihosting, console and disk through its
+// threads.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/virtio_blk.h>
@@ -152,11 +153,11 @@ TEST_F(MachineTest, TimersRaiseTheirInterruptsInTime) {
     ASSERT_TRUE(wait_for_line(kLineIrq, 2000ms));
     EXPECT_GE(machine_->counter(), at);
     EXPECT_EQ(get(kGicCpuInterfaceBase + 0xc), timer.interrupt);
-    cpu().cp15.*timer.control = 3;   // masked: a level that goes away
+    cpu().cp15.*timer.control = 3;  // masked: a level that goes away
     machine_->timers_changed(cpu());
     set(kGicCpuInterfaceBase + 0x10, timer.interrupt);
     EXPECT_EQ(lines(), 0u);
-    cpu().cp15.*timer.control = 1;   // unmasked: it is still due
+    cpu().cp15.*timer.control = 1;  // unmasked: it is still due
     machine_->timers_changed(cpu());
     EXPECT_EQ(lines(), uint32_t{kLineIrq});
     cpu().cp15.*timer.control = 0;
@@ -225,7 +226,8 @@ TEST_F(MachineTest, WaitForInterruptUsesNoCpuTime) {
   while (!(lines() & kLineStop)) machine_->wait_for_interrupt(cpu());
   waker.join();
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-  const double used = static_cast<double>(after.tv_sec - before.tv_sec) + static_cast<double>(after.tv_nsec - before.tv_nsec) * 1e-9;
+  const double used =
+      static_cast<double>(after.tv_sec - before.tv_sec) + static_cast<double>(after.tv_nsec - before.tv_nsec) * 1e-9;
   EXPECT_LT(used, 0.1);
   EXPECT_EQ(machine_->stop_state().reason, StopReason::PowerOff);
 }
@@ -237,7 +239,7 @@ TEST_F(MachineTest, TimeoutStops) {
   ASSERT_TRUE(wait_for_line(kLineStop, 2000ms));
   EXPECT_EQ(machine_->stop_state().exit_status(), kExitTimeout);
   EXPECT_EQ(std::atomic_ref<uint32_t>(cpu().pending).load(), 1u);
-  machine_->request_stop(StopReason::PowerOff);   // too late: the first request counts
+  machine_->request_stop(StopReason::PowerOff);  // too late: the first request counts
   EXPECT_EQ(machine_->stop_state().reason, StopReason::Timeout);
 }
 
@@ -257,7 +259,7 @@ TEST_F(MachineTest, Psci) {
   EXPECT_EQ(call(0x8400000a, 0x84000001), 0u);
   EXPECT_EQ(call(0x8400000a, 0x80000000), 0xffffffffu);
   EXPECT_EQ(call(0x84000006), 2u);
-  EXPECT_EQ(call(0x84000003, 0), static_cast<uint32_t>(-4));   // already on
+  EXPECT_EQ(call(0x84000003, 0), static_cast<uint32_t>(-4));  // already on
   EXPECT_EQ(call(0x84000003, 1), static_cast<uint32_t>(-2));
   EXPECT_EQ(call(0x84000004, 0, 0), 0u);
   EXPECT_EQ(call(0x84000004, 5, 0), static_cast<uint32_t>(-2));
@@ -347,8 +349,8 @@ TEST_F(MachineTest, GuestThatPrintsToABlockedPipeCanBeStopped) {
     ++written;
   }
   stopper.join();
-  EXPECT_GT(written.load(), 100'000u);   // the pipe and the ring
-  close(out_[0]);                 // lets shutdown's flush end at once
+  EXPECT_GT(written.load(), 100'000u);  // the pipe and the ring
+  close(out_[0]);                       // lets shutdown's flush end at once
   out_[0] = dup(0);
 }
 
@@ -374,9 +376,18 @@ TEST_F(MachineTest, DiskRequestThroughTheThreads) {
   const uint64_t slot = kVirtioBase + 31 * kVirtioStride;
   ASSERT_EQ(get(slot + 8), 2u);
   enable_gic(32 + 16 + 31);
-  for (const auto& [offset, value] : std::initializer_list<std::pair<uint32_t, uint32_t>>{
-           {0x70, 1}, {0x70, 3}, {0x24, 1}, {0x20, 1}, {0x70, 11}, {0x30, 0}, {0x38, 8}, {0x80, 0x40000000}, {0x90, 0x40001000},
-           {0xa0, 0x40002000}, {0x44, 1}, {0x70, 15}}) {
+  for (const auto& [offset, value] : std::initializer_list<std::pair<uint32_t, uint32_t>>{{0x70, 1},
+                                                                                          {0x70, 3},
+                                                                                          {0x24, 1},
+                                                                                          {0x20, 1},
+                                                                                          {0x70, 11},
+                                                                                          {0x30, 0},
+                                                                                          {0x38, 8},
+                                                                                          {0x80, 0x40000000},
+                                                                                          {0x90, 0x40001000},
+                                                                                          {0xa0, 0x40002000},
+                                                                                          {0x44, 1},
+                                                                                          {0x70, 15}}) {
     set(slot + offset, value);
   }
   const GuestRam& ram = machine_->ram();
@@ -392,11 +403,11 @@ TEST_F(MachineTest, DiskRequestThroughTheThreads) {
     put(0x4000000c + i * 16, descriptors[i].flags);
     put(0x4000000e + i * 16, descriptors[i].next);
   }
-  put(0x40010008, uint64_t{2});   // type 0 (IN), sector 2
+  put(0x40010008, uint64_t{2});  // type 0 (IN), sector 2
   put(0x40001002, uint16_t{1});
   set(slot + 0x50, 0);
   ASSERT_TRUE(wait_for_line(kLineWork, 2000ms));
-  EXPECT_EQ(*ram.at(0x40002002), 0);    // not published yet
+  EXPECT_EQ(*ram.at(0x40002002), 0);  // not published yet
   EXPECT_FALSE(lines() & kLineIrq);
   machine_->run_queued_work(cpu());
   EXPECT_FALSE(lines() & kLineWork);
@@ -407,7 +418,7 @@ TEST_F(MachineTest, DiskRequestThroughTheThreads) {
   ASSERT_EQ(written_.size(), 3u);
   EXPECT_EQ(written_[0], (std::pair<uint64_t, uint64_t>{0x40011000, 1024}));
   EXPECT_EQ(written_[1], (std::pair<uint64_t, uint64_t>{0x40012000, 1}));
-  EXPECT_EQ(written_[2].first, 0x40002000u);   // the used ring
+  EXPECT_EQ(written_[2].first, 0x40002000u);  // the used ring
   StatisticsTable table;
   machine_->shutdown();
   machine_->add_statistics(table);
@@ -431,13 +442,15 @@ TEST_F(MachineTest, Semihosting) {
     EXPECT_TRUE(machine_->semihosting(cpu()));
     return cpu().r[0];
   };
-  const auto text = [&](uint64_t pa, const std::string& value) { std::memcpy(ram.at(pa), value.c_str(), value.size() + 1); };
+  const auto text = [&](uint64_t pa, const std::string& value) {
+    std::memcpy(ram.at(pa), value.c_str(), value.size() + 1);
+  };
   text(0x40001000, "hello ");
-  semihost(0x04, 0x40001000);                       // SYS_WRITE0
+  semihost(0x04, 0x40001000);  // SYS_WRITE0
   text(0x40001ffe, "across pages");
   semihost(0x04, 0x40001ffe);
   *ram.at(0x40001100) = '!';
-  semihost(0x03, 0x40001100);                       // SYS_WRITEC
+  semihost(0x03, 0x40001100);  // SYS_WRITEC
   EXPECT_EQ(read_output(19), "hello across pages!");
   const auto open = [&](const std::string& name, uint32_t mode) {
     text(0x40003000, name);
@@ -446,43 +459,43 @@ TEST_F(MachineTest, Semihosting) {
     put(0x40000008, static_cast<uint32_t>(name.size()));
     return semihost(0x01, 0x40000000);
   };
-  EXPECT_EQ(open("/etc/passwd", 0), 0xffffffffu);   // host files are not allowed
-  EXPECT_EQ(semihost(0x13, 0), 13u);                // EACCES
+  EXPECT_EQ(open("/etc/passwd", 0), 0xffffffffu);  // host files are not allowed
+  EXPECT_EQ(semihost(0x13, 0), 13u);               // EACCES
   const uint32_t out = open(":tt", 4);
   put(0x40000000, out);
   put(0x40000004, 0x40001000);
   put(0x40000008, 5);
-  EXPECT_EQ(semihost(0x05, 0x40000000), 0u);        // SYS_WRITE
+  EXPECT_EQ(semihost(0x05, 0x40000000), 0u);  // SYS_WRITE
   EXPECT_EQ(read_output(5), "hello");
-  EXPECT_EQ(semihost(0x09, 0x40000000), 1u);        // SYS_ISTTY
+  EXPECT_EQ(semihost(0x09, 0x40000000), 1u);  // SYS_ISTTY
   put(0x40000004, kFaultingPage);
-  EXPECT_EQ(semihost(0x05, 0x40000000), 5u);        // nothing written
+  EXPECT_EQ(semihost(0x05, 0x40000000), 5u);  // nothing written
   const uint32_t in = open(":tt", 0);
   ASSERT_EQ(write(in_[1], "Z", 1), 1);
   put(0x40000000, in);
   put(0x40000004, 0x40004000);
   put(0x40000008, 10);
-  EXPECT_EQ(semihost(0x06, 0x40000000), 9u);        // SYS_READ: one byte came
+  EXPECT_EQ(semihost(0x06, 0x40000000), 9u);  // SYS_READ: one byte came
   EXPECT_EQ(*ram.at(0x40004000), 'Z');
   put(0x40000000, 0x40004000);
   put(0x40000004, 100);
-  EXPECT_EQ(semihost(0x15, 0x40000000), 0u);        // SYS_GET_CMDLINE
+  EXPECT_EQ(semihost(0x15, 0x40000000), 0u);  // SYS_GET_CMDLINE
   EXPECT_STREQ(reinterpret_cast<const char*>(ram.at(0x40004000)), "prog arg");
   EXPECT_EQ(word(0x40000004), 8u);
   put(0x40000000, 0x40004000);
-  EXPECT_EQ(semihost(0x16, 0x40000000), 0u);        // SYS_HEAPINFO
+  EXPECT_EQ(semihost(0x16, 0x40000000), 0u);  // SYS_HEAPINFO
   EXPECT_GE(word(0x40004000), 0x40000000u);
   EXPECT_EQ(word(0x40004004), 0x41000000u);
   EXPECT_EQ(semihost(0x31, 0), 62'500'000u);
   EXPECT_EQ(semihost(0x30, 0x40004000), 0u);
-  EXPECT_EQ(semihost(0x30, 0x10), 0xffffffffu);     // not RAM
+  EXPECT_EQ(semihost(0x30, 0x10), 0xffffffffu);  // not RAM
   EXPECT_EQ(semihost(0x06, 0xfffffffc), 0xffffffffu);
   EXPECT_EQ(semihost(0xabcd, 0), 0xffffffffu);
   put(0x40000000, 99);
   EXPECT_EQ(semihost(0x02, 0x40000000), 0xffffffffu);
   put(0x40000000, 0x20026);
   put(0x40000004, 42);
-  semihost(0x20, 0x40000000);                       // SYS_EXIT_EXTENDED
+  semihost(0x20, 0x40000000);  // SYS_EXIT_EXTENDED
   EXPECT_EQ(machine_->stop_state().exit_status(), 42);
 }
 

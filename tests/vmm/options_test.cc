@@ -41,9 +41,28 @@ TEST_F(OptionsTest, Defaults) {
 
 TEST_F(OptionsTest, Everything) {
   const TestFile other({1});
-  const Command command = run({"--initrd", other.path(), "--append", "console=ttyAMA0 a,b", "--memory=512m", "--cpu", "cortex-a7",
-                               "--disk", other.path(), "--disk", other.path() + ",readonly", "--mmu", "soft-call", "--world", "kvm",
-                               "--stats", "--stats-json", "/tmp/x.json", "--timeout", "2.5", "--semihosting-files", "--console",
+  const Command command = run({"--initrd",
+                               other.path(),
+                               "--append",
+                               "console=ttyAMA0 a,b",
+                               "--memory=512m",
+                               "--cpu",
+                               "cortex-a7",
+                               "--disk",
+                               other.path(),
+                               "--disk",
+                               other.path() + ",readonly",
+                               "--mmu",
+                               "soft-call",
+                               "--world",
+                               "kvm",
+                               "--stats",
+                               "--stats-json",
+                               "/tmp/x.json",
+                               "--timeout",
+                               "2.5",
+                               "--semihosting-files",
+                               "--console",
                                "virtio"});
   const auto* options = std::get_if<RunOptions>(&command);
   ASSERT_NE(options, nullptr) << error_of(command);

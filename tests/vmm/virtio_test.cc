@@ -20,7 +20,7 @@
 namespace crosswalk::vmm {
 namespace {
 
-constexpr uint64_t kRing = kRamBase;                  // descriptors, available, used
+constexpr uint64_t kRing = kRamBase;  // descriptors, available, used
 constexpr uint64_t kAvailable = kRing + 0x1000;
 constexpr uint64_t kUsed = kRing + 0x2000;
 constexpr uint64_t kBuffers = kRing + 0x10000;
@@ -82,7 +82,7 @@ class Harness : public InterruptSink, public IoNotifier, public CompletionSink {
     set(0x70, 1);
     set(0x70, 3);
     set(0x24, 1);
-    set(0x20, 1);   // VIRTIO_F_VERSION_1
+    set(0x20, 1);  // VIRTIO_F_VERSION_1
     set(0x24, 0);
     set(0x20, 1u << 28);
     set(0x70, 11);
@@ -114,7 +114,8 @@ class Harness : public InterruptSink, public IoNotifier, public CompletionSink {
   void store(uint64_t pa, T value) {
     std::memcpy(memory_.ram().at(pa), &value, sizeof value);
   }
-  void descriptor(unsigned index, uint64_t address, uint32_t bytes, uint16_t flags, uint16_t next, uint64_t table = kRing) {
+  void descriptor(unsigned index, uint64_t address, uint32_t bytes, uint16_t flags, uint16_t next,
+                  uint64_t table = kRing) {
     const uint64_t at = table + index * 16;
     store<uint64_t>(at, address);
     store<uint32_t>(at + 8, bytes);
@@ -190,10 +191,10 @@ TEST_F(BlockTest, IdentifiesItself) {
   EXPECT_EQ(get(4), 2u);
   EXPECT_EQ(get(8), 2u);
   EXPECT_EQ(get(0x34), 256u);
-  EXPECT_EQ(get(0x100), 8u);           // capacity in sectors
+  EXPECT_EQ(get(0x100), 8u);  // capacity in sectors
   EXPECT_EQ(get(0x104), 0u);
   set(0x14, 1);
-  EXPECT_EQ(get(0x10), 1u);            // VERSION_1
+  EXPECT_EQ(get(0x10), 1u);  // VERSION_1
 }
 
 TEST_F(BlockTest, DriverWithoutVersion1IsRefused) {
@@ -216,7 +217,7 @@ TEST_F(BlockTest, ReadsAndReportsWhatItWrote) {
   make_available(0);
   slot().do_work();
   ASSERT_EQ(completions.size(), 1u);
-  EXPECT_EQ(used_index(), 0u);         // not before the CPU has dropped its translations
+  EXPECT_EQ(used_index(), 0u);  // not before the CPU has dropped its translations
   EXPECT_FALSE(line);
   ASSERT_EQ(completions[0].ranges.size(), 2u);
   EXPECT_EQ(completions[0].ranges[0].pa, kBuffers + 0x1000);
@@ -406,8 +407,9 @@ TEST_F(BlockTest, BadQueueSetUp) {
   const struct {
     uint64_t ring;
     uint32_t size;
-  } cases[] = {{0x1000, 16}, {kRing + 8, 16}, {ram().base + ram().size - 0x2000, 16}, {~uint64_t{0xfff}, 16},
-               {kRing, 0},   {kRing, 3},      {kRing, 512},                           {kRing, 0x10010}};
+  } cases[] = {{0x1000, 16},           {kRing + 8, 16}, {ram().base + ram().size - 0x2000, 16},
+               {~uint64_t{0xfff}, 16}, {kRing, 0},      {kRing, 3},
+               {kRing, 512},           {kRing, 0x10010}};
   for (const auto& bad : cases) {
     SCOPED_TRACE(testing::Message() << std::hex << bad.ring << " " << bad.size);
     negotiate();
@@ -425,12 +427,12 @@ TEST_F(BlockTest, BadQueueSetUp) {
 TEST_F(BlockTest, RequestsWithMissingParts) {
   open(disk_content(4096));
   start();
-  descriptor(0, kBuffers, 8, 0, 0);           // short header, no status
+  descriptor(0, kBuffers, 8, 0, 0);  // short header, no status
   make_available(0);
   notify_and_run();
   EXPECT_EQ(used_index(), 1u);
   EXPECT_EQ(used_length(0), 0u);
-  descriptor(1, kBuffers + 0x800, 1, 2, 0);   // a status byte alone
+  descriptor(1, kBuffers + 0x800, 1, 2, 0);  // a status byte alone
   store<uint8_t>(kBuffers + 0x800, 0xee);
   make_available(1);
   notify_and_run();
@@ -457,7 +459,8 @@ TEST_F(BlockTest, RandomRings) {
       if (pick(8) == 0) address = random();
       if (pick(16) == 0) address = ram().base + ram().size - pick(64);
       if (pick(8) == 0) address = table;
-      const uint32_t bytes = pick(16) == 0 ? static_cast<uint32_t>(random()) : static_cast<uint32_t>(pick(5) * 16 + pick(4) * 512);
+      const uint32_t bytes =
+          pick(16) == 0 ? static_cast<uint32_t>(random()) : static_cast<uint32_t>(pick(5) * 16 + pick(4) * 512);
       const auto flags = static_cast<uint16_t>(pick(4) == 0 ? pick(8) : pick(4));
       descriptor(i % kQueueSize, address, bytes, flags, static_cast<uint16_t>(pick(kQueueSize + 1)), base);
     }

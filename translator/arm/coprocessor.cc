@@ -23,9 +23,8 @@ constexpr uint32_t kDbgdscrUdccDis = 1u << 12;
 constexpr uint32_t kTeecrXed = 1;
 
 const SystemRegister* find_row(std::span<const SystemRegister> table, uint32_t key) {
-  const auto it = std::lower_bound(table.begin(), table.end(), key, [](const SystemRegister& row, uint32_t k) {
-    return rows::encoding_key(row) < k;
-  });
+  const auto it = std::lower_bound(table.begin(), table.end(), key,
+                                   [](const SystemRegister& row, uint32_t k) { return rows::encoding_key(row) < k; });
   return it != table.end() && rows::encoding_key(*it) == key ? &*it : nullptr;
 }
 

@@ -58,14 +58,14 @@ using WriteFunction = uint32_t (*)(SystemContext&, const SystemRegister&, uint64
 struct SystemRegister {
   const char* name = "";
   uint8_t coprocessor = 15;
-  bool is_64bit = false;         // MRRC/MCRR: opc1 and crm identify it
+  bool is_64bit = false;  // MRRC/MCRR: opc1 and crm identify it
   uint8_t crn = 0, opc1 = 0, crm = 0, opc2 = 0;
-  uint8_t access = 0;            // Access
+  uint8_t access = 0;  // Access
   Condition condition = Condition::None;
-  ReadFunction read = nullptr;   // null: a load of the state field
-  WriteFunction write = nullptr; // null: a store of (value & write_mask) to the state field
-  uint16_t offset = 0;           // of the state field in CpuState; used when read or write is null
-  uint8_t bytes = 0;             // of the state field: 4 or 8; 0: none
+  ReadFunction read = nullptr;    // null: a load of the state field
+  WriteFunction write = nullptr;  // null: a store of (value & write_mask) to the state field
+  uint16_t offset = 0;            // of the state field in CpuState; used when read or write is null
+  uint8_t bytes = 0;              // of the state field: 4 or 8; 0: none
   uint64_t write_mask = ~uint64_t{0};
   // All effects a write may have; for plain_write, exactly those it has (the field changed or not). Undefined and
   // DataAbort apart, a read has none.

@@ -15,7 +15,7 @@ using rows::kWriteIgnored;
 #define DEBUG_FIELD(member) (offsetof(CpuState, debug) + offsetof(DebugRegisters, member))
 
 constexpr uint32_t kOsLockKey = 0xc5acce55;
-constexpr uint32_t kOslsrOslm = 1u << 3, kOslsrOslk = 1u << 1;   // OSLM = 0b10: the OS Lock is implemented
+constexpr uint32_t kOslsrOslm = 1u << 3, kOslsrOslk = 1u << 1;  // OSLM = 0b10: the OS Lock is implemented
 constexpr uint32_t kDscrTxFull = 1u << 29;
 // DBGDSCR: what monitor-mode software may write: MDBGEN, HDBGEN, ITRen, UDCCdis, INTdis, DBGack, MOE.
 constexpr uint32_t kDscrWritable = 0x0000fc3c;
@@ -104,13 +104,25 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     reg("DBGDTRRXext", {0, 0, 0, 2}, kPl1, kReadZero, kWriteIgnored),
     reg("DBGDSCRext", {0, 0, 2, 2}, kPl1, read_dbgdscr, write_dbgdscr),
     reg("DBGDTRTXext", {0, 0, 3, 2}, kPl1, kReadZero, write_dbgdtrtx),
-    breakpoint_value("DBGBVR0", 0), breakpoint_value("DBGBVR1", 1), breakpoint_value("DBGBVR2", 2),
-    breakpoint_value("DBGBVR3", 3), breakpoint_value("DBGBVR4", 4), breakpoint_value("DBGBVR5", 5),
-    breakpoint_control("DBGBCR0", 0), breakpoint_control("DBGBCR1", 1), breakpoint_control("DBGBCR2", 2),
-    breakpoint_control("DBGBCR3", 3), breakpoint_control("DBGBCR4", 4), breakpoint_control("DBGBCR5", 5),
-    watchpoint_value("DBGWVR0", 0), watchpoint_value("DBGWVR1", 1), watchpoint_value("DBGWVR2", 2),
+    breakpoint_value("DBGBVR0", 0),
+    breakpoint_value("DBGBVR1", 1),
+    breakpoint_value("DBGBVR2", 2),
+    breakpoint_value("DBGBVR3", 3),
+    breakpoint_value("DBGBVR4", 4),
+    breakpoint_value("DBGBVR5", 5),
+    breakpoint_control("DBGBCR0", 0),
+    breakpoint_control("DBGBCR1", 1),
+    breakpoint_control("DBGBCR2", 2),
+    breakpoint_control("DBGBCR3", 3),
+    breakpoint_control("DBGBCR4", 4),
+    breakpoint_control("DBGBCR5", 5),
+    watchpoint_value("DBGWVR0", 0),
+    watchpoint_value("DBGWVR1", 1),
+    watchpoint_value("DBGWVR2", 2),
     watchpoint_value("DBGWVR3", 3),
-    watchpoint_control("DBGWCR0", 0), watchpoint_control("DBGWCR1", 1), watchpoint_control("DBGWCR2", 2),
+    watchpoint_control("DBGWCR0", 0),
+    watchpoint_control("DBGWCR1", 1),
+    watchpoint_control("DBGWCR2", 2),
     watchpoint_control("DBGWCR3", 3),
 
     // ---- debug: c1, c2, c7

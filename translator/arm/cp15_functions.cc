@@ -20,7 +20,7 @@ uint32_t give(uint64_t& value, uint64_t result) {
   return kEffectNone;
 }
 
-constexpr uint64_t kPeripheralBase = 0x08000000;   // CBAR: where the GIC is on the board
+constexpr uint64_t kPeripheralBase = 0x08000000;  // CBAR: where the GIC is on the board
 
 bool is_virtual(const SystemRegister& row) { return row.is_64bit ? row.opc1 & 1 : row.crm == 3; }
 
@@ -57,7 +57,7 @@ uint32_t read_id_isar(SystemContext& c, const SystemRegister& row, uint64_t& val
   return give(value, id(c).id_isar[row.opc2]);
 }
 uint32_t read_ccsidr(SystemContext& c, const SystemRegister&, uint64_t& value) {
-  const uint32_t index = c.cpu.cp15.csselr;   // (level - 1) << 1 | instruction
+  const uint32_t index = c.cpu.cp15.csselr;  // (level - 1) << 1 | instruction
   return give(value, index < std::size(id(c).ccsidr) ? id(c).ccsidr[index] : 0);
 }
 uint32_t read_clidr(SystemContext& c, const SystemRegister&, uint64_t& value) { return give(value, id(c).clidr); }
@@ -75,8 +75,7 @@ uint32_t write_sctlr(SystemContext& c, const SystemRegister&, uint64_t value) {
   cpu.cp15.sctlr = (static_cast<uint32_t>(value) & kSctlrWritable) | kSctlrRes1;
   const uint32_t changed = old ^ cpu.cp15.sctlr;
   uint32_t effects = kEffectEndBlock;
-  constexpr uint32_t kRegime =
-      kSctlrM | kSctlrC | kSctlrI | kSctlrWxn | kSctlrUwxn | kSctlrEe | kSctlrTre | kSctlrAfe;
+  constexpr uint32_t kRegime = kSctlrM | kSctlrC | kSctlrI | kSctlrWxn | kSctlrUwxn | kSctlrEe | kSctlrTre | kSctlrAfe;
   if (changed & kRegime) effects |= kEffectRegimeChanged;
   if (changed & kSctlrA) {
     cpu.strict_alignment = (cpu.cp15.sctlr & kSctlrA) != 0;
@@ -110,7 +109,7 @@ uint32_t write_address_translation(SystemContext& c, const SystemRegister& row, 
   const mmu::AccessKind kind = row.opc2 & 1 ? mmu::AccessKind::Store : mmu::AccessKind::Load;
   const mmu::Translation t = c.mmu.translate(c.cpu, va, kind, !(row.opc2 & 2));
   const bool long_format = c.cpu.cp15.ttbcr & kTtbcrEae;
-  if (!t.ok && is_external_abort_on_walk(t.fsr)) {   // B3.12.9: a Data Abort; PAR is UNKNOWN
+  if (!t.ok && is_external_abort_on_walk(t.fsr)) {  // B3.12.9: a Data Abort; PAR is UNKNOWN
     c.abort_fsr = t.fsr;
     c.abort_far = va;
     return kEffectDataAbort;

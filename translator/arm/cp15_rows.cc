@@ -39,7 +39,7 @@ constexpr SystemRegister pmu(const char* name, Encoding e, ReadFunction read, Wr
 
 constexpr uint32_t kTlb = kEffectTlbMaintenance;
 constexpr uint32_t kTlbInnerShareable = kEffectTlbMaintenance | kEffectBroadcast;
-constexpr uint64_t kTtbr64Mask = 0x00ff'00ff'ffff'ffffull;   // ASID, BADDR
+constexpr uint64_t kTtbr64Mask = 0x00ff'00ff'ffff'ffffull;  // ASID, BADDR
 
 constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     // ---- c0: identification
@@ -169,7 +169,7 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     // ---- c12, c13
     state("VBAR", {12, 0, 0, 0}, kPl1, CP15_FIELD(vbar), ~0x1fu),
     read_only("ISR", {12, 0, 1, 0}, read_isr),
-    reg("FCSEIDR", {13, 0, 0, 0}, kPl1, kReadZero, kWriteIgnored),   // no FCSE: RAZ/WI (B4.1.66)
+    reg("FCSEIDR", {13, 0, 0, 0}, kPl1, kReadZero, kWriteIgnored),  // no FCSE: RAZ/WI (B4.1.66)
     state("CONTEXTIDR", {13, 0, 0, 1}, kPl1, CP15_FIELD(contextidr), ~0u, kEffectRegimeChanged),
     state("TPIDRURW", {13, 0, 0, 2}, kPl0, CP15_FIELD(tpidrurw)),
     state("TPIDRURO", {13, 0, 0, 3}, kPl1 | kPl0Read, CP15_FIELD(tpidruro)),

@@ -13,7 +13,7 @@ enum class CpuModel : uint8_t { CortexA15, CortexA7 };
 
 // Names as in ARM DDI 0406C, chapter B7 and B4.1; [n] is the register's number (ID_ISAR0...).
 struct IdRegisters {
-  const char* name;           // --cpu
+  const char* name;  // --cpu
   uint32_t midr, ctr, revidr, aidr;
   uint32_t id_pfr[2], id_dfr0, id_afr0, id_mmfr[4], id_isar[6];
   uint32_t clidr, ccsidr[3];  // L1 data, L1 instruction, L2

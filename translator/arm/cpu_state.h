@@ -27,21 +27,31 @@ enum class Mode : uint8_t {
 
 // Bits of CpuState::interrupt_lines.
 enum InterruptLine : uint32_t {
-  kLineIrq = 1u << 0,        // from the GIC's CPU interface
+  kLineIrq = 1u << 0,  // from the GIC's CPU interface
   kLineFiq = 1u << 1,
-  kLineStop = 1u << 2,       // the machine wants this CPU to leave the run loop
-  kLineWork = 1u << 3,       // cross-CPU work is queued for this CPU
+  kLineStop = 1u << 2,  // the machine wants this CPU to leave the run loop
+  kLineWork = 1u << 3,  // cross-CPU work is queued for this CPU
 };
 
 // Registers banked by mode. Index with the BankIndex of a mode.
-enum BankIndex : uint8_t { kBankUser, kBankSvc, kBankAbt, kBankUnd, kBankIrq, kBankFiq, kBankMon, kBankHyp, kBankCount };
+enum BankIndex : uint8_t {
+  kBankUser,
+  kBankSvc,
+  kBankAbt,
+  kBankUnd,
+  kBankIrq,
+  kBankFiq,
+  kBankMon,
+  kBankHyp,
+  kBankCount
+};
 
 struct BankedRegisters {
   uint32_t r13[kBankCount];
-  uint32_t r14[kBankCount];     // Hyp shares User's r14; ELR_hyp is separate
-  uint32_t spsr[kBankCount];    // [kBankUser] is unused
-  uint32_t r8_12_user[5];       // r8-r12 of every mode but FIQ, while FIQ's are current
-  uint32_t r8_12_fiq[5];        // r8-r12 of FIQ, while another mode's are current
+  uint32_t r14[kBankCount];   // Hyp shares User's r14; ELR_hyp is separate
+  uint32_t spsr[kBankCount];  // [kBankUser] is unused
+  uint32_t r8_12_user[5];     // r8-r12 of every mode but FIQ, while FIQ's are current
+  uint32_t r8_12_fiq[5];      // r8-r12 of FIQ, while another mode's are current
   uint32_t elr_hyp;
 };
 
@@ -49,11 +59,11 @@ struct BankedRegisters {
 // identification registers are constants of the CPU model and are not here.
 struct Cp15 {
   uint32_t sctlr, actlr, cpacr, nsacr;
-  uint64_t ttbr0, ttbr1;        // 64 bits wide with TTBCR.EAE=1
+  uint64_t ttbr0, ttbr1;  // 64 bits wide with TTBCR.EAE=1
   uint32_t ttbcr, dacr;
   uint32_t dfsr, ifsr, adfsr, aifsr, dfar, ifar;
   uint64_t par;
-  uint32_t prrr, nmrr;          // MAIR0/MAIR1 with EAE=1: the same registers
+  uint32_t prrr, nmrr;  // MAIR0/MAIR1 with EAE=1: the same registers
   uint32_t amair0, amair1;
   uint32_t vbar, mvbar, isr_unused;
   uint32_t contextidr, fcseidr;
@@ -69,15 +79,15 @@ struct Cp15 {
 // be written and read back; no breakpoint or watchpoint unit matches anything.
 struct DebugRegisters {
   uint32_t dbgdscr, dbgvcr, dbgosdlr, dbgclaim, dbgprcr;
-  uint32_t os_locked;           // DBGOSLSR.OSLK
+  uint32_t os_locked;  // DBGOSLSR.OSLK
   uint32_t dbgbvr[6], dbgbcr[6], dbgwvr[4], dbgwcr[4];
   uint32_t teecr, teehbr;
 };
 struct PerformanceMonitors {
-  uint32_t evtyper[6], evcntr[6];   // PMXEVTYPER and PMXEVCNTR of counters 0-5
-  uint32_t ccfiltr;                 // PMXEVTYPER with PMSELR.SEL = 31
-  uint32_t cycle_residue;           // cycles not yet counted with PMCR.D = 1
-  uint64_t synchronized;            // Platform::counter() up to which the counters are current
+  uint32_t evtyper[6], evcntr[6];  // PMXEVTYPER and PMXEVCNTR of counters 0-5
+  uint32_t ccfiltr;                // PMXEVTYPER with PMSELR.SEL = 31
+  uint32_t cycle_residue;          // cycles not yet counted with PMCR.D = 1
+  uint64_t synchronized;           // Platform::counter() up to which the counters are current
 };
 
 struct CpuState;
@@ -85,65 +95,65 @@ struct CpuState;
 // One entry of the jump cache: where translated code for (virtual address | T) begins. Valid only while the
 // instruction-page table of the current address space holds `page_id` for the address's page.
 struct JumpCacheEntry {
-  uint32_t target;    // guest VA, bit 0 = T; 0xffffffff when empty
+  uint32_t target;  // guest VA, bit 0 = T; 0xffffffff when empty
   uint32_t page_id;
   const void* code;
 };
-inline constexpr uint32_t kJumpCacheEntries = 4096;   // power of two
+inline constexpr uint32_t kJumpCacheEntries = 4096;       // power of two
 inline constexpr uint32_t kInstructionPageEntries = 512;  // per address space; indexed by VA[20:12]
 
 struct alignas(64) CpuState {
   // ---- hot: within reach of a byte displacement -----------------------------------------------------
-  uint32_t r[16];             // r[15] is the address of the current instruction, valid outside translated code
-  uint64_t nz;                // N and Z as a value: Z = (low 32 bits == 0), N = bit 31 or bit 63
-  uint8_t c, v, q, ge;        // c, v, q: 0 or 1; ge: GE[3:0]
-  uint8_t t, e, it, j;        // PSR.T, PSR.E, PSR.IT (8 bits), PSR.J
-  uint8_t mode;               // PSR.M (enum Mode)
-  uint8_t a, i, f;            // PSR mask bits
-  uint8_t fp_enabled;         // 1 when VFP/Advanced SIMD instructions may execute now (CPACR and FPEXC.EN)
-  uint8_t simd_enabled;       // the same for Advanced SIMD (CPACR.ASEDIS also clear)
-  uint8_t strict_alignment;   // SCTLR.A
-  uint8_t monitor_armed;      // local exclusive monitor
-  uint8_t page_ids_e, page_ids_a;   // PSR.E and SCTLR.A that the page ids and the jump cache were made for
+  uint32_t r[16];                  // r[15] is the address of the current instruction, valid outside translated code
+  uint64_t nz;                     // N and Z as a value: Z = (low 32 bits == 0), N = bit 31 or bit 63
+  uint8_t c, v, q, ge;             // c, v, q: 0 or 1; ge: GE[3:0]
+  uint8_t t, e, it, j;             // PSR.T, PSR.E, PSR.IT (8 bits), PSR.J
+  uint8_t mode;                    // PSR.M (enum Mode)
+  uint8_t a, i, f;                 // PSR mask bits
+  uint8_t fp_enabled;              // 1 when VFP/Advanced SIMD instructions may execute now (CPACR and FPEXC.EN)
+  uint8_t simd_enabled;            // the same for Advanced SIMD (CPACR.ASEDIS also clear)
+  uint8_t strict_alignment;        // SCTLR.A
+  uint8_t monitor_armed;           // local exclusive monitor
+  uint8_t page_ids_e, page_ids_a;  // PSR.E and SCTLR.A that the page ids and the jump cache were made for
   // Non-zero makes translated code leave at its next poll. Written by any thread.
   uint32_t pending;
   // Any thread sets bits (InterruptLine), then `pending`.
   uint32_t interrupt_lines;
-  uint64_t mem_base;          // window base, or the software TLB of the current address space: host r14
+  uint64_t mem_base;            // window base, or the software TLB of the current address space: host r14
   uint32_t* instruction_pages;  // page ids of the current address space, kInstructionPageEntries of them
   JumpCacheEntry* jump_cache;
-  uint64_t host_sp;           // stack pointer that translated code runs with
-  uint32_t mxcsr;             // MXCSR for guest VFP code: rounding mode, FZ, and the cumulative flags so far
-  uint32_t mxcsr_standard;    // MXCSR for Advanced SIMD ("standard FPSCR value"), cumulative flags so far
-  uint32_t fpscr;             // everything of FPSCR but the cumulative flags still in mxcsr*
+  uint64_t host_sp;         // stack pointer that translated code runs with
+  uint32_t mxcsr;           // MXCSR for guest VFP code: rounding mode, FZ, and the cumulative flags so far
+  uint32_t mxcsr_standard;  // MXCSR for Advanced SIMD ("standard FPSCR value"), cumulative flags so far
+  uint32_t fpscr;           // everything of FPSCR but the cumulative flags still in mxcsr*
   uint32_t fpexc;
-  uint32_t monitor_address;   // VA of the last load-exclusive
-  uint32_t monitor_size;      // bytes
-  uint64_t monitor_value;     // what the last load-exclusive read
-  uint64_t spill[16];         // backend spill slots
+  uint32_t monitor_address;  // VA of the last load-exclusive
+  uint32_t monitor_size;     // bytes
+  uint64_t monitor_value;    // what the last load-exclusive read
+  uint64_t spill[16];        // backend spill slots
   // Arguments of the out-of-line memory path and of calls (backend/x64): never live across instructions.
   uint32_t access_va, access_kind;
   uint32_t call_args[3];
-  uint32_t host_mxcsr;        // of the C++ code around
+  uint32_t host_mxcsr;  // of the C++ code around
   alignas(16) uint8_t access_value[16];
   // ---- SIMD and floating-point registers: D0-D31, little-endian ---------------------------------------
   alignas(16) uint8_t vreg[32 * 8];
-  alignas(16) uint8_t vspill[16 * 16];   // backend spill slots for SIMD values; scratch for helpers
-  uint64_t fp_operands[3];    // operands of an out-of-line floating-point operation; [0] becomes its result
-  uint64_t fp_saved;          // a host register meanwhile
-  uint64_t spill_more[48];    // backend spill slots beyond spill[]
+  alignas(16) uint8_t vspill[16 * 16];  // backend spill slots for SIMD values; scratch for helpers
+  uint64_t fp_operands[3];              // operands of an out-of-line floating-point operation; [0] becomes its result
+  uint64_t fp_saved;                    // a host register meanwhile
+  uint64_t spill_more[48];              // backend spill slots beyond spill[]
   // ---- cold ------------------------------------------------------------------------------------------
   BankedRegisters banked;
   Cp15 cp15;
   uint32_t midr, mpidr;
   uint32_t cpu_index;
-  uint32_t exit_reason;       // runtime::ExitReason of the last exit from translated code
+  uint32_t exit_reason;  // runtime::ExitReason of the last exit from translated code
   uint64_t exit_argument;
   // Back pointers for helpers called from translated code; each subsystem sets its own.
-  void* engine;               // runtime::Engine
-  void* space;                // mmu::AddressSpace, the current one
-  uint64_t executed_blocks;   // only counted with --stats-blocks builds of code
-  uint64_t instructions;      // guest instructions executed, when counting is on
+  void* engine;              // runtime::Engine
+  void* space;               // mmu::AddressSpace, the current one
+  uint64_t executed_blocks;  // only counted with --stats-blocks builds of code
+  uint64_t instructions;     // guest instructions executed, when counting is on
   DebugRegisters debug;
   PerformanceMonitors performance;
 };
@@ -180,8 +190,8 @@ inline void write_nzcv(CpuState& s, uint32_t psr) {
 }
 inline uint32_t read_cpsr(const CpuState& s) {
   return read_nzcv(s) | uint32_t{s.q} << 27 | (s.it & 3u) << 25 | uint32_t{s.j} << 24 | (s.ge & 15u) << 16 |
-         (s.it >> 2 & 0x3fu) << 10 | uint32_t{s.e} << 9 | uint32_t{s.a} << 8 | uint32_t{s.i} << 7 |
-         uint32_t{s.f} << 6 | uint32_t{s.t} << 5 | s.mode;
+         (s.it >> 2 & 0x3fu) << 10 | uint32_t{s.e} << 9 | uint32_t{s.a} << 8 | uint32_t{s.i} << 7 | uint32_t{s.f} << 6 |
+         uint32_t{s.t} << 5 | s.mode;
 }
 
 // Marks an interrupt line and makes the CPU look. Callable from any thread; a sleeping CPU is woken by whoever

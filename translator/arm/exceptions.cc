@@ -93,7 +93,7 @@ uint32_t prefetch_abort(CpuState& cpu, uint32_t pc, uint32_t fsr, uint32_t far) 
 }
 
 uint32_t breakpoint_instruction(CpuState& cpu, uint32_t pc) {
-  constexpr uint32_t kMoeMask = 15u << 2, kMoeBkpt = 3u << 2;   // DBGDSCR.MOE (C11.11.20)
+  constexpr uint32_t kMoeMask = 15u << 2, kMoeBkpt = 3u << 2;  // DBGDSCR.MOE (C11.11.20)
   cpu.debug.dbgdscr = (cpu.debug.dbgdscr & ~kMoeMask) | kMoeBkpt;
   return prefetch_abort(cpu, pc, debug_event_status(cpu), 0);
 }

@@ -54,13 +54,12 @@ uint32_t write_fp_register(CpuState& cpu, unsigned reg, uint32_t value) {
     case FpSystemRegister::FPSCR:
       if (!cpu.fp_enabled) return kEffectUndefined;
       return write_fpscr(cpu, value);
-    case FpSystemRegister::FPSID:   // read-only: a write is ignored
+    case FpSystemRegister::FPSID:  // read-only: a write is ignored
     case FpSystemRegister::MVFR0:
-    case FpSystemRegister::MVFR1:
-      return privileged(cpu) ? kEffectNone : kEffectUndefined;
+    case FpSystemRegister::MVFR1: return privileged(cpu) ? kEffectNone : kEffectUndefined;
     case FpSystemRegister::FPEXC:
       if (!privileged(cpu)) return kEffectUndefined;
-      cpu.fpexc = value & kFpexcEn;   // no subarchitecture: EX and the rest are RAZ/WI
+      cpu.fpexc = value & kFpexcEn;  // no subarchitecture: EX and the rest are RAZ/WI
       return update_fp_enabled(cpu);
     default: return kEffectUndefined;
   }

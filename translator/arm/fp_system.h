@@ -68,7 +68,7 @@ inline constexpr uint32_t kMxcsrStandard = kMxcsrAllMasked | kMxcsrFtz | kMxcsrD
 
 // MXCSR's control bits for an FPSCR; no flags.
 constexpr uint32_t mxcsr_control(uint32_t fpscr) {
-  constexpr uint32_t kRounding[4] = {0, kMxcsrRcUp, kMxcsrRcDown, kMxcsrRcZero};   // RN, RP, RM, RZ
+  constexpr uint32_t kRounding[4] = {0, kMxcsrRcUp, kMxcsrRcDown, kMxcsrRcZero};  // RN, RP, RM, RZ
   return kMxcsrAllMasked | kRounding[fpscr >> 22 & 3] | (fpscr & kFpscrFz ? kMxcsrFtz | kMxcsrDaz : 0);
 }
 
@@ -109,11 +109,11 @@ uint32_t update_fp_enabled(CpuState& cpu);
 enum class FpSystemRegister : uint8_t {
   FPSID = 0,
   FPSCR = 1,
-  MVFR2 = 5,     // ARMv8: UNDEFINED here
+  MVFR2 = 5,  // ARMv8: UNDEFINED here
   MVFR1 = 6,
   MVFR0 = 7,
   FPEXC = 8,
-  FPINST = 9,    // VFPv2 subarchitecture: UNDEFINED here
+  FPINST = 9,  // VFPv2 subarchitecture: UNDEFINED here
   FPINST2 = 10,
 };
 

@@ -15,8 +15,8 @@ constexpr uint32_t kCycleCounterBit = 1u << 31;
 constexpr uint32_t kSelectCycleCounter = 31;
 constexpr uint32_t kEventSwIncr = 0x00, kEventCpuCycles = 0x11, kEventMask = 0xff;
 constexpr uint32_t kEvtyperWritable = 0xf80000ff, kCcfiltrWritable = 0xf8000000;
-constexpr uint64_t kCyclesPerTick = 16;   // 1 GHz over CNTFRQ
-constexpr uint64_t kDivider = 64;         // PMCR.D
+constexpr uint64_t kCyclesPerTick = 16;  // 1 GHz over CNTFRQ
+constexpr uint64_t kDivider = 64;        // PMCR.D
 
 uint32_t counters(const CpuState& cpu) { return std::min<uint32_t>(cpu.cp15.pmcr >> 11 & 31, 6); }
 uint32_t counter_bits(const CpuState& cpu) { return kCycleCounterBit | ((1u << counters(cpu)) - 1); }

@@ -16,7 +16,7 @@ uint32_t read_pmcnten(SystemContext&, const SystemRegister&, uint64_t& value);
 uint32_t write_pmcntenset(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_pmcntenclr(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t read_pmovsr(SystemContext&, const SystemRegister&, uint64_t& value);
-uint32_t write_pmovsr(SystemContext&, const SystemRegister&, uint64_t value);     // write one to clear
+uint32_t write_pmovsr(SystemContext&, const SystemRegister&, uint64_t value);  // write one to clear
 uint32_t write_pmovsset(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_pmswinc(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t read_pmselr(SystemContext&, const SystemRegister&, uint64_t& value);

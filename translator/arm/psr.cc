@@ -188,7 +188,7 @@ void write_spsr(CpuState& cpu, uint32_t value, uint8_t fields) {
 
 uint32_t exception_return(CpuState& cpu, uint32_t pc, uint32_t psr) {
   const uint32_t effects = write_cpsr_by_instruction(cpu, psr, kPsrFieldsAll, true);
-  cpu.r[15] = pc & (cpu.t ? ~1u : ~3u);   // BranchWritePC
+  cpu.r[15] = pc & (cpu.t ? ~1u : ~3u);  // BranchWritePC
   // The monitor compares values, so what ran meanwhile may have changed memory and changed it back: a store-exclusive
   // may fail for any reason (A3.4.1), so it does after every exception.
   cpu.monitor_armed = 0;
@@ -198,8 +198,8 @@ uint32_t exception_return(CpuState& cpu, uint32_t pc, uint32_t psr) {
 uint32_t cps(CpuState& cpu, const CpsOperation& operation) {
   if (in_user_mode(cpu)) return kEffectNone;
   uint32_t value = read_cpsr(cpu);
-  const uint32_t affected = (operation.affect_a ? kPsrA : 0u) | (operation.affect_i ? kPsrI : 0u) |
-                            (operation.affect_f ? kPsrF : 0u);
+  const uint32_t affected =
+      (operation.affect_a ? kPsrA : 0u) | (operation.affect_i ? kPsrI : 0u) | (operation.affect_f ? kPsrF : 0u);
   if (operation.enable) value &= ~affected;
   if (operation.disable) value |= affected;
   if (operation.change_mode) value = (value & ~uint32_t{kPsrModeMask}) | (operation.mode & kPsrModeMask);

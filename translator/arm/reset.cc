@@ -17,7 +17,7 @@ constexpr uint32_t kDbgoslsrLocked = 1;
 void reset_state(CpuState& cpu, CpuModel model, uint32_t mpidr, uint32_t l2ctlr) {
   const IdRegisters& id = id_registers(model);
   std::fill(std::begin(cpu.r), std::end(cpu.r), 0);
-  cpu.nz = 0;   // Z is set, as QEMU has it
+  cpu.nz = 0;  // Z is set, as QEMU has it
   cpu.c = cpu.v = cpu.q = cpu.ge = 0;
   cpu.t = (id.sctlr_reset & kSctlrTe) != 0;
   cpu.e = (id.sctlr_reset & kSctlrEe) != 0;

@@ -9,7 +9,7 @@
 
 namespace crosswalk::arm {
 
-inline constexpr uint32_t kCounterFrequency = 62500000;   // CNTFRQ, Hz
+inline constexpr uint32_t kCounterFrequency = 62500000;  // CNTFRQ, Hz
 
 // Sets everything architectural: Supervisor mode with A, I and F masked, MMU off, low vectors, r[15] = the reset
 // vector, general registers 0. Run-time fields (engine, space, mem_base, jump_cache, ..., interrupt_lines) are left

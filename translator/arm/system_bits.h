@@ -30,13 +30,13 @@ inline constexpr uint32_t kSctlrWritable = kSctlrM | kSctlrA | kSctlrC | kSctlrC
 inline constexpr uint32_t kSctlrRes1 = 0x00c50058;
 
 inline constexpr uint32_t kTtbcrEae = 1u << 31;
-inline constexpr uint32_t kTtbcrShortWritable = kTtbcrEae | 0x37;   // N, PD0, PD1
-inline constexpr uint32_t kTtbcrLongWritable = 0xffc73f87;          // T0SZ ... SH1, A1, EPDx, bit 30
+inline constexpr uint32_t kTtbcrShortWritable = kTtbcrEae | 0x37;  // N, PD0, PD1
+inline constexpr uint32_t kTtbcrLongWritable = 0xffc73f87;         // T0SZ ... SH1, A1, EPDx, bit 30
 
 inline constexpr uint32_t kFsrLpae = 1u << 9;
 inline constexpr uint32_t kFsrWnr = 1u << 11;
 
-inline constexpr uint32_t kCpacrWritable = 0x80f00000;   // ASEDIS, cp11, cp10; D32DIS is RAZ/WI
+inline constexpr uint32_t kCpacrWritable = 0x80f00000;  // ASEDIS, cp11, cp10; D32DIS is RAZ/WI
 
 enum CntkctlBit : uint32_t {
   kCntkctlPl0Pcten = 1u << 0,

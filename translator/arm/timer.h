@@ -16,14 +16,14 @@ namespace crosswalk::arm {
 enum TimerControlBit : uint32_t {
   kTimerEnable = 1u << 0,
   kTimerImask = 1u << 1,
-  kTimerIstatus = 1u << 2,   // read-only; computed
+  kTimerIstatus = 1u << 2,  // read-only; computed
 };
 
 // One comparator, in its own count: the physical timer counts CNTPCT, the virtual one CNTPCT - CNTVOFF.
 struct Timer {
   uint32_t control = 0;
   uint64_t compare_value = 0;
-  uint64_t offset = 0;   // CNTVOFF, 0 for the physical timer
+  uint64_t offset = 0;  // CNTVOFF, 0 for the physical timer
 
   // ISTATUS: the condition is met. It needs ENABLE, not IMASK.
   constexpr bool status(uint64_t counter) const {
@@ -44,7 +44,7 @@ struct Timer {
   constexpr std::optional<uint64_t> deadline(uint64_t counter) const {
     if (!(control & kTimerEnable) || (control & kTimerImask) || status(counter)) return std::nullopt;
     const uint64_t at = compare_value + offset;
-    if (at <= counter) return std::nullopt;   // wrapped: centuries away
+    if (at <= counter) return std::nullopt;  // wrapped: centuries away
     return at;
   }
 };

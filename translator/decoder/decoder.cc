@@ -22,8 +22,9 @@ constexpr Row make_row(Isa isa, const char* handler_name, const char* name, cons
   for (size_t i = 0; i < n; i++) {
     char letter = pattern[i];
     if (letter == '0' || letter == '1' || letter == '-' || letter == '+') continue;
-    if ((isa == Isa::A32 || isa == Isa::T32) && n - i >= 4 && std::string_view("NTDA").find(letter) != std::string_view::npos &&
-        pattern[i + 1] == letter && pattern[i + 2] == letter && pattern[i + 3] == letter) {
+    if ((isa == Isa::A32 || isa == Isa::T32) && n - i >= 4 &&
+        std::string_view("NTDA").find(letter) != std::string_view::npos && pattern[i + 1] == letter &&
+        pattern[i + 2] == letter && pattern[i + 3] == letter) {
       const uint32_t mask = 0xfu << (n - 4 - i);
       r.not_ones[r.not_ones[0] != 0] = mask;
       r.fields[r.field_count++] = {static_cast<char>(letter - 'A' + 'a'), mask};
@@ -32,7 +33,7 @@ constexpr Row make_row(Isa isa, const char* handler_name, const char* name, cons
     }
     unsigned k = 0;
     while (k < r.field_count && r.fields[k].letter != letter) k++;
-    if (k == r.field_count) r.fields[r.field_count++] = {letter, 0};   // a thirteenth field does not compile
+    if (k == r.field_count) r.fields[r.field_count++] = {letter, 0};  // a thirteenth field does not compile
     r.fields[k].mask |= 1u << (n - 1 - i);
   }
   return r;
@@ -82,11 +83,11 @@ Fields decode_t32(uint32_t word) {
   static const Index index({Isa::T32}, 20, 8);
   const uint32_t top = word >> 24;
   uint32_t a32 = 0;
-  if ((top & 0xef) == 0xef)   // Advanced SIMD data processing
+  if ((top & 0xef) == 0xef)  // Advanced SIMD data processing
     a32 = 0xf2000000 | (word >> 28 & 1) << 24 | (word & 0xffffff);
-  else if (top == 0xf9)       // Advanced SIMD element and structure loads and stores
+  else if (top == 0xf9)  // Advanced SIMD element and structure loads and stores
     a32 = 0xf4000000 | (word & 0xffffff);
-  else if ((top & 0xec) == 0xec && (word >> 9 & 7) == 5)   // coprocessors 10 and 11
+  else if ((top & 0xec) == 0xec && (word >> 9 & 7) == 5)  // coprocessors 10 and 11
     a32 = word;
   if (a32)
     if (const Fields f = shared.find(a32, a32 >> 28 == 15); f.row) return f;

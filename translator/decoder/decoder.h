@@ -3,12 +3,13 @@
 //
 //   INST(isa, handler, "NAME (form)", "pattern")
 //
-// In a pattern 0 and 1 are fixed bits, '-' and '+' are ignored (should be zero, should be one), a letter names a field; bits that share a letter are
-// concatenated, most significant first. Where two rows match, the one with more fixed bits wins; a test checks that
-// overlapping rows are always ordered like that (one strictly more specific). In A32 a pattern that starts with
-// "cccc" never matches condition 1111. NNNN, TTTT, DDDD and AAAA in A32 and T32 rows are the register fields n, t, d and
-// a where the manual says "if Rn == '1111' then SEE ...": they never match 1111. T16 patterns have 16 characters, the others 32; T32 words carry the first halfword in
-// bits 31:16. VFP and Advanced SIMD rows are in A32 form and serve T32 too (see decode_t32).
+// In a pattern 0 and 1 are fixed bits, '-' and '+' are ignored (should be zero, should be one), a letter names a field;
+// bits that share a letter are concatenated, most significant first. Where two rows match, the one with more fixed bits
+// wins; a test checks that overlapping rows are always ordered like that (one strictly more specific). In A32 a pattern
+// that starts with "cccc" never matches condition 1111. NNNN, TTTT, DDDD and AAAA in A32 and T32 rows are the register
+// fields n, t, d and a where the manual says "if Rn == '1111' then SEE ...": they never match 1111. T16 patterns have
+// 16 characters, the others 32; T32 words carry the first halfword in bits 31:16. VFP and Advanced SIMD rows are in A32
+// form and serve T32 too (see decode_t32).
 #pragma once
 
 #include <cstdint>
@@ -49,12 +50,12 @@ struct Row {
   const char* name;
   const char* pattern;
   Handler handler;
-  uint32_t mask = 0, value = 0;    // word & mask == value
+  uint32_t mask = 0, value = 0;  // word & mask == value
   uint8_t fixed_bits = 0;
-  bool conditional = false;        // pattern starts with cccc
+  bool conditional = false;  // pattern starts with cccc
   uint8_t field_count = 0;
   RowField fields[12] = {};
-  uint32_t not_ones[2] = {};       // masks of fields that are never all ones; 0 when there is none
+  uint32_t not_ones[2] = {};  // masks of fields that are never all ones; 0 when there is none
 
   constexpr uint32_t field_mask(char letter) const {
     for (unsigned i = 0; i < field_count; i++)
@@ -63,7 +64,8 @@ struct Row {
   }
   constexpr bool matches(uint32_t word) const {
     return (word & mask) == value && (!not_ones[0] || (word & not_ones[0]) != not_ones[0]) &&
-           (!not_ones[1] || (word & not_ones[1]) != not_ones[1]) && !(conditional && isa == Isa::A32 && word >> 28 == 15);
+           (!not_ones[1] || (word & not_ones[1]) != not_ones[1]) &&
+           !(conditional && isa == Isa::A32 && word >> 28 == 15);
   }
 };
 
@@ -72,7 +74,7 @@ std::span<const Row> rows();
 
 // The row for an instruction word, or row == nullptr: an undefined instruction.
 Fields decode_a32(uint32_t word);
-Fields decode_t32(uint32_t word);   // first halfword in bits 31:16
+Fields decode_t32(uint32_t word);  // first halfword in bits 31:16
 Fields decode_t16(uint16_t half);
 // True when `half` is the first halfword of a 32-bit T32 instruction.
 inline bool is_t32(uint16_t half) { return (half >> 11) >= 0x1d; }

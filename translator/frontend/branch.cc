@@ -39,9 +39,7 @@ void table_branch(Translator& t, const Fields& f, uint32_t log2_bytes) {
 
 }  // namespace
 
-void B(Translator& t, const Fields& f) {
-  branch_if(t, t.cond, t.pc_value() + static_cast<uint32_t>(branch_offset(f)));
-}
+void B(Translator& t, const Fields& f) { branch_if(t, t.cond, t.pc_value() + static_cast<uint32_t>(branch_offset(f))); }
 
 // T16 T1 and T32 T3, outside IT blocks.
 void B_conditional(Translator& t, const Fields& f) {
@@ -50,7 +48,7 @@ void B_conditional(Translator& t, const Fields& f) {
   if (f.row->isa == Isa::T16) {
     offset = f.sx('i') * 2;
   } else {
-    if (cond >= 14) return t.undefined();   // unallocated miscellaneous control (table A6-12)
+    if (cond >= 14) return t.undefined();  // unallocated miscellaneous control (table A6-12)
     const uint32_t imm = f['s'] << 19 | f['y'] << 18 | f['x'] << 17 | f['i'];
     offset = (static_cast<int32_t>(imm << 12) >> 12) * 2;
   }

@@ -15,11 +15,10 @@ namespace {
 using arm::SystemRegister;
 
 // After these, the next instruction must be looked up again.
-constexpr uint32_t kEndsBlock = arm::kEffectEndBlock | arm::kEffectRegimeChanged |
-                                arm::kEffectInstructionCacheInvalidate | arm::kEffectFpEnableChanged |
-                                arm::kEffectAlignmentChanged | arm::kEffectTlbMaintenance | arm::kEffectContextSync |
-                                arm::kEffectPrivilegeChanged | arm::kEffectInterruptsUnmasked |
-                                arm::kEffectTimersChanged;
+constexpr uint32_t kEndsBlock =
+    arm::kEffectEndBlock | arm::kEffectRegimeChanged | arm::kEffectInstructionCacheInvalidate |
+    arm::kEffectFpEnableChanged | arm::kEffectAlignmentChanged | arm::kEffectTlbMaintenance | arm::kEffectContextSync |
+    arm::kEffectPrivilegeChanged | arm::kEffectInterruptsUnmasked | arm::kEffectTimersChanged;
 
 const SystemRegister* find(const Fields& f) {
   return arm::find_system_register(f['p'], f['n'], f['o'], f['m'], f['q']);
@@ -34,7 +33,7 @@ Value row_high(const SystemRegister* row) {
 // ended.
 bool check_access(Translator& t, const SystemRegister& row, bool write) {
   const bool user = arm::can_ever_access(row, write, false), privileged = arm::can_ever_access(row, write, true);
-  if (!privileged) {   // nothing is accessible at PL0 only
+  if (!privileged) {  // nothing is accessible at PL0 only
     t.undefined();
     return false;
   }
@@ -46,8 +45,10 @@ bool check_access(Translator& t, const SystemRegister& row, bool write) {
 }
 
 void write_rt(Translator& t, uint32_t rt, Value v) {
-  if (rt == 15) t.ir.SetNZCV(v);   // APSR_nzcv
-  else t.set_reg(rt, v);
+  if (rt == 15)
+    t.ir.SetNZCV(v);  // APSR_nzcv
+  else
+    t.set_reg(rt, v);
 }
 
 }  // namespace

@@ -9,9 +9,7 @@ namespace {
 
 enum class Alu : uint8_t { AND, EOR, SUB, RSB, ADD, ADC, SBC, RSC, TST, TEQ, CMP, CMN, ORR, MOV, BIC, MVN, ORN };
 
-constexpr bool is_arithmetic(Alu op) {
-  return (op >= Alu::SUB && op <= Alu::RSC) || op == Alu::CMP || op == Alu::CMN;
-}
+constexpr bool is_arithmetic(Alu op) { return (op >= Alu::SUB && op <= Alu::RSC) || op == Alu::CMP || op == Alu::CMN; }
 constexpr bool only_sets_flags(Alu op) { return op >= Alu::TST && op <= Alu::CMN; }
 
 Value arithmetic(Translator& t, Alu op, Value a, Value b, bool s) {
@@ -24,7 +22,7 @@ Value arithmetic(Translator& t, Alu op, Value a, Value b, bool s) {
     case Alu::CMN: return s ? ir.AddS(a, b) : ir.Add(a, b);
     case Alu::ADC: return s ? ir.AdcS(a, b) : ir.Adc(a, b);
     case Alu::SBC: return s ? ir.SbcS(a, b) : ir.Sbc(a, b);
-    default: return s ? ir.SbcS(b, a) : ir.Sbc(b, a);   // RSC
+    default: return s ? ir.SbcS(b, a) : ir.Sbc(b, a);  // RSC
   }
 }
 
@@ -39,7 +37,7 @@ Value logical(Translator& t, Alu op, Value a, Value b) {
     case Alu::ORN: return ir.Or(a, ir.Not(b));
     case Alu::BIC: return ir.AndNot(a, b);
     case Alu::MVN: return ir.Not(b);
-    default: return b;   // MOV
+    default: return b;  // MOV
   }
 }
 
@@ -64,9 +62,12 @@ void data_processing(Translator& t, Alu op, uint32_t d, uint32_t n, const Shifte
     }
   }
   if (compare) return;
-  if (exception_return) t.call_and_leave(&runtime::exception_return, result);
-  else if (d == 15) t.alu_write_pc(result);
-  else t.set_reg(d, result);
+  if (exception_return)
+    t.call_and_leave(&runtime::exception_return, result);
+  else if (d == 15)
+    t.alu_write_pc(result);
+  else
+    t.set_reg(d, result);
 }
 
 bool flags_of(const Translator& t, const Fields& f, Alu op) { return only_sets_flags(op) || sets_flags(t, f); }
@@ -170,13 +171,17 @@ void ROR_register(Translator& t, const Fields& f) { shift_by_register(t, f, Shif
 void ADD_register_high(Translator& t, const Fields& f) {
   const uint32_t d = f['d'];
   const Value sum = t.ir.Add(t.reg(d), t.reg(f['m']));
-  if (d == 15) t.branch_write_pc(sum);
-  else t.set_reg(d, sum);
+  if (d == 15)
+    t.branch_write_pc(sum);
+  else
+    t.set_reg(d, sum);
 }
 void MOV_register_high(Translator& t, const Fields& f) {
   const uint32_t d = f['d'];
-  if (d == 15) t.branch_write_pc(t.reg(f['m']));
-  else t.set_reg(d, t.reg(f['m']));
+  if (d == 15)
+    t.branch_write_pc(t.reg(f['m']));
+  else
+    t.set_reg(d, t.reg(f['m']));
 }
 
 void ADD_SP_immediate(Translator& t, const Fields& f) {
@@ -200,8 +205,10 @@ void ADR(Translator& t, const Fields& f) {
     offset *= 4;
   }
   const Value address = imm32(add ? t.pc_aligned() + offset : t.pc_aligned() - offset);
-  if (f['d'] == 15 && !t.thumb) t.alu_write_pc(address);
-  else write_register(t, f['d'], address);
+  if (f['d'] == 15 && !t.thumb)
+    t.alu_write_pc(address);
+  else
+    write_register(t, f['d'], address);
 }
 
 void MOVW(Translator& t, const Fields& f) { write_register(t, f['d'], imm32(f['j'] << 12 | f['i'])); }

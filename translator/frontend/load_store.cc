@@ -16,9 +16,9 @@ struct Access {
 
 struct Address {
   uint32_t n = 15;
-  Value offset;        // a constant or a register value
-  bool index = true;   // P: the access is at base +- offset
-  bool add = true;     // U
+  Value offset;       // a constant or a register value
+  bool index = true;  // P: the access is at base +- offset
+  bool add = true;    // U
   bool wback = false;
 };
 
@@ -35,12 +35,16 @@ void transfer(Translator& t, const Access& access, uint32_t rt, const Address& a
   const Value next = indexed(t, a);
   const Value va = a.index ? next : base_of(t, a.n);
   Value loaded;
-  if (access.store) t.store(access.log2_bytes, va, t.reg(rt), 0, access.unprivileged);
-  else loaded = t.load(access.log2_bytes, va, access.sign_extend, 0, access.unprivileged);
+  if (access.store)
+    t.store(access.log2_bytes, va, t.reg(rt), 0, access.unprivileged);
+  else
+    loaded = t.load(access.log2_bytes, va, access.sign_extend, 0, access.unprivileged);
   if (a.wback) t.set_reg(a.n, next);
   if (access.store) return;
-  if (rt == 15) t.bx_write_pc(loaded);
-  else t.set_reg(rt, loaded);
+  if (rt == 15)
+    t.bx_write_pc(loaded);
+  else
+    t.set_reg(rt, loaded);
 }
 
 void transfer_pair(Translator& t, bool store, uint32_t rt, uint32_t rt2, const Address& a) {

@@ -14,8 +14,8 @@ namespace {
 struct Block {
   uint32_t n;
   uint32_t list;
-  bool increment;   // U
-  bool before;      // P
+  bool increment;  // U
+  bool before;     // P
   bool wback;
   uint32_t bytes() const { return 4 * static_cast<uint32_t>(std::popcount(list)); }
   // Of the lowest register, from the base.
@@ -47,7 +47,7 @@ void store_multiple(Translator& t, const Block& b) {
   if (is_unpredictable(b) || is_unpredictable_t32(t, b, false)) return t.unpredictable();
   const Value base = t.reg(b.n);
   uint32_t offset = b.first_offset();
-  uint8_t align = 2;   // the others follow from the first
+  uint8_t align = 2;  // the others follow from the first
   for (uint32_t i = 0; i < 16; i++) {
     if (!(b.list >> i & 1)) continue;
     t.store(2, element_address(t, base, offset), i == b.n ? base : t.reg(i), align);
@@ -67,9 +67,12 @@ Value load_registers(Translator& t, const Block& b) {
   for (uint32_t i = 0; i < 16; i++) {
     if (!(b.list >> i & 1)) continue;
     const Value v = t.load(2, element_address(t, base, offset), false, align);
-    if (i == b.n) new_base = v;
-    else if (i == 15) new_pc = v;
-    else t.set_reg(i, v);
+    if (i == b.n)
+      new_base = v;
+    else if (i == 15)
+      new_pc = v;
+    else
+      t.set_reg(i, v);
     offset += 4;
     align = 0;
   }
@@ -87,8 +90,8 @@ void load_multiple(Translator& t, const Block& b) {
 // Where a User mode register lives depends on the mode at run time: r8-r12 are apart in FIQ mode, SP and LR in every
 // mode but User and System. User mode may not ask for its own bank: UNPREDICTABLE, UNDEFINED here.
 struct UserBank {
-  Value fiq;      // 1 in FIQ mode
-  Value shared;   // 1 in System mode: SP and LR are User's
+  Value fiq;     // 1 in FIQ mode
+  Value shared;  // 1 in System mode: SP and LR are User's
 };
 UserBank user_bank(Translator& t, uint32_t list) {
   UserBank bank;
@@ -156,21 +159,28 @@ void LDM_user(Translator& t, const Fields& f) {
     t.ir.StoreState32(user_bank_offset(i), t.ir.Choose(banked, v, old));
     t.set_reg(i, t.ir.Choose(banked, t.reg(i), v));
   };
-  Value base_value;   // of the base register's User mode namesake, written last
+  Value base_value;  // of the base register's User mode namesake, written last
   for (uint32_t i = 0; i < 15; i++) {
     if (!(b.list >> i & 1)) continue;
     const Value v = t.load(2, element_address(t, base, offset), false, align);
     offset += 4;
     align = 0;
-    if (i == b.n) base_value = v;
-    else if (i < 8) t.set_reg(i, v);
-    else if (i <= 12) write(i, bank.fiq, v);
-    else write(i, t.ir.Equal(bank.shared, imm32(0)), v);
+    if (i == b.n)
+      base_value = v;
+    else if (i < 8)
+      t.set_reg(i, v);
+    else if (i <= 12)
+      write(i, bank.fiq, v);
+    else
+      write(i, t.ir.Equal(bank.shared, imm32(0)), v);
   }
   if (base_value.is_none()) return;
-  if (b.n < 8) t.set_reg(b.n, base_value);
-  else if (b.n <= 12) write(b.n, bank.fiq, base_value);
-  else write(b.n, t.ir.Equal(bank.shared, imm32(0)), base_value);
+  if (b.n < 8)
+    t.set_reg(b.n, base_value);
+  else if (b.n <= 12)
+    write(b.n, bank.fiq, base_value);
+  else
+    write(b.n, t.ir.Equal(bank.shared, imm32(0)), base_value);
 }
 
 void LDM_exception_return(Translator& t, const Fields& f) {

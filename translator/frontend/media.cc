@@ -150,7 +150,7 @@ void PKHBT(Translator& t, const Fields& f) {
 }
 void PKHTB(Translator& t, const Fields& f) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
-  const Value m = t.ir.Asr(f['i'] ? f['i'] : 31, t.reg(f['m']));   // ASR #32 is ASR #31 but for the carry
+  const Value m = t.ir.Asr(f['i'] ? f['i'] : 31, t.reg(f['m']));  // ASR #32 is ASR #31 but for the carry
   t.set_reg(f['d'], t.ir.Or(t.ir.And(t.reg(f['n']), imm32(0xffff0000)), t.ir.Uxth(m)));
 }
 

@@ -14,9 +14,7 @@ Value low_with_q(Translator& t, Value v) {
   t.ir.OrQ(t.ir.Xor(t.ir.High(v), t.ir.Asr(31, low)));
   return low;
 }
-Value add_with_q(Translator& t, Value a, Value b) {
-  return low_with_q(t, t.ir.Add64(t.ir.Sxt64(a), t.ir.Sxt64(b)));
-}
+Value add_with_q(Translator& t, Value a, Value b) { return low_with_q(t, t.ir.Add64(t.ir.Sxt64(a), t.ir.Sxt64(b))); }
 // SignedSatQ(v, 32) with PSR.Q.
 Value saturate_with_q(Translator& t, Value v) {
   ir::Builder& ir = t.ir;

@@ -34,12 +34,16 @@ inline bool sets_flags(const Translator& t, const Fields& f) {
 }
 
 // Field `letter` where the encoding has it, else `otherwise`.
-inline uint32_t field_or(const Fields& f, char letter, uint32_t otherwise) { return f.has(letter) ? f[letter] : otherwise; }
+inline uint32_t field_or(const Fields& f, char letter, uint32_t otherwise) {
+  return f.has(letter) ? f[letter] : otherwise;
+}
 
 // Rd = v; R15 is UNPREDICTABLE there.
 inline void write_register(Translator& t, uint32_t d, Value v) {
-  if (d == 15) t.unpredictable();
-  else t.set_reg(d, v);
+  if (d == 15)
+    t.unpredictable();
+  else
+    t.set_reg(d, v);
 }
 template <class... N>
 bool any_is_pc(N... n) {

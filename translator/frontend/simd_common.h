@@ -42,8 +42,10 @@ inline Value get(Translator& t, unsigned d, bool q, bool zero = false) {
   return zero ? t.ir.VecFromDZero(t.ir.GetD(d)) : t.ir.VecFromD(t.ir.GetD(d));
 }
 inline void set(Translator& t, unsigned d, bool q, Value v) {
-  if (q) t.ir.SetQ(d >> 1, v);
-  else t.ir.SetD(d, t.ir.VecLow(v));
+  if (q)
+    t.ir.SetQ(d >> 1, v);
+  else
+    t.ir.SetD(d, t.ir.VecLow(v));
 }
 // The second operand: register m, or its element `index` in every lane.
 inline Value second(Translator& t, unsigned size, const Operands& o, bool q, bool zero = false) {

@@ -19,11 +19,11 @@ constexpr uint8_t log2_of(unsigned v) {
 }
 
 struct Access {
-  unsigned d, n, m;      // first register, base, index register
-  unsigned members;      // of a structure: 1-4
-  unsigned inc;          // from one member's register to the next's
-  unsigned size;         // log2 of an element's bytes
-  unsigned alignment;    // in bytes that the instruction demands; 1: none beyond SCTLR.A's
+  unsigned d, n, m;    // first register, base, index register
+  unsigned members;    // of a structure: 1-4
+  unsigned inc;        // from one member's register to the next's
+  unsigned size;       // log2 of an element's bytes
+  unsigned alignment;  // in bytes that the instruction demands; 1: none beyond SCTLR.A's
   bool load;
 };
 
@@ -121,8 +121,10 @@ void transfer_elements(Translator& t, const Multiple& a) {
     for (unsigned i = 0; i < per_register; i++)
       for (unsigned k = 0; k < a.members; k++) {
         Value& v = vector[g * a.members + k];
-        if (a.load) v = insert(t, a.size, i, v, load_element(t, a, offset(g, i, k)));
-        else store_element(t, a, offset(g, i, k), extract(t, a.size, i, v));
+        if (a.load)
+          v = insert(t, a.size, i, v, load_element(t, a, offset(g, i, k)));
+        else
+          store_element(t, a, offset(g, i, k), extract(t, a.size, i, v));
       }
   }
   if (!a.load) return;
@@ -154,14 +156,19 @@ void transfer_consecutive(Translator& t, const Multiple& a) {
   };
   for (unsigned i = 0; i < a.groups; i += is_quad(i) ? 2 : 1) {
     const Value va = address(t, a, 8 * i);
-    if (a.load) v[i] = is_quad(i) ? t.ir.LoadX128(mem(i, 4), va) : t.ir.LoadX64(mem(i, 3), va);
-    else if (is_quad(i)) t.ir.StoreX128(mem(i, 4), va, t.ir.GetQ((a.d + i) / 2));
-    else t.ir.StoreX64(mem(i, 3), va, t.ir.GetD(a.d + i));
+    if (a.load)
+      v[i] = is_quad(i) ? t.ir.LoadX128(mem(i, 4), va) : t.ir.LoadX64(mem(i, 3), va);
+    else if (is_quad(i))
+      t.ir.StoreX128(mem(i, 4), va, t.ir.GetQ((a.d + i) / 2));
+    else
+      t.ir.StoreX64(mem(i, 3), va, t.ir.GetD(a.d + i));
   }
   if (!a.load) return;
   for (unsigned i = 0; i < a.groups; i += is_quad(i) ? 2 : 1) {
-    if (is_quad(i)) t.ir.SetQ((a.d + i) / 2, v[i]);
-    else t.ir.SetD(a.d + i, v[i]);
+    if (is_quad(i))
+      t.ir.SetQ((a.d + i) / 2, v[i]);
+    else
+      t.ir.SetD(a.d + i, v[i]);
   }
 }
 
@@ -193,7 +200,7 @@ void transfer_fours(Translator& t, const Multiple& a) {
   if (a.load) {
     load_doublewords(t, a, 4, v);
     const Value first = ir.VecPair(v[0], v[1]), second = ir.VecPair(v[2], v[3]);
-    const Value even = ir.VecEven(a.size, first, second), odd = ir.VecOdd(a.size, first, second);   // members 0 2, 1 3
+    const Value even = ir.VecEven(a.size, first, second), odd = ir.VecOdd(a.size, first, second);  // members 0 2, 1 3
     ir.SetD(a.reg(0, 0), ir.VecLow(ir.VecEven(a.size, even, even)));
     ir.SetD(a.reg(0, 1), ir.VecLow(ir.VecEven(a.size, odd, odd)));
     ir.SetD(a.reg(0, 2), ir.VecLow(ir.VecOdd(a.size, even, even)));
@@ -226,16 +233,20 @@ void transfer_threes(Translator& t, const Multiple& a) {
   auto& ir = t.ir;
   const unsigned bytes = 1u << a.size;
   Value v[3];
-  if (a.load) load_doublewords(t, a, 3, v);
-  else for (unsigned k = 0; k < 3; k++) v[k] = ir.GetD(a.reg(0, k));
+  if (a.load)
+    load_doublewords(t, a, 3, v);
+  else
+    for (unsigned k = 0; k < 3; k++) v[k] = ir.GetD(a.reg(0, k));
   const Value first16 = ir.VecPair(v[0], v[1]), last8 = ir.VecFromD(v[2]);
   Value out[3];
   for (unsigned r = 0; r < 3; r++) {
     unsigned from[8];
     for (unsigned i = 0; i < 8; i++) {
-      const unsigned position = 8 * r + i;                                  // of the result, in registers or in memory
-      if (a.load) from[i] = (i / bytes * 3 + r) * bytes + i % bytes;
-      else from[i] = position / bytes % 3 * 8 + position / bytes / 3 * bytes + i % bytes;
+      const unsigned position = 8 * r + i;  // of the result, in registers or in memory
+      if (a.load)
+        from[i] = (i / bytes * 3 + r) * bytes + i % bytes;
+      else
+        from[i] = position / bytes % 3 * 8 + position / bytes / 3 * bytes + i % bytes;
     }
     out[r] = pick(t, first16, last8, from);
   }
@@ -374,8 +385,10 @@ void single(Translator& t, const Fields& f, unsigned members) {
   Element e[4];
   for (unsigned k = 0; k < members; k++) {
     const unsigned offset = k << a.size;
-    if (a.load) e[k] = load_element(t, a, offset);
-    else store_element(t, a, offset, extract(t, a.size, a.index, get(t, a.d + k * a.inc, false)));
+    if (a.load)
+      e[k] = load_element(t, a, offset);
+    else
+      store_element(t, a, offset, extract(t, a.size, a.index, get(t, a.d + k * a.inc, false)));
   }
   if (a.load)
     for (unsigned k = 0; k < members; k++) {
@@ -391,9 +404,9 @@ void all_lanes(Translator& t, const Fields& f, unsigned members) {
   Access a = fields(f.word);
   a.members = members;
   a.size = f.word >> 6 & 3;
-  const bool two = f.word >> 5 & 1, align = f.word >> 4 & 1;   // T, a
+  const bool two = f.word >> 5 & 1, align = f.word >> 4 & 1;  // T, a
   a.inc = two ? 2 : 1;
-  unsigned registers = 1;   // to be written with each member
+  unsigned registers = 1;  // to be written with each member
   switch (members) {
     case 1:
       if (a.size == 3 || (a.size == 0 && align)) return t.undefined();
@@ -409,8 +422,10 @@ void all_lanes(Translator& t, const Fields& f, unsigned members) {
       break;
     default:
       if (a.size == 3 && !align) return t.undefined();
-      if (a.size == 3) a.size = 2, a.alignment = 16;
-      else a.alignment = !align ? 1 : a.size == 2 ? 8 : 4u << a.size;
+      if (a.size == 3)
+        a.size = 2, a.alignment = 16;
+      else
+        a.alignment = !align ? 1 : a.size == 2 ? 8 : 4u << a.size;
       break;
   }
   if ((members == 1 ? a.d + registers - 1 : a.d + a.inc * (members - 1)) > 31 || a.n == 15) return t.unpredictable();

@@ -25,9 +25,18 @@ bool native_binary(Translator& t, Op op, unsigned size, bool u, const Operands& 
   auto& ir = t.ir;
   // What is missing here has no short form in SSE: shifts by register, saturating sums of 64 bits, 32-bit VQDMULH.
   switch (op) {
-    case Op::Shl: case Op::QShl: case Op::RShl: case Op::QRShl: return false;
-    case Op::QAdd: case Op::QSub: if (size == 3) return false; break;
-    case Op::QDMulH: case Op::QRDMulH: if (size != 1) return false; break;
+    case Op::Shl:
+    case Op::QShl:
+    case Op::RShl:
+    case Op::QRShl: return false;
+    case Op::QAdd:
+    case Op::QSub:
+      if (size == 3) return false;
+      break;
+    case Op::QDMulH:
+    case Op::QRDMulH:
+      if (size != 1) return false;
+      break;
     default: break;
   }
   const bool zero = op == Op::QAdd || op == Op::QSub || op == Op::QDMulH || op == Op::QRDMulH;
@@ -45,7 +54,7 @@ bool native_binary(Translator& t, Op op, unsigned size, bool u, const Operands& 
   switch (op) {
     case Op::And: r = ir.VecAnd(n, m); break;
     case Op::Bic: r = ir.VecAndNot(n, m); break;
-    case Op::Orr: r = o.n == o.m ? n : ir.VecOr(n, m); break;   // VMOV (register)
+    case Op::Orr: r = o.n == o.m ? n : ir.VecOr(n, m); break;  // VMOV (register)
     case Op::Orn: r = ir.VecOr(n, ir.VecNot(m)); break;
     case Op::Eor: r = o.n == o.m ? constant(t, 0) : ir.VecXor(n, m); break;
     case Op::Bsl: r = select(t, d(), n, m); break;
@@ -88,7 +97,10 @@ bool native_unary(Translator& t, Op op, unsigned size, bool u, const Operands& o
   auto& ir = t.ir;
   const unsigned bits = 8u << size, n = o.imm;
   switch (op) {
-    case Op::QShluImm: case Op::QShlImm: case Op::Cls: case Op::Clz: return false;
+    case Op::QShluImm:
+    case Op::QShlImm:
+    case Op::Cls:
+    case Op::Clz: return false;
     default: break;
   }
   const bool zero_upper = op == Op::QAbs || op == Op::QNeg;
@@ -137,7 +149,9 @@ bool native_float(Translator& t, Op op, const Operands& o) {
     case Op::URsqrte:
     case Op::FToHalf:
     case Op::FFromHalf: return false;
-    case Op::FPAdd: case Op::FPMax: case Op::FPMin: {
+    case Op::FPAdd:
+    case Op::FPMax:
+    case Op::FPMin: {
       // Both halves hold the two results: no exceptions but theirs.
       const Value pairs = ir.VecPair(ir.GetD(o.n), ir.GetD(o.m));
       const Value even = ir.VecEven(2, pairs, pairs), odd = ir.VecOdd(2, pairs, pairs);

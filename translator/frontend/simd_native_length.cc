@@ -90,7 +90,7 @@ bool native_narrow(Translator& t, Op op, unsigned size, bool u, const Operands& 
     case Op::SubHN: r = high(ir.VecSub(wide, n(), m)); break;
     case Op::RSubHN: r = high(rounded(ir.VecSub(wide, n(), m))); break;
     case Op::ShrN: r = ir.VecNarrow(size, ir.VecShrU(with(wide, o.imm), m)); break;
-    case Op::RShrN:   // a carry out of the wide element is beyond the narrow one
+    case Op::RShrN:  // a carry out of the wide element is beyond the narrow one
       r = ir.VecAdd(wide, m, constant(t, repeat(wide, uint64_t{1} << (o.imm - 1))));
       r = ir.VecNarrow(size, ir.VecShrU(with(wide, o.imm), r));
       break;
@@ -117,14 +117,13 @@ Value table_vector(Translator& t, const Operands& o, unsigned first) {
 
 bool table_lookup(Translator& t, Op op, const Operands& o) {
   auto& ir = t.ir;
-  if (o.n + o.imm > 32) return false;   // UNPREDICTABLE: the helper wraps
+  if (o.n + o.imm > 32) return false;  // UNPREDICTABLE: the helper wraps
   const Value index = get(t, o.m, false);
   Value r = ir.VecLookup(table_vector(t, o, 0), index);
-  if (o.imm > 2)
-    r = ir.VecOr(r, ir.VecLookup(table_vector(t, o, 2), ir.VecSub(0, index, constant(t, repeat(0, 16)))));
+  if (o.imm > 2) r = ir.VecOr(r, ir.VecLookup(table_vector(t, o, 2), ir.VecSub(0, index, constant(t, repeat(0, 16)))));
   if (op == Op::Tbx) {
     const Value outside = ir.VecGeU(0, index, constant(t, repeat(0, 8u * o.imm)));
-    r = ir.VecOr(r, ir.VecAnd(get(t, o.d, false), outside));   // r is zero there
+    r = ir.VecOr(r, ir.VecAnd(get(t, o.d, false), outside));  // r is zero there
   }
   set(t, o.d, false, r);
   return true;
@@ -139,7 +138,8 @@ bool native_permute(Translator& t, Op op, unsigned size, const Operands& o) {
     case Op::Rev32: set(t, o.d, o.q, ir.VecReverse(with(size, 2), get(t, o.m, o.q))); return true;
     case Op::Rev16: set(t, o.d, o.q, ir.VecReverse(with(size, 1), get(t, o.m, o.q))); return true;
     case Op::Dup: set(t, o.d, o.q, ir.VecDup(with(size, o.index), get(t, o.m, false))); return true;
-    case Op::Tbl: case Op::Tbx: return table_lookup(t, op, o);
+    case Op::Tbl:
+    case Op::Tbx: return table_lookup(t, op, o);
     case Op::Ext: {
       if (o.q) {
         set(t, o.d, true, ir.VecExt(o.imm, get(t, o.n, true), get(t, o.m, true)));

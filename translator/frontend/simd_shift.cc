@@ -9,9 +9,9 @@ namespace {
 using namespace simd;
 
 struct Shift {
-  unsigned size;      // of the elements that L:imm6 names
-  unsigned left;      // the amount of left shifts, 0 to width - 1
-  unsigned right;     // the amount of right shifts, 1 to width
+  unsigned size;   // of the elements that L:imm6 names
+  unsigned left;   // the amount of left shifts, 0 to width - 1
+  unsigned right;  // the amount of right shifts, 1 to width
 };
 
 // L:imm6 (table A7-12): the highest bit set gives the size. Not 0000xxx.
@@ -67,7 +67,7 @@ uint64_t expand_immediate(bool op, unsigned cmode, uint64_t imm8) {
     case 6: return cmode & 1 ? repeat(2, imm8 << 16 | 0xffff) : repeat(2, imm8 << 8 | 0xff);
     default: break;
   }
-  if (cmode & 1) {   // F32
+  if (cmode & 1) {  // F32
     const uint64_t exponent = imm8 & 0x40 ? 0x1f : 0x20;
     return repeat(2, (imm8 & 0x80) << 24 | exponent << 25 | (imm8 & 0x3f) << 19);
   }

@@ -31,8 +31,10 @@ void move_to_psr(Translator& t, bool spsr, uint32_t fields, Value v) {
 
 void MRS(Translator& t, const Fields& f) {
   if (f['d'] == 15) return t.unpredictable();
-  if (f['r']) t.set_reg(f['d'], t.ir.call(&runtime::read_spsr, ir::kCallMayExit));
-  else t.set_reg(f['d'], t.ir.call(&runtime::read_cpsr, ir::kCallPlain));
+  if (f['r'])
+    t.set_reg(f['d'], t.ir.call(&runtime::read_spsr, ir::kCallMayExit));
+  else
+    t.set_reg(f['d'], t.ir.call(&runtime::read_cpsr, ir::kCallPlain));
 }
 void MSR_register(Translator& t, const Fields& f) {
   if (f['n'] == 15) return t.unpredictable();
@@ -56,8 +58,7 @@ void CPS(Translator& t, const Fields& f) {
   // T16's im is imod<0> of enable (2) and disable (3).
   const uint32_t imod = f.row->isa == Isa::T16 ? 2 | f['k'] : f['k'];
   const bool change_mode = f['M'];
-  const uint32_t operation =
-      imod | f['A'] << 2 | f['I'] << 3 | f['F'] << 4 | uint32_t{change_mode} << 5 | f['m'] << 6;
+  const uint32_t operation = imod | f['A'] << 2 | f['I'] << 3 | f['F'] << 4 | uint32_t{change_mode} << 5 | f['m'] << 6;
   const uint32_t flags = f['A'] | f['I'] | f['F'];
   if (imod == 1 || (f.row->isa != Isa::T16 && (imod >= 2) != (flags != 0)) || (imod == 0 && !change_mode)) {
     return t.unpredictable();
@@ -115,9 +116,7 @@ void SUBS_PC_LR(Translator& t, const Fields& f) {
 // Without Hyp mode, ERET returns to LR as MOVS PC, LR does (B9.3.3).
 void ERET(Translator& t, const Fields&) { t.call_and_leave(&runtime::exception_return, t.reg(14)); }
 
-void SVC(Translator& t, const Fields& f) {
-  t.call_and_leave(&runtime::supervisor_call, imm32(f['i']), imm32(t.bytes));
-}
+void SVC(Translator& t, const Fields& f) { t.call_and_leave(&runtime::supervisor_call, imm32(f['i']), imm32(t.bytes)); }
 void BKPT(Translator& t, const Fields& f) {
   if (!t.thumb && t.cond != 14) return t.unpredictable();
   t.call_and_leave(&runtime::breakpoint, imm32(f['i']), imm32(t.bytes));

@@ -131,7 +131,7 @@ bool Translator::translate_one(const FetchFunction& fetch, bool first) {
     const size_t start = ir.block.insts.size();
     f.row->handler(*this, f);
     if (!path_ended_ && make_conditional(ir, start, cond)) return true;
-    ir.block.insts.resize(start);   // flags, R15: these handlers keep no state of their own
+    ir.block.insts.resize(start);  // flags, R15: these handlers keep no state of their own
     path_ended_ = false;
   }
   open_condition(cond);
@@ -174,8 +174,10 @@ void Translator::close_condition() {
 // ---- writes to R15 (A2.3.1) --------------------------------------------------------------------------------
 
 void Translator::alu_write_pc(Value v) {
-  if (thumb) branch_write_pc(v);
-  else bx_write_pc(v);
+  if (thumb)
+    branch_write_pc(v);
+  else
+    bx_write_pc(v);
 }
 
 void Translator::bx_write_pc(Value v) {

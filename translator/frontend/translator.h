@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Translates guest instructions to IR. The driver (translator.cc) decodes, emits the condition skip, and calls the row's
-// handler: `void Handler(Translator&, const Fields&)`, one per instruction shape, shared by A32, T32 and T16 rows whose
-// fields have the same letters.
+// Translates guest instructions to IR. The driver (translator.cc) decodes, emits the condition skip, and calls the
+// row's handler: `void Handler(Translator&, const Fields&)`, one per instruction shape, shared by A32, T32 and T16 rows
+// whose fields have the same letters.
 #pragma once
 
 #include <cstdint>
@@ -23,18 +23,19 @@ struct CodeFlags {
 };
 
 struct TranslateConfig {
-  uint32_t max_instructions = 64;   // guest instructions in a block
+  uint32_t max_instructions = 64;  // guest instructions in a block
   bool count_instructions = false;
-  bool native_simd = true;          // Advanced SIMD as vector opcodes where there are any, else always as helper calls
+  bool native_simd = true;  // Advanced SIMD as vector opcodes where there are any, else always as helper calls
 };
 
-// Reads guest code: `bytes` is 2 or 4; false when va is in another page than the block's first instruction and cannot be
-// fetched (the block then ends before it).
+// Reads guest code: `bytes` is 2 or 4; false when va is in another page than the block's first instruction and cannot
+// be fetched (the block then ends before it).
 using FetchFunction = std::function<bool(uint32_t va, uint32_t bytes, uint32_t& word)>;
 
 class Translator {
  public:
-  Translator(ir::Block& block, CodeFlags flags, const TranslateConfig& config) : ir(block), flags(flags), config(config) {}
+  Translator(ir::Block& block, CodeFlags flags, const TranslateConfig& config)
+      : ir(block), flags(flags), config(config) {}
 
   // Translates from `pc`; `it` is PSR.IT there. Stops at the first instruction that ends the block, at the page end, or
   // at max_instructions. Precondition: the first instruction can be fetched.
@@ -45,12 +46,12 @@ class Translator {
   TranslateConfig config;
 
   // ---- of the current instruction
-  uint32_t pc = 0;         // its VA
+  uint32_t pc = 0;  // its VA
   uint32_t word = 0;
   uint8_t bytes = 4;
   bool thumb = false;
-  uint8_t it = 0;          // PSR.IT for this instruction (0 outside IT blocks)
-  uint32_t cond = 14;      // its condition; the driver has emitted the skip, except for handlers that test it themselves
+  uint8_t it = 0;      // PSR.IT for this instruction (0 outside IT blocks)
+  uint32_t cond = 14;  // its condition; the driver has emitted the skip, except for handlers that test it themselves
   bool in_it_block() const { return (it & 0xf) != 0; }
   bool last_in_it_block() const { return (it & 0xf) == 8; }
   uint32_t next_pc() const { return pc + bytes; }
@@ -64,8 +65,8 @@ class Translator {
   Value reg(uint32_t n) { return n == 15 ? ir::Builder::Imm(pc_value()) : ir.GetReg(n); }
   // n != 15.
   void set_reg(uint32_t n, Value v) { ir.SetReg(n, v); }
-  // The results of writing to R15: ALUWritePC (interworking in A32, plain in Thumb), BXWritePC/LoadWritePC, BranchWritePC.
-  // Each ends the (possibly conditional) path.
+  // The results of writing to R15: ALUWritePC (interworking in A32, plain in Thumb), BXWritePC/LoadWritePC,
+  // BranchWritePC. Each ends the (possibly conditional) path.
   void alu_write_pc(Value v);
   void bx_write_pc(Value v);
   void branch_write_pc(Value v);
@@ -77,24 +78,26 @@ class Translator {
   void set_nz(Value result) { ir.SetNZ(result); }
 
   // ---- memory with the access rules that all loads and stores share (endianness, SCTLR.A). `align` as MemAccess.
-  Value load(uint32_t log2_bytes, Value va, bool sign_extend = false, uint8_t align_log2 = 0, bool unprivileged = false);
+  Value load(uint32_t log2_bytes, Value va, bool sign_extend = false, uint8_t align_log2 = 0,
+             bool unprivileged = false);
   void store(uint32_t log2_bytes, Value va, Value v, uint8_t align_log2 = 0, bool unprivileged = false);
-  Value load64(Value va, uint8_t align_log2 = 0);    // one 64-bit access; the low word is at va whatever the endianness
+  Value load64(Value va, uint8_t align_log2 = 0);  // one 64-bit access; the low word is at va whatever the endianness
   void store64(Value va, Value v, uint8_t align_log2 = 0);
-  uint32_t mem(uint32_t log2_bytes, uint8_t align_log2 = 0) const;   // MemAccess for the X forms, with SCTLR.A applied
+  uint32_t mem(uint32_t log2_bytes, uint8_t align_log2 = 0) const;  // MemAccess for the X forms, with SCTLR.A applied
 
   // ---- ends of the block
-  void undefined();          // raises Undefined Instruction here
-  void undefined_if(Value condition);   // when it is not 0; the instruction goes on otherwise
+  void undefined();                    // raises Undefined Instruction here
+  void undefined_if(Value condition);  // when it is not 0; the instruction goes on otherwise
   // A call that takes an exception or changes the state completely, r[15] included: ends the path.
   template <class F>
-  void call_and_leave(F* f, Value a = ir::Builder::Imm(0), Value b = ir::Builder::Imm(0), Value c = ir::Builder::Imm(0)) {
+  void call_and_leave(F* f, Value a = ir::Builder::Imm(0), Value b = ir::Builder::Imm(0),
+                      Value c = ir::Builder::Imm(0)) {
     ir.call(f, ir::kCallPlain, a, b, c);
     ir.ExitException();
     end_path();
   }
-  void unpredictable();      // treated as undefined, as QEMU mostly does; say so where it differs
-  bool saw_unpredictable() const { return saw_unpredictable_; }   // in any instruction so far; for tests
+  void unpredictable();  // treated as undefined, as QEMU mostly does; say so where it differs
+  bool saw_unpredictable() const { return saw_unpredictable_; }  // in any instruction so far; for tests
   // After an instruction that changed system state: continue at next_pc() through the dispatcher.
   void end_block_exit();
   // The block has been ended unconditionally (or this path of it, when the instruction is conditional).
@@ -118,17 +121,17 @@ class Translator {
   void open_condition(uint32_t condition);
   void close_condition();
   bool writes_flags_since(size_t first_inst) const;
-  uint8_t it_after() const;   // PSR.IT after the current instruction
+  uint8_t it_after() const;  // PSR.IT after the current instruction
 
   bool path_ended_ = false;
   bool saw_unpredictable_ = false;
   uint32_t start_pc_ = 0;
-  uint32_t conditional_ends_ = 0;   // conditional branches so far
+  uint32_t conditional_ends_ = 0;  // conditional branches so far
   // The skip around conditional instructions is shared by neighbours with the same condition.
   bool condition_open_ = false;
   uint32_t open_condition_ = 14, open_label_ = 0;
   bool fp_checked_ = false, simd_checked_ = false;
-  bool fp_checked_outside_ = false, simd_checked_outside_ = false;   // before the open skip
+  bool fp_checked_outside_ = false, simd_checked_outside_ = false;  // before the open skip
   bool scalar_checked_ = false, scalar_checked_outside_ = false;
   bool it_begun_ = false;
   uint8_t next_it_ = 0;

@@ -16,9 +16,11 @@ constexpr OpcodeInfo build(Opcode op) {
   using enum Type;
   switch (op) {
 #define OP(name, result, attributes, ...) \
-  case Opcode::name: return make_info(#name, result, attributes, false __VA_OPT__(,) __VA_ARGS__);
+  case Opcode::name:                      \
+    return make_info(#name, result, attributes, false __VA_OPT__(, ) __VA_ARGS__);
 #define OPI(name, result, attributes, ...) \
-  case Opcode::name: return make_info(#name, result, attributes, true __VA_OPT__(,) __VA_ARGS__);
+  case Opcode::name:                       \
+    return make_info(#name, result, attributes, true __VA_OPT__(, ) __VA_ARGS__);
 #include "translator/ir/all_opcodes.inc"
 #undef OP
 #undef OPI

@@ -17,13 +17,13 @@ enum class Type : uint8_t { Void, I32, I64, X32, X64, X128 };
 
 enum Attribute : uint16_t {
   None = 0,
-  P = 1 << 0,   // pure
-  F = 1 << 1,   // may fault in the guest
-  K = 1 << 2,   // keeps EFLAGS
-  X = 1 << 3,   // control flow
-  C = 1 << 4,   // calls C++
-  R = 1 << 5,   // reads NZCV
-  W = 1 << 6,   // writes NZCV
+  P = 1 << 0,  // pure
+  F = 1 << 1,  // may fault in the guest
+  K = 1 << 2,  // keeps EFLAGS
+  X = 1 << 3,  // control flow
+  C = 1 << 4,  // calls C++
+  R = 1 << 5,  // reads NZCV
+  W = 1 << 6,  // writes NZCV
 };
 
 enum class Opcode : uint16_t {
@@ -55,8 +55,14 @@ class Value {
   constexpr bool is_none() const { return kind_ == 0; }
   constexpr bool is_inst() const { return kind_ == 1; }
   constexpr bool is_imm() const { return kind_ == 2; }
-  constexpr uint32_t index() const { assert(is_inst()); return static_cast<uint32_t>(payload_); }
-  constexpr uint64_t imm64() const { assert(is_imm()); return payload_; }
+  constexpr uint32_t index() const {
+    assert(is_inst());
+    return static_cast<uint32_t>(payload_);
+  }
+  constexpr uint64_t imm64() const {
+    assert(is_imm());
+    return payload_;
+  }
   constexpr uint32_t imm32() const { return static_cast<uint32_t>(imm64()); }
   constexpr bool operator==(const Value&) const = default;
 
@@ -68,11 +74,12 @@ class Value {
 
 // Describes one guest memory access; packed into Inst::imm.
 struct MemAccess {
-  uint8_t log2_bytes = 2;      // 0-4
+  uint8_t log2_bytes = 2;  // 0-4
   bool sign_extend = false;
-  uint8_t align_log2 = 0;      // alignment whose violation is an alignment fault; 0 = none. With SCTLR.A the frontend raises it
-  bool unprivileged = false;   // LDRT/STRT: as if at PL0
-  bool out_of_line = false;    // known to reach a device (or to wrap): never inline; set by the engine
+  uint8_t align_log2 =
+      0;  // alignment whose violation is an alignment fault; 0 = none. With SCTLR.A the frontend raises it
+  bool unprivileged = false;  // LDRT/STRT: as if at PL0
+  bool out_of_line = false;   // known to reach a device (or to wrap): never inline; set by the engine
   constexpr uint32_t pack() const {
     return log2_bytes | uint32_t{sign_extend} << 3 | uint32_t{align_log2} << 4 | uint32_t{unprivileged} << 8 |
            uint32_t{out_of_line} << 9;
@@ -90,10 +97,10 @@ struct MemAccess {
 
 // FpToFixed and FpFromFixed: the format of the integer side; packed into Inst::imm.
 struct FixedPoint {
-  uint8_t size = 32;             // bits of the integer, 16 or 32
-  uint8_t fraction_bits = 0;     // 0 to size
+  uint8_t size = 32;          // bits of the integer, 16 or 32
+  uint8_t fraction_bits = 0;  // 0 to size
   bool is_unsigned = false;
-  bool fixed_rounding = false;   // to the integer: towards zero; from it: to nearest. Else as FPSCR says
+  bool fixed_rounding = false;  // to the integer: towards zero; from it: to nearest. Else as FPSCR says
   constexpr uint32_t pack() const {
     return size | uint32_t{fraction_bits} << 8 | uint32_t{is_unsigned} << 16 | uint32_t{fixed_rounding} << 17;
   }
@@ -104,33 +111,35 @@ struct FixedPoint {
 
 enum CallFlags : uint32_t {
   kCallPlain = 0,
-  kCallMayExit = 1 << 0,   // the function returns through cpu->exit_argument... see runtime/helpers.h: a non-zero rdx leaves the block
-  kCallNoFlags = 1 << 1,   // the function neither reads nor writes NZCV
-  kCallNoRegs = 1 << 2,    // the function neither reads nor writes r[0..14] (registers need not be in CpuState)
+  kCallMayExit = 1 << 0,  // the function returns through cpu->exit_argument... see runtime/helpers.h: a non-zero rdx
+                          // leaves the block
+  kCallNoFlags = 1 << 1,  // the function neither reads nor writes NZCV
+  kCallNoRegs = 1 << 2,   // the function neither reads nor writes r[0..14] (registers need not be in CpuState)
 };
 
 struct Inst {
   Opcode op = Opcode::Count;
-  uint8_t flags_live = 0xf;   // W ops: which of N,Z (bit 0), C (bit 1), V (bit 2) anybody needs; set by the liveness pass
-  uint16_t guest = 0;         // index into Block::guest
+  uint8_t flags_live =
+      0xf;             // W ops: which of N,Z (bit 0), C (bit 1), V (bit 2) anybody needs; set by the liveness pass
+  uint16_t guest = 0;  // index into Block::guest
   uint32_t imm = 0;
-  uint32_t uses = 0;          // set by count_uses()
+  uint32_t uses = 0;  // set by count_uses()
   uint64_t aux = 0;
   Value args[4];
 };
 
 // One guest instruction of the block.
 struct GuestInst {
-  uint32_t pc;        // VA
-  uint32_t word;      // encoding; T32 has the first halfword in bits 31:16
-  uint8_t it;         // PSR.IT when it starts
-  uint8_t bytes;      // 2 or 4
+  uint32_t pc;    // VA
+  uint32_t word;  // encoding; T32 has the first halfword in bits 31:16
+  uint8_t it;     // PSR.IT when it starts
+  uint8_t bytes;  // 2 or 4
 };
 
 struct Block {
-  uint32_t pc = 0;             // VA of the first instruction
+  uint32_t pc = 0;  // VA of the first instruction
   bool thumb = false;
-  uint32_t end_pc = 0;         // VA after the last
+  uint32_t end_pc = 0;  // VA after the last
   std::vector<GuestInst> guest;
   std::vector<Inst> insts;
   uint32_t label_count = 0;
@@ -144,15 +153,15 @@ class Builder {
   static Value Imm(uint32_t v) { return Value::imm(v); }
   static Value Imm64(uint64_t v) { return Value::imm(v); }
 
-#define OP(name, result, attributes, ...)                                  \
-  template <class... V>                                                    \
-  Value name(V... v) {                                                     \
-    return append(Opcode::name, 0, 0, {static_cast<Value>(v)...});         \
+#define OP(name, result, attributes, ...)                          \
+  template <class... V>                                            \
+  Value name(V... v) {                                             \
+    return append(Opcode::name, 0, 0, {static_cast<Value>(v)...}); \
   }
-#define OPI(name, result, attributes, ...)                                 \
-  template <class... V>                                                    \
-  Value name(uint32_t imm, V... v) {                                       \
-    return append(Opcode::name, imm, 0, {static_cast<Value>(v)...});       \
+#define OPI(name, result, attributes, ...)                           \
+  template <class... V>                                              \
+  Value name(uint32_t imm, V... v) {                                 \
+    return append(Opcode::name, imm, 0, {static_cast<Value>(v)...}); \
   }
 #include "translator/ir/all_opcodes.inc"
 #undef OP
@@ -183,7 +192,7 @@ class Builder {
   Value append(Opcode op, uint32_t imm, uint64_t aux, std::initializer_list<Value> args);
 
   Block& block;
-  uint16_t guest = 0;   // stamped on each new instruction
+  uint16_t guest = 0;  // stamped on each new instruction
 };
 
 // Checks types, argument counts, definition before use, the skip/label rule and that the block ends with a control

@@ -95,9 +95,12 @@ std::string print(const Block& block) {
     }
     for (int a = 0; a < op.arg_count; a++) {
       const Value v = inst.args[a];
-      if (v.is_imm()) std::snprintf(buf, sizeof buf, " $%#llx", static_cast<unsigned long long>(v.imm64()));
-      else if (v.is_inst()) std::snprintf(buf, sizeof buf, " %%%u", v.index());
-      else std::snprintf(buf, sizeof buf, " -");
+      if (v.is_imm())
+        std::snprintf(buf, sizeof buf, " $%#llx", static_cast<unsigned long long>(v.imm64()));
+      else if (v.is_inst())
+        std::snprintf(buf, sizeof buf, " %%%u", v.index());
+      else
+        std::snprintf(buf, sizeof buf, " -");
       s += buf;
     }
     if (inst.aux) {

@@ -11,7 +11,8 @@
 namespace crosswalk::runtime {
 
 CodeCache::CodeCache(size_t bytes) : bytes_(bytes) {
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* p =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mapping the code cache");
   base_ = static_cast<uint8_t*>(p);
 }
@@ -43,7 +44,8 @@ Block* CodeCache::add(std::unique_ptr<Block> block, uint64_t second_pa) {
 
 Block* CodeCache::find_by_host(const void* host) const {
   const auto* p = static_cast<const uint8_t*>(host);
-  auto it = std::upper_bound(by_host_.begin(), by_host_.end(), p, [](const uint8_t* a, const auto& b) { return a < b->code; });
+  auto it = std::upper_bound(by_host_.begin(), by_host_.end(), p,
+                             [](const uint8_t* a, const auto& b) { return a < b->code; });
   if (it == by_host_.begin()) return nullptr;
   Block* b = std::prev(it)->get();
   return p < b->code + b->code_size ? b : nullptr;

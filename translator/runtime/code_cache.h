@@ -14,27 +14,30 @@ namespace crosswalk::runtime {
 
 // What identifies a translation: guest VA and PA, and the state that changes how code is translated.
 struct BlockKey {
-  uint32_t va = 0;          // bit 0 = T
+  uint32_t va = 0;           // bit 0 = T
   uint32_t second_page = 0;  // PA >> 12 of the page that the last instruction extends into, 0 when none
   uint64_t pa = 0;
-  uint32_t flags = 0;        // CodeFlags::pack() | IT << 8
+  uint32_t flags = 0;  // CodeFlags::pack() | IT << 8
   bool operator==(const BlockKey&) const = default;
 };
 
 struct Block {
   BlockKey key;
-  uint32_t page_id = 0;                  // of its first page; what jumps from other pages check
-  uint32_t second_id = 0;                // of the page that the last instruction extends into; 0: none
+  uint32_t page_id = 0;    // of its first page; what jumps from other pages check
+  uint32_t second_id = 0;  // of the page that the last instruction extends into; 0: none
   const uint8_t* code = nullptr;
   uint32_t code_size = 0;
   uint32_t guest_bytes = 0;
   bool valid = true;
   std::vector<x64::FaultSite> sites;
   std::vector<x64::LinkSite> links;
-  std::vector<Block*> linked;            // by link: where it goes; null: to its stub
-  std::vector<ir::GuestInst> guest;      // one per guest instruction: what fault sites refer to
+  std::vector<Block*> linked;        // by link: where it goes; null: to its stub
+  std::vector<ir::GuestInst> guest;  // one per guest instruction: what fault sites refer to
   // Jumps of other blocks that are linked to this one.
-  struct Incoming { Block* from; uint32_t link; };
+  struct Incoming {
+    Block* from;
+    uint32_t link;
+  };
   std::vector<Incoming> incoming;
 };
 
@@ -77,11 +80,13 @@ class CodeCache {
 
  private:
   static size_t align(size_t n) { return (n + 15) & ~size_t{15}; }
-  struct Hash { size_t operator()(const BlockKey& k) const; };
+  struct Hash {
+    size_t operator()(const BlockKey& k) const;
+  };
   uint8_t* base_;
   size_t bytes_;
   size_t used_ = 0, prefix_ = 0;
-  std::vector<std::unique_ptr<Block>> by_host_;   // in address order
+  std::vector<std::unique_ptr<Block>> by_host_;  // in address order
   std::unordered_map<BlockKey, Block*, Hash> by_key_;
   std::unordered_map<uint64_t, std::vector<Block*>> by_page_;
 };

@@ -19,7 +19,7 @@ constexpr JumpCacheEntry kEmptyEntry{UINT32_MAX, UINT32_MAX, nullptr};
 
 // Room that any block fits into: 64 guest instructions, LDM of 15 registers each, with out-of-line paths.
 constexpr size_t kBlockRoom = 512 << 10;
-constexpr int32_t kMaxDisplacement = 16 << 10;   // well inside the windows' guards
+constexpr int32_t kMaxDisplacement = 16 << 10;  // well inside the windows' guards
 constexpr uint32_t kItShift = 8;
 
 x64::MemoryMode memory_mode(mmu::Mode mode) {
@@ -33,7 +33,11 @@ x64::MemoryMode memory_mode(mmu::Mode mode) {
 }  // namespace
 
 Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, Platform& platform)
-    : config_(config), cpu_(cpu), ram_(ram), platform_(platform), cache_(config.code_cache_bytes),
+    : config_(config),
+      cpu_(cpu),
+      ram_(ram),
+      platform_(platform),
+      cache_(config.code_cache_bytes),
       jump_cache_(new JumpCacheEntry[kJumpCacheEntries]) {
   Xbyak::CodeGenerator gen(cache_.free_bytes(), cache_.free_space());
   thunks_ = x64::emit_thunks(gen, &Engine::slow_access);
@@ -115,11 +119,12 @@ void Engine::run_once() {
   if (reason != x64::kExitLink && reason != x64::kExitSecondPage && cpu_.it == 0) {
     const uint32_t target = cpu_.r[15] | cpu_.t;
     const JumpCacheEntry& e = cpu_.jump_cache[target >> 1 & (kJumpCacheEntries - 1)];
-    if (e.target == target && cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)] == e.page_id) code = e.code;
+    if (e.target == target && cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)] == e.page_id)
+      code = e.code;
   }
   if (!code) {
     Block* const block = lookup();
-    if (!block) return;   // the guest took a prefetch abort
+    if (!block) return;  // the guest took a prefetch abort
     if (reason == x64::kExitLink && config_.chain) {
       Block* const from = cache_.find_by_host(stub);
       if (from && from->valid && (block->key.flags >> kItShift) == 0) {
@@ -177,7 +182,7 @@ Block* Engine::lookup() {
   }
   Block* block = cache_.find(key);
   if (block && (block->page_id != page_id || block->second_id != second_id)) {
-    drop_block(block);   // from before the MMU ran out of page ids
+    drop_block(block);  // from before the MMU ran out of page ids
     block = nullptr;
   }
   if (!block) block = translate(key, page_id, at, second, second_id);
@@ -190,8 +195,8 @@ Block* Engine::lookup() {
 
 // ---- translation -----------------------------------------------------------------------------------------------
 
-Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, const mmu::Translation& second,
-                         uint32_t second_id) {
+Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at,
+                         const mmu::Translation& second, uint32_t second_id) {
   if (cache_.free_bytes() < kBlockRoom) clear_cache();
   ir_.guest.clear();
   ir_.insts.clear();
@@ -214,7 +219,8 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   const auto checked = [&](const char* pass) {
     if (!config_.verify_ir) return;
     if (const std::string error = ir::verify(ir_); !error.empty()) {
-      std::fprintf(stderr, "crosswalk: internal error: IR after %s: %s\n%s", pass, error.c_str(), ir::print(ir_).c_str());
+      std::fprintf(stderr, "crosswalk: internal error: IR after %s: %s\n%s", pass, error.c_str(),
+                   ir::print(ir_).c_str());
       std::abort();
     }
   };
@@ -306,13 +312,15 @@ uint64_t Engine::slow_access(CpuState* cpu, const uint8_t* return_address) {
 }
 
 // One access of at most 16 bytes, at most one page crossing. Nothing is written when either page faults.
-bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, uint8_t* data, mmu::Translation& fault) {
+bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, uint8_t* data,
+                           mmu::Translation& fault) {
   const mmu::AccessKind kind = store ? mmu::AccessKind::Store : mmu::AccessKind::Load;
   const bool own_privilege = privileged == is_privileged(static_cast<Mode>(cpu_.mode));
   const auto translate_at = [&](uint32_t at) {
     if (own_privilege && config_.mode == mmu::Mode::SoftCall) {
       // The lookup that Mode::Soft does inline.
-      const auto& entry = reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[at >> 12 & (mmu::kSoftTlbEntries - 1)];
+      const auto& entry =
+          reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[at >> 12 & (mmu::kSoftTlbEntries - 1)];
       if ((store ? entry.tag_store : entry.tag_load) == (at & ~0xfffu)) {
         mmu::Translation hit;
         hit.ok = true;
@@ -325,7 +333,10 @@ bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privile
     if (t.ok && t.host && store) mmu_->note_external_write(t.pa, 1);
     return t;
   };
-  struct Piece { mmu::Translation t; uint32_t bytes; } pieces[2];
+  struct Piece {
+    mmu::Translation t;
+    uint32_t bytes;
+  } pieces[2];
   const uint32_t first = std::min(bytes, 0x1000 - (va & 0xfff));
   pieces[0] = {translate_at(va), first};
   pieces[1].bytes = bytes - first;
@@ -342,8 +353,10 @@ bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privile
     if (piece.bytes == 0) break;
     if (piece.t.host) {
       // Volatile-like single access where possible: other CPUs and devices may look at the same time.
-      if (store) std::memcpy(piece.t.host, p, piece.bytes);
-      else std::memcpy(p, piece.t.host, piece.bytes);
+      if (store)
+        std::memcpy(piece.t.host, p, piece.bytes);
+      else
+        std::memcpy(p, piece.t.host, piece.bytes);
     } else {
       statistics_.device_accesses++;
       for (uint32_t done = 0; done < piece.bytes;) {
@@ -352,7 +365,8 @@ bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privile
         while (step > piece.bytes - done || (pa & (step - 1))) step /= 2;
         uint64_t value = 0;
         if (store) std::memcpy(&value, p + done, step);
-        const bool answered = store ? platform_.mmio_write(cpu_, pa, step, value) : platform_.mmio_read(cpu_, pa, step, value);
+        const bool answered =
+            store ? platform_.mmio_write(cpu_, pa, step, value) : platform_.mmio_read(cpu_, pa, step, value);
         if (!answered) {
           fault = piece.t;
           fault.fsr = arm::synchronous_external_abort_status(cpu_, store);
@@ -377,7 +391,8 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
   const Block* const block = cache_.find_by_host(return_address - 1);
   const x64::FaultSite* const site = block ? find_site(*block, return_address, true) : nullptr;
   if (!site) {
-    std::fprintf(stderr, "crosswalk: internal error: no metadata for the call before %p\n", static_cast<const void*>(return_address));
+    std::fprintf(stderr, "crosswalk: internal error: no metadata for the call before %p\n",
+                 static_cast<const void*>(return_address));
     std::abort();
   }
   // Device models may look at the position (and tracing does).
@@ -405,8 +420,8 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
         const auto exchange = [&](auto type) {
           using T = decltype(type);
           T want = static_cast<T>(expected);
-          return __atomic_compare_exchange_n(reinterpret_cast<T*>(t.host), &want, static_cast<T>(value), false, __ATOMIC_SEQ_CST,
-                                             __ATOMIC_SEQ_CST);
+          return __atomic_compare_exchange_n(reinterpret_cast<T*>(t.host), &want, static_cast<T>(value), false,
+                                             __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
         };
         bool stored = false;
         switch (bytes) {
@@ -457,14 +472,16 @@ bool Engine::fault(FaultFrame& frame) {
   const x64::FaultSite* const site = find_site(*block, host, false);
   if (!site) return false;
   statistics_.window_faults++;
-  const uint64_t access = frame.gpr[x64::kMemBase] + frame.gpr[site->address_reg] + static_cast<int64_t>(site->displacement);
+  const uint64_t access =
+      frame.gpr[x64::kMemBase] + frame.gpr[site->address_reg] + static_cast<int64_t>(site->displacement);
   uint64_t address = frame.address_valid ? frame.address : access;
   // The metadata names the access's first byte; the host may name a later byte of it, in the next page.
   if (address - access >= site->bytes) return false;
   const int64_t offset = static_cast<int64_t>(address - frame.gpr[x64::kMemBase]);
   const bool write = site->flags & x64::kSiteWrite;
   mmu::Translation t;
-  mmu::FaultOutcome outcome = mmu_->window_fault(cpu_, offset, site->bytes - static_cast<uint32_t>(address - access), write, t);
+  mmu::FaultOutcome outcome =
+      mmu_->window_fault(cpu_, offset, site->bytes - static_cast<uint32_t>(address - access), write, t);
   if (!frame.address_valid && (outcome == mmu::FaultOutcome::Installed || outcome == mmu::FaultOutcome::CodeWrite)) {
     // Which page of a crossing access it was is unknown: enter the second one too.
     const uint64_t last = access + site->bytes - 1, second = last & ~uint64_t{0xfff};
@@ -490,7 +507,8 @@ bool Engine::fault(FaultFrame& frame) {
     drop_block(block);
     cpu_.exit_reason = x64::kExitLookup;
   }
-  frame.rip = reinterpret_cast<uint64_t>(site->flags & x64::kSiteStandardMxcsr ? thunks_.exit_no_spill_standard : thunks_.exit_no_spill);
+  frame.rip = reinterpret_cast<uint64_t>(site->flags & x64::kSiteStandardMxcsr ? thunks_.exit_no_spill_standard
+                                                                               : thunks_.exit_no_spill);
   return true;
 }
 

@@ -21,10 +21,10 @@ struct EngineConfig {
   mmu::Mode mode = mmu::Mode::Soft;
   size_t code_cache_bytes = size_t{64} << 20;
   frontend::TranslateConfig translate;
-  bool optimise = true;       // IR passes beyond what correctness needs
-  bool chain = true;          // link jumps between blocks
+  bool optimise = true;  // IR passes beyond what correctness needs
+  bool chain = true;     // link jumps between blocks
   bool flag_fusion = true;
-  bool verify_ir = false;     // verify after every pass (tests)
+  bool verify_ir = false;  // verify after every pass (tests)
   LogConfig log;
 };
 
@@ -68,8 +68,8 @@ class Engine final : public mmu::CodeListener {
   bool fault(FaultFrame& frame);
   const x64::FaultSite* find_site(const Block& block, const uint8_t* host, bool call) const;
   void set_position(const Block& block, const x64::FaultSite& site);
-  bool take_interrupts();      // false: stop
-  Block* lookup();             // at cpu.r[15]; null when an exception was taken instead
+  bool take_interrupts();  // false: stop
+  Block* lookup();         // at cpu.r[15]; null when an exception was taken instead
   Block* translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, const mmu::Translation& second,
                    uint32_t second_id);
   void drop_block(Block* block);
@@ -87,8 +87,8 @@ class Engine final : public mmu::CodeListener {
   x64::Thunks thunks_{};
   x64::BackendConfig backend_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;
-  std::unordered_set<uint64_t> slow_pcs_;   // PA of instructions whose accesses go out of line: device accesses
-  uint32_t current_flags_ = 0;              // code_flags() of the instruction pages
+  std::unordered_set<uint64_t> slow_pcs_;  // PA of instructions whose accesses go out of line: device accesses
+  uint32_t current_flags_ = 0;             // code_flags() of the instruction pages
   ir::Block ir_;
   EngineStatistics statistics_;
 };

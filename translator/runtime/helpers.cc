@@ -66,7 +66,7 @@ void write_row(CpuState* cpu, const SystemRegister& row, uint64_t value) {
 uint64_t firmware(CpuState* cpu, uint32_t bytes, bool is_smc) {
   if (arm::in_user_mode(*cpu)) return undefined(cpu);
   leave_to_next(*cpu, bytes);
-  if (!services(cpu).platform.firmware_call(*cpu, is_smc)) cpu->r[0] = ~0u;   // NOT_SUPPORTED
+  if (!services(cpu).platform.firmware_call(*cpu, is_smc)) cpu->r[0] = ~0u;  // NOT_SUPPORTED
   return 0;
 }
 

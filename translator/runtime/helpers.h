@@ -3,8 +3,9 @@
 // signature of ir.call().
 //
 // Before a call, all guest registers and flags are in CpuState, r[15] is the address of the instruction and cpu.it its
-// IT state. A function that changes control sets cpu.exit_reason (x64::ExitReason, non-zero) after it has changed the state
-// completely: r[15], T, IT. The code leaves the block then (kCallMayExit), or always (Translator::call_and_leave).
+// IT state. A function that changes control sets cpu.exit_reason (x64::ExitReason, non-zero) after it has changed the
+// state completely: r[15], T, IT. The code leaves the block then (kCallMayExit), or always
+// (Translator::call_and_leave).
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,6 @@
 #include "translator/arm/exceptions.h"
 #include "translator/arm/platform.h"
 #include "translator/backend/x64/exit_reason.h"
-#include "translator/backend/x64/exit_reason.h"
 
 namespace crosswalk::runtime {
 
@@ -25,8 +25,8 @@ struct EngineServices {
   Platform& platform;
   // Repeats an inner-shareable operation on every other CPU, complete before it returns; null with one CPU.
   void (*broadcast)(CpuState& cpu, const arm::SystemRegister& row, uint64_t value) = nullptr;
-  uint64_t undefined_instructions = 0;   // taken; statistics
-  void* engine = nullptr;   // runtime::Engine
+  uint64_t undefined_instructions = 0;  // taken; statistics
+  void* engine = nullptr;               // runtime::Engine
 };
 inline EngineServices& services(CpuState* cpu) { return *static_cast<EngineServices*>(cpu->engine); }
 

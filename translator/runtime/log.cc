@@ -18,7 +18,8 @@ void disassemble(FILE* out, cs_arch arch, int mode, const uint8_t* code, size_t 
   cs_insn* insns = nullptr;
   const size_t n = cs_disasm(handle, code, bytes, address, 0, &insns);
   for (size_t i = 0; i < n; i++)
-    std::fprintf(out, "0x%08llx:  %-8s %s\n", static_cast<unsigned long long>(insns[i].address), insns[i].mnemonic, insns[i].op_str);
+    std::fprintf(out, "0x%08llx:  %-8s %s\n", static_cast<unsigned long long>(insns[i].address), insns[i].mnemonic,
+                 insns[i].op_str);
   if (n) cs_free(insns, n);
   cs_close(&handle);
 }
@@ -30,7 +31,8 @@ uint32_t parse_log_items(const std::string& list, std::string& unknown) {
   uint32_t items = 0;
   std::stringstream words(list);
   for (std::string word; std::getline(words, word, ',');) {
-    const auto* const at = std::find_if(std::begin(kNames), std::end(kNames), [&](const char* name) { return word == name; });
+    const auto* const at =
+        std::find_if(std::begin(kNames), std::end(kNames), [&](const char* name) { return word == name; });
     if (at == std::end(kNames)) {
       unknown = word;
       return 0;
@@ -46,7 +48,7 @@ void log_translation(const LogConfig& log, const ir::Block& ir, const uint8_t* c
     for (const ir::GuestInst& g : ir.guest) {
       uint8_t raw[4];
       uint32_t word = g.word;
-      if (ir.thumb && g.bytes == 4) word = word << 16 | word >> 16;   // halfwords in memory order
+      if (ir.thumb && g.bytes == 4) word = word << 16 | word >> 16;  // halfwords in memory order
       std::memcpy(raw, &word, 4);
       disassemble(log.file, CS_ARCH_ARM, ir.thumb ? CS_MODE_THUMB : CS_MODE_ARM, raw, g.bytes, g.pc);
     }

@@ -13,17 +13,17 @@
 namespace crosswalk::runtime {
 
 enum LogItem : uint32_t {
-  kLogInAsm = 1 << 0,    // guest instructions of each translated block
-  kLogOp = 1 << 1,       // its IR
-  kLogOutAsm = 1 << 2,   // its x86 code
-  kLogInt = 1 << 3,      // interrupts and exceptions
-  kLogExec = 1 << 4,     // each entry to translated code (with chaining off: each block)
-  kLogCpu = 1 << 5,      // the registers there
+  kLogInAsm = 1 << 0,   // guest instructions of each translated block
+  kLogOp = 1 << 1,      // its IR
+  kLogOutAsm = 1 << 2,  // its x86 code
+  kLogInt = 1 << 3,     // interrupts and exceptions
+  kLogExec = 1 << 4,    // each entry to translated code (with chaining off: each block)
+  kLogCpu = 1 << 5,     // the registers there
 };
 
 struct LogConfig {
   uint32_t items = 0;
-  FILE* file = nullptr;   // not null when items != 0
+  FILE* file = nullptr;  // not null when items != 0
 };
 
 // "in_asm,op,out_asm,int,exec,cpu" to a mask; sets `unknown` to the first word that is none of them.

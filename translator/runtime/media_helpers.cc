@@ -44,7 +44,7 @@ uint64_t parallel(uint32_t n, uint32_t m, uint32_t) {
   uint32_t result = 0, ge = 0;
   for (unsigned i = 0; i < kLanes; i++) {
     bool add = kOperation == ADD8 || kOperation == ADD16;
-    if (kOperation == ASX) add = i == 1;   // the top halfword is a sum
+    if (kOperation == ASX) add = i == 1;  // the top halfword is a sum
     if (kOperation == SAX) add = i == 0;
     const int32_t a = lane<kPrefix, kBits>(n, i), b = lane<kPrefix, kBits>(m, kExchange ? 1 - i : i);
     const int32_t v = add ? a + b : a - b;

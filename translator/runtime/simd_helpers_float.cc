@@ -24,7 +24,7 @@ bool is_zero(uint32_t a, sf::Environment& env) {
 }
 
 uint32_t process_nan(uint32_t a, sf::Environment& env) {
-  if (!(a >> 22 & 1)) env.flags |= sf::kInvalidOp;   // signalling
+  if (!(a >> 22 & 1)) env.flags |= sf::kInvalidOp;  // signalling
   return sf::default_nan<uint32_t>();
 }
 
@@ -34,7 +34,7 @@ constexpr uint32_t recip_estimate(uint32_t q) { return (2 * 262144u + (2 * q + 1
 // recip_sqrt_estimate(): 256 times the estimate. The operand is in [0.25, 0.5) (512 times it is given, 128-255) or in
 // [0.5, 1.0) (256 times).
 constexpr uint32_t compute_recip_sqrt(uint32_t q, bool upper) {
-  const uint64_t limit = upper ? uint64_t{1} << 27 : uint64_t{1} << 28;   // s = floor(sqrt(limit / (2q+1)) / 2 + 1/2)
+  const uint64_t limit = upper ? uint64_t{1} << 27 : uint64_t{1} << 28;  // s = floor(sqrt(limit / (2q+1)) / 2 + 1/2)
   uint64_t s = 511;
   while ((2 * s - 1) * (2 * s - 1) * (2 * q + 1) > limit) s--;
   return static_cast<uint32_t>(s);
@@ -53,7 +53,7 @@ uint32_t recip_estimate_fp(uint32_t a, sf::Environment& env) {
   if (is_nan(a)) return process_nan(a, env);
   if (sf::abs(a) == kInfinity) return sign;
   if (is_zero(a, env)) return env.flags |= sf::kDivideByZero, sign | kInfinity;
-  if (exponent >= 253) return env.flags |= sf::kUnderflow, sign;   // |a| >= 2^126
+  if (exponent >= 253) return env.flags |= sf::kUnderflow, sign;  // |a| >= 2^126
   const uint32_t s = recip_estimate(256 + (a >> 15 & 0xff));
   return sign | (253 - exponent) << 23 | (s & 0xff) << 15;
 }
@@ -87,37 +87,66 @@ uint32_t mask(bool b) { return b ? 0xffffffff : 0; }
 
 template <Op op>
 uint32_t element(uint32_t d, uint32_t n, uint32_t m, unsigned imm, sf::Environment& env) {
-  if constexpr (op == Op::FAdd || op == Op::FPAdd) return sf::add(n, m, env);
-  else if constexpr (op == Op::FSub) return sf::sub(n, m, env);
-  else if constexpr (op == Op::FMul) return sf::mul(n, m, env);
-  else if constexpr (op == Op::FMla) return sf::add(d, sf::mul(n, m, env), env);
-  else if constexpr (op == Op::FMls) return sf::add(d, sf::neg(sf::mul(n, m, env)), env);
-  else if constexpr (op == Op::FFma) return sf::mul_add(d, n, m, env);
-  else if constexpr (op == Op::FFms) return sf::mul_add(d, sf::neg(n), m, env);
-  else if constexpr (op == Op::FAbd) return sf::abs(sf::sub(n, m, env));
-  else if constexpr (op == Op::FMax || op == Op::FPMax) return sf::max(n, m, env);
-  else if constexpr (op == Op::FMin || op == Op::FPMin) return sf::min(n, m, env);
-  else if constexpr (op == Op::FCmpEq) return mask(sf::compare_eq(n, m, env));
-  else if constexpr (op == Op::FCmpGe) return mask(sf::compare_ge(n, m, env));
-  else if constexpr (op == Op::FCmpGt) return mask(sf::compare_gt(n, m, env));
-  else if constexpr (op == Op::FAbsCmpGe) return mask(sf::compare_ge(sf::abs(n), sf::abs(m), env));
-  else if constexpr (op == Op::FAbsCmpGt) return mask(sf::compare_gt(sf::abs(n), sf::abs(m), env));
-  else if constexpr (op == Op::FRecps) return sf::sub(kTwo, step_product(n, m, env), env);
-  else if constexpr (op == Op::FRsqrts)   // FPHalvedSub: halving is exact here
+  if constexpr (op == Op::FAdd || op == Op::FPAdd)
+    return sf::add(n, m, env);
+  else if constexpr (op == Op::FSub)
+    return sf::sub(n, m, env);
+  else if constexpr (op == Op::FMul)
+    return sf::mul(n, m, env);
+  else if constexpr (op == Op::FMla)
+    return sf::add(d, sf::mul(n, m, env), env);
+  else if constexpr (op == Op::FMls)
+    return sf::add(d, sf::neg(sf::mul(n, m, env)), env);
+  else if constexpr (op == Op::FFma)
+    return sf::mul_add(d, n, m, env);
+  else if constexpr (op == Op::FFms)
+    return sf::mul_add(d, sf::neg(n), m, env);
+  else if constexpr (op == Op::FAbd)
+    return sf::abs(sf::sub(n, m, env));
+  else if constexpr (op == Op::FMax || op == Op::FPMax)
+    return sf::max(n, m, env);
+  else if constexpr (op == Op::FMin || op == Op::FPMin)
+    return sf::min(n, m, env);
+  else if constexpr (op == Op::FCmpEq)
+    return mask(sf::compare_eq(n, m, env));
+  else if constexpr (op == Op::FCmpGe)
+    return mask(sf::compare_ge(n, m, env));
+  else if constexpr (op == Op::FCmpGt)
+    return mask(sf::compare_gt(n, m, env));
+  else if constexpr (op == Op::FAbsCmpGe)
+    return mask(sf::compare_ge(sf::abs(n), sf::abs(m), env));
+  else if constexpr (op == Op::FAbsCmpGt)
+    return mask(sf::compare_gt(sf::abs(n), sf::abs(m), env));
+  else if constexpr (op == Op::FRecps)
+    return sf::sub(kTwo, step_product(n, m, env), env);
+  else if constexpr (op == Op::FRsqrts)  // FPHalvedSub: halving is exact here
     return sf::mul(sf::sub(kThree, step_product(n, m, env), env), kHalf, env);
-  else if constexpr (op == Op::FCmpGt0) return mask(sf::compare_gt(m, 0u, env));
-  else if constexpr (op == Op::FCmpGe0) return mask(sf::compare_ge(m, 0u, env));
-  else if constexpr (op == Op::FCmpEq0) return mask(sf::compare_eq(m, 0u, env));
-  else if constexpr (op == Op::FCmpLe0) return mask(sf::compare_ge(0u, m, env));
-  else if constexpr (op == Op::FCmpLt0) return mask(sf::compare_gt(0u, m, env));
-  else if constexpr (op == Op::FAbs) return sf::abs(m);
-  else if constexpr (op == Op::FNeg) return sf::neg(m);
-  else if constexpr (op == Op::FRecpe) return recip_estimate_fp(m, env);
-  else if constexpr (op == Op::FRsqrte) return rsqrt_estimate_fp(m, env);
-  else if constexpr (op == Op::URecpe) return unsigned_recip_estimate(m);
-  else if constexpr (op == Op::URsqrte) return unsigned_rsqrt_estimate(m);
-  else if constexpr (op == Op::FToS || op == Op::FToU) return sf::to_fixed(m, 32, imm, op == Op::FToU, true, env);
-  else return sf::from_fixed<uint32_t>(m, 32, imm, op == Op::FFromU, true, env);
+  else if constexpr (op == Op::FCmpGt0)
+    return mask(sf::compare_gt(m, 0u, env));
+  else if constexpr (op == Op::FCmpGe0)
+    return mask(sf::compare_ge(m, 0u, env));
+  else if constexpr (op == Op::FCmpEq0)
+    return mask(sf::compare_eq(m, 0u, env));
+  else if constexpr (op == Op::FCmpLe0)
+    return mask(sf::compare_ge(0u, m, env));
+  else if constexpr (op == Op::FCmpLt0)
+    return mask(sf::compare_gt(0u, m, env));
+  else if constexpr (op == Op::FAbs)
+    return sf::abs(m);
+  else if constexpr (op == Op::FNeg)
+    return sf::neg(m);
+  else if constexpr (op == Op::FRecpe)
+    return recip_estimate_fp(m, env);
+  else if constexpr (op == Op::FRsqrte)
+    return rsqrt_estimate_fp(m, env);
+  else if constexpr (op == Op::URecpe)
+    return unsigned_recip_estimate(m);
+  else if constexpr (op == Op::URsqrte)
+    return unsigned_rsqrt_estimate(m);
+  else if constexpr (op == Op::FToS || op == Op::FToU)
+    return sf::to_fixed(m, 32, imm, op == Op::FToU, true, env);
+  else
+    return sf::from_fixed<uint32_t>(m, 32, imm, op == Op::FFromU, true, env);
 }
 
 template <Op op>
@@ -173,8 +202,10 @@ constexpr auto kHelpers = all_helpers(std::make_integer_sequence<int, kCount>())
 template <int i>
 constexpr SlowPath slow() {
   constexpr Op op = static_cast<Op>(kFirst + i);
-  if constexpr (op == Op::FToHalf || op == Op::FFromHalf) return nullptr;
-  else return &run_slow<op>;
+  if constexpr (op == Op::FToHalf || op == Op::FFromHalf)
+    return nullptr;
+  else
+    return &run_slow<op>;
 }
 template <int... i>
 constexpr std::array<SlowPath, kCount> all_slow(std::integer_sequence<int, i...>) {

@@ -11,7 +11,7 @@
 
 namespace crosswalk::runtime::simd {
 
-using Wide = __int128;   // holds every sum, product and shifted value of 64-bit elements
+using Wide = __int128;  // holds every sum, product and shifted value of 64-bit elements
 
 template <class T>
 inline constexpr int kBits = static_cast<int>(sizeof(T)) * 8;
@@ -53,7 +53,9 @@ Elements<T> read_second(const CpuState& cpu, const Operands& o, bool q) {
 }
 
 template <class T>
-int lanes(bool q) { return (q ? 16 : 8) / static_cast<int>(sizeof(T)); }
+int lanes(bool q) {
+  return (q ? 16 : 8) / static_cast<int>(sizeof(T));
+}
 
 // SatQ (P.5.3): saturates to T and notes it.
 template <class T>
@@ -94,8 +96,10 @@ class Table {
   static constexpr int kCount = static_cast<int>(Last) - static_cast<int>(First) + 1;
   template <Op op, class T>
   static constexpr Helper one() {
-    if constexpr (Kernel<op, T>::kValid) return &Kernel<op, T>::run;
-    else return nullptr;
+    if constexpr (Kernel<op, T>::kValid)
+      return &Kernel<op, T>::run;
+    else
+      return nullptr;
   }
   template <Op op>
   constexpr void row(int i) {

@@ -10,9 +10,12 @@ struct Pairwise {
   static constexpr bool kValid = sizeof(T) < 8;
 
   static T element(T a, T b) {
-    if constexpr (op == Op::PAdd) return static_cast<T>(a + b);
-    else if constexpr (op == Op::PMax) return a > b ? a : b;
-    else return a < b ? a : b;
+    if constexpr (op == Op::PAdd)
+      return static_cast<T>(a + b);
+    else if constexpr (op == Op::PMax)
+      return a > b ? a : b;
+    else
+      return a < b ? a : b;
   }
 
   static uint64_t run(CpuState* cpu, uint32_t packed, uint32_t, uint32_t) {
@@ -42,25 +45,36 @@ template <Op op, class T>
 struct Lengthen {
   using L = Longer<T>;
   static constexpr bool saturating = op == Op::QDMlaL || op == Op::QDMlsL || op == Op::QDMulL;
-  static constexpr bool kValid = saturating          ? std::is_signed_v<T> && (sizeof(T) == 2 || sizeof(T) == 4)
+  static constexpr bool kValid = saturating           ? std::is_signed_v<T> && (sizeof(T) == 2 || sizeof(T) == 4)
                                  : op == Op::MulLPoly ? sizeof(T) == 1
                                                       : sizeof(T) < 8;
 
   static L element(L d, Wide n, Wide m, int imm, bool& qc) {
     const Wide wd = d, difference = n > m ? n - m : m - n;
-    if constexpr (op == Op::AddL || op == Op::AddW) return static_cast<L>(n + m);
-    else if constexpr (op == Op::SubL || op == Op::SubW) return static_cast<L>(n - m);
-    else if constexpr (op == Op::AbaL) return static_cast<L>(wd + difference);
-    else if constexpr (op == Op::AbdL) return static_cast<L>(difference);
-    else if constexpr (op == Op::MlaL) return static_cast<L>(wd + n * m);
-    else if constexpr (op == Op::MlsL) return static_cast<L>(wd - n * m);
-    else if constexpr (op == Op::MulL) return static_cast<L>(n * m);
+    if constexpr (op == Op::AddL || op == Op::AddW)
+      return static_cast<L>(n + m);
+    else if constexpr (op == Op::SubL || op == Op::SubW)
+      return static_cast<L>(n - m);
+    else if constexpr (op == Op::AbaL)
+      return static_cast<L>(wd + difference);
+    else if constexpr (op == Op::AbdL)
+      return static_cast<L>(difference);
+    else if constexpr (op == Op::MlaL)
+      return static_cast<L>(wd + n * m);
+    else if constexpr (op == Op::MlsL)
+      return static_cast<L>(wd - n * m);
+    else if constexpr (op == Op::MulL)
+      return static_cast<L>(n * m);
     else if constexpr (op == Op::MulLPoly)
       return static_cast<L>(polynomial_product(static_cast<uint8_t>(n), static_cast<uint8_t>(m)));
-    else if constexpr (op == Op::QDMlaL) return saturate<L>(wd + saturate<L>(2 * n * m, qc), qc);
-    else if constexpr (op == Op::QDMlsL) return saturate<L>(wd - saturate<L>(2 * n * m, qc), qc);
-    else if constexpr (op == Op::QDMulL) return saturate<L>(2 * n * m, qc);
-    else return static_cast<L>(m * (Wide{1} << imm));   // ShlL
+    else if constexpr (op == Op::QDMlaL)
+      return saturate<L>(wd + saturate<L>(2 * n * m, qc), qc);
+    else if constexpr (op == Op::QDMlsL)
+      return saturate<L>(wd - saturate<L>(2 * n * m, qc), qc);
+    else if constexpr (op == Op::QDMulL)
+      return saturate<L>(2 * n * m, qc);
+    else
+      return static_cast<L>(m * (Wide{1} << imm));  // ShlL
   }
 
   static uint64_t run(CpuState* cpu, uint32_t packed, uint32_t, uint32_t) {
@@ -86,21 +100,34 @@ struct Narrow {
   static T element(L n, L m, int imm, bool& qc) {
     constexpr Wide half = Wide{1} << (kBits<T> - 1);
     const Wide wn = n, wm = m;
-    if constexpr (op == Op::AddHN) return static_cast<T>((wn + wm) >> kBits<T>);
-    else if constexpr (op == Op::RAddHN) return static_cast<T>((wn + wm + half) >> kBits<T>);
-    else if constexpr (op == Op::SubHN) return static_cast<T>((wn - wm) >> kBits<T>);
-    else if constexpr (op == Op::RSubHN) return static_cast<T>((wn - wm + half) >> kBits<T>);
-    else if constexpr (op == Op::ShrN) return static_cast<T>(wm >> imm);
-    else if constexpr (op == Op::RShrN) return static_cast<T>(shift_right(wm, imm, true));
-    else if constexpr (op == Op::QShrN) return saturate<T>(wm >> imm, qc);
-    else if constexpr (op == Op::QRShrN) return saturate<T>(shift_right(wm, imm, true), qc);
-    else if constexpr (op == Op::MovN) return static_cast<T>(m);
-    else if constexpr (op == Op::QMovN) return saturate<T>(wm, qc);
+    if constexpr (op == Op::AddHN)
+      return static_cast<T>((wn + wm) >> kBits<T>);
+    else if constexpr (op == Op::RAddHN)
+      return static_cast<T>((wn + wm + half) >> kBits<T>);
+    else if constexpr (op == Op::SubHN)
+      return static_cast<T>((wn - wm) >> kBits<T>);
+    else if constexpr (op == Op::RSubHN)
+      return static_cast<T>((wn - wm + half) >> kBits<T>);
+    else if constexpr (op == Op::ShrN)
+      return static_cast<T>(wm >> imm);
+    else if constexpr (op == Op::RShrN)
+      return static_cast<T>(shift_right(wm, imm, true));
+    else if constexpr (op == Op::QShrN)
+      return saturate<T>(wm >> imm, qc);
+    else if constexpr (op == Op::QRShrN)
+      return saturate<T>(shift_right(wm, imm, true), qc);
+    else if constexpr (op == Op::MovN)
+      return static_cast<T>(m);
+    else if constexpr (op == Op::QMovN)
+      return saturate<T>(wm, qc);
     else {
-      const Wide s = static_cast<std::make_signed_t<L>>(m);   // signed to unsigned
-      if constexpr (op == Op::QShrUN) return static_cast<T>(saturate<U>(s >> imm, qc));
-      else if constexpr (op == Op::QRShrUN) return static_cast<T>(saturate<U>(shift_right(s, imm, true), qc));
-      else return static_cast<T>(saturate<U>(s, qc));         // QMovUN
+      const Wide s = static_cast<std::make_signed_t<L>>(m);  // signed to unsigned
+      if constexpr (op == Op::QShrUN)
+        return static_cast<T>(saturate<U>(s >> imm, qc));
+      else if constexpr (op == Op::QRShrUN)
+        return static_cast<T>(saturate<U>(shift_right(s, imm, true), qc));
+      else
+        return static_cast<T>(saturate<U>(s, qc));  // QMovUN
     }
   }
 

@@ -39,8 +39,10 @@ struct Permute {
       // One sequence of twice the length: register d, then register m.
       const auto at = [&](int i) { return i < count ? d[i] : m[i - count]; };
       const auto from = [&](int i) {
-        if constexpr (op == Op::Uzp) return i < count ? at(2 * i) : at(2 * (i - count) + 1);
-        else return i % 2 == 0 ? d[i / 2] : m[i / 2];
+        if constexpr (op == Op::Uzp)
+          return i < count ? at(2 * i) : at(2 * (i - count) + 1);
+        else
+          return i % 2 == 0 ? d[i / 2] : m[i / 2];
       };
       for (int i = 0; i < count; i++) {
         new_d[i] = from(i);
@@ -56,8 +58,10 @@ struct Permute {
       // VTBL, VTBX: imm registers from n on.
       for (int i = 0; i < 8; i++) {
         const unsigned index = m[i];
-        if (index < 8u * o.imm) new_d[i] = static_cast<T>(cpu->vreg[(8 * o.n + index) % sizeof(cpu->vreg)]);
-        else if (op == Op::Tbl) new_d[i] = 0;
+        if (index < 8u * o.imm)
+          new_d[i] = static_cast<T>(cpu->vreg[(8 * o.n + index) % sizeof(cpu->vreg)]);
+        else if (op == Op::Tbl)
+          new_d[i] = 0;
       }
     }
     // With d = m both results go to one register and its content is UNKNOWN (A8.8.421): the second is kept.

@@ -13,7 +13,7 @@ namespace crosswalk::runtime {
 struct FaultFrame {
   uint64_t gpr[16];
   uint64_t rip;
-  uint64_t address;   // the faulting linear address
+  uint64_t address;  // the faulting linear address
   bool write;
   // False when the host could not tell the address (KVM_RUN's -EFAULT on an unmapped host page): `address` is 0 and
   // `write` means nothing; the metadata of the access at rip says what it was.

@@ -240,8 +240,14 @@ uint32_t GicV2::interface_read(unsigned cpu, uint32_t offset) {
     case 0x1c: return c.alias_binary_point;
     case 0x20: return acknowledge(cpu, true);
     case 0x28: return highest_pending(cpu, true);
-    case 0xd0: case 0xd4: case 0xd8: case 0xdc: return c.active_priorities[(offset - 0xd0) / 4];
-    case 0xe0: case 0xe4: case 0xe8: case 0xec: return c.nonsecure_active_priorities[(offset - 0xe0) / 4];
+    case 0xd0:
+    case 0xd4:
+    case 0xd8:
+    case 0xdc: return c.active_priorities[(offset - 0xd0) / 4];
+    case 0xe0:
+    case 0xe4:
+    case 0xe8:
+    case 0xec: return c.nonsecure_active_priorities[(offset - 0xe0) / 4];
     case 0xfc: return 0x0002043b;  // GICC_IIDR: architecture version 2, implementer Arm
     default: return 0;
   }
@@ -256,8 +262,14 @@ void GicV2::interface_write(unsigned cpu, uint32_t offset, uint32_t value) {
     case 0x10: end_of_interrupt(cpu, value, false); return;
     case 0x1c: c.alias_binary_point = static_cast<uint8_t>(std::max(value & 7, 1u)); break;
     case 0x24: end_of_interrupt(cpu, value, true); return;
-    case 0xd0: case 0xd4: case 0xd8: case 0xdc: c.active_priorities[(offset - 0xd0) / 4] = value; break;
-    case 0xe0: case 0xe4: case 0xe8: case 0xec: c.nonsecure_active_priorities[(offset - 0xe0) / 4] = value; break;
+    case 0xd0:
+    case 0xd4:
+    case 0xd8:
+    case 0xdc: c.active_priorities[(offset - 0xd0) / 4] = value; break;
+    case 0xe0:
+    case 0xe4:
+    case 0xe8:
+    case 0xec: c.nonsecure_active_priorities[(offset - 0xe0) / 4] = value; break;
     case 0x1000:  // GICC_DIR: only meaningful with EOImode (4.4.15)
       if (c.control & kEoiMode) deactivate(cpu, value);
       break;

@@ -24,7 +24,7 @@ class GicV2 final : public InterruptSink {
  public:
   static constexpr unsigned kMaxCpus = 8;
   static constexpr unsigned kInterrupts = 288;
-  static constexpr unsigned kPrivate = 32;       // SGIs and PPIs, banked per CPU
+  static constexpr unsigned kPrivate = 32;  // SGIs and PPIs, banked per CPU
   static constexpr uint64_t kRegionBytes = 0x10000;
   static constexpr uint32_t kSpurious = 1023;
 
@@ -95,7 +95,9 @@ class GicV2 final : public InterruptSink {
   uint8_t priority_of(unsigned cpu, unsigned interrupt) const;
   void set_active(unsigned cpu, unsigned interrupt, bool active);
   void clear_pending(unsigned cpu, unsigned interrupt);
-  bool is_group1(unsigned cpu, unsigned interrupt) const { return group_word(cpu, interrupt / 32) >> interrupt % 32 & 1; }
+  bool is_group1(unsigned cpu, unsigned interrupt) const {
+    return group_word(cpu, interrupt / 32) >> interrupt % 32 & 1;
+  }
 
   struct Candidate {
     unsigned interrupt = kSpurious;

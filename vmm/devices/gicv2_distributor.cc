@@ -8,7 +8,9 @@ namespace {
 // GICD_PIDR4-7, PIDR0-3, CIDR0-3 of an Arm GICv2 (4.3.18).
 constexpr uint8_t kIdentification[12] = {0x04, 0x00, 0x00, 0x00, 0x90, 0xb4, 0x2b, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
 
-constexpr bool within(uint32_t offset, uint32_t first, uint32_t bytes) { return offset >= first && offset - first < bytes; }
+constexpr bool within(uint32_t offset, uint32_t first, uint32_t bytes) {
+  return offset >= first && offset - first < bytes;
+}
 
 }  // namespace
 
@@ -24,8 +26,10 @@ uint8_t GicV2::distributor_read_byte(unsigned cpu, uint32_t offset) const {
     if (word >= kWords) return 0;
     switch (offset & 0xf80) {
       case 0x080: return byte(group_word(cpu, word));
-      case 0x100: case 0x180: return byte(enabled_word(cpu, word));
-      case 0x200: case 0x280: return byte(pending_word(cpu, word));
+      case 0x100:
+      case 0x180: return byte(enabled_word(cpu, word));
+      case 0x200:
+      case 0x280: return byte(pending_word(cpu, word));
       default: break;
     }
   }
@@ -69,7 +73,8 @@ void GicV2::distributor_write_byte(unsigned cpu, uint32_t offset, uint8_t value)
     uint32_t& enabled = banked ? c.enabled : shared_.enabled[word];
     uint32_t& pending = banked ? c.pending : shared_.pending[word];
     uint32_t& active = banked ? c.active : shared_.active[word];
-    const uint32_t sgis = banked ? 0xffff : 0;  // enabled always, made pending only through GICD_SGIR and GICD_SPENDSGIR
+    const uint32_t sgis =
+        banked ? 0xffff : 0;  // enabled always, made pending only through GICD_SGIR and GICD_SPENDSGIR
     switch (offset & 0xf80) {
       case 0x080: group = (group & ~lane) | bits; break;
       case 0x100: enabled |= bits; break;
@@ -89,7 +94,8 @@ void GicV2::distributor_write_byte(unsigned cpu, uint32_t offset, uint8_t value)
   }
   if (within(offset, 0x800, kInterrupts)) {
     const unsigned interrupt = offset - 0x800;
-    if (interrupt >= kPrivate && cpu_count_ > 1) targets_[interrupt] = static_cast<uint8_t>(value & ((1u << cpu_count_) - 1));
+    if (interrupt >= kPrivate && cpu_count_ > 1)
+      targets_[interrupt] = static_cast<uint8_t>(value & ((1u << cpu_count_) - 1));
     return;
   }
   if (within(offset, 0xc00, kInterrupts / 4)) {

@@ -8,10 +8,31 @@ namespace {
 
 // DDI 0183G, table 3-1.
 enum Register : uint32_t {
-  kDr = 0x00, kRsr = 0x04, kFr = 0x18, kIlpr = 0x20, kIbrd = 0x24, kFbrd = 0x28, kLcrH = 0x2c, kCr = 0x30, kIfls = 0x34,
-  kImsc = 0x38, kRis = 0x3c, kMis = 0x40, kIcr = 0x44, kDmacr = 0x48, kPeriphId = 0xfe0,
+  kDr = 0x00,
+  kRsr = 0x04,
+  kFr = 0x18,
+  kIlpr = 0x20,
+  kIbrd = 0x24,
+  kFbrd = 0x28,
+  kLcrH = 0x2c,
+  kCr = 0x30,
+  kIfls = 0x34,
+  kImsc = 0x38,
+  kRis = 0x3c,
+  kMis = 0x40,
+  kIcr = 0x44,
+  kDmacr = 0x48,
+  kPeriphId = 0xfe0,
 };
-enum : uint32_t { kFrCts = 1u << 0, kFrDsr = 1u << 1, kFrDcd = 1u << 2, kFrRxfe = 1u << 4, kFrTxff = 1u << 5, kFrRxff = 1u << 6, kFrTxfe = 1u << 7 };
+enum : uint32_t {
+  kFrCts = 1u << 0,
+  kFrDsr = 1u << 1,
+  kFrDcd = 1u << 2,
+  kFrRxfe = 1u << 4,
+  kFrTxff = 1u << 5,
+  kFrRxff = 1u << 6,
+  kFrTxfe = 1u << 7
+};
 enum : uint32_t { kIntRx = 1u << 4, kIntTx = 1u << 5, kIntRt = 1u << 6, kIntAll = 0x7ff };
 constexpr uint32_t kLcrHFen = 1u << 4;
 constexpr uint32_t kCrLbe = 1u << 7;
@@ -33,8 +54,10 @@ size_t Pl011::receive_trigger() const {
 void Pl011::update_receive() {
   const size_t count = fifo_count();
   ris_ &= ~(kIntRx | kIntRt);
-  if (count >= receive_trigger()) ris_ |= kIntRx;
-  else if (count > 0) ris_ |= kIntRt;
+  if (count >= receive_trigger())
+    ris_ |= kIntRx;
+  else if (count > 0)
+    ris_ |= kIntRt;
   update_interrupt();
 }
 
@@ -59,8 +82,10 @@ void Pl011::transmit(uint8_t byte) {
     return;
   }
   console_.put(byte);
-  if (console_.has_room()) ris_ |= kIntTx;
-  else ris_ &= ~kIntTx;  // output_drained() sets it
+  if (console_.has_room())
+    ris_ |= kIntTx;
+  else
+    ris_ &= ~kIntTx;  // output_drained() sets it
   update_interrupt();
 }
 
@@ -106,10 +131,19 @@ void Pl011::write(unsigned, uint64_t offset, unsigned, uint32_t value) {
     case kIlpr: ilpr_ = value & 0xff; break;
     case kIbrd: ibrd_ = value & 0xffff; break;
     case kFbrd: fbrd_ = value & 0x3f; break;
-    case kLcrH: lcr_h_ = value & 0xff; update_receive(); break;
+    case kLcrH:
+      lcr_h_ = value & 0xff;
+      update_receive();
+      break;
     case kCr: cr_ = value & 0xff87; break;
-    case kIfls: ifls_ = value & 0x3f; update_receive(); break;
-    case kImsc: imsc_ = value & kIntAll; update_interrupt(); break;
+    case kIfls:
+      ifls_ = value & 0x3f;
+      update_receive();
+      break;
+    case kImsc:
+      imsc_ = value & kIntAll;
+      update_interrupt();
+      break;
     case kIcr:
       ris_ &= ~value;
       // What still waits in the FIFO has timed out again at once.

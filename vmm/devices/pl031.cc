@@ -6,7 +6,15 @@ namespace {
 
 // DDI 0224C, table 3-1.
 enum Register : uint32_t {
-  kDr = 0x00, kMr = 0x04, kLr = 0x08, kCr = 0x0c, kImsc = 0x10, kRis = 0x14, kMis = 0x18, kIcr = 0x1c, kPeriphId = 0xfe0,
+  kDr = 0x00,
+  kMr = 0x04,
+  kLr = 0x08,
+  kCr = 0x0c,
+  kImsc = 0x10,
+  kRis = 0x14,
+  kMis = 0x18,
+  kIcr = 0x1c,
+  kPeriphId = 0xfe0,
 };
 constexpr uint8_t kIdentification[8] = {0x31, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
 constexpr uint64_t kSecond = 1'000'000'000;
@@ -57,8 +65,14 @@ void Pl031::write(unsigned, uint64_t offset, unsigned, uint32_t value) {
       check_alarm();
       clock_.alarm_changed();
       break;
-    case kImsc: imsc_ = value & 1; update_interrupt(); break;
-    case kIcr: ris_ &= ~value; update_interrupt(); break;
+    case kImsc:
+      imsc_ = value & 1;
+      update_interrupt();
+      break;
+    case kIcr:
+      ris_ &= ~value;
+      update_interrupt();
+      break;
     default: break;
   }
 }

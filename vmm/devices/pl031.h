@@ -40,9 +40,9 @@ class Pl031 final : public MmioDevice {
   WallClock& clock_;
   InterruptSink& interrupts_;
   unsigned interrupt_;
-  uint32_t offset_ = 0;   // RTCLR: what the guest set, relative to the host's clock
+  uint32_t offset_ = 0;  // RTCLR: what the guest set, relative to the host's clock
   uint32_t load_ = 0, match_ = 0, imsc_ = 0, ris_ = 0;
-  bool armed_ = false;    // RTCMR was written and its match has not come yet
+  bool armed_ = false;  // RTCMR was written and its match has not come yet
 };
 
 }  // namespace crosswalk::vmm

@@ -52,7 +52,11 @@ Result<std::unique_ptr<VirtioBlock>> VirtioBlock::open(const std::string& path, 
 }
 
 VirtioBlock::VirtioBlock(int fd, bool read_only, uint64_t bytes, std::string path)
-    : fd_(fd), read_only_(read_only), file_bytes_(bytes), sectors_((bytes + kSector - 1) / kSector), path_(std::move(path)) {
+    : fd_(fd),
+      read_only_(read_only),
+      file_bytes_(bytes),
+      sectors_((bytes + kSector - 1) / kSector),
+      path_(std::move(path)) {
   virtio_blk_config config{};
   config.capacity = sectors_;
   config.seg_max = VirtQueue::kMaxSize - 2;
@@ -67,7 +71,8 @@ VirtioBlock::VirtioBlock(int fd, bool read_only, uint64_t bytes, std::string pat
 VirtioBlock::~VirtioBlock() { close(fd_); }
 
 uint64_t VirtioBlock::features() const {
-  uint64_t bits = uint64_t{1} << VIRTIO_BLK_F_SEG_MAX | uint64_t{1} << VIRTIO_BLK_F_BLK_SIZE | uint64_t{1} << VIRTIO_BLK_F_FLUSH;
+  uint64_t bits =
+      uint64_t{1} << VIRTIO_BLK_F_SEG_MAX | uint64_t{1} << VIRTIO_BLK_F_BLK_SIZE | uint64_t{1} << VIRTIO_BLK_F_FLUSH;
   if (read_only_) return bits | uint64_t{1} << VIRTIO_BLK_F_RO;
   return bits | uint64_t{1} << VIRTIO_BLK_F_DISCARD | uint64_t{1} << VIRTIO_BLK_F_WRITE_ZEROES;
 }
@@ -139,7 +144,8 @@ uint8_t VirtioBlock::discard(const Chain& chain, bool write_zeroes) {
     DiscardSegment segment;
     chain.copy_from(offset, &segment, sizeof segment);
     if (segment.flags & ~(write_zeroes ? 1u : 0u)) return VIRTIO_BLK_S_UNSUPP;
-    if (segment.sectors > kMaxDiscardSectors || !in_range(segment.sector, segment.sectors * kSector)) return VIRTIO_BLK_S_IOERR;
+    if (segment.sectors > kMaxDiscardSectors || !in_range(segment.sector, segment.sectors * kSector))
+      return VIRTIO_BLK_S_IOERR;
     if (segment.sectors == 0) continue;
     const int mode = write_zeroes && !(segment.flags & 1) ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE;
     const auto start = static_cast<off_t>(segment.sector * kSector);

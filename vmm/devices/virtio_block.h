@@ -35,8 +35,8 @@ class VirtioBlock final : public VirtioDevice {
 
   int fd_;
   bool read_only_;
-  uint64_t file_bytes_;   // when opened
-  uint64_t sectors_;      // capacity: the last may lie partly behind the end of the file, and reads as zeros there
+  uint64_t file_bytes_;  // when opened
+  uint64_t sectors_;     // capacity: the last may lie partly behind the end of the file, and reads as zeros there
   std::string path_;
   uint8_t config_[60] = {};
   uint64_t reads_ = 0, writes_ = 0, flushes_ = 0, errors_ = 0, bytes_read_ = 0, bytes_written_ = 0;

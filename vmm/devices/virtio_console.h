@@ -31,7 +31,7 @@ class VirtioConsole final : public VirtioDevice, public InputSink {
 
   Console& console_;
   VirtioMmio* transport_ = nullptr;
-  std::deque<uint8_t> received_;   // only touched on the I/O thread
+  std::deque<uint8_t> received_;  // only touched on the I/O thread
   mutable bool output_blocked_ = false;
 };
 

@@ -8,12 +8,34 @@ namespace {
 
 // virtio 1.1, table 4.1.
 enum Register : uint32_t {
-  kMagicValue = 0x000, kVersion = 0x004, kDeviceId = 0x008, kVendorId = 0x00c, kDeviceFeatures = 0x010,
-  kDeviceFeaturesSel = 0x014, kDriverFeatures = 0x020, kDriverFeaturesSel = 0x024, kQueueSel = 0x030, kQueueNumMax = 0x034,
-  kQueueNum = 0x038, kQueueReady = 0x044, kQueueNotify = 0x050, kInterruptStatus = 0x060, kInterruptAck = 0x064,
-  kStatus = 0x070, kQueueDescLow = 0x080, kQueueDescHigh = 0x084, kQueueDriverLow = 0x090, kQueueDriverHigh = 0x094,
-  kQueueDeviceLow = 0x0a0, kQueueDeviceHigh = 0x0a4, kShmLenLow = 0x0b0, kShmLenHigh = 0x0b4, kShmBaseLow = 0x0b8,
-  kShmBaseHigh = 0x0bc, kConfigGeneration = 0x0fc, kConfig = 0x100,
+  kMagicValue = 0x000,
+  kVersion = 0x004,
+  kDeviceId = 0x008,
+  kVendorId = 0x00c,
+  kDeviceFeatures = 0x010,
+  kDeviceFeaturesSel = 0x014,
+  kDriverFeatures = 0x020,
+  kDriverFeaturesSel = 0x024,
+  kQueueSel = 0x030,
+  kQueueNumMax = 0x034,
+  kQueueNum = 0x038,
+  kQueueReady = 0x044,
+  kQueueNotify = 0x050,
+  kInterruptStatus = 0x060,
+  kInterruptAck = 0x064,
+  kStatus = 0x070,
+  kQueueDescLow = 0x080,
+  kQueueDescHigh = 0x084,
+  kQueueDriverLow = 0x090,
+  kQueueDriverHigh = 0x094,
+  kQueueDeviceLow = 0x0a0,
+  kQueueDeviceHigh = 0x0a4,
+  kShmLenLow = 0x0b0,
+  kShmLenHigh = 0x0b4,
+  kShmBaseLow = 0x0b8,
+  kShmBaseHigh = 0x0bc,
+  kConfigGeneration = 0x0fc,
+  kConfig = 0x100,
 };
 // Device status, 2.1.
 enum : uint32_t { kDriverOk = 4, kFeaturesOk = 8, kDeviceNeedsReset = 0x40, kDriverWritable = 0xbf };
@@ -50,13 +72,17 @@ uint32_t VirtioMmio::read(unsigned, uint64_t offset, unsigned bytes) {
   const VirtQueue* queue = queue_select_ < device_->queue_count() ? &queues_[queue_select_] : nullptr;
   switch (offset) {
     case kDeviceFeatures:
-      return device_features_select_ < 2 ? static_cast<uint32_t>(offered_features() >> device_features_select_ * 32) : 0;
+      return device_features_select_ < 2 ? static_cast<uint32_t>(offered_features() >> device_features_select_ * 32)
+                                         : 0;
     case kQueueNumMax: return queue ? VirtQueue::kMaxSize : 0;
     case kQueueReady: return queue ? queue->ready : 0;
     case kInterruptStatus: return interrupt_status_;
     case kStatus: return status_;
-    case kShmLenLow: case kShmLenHigh: case kShmBaseLow: case kShmBaseHigh: return 0xffffffff;  // no such region
-    case kConfigGeneration: return 0;  // the configuration never changes
+    case kShmLenLow:
+    case kShmLenHigh:
+    case kShmBaseLow:
+    case kShmBaseHigh: return 0xffffffff;  // no such region
+    case kConfigGeneration: return 0;      // the configuration never changes
     default: return 0;
   }
 }

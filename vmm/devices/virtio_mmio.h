@@ -2,9 +2,9 @@
 // The virtio-mmio transport, version 2 (virtio 1.1, 4.2), and what a virtio device implements.
 //
 // Life of a request: the driver's QueueNotify wakes the I/O thread. That takes a chain under the device lock, releases
-// it, lets the device work on the buffers, and posts a Completion. The CPU thread, told by kLineWork, first drops what it
-// knows of the RAM that was written (translated code), then publishes the used element and raises the interrupt. So a
-// driver never sees a completed request whose data it could execute from a stale translation.
+// it, lets the device work on the buffers, and posts a Completion. The CPU thread, told by kLineWork, first drops what
+// it knows of the RAM that was written (translated code), then publishes the used element and raises the interrupt. So
+// a driver never sees a completed request whose data it could execute from a stale translation.
 #pragma once
 
 #include <atomic>
@@ -48,7 +48,7 @@ struct Completion {
     uint64_t bytes;
   };
   VirtioMmio* transport;
-  uint32_t generation;        // of the transport when the request was taken
+  uint32_t generation;  // of the transport when the request was taken
   unsigned queue;
   uint16_t head;
   uint32_t written;
@@ -65,7 +65,7 @@ class CompletionSink {
 
 // What the transports share.
 struct VirtioContext {
-  std::mutex& lock;            // the machine's device lock
+  std::mutex& lock;  // the machine's device lock
   const GuestRam& ram;
   InterruptSink& interrupts;
   IoNotifier& io;
@@ -109,13 +109,14 @@ class VirtioMmio final : public MmioDevice {
   VirtioContext context_;
   unsigned interrupt_;
   std::unique_ptr<VirtioDevice> device_;
-  uint32_t device_features_select_ = 0, driver_features_select_ = 0, queue_select_ = 0, status_ = 0, interrupt_status_ = 0;
+  uint32_t device_features_select_ = 0, driver_features_select_ = 0, queue_select_ = 0, status_ = 0,
+           interrupt_status_ = 0;
   uint64_t driver_features_ = 0;
   VirtQueue queues_[kMaxQueues];
   uint32_t generation_ = 0;
-  unsigned in_progress_ = 0;               // requests the I/O thread is working on
-  std::condition_variable_any idle_;       // in_progress_ became 0
-  std::atomic<uint32_t> kicked_{0};        // a bit per queue
+  unsigned in_progress_ = 0;          // requests the I/O thread is working on
+  std::condition_variable_any idle_;  // in_progress_ became 0
+  std::atomic<uint32_t> kicked_{0};   // a bit per queue
 };
 
 }  // namespace crosswalk::vmm

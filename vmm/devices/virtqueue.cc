@@ -31,7 +31,8 @@ bool add_segment(const GuestRam& ram, const Descriptor& descriptor, Chain& chain
   const bool writable = descriptor.flags & kWrite;
   if (!writable && !chain.writable.empty()) return false;
   if (descriptor.bytes == 0) return true;
-  (writable ? chain.writable : chain.readable).push_back({ram.at(descriptor.address), descriptor.address, descriptor.bytes});
+  (writable ? chain.writable : chain.readable)
+      .push_back({ram.at(descriptor.address), descriptor.address, descriptor.bytes});
   return true;
 }
 
@@ -80,7 +81,8 @@ bool VirtQueue::valid(const GuestRam& ram) const {
 
 VirtQueue::Pop VirtQueue::pop(const GuestRam& ram, Chain& chain) {
   chain = Chain{};
-  const uint16_t waiting = static_cast<uint16_t>(load16(ram, available + 2, std::memory_order_acquire) - next_available);
+  const uint16_t waiting =
+      static_cast<uint16_t>(load16(ram, available + 2, std::memory_order_acquire) - next_available);
   if (waiting == 0) return Pop::Empty;
   if (waiting > size) return Pop::Broken;
   uint16_t index = load16(ram, available + 4 + 2 * (next_available % size), std::memory_order_relaxed);

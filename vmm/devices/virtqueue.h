@@ -19,7 +19,7 @@ struct Segment {
 
 struct Chain {
   uint16_t head = 0;
-  std::vector<Segment> readable, writable;   // the driver's buffers, in order
+  std::vector<Segment> readable, writable;  // the driver's buffers, in order
 
   uint64_t readable_bytes() const { return total(readable); }
   uint64_t writable_bytes() const { return total(writable); }
@@ -39,7 +39,7 @@ struct VirtQueue {
 
   uint16_t size = kMaxSize;
   bool ready = false;
-  uint64_t descriptors = 0, available = 0, used = 0;   // guest-physical
+  uint64_t descriptors = 0, available = 0, used = 0;  // guest-physical
   uint16_t next_available = 0, next_used = 0;
 
   // Whether size, alignment and placement of the three rings allow their use (2.6, table).

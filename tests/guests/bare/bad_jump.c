@@ -11,7 +11,9 @@ static uint32_t fault_status(void) { return last_exception.status & 0x40f; }
 
 static void expect_prefetch_abort(uint32_t address, uint32_t status) {
   ++cases;
-  if (call_faults(address) && last_exception.kind == 3 && fault_status() == status && last_exception.pc == (address & ~1u)) return;
+  if (call_faults(address) && last_exception.kind == 3 && fault_status() == status &&
+      last_exception.pc == (address & ~1u))
+    return;
   put_string("wrong outcome of a jump to ");
   put_hex(address);
   put_string(": kind ");
@@ -36,15 +38,16 @@ void main(void) {
   static const uint16_t udf_thumb[] = {0xde00, 0xde00};
   for (int thumb = 0; thumb < 2; ++thumb) {
     ++cases;
-    if (!call_faults(thumb ? (uint32_t)udf_thumb | 1 : (uint32_t)udf_arm) || last_exception.kind != 1) semihosting_exit(cases);
+    if (!call_faults(thumb ? (uint32_t)udf_thumb | 1 : (uint32_t)udf_arm) || last_exception.kind != 1)
+      semihosting_exit(cases);
   }
 
   make_section_map(level1);
-  level1[0x600] = 0;                                          // no translation
-  level1[0x601] = 0x43000000 | kSectionNormal | 1u << 4;      // execute never
+  level1[0x600] = 0;                                                      // no translation
+  level1[0x601] = 0x43000000 | kSectionNormal | 1u << 4;                  // execute never
   level1[0x602] = (0x43000000 | (uint32_t)kSectionNormal) & ~(3u << 10);  // no access
   level1[0x603] = (0x43000000 | (uint32_t)kSectionNormal) | 2u << 5;      // domain 2: no access in DACR
-  level1[0xf00] = 0xf0000000 | kSectionNormal;                // nothing answers there
+  level1[0xf00] = 0xf0000000 | kSectionNormal;                            // nothing answers there
   mmu_on(level1);
   expect_prefetch_abort(0x60000000, 0x5);
   expect_prefetch_abort(0x600ffffd, 0x5);

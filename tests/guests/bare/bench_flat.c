@@ -34,7 +34,9 @@ static uint32_t vfp_multiply_add(uint32_t n) {
   }
   return (uint32_t)(x * 1000) + (uint32_t)(y * 1000);
 }
-__attribute__((noinline)) static uint32_t fibonacci(uint32_t n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); }
+__attribute__((noinline)) static uint32_t fibonacci(uint32_t n) {
+  return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2);
+}
 static uint32_t calls(uint32_t n) {
   uint32_t sum = 0;
   for (uint32_t i = 0; i < n; i += 1973) {  // calls that fibonacci(15) makes

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Benchmark of address translation: loads through sections and 4 KiB pages, TLB flushes, page-table changes, context switches.
+// Benchmark of address translation: loads through sections and 4 KiB pages, TLB flushes, page-table changes, context
+// switches.
 #include "runtime.h"
 
 enum {
-  kPages = 4096,                     // 16 MiB of small pages
-  kSectionArea = 0x42000000,         // physical, and virtual by sections
-  kPageArea = 0x80000000,            // virtual, by small pages, the same memory
-  kOtherArea = 0x90000000,           // virtual, differs between the two address spaces
+  kPages = 4096,              // 16 MiB of small pages
+  kSectionArea = 0x42000000,  // physical, and virtual by sections
+  kPageArea = 0x80000000,     // virtual, by small pages, the same memory
+  kOtherArea = 0x90000000,    // virtual, differs between the two address spaces
 };
 static uint32_t level1[4096] __attribute__((aligned(16384)));
 static uint32_t level1_other[4096] __attribute__((aligned(16384)));
@@ -125,7 +126,7 @@ static uint32_t switch_spaces(uint32_t n) {
   uint32_t wrong = 0;
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t space = i & 1;
-    WRITE_CP15(0, c13, c0, 1, 0);                  // through the reserved ASID 0, as B3.10.4 has it
+    WRITE_CP15(0, c13, c0, 1, 0);  // through the reserved ASID 0, as B3.10.4 has it
     isb();
     WRITE_CP15(0, c2, c0, 0, (uint32_t)(space ? level1_other : level1) | 0x4a);
     isb();

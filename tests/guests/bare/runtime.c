@@ -5,7 +5,8 @@ volatile struct exception_record last_exception;
 volatile uint32_t resume_at;
 
 static void put_char(char c) {
-  while (*device(kUart, 0x18) & 1u << 5) {}  // UARTFR.TXFF
+  while (*device(kUart, 0x18) & 1u << 5) {
+  }  // UARTFR.TXFF
   *device(kUart, 0) = (uint8_t)c;
 }
 
@@ -83,9 +84,10 @@ uint32_t exception(uint32_t kind, uint32_t pc) {
 bool read_faults(uint32_t address, uint32_t* value) {
   const uint32_t before = last_exception.count;
   uint32_t result = 0;
-  __asm__ volatile(
-      "adr %0, 1f\n str %0, [%2]\n mov %0, #0\n ldr %0, [%1]\n 1:\n"
-      : "=&r"(result) : "r"(address), "r"(&resume_at) : "memory");
+  __asm__ volatile("adr %0, 1f\n str %0, [%2]\n mov %0, #0\n ldr %0, [%1]\n 1:\n"
+                   : "=&r"(result)
+                   : "r"(address), "r"(&resume_at)
+                   : "memory");
   resume_at = 0;
   if (value) *value = result;
   return last_exception.count != before;
@@ -94,7 +96,10 @@ bool read_faults(uint32_t address, uint32_t* value) {
 bool write_faults(uint32_t address, uint32_t value) {
   const uint32_t before = last_exception.count;
   uint32_t scratch;
-  __asm__ volatile("adr %0, 1f\n str %0, [%3]\n str %2, [%1]\n 1:\n" : "=&r"(scratch) : "r"(address), "r"(value), "r"(&resume_at) : "memory");
+  __asm__ volatile("adr %0, 1f\n str %0, [%3]\n str %2, [%1]\n 1:\n"
+                   : "=&r"(scratch)
+                   : "r"(address), "r"(value), "r"(&resume_at)
+                   : "memory");
   resume_at = 0;
   return last_exception.count != before;
 }
@@ -102,9 +107,10 @@ bool write_faults(uint32_t address, uint32_t value) {
 bool call_faults(uint32_t address) {
   const uint32_t before = last_exception.count;
   uint32_t scratch;
-  __asm__ volatile(
-      "adr %0, 1f\n str %0, [%2]\n blx %1\n 1:\n"
-      : "=&r"(scratch) : "r"(address), "r"(&resume_at) : "memory", "r0", "r1", "r2", "r3", "r12", "lr", "cc");
+  __asm__ volatile("adr %0, 1f\n str %0, [%2]\n blx %1\n 1:\n"
+                   : "=&r"(scratch)
+                   : "r"(address), "r"(&resume_at)
+                   : "memory", "r0", "r1", "r2", "r3", "r12", "lr", "cc");
   resume_at = 0;
   return last_exception.count != before;
 }
@@ -115,10 +121,10 @@ void make_section_map(uint32_t* level1) {
 }
 
 void mmu_on(const uint32_t* level1) {
-  WRITE_CP15(0, c2, c0, 2, 0);                     // TTBCR
+  WRITE_CP15(0, c2, c0, 2, 0);                        // TTBCR
   WRITE_CP15(0, c2, c0, 0, (uint32_t)level1 | 0x4a);  // TTBR0: inner and outer write-back, shareable
-  WRITE_CP15(0, c3, c0, 0, 1);                     // DACR: domain 0 client
-  WRITE_CP15(0, c8, c7, 0, 0);                     // TLBIALL
+  WRITE_CP15(0, c3, c0, 0, 1);                        // DACR: domain 0 client
+  WRITE_CP15(0, c8, c7, 0, 0);                        // TLBIALL
   dsb();
   isb();
   WRITE_CP15(0, c1, c0, 0, READ_CP15(0, c1, c0, 0) | 1u << 12 | 1u << 2 | 1u);  // SCTLR.I, C, M

@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define READ_CP15(op1, crn, crm, op2)                                                                      \
-  ({                                                                                                       \
-    uint32_t value_;                                                                                       \
-    __asm__ volatile("mrc p15, " #op1 ", %0, " #crn ", " #crm ", " #op2 : "=r"(value_) : : "memory");      \
-    value_;                                                                                                \
+#define READ_CP15(op1, crn, crm, op2)                                                                 \
+  ({                                                                                                  \
+    uint32_t value_;                                                                                  \
+    __asm__ volatile("mrc p15, " #op1 ", %0, " #crn ", " #crm ", " #op2 : "=r"(value_) : : "memory"); \
+    value_;                                                                                           \
   })
 #define WRITE_CP15(op1, crn, crm, op2, value) \
   __asm__ volatile("mcr p15, " #op1 ", %0, " #crn ", " #crm ", " #op2 : : "r"((uint32_t)(value)) : "memory")
@@ -28,7 +28,7 @@ void put_decimal(uint64_t value);
 // Prints `name<TAB>value` with three decimals.
 void put_row(const char* name, uint64_t nanoseconds, uint64_t operations);
 
-uint64_t counter(void);                       // CNTVCT
+uint64_t counter(void);  // CNTVCT
 uint64_t to_nanoseconds(uint64_t ticks);
 
 // Ends the run with an exit status, by semihosting's SYS_EXIT_EXTENDED.

@@ -98,18 +98,34 @@ static uint64_t interpreter(uint64_t n) {
   static void* const labels[] = {&&add, &&xor_, &&shift, &&load, &&store, &&skip, &&mix, &&restart};
   uint32_t accumulator = 1, left = (uint32_t)n;
   const uint8_t* pc = program;
-#define NEXT() \
+#define NEXT()                \
   if (left-- == 0) goto done; \
   goto* labels[*pc++]
   NEXT();
-add: accumulator += 0x9e3779b9; NEXT();
-xor_: accumulator ^= accumulator >> 7; NEXT();
-shift: accumulator = accumulator << 3 | accumulator >> 29; NEXT();
-load: accumulator += data[accumulator & 63]; NEXT();
-store: data[accumulator >> 26] ^= accumulator; NEXT();
-skip: pc += (accumulator & 1) && *pc != kRestart; NEXT();
-mix: accumulator = accumulator * 5 + 0xe6546b64; NEXT();
-restart: pc = program; NEXT();
+add:
+  accumulator += 0x9e3779b9;
+  NEXT();
+xor_:
+  accumulator ^= accumulator >> 7;
+  NEXT();
+shift:
+  accumulator = accumulator << 3 | accumulator >> 29;
+  NEXT();
+load:
+  accumulator += data[accumulator & 63];
+  NEXT();
+store:
+  data[accumulator >> 26] ^= accumulator;
+  NEXT();
+skip:
+  pc += (accumulator & 1) && *pc != kRestart;
+  NEXT();
+mix:
+  accumulator = accumulator * 5 + 0xe6546b64;
+  NEXT();
+restart:
+  pc = program;
+  NEXT();
 #undef NEXT
 done:
   for (int i = 0; i < 64; ++i) accumulator = accumulator * 33 + data[i];
@@ -189,12 +205,14 @@ static uint64_t copy_memory(uint64_t kilobytes) {
 }
 
 static const uint32_t kSha256[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
-    0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
-    0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85,
-    0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3,
-    0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
-    0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 static uint32_t rotate_right(uint32_t x, int n) { return x >> n | x << (32 - n); }
 static uint64_t sha256_blocks(uint64_t blocks) {
   uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};

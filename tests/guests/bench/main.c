@@ -2,7 +2,8 @@
 // bench-linux: runs workloads and prints one row `name<TAB>ns_per_op` for each, measured after its result was checked.
 //
 // usage: bench-linux [--ms MILLISECONDS] [--list] [--checksums] [NAME... | all]
-// As the guest's first process (rdinit=/bench-linux, arguments after `--` on the kernel command line) it powers the machine off at the end.
+// As the guest's first process (rdinit=/bench-linux, arguments after `--` on the kernel command line) it powers the
+// machine off at the end.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@ static double now_ns(void) {
 static int check(const struct workload* workload) {
   const uint64_t got = workload->run(workload->check_operations);
   if (got == workload->expected) return 1;
-  printf("bench: %s: wrong result %016llx, expected %016llx\n", workload->name, (unsigned long long)got, (unsigned long long)workload->expected);
+  printf("bench: %s: wrong result %016llx, expected %016llx\n", workload->name, (unsigned long long)got,
+         (unsigned long long)workload->expected);
   return 0;
 }
 
@@ -98,9 +100,12 @@ static int run(int argc, char** argv) {
   int (*visit)(const struct workload*, double) = measure;
   int first = 1;
   for (; first < argc && argv[first][0] == '-'; ++first) {
-    if (!strcmp(argv[first], "--ms") && first + 1 < argc) milliseconds = atof(argv[++first]);
-    else if (!strcmp(argv[first], "--list")) visit = print_name;
-    else if (!strcmp(argv[first], "--checksums")) visit = print_checksum;
+    if (!strcmp(argv[first], "--ms") && first + 1 < argc)
+      milliseconds = atof(argv[++first]);
+    else if (!strcmp(argv[first], "--list"))
+      visit = print_name;
+    else if (!strcmp(argv[first], "--checksums"))
+      visit = print_checksum;
     else {
       fprintf(stderr, "usage: bench-linux [--ms MILLISECONDS] [--list] [--checksums] [NAME... | all]\n");
       return 2;
@@ -126,7 +131,8 @@ int main(int argc, char** argv) {
     _exit(status);
   }
   int status = 0;
-  while (waitpid(child, &status, 0) != child) {}
+  while (waitpid(child, &status, 0) != child) {
+  }
   printf("bench: end %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
   fflush(stdout);
   sync();

@@ -14,7 +14,8 @@ static inline vector multiply_add(vector total, float x, vector y) { return tota
 enum { kMatrix = 64 };
 
 uint64_t matmul_simd(uint64_t macs) {
-  static float a[kMatrix][kMatrix], b[kMatrix][kMatrix] __attribute__((aligned(16))), c[kMatrix][kMatrix] __attribute__((aligned(16)));
+  static float a[kMatrix][kMatrix], b[kMatrix][kMatrix] __attribute__((aligned(16))),
+      c[kMatrix][kMatrix] __attribute__((aligned(16)));
   for (int i = 0; i < kMatrix; ++i)
     for (int j = 0; j < kMatrix; ++j) a[i][j] = (float)((i * 3 + j) % 17), b[i][j] = (float)((i + j * 5) % 13);
   uint64_t sum = 0;

@@ -109,9 +109,8 @@ TEST(Table, NoOverlapsAndEveryRowIsFound) {
     for (const SystemRegister& r : rows) {
       EXPECT_TRUE(seen.insert({r.is_64bit, r.crn, r.opc1, r.crm, r.opc2}).second) << r.name;
       EXPECT_TRUE(names.insert(r.name).second || std::string(r.name).starts_with("NOP")) << r.name;
-      const SystemRegister* found = r.is_64bit
-                                        ? find_system_register_64(r.coprocessor, r.opc1, r.crm)
-                                        : find_system_register(r.coprocessor, r.crn, r.opc1, r.crm, r.opc2);
+      const SystemRegister* found = r.is_64bit ? find_system_register_64(r.coprocessor, r.opc1, r.crm)
+                                               : find_system_register(r.coprocessor, r.crn, r.opc1, r.crm, r.opc2);
       EXPECT_EQ(found, &r) << r.name;
     }
   }
@@ -155,7 +154,10 @@ TEST(Table, PredictedEffectsCoverActualOnes) {
 }
 
 TEST(Table, PlainRowsNameTheRightField) {
-  const struct { unsigned crn, opc1, crm, opc2; size_t offset; } rows[] = {
+  const struct {
+    unsigned crn, opc1, crm, opc2;
+    size_t offset;
+  } rows[] = {
       {13, 0, 0, 2, offsetof(CpuState, cp15.tpidrurw)}, {13, 0, 0, 3, offsetof(CpuState, cp15.tpidruro)},
       {13, 0, 0, 4, offsetof(CpuState, cp15.tpidrprw)}, {3, 0, 0, 0, offsetof(CpuState, cp15.dacr)},
       {5, 0, 0, 0, offsetof(CpuState, cp15.dfsr)},      {6, 0, 0, 2, offsetof(CpuState, cp15.ifar)},
@@ -171,18 +173,18 @@ TEST(Table, PlainRowsNameTheRightField) {
 TEST(Undefined, SecurityExtensionsAndUnallocated) {
   TestCpu t;
   uint64_t v = 0;
-  EXPECT_EQ(t.read(15, 1, 0, 1, 0, v), uint32_t{kEffectUndefined});    // SCR
-  EXPECT_EQ(t.read(15, 1, 0, 1, 1, v), uint32_t{kEffectUndefined});    // SDER
-  EXPECT_EQ(t.read(15, 1, 0, 1, 2, v), uint32_t{kEffectUndefined});    // NSACR
-  EXPECT_EQ(t.read(15, 12, 0, 0, 1, v), uint32_t{kEffectUndefined});   // MVBAR
-  EXPECT_EQ(t.read(15, 1, 4, 1, 0, v), uint32_t{kEffectUndefined});    // HCR
+  EXPECT_EQ(t.read(15, 1, 0, 1, 0, v), uint32_t{kEffectUndefined});   // SCR
+  EXPECT_EQ(t.read(15, 1, 0, 1, 1, v), uint32_t{kEffectUndefined});   // SDER
+  EXPECT_EQ(t.read(15, 1, 0, 1, 2, v), uint32_t{kEffectUndefined});   // NSACR
+  EXPECT_EQ(t.read(15, 12, 0, 0, 1, v), uint32_t{kEffectUndefined});  // MVBAR
+  EXPECT_EQ(t.read(15, 1, 4, 1, 0, v), uint32_t{kEffectUndefined});   // HCR
   EXPECT_EQ(t.read(15, 4, 0, 0, 0, v), uint32_t{kEffectUndefined});
   EXPECT_EQ(find_system_register(13, 0, 0, 0, 0), nullptr);
-  EXPECT_EQ(find_system_register_64(15, 4, 14), nullptr);              // CNTVOFF
+  EXPECT_EQ(find_system_register_64(15, 4, 14), nullptr);  // CNTVOFF
   EXPECT_EQ(find_system_register_64(10, 0, 2), nullptr);
-  EXPECT_EQ(t.value(15, 0, 0, 7, 7), 0u);                              // reserved ID: RAZ
-  EXPECT_EQ(t.write(15, 0, 0, 7, 7, 1), uint32_t{kEffectUndefined});   // and read-only
-  EXPECT_EQ(t.write(15, 15, 1, 2, 3, 1), uint32_t{kEffectNone});       // IMPLEMENTATION DEFINED: WI
+  EXPECT_EQ(t.value(15, 0, 0, 7, 7), 0u);                             // reserved ID: RAZ
+  EXPECT_EQ(t.write(15, 0, 0, 7, 7, 1), uint32_t{kEffectUndefined});  // and read-only
+  EXPECT_EQ(t.write(15, 15, 1, 2, 3, 1), uint32_t{kEffectNone});      // IMPLEMENTATION DEFINED: WI
 }
 
 TEST(Pl0, OnlyThreadIdRegistersBarriersAndUserEnable) {
@@ -198,10 +200,14 @@ TEST(Pl0, OnlyThreadIdRegistersBarriersAndUserEnable) {
 }
 
 TEST(Pl0, CounterAndTimerAccessFollowsCntkctl) {
-  const struct { uint32_t cntkctl; bool pct, vct, frq, ptimer, vtimer; } cases[] = {
-      {0, false, false, false, false, false}, {1, true, false, true, false, false},
-      {2, false, true, true, false, false},   {1 << 9, false, false, false, true, false},
-      {1 << 8, false, false, false, false, true}};
+  const struct {
+    uint32_t cntkctl;
+    bool pct, vct, frq, ptimer, vtimer;
+  } cases[] = {{0, false, false, false, false, false},
+               {1, true, false, true, false, false},
+               {2, false, true, true, false, false},
+               {1 << 9, false, false, false, true, false},
+               {1 << 8, false, false, false, false, true}};
   for (const auto& c : cases) {
     TestCpu t;
     t.write(15, 14, 0, 1, 0, c.cntkctl);
@@ -230,7 +236,7 @@ TEST(Pl0, DebugAtPl0FollowsUdccDis) {
 TEST(Sctlr, FixedBitsAndEffects) {
   TestCpu t;
   EXPECT_EQ(t.write(15, 1, 0, 0, 0, 0), uint32_t{kEffectEndBlock});
-  EXPECT_EQ(t.cpu.cp15.sctlr, 0x00c50058u);   // CP15BEN is cleared
+  EXPECT_EQ(t.cpu.cp15.sctlr, 0x00c50058u);  // CP15BEN is cleared
   EXPECT_EQ(t.write(15, 7, 0, 5, 4, 0), uint32_t{kEffectUndefined});
   const uint32_t effects = t.write(15, 1, 0, 0, 0, 0x00c5187f);
   EXPECT_EQ(effects, uint32_t{kEffectEndBlock | kEffectRegimeChanged | kEffectAlignmentChanged});
@@ -245,13 +251,13 @@ TEST(Cpacr, ControlsFloatingPointByPrivilege) {
   TestCpu t;
   t.cpu.fpexc = 1u << 30;
   EXPECT_EQ(t.cpu.fp_enabled, 0);
-  EXPECT_EQ(t.write(15, 1, 0, 0, 2, 0x00500000), uint32_t{kEffectFpEnableChanged | kEffectEndBlock});   // PL1 only
+  EXPECT_EQ(t.write(15, 1, 0, 0, 2, 0x00500000), uint32_t{kEffectFpEnableChanged | kEffectEndBlock});  // PL1 only
   EXPECT_EQ(t.cpu.fp_enabled, 1);
   EXPECT_EQ(t.cpu.simd_enabled, 1);
   EXPECT_TRUE(switch_mode(t.cpu, Mode::User) & kEffectFpEnableChanged);
   EXPECT_EQ(t.cpu.fp_enabled, 0);
   switch_mode(t.cpu, Mode::Supervisor);
-  t.write(15, 1, 0, 0, 2, 0x80f00000);   // ASEDIS
+  t.write(15, 1, 0, 0, 2, 0x80f00000);  // ASEDIS
   EXPECT_EQ(t.cpu.fp_enabled, 1);
   EXPECT_EQ(t.cpu.simd_enabled, 0);
 }
@@ -261,7 +267,7 @@ TEST(TranslationTables, WidthsAndMasks) {
   write_system_register(t.context, *find_system_register_64(15, 0, 2), ~uint64_t{0});
   EXPECT_EQ(t.cpu.cp15.ttbr0, 0x00ff00ffffffffffull);
   EXPECT_EQ(t.write(15, 2, 0, 0, 0, 0x40004000), uint32_t{kEffectRegimeChanged});
-  EXPECT_EQ(t.cpu.cp15.ttbr0, 0x00ff00ff40004000ull);   // a 32-bit write keeps the upper half
+  EXPECT_EQ(t.cpu.cp15.ttbr0, 0x00ff00ff40004000ull);  // a 32-bit write keeps the upper half
   t.write(15, 2, 0, 0, 2, 0x7fffffff);
   EXPECT_EQ(t.cpu.cp15.ttbcr, 0x37u);
   t.write(15, 2, 0, 0, 2, 0xffffffff);
@@ -275,8 +281,8 @@ TEST(Tlb, OperationsReachTheMmu) {
   t.write(15, 8, 0, 7, 2, 0x112);
   t.write(15, 8, 0, 7, 3, 0x40001fff);
   EXPECT_EQ(t.write(15, 8, 0, 3, 1, 0x2005), uint32_t{kEffectTlbMaintenance | kEffectBroadcast});
-  EXPECT_EQ(t.mmu.log, (std::vector<std::string>{"all", "mva 1073745920 52", "asid 18", "mvaa 1073745920",
-                                                 "mva 8192 5"}));
+  EXPECT_EQ(t.mmu.log,
+            (std::vector<std::string>{"all", "mva 1073745920 52", "asid 18", "mvaa 1073745920", "mva 8192 5"}));
   TestCpu other;
   apply_broadcast(other.context, *find_system_register(15, 8, 0, 3, 1), 0x2005);
   EXPECT_EQ(other.mmu.log, std::vector<std::string>{"mva 8192 5"});
@@ -287,17 +293,17 @@ TEST(AddressTranslation, ParInBothFormats) {
   t.mmu.translation.ok = true;
   t.mmu.translation.pa = 0x45678123;
   EXPECT_EQ(t.write(15, 7, 0, 8, 0, 0x1123), uint32_t{kEffectNone});
-  EXPECT_EQ(t.value(15, 7, 0, 4, 0), 0x45678200u);   // QEMU 7.2: PA | NS
+  EXPECT_EQ(t.value(15, 7, 0, 4, 0), 0x45678200u);  // QEMU 7.2: PA | NS
   t.write(15, 7, 0, 8, 3, 0x1123);
   t.write(15, 7, 0, 8, 6, 0x1123);
   EXPECT_EQ(t.mmu.log, (std::vector<std::string>{"translate 4387 load privileged", "translate 4387 store user",
                                                  "translate 4387 load user"}));
   t.mmu.translation = {};
-  t.mmu.translation.fsr = 0x80f;   // permission fault, page, write
+  t.mmu.translation.fsr = 0x80f;  // permission fault, page, write
   t.write(15, 7, 0, 8, 1, 0);
   EXPECT_EQ(t.value(15, 7, 0, 4, 0), 0x1fu);
   t.cpu.cp15.ttbcr = kTtbcrEae;
-  t.mmu.translation.fsr = 0xa07;   // translation fault, level 3
+  t.mmu.translation.fsr = 0xa07;  // translation fault, level 3
   t.write(15, 7, 0, 8, 0, 0);
   EXPECT_EQ(t.cpu.cp15.par, 0xa0full);
   t.mmu.translation.ok = true;
@@ -325,25 +331,25 @@ TEST(Isr, ShowsLines) {
 TEST(Performance, CycleCounter) {
   TestCpu t;
   t.platform.now = 1000;
-  t.write(15, 9, 0, 12, 0, 1);               // E
-  t.write(15, 9, 0, 12, 1, 0x80000000);      // cycle counter on
+  t.write(15, 9, 0, 12, 0, 1);           // E
+  t.write(15, 9, 0, 12, 1, 0x80000000);  // cycle counter on
   t.platform.now = 1100;
   EXPECT_EQ(t.value(15, 9, 0, 13, 0), 1600u);
-  t.write(15, 9, 0, 12, 0, 9);               // D: every 64th
-  t.platform.now = 1110;                     // 160 cycles: 2, remainder 32
+  t.write(15, 9, 0, 12, 0, 9);  // D: every 64th
+  t.platform.now = 1110;        // 160 cycles: 2, remainder 32
   EXPECT_EQ(t.value(15, 9, 0, 13, 0), 1602u);
-  t.platform.now = 1112;                     // 32 more make one
+  t.platform.now = 1112;  // 32 more make one
   EXPECT_EQ(t.value(15, 9, 0, 13, 0), 1603u);
-  t.write(15, 9, 0, 12, 0, 5);               // C: reset
+  t.write(15, 9, 0, 12, 0, 5);  // C: reset
   EXPECT_EQ(t.value(15, 9, 0, 13, 0), 0u);
   EXPECT_EQ(t.value(15, 9, 0, 12, 3), 0u);
   t.write(15, 9, 0, 13, 0, 0xfffffff0);
   t.platform.now += 1;
   EXPECT_EQ(t.value(15, 9, 0, 13, 0), 0u);
-  EXPECT_EQ(t.value(15, 9, 0, 12, 3), 0x80000000u);   // overflow
+  EXPECT_EQ(t.value(15, 9, 0, 12, 3), 0x80000000u);  // overflow
   t.write(15, 9, 0, 12, 3, 0x80000000);
   EXPECT_EQ(t.value(15, 9, 0, 12, 3), 0u);
-  t.write(15, 9, 0, 12, 2, 0x80000000);      // off
+  t.write(15, 9, 0, 12, 2, 0x80000000);  // off
   t.platform.now += 50;
   EXPECT_EQ(t.value(15, 9, 0, 13, 0), 0u);
 }
@@ -351,15 +357,15 @@ TEST(Performance, CycleCounter) {
 TEST(Performance, EventCountersAndUserAccess) {
   TestCpu t;
   t.write(15, 9, 0, 12, 0, 1);
-  t.write(15, 9, 0, 12, 5, 2);      // PMSELR
-  t.write(15, 9, 0, 13, 1, 0);      // SW_INCR
+  t.write(15, 9, 0, 12, 5, 2);  // PMSELR
+  t.write(15, 9, 0, 13, 1, 0);  // SW_INCR
   t.write(15, 9, 0, 12, 1, 4);
-  t.write(15, 9, 0, 12, 4, 6);      // PMSWINC on 1 (off) and 2
+  t.write(15, 9, 0, 12, 4, 6);  // PMSWINC on 1 (off) and 2
   EXPECT_EQ(t.value(15, 9, 0, 13, 2), 1u);
-  t.write(15, 9, 0, 14, 0, 1);      // PMUSERENR.EN
+  t.write(15, 9, 0, 14, 0, 1);  // PMUSERENR.EN
   switch_mode(t.cpu, Mode::User);
   EXPECT_EQ(t.value(15, 9, 0, 13, 2), 1u);
-  EXPECT_EQ(t.write(15, 9, 0, 14, 1, 1), uint32_t{kEffectUndefined});   // PMINTENSET stays privileged
+  EXPECT_EQ(t.write(15, 9, 0, 14, 1, 1), uint32_t{kEffectUndefined});  // PMINTENSET stays privileged
   EXPECT_EQ(t.write(15, 9, 0, 14, 0, 0), uint32_t{kEffectUndefined});
 }
 
@@ -370,7 +376,7 @@ TEST(Debug, OsLockAndTransmitRegister) {
   t.write(14, 1, 0, 0, 4, 0xc5acce55);
   EXPECT_EQ(t.value(14, 1, 0, 1, 4), 10u);
   t.write(14, 0, 0, 5, 0, 'x');
-  EXPECT_EQ(t.value(14, 0, 0, 1, 0), 1u << 29);   // TXfull
+  EXPECT_EQ(t.value(14, 0, 0, 1, 0), 1u << 29);  // TXfull
 }
 
 }  // namespace

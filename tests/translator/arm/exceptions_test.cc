@@ -19,12 +19,12 @@ struct Entry {
   const char* name;
   Exception kind;
   bool thumb;
-  uint32_t lr_offset;     // from pc
-  uint32_t cpsr;          // after, from CPSR = N C, User, nothing masked
-  uint32_t vector;        // offset
+  uint32_t lr_offset;  // from pc
+  uint32_t cpsr;       // after, from CPSR = N C, User, nothing masked
+  uint32_t vector;     // offset
 };
 
-// ARM DDI 0406C, tables B1-3, B1-7 and B1.9; Undefined, SVC and BKPT give the same LR, SPSR and CPSR in a bare-metal 
+// ARM DDI 0406C, tables B1-3, B1-7 and B1.9; Undefined, SVC and BKPT give the same LR, SPSR and CPSR in a bare-metal
 // image under QEMU 7.2 -cpu cortex-a15.
 constexpr Entry kEntries[] = {
     {"Undefined, ARM", Exception::UndefinedInstruction, false, 4, 0xa000009b, 0x04},
@@ -145,7 +145,7 @@ TEST(Aborts, BreakpointInstruction) {
   EXPECT_EQ(t.cpu.cp15.ifsr, 0x002u);
   EXPECT_EQ(t.cpu.r[14], 0x8004u);
   EXPECT_EQ(t.cpu.mode, uint8_t(Mode::Abort));
-  EXPECT_EQ(t.value(14, 0, 0, 1, 0) >> 2 & 15, 3u);   // DBGDSCR.MOE
+  EXPECT_EQ(t.value(14, 0, 0, 1, 0) >> 2 & 15, 3u);  // DBGDSCR.MOE
 }
 
 TEST(Interrupts, FiqGoesFirstAndMasksApply) {
@@ -163,7 +163,7 @@ TEST(Interrupts, FiqGoesFirstAndMasksApply) {
   EXPECT_EQ(t.cpu.pending, 0u);
   raise_line(t.cpu, kLineStop);
   recompute_pending(t.cpu);
-  EXPECT_EQ(t.cpu.pending, 1u);   // whatever the masks
+  EXPECT_EQ(t.cpu.pending, 1u);  // whatever the masks
   lower_line(t.cpu, kLineStop);
   recompute_pending(t.cpu);
   EXPECT_EQ(t.cpu.pending, 0u);

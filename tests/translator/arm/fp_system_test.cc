@@ -25,7 +25,7 @@ TEST(Fpscr, EveryWritableBitRoundTrips) {
   FpCpu t;
   for (int bit = 0; bit < 32; ++bit) {
     write_fpscr(t.cpu, 1u << bit);
-    EXPECT_EQ(read_fpscr(t.cpu), (1u << bit) & 0xfff7009fu) << bit;   // QEMU 7.2: all ones read back as 0xfff7009f
+    EXPECT_EQ(read_fpscr(t.cpu), (1u << bit) & 0xfff7009fu) << bit;  // QEMU 7.2: all ones read back as 0xfff7009f
   }
   std::mt19937 random(1);
   for (int i = 0; i < 10000; ++i) {
@@ -37,9 +37,9 @@ TEST(Fpscr, EveryWritableBitRoundTrips) {
 
 TEST(Fpscr, MxcsrControl) {
   EXPECT_EQ(mxcsr_control(0), 0x1f80u);
-  EXPECT_EQ(mxcsr_control(1u << 22), 0x5f80u);   // RP: towards +infinity, RC = 10
-  EXPECT_EQ(mxcsr_control(2u << 22), 0x3f80u);   // RM: RC = 01
-  EXPECT_EQ(mxcsr_control(3u << 22), 0x7f80u);   // RZ
+  EXPECT_EQ(mxcsr_control(1u << 22), 0x5f80u);  // RP: towards +infinity, RC = 10
+  EXPECT_EQ(mxcsr_control(2u << 22), 0x3f80u);  // RM: RC = 01
+  EXPECT_EQ(mxcsr_control(3u << 22), 0x7f80u);  // RZ
   EXPECT_EQ(mxcsr_control(kFpscrFz), 0x9fc0u);
 }
 
@@ -50,7 +50,7 @@ TEST(Fpscr, FlagsOfBothMxcsrsAreMergedAndIdcIsKept) {
   t.cpu.mxcsr |= kMxcsrZe | kMxcsrDe;
   t.cpu.mxcsr_standard |= kMxcsrPe | kMxcsrUe;
   EXPECT_EQ(read_fpscr(t.cpu), uint32_t{kFpscrIdc | kFpscrDzc | kFpscrIxc | kFpscrUfc});
-  t.cpu.fpscr |= kFpscrIoc;   // set by a helper
+  t.cpu.fpscr |= kFpscrIoc;  // set by a helper
   EXPECT_EQ(read_fpscr(t.cpu), uint32_t{kFpscrIdc | kFpscrDzc | kFpscrIxc | kFpscrUfc | kFpscrIoc});
   write_fpscr(t.cpu, 0);
   EXPECT_EQ(read_fpscr(t.cpu), 0u);
@@ -58,8 +58,10 @@ TEST(Fpscr, FlagsOfBothMxcsrsAreMergedAndIdcIsKept) {
 
 TEST(Fpscr, TheHostAgreesAboutFlagsAndRounding) {
   FpCpu t;
-  const struct { uint32_t rmode; float expected; } cases[] = {
-      {0, 0x1.555556p-2f}, {1, 0x1.555556p-2f}, {2, 0x1.555554p-2f}, {3, 0x1.555554p-2f}};
+  const struct {
+    uint32_t rmode;
+    float expected;
+  } cases[] = {{0, 0x1.555556p-2f}, {1, 0x1.555556p-2f}, {2, 0x1.555554p-2f}, {3, 0x1.555554p-2f}};
   for (const auto& c : cases) {
     write_fpscr(t.cpu, c.rmode << 22);
     const uint32_t saved = _mm_getcsr();
@@ -87,19 +89,27 @@ TEST(Fpscr, ModeChangesAreReported) {
 struct VfpFact {
   bool enabled;
   unsigned reg;
-  const char* access;   // PL1 read, PL1 write, PL0 read, PL0 write
+  const char* access;  // PL1 read, PL1 write, PL0 read, PL0 write
   uint32_t value, after_ones;
 };
 // QEMU 7.2 -cpu cortex-a15, CPACR.cp10 = cp11 = 3.
 constexpr VfpFact kQemu[] = {
-    {false, 0, "rw--", 0x410430f0, 0x410430f0}, {false, 1, "----", 0, 0},
-    {false, 5, "----", 0, 0},                   {false, 6, "rw--", 0x11111111, 0x11111111},
-    {false, 7, "rw--", 0x10110222, 0x10110222}, {false, 8, "rw--", 0, 0x40000000},
-    {false, 9, "----", 0, 0},                   {false, 10, "----", 0, 0},
-    {true, 0, "rw--", 0x410430f0, 0x410430f0},  {true, 1, "rwRW", 0, 0xfff7009f},
-    {true, 5, "----", 0, 0},                    {true, 6, "rw--", 0x11111111, 0x11111111},
-    {true, 7, "rw--", 0x10110222, 0x10110222},  {true, 8, "rw--", 0x40000000, 0x40000000},
-    {true, 9, "----", 0, 0},                    {true, 10, "----", 0, 0},
+    {false, 0, "rw--", 0x410430f0, 0x410430f0},
+    {false, 1, "----", 0, 0},
+    {false, 5, "----", 0, 0},
+    {false, 6, "rw--", 0x11111111, 0x11111111},
+    {false, 7, "rw--", 0x10110222, 0x10110222},
+    {false, 8, "rw--", 0, 0x40000000},
+    {false, 9, "----", 0, 0},
+    {false, 10, "----", 0, 0},
+    {true, 0, "rw--", 0x410430f0, 0x410430f0},
+    {true, 1, "rwRW", 0, 0xfff7009f},
+    {true, 5, "----", 0, 0},
+    {true, 6, "rw--", 0x11111111, 0x11111111},
+    {true, 7, "rw--", 0x10110222, 0x10110222},
+    {true, 8, "rw--", 0x40000000, 0x40000000},
+    {true, 9, "----", 0, 0},
+    {true, 10, "----", 0, 0},
 };
 
 TEST(VfpSystemRegisters, AsQemu) {

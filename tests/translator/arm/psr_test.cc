@@ -13,8 +13,8 @@ namespace {
 
 using test::TestCpu;
 
-constexpr Mode kModes[] = {Mode::User, Mode::Fiq, Mode::Irq, Mode::Supervisor, Mode::Abort, Mode::Undefined,
-                           Mode::System};
+constexpr Mode kModes[] = {Mode::User,  Mode::Fiq,       Mode::Irq,   Mode::Supervisor,
+                           Mode::Abort, Mode::Undefined, Mode::System};
 
 // The physical register that name n of `mode` denotes: a distinct value each (B1.3.2, figure B1-1).
 uint32_t physical(Mode mode, unsigned n) {
@@ -84,7 +84,7 @@ TEST(CpsrWrite, UserModeReachesFlagsGeAndEndiannessOnly) {
   TestCpu t;
   ASSERT_TRUE(set_cpsr(t.cpu, 0x10));
   const uint32_t effects = msr_cpsr(t.cpu, 0xffffffff, kPsrFieldsAll);
-  EXPECT_EQ(read_cpsr(t.cpu), 0xf80f0210u);   // NZCVQ, GE, E
+  EXPECT_EQ(read_cpsr(t.cpu), 0xf80f0210u);  // NZCVQ, GE, E
   EXPECT_EQ(effects, uint32_t{kEffectEndBlock});
   msr_cpsr(t.cpu, 0, kPsrFieldsAll);
   EXPECT_EQ(read_cpsr(t.cpu), 0x10u);
@@ -94,9 +94,9 @@ TEST(CpsrWrite, PrivilegedModeReachesMasksAndModeButNotExecutionState) {
   TestCpu t;
   ASSERT_TRUE(set_cpsr(t.cpu, 0x13));
   msr_cpsr(t.cpu, 0xffffffff, kPsrFieldsAll);
-  EXPECT_EQ(read_cpsr(t.cpu), 0xf80f03dfu);   // System; IT, J, T still 0
+  EXPECT_EQ(read_cpsr(t.cpu), 0xf80f03dfu);  // System; IT, J, T still 0
   msr_cpsr(t.cpu, 0x00000012, kPsrFieldC);
-  EXPECT_EQ(read_cpsr(t.cpu), 0xf80f0312u);   // only the low byte
+  EXPECT_EQ(read_cpsr(t.cpu), 0xf80f0312u);  // only the low byte
   msr_cpsr(t.cpu, 0, kPsrFieldX);
   EXPECT_EQ(read_cpsr(t.cpu), 0xf80f0012u);
   msr_cpsr(t.cpu, 0, kPsrFieldS);
@@ -112,7 +112,7 @@ TEST(CpsrWrite, BadModesAreIgnored) {
     msr_cpsr(t.cpu, m | kPsrI, kPsrFieldC);
     const bool valid = m == 0x10 || m == 0x11 || m == 0x12 || m == 0x13 || m == 0x17 || m == 0x1b || m == 0x1f;
     EXPECT_EQ(t.cpu.mode, valid ? m : 0x13u);
-    EXPECT_EQ(t.cpu.i, 1);   // the rest of the byte is written
+    EXPECT_EQ(t.cpu.i, 1);  // the rest of the byte is written
     EXPECT_EQ(is_valid_mode(m), valid);
     EXPECT_EQ(set_cpsr(t.cpu, m), valid);
   }
@@ -135,7 +135,7 @@ TEST(CpsrWrite, MrsHidesExecutionState) {
 
 TEST(ExceptionReturn, RestoresExecutionState) {
   TestCpu t;
-  const uint32_t effects = exception_return(t.cpu, 0x1003, 0x6600fc30);   // Z C, IT, Thumb, User
+  const uint32_t effects = exception_return(t.cpu, 0x1003, 0x6600fc30);  // Z C, IT, Thumb, User
   EXPECT_EQ(read_cpsr(t.cpu), 0x6600fc30u);
   EXPECT_EQ(t.cpu.r[15], 0x1002u);
   EXPECT_TRUE(effects & kEffectEndBlock);
@@ -168,7 +168,7 @@ TEST(Cps, ChangesMasksAndMode) {
   EXPECT_EQ(read_cpsr(t.cpu), 0xf00001d1u);
   cps(t.cpu, {.change_mode = true, .mode = 0x10});
   EXPECT_EQ(read_cpsr(t.cpu), 0xf00001d0u);
-  cps(t.cpu, {.enable = true, .affect_a = true, .affect_i = true, .affect_f = true});   // User: a NOP
+  cps(t.cpu, {.enable = true, .affect_a = true, .affect_i = true, .affect_f = true});  // User: a NOP
   EXPECT_EQ(read_cpsr(t.cpu), 0xf00001d0u);
 }
 
@@ -176,7 +176,7 @@ TEST(Cps, UnmaskingMakesAnAssertedLinePending) {
   TestCpu t;
   raise_line(t.cpu, kLineIrq);
   recompute_pending(t.cpu);
-  EXPECT_EQ(t.cpu.pending, 0u);   // masked
+  EXPECT_EQ(t.cpu.pending, 0u);  // masked
   cps(t.cpu, {.enable = true, .affect_i = true});
   EXPECT_EQ(t.cpu.pending, 1u);
   EXPECT_EQ(pending_interrupt(t.cpu), Interrupt::Irq);
@@ -193,8 +193,8 @@ TEST(Setend, ReportsOnlyChanges) {
 
 TEST(It, Advances) {
   // IT with four instructions: ITTTE EQ: 0000 0001 -> shifted each step; A2.5.2.
-  EXPECT_EQ(it_advance(0x08), 0x00);   // last instruction
-  EXPECT_EQ(it_advance(0x0c), 0x18);   // cond<0> comes from the mask
+  EXPECT_EQ(it_advance(0x08), 0x00);  // last instruction
+  EXPECT_EQ(it_advance(0x0c), 0x18);  // cond<0> comes from the mask
   EXPECT_EQ(it_advance(0xa1), 0xa2);
   EXPECT_EQ(it_advance(0xa8), 0x00);
 }
@@ -207,11 +207,13 @@ TEST(Banked, TableOfEncodings) {
   }
   switch_mode(t.cpu, Mode::Supervisor);
   uint32_t v = 0;
-  const struct { unsigned sysm; Mode mode; unsigned n; } rows[] = {
-      {5, Mode::User, 13},   {6, Mode::User, 14},   {8, Mode::Fiq, 8},   {12, Mode::Fiq, 12},
-      {13, Mode::Fiq, 13},   {14, Mode::Fiq, 14},   {16, Mode::Irq, 14}, {17, Mode::Irq, 13},
-      {20, Mode::Abort, 14}, {21, Mode::Abort, 13},
-      {22, Mode::Undefined, 14}, {23, Mode::Undefined, 13}};
+  const struct {
+    unsigned sysm;
+    Mode mode;
+    unsigned n;
+  } rows[] = {{5, Mode::User, 13},   {6, Mode::User, 14},   {8, Mode::Fiq, 8},         {12, Mode::Fiq, 12},
+              {13, Mode::Fiq, 13},   {14, Mode::Fiq, 14},   {16, Mode::Irq, 14},       {17, Mode::Irq, 13},
+              {20, Mode::Abort, 14}, {21, Mode::Abort, 13}, {22, Mode::Undefined, 14}, {23, Mode::Undefined, 13}};
   for (const auto& row : rows) {
     EXPECT_EQ(mrs_banked(t.cpu, false, row.sysm, v), uint32_t{kEffectNone}) << row.sysm;
     EXPECT_EQ(v, physical(row.mode, row.n)) << row.sysm;
@@ -223,7 +225,7 @@ TEST(Banked, TableOfEncodings) {
     EXPECT_EQ(mrs_banked(t.cpu, false, sysm, v), uint32_t{kEffectUndefined}) << sysm;
   }
   for (unsigned sysm = 0; sysm < 32; ++sysm) {
-    const bool valid = sysm == 14 || sysm == 16 || sysm == 20 || sysm == 22;   // not 18: the current mode's
+    const bool valid = sysm == 14 || sysm == 16 || sysm == 20 || sysm == 22;  // not 18: the current mode's
     EXPECT_EQ(msr_banked(t.cpu, true, sysm, 0x100 + sysm), uint32_t{valid ? kEffectNone : kEffectUndefined}) << sysm;
   }
   EXPECT_EQ(t.cpu.banked.spsr[kBankIrq], 0x110u);

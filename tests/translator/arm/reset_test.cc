@@ -19,7 +19,7 @@ TEST(Reset, ArchitecturalState) {
   cpu.engine = &cpu;
   cpu.mem_base = 0x1234;
   reset_cpu(cpu, CpuModel::CortexA15, 2, 4);
-  EXPECT_EQ(read_cpsr(cpu), 0x400001d3u);   // QEMU 7.2
+  EXPECT_EQ(read_cpsr(cpu), 0x400001d3u);  // QEMU 7.2
   for (uint32_t r : cpu.r) EXPECT_EQ(r, 0u);
   EXPECT_EQ(cpu.midr, 0x414fc0f0u);
   EXPECT_EQ(cpu.mpidr, 0x80000002u);
@@ -41,7 +41,7 @@ TEST(Reset, ArchitecturalState) {
   EXPECT_EQ(cpu.interrupt_lines, uint32_t{kLineIrq});
   EXPECT_EQ(cpu.engine, &cpu);
   EXPECT_EQ(cpu.mem_base, 0x1234u);
-  EXPECT_EQ(cpu.pending, 0u);   // the line is masked
+  EXPECT_EQ(cpu.pending, 0u);  // the line is masked
 }
 
 TEST(Reset, ModelsByName) {

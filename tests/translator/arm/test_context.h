@@ -61,7 +61,7 @@ struct TestCpu {
   explicit TestCpu(CpuModel model = CpuModel::CortexA15, uint32_t index = 0, uint32_t count = 1) {
     reset_cpu(cpu, model, index, count);
   }
-  TestCpu(const TestCpu&) = delete;   // context refers to the members
+  TestCpu(const TestCpu&) = delete;  // context refers to the members
   CpuState cpu{};
   RecordingMmu mmu;
   FakePlatform platform;

@@ -20,10 +20,10 @@ TEST(Timer, StatusOutputAndDeadline) {
   EXPECT_EQ(t.read_control(100), 5u);
   t.control |= kTimerImask;
   EXPECT_FALSE(t.output(100));
-  EXPECT_EQ(t.read_control(100), 7u);   // ISTATUS ignores IMASK
+  EXPECT_EQ(t.read_control(100), 7u);  // ISTATUS ignores IMASK
   EXPECT_EQ(t.deadline(50), std::nullopt);
   t.control = kTimerImask;
-  EXPECT_EQ(t.read_control(100), 2u);   // disabled: ISTATUS reads 0
+  EXPECT_EQ(t.read_control(100), 2u);  // disabled: ISTATUS reads 0
   EXPECT_EQ(t.read_timer_value(40), 60u);
   EXPECT_EQ(t.read_timer_value(140), 0xffffffd8u);
 }

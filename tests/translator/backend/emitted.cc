@@ -51,7 +51,8 @@ std::string disassemble(const uint8_t* code, size_t bytes, uint64_t address) {
   std::string text;
   for (size_t i = 0; i < n; i++) {
     char line[256];
-    std::snprintf(line, sizeof line, "%4llx: %s %s", static_cast<unsigned long long>(insns[i].address), insns[i].mnemonic, insns[i].op_str);
+    std::snprintf(line, sizeof line, "%4llx: %s %s", static_cast<unsigned long long>(insns[i].address),
+                  insns[i].mnemonic, insns[i].op_str);
     text += line;
     while (text.back() == ' ') text.pop_back();
     text += '\n';
@@ -69,13 +70,15 @@ Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
   void* p = mmap(nullptr, kBufferBytes, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) give_up("no memory for code");
   buffer_ = static_cast<uint8_t*>(p);
-  p = mmap(nullptr, mmu::kWindowSize + 2 * mmu::kWindowGuard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  p = mmap(nullptr, mmu::kWindowSize + 2 * mmu::kWindowGuard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+           -1, 0);
   if (p == MAP_FAILED) give_up("no address space for a window");
   reservation_ = static_cast<uint8_t*>(p);
   uint8_t* const data = reservation_ + mmu::kWindowGuard + kBase;
   memory_ = reinterpret_cast<GuestMemory*>(data);
   for (uint32_t page = 0; page < kPages; page++)
-    if (page != kMissingPage && mprotect(data + page * kPageBytes, kPageBytes, PROT_READ | PROT_WRITE) != 0) give_up("mprotect");
+    if (page != kMissingPage && mprotect(data + page * kPageBytes, kPageBytes, PROT_READ | PROT_WRITE) != 0)
+      give_up("mprotect");
   // Every third page misses, for loads or for stores.
   for (uint32_t i = 0; i < mmu::kSoftTlbEntries; i++) tlb_[i] = {mmu::kNoTag, mmu::kNoTag, 0};
   for (uint32_t page = 0; page < kPages; page++) {
@@ -110,10 +113,12 @@ const x64::CompiledBlock& Emitted::emit(const ir::Block& block, const x64::Secon
 
 void Emitted::run(CpuState& cpu, GuestMemory& memory) {
   for (uint32_t page = 0; page < kPages; page++)
-    if (page != kMissingPage) std::memcpy(memory_->bytes + page * kPageBytes, memory.bytes + page * kPageBytes, kPageBytes);
+    if (page != kMissingPage)
+      std::memcpy(memory_->bytes + page * kPageBytes, memory.bytes + page * kPageBytes, kPageBytes);
   cpu.engine = this;
-  cpu.mem_base = config_.memory == x64::MemoryMode::Window ? reinterpret_cast<uint64_t>(reservation_ + mmu::kWindowGuard)
-                                                           : reinterpret_cast<uint64_t>(tlb_.get());
+  cpu.mem_base = config_.memory == x64::MemoryMode::Window
+                     ? reinterpret_cast<uint64_t>(reservation_ + mmu::kWindowGuard)
+                     : reinterpret_cast<uint64_t>(tlb_.get());
   cpu.instruction_pages = instruction_pages_.get();
   cpu.jump_cache = jump_cache_.get();
   cpu_ = &cpu;
@@ -124,7 +129,8 @@ void Emitted::run(CpuState& cpu, GuestMemory& memory) {
       },
       this, &Emitted::fault, this);
   for (uint32_t page = 0; page < kPages; page++)
-    if (page != kMissingPage) std::memcpy(memory.bytes + page * kPageBytes, memory_->bytes + page * kPageBytes, kPageBytes);
+    if (page != kMissingPage)
+      std::memcpy(memory.bytes + page * kPageBytes, memory_->bytes + page * kPageBytes, kPageBytes);
 }
 
 const x64::FaultSite* Emitted::find_site(const uint8_t* host, bool call) const {

@@ -39,8 +39,8 @@ class Emitted {
   x64::Thunks thunks_{};
   uint8_t* buffer_ = nullptr;
   size_t prefix_ = 0;
-  uint8_t* reservation_ = nullptr;   // guard, window, guard
-  GuestMemory* memory_ = nullptr;    // as the emitted code sees it
+  uint8_t* reservation_ = nullptr;  // guard, window, guard
+  GuestMemory* memory_ = nullptr;   // as the emitted code sees it
   std::unique_ptr<mmu::SoftTlbEntry[]> tlb_;
   std::unique_ptr<uint32_t[]> instruction_pages_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;

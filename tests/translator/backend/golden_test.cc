@@ -19,7 +19,7 @@ constexpr const char* kFile = "tests/translator/backend/golden.expected";
 
 struct Snippet {
   const char* name;
-  std::vector<uint32_t> words;   // A32, at 0x8000
+  std::vector<uint32_t> words;  // A32, at 0x8000
 };
 const Snippet kSnippets[] = {
     {"CMP R0, #5; BNE back; B ahead", {0xe3500005, 0x1afffffd, 0xea000010}},
@@ -42,18 +42,41 @@ std::string with_field_names(std::string line) {
   long offset = std::strtol(line.c_str() + begin + 7, nullptr, 16);
   if (line[begin + 5] == '-') offset = -offset;
   offset += kStateBias;
-  struct Field { const char* name; long at; long bytes; };
-#define FIELD(f) {#f, offsetof(CpuState, f), sizeof(CpuState::f)}
-  static constexpr Field kFields[] = {FIELD(r), FIELD(nz), FIELD(c), FIELD(v), FIELD(q), FIELD(t), FIELD(it), FIELD(pending),
-                                      FIELD(instruction_pages), FIELD(jump_cache), FIELD(monitor_armed), FIELD(monitor_address),
-                                      FIELD(monitor_size), FIELD(monitor_value), FIELD(spill), FIELD(access_va), FIELD(access_kind),
-                                      FIELD(access_value), FIELD(exit_reason), FIELD(exit_argument)};
+  struct Field {
+    const char* name;
+    long at;
+    long bytes;
+  };
+#define FIELD(f) \
+  { #f, offsetof(CpuState, f), sizeof(CpuState::f) }
+  static constexpr Field kFields[] = {FIELD(r),
+                                      FIELD(nz),
+                                      FIELD(c),
+                                      FIELD(v),
+                                      FIELD(q),
+                                      FIELD(t),
+                                      FIELD(it),
+                                      FIELD(pending),
+                                      FIELD(instruction_pages),
+                                      FIELD(jump_cache),
+                                      FIELD(monitor_armed),
+                                      FIELD(monitor_address),
+                                      FIELD(monitor_size),
+                                      FIELD(monitor_value),
+                                      FIELD(spill),
+                                      FIELD(access_va),
+                                      FIELD(access_kind),
+                                      FIELD(access_value),
+                                      FIELD(exit_reason),
+                                      FIELD(exit_argument)};
 #undef FIELD
   for (const Field& f : kFields) {
     if (offset < f.at || offset >= f.at + f.bytes) continue;
     std::string name = std::string("state.") + f.name;
-    if (f.at == offsetof(CpuState, r)) name += std::to_string((offset - f.at) / 4);
-    else if (offset != f.at) name += "+" + std::to_string(offset - f.at);
+    if (f.at == offsetof(CpuState, r))
+      name += std::to_string((offset - f.at) / 4);
+    else if (offset != f.at)
+      name += "+" + std::to_string(offset - f.at);
     line.replace(begin + 1, end - begin - 1, name);
     break;
   }
@@ -67,8 +90,10 @@ std::string without_addresses(const std::string& text, size_t size) {
   while (std::getline(in, line)) {
     line.erase(0, line.find(": ") + 2);
     const size_t space = line.find(' ');
-    if ((line[0] == 'j' || line.starts_with("call")) && space != std::string::npos && line.compare(space + 1, 2, "0x") == 0) {
-      if (std::strtoull(line.c_str() + space + 1, nullptr, 16) >= size) line.replace(space + 1, std::string::npos, "thunk");
+    if ((line[0] == 'j' || line.starts_with("call")) && space != std::string::npos &&
+        line.compare(space + 1, 2, "0x") == 0) {
+      if (std::strtoull(line.c_str() + space + 1, nullptr, 16) >= size)
+        line.replace(space + 1, std::string::npos, "thunk");
     }
     out += "  " + with_field_names(line) + "\n";
   }
@@ -77,7 +102,8 @@ std::string without_addresses(const std::string& text, size_t size) {
 
 std::string golden() {
   std::string text;
-  for (const auto& [mode, name] : {std::pair{x64::MemoryMode::Window, "window"}, std::pair{x64::MemoryMode::SoftInline, "soft"}}) {
+  for (const auto& [mode, name] :
+       {std::pair{x64::MemoryMode::Window, "window"}, std::pair{x64::MemoryMode::SoftInline, "soft"}}) {
     Emitted emitted(mode, true);
     for (const Snippet& s : kSnippets) {
       ir::Block block;
@@ -89,7 +115,8 @@ std::string golden() {
       });
       EXPECT_EQ(optimise(block), "");
       const x64::CompiledBlock& code = emitted.emit(block);
-      text += std::string(name) + ": " + s.name + "\n" + without_addresses(disassemble(code.code, code.size, 0), code.size) + "\n";
+      text += std::string(name) + ": " + s.name + "\n" +
+              without_addresses(disassemble(code.code, code.size, 0), code.size) + "\n";
     }
   }
   return text;
@@ -107,12 +134,14 @@ TEST(Golden, GeneratedCode) {
   expected << file.rdbuf();
   std::istringstream have(now), want(expected.str());
   std::string section, a, b;
-  for (int line = 1; ; line++) {
-    const bool more_have = static_cast<bool>(std::getline(have, a)), more_want = static_cast<bool>(std::getline(want, b));
+  for (int line = 1;; line++) {
+    const bool more_have = static_cast<bool>(std::getline(have, a)),
+               more_want = static_cast<bool>(std::getline(want, b));
     if (!more_have && !more_want) break;
     if (more_have && !a.empty() && a[0] != ' ') section = a;
     ASSERT_EQ(more_have ? a : "(end)", more_want ? b : "(end)")
-        << kFile << ":" << line << ", " << section << "\nIf the change is meant: scripts/update-golden.sh, and review the difference.";
+        << kFile << ":" << line << ", " << section
+        << "\nIf the change is meant: scripts/update-golden.sh, and review the difference.";
   }
 }
 

@@ -114,15 +114,16 @@ class Machine {
     using Function = uint64_t (*)(CpuState*, uint32_t, uint32_t, uint32_t);
     cpu_.r[15] = pc_of(inst);
     cpu_.t = block_.thumb;
-    const uint64_t r = reinterpret_cast<Function>(inst.aux)(&cpu_, static_cast<uint32_t>(arg(inst, 0)),
-                                                           static_cast<uint32_t>(arg(inst, 1)), static_cast<uint32_t>(arg(inst, 2)));
+    const uint64_t r =
+        reinterpret_cast<Function>(inst.aux)(&cpu_, static_cast<uint32_t>(arg(inst, 0)),
+                                             static_cast<uint32_t>(arg(inst, 1)), static_cast<uint32_t>(arg(inst, 2)));
     values_[i].low = wide ? r : static_cast<uint32_t>(r);
     if (cpu_.exit_reason) left_ = true;
   }
   uint64_t call_pure(const Inst& inst) const {
     using Function = uint64_t (*)(uint32_t, uint32_t, uint32_t);
-    return reinterpret_cast<Function>(inst.aux)(static_cast<uint32_t>(arg(inst, 0)), static_cast<uint32_t>(arg(inst, 1)),
-                                                static_cast<uint32_t>(arg(inst, 2)));
+    return reinterpret_cast<Function>(inst.aux)(
+        static_cast<uint32_t>(arg(inst, 0)), static_cast<uint32_t>(arg(inst, 1)), static_cast<uint32_t>(arg(inst, 2)));
   }
   void memory_access(const Inst& inst, size_t i, bool store, bool exclusive) {
     const ir::MemAccess m = ir::MemAccess::unpack(inst.imm);
@@ -159,7 +160,10 @@ size_t Machine::step(size_t i) {
     using T = std::remove_pointer_t<decltype(type)>;
     return reinterpret_cast<T*>(reinterpret_cast<uint8_t*>(&cpu_) + inst.imm);
   };
-  const auto shift_value = [&](Shift s) { bool carry = false; set32(shift(s, x, y, carry)); };
+  const auto shift_value = [&](Shift s) {
+    bool carry = false;
+    set32(shift(s, x, y, carry));
+  };
   const auto shift_carry = [&](Shift s) {
     bool carry = c;
     shift(s, x, y, carry);
@@ -167,8 +171,14 @@ size_t Machine::step(size_t i) {
     set(carry);
   };
   const auto vreg = [&](uint32_t bytes) { return cpu_.vreg + inst.imm * bytes; };
-  const auto get_vreg = [&](uint32_t bytes) { values_[i] = {}; std::memcpy(&values_[i], vreg(bytes), bytes); };
-  const auto set_vreg = [&](uint32_t bytes) { const Wide w = wide_arg(inst, 0); std::memcpy(vreg(bytes), &w, bytes); };
+  const auto get_vreg = [&](uint32_t bytes) {
+    values_[i] = {};
+    std::memcpy(&values_[i], vreg(bytes), bytes);
+  };
+  const auto set_vreg = [&](uint32_t bytes) {
+    const Wide w = wide_arg(inst, 0);
+    std::memcpy(vreg(bytes), &w, bytes);
+  };
   const bool carry = flags_of(cpu_).c;
   const int32_t sx = static_cast<int32_t>(x), sy = static_cast<int32_t>(y);
 
@@ -186,9 +196,24 @@ size_t Machine::step(size_t i) {
     case Opcode::SubS: set(add_with_carry(cpu_, x, ~y, true)); break;
     case Opcode::AdcS: set(add_with_carry(cpu_, x, y, carry)); break;
     case Opcode::SbcS: set(add_with_carry(cpu_, x, ~y, carry)); break;
-    case Opcode::SetNZ: { Flags f = flags_of(cpu_); f.n = x >> 31, f.z = x == 0; set_flags(cpu_, f); break; }
-    case Opcode::SetNZ64: { Flags f = flags_of(cpu_); f.n = a >> 63, f.z = a == 0; set_flags(cpu_, f); break; }
-    case Opcode::SetC: { Flags f = flags_of(cpu_); f.c = x & 1; set_flags(cpu_, f); break; }
+    case Opcode::SetNZ: {
+      Flags f = flags_of(cpu_);
+      f.n = x >> 31, f.z = x == 0;
+      set_flags(cpu_, f);
+      break;
+    }
+    case Opcode::SetNZ64: {
+      Flags f = flags_of(cpu_);
+      f.n = a >> 63, f.z = a == 0;
+      set_flags(cpu_, f);
+      break;
+    }
+    case Opcode::SetC: {
+      Flags f = flags_of(cpu_);
+      f.c = x & 1;
+      set_flags(cpu_, f);
+      break;
+    }
     case Opcode::SetNZCV: write_nzcv(cpu_, x); break;
     case Opcode::GetC: set(carry); break;
     case Opcode::GetNZCV: set(read_nzcv(cpu_)); break;
@@ -260,14 +285,20 @@ size_t Machine::step(size_t i) {
     case Opcode::Sxt64: set(static_cast<uint64_t>(int64_t{sx})); break;
     case Opcode::Uxt64: set(x); break;
 
-    case Opcode::Load: case Opcode::Load64: case Opcode::LoadX32: case Opcode::LoadX64: case Opcode::LoadX128:
-      memory_access(inst, i, false, false);
-      break;
-    case Opcode::Store: case Opcode::Store64: case Opcode::StoreX32: case Opcode::StoreX64: case Opcode::StoreX128:
-      memory_access(inst, i, true, false);
-      break;
-    case Opcode::LoadExclusive: case Opcode::LoadExclusive64: memory_access(inst, i, false, true); break;
-    case Opcode::StoreExclusive: case Opcode::StoreExclusive64: memory_access(inst, i, true, true); break;
+    case Opcode::Load:
+    case Opcode::Load64:
+    case Opcode::LoadX32:
+    case Opcode::LoadX64:
+    case Opcode::LoadX128: memory_access(inst, i, false, false); break;
+    case Opcode::Store:
+    case Opcode::Store64:
+    case Opcode::StoreX32:
+    case Opcode::StoreX64:
+    case Opcode::StoreX128: memory_access(inst, i, true, false); break;
+    case Opcode::LoadExclusive:
+    case Opcode::LoadExclusive64: memory_access(inst, i, false, true); break;
+    case Opcode::StoreExclusive:
+    case Opcode::StoreExclusive64: memory_access(inst, i, true, true); break;
     case Opcode::ClearExclusive: cpu_.monitor_armed = 0; break;
     case Opcode::MemoryBarrier: break;
 
@@ -277,7 +308,8 @@ size_t Machine::step(size_t i) {
     case Opcode::SetS: set_vreg(4); break;
     case Opcode::SetD: set_vreg(8); break;
     case Opcode::SetQ: set_vreg(16); break;
-    case Opcode::X32FromI32: case Opcode::X64FromI64: set(a); break;
+    case Opcode::X32FromI32:
+    case Opcode::X64FromI64: set(a); break;
     case Opcode::I32FromX32: set(static_cast<uint32_t>(a)); break;
     case Opcode::I64FromX64: set(a); break;
 
@@ -305,9 +337,7 @@ size_t Machine::step(size_t i) {
       break;
     case Opcode::JumpIndirect: leave(x64::kExitIndirect, x); break;
     case Opcode::ExitTo: leave(x64::kExitLookup, inst.imm); break;
-    default:
-      std::fprintf(stderr, "the interpreter has no %s\n", ir::info(inst.op).name);
-      std::abort();
+    default: std::fprintf(stderr, "the interpreter has no %s\n", ir::info(inst.op).name); std::abort();
   }
   return i;
 }

@@ -77,7 +77,8 @@ class Generator {
     ir_.guest = static_cast<uint16_t>(block_.guest.size() - 1);
   }
   uint32_t constant() {
-    static constexpr uint32_t kInteresting[] = {0, 1, 2, 31, 32, 33, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff,
+    static constexpr uint32_t kInteresting[] = {0,          1,          2,          31,         32,        33,
+                                                0x7f,       0x80,       0xff,       0x7fff,     0x8000,    0xffff,
                                                 0x7fffffff, 0x80000000, 0x80000001, 0xfffffffe, 0xffffffff};
     switch (pick(3)) {
       case 0: return kInteresting[pick(std::size(kInteresting))];
@@ -135,8 +136,10 @@ class Generator {
 
   void open() {
     const uint32_t label = ir_.new_label();
-    if (chance(50)) ir_.skip_unless(pick(14), label);
-    else ir_.skip_if_zero(chance(50) ? zero_or_one() : i32(), label);
+    if (chance(50))
+      ir_.skip_unless(pick(14), label);
+    else
+      ir_.skip_if_zero(chance(50) ? zero_or_one() : i32(), label);
     scopes_.push_back({label, known_.size()});
   }
   void close() {
@@ -147,9 +150,9 @@ class Generator {
   uint32_t target() {
     uint32_t va = 0;
     switch (pick(4)) {
-      case 0: va = kBlockPc; break;                                  // back
-      case 1: va = kBlockPc + 4 * pick(1000); break;                 // the same page
-      case 2: va = block_.guest.back().pc; break;                    // to itself
+      case 0: va = kBlockPc; break;                   // back
+      case 1: va = kBlockPc + 4 * pick(1000); break;  // the same page
+      case 2: va = block_.guest.back().pc; break;     // to itself
       default: va = u32(); break;
     }
     return (va & ~3u) | block_.thumb;
@@ -189,8 +192,10 @@ class Generator {
   }
   void produce_flags() {
     switch (pick(9)) {
-      case 0: case 1: keep(ir_.AddS(i32(), i32()), Type::I32); break;
-      case 2: case 3: keep(ir_.SubS(i32(), i32()), Type::I32); break;
+      case 0:
+      case 1: keep(ir_.AddS(i32(), i32()), Type::I32); break;
+      case 2:
+      case 3: keep(ir_.SubS(i32(), i32()), Type::I32); break;
       case 4: keep(ir_.AdcS(i32(), i32()), Type::I32); break;
       case 5: keep(ir_.SbcS(i32(), i32()), Type::I32); break;
       case 6: ir_.SetNZ(i32()); break;
@@ -223,8 +228,11 @@ class Generator {
   void memory() {
     const uint32_t log2_bytes = pick(3);
     switch (pick(12)) {
-      case 0: case 1: case 2: keep(ir_.Load(access(log2_bytes), address(1 << log2_bytes)), Type::I32); break;
-      case 3: case 4: {
+      case 0:
+      case 1:
+      case 2: keep(ir_.Load(access(log2_bytes), address(1 << log2_bytes)), Type::I32); break;
+      case 3:
+      case 4: {
         const Value v = i32();
         ir_.Store(access(log2_bytes), address(1 << log2_bytes), v);
         break;
@@ -232,7 +240,8 @@ class Generator {
       case 5: keep(ir_.Load64(access(3), address(4)), Type::I64); break;
       case 6: ir_.Store64(access(3), address(4), i64()); break;
       case 7: simd_memory(); break;
-      case 8: case 9: exclusive(log2_bytes); break;
+      case 8:
+      case 9: exclusive(log2_bytes); break;
       case 10: ir_.MemoryBarrier(); break;
       default: ir_.ClearExclusive(); break;
     }
@@ -268,18 +277,27 @@ class Generator {
       case 0: keep(ir_.call(&change_everything, ir::kCallPlain, i32(), i32(), i32()), Type::I32); break;
       case 1: keep(ir_.call64(&change_everything, ir::kCallPlain, i32(), i32(), i32()), Type::I64); break;
       case 2: keep(ir_.call(&change_registers, ir::kCallNoFlags, i32(), i32()), Type::I32); break;
-      case 3: keep(ir_.call64(&read_arguments, ir::kCallNoFlags | ir::kCallNoRegs, i32(), i32(), i32()), Type::I64); break;
+      case 3:
+        keep(ir_.call64(&read_arguments, ir::kCallNoFlags | ir::kCallNoRegs, i32(), i32(), i32()), Type::I64);
+        break;
       case 4: keep(ir_.call(&leave_sometimes, ir::kCallMayExit, i32()), Type::I32); break;
       default:
-        if (chance(50)) keep(ir_.call_pure(&pure, i32(), i32(), i32()), Type::I32);
-        else keep(ir_.call_pure64(&pure, i32(), i32(), i32()), Type::I64);
+        if (chance(50))
+          keep(ir_.call_pure(&pure, i32(), i32(), i32()), Type::I32);
+        else
+          keep(ir_.call_pure64(&pure, i32(), i32(), i32()), Type::I64);
         break;
     }
   }
   void control() {
     switch (pick(6)) {
-      case 0: case 1: if (scopes_.size() < 3) open(); break;
-      case 2: if (!scopes_.empty()) close(); break;
+      case 0:
+      case 1:
+        if (scopes_.size() < 3) open();
+        break;
+      case 2:
+        if (!scopes_.empty()) close();
+        break;
       case 3: ir_.jump_if(pick(14), target()); break;
       case 4: ir_.JumpIfZero(target(), i32()); break;
       default: ir_.JumpIfNotZero(target(), zero_or_one()); break;
@@ -318,11 +336,13 @@ class Generator {
   void pure_operation() {
     // Every opcode of the table's 32-bit section, with the argument count that the table gives.
     static constexpr Opcode kOps[] = {
-        Opcode::Add, Opcode::Add, Opcode::Sub, Opcode::And, Opcode::Or, Opcode::Xor, Opcode::AndNot, Opcode::Not, Opcode::Neg,
-        Opcode::Mul, Opcode::Lsl, Opcode::Lsr, Opcode::Asr, Opcode::Ror, Opcode::Bit, Opcode::LslReg, Opcode::LsrReg,
-        Opcode::AsrReg, Opcode::RorReg, Opcode::LslRegC, Opcode::LsrRegC, Opcode::AsrRegC, Opcode::RorRegC, Opcode::SDiv,
-        Opcode::UDiv, Opcode::Clz, Opcode::Rbit, Opcode::Rev, Opcode::Rev16, Opcode::RevSh, Opcode::Sxtb, Opcode::Sxth,
-        Opcode::Uxtb, Opcode::Uxth, Opcode::Equal, Opcode::LessU, Opcode::LessS, Opcode::Choose, Opcode::Ssat, Opcode::Usat};
+        Opcode::Add,    Opcode::Add,     Opcode::Sub,     Opcode::And,     Opcode::Or,      Opcode::Xor,
+        Opcode::AndNot, Opcode::Not,     Opcode::Neg,     Opcode::Mul,     Opcode::Lsl,     Opcode::Lsr,
+        Opcode::Asr,    Opcode::Ror,     Opcode::Bit,     Opcode::LslReg,  Opcode::LsrReg,  Opcode::AsrReg,
+        Opcode::RorReg, Opcode::LslRegC, Opcode::LsrRegC, Opcode::AsrRegC, Opcode::RorRegC, Opcode::SDiv,
+        Opcode::UDiv,   Opcode::Clz,     Opcode::Rbit,    Opcode::Rev,     Opcode::Rev16,   Opcode::RevSh,
+        Opcode::Sxtb,   Opcode::Sxth,    Opcode::Uxtb,    Opcode::Uxth,    Opcode::Equal,   Opcode::LessU,
+        Opcode::LessS,  Opcode::Choose,  Opcode::Ssat,    Opcode::Usat};
     const Opcode op = kOps[pick(std::size(kOps))];
     uint32_t imm = 0;
     if (ir::info(op).has_imm) imm = op == Opcode::Ssat ? 1 + pick(32) : pick(32);

@@ -12,10 +12,10 @@ inline constexpr uint32_t kBlockPc = 0x8000;
 
 struct BlockShape {
   int instructions = 40;
-  bool control = true;    // skips and conditional jumps
+  bool control = true;  // skips and conditional jumps
   bool memory = true;
   bool calls = true;
-  bool simd = true;       // moves to and from SIMD registers
+  bool simd = true;  // moves to and from SIMD registers
 };
 
 ir::Block random_block(std::mt19937_64& random, const BlockShape& shape);

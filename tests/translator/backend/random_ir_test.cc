@@ -39,8 +39,8 @@ std::string differences(const CpuState& want, const CpuState& have) {
   char line[96];
   const auto compare = [&](const char* name, int n, uint64_t w, uint64_t h) {
     if (w == h) return;
-    std::snprintf(line, sizeof line, "  %s%d: interpreter %#llx, emitted %#llx\n", name, n, static_cast<unsigned long long>(w),
-                  static_cast<unsigned long long>(h));
+    std::snprintf(line, sizeof line, "  %s%d: interpreter %#llx, emitted %#llx\n", name, n,
+                  static_cast<unsigned long long>(w), static_cast<unsigned long long>(h));
     s += line;
   };
   for (int n = 0; n < 16; n++) compare("r", n, want.r[n], have.r[n]);
@@ -66,11 +66,13 @@ std::string differences(const CpuState& want, const CpuState& have) {
   return s;
 }
 
-using Setting = std::tuple<x64::MemoryMode, bool, bool>;   // memory, passes, flag fusion
+using Setting = std::tuple<x64::MemoryMode, bool, bool>;  // memory, passes, flag fusion
 
 std::string name_of(const ::testing::TestParamInfo<Setting>& info) {
   const auto [mode, passes, fusion] = info.param;
-  const char* const memory = mode == x64::MemoryMode::Window ? "Window" : mode == x64::MemoryMode::SoftInline ? "Soft" : "SoftCall";
+  const char* const memory = mode == x64::MemoryMode::Window       ? "Window"
+                             : mode == x64::MemoryMode::SoftInline ? "Soft"
+                                                                   : "SoftCall";
   return std::string(memory) + (passes ? "Passes" : "Plain") + (fusion ? "Fusion" : "");
 }
 
@@ -88,14 +90,16 @@ class RandomIr : public ::testing::TestWithParam<Setting> {
       const ir::Block original = random_block(random, shape);
       ASSERT_EQ(ir::verify(original), "") << "block " << n << "\n" << ir::print(original);
       ir::Block block = original;
-      if (passes) ASSERT_EQ(optimise(block), "") << "block " << n << "\n" << ir::print(original);
-      else ir::count_uses(block);
+      if (passes)
+        ASSERT_EQ(optimise(block), "") << "block " << n << "\n" << ir::print(original);
+      else
+        ir::count_uses(block);
       const x64::CompiledBlock& code = emitted.emit(block);
       for (int round = 0; round < 2; round++) {
         auto want = std::make_unique<CpuState>(), have = std::make_unique<CpuState>();
         randomise(*want, random);
         *have = *want;
-        for (uint32_t i = 0; i < 64; i++) {   // a little of everything, and long runs of equal bytes
+        for (uint32_t i = 0; i < 64; i++) {  // a little of everything, and long runs of equal bytes
           const uint64_t v = random();
           std::memcpy(memory->bytes + random() % (sizeof memory->bytes - 8), &v, 8);
         }
@@ -107,8 +111,8 @@ class RandomIr : public ::testing::TestWithParam<Setting> {
         for (uint32_t i = 0; i < sizeof memory->bytes && wrong.size() < 2000; i++)
           if (memory->bytes[i] != expected_memory->bytes[i]) wrong += "  memory differs at " + std::to_string(i) + "\n";
         ASSERT_EQ(wrong, "") << "CROSSWALK_SEED=" << seed << ", block " << n << ", round " << round << "\n"
-                             << ir::print(original) << "after the passes:\n" << ir::print(block)
-                             << disassemble(code.code, code.size, 0);
+                             << ir::print(original) << "after the passes:\n"
+                             << ir::print(block) << disassemble(code.code, code.size, 0);
       }
     }
     if (!shape.memory) return;
@@ -117,7 +121,9 @@ class RandomIr : public ::testing::TestWithParam<Setting> {
 };
 
 TEST_P(RandomIr, Everything) { run({}, 1500); }
-TEST_P(RandomIr, Straight) { run({.instructions = 60, .control = false, .memory = false, .calls = false, .simd = false}, 600); }
+TEST_P(RandomIr, Straight) {
+  run({.instructions = 60, .control = false, .memory = false, .calls = false, .simd = false}, 600);
+}
 TEST_P(RandomIr, LongBlocks) { run({.instructions = 250}, 150); }
 TEST_P(RandomIr, ControlOnly) { run({.instructions = 50, .memory = false, .calls = false, .simd = false}, 600); }
 

@@ -14,7 +14,13 @@ bool not_user_bank(const Fields& f) {
 }
 bool mode_not_here(const Fields& f) {
   switch (f['m']) {
-    case 0x10: case 0x11: case 0x12: case 0x13: case 0x17: case 0x1b: case 0x1f: return false;
+    case 0x10:
+    case 0x11:
+    case 0x12:
+    case 0x13:
+    case 0x17:
+    case 0x1b:
+    case 0x1f: return false;
     default: return true;
   }
 }
@@ -107,7 +113,8 @@ const char* core_tolerance(const Case& c, const Outcome& ours, Outcome& theirs) 
   constexpr uint32_t kPsrQ = 1u << 27;
   if (std::string_view(c.row->handler_name) == "SMLAD" && (ours.state.cpsr ^ theirs.state.cpsr) == kPsrQ) {
     theirs.state.cpsr = ours.state.cpsr;
-    if (ours.state == theirs.state) return "QEMU 5.0 sets Q for the sum of the products already (A8.8.178: for the result)";
+    if (ours.state == theirs.state)
+      return "QEMU 5.0 sets Q for the sum of the products already (A8.8.178: for the result)";
   }
   constexpr uint32_t kPsrE = 1u << 9;
   if (std::string_view(c.row->handler_name).starts_with("MSR") && (ours.state.cpsr ^ theirs.state.cpsr) == kPsrE) {

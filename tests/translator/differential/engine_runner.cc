@@ -18,7 +18,7 @@
 namespace crosswalk::differential {
 namespace {
 
-constexpr uint32_t kVectors = 0x7fff0000;   // VBAR: tells exceptions from branches
+constexpr uint32_t kVectors = 0x7fff0000;  // VBAR: tells exceptions from branches
 
 // A machine with RAM and nothing else.
 class BarePlatform final : public Platform {
@@ -127,7 +127,7 @@ Outcome EngineRunner::run(const Case& c) {
         auto* parts = static_cast<Parts*>(p);
         CpuState& cpu = parts->cpu;
         for (size_t i = 0; i < parts->steps && exception_at(cpu.r[15]) == Exception::None; i++) {
-          if (i && cpu.r[15] == parts->end) break;   // blocks of several instructions
+          if (i && cpu.r[15] == parts->end) break;  // blocks of several instructions
           // An access outside RAM is translated again, to go out of line: the block starts over.
           const uint32_t pc = cpu.r[15];
           for (int again = 0; again < 3; again++) {

@@ -10,11 +10,11 @@
 namespace crosswalk::differential {
 
 struct Exclusion {
-  const char* handler;                              // as in the instruction tables
-  bool (*applies)(const decoder::Fields&);          // null: always
+  const char* handler;                      // as in the instruction tables
+  bool (*applies)(const decoder::Fields&);  // null: always
   const char* reason;
 };
-std::span<const Exclusion> core_exclusions();   // A32, T32 and T16
+std::span<const Exclusion> core_exclusions();  // A32, T32 and T16
 std::span<const Exclusion> vfp_exclusions();
 std::span<const Exclusion> simd_exclusions();
 

@@ -20,12 +20,13 @@ bool starts_with(const Row& row, std::initializer_list<const char*> prefixes) {
   return false;
 }
 bool accesses_memory(const Row& row) {
-  return starts_with(row, {"LD", "ST", "PUSH", "POP", "SWP", "TB", "RFE", "VLD", "VST", "VPUSH", "VPOP", "SimdVLD", "SimdVST"});
+  return starts_with(
+      row, {"LD", "ST", "PUSH", "POP", "SWP", "TB", "RFE", "VLD", "VST", "VPUSH", "VPOP", "SimdVLD", "SimdVST"});
 }
 // Alignment is checked for these: unaligned bases would mostly fault.
 bool wants_alignment(const Row& row) {
-  return starts_with(row, {"LDM", "STM", "PUSH", "POP", "LDREX", "STREX", "LDRD", "STRD", "SWP", "RFE", "VLD", "VST", "VPUSH",
-                           "VPOP", "SimdVLD", "SimdVST"});
+  return starts_with(row, {"LDM", "STM", "PUSH", "POP", "LDREX", "STREX", "LDRD", "STRD", "SWP", "RFE", "VLD", "VST",
+                           "VPUSH", "VPOP", "SimdVLD", "SimdVST"});
 }
 bool changes_flow(const Row& row) {
   return starts_with(row, {"B", "CB", "TB", "RFE", "SUBS_PC", "ERET", "IT", "CPS", "SETEND"}) &&
@@ -59,7 +60,10 @@ uint32_t to_thumb(uint32_t a32) {
 }
 
 Generator::Generator(Isa isa, bool thumb, uint64_t seed, std::span<const Exclusion> exclusions, bool gaps)
-    : isa_(isa), thumb_(thumb || isa == Isa::T32 || isa == Isa::T16), gaps_(gaps), random_(seed),
+    : isa_(isa),
+      thumb_(thumb || isa == Isa::T32 || isa == Isa::T16),
+      gaps_(gaps),
+      random_(seed),
       exclusions_(exclusions) {
   if (gaps) {
     rows_.push_back(&kUnallocated);
@@ -68,8 +72,7 @@ Generator::Generator(Isa isa, bool thumb, uint64_t seed, std::span<const Exclusi
   for (const Row& r : decoder::rows()) {
     if (r.isa != isa) continue;
     bool excluded = false;
-    for (const Exclusion& e : exclusions)
-      excluded |= !e.applies && std::string_view(e.handler) == r.handler_name;
+    for (const Exclusion& e : exclusions) excluded |= !e.applies && std::string_view(e.handler) == r.handler_name;
     if (!excluded) rows_.push_back(&r);
   }
 }
@@ -88,9 +91,10 @@ uint32_t Generator::register_number() {
 }
 
 uint32_t Generator::register_value() {
-  static constexpr uint32_t kSpecial[] = {0,          1,          2,          0x7f,       0x80,       0xff,      0x100,
-                                          0x7fff,     0x8000,     0xffff,     0x10000,    0x7fffffff, 0x80000000, 0x80000001,
-                                          0xffffffff, 0xfffffffe, 0x80008000, 0x7fff7fff, 0x80808080, 0x7f7f7f7f};
+  static constexpr uint32_t kSpecial[] = {0,          1,          2,          0x7f,       0x80,
+                                          0xff,       0x100,      0x7fff,     0x8000,     0xffff,
+                                          0x10000,    0x7fffffff, 0x80000000, 0x80000001, 0xffffffff,
+                                          0xfffffffe, 0x80008000, 0x7fff7fff, 0x80808080, 0x7f7f7f7f};
   switch (u32() % 5) {
     case 0: return kSpecial[u32() % std::size(kSpecial)];
     case 1: return u32() % 64;
@@ -122,7 +126,7 @@ uint64_t Generator::fp_register_value() {
   const auto single = [&]() -> uint32_t {
     switch (u32() % 4) {
       case 0: return kSingle[u32() % std::size(kSingle)];
-      case 1: return (u32() & 0x807fffff) | (100 + u32() % 56) << 23;   // exponents that interact
+      case 1: return (u32() & 0x807fffff) | (100 + u32() % 56) << 23;  // exponents that interact
       default: return u32();
     }
   };
@@ -140,7 +144,7 @@ uint64_t Generator::fp_register_value() {
 
 uint32_t Generator::word_of(const Row& row) {
   uint32_t any = u32();
-  if (chance(15)) any &= u32() & u32();   // few bits set
+  if (chance(15)) any &= u32() & u32();  // few bits set
   if (chance(10)) any |= u32() | u32();
   uint32_t variable = 0;
   for (unsigned i = 0; i < row.field_count; i++) variable |= row.fields[i].mask;
@@ -166,7 +170,7 @@ uint32_t Generator::word_of(const Row& row) {
       const uint32_t mask = mask_of(row, letter);
       word &= ~(mask & (0 - mask));
     }
-    const uint32_t size = mask_of(row, 's');   // all ones is a reserved size in most rows
+    const uint32_t size = mask_of(row, 's');  // all ones is a reserved size in most rows
     if ((word & size) == size && chance(70)) word &= ~(size & (0 - size));
   }
   if (row.conditional && row.isa != Isa::T16 && row.isa != Isa::T32) {
@@ -190,8 +194,10 @@ bool Generator::usable(const Case& c, const Fields& f) const {
   const uint8_t it = static_cast<uint8_t>((c.before.cpsr >> 25 & 3) | (c.before.cpsr >> 10 & 0x3f) << 2);
   t.translate(c.before.r[15], c.thumb, it, [&](uint32_t va, uint32_t bytes, uint32_t& word) {
     const bool second = va != c.before.r[15];
-    if (!c.thumb) word = i.word;
-    else word = i.bytes == 4 ? (second ? i.word & 0xffff : i.word >> 16) : i.word;
+    if (!c.thumb)
+      word = i.word;
+    else
+      word = i.bytes == 4 ? (second ? i.word & 0xffff : i.word >> 16) : i.word;
     return bytes <= 4;
   });
   return !t.saw_unpredictable();
@@ -202,7 +208,7 @@ void Generator::prepare_state(Case& c, const Fields& f) {
   for (int i = 0; i < 15; i++) s.r[i] = register_value();
   if (chance(85)) s.r[13] = kDataCenter + (u32() % 64) * 4;
   s.cpsr = (u32() & 0xf80f0000) | 0x1c0 | (chance(80) ? 0x13u : 0x10u) | (c.thumb ? 0x20u : 0u);
-  if (chance(8)) s.cpsr |= 0x200;   // big-endian data
+  if (chance(8)) s.cpsr |= 0x200;  // big-endian data
   const uint32_t returns_to_thumb = u32() & 0x20;
   s.spsr = (u32() & 0xf80f03c0) | kModes[u32() % std::size(kModes)] | returns_to_thumb;
 
@@ -210,7 +216,8 @@ void Generator::prepare_state(Case& c, const Fields& f) {
   if (c.thumb && chance(30) && !changes_flow(row)) {
     // Any state of an IT block; the last instruction of one where the instruction may change the flow.
     uint32_t it = (u32() % 15) << 4 | 8;
-    const bool last_only = starts_with(row, {"LDR_", "LDM", "POP", "MOV_register_high", "ADD_register_high", "SVC", "UDF"});
+    const bool last_only =
+        starts_with(row, {"LDR_", "LDM", "POP", "MOV_register_high", "ADD_register_high", "SVC", "UDF"});
     if (!last_only) it = (it & 0xe0) | (u32() & 0x1f) | 1u << (u32() % 4);
     if (it >> 4 == 15) it &= 0xef;
     s.cpsr |= (it & 3) << 25 | (it >> 2 & 0x3f) << 10;
@@ -249,22 +256,24 @@ void Generator::prepare_state(Case& c, const Fields& f) {
 void Generator::prepare_prefix(Case& c, const Fields& f) {
   if (!starts_with(*c.row, {"STREX"})) return;
   const uint32_t n = f['n'];
-  uint32_t t = 0;   // an even pair that the store does not use
+  uint32_t t = 0;  // an even pair that the store does not use
   while (t == (n & ~1u) || t == (f['t'] & ~1u) || t == (f['u'] & ~1u) || t == (f['d'] & ~1u)) t += 2;
   const std::string_view size = std::string_view(c.row->handler_name).substr(5);
   Instruction i;
   if (chance(15)) {
-    i.word = c.thumb ? 0xf3bf8f2f : 0xf57ff01f;   // CLREX
+    i.word = c.thumb ? 0xf3bf8f2f : 0xf57ff01f;  // CLREX
   } else if (c.thumb) {
-    if (size.empty()) i.word = 0xe8500f00 | f['i'];
-    else i.word = size == "B" ? 0xe8d00f4f : size == "H" ? 0xe8d00f5f : 0xe8d0007f | (t + 1) << 8;
+    if (size.empty())
+      i.word = 0xe8500f00 | f['i'];
+    else
+      i.word = size == "B" ? 0xe8d00f4f : size == "H" ? 0xe8d00f5f : 0xe8d0007f | (t + 1) << 8;
     i.word |= n << 16 | t << 12;
   } else {
     const uint32_t op = size.empty() ? 0x19 : size == "D" ? 0x1b : size == "B" ? 0x1d : 0x1f;
     i.word = 0xe0000f9f | op << 20 | n << 16 | t << 12;
   }
   c.code.insert(c.code.begin(), i);
-  c.before.cpsr &= ~0x0600fc00u;   // no IT block: its state would be the first instruction's
+  c.before.cpsr &= ~0x0600fc00u;  // no IT block: its state would be the first instruction's
 }
 
 Case Generator::next_sequence(uint32_t pc, unsigned count, const char* only_handler) {

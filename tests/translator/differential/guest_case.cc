@@ -21,7 +21,7 @@ const char* name_of(Exception e) {
 void store_code(const Case& c, uint8_t* at) {
   for (const Instruction& i : c.code) {
     uint32_t word = i.word;
-    if (c.thumb && i.bytes == 4) word = word >> 16 | word << 16;   // first halfword first
+    if (c.thumb && i.bytes == 4) word = word >> 16 | word << 16;  // first halfword first
     std::memcpy(at, &word, i.bytes);
     at += i.bytes;
   }
@@ -41,7 +41,8 @@ std::string print(const GuestState& s) {
   bool any_d = false;
   for (uint64_t d : s.d) any_d |= d != 0;
   for (int i = 0; i < 32 && any_d; i++) {
-    std::snprintf(line, sizeof line, "d%-2d %016llx%s", i, static_cast<unsigned long long>(s.d[i]), i % 4 == 3 ? "\n" : "  ");
+    std::snprintf(line, sizeof line, "d%-2d %016llx%s", i, static_cast<unsigned long long>(s.d[i]),
+                  i % 4 == 3 ? "\n" : "  ");
     out += line;
   }
   return out;

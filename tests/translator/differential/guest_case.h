@@ -23,9 +23,9 @@ inline constexpr uint32_t kDataCenter = kDataBase + kDataSize / 2;
 
 struct GuestState {
   uint32_t r[16] = {};
-  uint32_t cpsr = 0x1d3;      // Supervisor mode, A, I and F masked
+  uint32_t cpsr = 0x1d3;  // Supervisor mode, A, I and F masked
   uint32_t spsr = 0x1d3;
-  uint32_t user_r13 = 0, user_r14 = 0;   // User mode's, where Case::user_bank says so
+  uint32_t user_r13 = 0, user_r14 = 0;  // User mode's, where Case::user_bank says so
   uint64_t d[32] = {};
   uint32_t fpscr = 0;
   bool operator==(const GuestState&) const = default;
@@ -37,21 +37,21 @@ const char* name_of(Exception e);
 struct Outcome {
   GuestState state;
   Exception exception = Exception::None;
-  uint32_t fault_status = 0;   // DFSR, where the runner knows it
+  uint32_t fault_status = 0;  // DFSR, where the runner knows it
 };
 
 struct Instruction {
-  uint32_t word = 0;      // as the decoder takes it
-  uint8_t bytes = 4;      // 2 or 4
+  uint32_t word = 0;  // as the decoder takes it
+  uint8_t bytes = 4;  // 2 or 4
 };
 
 struct Case {
-  const decoder::Row* row = nullptr;    // of the last instruction, which is the one under test
+  const decoder::Row* row = nullptr;  // of the last instruction, which is the one under test
   bool thumb = false;
-  bool user_bank = false;               // user_r13 and user_r14 are loaded and compared
-  std::vector<Instruction> code;        // executed one after the other
-  GuestState before;                    // r[15] is the address of the first
-  std::vector<std::pair<uint32_t, uint32_t>> memory;   // words put at addresses in the data area
+  bool user_bank = false;                             // user_r13 and user_r14 are loaded and compared
+  std::vector<Instruction> code;                      // executed one after the other
+  GuestState before;                                  // r[15] is the address of the first
+  std::vector<std::pair<uint32_t, uint32_t>> memory;  // words put at addresses in the data area
 };
 
 // Writes the code of a case as it lies in memory.

@@ -52,7 +52,7 @@ bool same(const Case& c, const Outcome& ours, const Outcome& theirs) {
     for (int i = 8; i < 15; i++) a.r[i] = b.r[i] = 0;
     a.spsr = b.spsr = 0;
   }
-  if ((a.cpsr & 0x1f) == 0x10 || (a.cpsr & 0x1f) == 0x1f) a.spsr = b.spsr = 0;   // no SPSR
+  if ((a.cpsr & 0x1f) == 0x10 || (a.cpsr & 0x1f) == 0x1f) a.spsr = b.spsr = 0;  // no SPSR
   return a == b;
 }
 
@@ -65,9 +65,9 @@ std::string describe(const Case& c, const Outcome& ours, const Outcome& theirs, 
     words += word;
   }
   return std::string(c.row->name) + " (" + c.row->handler_name + ", " + c.row->pattern + ")\ncode: " + words +
-         (c.thumb ? "(Thumb)" : "(A32)") + "\nbefore:\n" + print(c.before) + "ours, exception " + name_of(ours.exception) +
-         ":\n" + print(ours.state) + "reference, exception " + name_of(theirs.exception) + ":\n" + print(theirs.state) +
-         "memory differences:\n" + memory + details;
+         (c.thumb ? "(Thumb)" : "(A32)") + "\nbefore:\n" + print(c.before) + "ours, exception " +
+         name_of(ours.exception) + ":\n" + print(ours.state) + "reference, exception " + name_of(theirs.exception) +
+         ":\n" + print(theirs.state) + "memory differences:\n" + memory + details;
 }
 
 }  // namespace
@@ -122,7 +122,8 @@ void run_differential(const RunOptions& options) {
       store_code(c, code + (c.before.r[15] - kCodeBase - at));
       std::memcpy(r->ram() + at, code, kSlotBytes);
       for (const auto& [address, word] : c.memory) {
-        if (address >= kDataBase && address - kDataBase < kDataSize - 4) std::memcpy(r->ram() + (address - kRamBase), &word, 4);
+        if (address >= kDataBase && address - kDataBase < kDataSize - 4)
+          std::memcpy(r->ram() + (address - kRamBase), &word, 4);
       }
     }
     const Outcome a = ours.run(c);
@@ -152,8 +153,10 @@ void run_differential(const RunOptions& options) {
       restore();
     }
   }
-  for (const auto& [what, count] : tolerated) std::printf("tolerated %llu: %s\n", static_cast<unsigned long long>(count), what.c_str());
-  std::printf("%zu of %zu rows, %llu exceptions\n", seen.size(), generator.rows(), static_cast<unsigned long long>(exceptions));
+  for (const auto& [what, count] : tolerated)
+    std::printf("tolerated %llu: %s\n", static_cast<unsigned long long>(count), what.c_str());
+  std::printf("%zu of %zu rows, %llu exceptions\n", seen.size(), generator.rows(),
+              static_cast<unsigned long long>(exceptions));
   // Random choice reaches every row many times over; a row that is never tried has a generator or an exclusion wrong.
   if (!only && options.sequence == 1 && cases >= 100 * generator.rows()) {
     EXPECT_EQ(seen.size(), generator.rows());

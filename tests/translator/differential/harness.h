@@ -12,13 +12,13 @@ namespace crosswalk::differential {
 
 struct RunOptions {
   decoder::Isa isa;
-  bool thumb = false;                       // the form of VFP and Advanced SIMD instructions
+  bool thumb = false;  // the form of VFP and Advanced SIMD instructions
   std::span<const Exclusion> exclusions;
   Tolerance tolerance;
   mmu::Mode mode = mmu::Mode::Flat;
-  bool gaps = false;                        // words without a row: they must be UNDEFINED in the reference too
-  unsigned sequence = 1;                    // instructions a case
-  uint64_t cases = 0;                       // 0: CROSSWALK_CASES, or the default
+  bool gaps = false;      // words without a row: they must be UNDEFINED in the reference too
+  unsigned sequence = 1;  // instructions a case
+  uint64_t cases = 0;     // 0: CROSSWALK_CASES, or the default
 };
 
 // CROSSWALK_SEED, CROSSWALK_CASES (cases a class) and CROSSWALK_ROW (a handler's name: only its rows) are read here.

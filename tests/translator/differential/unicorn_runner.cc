@@ -23,7 +23,7 @@ constexpr int kRegisters = 15 + 2 + 32;
 constexpr std::array<int, kRegisters> register_ids() {
   std::array<int, kRegisters> ids{};
   int n = 0;
-  ids[n++] = UC_ARM_REG_CPSR;   // first: it selects the bank of r13 and r14
+  ids[n++] = UC_ARM_REG_CPSR;  // first: it selects the bank of r13 and r14
   for (int i = 0; i < 13; i++) ids[n++] = UC_ARM_REG_R0 + i;
   ids[n++] = UC_ARM_REG_R13;
   ids[n++] = UC_ARM_REG_R14;
@@ -64,7 +64,8 @@ void UnicornRunner::open() {
   check(uc_hook_add(uc_, &hook, UC_HOOK_INTR, reinterpret_cast<void*>(&on_interrupt), this, 1, 0), "hook interrupts");
   check(uc_hook_add(uc_, &hook, UC_HOOK_INSN_INVALID, reinterpret_cast<void*>(&on_invalid), this, 1, 0),
         "hook invalid instructions");
-  for (auto [first, last] : {std::pair{kRamBase, kDataBase - 1}, std::pair{kDataBase + kDataSize, kRamBase + kRamSize - 1}}) {
+  for (auto [first, last] :
+       {std::pair{kRamBase, kDataBase - 1}, std::pair{kDataBase + kDataSize, kRamBase + kRamSize - 1}}) {
     check(uc_hook_add(uc_, &hook, UC_HOOK_MEM_WRITE, reinterpret_cast<void*>(&on_stray_store), this, first, last),
           "hook stores");
   }
@@ -87,7 +88,8 @@ void UnicornRunner::on_interrupt(uc_engine* uc, uint32_t number, void* self) {
   switch (number) {
     case 1: e = Exception::Undefined; break;
     case 2: e = Exception::SupervisorCall; break;
-    case 3: case 7: e = Exception::PrefetchAbort; break;   // 7: BKPT
+    case 3:
+    case 7: e = Exception::PrefetchAbort; break;  // 7: BKPT
     case 4: e = Exception::DataAbort; break;
     default: break;
   }
@@ -143,7 +145,7 @@ Outcome UnicornRunner::run(const Case& c) {
   if (c.user_bank) access_user_bank(out.state.cpsr, out.state.user_r13, out.state.user_r14, false);
   switch (e) {
     case UC_ERR_OK:
-    case UC_ERR_FETCH_UNMAPPED:   // a branch to nowhere has been executed
+    case UC_ERR_FETCH_UNMAPPED:  // a branch to nowhere has been executed
     case UC_ERR_FETCH_PROT: break;
     case UC_ERR_READ_UNMAPPED:
     case UC_ERR_WRITE_UNMAPPED:

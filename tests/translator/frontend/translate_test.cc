@@ -17,8 +17,8 @@ using ir::Opcode;
 constexpr uint32_t kBase = 0x8000;
 
 // Translates code at kBase; halfwords in memory order. What is not given reads as `b .`.
-ir::Block translate(const std::vector<uint16_t>& code, bool thumb, uint8_t it = 0, uint32_t max = 64, uint32_t base = kBase,
-                    CodeFlags flags = {}) {
+ir::Block translate(const std::vector<uint16_t>& code, bool thumb, uint8_t it = 0, uint32_t max = 64,
+                    uint32_t base = kBase, CodeFlags flags = {}) {
   ir::Block block;
   TranslateConfig config;
   config.max_instructions = max;
@@ -59,14 +59,18 @@ TEST(Translate, EveryRowVerifies) {
       if (r.conditional && r.isa != Isa::T32 && r.isa != Isa::T16 && word >> 28 == 15) word &= 0x7fffffff;
       const bool thumb = r.isa == Isa::T32 || r.isa == Isa::T16;
       std::vector<uint16_t> code;
-      if (r.isa == Isa::T16) code = {static_cast<uint16_t>(word)};
-      else if (r.isa == Isa::T32) code = {static_cast<uint16_t>(word >> 16), static_cast<uint16_t>(word)};
-      else code = a32({word});
+      if (r.isa == Isa::T16)
+        code = {static_cast<uint16_t>(word)};
+      else if (r.isa == Isa::T32)
+        code = {static_cast<uint16_t>(word >> 16), static_cast<uint16_t>(word)};
+      else
+        code = a32({word});
       CodeFlags flags;
       flags.big_endian = n & 1;
       flags.strict_alignment = n & 2;
       const ir::Block block = translate(code, thumb, thumb && n % 5 == 0 ? 0x1c : 0, 2, kBase, flags);
-      ASSERT_EQ(ir::verify(block), "") << r.name << " " << r.pattern << " " << std::hex << word << "\n" << ir::print(block);
+      ASSERT_EQ(ir::verify(block), "") << r.name << " " << r.pattern << " " << std::hex << word << "\n"
+                                       << ir::print(block);
     }
   }
 }
@@ -129,7 +133,7 @@ TEST(Translate, StraddlingInstructionHasItsOwnBlock) {
 TEST(Translate, ItBlockConditionsAndFlags) {
   // itet eq; adds r0, r1, r2 (add.eq); addne; addeq
   const ir::Block b = translate({0xbf0a, 0x1888, 0x1888, 0x1888}, true);
-  EXPECT_EQ(count(b, Opcode::AddS), 0u);   // T16 forms set no flags in an IT block
+  EXPECT_EQ(count(b, Opcode::AddS), 0u);  // T16 forms set no flags in an IT block
   EXPECT_EQ(count(b, Opcode::Add), 3u);
   std::vector<uint32_t> conditions;
   for (const ir::Inst& i : b.insts)
@@ -177,8 +181,9 @@ TEST(Translate, MultipleAccessesAskForWordAlignmentOnce) {
 
 // The base register is written after the last access (base restored on an abort).
 TEST(Translate, WritebackFollowsTheAccesses) {
-  for (uint32_t word : {0xe8b0000eu /* ldm r0!, {r1-r3} */, 0xe8a0000eu /* stm r0!, {r1-r3} */, 0xe4901004u /* ldr r1, [r0], #4 */,
-                        0xe890000fu /* ldm r0, {r0-r3} */, 0xe0c020d8u /* ldrd r2, [r0], #8 */}) {
+  for (uint32_t word :
+       {0xe8b0000eu /* ldm r0!, {r1-r3} */, 0xe8a0000eu /* stm r0!, {r1-r3} */, 0xe4901004u /* ldr r1, [r0], #4 */,
+        0xe890000fu /* ldm r0, {r0-r3} */, 0xe0c020d8u /* ldrd r2, [r0], #8 */}) {
     const ir::Block b = translate(a32({word}), false);
     size_t write = 0, last_access = 0;
     for (size_t i = 0; i < b.insts.size(); i++) {
@@ -192,12 +197,12 @@ TEST(Translate, WritebackFollowsTheAccesses) {
 TEST(Translate, StrictAlignmentAppliesToPlainAccesses) {
   CodeFlags flags;
   flags.strict_alignment = true;
-  const ir::Block b = translate(a32({0xe5901000}), false, 0, 64, kBase, flags);   // ldr r1, [r0]
+  const ir::Block b = translate(a32({0xe5901000}), false, 0, 64, kBase, flags);  // ldr r1, [r0]
   EXPECT_EQ(ir::MemAccess::unpack(find(b, Opcode::Load)->imm).align_log2, 2);
 }
 
 TEST(Translate, ThreadRegisterIsReadInline) {
-  const ir::Block b = translate(a32({0xee1d0f70}), false);   // mrc p15, 0, r0, c13, c0, 3
+  const ir::Block b = translate(a32({0xee1d0f70}), false);  // mrc p15, 0, r0, c13, c0, 3
   EXPECT_EQ(count(b, Opcode::Call), 0u);
   ASSERT_NE(find(b, Opcode::LoadState32), nullptr);
   EXPECT_EQ(find(b, Opcode::LoadState32)->imm, offsetof(CpuState, cp15.tpidruro));

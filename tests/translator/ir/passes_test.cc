@@ -19,7 +19,8 @@ struct PassTest : ::testing::Test {
   Builder b{block};
   void TearDown() override { EXPECT_EQ(ir::verify(block), "") << ir::print(block); }
   int count(Opcode op) const {
-    return static_cast<int>(std::count_if(block.insts.begin(), block.insts.end(), [&](const ir::Inst& i) { return i.op == op; }));
+    return static_cast<int>(
+        std::count_if(block.insts.begin(), block.insts.end(), [&](const ir::Inst& i) { return i.op == op; }));
   }
   const ir::Inst& only(Opcode op) const {
     EXPECT_EQ(count(op), 1) << ir::print(block);
@@ -96,8 +97,8 @@ TEST_F(PassTest, FoldAddressesDownwards) {
   EXPECT_EQ(static_cast<int32_t>(only(Opcode::Load).aux), -8);
 }
 TEST_F(PassTest, FlagLiveness) {
-  b.AddS(b.GetReg(0), b.GetReg(1));       // all overwritten before anyone reads
-  b.SubS(b.GetReg(0), Builder::Imm(3));   // C and V live: SetNZ follows
+  b.AddS(b.GetReg(0), b.GetReg(1));      // all overwritten before anyone reads
+  b.SubS(b.GetReg(0), Builder::Imm(3));  // C and V live: SetNZ follows
   b.SetNZ(b.GetReg(2));
   b.Jump(0);
   ir::flag_liveness(block);
@@ -107,7 +108,7 @@ TEST_F(PassTest, FlagLiveness) {
 }
 TEST_F(PassTest, FlagLivenessAtFaultsAndSkips) {
   b.AddS(b.GetReg(0), b.GetReg(1));
-  b.Load(ir::MemAccess{}.pack(), b.GetReg(2));   // may fault: all flags in memory
+  b.Load(ir::MemAccess{}.pack(), b.GetReg(2));  // may fault: all flags in memory
   b.SubS(b.GetReg(0), b.GetReg(1));
   const uint32_t label = b.new_label();
   b.skip_unless(0, label);
@@ -122,7 +123,7 @@ TEST_F(PassTest, RemoveDead) {
   const Value x = b.Mul(b.GetReg(0), b.GetReg(1));
   b.Lsr(3, x);
   b.TestCond(3);
-  b.Load(ir::MemAccess{}.pack(), b.GetReg(2));   // may fault: stays
+  b.Load(ir::MemAccess{}.pack(), b.GetReg(2));  // may fault: stays
   b.call(&PassTest::nothing, ir::kCallPlain);
   b.Jump(0);
   ir::remove_dead(block);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Aborts: what is in the registers, the flags, PSR.IT and the fault status when they are taken, and going on after them.
+// Aborts: what is in the registers, the flags, PSR.IT and the fault status when they are taken, and going on after
+// them.
 #include <cstring>
 
 #include "tests/translator/runtime/guest.h"
@@ -10,18 +11,19 @@ namespace {
 
 INSTANTIATE_ENGINE_TESTS(Aborts);
 
-constexpr uint32_t kPageEnd = kVa + 0x1000;   // pages of kVa: the first is there, the second is not
-constexpr uint32_t kWnr = 1 << 11, kTranslationPage = 0x7, kTranslationSection = 0x5, kPermissionPage = 0xf, kAlignment = 0x1;
+constexpr uint32_t kPageEnd = kVa + 0x1000;  // pages of kVa: the first is there, the second is not
+constexpr uint32_t kWnr = 1 << 11, kTranslationPage = 0x7, kTranslationSection = 0x5, kPermissionPage = 0xf,
+                   kAlignment = 0x1;
 constexpr uint32_t kExternal = 0x8, kPermissionSection = 0xd;
 
 uint8_t it_of(uint32_t psr) { return static_cast<uint8_t>((psr >> 25 & 3) | (psr >> 10 & 0x3f) << 2); }
 
 struct Crossing {
   const char* name;
-  uint32_t word;        // the base is R0
-  int32_t base;         // from the page end
+  uint32_t word;  // the base is R0
+  int32_t base;   // from the page end
   bool write;
-  int32_t far;          // DFAR from the page end
+  int32_t far;  // DFAR from the page end
 };
 constexpr Crossing kCrossings[] = {
     {"LDMIA R0!, {R1-R4}", 0xe8b0001e, -8, false, 0},
@@ -62,7 +64,7 @@ TEST_P(Aborts, InTheMiddleOfAnInstruction) {
     for (uint32_t i = 0; i < 0x1000; i += 4) g->write32(kData + i, 0x01010101u * (i & 0xff));
     Asm a(kCode);
     a.set(0, kPageEnd + static_cast<uint32_t>(c.base))({mov_imm(5, 0)});
-    a({0xe2555001});   // SUBS R5, R5, #1: N set, C clear
+    a({0xe2555001});  // SUBS R5, R5, #1: N set, C clear
     const uint32_t at = a.here();
     a({c.word, kHvc});
     g->code(a, kCode);
@@ -87,7 +89,7 @@ TEST_P(Aborts, InTheMiddleOfAnInstruction) {
     // The handler maps the page and tries again.
     g->map(kPageEnd, kData + 0x1000);
     g->flush_tlb();
-    g->words(kCode + 0x800, {0xe25ef008});   // SUBS PC, LR, #8
+    g->words(kCode + 0x800, {0xe25ef008});  // SUBS PC, LR, #8
     g->run(kCode + 0x800);
     EXPECT_EQ(g->stopped_at(), Exception::None);
     EXPECT_EQ(g->cpu.r[15], at + 8);
@@ -97,7 +99,7 @@ TEST_P(Aborts, InTheMiddleOfAnInstruction) {
 TEST_P(Aborts, ResultsOfUnalignedAccessesInTwoPages) {
   auto g = make_guest();
   g->map(kVa, kData + 0x5000);
-  g->map(kVa + 0x1000, kData);   // not the next page of RAM
+  g->map(kVa + 0x1000, kData);  // not the next page of RAM
   g->write32(kData + 0x5ffc, 0x44332211);
   g->write32(kData, 0x88776655);
   Asm a(kCode);
@@ -119,14 +121,19 @@ TEST_P(Aborts, ResultsOfUnalignedAccessesInTwoPages) {
 
 // SPSR.IT is that of the instruction, for loads that are conditional and for the block's going on afterwards.
 TEST_P(Aborts, InItBlock) {
-  struct Case { uint16_t it; uint32_t position; uint8_t spsr_it; };
-  // CMP R0, R0; IT...; three ADDs and a load, the load at `position`. The state advances with each instruction (A2.5.2).
+  struct Case {
+    uint16_t it;
+    uint32_t position;
+    uint8_t spsr_it;
+  };
+  // CMP R0, R0; IT...; three ADDs and a load, the load at `position`. The state advances with each instruction
+  // (A2.5.2).
   for (const Case& c : {Case{0xbf01, 0, 0x01}, Case{0xbf01, 1, 0x02}, Case{0xbf01, 2, 0x04}, Case{0xbf01, 3, 0x08}}) {
     SCOPED_TRACE(c.position);
     auto g = make_guest();
-    std::vector<uint16_t> code = {0x4280, c.it};   // CMP R0, R0; ITTTT EQ
-    for (uint32_t i = 0; i < 4; i++) code.push_back(i == c.position ? 0x6811 : 0x3301);   // LDR R1, [R2]; ADD R3, #1
-    code.insert(code.end(), {0xf7e0, 0x8000});   // HVC
+    std::vector<uint16_t> code = {0x4280, c.it};                                         // CMP R0, R0; ITTTT EQ
+    for (uint32_t i = 0; i < 4; i++) code.push_back(i == c.position ? 0x6811 : 0x3301);  // LDR R1, [R2]; ADD R3, #1
+    code.insert(code.end(), {0xf7e0, 0x8000});                                           // HVC
     std::memcpy(g->host(kCode), code.data(), code.size() * 2);
     g->cpu.r[2] = kVa;
     g->cpu.r[3] = 0;
@@ -143,7 +150,7 @@ TEST_P(Aborts, InItBlock) {
     EXPECT_EQ(g->cpu.it, 0);
     g->map(kVa, kData);
     g->flush_tlb();
-    g->words(kCode + 0x800, {0xe25ef008});   // SUBS PC, LR, #8
+    g->words(kCode + 0x800, {0xe25ef008});  // SUBS PC, LR, #8
     g->run(kCode + 0x800);
     EXPECT_EQ(g->stopped_at(), Exception::None);
     EXPECT_EQ(g->cpu.r[3], 3u);
@@ -154,7 +161,8 @@ TEST_P(Aborts, InItBlock) {
 // A load in an IT block that reaches a device is translated again in its middle.
 TEST_P(Aborts, DeviceInItBlock) {
   auto g = make_guest();
-  g->halves(kCode, {0x4280, 0xbf06, 0x3301, 0x6811, 0x3401, 0xf7e0, 0x8000});   // ITTE EQ: ADD R3; LDR R1, [R2]; (NE) ADD R4
+  g->halves(kCode,
+            {0x4280, 0xbf06, 0x3301, 0x6811, 0x3401, 0xf7e0, 0x8000});  // ITTE EQ: ADD R3; LDR R1, [R2]; (NE) ADD R4
   for (int round = 0; round < 3; round++) {
     g->cpu.r[2] = kDevice + 0x10, g->cpu.r[3] = 0, g->cpu.r[4] = 0, g->accesses.clear();
     g->run(kCode | 1);
@@ -168,20 +176,35 @@ TEST_P(Aborts, DeviceInItBlock) {
 
 // The flags of each kind of producer are in SPSR when the next instruction faults, whoever uses them later.
 TEST_P(Aborts, Flags) {
-  struct Case { const char* name; uint32_t word; uint32_t nzcv; };
+  struct Case {
+    const char* name;
+    uint32_t word;
+    uint32_t nzcv;
+  };
   // R1 = 0x80000000, R2 = 1, R3 = 0; before: N clear, Z clear, C set, V clear.
   const Case cases[] = {
-      {"CMP R1, R2", 0xe1510002, 0x3}, {"CMP R3, R2", 0xe1530002, 0x8}, {"CMN R1, R1", 0xe1710001, 0x7},
-      {"ADDS R4, R3, R2", 0xe0934002, 0x0}, {"ADCS R4, R3, R2", 0xe0b34002, 0x0}, {"SBCS R4, R3, R2", 0xe0d34002, 0x8},
-      {"RSBS R4, R2, #0", 0xe2724000, 0x8}, {"TST R1, R1", 0xe1110001, 0xa}, {"TEQ R1, R1", 0xe1310001, 0x6},
-      {"MOVS R4, R1, LSL #1", 0xe1b04081, 0x6}, {"MOVS R4, R1, LSR #1", 0xe1b040a1, 0x0}, {"MULS R4, R1, R2", 0xe0140291, 0xa},
-      {"UMULLS R4, R5, R1, R1", 0xe0954191, 0x2}, {"MSR CPSR_f, R1", 0xe128f001, 0x8}, {"MOVS R4, R2, ROR R2", 0xe1b04272, 0xa},
+      {"CMP R1, R2", 0xe1510002, 0x3},
+      {"CMP R3, R2", 0xe1530002, 0x8},
+      {"CMN R1, R1", 0xe1710001, 0x7},
+      {"ADDS R4, R3, R2", 0xe0934002, 0x0},
+      {"ADCS R4, R3, R2", 0xe0b34002, 0x0},
+      {"SBCS R4, R3, R2", 0xe0d34002, 0x8},
+      {"RSBS R4, R2, #0", 0xe2724000, 0x8},
+      {"TST R1, R1", 0xe1110001, 0xa},
+      {"TEQ R1, R1", 0xe1310001, 0x6},
+      {"MOVS R4, R1, LSL #1", 0xe1b04081, 0x6},
+      {"MOVS R4, R1, LSR #1", 0xe1b040a1, 0x0},
+      {"MULS R4, R1, R2", 0xe0140291, 0xa},
+      {"UMULLS R4, R5, R1, R1", 0xe0954191, 0x2},
+      {"MSR CPSR_f, R1", 0xe128f001, 0x8},
+      {"MOVS R4, R2, ROR R2", 0xe1b04272, 0xa},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
     auto g = make_guest();
     Asm a(kCode);
-    a.set(1, 0x80000000)({mov_imm(2, 1), mov_imm(3, 0), mov_imm(5, 0)}).set(6, 0x20000000)({0xe128f006 /* MSR CPSR_f, R6 */});
+    a.set(1, 0x80000000)({mov_imm(2, 1), mov_imm(3, 0), mov_imm(5, 0)})
+        .set(6, 0x20000000)({0xe128f006 /* MSR CPSR_f, R6 */});
     a({c.word, ldr(7, 3), 0x03a08001 /* MOVEQ R8, #1 */, 0xe0977007 /* ADDS R7, R7, R7 */}).b(kCode, kNe);
     g->code(a, kCode);
     g->run(kCode);
@@ -199,13 +222,16 @@ TEST_P(Aborts, Prefetch) {
   g->map(kVa + 0x10000, kCode);
   direct.b(kVa + 0x4000);
   g->code(direct, kCode);
-  struct Case { uint32_t pc, target, ifsr; };
+  struct Case {
+    uint32_t pc, target, ifsr;
+  };
   Asm through_bx(kCode + 0x100);
   through_bx({bx(1)});
   g->code(through_bx, kCode + 0x100);
-  const Case cases[] = {{kVa + 0x10000, kVa + 0x4000, kTranslationPage}, {kCode + 0x100, kVa + 0x2000, kPermissionPage},
-                        {kCode + 0x100, 0x00800000, kTranslationSection}, {kCode + 0x100, 0xffffffff, kTranslationSection},
-                        {kCode + 0x100, 0xfffffffc, kTranslationSection}, {kCode + 0x100, kDevice, kPermissionSection}};
+  const Case cases[] = {
+      {kVa + 0x10000, kVa + 0x4000, kTranslationPage},  {kCode + 0x100, kVa + 0x2000, kPermissionPage},
+      {kCode + 0x100, 0x00800000, kTranslationSection}, {kCode + 0x100, 0xffffffff, kTranslationSection},
+      {kCode + 0x100, 0xfffffffc, kTranslationSection}, {kCode + 0x100, kDevice, kPermissionSection}};
   for (int round = 0; round < 2; round++) {
     for (const Case& c : cases) {
       SCOPED_TRACE(c.target);
@@ -222,10 +248,15 @@ TEST_P(Aborts, Prefetch) {
 }
 
 TEST_P(Aborts, Alignment) {
-  struct Case { const char* name; uint32_t word; bool write; };
-  const Case cases[] = {{"LDM R0, {R1, R2}", 0xe8900006, false}, {"STM R0, {R1, R2}", 0xe8800006, true}, {"LDRD R2, [R0]", 0xe1c020d0, false},
-                        {"STRD R2, [R0]", 0xe1c020f0, true}, {"LDREX R1, [R0]", 0xe1901f9f, false}, {"VLDR D0, [R0]", 0xed900b00, false},
-                        {"VSTR S0, [R0]", 0xed800a00, true}, {"VLD1.8 {D0}, [R0:64]", 0xf420071f, false},
+  struct Case {
+    const char* name;
+    uint32_t word;
+    bool write;
+  };
+  const Case cases[] = {{"LDM R0, {R1, R2}", 0xe8900006, false}, {"STM R0, {R1, R2}", 0xe8800006, true},
+                        {"LDRD R2, [R0]", 0xe1c020d0, false},    {"STRD R2, [R0]", 0xe1c020f0, true},
+                        {"LDREX R1, [R0]", 0xe1901f9f, false},   {"VLDR D0, [R0]", 0xed900b00, false},
+                        {"VSTR S0, [R0]", 0xed800a00, true},     {"VLD1.8 {D0}, [R0:64]", 0xf420071f, false},
                         {"STREX R1, R2, [R0]", 0xe1801f92, true}};
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
@@ -250,7 +281,10 @@ TEST_P(Aborts, Permissions) {
   g->map(kVa + 0x1000, kData + 0x1000, Guest::kReadOnly);
   g->map(kVa + 0x2000, kData + 0x2000);
   g->write32(kData, 0x1234);
-  struct Case { const char* name; uint32_t word, va, dfsr; };   // LDRT R1, [R0]; STRT R1, [R0]
+  struct Case {
+    const char* name;
+    uint32_t word, va, dfsr;
+  };  // LDRT R1, [R0]; STRT R1, [R0]
   const Case cases[] = {{"LDR privileged", ldr(1, 0), kVa, 0},
                         {"LDRT privileged", 0xe4b01000, kVa, kPermissionPage},
                         {"LDRT user", 0xe4b01000, kVa + 0x2000, 0},
@@ -284,10 +318,11 @@ TEST_P(Aborts, UserMode) {
   g->map(kVa, kData, Guest::kPrivileged);
   g->words(kCode + 0x100, {ldr(2, 0), 0xef000000 /* SVC #0 */});
   Asm a(kCode);
-  a.set(0, kData + 4).set(14, kCode + 0x100)({ldr(3, 0), mov_imm(4, 0x10), 0xe169f004 /* MSR SPSR_fc, R4 */, kMovsPcLr});
+  a.set(0, kData + 4)
+      .set(14, kCode + 0x100)({ldr(3, 0), mov_imm(4, 0x10), 0xe169f004 /* MSR SPSR_fc, R4 */, kMovsPcLr});
   g->code(a, kCode);
   g->write32(kData + 4, 77);
-  g->run(kCode);   // user code may read kData by its section
+  g->run(kCode);  // user code may read kData by its section
   EXPECT_EQ(g->stopped_at(), Exception::SupervisorCall);
   EXPECT_EQ(g->cpu.r[2], 77u);
   Asm b(kCode + 0x400);
@@ -308,7 +343,10 @@ TEST_P(Aborts, WrapAtTheTop) {
   g->write32(kData + 0xffc, 0x44332211);
   g->map(0, kData + 0x1000);
   g->write32(kData + 0x1000, 0x88776655);
-  struct Case { const char* name; uint32_t word, r0, r1, r2; };
+  struct Case {
+    const char* name;
+    uint32_t word, r0, r1, r2;
+  };
   const Case cases[] = {{"LDR R1, [R0] across", ldr(1, 0), 0xfffffffe, 0x66554433, 0},
                         {"LDRD R2 pair", 0xe1c020d0, 0xfffffffc, 0, 0x44332211},
                         {"LDM R0, {R1, R2}", 0xe8900006, 0xfffffffc, 0x44332211, 0x88776655},
@@ -350,7 +388,12 @@ TEST_P(Aborts, WrapAtTheTop) {
 
 // One access each, of the right size, with writeback; nothing answers beyond the device.
 TEST_P(Aborts, DeviceAccesses) {
-  struct Case { const char* name; uint32_t word; std::vector<DeviceAccess> accesses; uint32_t r0; };
+  struct Case {
+    const char* name;
+    uint32_t word;
+    std::vector<DeviceAccess> accesses;
+    uint32_t r0;
+  };
   const auto value = [](uint32_t offset, unsigned bytes) {
     const uint64_t v = 0x8877665544332211u + offset * 0x0101010101010101u;
     return bytes == 8 ? v : v & ((uint64_t{1} << 8 * bytes) - 1);
@@ -365,7 +408,10 @@ TEST_P(Aborts, DeviceAccesses) {
       {"STR R1, [R0], #4", 0xe4801004, {{16, 4, true, r1}}, 20},
       {"STR R1, [R0, #4]!", 0xe5a01004, {{20, 4, true, r1}}, 20},
       {"STRD R2, [R0]", 0xe1c020f0, {{16, 8, true, uint64_t{r3} << 32 | r2}}, 16},
-      {"LDM R0!, {R1-R3}", 0xe8b0000e, {{16, 4, false, value(16, 4)}, {20, 4, false, value(20, 4)}, {24, 4, false, value(24, 4)}}, 28},
+      {"LDM R0!, {R1-R3}",
+       0xe8b0000e,
+       {{16, 4, false, value(16, 4)}, {20, 4, false, value(20, 4)}, {24, 4, false, value(24, 4)}},
+       28},
       {"STM R0!, {R1-R3}", 0xe8a0000e, {{16, 4, true, r1}, {20, 4, true, r2}, {24, 4, true, r3}}, 28},
       {"LDRT R1, [R0], #4", 0xe4b01004, {{16, 4, false, value(16, 4)}}, 20},
   };

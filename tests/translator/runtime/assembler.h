@@ -9,7 +9,7 @@
 namespace crosswalk::test {
 
 enum : uint32_t {
-  kHvc = 0xe1400070,        // HVC #0: stops the run
+  kHvc = 0xe1400070,  // HVC #0: stops the run
   kBxLr = 0xe12fff1e,
   kIsb = 0xf57ff06f,
   kDsb = 0xf57ff04f,
@@ -18,19 +18,27 @@ enum : uint32_t {
   kWfi = 0xe320f003,
   kCpsieI = 0xf1080080,
   kCpsidI = 0xf10c0080,
-  kMovsPcLr = 0xe1b0f00e,   // returns from SVC and UND
+  kMovsPcLr = 0xe1b0f00e,  // returns from SVC and UND
 };
 
-constexpr uint32_t movw(uint32_t rd, uint32_t imm) { return 0xe3000000 | (imm >> 12 & 15) << 16 | rd << 12 | (imm & 0xfff); }
-constexpr uint32_t movt(uint32_t rd, uint32_t imm) { return 0xe3400000 | (imm >> 12 & 15) << 16 | rd << 12 | (imm & 0xfff); }
+constexpr uint32_t movw(uint32_t rd, uint32_t imm) {
+  return 0xe3000000 | (imm >> 12 & 15) << 16 | rd << 12 | (imm & 0xfff);
+}
+constexpr uint32_t movt(uint32_t rd, uint32_t imm) {
+  return 0xe3400000 | (imm >> 12 & 15) << 16 | rd << 12 | (imm & 0xfff);
+}
 constexpr uint32_t mov_imm(uint32_t rd, uint32_t imm8) { return 0xe3a00000 | rd << 12 | imm8; }
 constexpr uint32_t mov(uint32_t rd, uint32_t rm) { return 0xe1a00000 | rd << 12 | rm; }
 constexpr uint32_t add_imm(uint32_t rd, uint32_t rn, uint32_t imm8) { return 0xe2800000 | rn << 16 | rd << 12 | imm8; }
 constexpr uint32_t add(uint32_t rd, uint32_t rn, uint32_t rm) { return 0xe0800000 | rn << 16 | rd << 12 | rm; }
 constexpr uint32_t subs_imm(uint32_t rd, uint32_t rn, uint32_t imm8) { return 0xe2500000 | rn << 16 | rd << 12 | imm8; }
 constexpr uint32_t cmp_imm(uint32_t rn, uint32_t imm8) { return 0xe3500000 | rn << 16 | imm8; }
-constexpr uint32_t ldr(uint32_t rt, uint32_t rn, uint32_t offset = 0) { return 0xe5900000 | rn << 16 | rt << 12 | offset; }
-constexpr uint32_t str(uint32_t rt, uint32_t rn, uint32_t offset = 0) { return 0xe5800000 | rn << 16 | rt << 12 | offset; }
+constexpr uint32_t ldr(uint32_t rt, uint32_t rn, uint32_t offset = 0) {
+  return 0xe5900000 | rn << 16 | rt << 12 | offset;
+}
+constexpr uint32_t str(uint32_t rt, uint32_t rn, uint32_t offset = 0) {
+  return 0xe5800000 | rn << 16 | rt << 12 | offset;
+}
 constexpr uint32_t blx(uint32_t rm) { return 0xe12fff30 | rm; }
 constexpr uint32_t bx(uint32_t rm) { return 0xe12fff10 | rm; }
 // MCR p15, opc1, Rt, CRn, CRm, opc2.

@@ -64,7 +64,9 @@ TEST_P(CodeChanges, UnalignedStoreIntoThePage) {
 TEST_P(CodeChanges, ByDevice) {
   auto g = make_guest();
   g->words(kRoutine, {mov_imm(0, 1), kBxLr});
-  g->on_device_write = [&](uint32_t, uint64_t value) { g->device_write32(kRoutine, mov_imm(0, static_cast<uint32_t>(value))); };
+  g->on_device_write = [&](uint32_t, uint64_t value) {
+    g->device_write32(kRoutine, mov_imm(0, static_cast<uint32_t>(value)));
+  };
   Asm a(kCode);
   a.set(5, kDevice)({mov_imm(4, 0), mov_imm(6, 5)});
   const uint32_t loop = a.here();
@@ -80,15 +82,19 @@ TEST_P(CodeChanges, Remapped) {
     auto g = make_guest();
     g->map(kVa, kCode + 0x1000);
     g->map(kVa + 0x1000, kRoutine);
-    g->words(kCode + 0x1ffc, {add_imm(0, 0, 1)});   // falls through to the next page
+    g->words(kCode + 0x1ffc, {add_imm(0, 0, 1)});  // falls through to the next page
     g->words(kRoutine, {add_imm(0, 0, 2), kBxLr});
     g->words(kOther, {add_imm(0, 0, 32), kBxLr});
     g->map(kVa + 0x10000, kCode);
     Asm a(kVa + 0x10000);
-    a.set(1, kVa + 0xffc).set(2, kVa + 0x1000).set(3, g->entry(kVa + 0x1000)).set(6, Guest::page(kRoutine)).set(7, Guest::page(kOther));
+    a.set(1, kVa + 0xffc)
+        .set(2, kVa + 0x1000)
+        .set(3, g->entry(kVa + 0x1000))
+        .set(6, Guest::page(kRoutine))
+        .set(7, Guest::page(kOther));
     a({mov_imm(0, 0), mov_imm(4, 4)});
     const uint32_t loop = a.here();
-    a.bl(kVa + 0xffc)({blx(1)}).bl(kVa + 0x1000)({blx(2)});   // 2 * (1 + x) + 2 * x
+    a.bl(kVa + 0xffc)({blx(1)}).bl(kVa + 0x1000)({blx(2)});  // 2 * (1 + x) + 2 * x
     a({str(7, 3), kDsb, by_mva ? tlbimva(2) : tlbiall(2), kDsb, kIsb});
     a({mov(8, 6), mov(6, 7), mov(7, 8), subs_imm(4, 4, 1)}).b(loop, kNe)({kHvc});
     g->code(a, kCode);
@@ -146,9 +152,9 @@ TEST_P(CodeChanges, StraddlingInstruction) {
   auto g = make_guest();
   g->map(kVa, kCode + 0x1000);
   g->map(kVa + 0x1000, kRoutine);
-  g->halves(kCode + 0x1ffc, {0xbf00, 0xf240});      // NOP; first half of MOVW R0, #imm8
-  g->halves(kRoutine, {0x0001, 0x4770});            // #1; BX LR
-  g->halves(kOther, {0x0002, 0x4770});              // #2
+  g->halves(kCode + 0x1ffc, {0xbf00, 0xf240});  // NOP; first half of MOVW R0, #imm8
+  g->halves(kRoutine, {0x0001, 0x4770});        // #1; BX LR
+  g->halves(kOther, {0x0002, 0x4770});          // #2
   Asm a(kCode);
   a.set(1, (kVa + 0xffc) | 1).set(3, g->entry(kVa + 0x1000)).set(7, Guest::page(kOther))({mov_imm(8, 0)});
   a({blx(1), mov(4, 0), blx(1), str(7, 3), kDsb, tlbiall(2), kDsb, kIsb, blx(1), mov(5, 0)});
@@ -159,7 +165,7 @@ TEST_P(CodeChanges, StraddlingInstruction) {
   EXPECT_EQ(g->cpu.r[5], 2u);
   ASSERT_EQ(g->stopped_at(), Exception::PrefetchAbort);
   EXPECT_EQ(g->cpu.r[0], 9u);
-  EXPECT_EQ(g->cpu.cp15.ifsr, 0x7u);                // translation fault, page
+  EXPECT_EQ(g->cpu.cp15.ifsr, 0x7u);  // translation fault, page
   EXPECT_EQ(g->cpu.cp15.ifar, kVa + 0x1000);
   EXPECT_EQ(g->cpu.r[14], kVa + 0xffe + 4);
   EXPECT_TRUE(g->spsr(kBankAbt) & 1 << 5);
@@ -168,9 +174,11 @@ TEST_P(CodeChanges, StraddlingInstruction) {
 // The second half is rewritten by a store to its page.
 TEST_P(CodeChanges, StraddlingInstructionWritten) {
   auto g = make_guest();
-  g->halves(kCode + 0x1ffe, {0xf240, 0x0001, 0x4770});   // MOVW R0, #1; BX LR
+  g->halves(kCode + 0x1ffe, {0xf240, 0x0001, 0x4770});  // MOVW R0, #1; BX LR
   Asm a(kCode);
-  a.set(1, (kCode + 0x1ffe) | 1).set(3, kCode + 0x2000).set(7, 0x47700005)({blx(1), mov(4, 0), str(7, 3), kIsb, blx(1), kHvc});
+  a.set(1, (kCode + 0x1ffe) | 1)
+      .set(3, kCode + 0x2000)
+      .set(7, 0x47700005)({blx(1), mov(4, 0), str(7, 3), kIsb, blx(1), kHvc});
   g->code(a, kCode);
   g->run(kCode);
   EXPECT_EQ(g->cpu.r[4], 1u);
@@ -203,7 +211,11 @@ TEST_P(CodeChanges, StrictAlignment) {
   auto g = make_guest();
   g->words(kRoutine, {ldr(0, 1, 1), kBxLr});
   Asm a(kCode);
-  a.set(1, kData).set(2, g->cpu.cp15.sctlr | arm::kSctlrA).bl(kRoutine).bl(kRoutine)({mcr(0, 2, 1, 0, 0), kIsb}).bl(kRoutine)({kHvc});
+  a.set(1, kData)
+      .set(2, g->cpu.cp15.sctlr | arm::kSctlrA)
+      .bl(kRoutine)
+      .bl(kRoutine)({mcr(0, 2, 1, 0, 0), kIsb})
+      .bl(kRoutine)({kHvc});
   g->code(a, kCode);
   g->run(kCode);
   ASSERT_EQ(g->stopped_at(), Exception::DataAbort);
@@ -215,8 +227,9 @@ TEST_P(CodeChanges, StrictAlignment) {
 TEST_P(CodeChanges, CacheExhaustion) {
   auto g = make_guest((512 << 10) + (160 << 10));
   constexpr uint32_t kRoutines = 4000, kBytes = 16, kFirst = kRam + 0x100000;
-  for (uint32_t i = 0; i < kRoutines; i++)   // odd ones go on to the next one by a direct branch
-    g->words(kFirst + i * kBytes, {add_imm(0, 0, 1), i & 1 ? branch(kFirst + i * kBytes + 4, kFirst + (i + 1) * kBytes) : kBxLr});
+  for (uint32_t i = 0; i < kRoutines; i++)  // odd ones go on to the next one by a direct branch
+    g->words(kFirst + i * kBytes,
+             {add_imm(0, 0, 1), i & 1 ? branch(kFirst + i * kBytes + 4, kFirst + (i + 1) * kBytes) : kBxLr});
   g->words(kFirst + kRoutines * kBytes, {kBxLr});
   Asm a(kCode);
   a({mov_imm(0, 0), mov_imm(5, 3)});
@@ -237,8 +250,8 @@ TEST_P(CodeChanges, LargeBlock) {
   Asm a(kCode);
   a.set(13, kData)({mov_imm(0, 2)});
   const uint32_t loop = a.here();
-  for (int i = 0; i < 62; i++) a({i & 1 ? 0xecdd0b20u : 0xeccd0b20u});   // VLDMIA / VSTMIA SP, {D16-D31}
-  for (int i = 0; i < 62; i++) a({i & 1 ? 0xe89d1ffeu : 0xe88d1ffeu});   // LDM / STM SP, {R1-R12}
+  for (int i = 0; i < 62; i++) a({i & 1 ? 0xecdd0b20u : 0xeccd0b20u});  // VLDMIA / VSTMIA SP, {D16-D31}
+  for (int i = 0; i < 62; i++) a({i & 1 ? 0xe89d1ffeu : 0xe88d1ffeu});  // LDM / STM SP, {R1-R12}
   a({subs_imm(0, 0, 1)}).b(loop, kNe)({kHvc});
   g->code(a, kCode);
   for (uint32_t i = 0; i < 32; i++) g->cpu.vreg[128 + i] = static_cast<uint8_t>(i * 7);

@@ -28,7 +28,8 @@ constexpr auto kWatchdog = std::chrono::seconds(60);
 
 bool needs_kvm(mmu::Mode mode) { return mode == mmu::Mode::Shadow || mode == mmu::Mode::Ept; }
 
-// ARM DDI 0406C, B3.5.1. Normal memory is TEX=001 C=1 B=1; Device is TEX=000 C=0 B=1. AP[2:0] = 011: all may read and write.
+// ARM DDI 0406C, B3.5.1. Normal memory is TEX=001 C=1 B=1; Device is TEX=000 C=0 B=1. AP[2:0] = 011: all may read and
+// write.
 uint32_t ram_section(uint32_t pa) { return pa | 1 << 12 | 3 << 10 | 1 << 3 | 1 << 2 | 2; }
 uint32_t device_section(uint32_t pa) { return pa | 3 << 10 | 1 << 4 | 1 << 2 | 2; }
 
@@ -66,8 +67,10 @@ Guest::Guest(runtime::EngineConfig config) {
   constexpr uint64_t kAlign = 2 << 20;
   reservation_ = mmap(nullptr, kRamBytes + kAlign, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reservation_ == MAP_FAILED) std::abort();
-  void* const aligned = reinterpret_cast<void*>((reinterpret_cast<uint64_t>(reservation_) + kAlign - 1) & ~(kAlign - 1));
-  ram_.host = static_cast<uint8_t*>(mmap(aligned, kRamBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, ram_.fd, 0));
+  void* const aligned =
+      reinterpret_cast<void*>((reinterpret_cast<uint64_t>(reservation_) + kAlign - 1) & ~(kAlign - 1));
+  ram_.host =
+      static_cast<uint8_t*>(mmap(aligned, kRamBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, ram_.fd, 0));
   if (ram_.host == MAP_FAILED) std::abort();
 
   kvm::KvmWorld* kvm_world = nullptr;
@@ -103,7 +106,7 @@ Guest::Guest(runtime::EngineConfig config) {
   cpu.cp15.vbar = kVectors;
   cpu.cp15.ttbr0 = kTableA;
   cpu.cp15.ttbcr = 0;
-  cpu.cp15.dacr = 1;   // domain 0: client
+  cpu.cp15.dacr = 1;  // domain 0: client
   cpu.cp15.contextidr = 0;
   cpu.cp15.sctlr |= arm::kSctlrM | arm::kSctlrC | arm::kSctlrI;
   cpu.cp15.cpacr = 0xf00000;
@@ -122,7 +125,9 @@ Guest::~Guest() {
 }
 
 void Guest::words(uint32_t pa, std::span<const uint32_t> w) { std::memcpy(ram_.at(pa), w.data(), w.size_bytes()); }
-void Guest::halves(uint32_t pa, std::initializer_list<uint16_t> h) { std::memcpy(ram_.at(pa), h.begin(), h.size() * 2); }
+void Guest::halves(uint32_t pa, std::initializer_list<uint16_t> h) {
+  std::memcpy(ram_.at(pa), h.begin(), h.size() * 2);
+}
 void Guest::write32(uint32_t pa, uint32_t v) { std::memcpy(ram_.at(pa), &v, 4); }
 uint32_t Guest::read32(uint32_t pa) const {
   uint32_t v;
@@ -137,8 +142,8 @@ void Guest::device_write32(uint32_t pa, uint32_t v) {
 uint32_t Guest::page(uint32_t pa, uint32_t flags) {
   // B3.5.1: AP[2] is bit 9, AP[1:0] bits 5:4, nG bit 11, XN bit 0.
   const uint32_t ap = flags & kPrivileged ? 1 : 3;
-  return (pa & ~0xfffu) | (flags & kNotGlobal ? 1u << 11 : 0) | (flags & kReadOnly ? 1u << 9 : 0) | 1 << 6 | ap << 4 | 1 << 3 |
-         1 << 2 | 2 | (flags & kExecuteNever ? 1u : 0);
+  return (pa & ~0xfffu) | (flags & kNotGlobal ? 1u << 11 : 0) | (flags & kReadOnly ? 1u << 9 : 0) | 1 << 6 | ap << 4 |
+         1 << 3 | 1 << 2 | 2 | (flags & kExecuteNever ? 1u : 0);
 }
 
 uint32_t Guest::entry(uint32_t va, uint32_t table) {
@@ -165,14 +170,16 @@ void Guest::resume() {
   {
     std::unique_ptr<Delayed> interrupt;
     if (raise_line_) {
-      interrupt = std::make_unique<Delayed>(std::chrono::milliseconds(raise_after_), [this, line = raise_line_] { raise_line(cpu, line); });
+      interrupt = std::make_unique<Delayed>(std::chrono::milliseconds(raise_after_),
+                                            [this, line = raise_line_] { raise_line(cpu, line); });
       raise_line_ = 0;
     }
     const Delayed watchdog(kWatchdog, [&] {
       timed_out = true;
       raise_line(cpu, kLineStop);
     });
-    world_->run([](void* e) { static_cast<runtime::Engine*>(e)->run(); }, engine_.get(), &runtime::Engine::handle_fault, engine_.get());
+    world_->run([](void* e) { static_cast<runtime::Engine*>(e)->run(); }, engine_.get(), &runtime::Engine::handle_fault,
+                engine_.get());
   }
   seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   EXPECT_FALSE(timed_out) << "the guest did not stop; pc = " << std::hex << cpu.r[15];

@@ -55,10 +55,12 @@ class Guest final : public Platform {
 
   // ---- page tables
   enum PageFlags : uint32_t { kUserRw = 0, kPrivileged = 1, kReadOnly = 2, kNotGlobal = 4, kExecuteNever = 8 };
-  static uint32_t page(uint32_t pa, uint32_t flags = kUserRw);   // a small-page descriptor
+  static uint32_t page(uint32_t pa, uint32_t flags = kUserRw);  // a small-page descriptor
   // PA of the second-level entry of `va`; makes the table.
   uint32_t entry(uint32_t va, uint32_t table = kTableA);
-  void map(uint32_t va, uint32_t pa, uint32_t flags = kUserRw, uint32_t table = kTableA) { write32(entry(va, table), page(pa, flags)); }
+  void map(uint32_t va, uint32_t pa, uint32_t flags = kUserRw, uint32_t table = kTableA) {
+    write32(entry(va, table), page(pa, flags));
+  }
   void unmap(uint32_t va, uint32_t table = kTableA) { write32(entry(va, table), 0); }
   void flush_tlb() { mmu_->flush_all(cpu); }
 
@@ -69,7 +71,7 @@ class Guest final : public Platform {
   uint32_t spsr(BankIndex bank) const { return cpu.banked.spsr[bank]; }
   // Raises `line` `milliseconds` after the next run has begun; lower it in a handler or after.
   void raise_after(uint32_t line, unsigned milliseconds);
-  double seconds() const { return seconds_; }   // of the last run
+  double seconds() const { return seconds_; }  // of the last run
 
   // ---- Platform
   bool mmio_read(CpuState&, uint64_t pa, unsigned bytes, uint64_t& value) override;

@@ -7,10 +7,13 @@ namespace {
 
 INSTANTIATE_ENGINE_TESTS(Running);
 
-constexpr double kSoon = 10;   // seconds; a loop that does not poll never ends
+constexpr double kSoon = 10;  // seconds; a loop that does not poll never ends
 
 TEST_P(Running, InterruptsReachEveryLoop) {
-  struct Loop { const char* name; std::vector<uint32_t> code; };
+  struct Loop {
+    const char* name;
+    std::vector<uint32_t> code;
+  };
   Asm two_pages(kCode + 0xffc);
   two_pages({kNop}).b(kCode + 0xffc);
   const Loop loops[] = {
@@ -26,7 +29,7 @@ TEST_P(Running, InterruptsReachEveryLoop) {
     SCOPED_TRACE(l.name);
     auto g = make_guest();
     g->words(kCode, l.code);
-    g->words(kVectors + 8, {kMovsPcLr});   // SVC returns at once
+    g->words(kVectors + 8, {kMovsPcLr});  // SVC returns at once
     g->cpu.i = 0;
     g->raise_after(kLineIrq, 20);
     g->run(kCode);
@@ -55,7 +58,10 @@ TEST_P(Running, InterruptAcrossPages) {
 
 // Masked interrupts wait; unmasking takes them before the next instruction.
 TEST_P(Running, UnmaskingTakesThePendingInterrupt) {
-  struct Case { const char* name; uint32_t word; };
+  struct Case {
+    const char* name;
+    uint32_t word;
+  };
   for (const Case& c : {Case{"CPSIE I", kCpsieI}, Case{"MSR CPSR_c, R4", 0xe121f004}}) {
     SCOPED_TRACE(c.name);
     auto g = make_guest();
@@ -77,7 +83,7 @@ TEST_P(Running, UnmaskingTakesThePendingInterrupt) {
 
 TEST_P(Running, StopWhileInterruptsAreMasked) {
   auto g = make_guest();
-  g->words(kCode, {kCpsidI, 0xeafffffe});   // B .
+  g->words(kCode, {kCpsidI, 0xeafffffe});  // B .
   g->raise_after(kLineStop, 20);
   g->run(kCode);
   EXPECT_LT(g->seconds(), kSoon);
@@ -109,7 +115,11 @@ TEST_P(Running, WaitForInterrupt) {
 constexpr uint32_t kLdrex = 0xe1901f9f, kStrex = 0xe1803f92;
 
 TEST_P(Running, ExclusiveStores) {
-  struct Case { const char* name; std::vector<uint32_t> between; uint32_t status; };
+  struct Case {
+    const char* name;
+    std::vector<uint32_t> between;
+    uint32_t status;
+  };
   const Case cases[] = {
       {"nothing", {}, 0},
       {"a store elsewhere", {str(4, 0, 64)}, 0},
@@ -149,7 +159,8 @@ TEST_P(Running, ExclusivesAndAddressSpaces) {
   g->write32(kData, 1);
   g->write32(kData + 0x1000, 2);
   Asm a(kCode);
-  a.set(0, kVa).set(5, kTableB)({mov_imm(2, 9), mov_imm(6, 2), kLdrex, write_contextidr(6), write_ttbr0(5), kIsb, kStrex, kHvc});
+  a.set(0, kVa).set(
+      5, kTableB)({mov_imm(2, 9), mov_imm(6, 2), kLdrex, write_contextidr(6), write_ttbr0(5), kIsb, kStrex, kHvc});
   g->code(a, kCode);
   g->run(kCode);
   EXPECT_EQ(g->cpu.r[1], 1u);
@@ -158,14 +169,20 @@ TEST_P(Running, ExclusivesAndAddressSpaces) {
 }
 
 TEST_P(Running, ExclusiveSizes) {
-  struct Case { const char* name; uint32_t load, store; uint64_t want; };
-  const Case cases[] = {{"byte", 0xe1d04f9f, 0xe1c01f92, 0x11111111111111a1u}, {"halfword", 0xe1f04f9f, 0xe1e01f92, 0x111111111111b2a1u},
-                        {"word", 0xe1904f9f, 0xe1801f92, 0x11111111d4c3b2a1u}, {"doubleword", 0xe1b04f9f, 0xe1a01f92, 0x88776655d4c3b2a1u}};
+  struct Case {
+    const char* name;
+    uint32_t load, store;
+    uint64_t want;
+  };
+  const Case cases[] = {{"byte", 0xe1d04f9f, 0xe1c01f92, 0x11111111111111a1u},
+                        {"halfword", 0xe1f04f9f, 0xe1e01f92, 0x111111111111b2a1u},
+                        {"word", 0xe1904f9f, 0xe1801f92, 0x11111111d4c3b2a1u},
+                        {"doubleword", 0xe1b04f9f, 0xe1a01f92, 0x88776655d4c3b2a1u}};
   auto g = make_guest();
   uint32_t pc = kCode;
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
-    g->words(pc, {c.load, c.store, kHvc});   // LDREX R4 (, R5), [R0]; STREX R1, R2 (, R3), [R0]
+    g->words(pc, {c.load, c.store, kHvc});  // LDREX R4 (, R5), [R0]; STREX R1, R2 (, R3), [R0]
     for (int round = 0; round < 2; round++) {
       g->write32(kData, 0x11111111), g->write32(kData + 4, 0x11111111);
       g->cpu.r[0] = kData, g->cpu.r[1] = 99, g->cpu.r[2] = 0xd4c3b2a1, g->cpu.r[3] = 0x88776655;
@@ -180,19 +197,21 @@ TEST_P(Running, ExclusiveSizes) {
 // A mix of loops, calls, flags, tables and stores: one result, whatever the mode and the options.
 TEST_P(Running, OneResult) {
   auto g = make_guest();
-  const uint32_t mix = kCode + 0x1800;   // another page
+  const uint32_t mix = kCode + 0x1800;  // another page
   Asm routine(mix);
-  routine({0xe0211003 /* EOR R1, R1, R3 */, 0xe1a011e1 /* ROR R1, R1, #3 */, 0xe0911000 /* ADDS R1, R1, R0 */, 0x22811007 /* ADDCS R1, #7 */,
-           0x42411001 /* SUBMI R1, #1 */, 0xe0b22001 /* ADCS R2, R2, R1 */, 0xe1510002 /* CMP R1, R2 */, 0x81a04001 /* MOVHI R4, R1 */,
-           0x91a04002 /* MOVLS R4, R2 */, 0xd0844001 /* ADDLE R4, R4, R1 */, kBxLr});
+  routine({0xe0211003 /* EOR R1, R1, R3 */, 0xe1a011e1 /* ROR R1, R1, #3 */, 0xe0911000 /* ADDS R1, R1, R0 */,
+           0x22811007 /* ADDCS R1, #7 */, 0x42411001 /* SUBMI R1, #1 */, 0xe0b22001 /* ADCS R2, R2, R1 */,
+           0xe1510002 /* CMP R1, R2 */, 0x81a04001 /* MOVHI R4, R1 */, 0x91a04002 /* MOVLS R4, R2 */,
+           0xd0844001 /* ADDLE R4, R4, R1 */, kBxLr});
   g->code(routine, mix);
   Asm a(kCode);
   a.set(0, 3000).set(1, 0x12345678).set(2, 0x9abcdef0).set(3, 0x0badcafe).set(5, kData).set(6, mix)({mov_imm(7, 0)});
   const uint32_t loop = a.here();
-  a.bl(mix)({0xe20080ff /* AND R8, R0, #0xff */, 0xe7954108 /* LDR R4, [R5, R8, LSL #2] */, 0xe0844001 /* ADD R4, R4, R1 */,
-             0xe7854108 /* STR R4, [R5, R8, LSL #2] */, blx(6), 0xe0277004 /* EOR R7, R7, R4 */, 0xe92d0086 /* PUSH {R1, R2, R7} */,
-             0xe8bd0700 /* POP {R8, R9, R10} */, 0xe0899138 /* ADD R9, R9, R8, LSR R1 */, 0xe0877469 /* ADD R7, R7, R9, ROR #8 */,
-             subs_imm(0, 0, 1)}).b(loop, kNe)({kHvc});
+  a.bl(mix)({0xe20080ff /* AND R8, R0, #0xff */, 0xe7954108 /* LDR R4, [R5, R8, LSL #2] */,
+             0xe0844001 /* ADD R4, R4, R1 */, 0xe7854108 /* STR R4, [R5, R8, LSL #2] */, blx(6),
+             0xe0277004 /* EOR R7, R7, R4 */, 0xe92d0086 /* PUSH {R1, R2, R7} */, 0xe8bd0700 /* POP {R8, R9, R10} */,
+             0xe0899138 /* ADD R9, R9, R8, LSR R1 */, 0xe0877469 /* ADD R7, R7, R9, ROR #8 */, subs_imm(0, 0, 1)})
+      .b(loop, kNe)({kHvc});
   g->code(a, kCode);
   g->cpu.r[13] = kData + 0x2000;
   g->run(kCode);
@@ -220,7 +239,7 @@ TEST_P(Running, OneResult) {
     r4 = slot;
     model();
     r7 ^= r4;
-    const unsigned amount = r1 & 0xff;   // ADD R9, R9, R8, LSR R1, with R8 = R1 and R9 = R2
+    const unsigned amount = r1 & 0xff;  // ADD R9, R9, R8, LSR R1, with R8 = R1 and R9 = R2
     const uint32_t r9 = r2 + (amount < 32 ? r1 >> amount : 0);
     r7 += ror(r9, 8);
   }

@@ -14,7 +14,7 @@ using simd_test::make_state;
 
 struct Result {
   uint64_t d;
-  uint32_t flags;   // FPSCR
+  uint32_t flags;  // FPSCR
   bool operator==(const Result&) const = default;
 };
 
@@ -49,7 +49,7 @@ TEST(SimdHelpers, SaturatingShiftByRegister) {
 TEST(SimdHelpers, RoundingShiftByRegister) {
   // VRSHL.S32 #3, -1: (3 + 1) >> 1.
   EXPECT_EQ(run(Op::RShl, 2, false, 0xff, 3).d, 2u);
-  EXPECT_EQ(run(Op::RShl, 2, false, 0xff, 0xfffffffd).d, 0xffffffffu);   // (-3 + 1) >> 1
+  EXPECT_EQ(run(Op::RShl, 2, false, 0xff, 0xfffffffd).d, 0xffffffffu);  // (-3 + 1) >> 1
   // A shift by the width: signed gives 0, unsigned the top bit.
   EXPECT_EQ(run(Op::RShl, 0, false, 0xf8, 0x80).d, 0u);
   EXPECT_EQ(run(Op::RShl, 0, true, 0xf8, 0x80).d, 1u);

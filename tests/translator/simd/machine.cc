@@ -62,7 +62,7 @@ bool Machine::run(CpuState& cpu, const std::vector<uint32_t>& words, const Optio
   x64::BackendConfig backend;
   backend.memory = x64::MemoryMode::Window;
   backend.thunks = &thunks_;
-  thunk_code_->setSize(4096);   // each block after the thunks, over the last one
+  thunk_code_->setSize(4096);  // each block after the thunks, over the last one
   x64::BlockEmitter emitter(*thunk_code_, block, backend);
   const x64::CompiledBlock compiled = emitter.emit({});
   cpu.mem_base = reinterpret_cast<uint64_t>(window_);
@@ -91,7 +91,7 @@ uint64_t interesting(Random& random, unsigned log2_bytes) {
       case 1: return sign | 0x7f800000;
       case 2: return sign | 0x7fc00000 | (fraction & 0x3fffff);
       case 3: return sign | 0x7f800000 | (fraction & 0x3fffff) | 1;
-      case 4: return sign | fraction;                                       // denormal
+      case 4: return sign | fraction;  // denormal
       case 5: return sign | 0x00800000 | (fraction & 3);
       case 6: return sign | static_cast<uint32_t>(1 + (r >> 6) % 70) << 23 | fraction;    // small
       case 7: return sign | static_cast<uint32_t>(185 + (r >> 6) % 70) << 23 | fraction;  // large
@@ -122,7 +122,7 @@ void fill_interesting(Random& random, CpuState& cpu) {
     const unsigned size = random() % 4;
     uint64_t v = 0;
     for (unsigned i = 0; i < 8u >> size; i++) v |= interesting(random, size) << (i * 8 << size);
-    if (d > 0 && random() % 8 == 0) std::memcpy(&v, cpu.vreg + 8 * (random() % d), 8);   // equal operands
+    if (d > 0 && random() % 8 == 0) std::memcpy(&v, cpu.vreg + 8 * (random() % d), 8);  // equal operands
     std::memcpy(cpu.vreg + 8 * d, &v, 8);
   }
 }

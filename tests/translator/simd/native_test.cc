@@ -69,7 +69,8 @@ TEST_P(Native, EqualsTheHelpersInSequences) {
     std::string text;
     for (const uint32_t word : words) text += std::string(decoder::decode_a32(word).row->name) + ", ";
     ASSERT_TRUE(std::memcmp(a->vreg, b->vreg, sizeof a->vreg) == 0 && arm::read_fpscr(*a) == arm::read_fpscr(*b))
-        << text << "\n" << describe_registers(*initial, *a, *b);
+        << text << "\n"
+        << describe_registers(*initial, *a, *b);
   }
 }
 

@@ -45,9 +45,9 @@ TEST(SimdTranslation, T32IsTheSame) {
       if (decoder::decode_a32(word).row != &row) continue;
       const ir::Block a32 = translate(word, {}), t32 = translate(to_t32(word), {.thumb = true});
       ASSERT_EQ(is_undefined(a32), is_undefined(t32)) << row.name;
-      if (is_undefined(a32)) continue;   // the exception's return address differs
+      if (is_undefined(a32)) continue;  // the exception's return address differs
       ASSERT_EQ(a32.insts.size(), t32.insts.size()) << row.name << std::hex << " " << word;
-      for (size_t j = 0; j + 1 < a32.insts.size(); j++) {   // the last is the jump to what follows
+      for (size_t j = 0; j + 1 < a32.insts.size(); j++) {  // the last is the jump to what follows
         const ir::Inst &x = a32.insts[j], &y = t32.insts[j];
         ASSERT_TRUE(x.op == y.op && x.imm == y.imm && x.aux == y.aux && std::equal(x.args, x.args + 4, y.args))
             << row.name;
@@ -68,27 +68,27 @@ TEST(SimdTranslation, Alignment) {
     unsigned plain, strict;
   };
   const Case cases[] = {
-      {0xf421071f, 8, 8},     // vld1.8 {d0}, [r1:64]
-      {0xf421027f, 32, 32},   // vld1.16 {d0-d3}, [r1:256]
-      {0xf4210aad, 16, 16},   // vld1.32 {d0, d1}, [r1:128]!
-      {0xf42107cf, 1, 8},     // vld1.64 {d0}, [r1]
-      {0xf421084f, 1, 2},     // vld2.16 {d0, d1}, [r1]
-      {0xf421041f, 8, 8},     // vld3.8 {d0-d2}, [r1:64]
-      {0xf40100bf, 32, 32},   // vst4.32 {d0-d3}, [r1:256]
-      {0xf4a1045f, 2, 2},     // vld1.16 {d0[1]}, [r1:16]
-      {0xf4a108bf, 4, 4},     // vld1.32 {d0[1]}, [r1:32]
-      {0xf4a1013f, 2, 2},     // vld2.8 {d0[1], d1[1]}, [r1:16]
-      {0xf4a1099f, 8, 8},     // vld2.32 {d0[1], d1[1]}, [r1:64]
-      {0xf4a1033f, 4, 4},     // vld4.8 {d0[1]-d3[1]}, [r1:32]
-      {0xf4a1075f, 8, 8},     // vld4.16 {d0[1]-d3[1]}, [r1:64]
-      {0xf4a10b9f, 8, 8},     // vld4.32 {d0[1]-d3[1]}, [r1:64]
-      {0xf4810baf, 16, 16},   // vst4.32 {d0[1]-d3[1]}, [r1:128]
-      {0xf4a10c9f, 4, 4},     // vld1.32 {d0[]}, [r1:32]
-      {0xf4a10d5f, 4, 4},     // vld2.16 {d0[], d1[]}, [r1:32]
-      {0xf4a10f5f, 8, 8},     // vld4.16 {d0[]-d3[]}, [r1:64]
-      {0xf4a10f9f, 8, 8},     // vld4.32 {d0[]-d3[]}, [r1:64]
-      {0xf4a10fdf, 16, 16},   // vld4.32 {d0[]-d3[]}, [r1:128]
-      {0xf421000f, 1, 1},     // vld4.8 {d0-d3}, [r1]
+      {0xf421071f, 8, 8},    // vld1.8 {d0}, [r1:64]
+      {0xf421027f, 32, 32},  // vld1.16 {d0-d3}, [r1:256]
+      {0xf4210aad, 16, 16},  // vld1.32 {d0, d1}, [r1:128]!
+      {0xf42107cf, 1, 8},    // vld1.64 {d0}, [r1]
+      {0xf421084f, 1, 2},    // vld2.16 {d0, d1}, [r1]
+      {0xf421041f, 8, 8},    // vld3.8 {d0-d2}, [r1:64]
+      {0xf40100bf, 32, 32},  // vst4.32 {d0-d3}, [r1:256]
+      {0xf4a1045f, 2, 2},    // vld1.16 {d0[1]}, [r1:16]
+      {0xf4a108bf, 4, 4},    // vld1.32 {d0[1]}, [r1:32]
+      {0xf4a1013f, 2, 2},    // vld2.8 {d0[1], d1[1]}, [r1:16]
+      {0xf4a1099f, 8, 8},    // vld2.32 {d0[1], d1[1]}, [r1:64]
+      {0xf4a1033f, 4, 4},    // vld4.8 {d0[1]-d3[1]}, [r1:32]
+      {0xf4a1075f, 8, 8},    // vld4.16 {d0[1]-d3[1]}, [r1:64]
+      {0xf4a10b9f, 8, 8},    // vld4.32 {d0[1]-d3[1]}, [r1:64]
+      {0xf4810baf, 16, 16},  // vst4.32 {d0[1]-d3[1]}, [r1:128]
+      {0xf4a10c9f, 4, 4},    // vld1.32 {d0[]}, [r1:32]
+      {0xf4a10d5f, 4, 4},    // vld2.16 {d0[], d1[]}, [r1:32]
+      {0xf4a10f5f, 8, 8},    // vld4.16 {d0[]-d3[]}, [r1:64]
+      {0xf4a10f9f, 8, 8},    // vld4.32 {d0[]-d3[]}, [r1:64]
+      {0xf4a10fdf, 16, 16},  // vld4.32 {d0[]-d3[]}, [r1:128]
+      {0xf421000f, 1, 1},    // vld4.8 {d0-d3}, [r1]
   };
   for (const Case& c : cases) {
     for (int mode = 0; mode < 8; mode++) {

@@ -102,7 +102,7 @@ bool unpredictable_load_store(const decoder::Row& row, uint32_t word) {
   if ((word >> 16 & 15) == 15) return true;
   unsigned last = d;
   if (name.find("multiple") != std::string::npos) {
-    constexpr uint8_t kSpan[16] = {4, 7, 4, 4, 3, 5, 3, 1, 2, 3, 2};   // from the first register to the last, by type
+    constexpr uint8_t kSpan[16] = {4, 7, 4, 4, 3, 5, 3, 1, 2, 3, 2};  // from the first register to the last, by type
     last += kSpan[word >> 8 & 15] - 1u;
   } else if (name.find("all lanes") != std::string::npos) {
     const unsigned two = word >> 5 & 1;

@@ -44,7 +44,8 @@ TEST(BenchSamples, GeometricMeanSkipsOtherGroupsAndMissingRows) {
   samples.add("soft", "s", 1);
   EXPECT_DOUBLE_EQ(geometric_mean_ratio(samples, workloads, WorkloadGroup::Compute, "qemu", "soft"), 2);
   EXPECT_EQ(geometric_mean_ratio(samples, workloads, WorkloadGroup::Boot, "qemu", "soft"), 0);
-  const std::string report = format_report(samples, workloads, {{"qemu", "", false}, {"soft", "", false}, {"ept", "no KVM", false}}, "qemu");
+  const std::string report =
+      format_report(samples, workloads, {{"qemu", "", false}, {"soft", "", false}, {"ept", "no KVM", false}}, "qemu");
   EXPECT_NE(report.find("4.00x"), std::string::npos) << report;
   EXPECT_NE(report.find("ept: skipped: no KVM"), std::string::npos) << report;
 }

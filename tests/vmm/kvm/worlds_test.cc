@@ -216,7 +216,7 @@ TEST_P(Worlds, SignalsInterruptAndReturn) {
   // The loop below makes no system call: the signal has to interrupt it.
   uint64_t rounds = 0;
   run_in(*world_, [&] {
-    const int before = ticks;   // on a slow machine some have come already
+    const int before = ticks;  // on a slow machine some have come already
     while (ticks < before + 5) rounds++;
   });
   const itimerval never{};

@@ -21,9 +21,11 @@ constexpr size_t kRegOffset = offsetof(CpuState, r);
 constexpr int kHotSpillSlots = 16, kSpillSlots = 64;
 constexpr size_t reg_offset(uint32_t n) { return kRegOffset + 4 * n; }
 constexpr size_t spill_offset(int slot) {
-  return slot < kHotSpillSlots ? offsetof(CpuState, spill) + 8 * slot : offsetof(CpuState, spill_more) + 8 * (slot - kHotSpillSlots);
+  return slot < kHotSpillSlots ? offsetof(CpuState, spill) + 8 * slot
+                               : offsetof(CpuState, spill_more) + 8 * (slot - kHotSpillSlots);
 }
-static_assert(sizeof(CpuState::spill) == 8 * kHotSpillSlots && sizeof(CpuState::spill_more) == 8 * (kSpillSlots - kHotSpillSlots));
+static_assert(sizeof(CpuState::spill) == 8 * kHotSpillSlots &&
+              sizeof(CpuState::spill_more) == 8 * (kSpillSlots - kHotSpillSlots));
 constexpr size_t vspill_offset(int slot) { return offsetof(CpuState, vspill) + 16 * slot; }
 
 [[noreturn]] void broken(const char* what) {
@@ -188,8 +190,10 @@ void BlockEmitter::own(int reg, uint32_t value) {
 void BlockEmitter::load_into(Reg64 r, Value v) {
   if (v.is_imm()) {
     const uint64_t imm = v.imm64();
-    if (imm <= UINT32_MAX) code.mov(r.cvt32(), static_cast<uint32_t>(imm));
-    else code.mov(r, imm);
+    if (imm <= UINT32_MAX)
+      code.mov(r.cvt32(), static_cast<uint32_t>(imm));
+    else
+      code.mov(r, imm);
     return;
   }
   const Location& l = locations_[v.index()];
@@ -231,11 +235,14 @@ Reg64 BlockEmitter::use(Value v) {
 const Xbyak::Operand& BlockEmitter::use_rm(Value v, int bits) {
   if (v.is_inst()) {
     const Location& l = locations_[v.index()];
-    if (l.where == Where::Spill) return operands_.emplace_back(bits == 64 ? state64(spill_offset(l.index)) : state32(spill_offset(l.index)));
-    if (l.where == Where::State && remaining_after(v) == 0 && bits == 32) return operands_.emplace_back(state32(reg_offset(l.index)));
+    if (l.where == Where::Spill)
+      return operands_.emplace_back(bits == 64 ? state64(spill_offset(l.index)) : state32(spill_offset(l.index)));
+    if (l.where == Where::State && remaining_after(v) == 0 && bits == 32)
+      return operands_.emplace_back(state32(reg_offset(l.index)));
   }
   const Reg64 r = use(v);
-  return operand_regs_.emplace_back(bits == 64 ? static_cast<const Xbyak::Reg&>(r) : static_cast<const Xbyak::Reg&>(r.cvt32()));
+  return operand_regs_.emplace_back(bits == 64 ? static_cast<const Xbyak::Reg&>(r)
+                                               : static_cast<const Xbyak::Reg&>(r.cvt32()));
 }
 
 Reg64 BlockEmitter::temp() {
@@ -248,7 +255,7 @@ Reg64 BlockEmitter::use_copy(Value v) {
   if (v.is_inst()) {
     Location& l = locations_[v.index()];
     if (l.where == Where::Gpr && remaining_after(v) == 0 && !(locked_ >> l.index & 1)) {
-      bool again = false;   // the same value twice among the arguments
+      bool again = false;  // the same value twice among the arguments
       int n = 0;
       for (const Value a : current_->args) n += a == v;
       again = n > 1;
@@ -277,8 +284,10 @@ int BlockEmitter::hinted_register(bool overlapping, Value except) const {
       if (!a.is_inst()) continue;
       const Location& l = locations_[a.index()];
       if (l.where != Where::Pinned || l.index != n) continue;
-      if (a == except && matches == 0) matches++;
-      else return -1;
+      if (a == except && matches == 0)
+        matches++;
+      else
+        return -1;
     }
   }
   return kPinned[n];
@@ -313,7 +322,8 @@ Reg64 BlockEmitter::define_from(Value v) {
   const int hint = hinted_register(false, v);
   if (hint >= 0) {
     const int n = hints_[current_index_];
-    if (!(v.is_inst() && locations_[v.index()].where == Where::Pinned && locations_[v.index()].index == n)) load_into(Reg64(hint), v);
+    if (!(v.is_inst() && locations_[v.index()].where == Where::Pinned && locations_[v.index()].index == n))
+      load_into(Reg64(hint), v);
     locations_[current_index_] = {Where::Pinned, static_cast<uint8_t>(n)};
     aliases_[n].push_back(current_index_);
     return Reg64(hint);
@@ -418,8 +428,10 @@ void BlockEmitter::set_reg(uint32_t n, Value v) {
     }
     return;
   }
-  if (v.is_imm()) code.mov(state32(reg_offset(n)), v.imm32());
-  else code.mov(state32(reg_offset(n)), use(v).cvt32());
+  if (v.is_imm())
+    code.mov(state32(reg_offset(n)), v.imm32());
+  else
+    code.mov(state32(reg_offset(n)), use(v).cvt32());
 }
 
 // ---- SIMD registers ------------------------------------------------------------------------------------------
@@ -460,9 +472,12 @@ void BlockEmitter::xload_into(Xmm x, Value v) {
       break;
     case Where::XSpill: code.movups(x, state128(vspill_offset(l.index))); break;
     case Where::XState:
-      if (type == Type::X32) code.movss(x, state32(l.offset));
-      else if (type == Type::X64) code.movsd(x, state64(l.offset));
-      else code.movups(x, state128(l.offset));
+      if (type == Type::X32)
+        code.movss(x, state32(l.offset));
+      else if (type == Type::X64)
+        code.movsd(x, state64(l.offset));
+      else
+        code.movups(x, state128(l.offset));
       break;
     default: broken("SIMD operand has no location");
   }
@@ -548,9 +563,12 @@ void BlockEmitter::set_vreg(uint32_t offset, uint32_t bytes, Value v) {
       locations_[u] = {Where::X, static_cast<uint8_t>(r)};
     }
   }
-  if (bytes == 4) code.movss(state32(offset), x);
-  else if (bytes == 8) code.movsd(state64(offset), x);
-  else code.movups(state128(offset), x);
+  if (bytes == 4)
+    code.movss(state32(offset), x);
+  else if (bytes == 8)
+    code.movsd(state64(offset), x);
+  else
+    code.movups(state128(offset), x);
 }
 
 // ---- calls and merges ----------------------------------------------------------------------------------------
@@ -609,16 +627,18 @@ void BlockEmitter::spill_for_merge() {
 void BlockEmitter::materialise(uint8_t live, Reg64 result) {
   if (live & 1) code.mov(state64(offsetof(CpuState, nz)), result);
   if (live & 2) {
-    if (eflags_ == EflagsForm::Sub) code.setnc(state8(offsetof(CpuState, c)));
-    else code.setc(state8(offsetof(CpuState, c)));
+    if (eflags_ == EflagsForm::Sub)
+      code.setnc(state8(offsetof(CpuState, c)));
+    else
+      code.setc(state8(offsetof(CpuState, c)));
   }
   if (live & 4) code.seto(state8(offsetof(CpuState, v)));
 }
 
 int BlockEmitter::x86_condition(uint32_t condition) const {
   //                            EQ  NE  CS  CC  MI  PL  VS  VC  HI  LS  GE  LT  GT  LE
-  static constexpr int kSub[] = {4, 5, 3, 2, 8, 9, 0, 1, 7, 6, 13, 12, 15, 14};     // CF = !C
-  static constexpr int kAdd[] = {4, 5, 2, 3, 8, 9, 0, 1, -1, -1, 13, 12, 15, 14};   // CF = C
+  static constexpr int kSub[] = {4, 5, 3, 2, 8, 9, 0, 1, 7, 6, 13, 12, 15, 14};    // CF = !C
+  static constexpr int kAdd[] = {4, 5, 2, 3, 8, 9, 0, 1, -1, -1, 13, 12, 15, 14};  // CF = C
   static constexpr int kLogic[] = {4, 5, -1, -1, 8, 9, -1, -1, -1, -1, -1, -1, -1, -1};
   if (condition >= std::size(kSub)) return -1;
   switch (eflags()) {
@@ -633,7 +653,7 @@ int BlockEmitter::x86_condition(uint32_t condition) const {
 void BlockEmitter::condition_jump(uint32_t condition, Xbyak::Label& target, bool invert) {
   using Gen = Xbyak::CodeGenerator;
   auto& c = code;
-  if (invert) condition ^= 1;   // Arm conditions come in complementary pairs
+  if (invert) condition ^= 1;  // Arm conditions come in complementary pairs
   if (const int cc = x86_condition(condition); cc >= 0) {
     switch (cc) {
       case 0x0: c.jo(target, Gen::T_NEAR); break;
@@ -654,9 +674,15 @@ void BlockEmitter::condition_jump(uint32_t condition, Xbyak::Label& target, bool
     }
     return;
   }
-  eflags_ = EflagsForm::None;   // what follows clobbers them
-  const auto z_is_set = [&](Xbyak::Label& l) { c.cmp(state32(offsetof(CpuState, nz)), 0); c.je(l, Gen::T_NEAR); };
-  const auto z_is_clear = [&](Xbyak::Label& l) { c.cmp(state32(offsetof(CpuState, nz)), 0); c.jne(l, Gen::T_NEAR); };
+  eflags_ = EflagsForm::None;  // what follows clobbers them
+  const auto z_is_set = [&](Xbyak::Label& l) {
+    c.cmp(state32(offsetof(CpuState, nz)), 0);
+    c.je(l, Gen::T_NEAR);
+  };
+  const auto z_is_clear = [&](Xbyak::Label& l) {
+    c.cmp(state32(offsetof(CpuState, nz)), 0);
+    c.jne(l, Gen::T_NEAR);
+  };
   // Allocated before the first jump: an eviction must be on every path. Conditions that read N use it.
   const Reg32 scratch = condition == 4 || condition == 5 || condition >= 10 ? temp().cvt32() : Reg32();
   // Leaves N (bit 31 or bit 63 of nz) in the sign of a temporary.
@@ -670,8 +696,10 @@ void BlockEmitter::condition_jump(uint32_t condition, Xbyak::Label& target, bool
     const Reg32 n = n_in();
     c.shr(n, 31);
     c.cmp(n.cvt8(), state8(offsetof(CpuState, v)));
-    if (equal) c.je(l, Gen::T_NEAR);
-    else c.jne(l, Gen::T_NEAR);
+    if (equal)
+      c.je(l, Gen::T_NEAR);
+    else
+      c.jne(l, Gen::T_NEAR);
   };
   switch (condition) {
     case 0: z_is_set(target); break;
@@ -679,24 +707,30 @@ void BlockEmitter::condition_jump(uint32_t condition, Xbyak::Label& target, bool
     case 2:
     case 3:
       c.cmp(state8(offsetof(CpuState, c)), 0);
-      if (condition == 2) c.jne(target, Gen::T_NEAR);
-      else c.je(target, Gen::T_NEAR);
+      if (condition == 2)
+        c.jne(target, Gen::T_NEAR);
+      else
+        c.je(target, Gen::T_NEAR);
       break;
     case 4:
     case 5: {
-      const Reg32 n = n_in();   // the OR has set SF
+      const Reg32 n = n_in();  // the OR has set SF
       (void)n;
-      if (condition == 4) c.js(target, Gen::T_NEAR);
-      else c.jns(target, Gen::T_NEAR);
+      if (condition == 4)
+        c.js(target, Gen::T_NEAR);
+      else
+        c.jns(target, Gen::T_NEAR);
       break;
     }
     case 6:
     case 7:
       c.cmp(state8(offsetof(CpuState, v)), 0);
-      if (condition == 6) c.jne(target, Gen::T_NEAR);
-      else c.je(target, Gen::T_NEAR);
+      if (condition == 6)
+        c.jne(target, Gen::T_NEAR);
+      else
+        c.je(target, Gen::T_NEAR);
       break;
-    case 8: {   // C && !Z
+    case 8: {  // C && !Z
       Xbyak::Label no;
       c.cmp(state8(offsetof(CpuState, c)), 0);
       c.je(no);
@@ -704,14 +738,14 @@ void BlockEmitter::condition_jump(uint32_t condition, Xbyak::Label& target, bool
       c.L(no);
       break;
     }
-    case 9:   // !C || Z
+    case 9:  // !C || Z
       c.cmp(state8(offsetof(CpuState, c)), 0);
       c.je(target, Gen::T_NEAR);
       z_is_set(target);
       break;
     case 10: n_equals_v(target, true); break;
     case 11: n_equals_v(target, false); break;
-    case 12: {   // !Z && N == V
+    case 12: {  // !Z && N == V
       Xbyak::Label no;
       c.cmp(state32(offsetof(CpuState, nz)), 0);
       c.je(no);
@@ -719,7 +753,10 @@ void BlockEmitter::condition_jump(uint32_t condition, Xbyak::Label& target, bool
       c.L(no);
       break;
     }
-    case 13: z_is_set(target); n_equals_v(target, false); break;
+    case 13:
+      z_is_set(target);
+      n_equals_v(target, false);
+      break;
     default: broken("condition code out of range");
   }
 }
@@ -731,7 +768,8 @@ void BlockEmitter::record_site(const uint8_t* at, uint32_t bytes, bool write, Re
   s.offset = static_cast<uint32_t>(at - start_);
   s.guest = current_->guest;
   s.bytes = static_cast<uint8_t>(bytes);
-  s.flags = (write ? kSiteWrite : 0) | (rounding_ == Rounding::Standard ? kSiteStandardMxcsr : 0) | (bytes == 0 ? kSiteCall : 0);
+  s.flags = (write ? kSiteWrite : 0) | (rounding_ == Rounding::Standard ? kSiteStandardMxcsr : 0) |
+            (bytes == 0 ? kSiteCall : 0);
   s.displacement = displacement;
   s.address_reg = static_cast<uint8_t>(va.getIdx());
   result_.sites.push_back(s);
@@ -759,7 +797,7 @@ void BlockEmitter::call_preserving(const void* f, std::initializer_list<Xbyak::O
   auto& c = code;
   const int saved[] = {kRax, kRcx, kRdx, kRsi, kRdi, kR8, kR9, kR10, kR11};
   constexpr int kCount = 9;
-  constexpr int kXmmBytes = 16 * 16 + 8;   // keeps rsp 16-byte aligned after nine pushes
+  constexpr int kXmmBytes = 16 * 16 + 8;  // keeps rsp 16-byte aligned after nine pushes
   for (const int r : saved) c.push(Reg64(r));
   c.sub(rsp, kXmmBytes);
   for (int i = 0; i < 16; i++) c.movups(xword[rsp + 16 * i], Xmm(i));
@@ -772,14 +810,18 @@ void BlockEmitter::call_preserving(const void* f, std::initializer_list<Xbyak::O
   const int targets[] = {kRdi, kRsi, kRdx, kRcx};
   int n = 0;
   for (const Xbyak::Operand& a : args) {
-    if (is_saved(a.getIdx())) c.mov(Reg64(targets[n]), slot(a.getIdx()));
-    else c.mov(Reg64(targets[n]), Reg64(a.getIdx()));
+    if (is_saved(a.getIdx()))
+      c.mov(Reg64(targets[n]), slot(a.getIdx()));
+    else
+      c.mov(Reg64(targets[n]), Reg64(a.getIdx()));
     n++;
   }
   c.mov(rax, reinterpret_cast<uint64_t>(f));
   c.call(rax);
-  if (is_saved(result.getIdx())) c.mov(slot(result.getIdx()), rax);
-  else c.mov(result, rax);
+  if (is_saved(result.getIdx()))
+    c.mov(slot(result.getIdx()), rax);
+  else
+    c.mov(result, rax);
   for (int i = 0; i < 16; i++) c.movups(Xmm(i), xword[rsp + 16 * i]);
   c.add(rsp, kXmmBytes);
   for (int i = kCount - 1; i >= 0; i--) c.pop(Reg64(saved[i]));

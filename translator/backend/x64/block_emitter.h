@@ -15,24 +15,24 @@ namespace crosswalk::x64 {
 
 struct BackendConfig {
   MemoryMode memory = MemoryMode::Window;
-  uint32_t soft_tlb_entries = 1024;   // power of two
+  uint32_t soft_tlb_entries = 1024;  // power of two
   const Thunks* thunks = nullptr;
-  bool chain = true;                  // go on to other blocks without leaving for the run loop
-  bool flag_fusion = true;            // use x86 flags directly between producer and consumer
+  bool chain = true;        // go on to other blocks without leaving for the run loop
+  bool flag_fusion = true;  // use x86 flags directly between producer and consumer
 };
 
 // What the engine needs to know of emitted code.
 struct CompiledBlock {
   const uint8_t* code = nullptr;
   uint32_t size = 0;
-  std::vector<FaultSite> sites;   // sorted by offset
+  std::vector<FaultSite> sites;  // sorted by offset
   std::vector<LinkSite> links;
 };
 
 // A page other than the block's first that its last instruction extends into: checked at entry.
 struct SecondPage {
   uint32_t va = 0;
-  uint32_t id = 0;   // 0: none
+  uint32_t id = 0;  // 0: none
 };
 
 // Where the guest flags are in EFLAGS after a producer.
@@ -74,17 +74,20 @@ class BlockEmitter final : public EmitContext {
   // Gives an operand register or temporary back before the instruction ends.
   void release(Reg64 r) { locked_ &= ~(1u << r.getIdx()); }
 
-  void get_reg(uint32_t n);                    // defines the current result as guest register n
+  void get_reg(uint32_t n);  // defines the current result as guest register n
   void set_reg(uint32_t n, ir::Value v);
   void get_vreg(ir::Type type, uint32_t offset);
   void set_vreg(uint32_t offset, uint32_t bytes, ir::Value v);
   void spill_across_call(bool guest_registers_change);
   void spill_for_merge();
 
-  void flags_produced(EflagsForm form) { eflags_ = form; flags_set_ = true; }
+  void flags_produced(EflagsForm form) {
+    eflags_ = form;
+    flags_set_ = true;
+  }
   void keep_flags() { flags_set_ = true; }
   EflagsForm eflags() const { return config.flag_fusion ? eflags_ : EflagsForm::None; }
-  void materialise(uint8_t live, Reg64 result);   // stores NZ (from result), C, V out of EFLAGS of form eflags()
+  void materialise(uint8_t live, Reg64 result);  // stores NZ (from result), C, V out of EFLAGS of form eflags()
   // Jumps to `target` when the Arm condition holds (or, with `invert`, when it does not).
   void condition_jump(uint32_t condition, Xbyak::Label& target, bool invert);
   // The x86 condition code (the low bits of Jcc) that tests an Arm condition on EFLAGS as they are now, or -1.
@@ -93,10 +96,10 @@ class BlockEmitter final : public EmitContext {
   // The host instruction at `at` accesses [r14 + va + displacement].
   void record_site(const uint8_t* at, uint32_t bytes, bool write, Reg64 va, int32_t displacement);
   void record_call_site() { record_site(code.getCurr(), 0, false, Xbyak::util::rax, 0); }
-  void store_guest_position();                 // cpu.r[15], t, it of the current instruction, for C++
-  void exit_with(uint32_t reason, uint32_t target);       // inline: sets position to target and leaves
+  void store_guest_position();                       // cpu.r[15], t, it of the current instruction, for C++
+  void exit_with(uint32_t reason, uint32_t target);  // inline: sets position to target and leaves
   void chained_jump(uint32_t target);
-  void chained_jcc(int x86_condition, uint32_t target);   // precondition: the target is ahead, in the same page
+  void chained_jcc(int x86_condition, uint32_t target);  // precondition: the target is ahead, in the same page
   bool same_page(uint32_t target) const { return (block.pc ^ target) >> 12 == 0; }
   void indirect_jump(ir::Value target);
   void poll(uint32_t target);
@@ -128,16 +131,16 @@ class BlockEmitter final : public EmitContext {
   enum class Where : uint8_t { Nowhere, Pinned, State, Gpr, Spill, X, XSpill, XState };
   struct Location {
     Where where = Where::Nowhere;
-    uint8_t index = 0;        // host register, guest register or spill slot
-    bool sticky = false;      // the spill slot stays valid: set across merges
-    uint16_t offset = 0;      // XState: offset in CpuState
+    uint8_t index = 0;    // host register, guest register or spill slot
+    bool sticky = false;  // the spill slot stays valid: set across merges
+    uint16_t offset = 0;  // XState: offset in CpuState
   };
   static constexpr int kFree = -1;
 
   void set_position(const Position& p) { current_ = p.inst, current_index_ = p.index, rounding_ = p.rounding; }
   void emit_instruction(uint32_t index);
   void finish_instruction(const ir::Inst& inst);
-  uint32_t remaining_after(ir::Value v) const;   // uses left once the current instruction is done
+  uint32_t remaining_after(ir::Value v) const;  // uses left once the current instruction is done
   int allocate_gpr();
   int allocate_x();
   int allocate_spill();
@@ -157,8 +160,8 @@ class BlockEmitter final : public EmitContext {
   std::vector<Location> locations_;
   std::vector<uint32_t> remaining_;
   std::vector<int8_t> hints_;
-  std::vector<uint32_t> aliases_[15];   // values located in a pinned register or in CpuState.r
-  std::vector<uint32_t> xstates_;       // values located in CpuState.vreg
+  std::vector<uint32_t> aliases_[15];  // values located in a pinned register or in CpuState.r
+  std::vector<uint32_t> xstates_;      // values located in CpuState.vreg
   int gpr_owner_[16];
   int x_owner_[16];
   uint32_t locked_ = 0, xlocked_ = 0;
@@ -171,7 +174,10 @@ class BlockEmitter final : public EmitContext {
   bool flags_set_ = false;
   Rounding rounding_ = Rounding::Vfp;
   std::deque<Xbyak::Label> labels_;
-  struct Constant { Xbyak::Label label; uint64_t low, high; };
+  struct Constant {
+    Xbyak::Label label;
+    uint64_t low, high;
+  };
   std::deque<Constant> constants_;
   std::deque<Xbyak::Address> operands_;
   std::deque<Xbyak::Reg> operand_regs_;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What an emitter sees: the assembler, and the register allocator for the current IR instruction.
 //
-// Host registers: r15 = &CpuState + kStateBias, r14 = window base or software TLB, rsp = the run loop's stack. Nine guest registers
-// live in host registers at all times (kPinned); rax, rcx, rdx, rsi are temporaries for IR values. xmm0-xmm15 are all
-// temporaries; guest SIMD registers live in CpuState and are cached in xmm registers within a block (always written through).
+// Host registers: r15 = &CpuState + kStateBias, r14 = window base or software TLB, rsp = the run loop's stack. Nine
+// guest registers live in host registers at all times (kPinned); rax, rcx, rdx, rsi are temporaries for IR values.
+// xmm0-xmm15 are all temporaries; guest SIMD registers live in CpuState and are cached in xmm registers within a block
+// (always written through).
 //
 // An emitter is `void emit_<Opcode>(EmitContext& e, const ir::Inst& inst)`. It first obtains its operands, then defines
 // its result, then emits code. Operand registers stay valid until the emitter returns.
@@ -32,20 +33,22 @@ class EmitContext {
   // ---- general registers
   // A register that holds the operand (I32: zero-extended; I64: whole). Must not be modified.
   virtual Reg64 use(ir::Value v) = 0;
-  // Register or memory operand (spilled values, guest registers in CpuState): for the second operand of ALU instructions.
-  // `bits` 32 or 64. Must not be written.
+  // Register or memory operand (spilled values, guest registers in CpuState): for the second operand of ALU
+  // instructions. `bits` 32 or 64. Must not be written.
   virtual const Xbyak::Operand& use_rm(ir::Value v, int bits = 32) = 0;
   // A temporary that holds a copy of the operand and may be modified.
   virtual Reg64 use_copy(ir::Value v) = 0;
-  // The register for the result; its old content is undefined and it differs from all operand registers obtained so far that
-  // are still needed.
+  // The register for the result; its old content is undefined and it differs from all operand registers obtained so far
+  // that are still needed.
   virtual Reg64 define() = 0;
-  // The register for the result, already holding `v`: for two-operand x86 instructions. Obtain the other operands first.
+  // The register for the result, already holding `v`: for two-operand x86 instructions. Obtain the other operands
+  // first.
   virtual Reg64 define_from(ir::Value v) = 0;
   // Makes the result live in `r`, a temporary obtained from temp()/use_copy()/take().
   virtual void define_as(Reg64 r) = 0;
   virtual Reg64 temp() = 0;
-  // Exactly this temporary (rax, rcx, rdx or rsi), free to modify; a value in it is moved away first. Call before other operands.
+  // Exactly this temporary (rax, rcx, rdx or rsi), free to modify; a value in it is moved away first. Call before other
+  // operands.
   virtual Reg64 take(Reg64 which) = 0;
 
   // ---- SIMD registers: the same for X32, X64, X128
@@ -68,11 +71,13 @@ class EmitContext {
 
   // Emits `body` out of line, after the block. The body runs with the same registers; it must end with a jump.
   virtual void out_of_line(std::function<void()> body) = 0;
-  // Inside out_of_line or inline: calls uint64_t f(uint64_t a, uint64_t b, uint64_t c, uint64_t d) from the given general registers
-  // or constants with every other register (general, SIMD, flags excepted) preserved; the result goes to `result`. Slow; for rare paths.
+  // Inside out_of_line or inline: calls uint64_t f(uint64_t a, uint64_t b, uint64_t c, uint64_t d) from the given
+  // general registers or constants with every other register (general, SIMD, flags excepted) preserved; the result goes
+  // to `result`. Slow; for rare paths.
   virtual void call_preserving(const void* f, std::initializer_list<Xbyak::Operand> args, Reg64 result) = 0;
 
-  // The MXCSR that code from here needs: guest VFP or Advanced SIMD standard. Emits ldmxcsr only on a change within the block.
+  // The MXCSR that code from here needs: guest VFP or Advanced SIMD standard. Emits ldmxcsr only on a change within the
+  // block.
   enum class Rounding { Vfp, Standard };
   virtual void need_mxcsr(Rounding which) = 0;
 

@@ -69,7 +69,7 @@ void emit_SkipUnless(EmitContext& e, const Inst& inst) {
   auto& b = core(e);
   b.spill_for_merge();
   b.condition_jump(inst.imm, b.label(static_cast<uint32_t>(inst.aux)), true);
-  b.keep_flags();   // the taken-through side may still use them; the label forgets them
+  b.keep_flags();  // the taken-through side may still use them; the label forgets them
 }
 void emit_SkipIfZero(EmitContext& e, const Inst& inst) {
   auto& b = core(e);
@@ -99,7 +99,7 @@ void emit_JumpIf(EmitContext& e, const Inst& inst) {
       return;
     }
   }
-  if (backward) {   // a loop, usually taken: its jump is inline
+  if (backward) {  // a loop, usually taken: its jump is inline
     Xbyak::Label go_on;
     b.condition_jump(inst.imm, go_on, true);
     b.keep_flags();
@@ -125,8 +125,10 @@ void jump_if_zero(EmitContext& e, const Inst& inst, bool zero) {
   const Reg64 v = e.use(inst.args[0]);
   Xbyak::Label taken;
   e.code.test(v.cvt32(), v.cvt32());
-  if (zero) e.code.jz(taken, Gen::T_NEAR);
-  else e.code.jnz(taken, Gen::T_NEAR);
+  if (zero)
+    e.code.jz(taken, Gen::T_NEAR);
+  else
+    e.code.jnz(taken, Gen::T_NEAR);
   e.out_of_line([&b, taken, target = inst.imm, i = b.position()]() mutable {
     BlockEmitter::Reposition at(b, i);
     b.code.L(taken);
@@ -168,16 +170,16 @@ void BlockEmitter::poll(uint32_t target) {
 void BlockEmitter::chained_jump(uint32_t target) {
   need_mxcsr(Rounding::Vfp);
   const uint32_t to = target & ~1u;
-  if (to <= guest().pc) poll(target);   // every loop has a backward or an indirect jump
+  if (to <= guest().pc) poll(target);  // every loop has a backward or an indirect jump
   uint32_t id_offset = 0;
   Xbyak::Label stub;
   if (!same_page(to)) {
     code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
-    code.db(0x81);   // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
+    code.db(0x81);  // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
     code.db(0xb8);
     code.dd(4 * (to >> 12 & (kInstructionPageEntries - 1)));
     id_offset = static_cast<uint32_t>(code.getCurr() - start_);
-    code.dd(0);      // page ids are never 0
+    code.dd(0);  // page ids are never 0
     code.jne(stub, Gen::T_NEAR);
   }
   code.db(0xe9);

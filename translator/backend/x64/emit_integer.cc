@@ -13,14 +13,17 @@ namespace {
 // An operand of an ALU instruction: `alu(destination, operand)` with an immediate where the value is constant.
 template <class F>
 void with_operand(EmitContext& e, Value v, F f) {
-  if (v.is_imm()) f(static_cast<uint32_t>(v.imm32()));
-  else f(e.use_rm(v));
+  if (v.is_imm())
+    f(static_cast<uint32_t>(v.imm32()));
+  else
+    f(e.use_rm(v));
 }
 
 template <class Op>
 void binary(EmitContext& e, const Inst& inst, bool commutative, Op op) {
   Value a = inst.args[0], b = inst.args[1];
-  if (commutative && (a.is_imm() || (!b.is_imm() && core(e).result_prefers(b) && !core(e).result_prefers(a)))) std::swap(a, b);
+  if (commutative && (a.is_imm() || (!b.is_imm() && core(e).result_prefers(b) && !core(e).result_prefers(a))))
+    std::swap(a, b);
   with_operand(e, b, [&](const auto& rm) { op(e.define_from(a).cvt32(), rm); });
 }
 
@@ -59,7 +62,7 @@ void load_carry(EmitContext& e, bool borrow) {
       if (!borrow) e.code.cmc();
       return;
     default:
-      e.code.cmp(e.state8(offsetof(CpuState, c)), 1);   // CF = !C
+      e.code.cmp(e.state8(offsetof(CpuState, c)), 1);  // CF = !C
       if (!borrow) e.code.cmc();
   }
 }
@@ -73,12 +76,16 @@ void emit_LoadState8(EmitContext& e, const Inst& inst) { e.code.movzx(e.define()
 void emit_LoadState32(EmitContext& e, const Inst& inst) { e.code.mov(e.define().cvt32(), e.state32(inst.imm)); }
 void emit_LoadState64(EmitContext& e, const Inst& inst) { e.code.mov(e.define(), e.state64(inst.imm)); }
 void emit_StoreState8(EmitContext& e, const Inst& inst) {
-  if (inst.args[0].is_imm()) e.code.mov(e.state8(inst.imm), static_cast<uint8_t>(inst.args[0].imm32()));
-  else e.code.mov(e.state8(inst.imm), e.use(inst.args[0]).cvt8());
+  if (inst.args[0].is_imm())
+    e.code.mov(e.state8(inst.imm), static_cast<uint8_t>(inst.args[0].imm32()));
+  else
+    e.code.mov(e.state8(inst.imm), e.use(inst.args[0]).cvt8());
 }
 void emit_StoreState32(EmitContext& e, const Inst& inst) {
-  if (inst.args[0].is_imm()) e.code.mov(e.state32(inst.imm), inst.args[0].imm32());
-  else e.code.mov(e.state32(inst.imm), e.use(inst.args[0]).cvt32());
+  if (inst.args[0].is_imm())
+    e.code.mov(e.state32(inst.imm), inst.args[0].imm32());
+  else
+    e.code.mov(e.state32(inst.imm), e.use(inst.args[0]).cvt32());
 }
 void emit_StoreState64(EmitContext& e, const Inst& inst) { e.code.mov(e.state64(inst.imm), e.use(inst.args[0])); }
 
@@ -95,7 +102,8 @@ void emit_AddS(EmitContext& e, const Inst& inst) {
 }
 void emit_SubS(EmitContext& e, const Inst& inst) {
   const Value a = inst.args[0], b = inst.args[1];
-  if (inst.uses == 0 && !(inst.flags_live & 1) && !a.is_imm()) {   // a comparison whose N and Z are used from EFLAGS only
+  if (inst.uses == 0 && !(inst.flags_live & 1) &&
+      !a.is_imm()) {  // a comparison whose N and Z are used from EFLAGS only
     const Reg32 r = e.use(a).cvt32();
     with_operand(e, b, [&](const auto& rm) { e.code.cmp(r, rm); });
     core(e).flags_produced(EflagsForm::Sub);
@@ -153,8 +161,10 @@ void emit_SetNZ64(EmitContext& e, const Inst& inst) {
   e.code.mov(e.state32(offsetof(CpuState, nz) + 4), high.cvt32());
 }
 void emit_SetC(EmitContext& e, const Inst& inst) {
-  if (inst.args[0].is_imm()) e.code.mov(e.state8(offsetof(CpuState, c)), static_cast<uint8_t>(inst.args[0].imm32()));
-  else e.code.mov(e.state8(offsetof(CpuState, c)), e.use(inst.args[0]).cvt8());
+  if (inst.args[0].is_imm())
+    e.code.mov(e.state8(offsetof(CpuState, c)), static_cast<uint8_t>(inst.args[0].imm32()));
+  else
+    e.code.mov(e.state8(offsetof(CpuState, c)), e.use(inst.args[0]).cvt8());
   // EFLAGS of an arithmetic producer no longer hold C.
   if (core(e).eflags() != EflagsForm::None) core(e).flags_produced(EflagsForm::Logic);
 }
@@ -168,7 +178,7 @@ void emit_SetNZCV(EmitContext& e, const Inst& inst) {
   c.mov(s.cvt32(), v.cvt32());
   c.shr(s.cvt32(), 30);
   c.and_(s.cvt32(), 1);
-  c.xor_(s.cvt32(), 1);   // low word: 0 when Z
+  c.xor_(s.cvt32(), 1);  // low word: 0 when Z
   c.mov(e.state32(offsetof(CpuState, nz)), s.cvt32());
   c.bt(v.cvt32(), 29);
   c.setc(e.state8(offsetof(CpuState, c)));
@@ -184,7 +194,7 @@ void emit_GetNZCV(EmitContext& e, const Inst&) {
   c.mov(s.cvt32(), r.cvt32());
   c.or_(r.cvt32(), e.state32(offsetof(CpuState, nz) + 4));
   c.and_(r.cvt32(), 0x80000000);
-  c.cmp(s.cvt32(), 1);      // CF = (low word == 0) = Z
+  c.cmp(s.cvt32(), 1);  // CF = (low word == 0) = Z
   c.sbb(s.cvt32(), s.cvt32());
   c.and_(s.cvt32(), 0x40000000);
   c.or_(r.cvt32(), s.cvt32());
@@ -259,9 +269,15 @@ void emit_Sbc(EmitContext& e, const Inst& inst) {
     e.code.sbb(r.cvt32(), rm);
   });
 }
-void emit_And(EmitContext& e, const Inst& inst) { binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.and_(r, rm); }); }
-void emit_Or(EmitContext& e, const Inst& inst) { binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.or_(r, rm); }); }
-void emit_Xor(EmitContext& e, const Inst& inst) { binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.xor_(r, rm); }); }
+void emit_And(EmitContext& e, const Inst& inst) {
+  binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.and_(r, rm); });
+}
+void emit_Or(EmitContext& e, const Inst& inst) {
+  binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.or_(r, rm); });
+}
+void emit_Xor(EmitContext& e, const Inst& inst) {
+  binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.xor_(r, rm); });
+}
 void emit_AndNot(EmitContext& e, const Inst& inst) {
   if (inst.args[1].is_imm()) {
     e.code.and_(e.define_from(inst.args[0]).cvt32(), ~inst.args[1].imm32());
@@ -271,18 +287,30 @@ void emit_AndNot(EmitContext& e, const Inst& inst) {
   e.code.not_(mask.cvt32());
   e.code.and_(e.define_from(inst.args[0]).cvt32(), mask.cvt32());
 }
-void emit_Not(EmitContext& e, const Inst& inst) { unary(e, inst, [&](const Reg32& r) { e.code.not_(r); }); }
-void emit_Neg(EmitContext& e, const Inst& inst) { unary(e, inst, [&](const Reg32& r) { e.code.neg(r); }); }
+void emit_Not(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.not_(r); });
+}
+void emit_Neg(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.neg(r); });
+}
 void emit_Mul(EmitContext& e, const Inst& inst) {
   Value a = inst.args[0], b = inst.args[1];
   if (a.is_imm()) std::swap(a, b);
   const Reg64 y = e.use(b);
   e.code.imul(e.define_from(a).cvt32(), y.cvt32());
 }
-void emit_Lsl(EmitContext& e, const Inst& inst) { unary(e, inst, [&](const Reg32& r) { e.code.shl(r, static_cast<int>(inst.imm)); }); }
-void emit_Lsr(EmitContext& e, const Inst& inst) { unary(e, inst, [&](const Reg32& r) { e.code.shr(r, static_cast<int>(inst.imm)); }); }
-void emit_Asr(EmitContext& e, const Inst& inst) { unary(e, inst, [&](const Reg32& r) { e.code.sar(r, static_cast<int>(inst.imm)); }); }
-void emit_Ror(EmitContext& e, const Inst& inst) { unary(e, inst, [&](const Reg32& r) { e.code.ror(r, static_cast<int>(inst.imm)); }); }
+void emit_Lsl(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.shl(r, static_cast<int>(inst.imm)); });
+}
+void emit_Lsr(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.shr(r, static_cast<int>(inst.imm)); });
+}
+void emit_Asr(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.sar(r, static_cast<int>(inst.imm)); });
+}
+void emit_Ror(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.ror(r, static_cast<int>(inst.imm)); });
+}
 void emit_Rrx(EmitContext& e, const Inst& inst) {
   const Reg64 r = e.define_from(inst.args[0]);
   load_carry(e, false);
@@ -320,7 +348,7 @@ void emit_RorReg(EmitContext& e, const Inst& inst) {
   const Reg64 n = e.use(inst.args[1]);
   e.code.mov(ecx, n.cvt32());
   const Reg64 r = e.use_copy(inst.args[0]);
-  e.code.ror(r.cvt32(), cl);   // the count modulo 32
+  e.code.ror(r.cvt32(), cl);  // the count modulo 32
   e.define_as(r);
 }
 // Carry out of Shift_C (A2.2.1): the last bit shifted out, the carry in for an amount of 0, 0 beyond 32 (LSL, LSR).
@@ -329,7 +357,7 @@ void emit_LslRegC(EmitContext& e, const Inst& inst) {
   const Reg64 r = e.use_copy(inst.args[0]);
   const Reg64 in = e.use_copy(inst.args[2]);
   Xbyak::Label done;
-  e.code.shl(r, cl);          // bit 32 is the last bit out (0 for more than 32)
+  e.code.shl(r, cl);  // bit 32 is the last bit out (0 for more than 32)
   e.code.shr(r, 32);
   e.code.and_(r.cvt32(), 1);
   e.code.test(ecx, ecx);
@@ -340,7 +368,7 @@ void emit_LsrRegC(EmitContext& e, const Inst& inst) {
   clamped_count(e, inst.args[1]);
   const Reg64 r = e.use_copy(inst.args[0]);
   const Reg64 in = e.use_copy(inst.args[2]);
-  e.code.add(r, r);           // bit 0 of (2 * value) >> n is the last bit out
+  e.code.add(r, r);  // bit 0 of (2 * value) >> n is the last bit out
   e.code.shr(r, cl);
   e.code.and_(r.cvt32(), 1);
   e.code.test(ecx, ecx);
@@ -417,9 +445,9 @@ void emit_Clz(EmitContext& e, const Inst& inst) {
   const Reg64 t = e.temp();
   Xbyak::Label done;
   c.mov(t.cvt32(), 63);
-  c.bsr(r.cvt32(), r.cvt32());        // ZF when the source is 0; the destination is then not relied on
+  c.bsr(r.cvt32(), r.cvt32());  // ZF when the source is 0; the destination is then not relied on
   c.cmovz(r.cvt32(), t.cvt32());
-  c.xor_(r.cvt32(), 31);              // 31 - index; 63 ^ 31 = 32
+  c.xor_(r.cvt32(), 31);  // 31 - index; 63 ^ 31 = 32
   e.define_as(r);
 }
 void emit_Rbit(EmitContext& e, const Inst& inst) {
@@ -438,7 +466,9 @@ void emit_Rbit(EmitContext& e, const Inst& inst) {
   c.bswap(r);
   e.define_as(r.cvt64());
 }
-void emit_Rev(EmitContext& e, const Inst& inst) { unary(e, inst, [&](const Reg32& r) { e.code.bswap(r); }); }
+void emit_Rev(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.bswap(r); });
+}
 void emit_Rev16(EmitContext& e, const Inst& inst) {
   unary(e, inst, [&](const Reg32& r) {
     e.code.bswap(r);
@@ -480,9 +510,15 @@ void compare(EmitContext& e, const Inst& inst, Set set) {
   e.define_as(r);
 }
 }  // namespace
-void emit_Equal(EmitContext& e, const Inst& inst) { compare(e, inst, [&](auto r) { e.code.sete(r); }); }
-void emit_LessU(EmitContext& e, const Inst& inst) { compare(e, inst, [&](auto r) { e.code.setb(r); }); }
-void emit_LessS(EmitContext& e, const Inst& inst) { compare(e, inst, [&](auto r) { e.code.setl(r); }); }
+void emit_Equal(EmitContext& e, const Inst& inst) {
+  compare(e, inst, [&](auto r) { e.code.sete(r); });
+}
+void emit_LessU(EmitContext& e, const Inst& inst) {
+  compare(e, inst, [&](auto r) { e.code.setb(r); });
+}
+void emit_LessS(EmitContext& e, const Inst& inst) {
+  compare(e, inst, [&](auto r) { e.code.setl(r); });
+}
 void emit_Choose(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);
   const Reg64 b = e.use(inst.args[1]);
@@ -525,7 +561,7 @@ void emit_OrQ(EmitContext& e, const Inst& inst) {
 // ---- 64-bit integer
 void emit_UMull(EmitContext& e, const Inst& inst) {
   const Reg64 b = e.use(inst.args[1]);
-  e.code.imul(e.define_from(inst.args[0]), b);   // both are zero-extended: the low 64 bits are the product
+  e.code.imul(e.define_from(inst.args[0]), b);  // both are zero-extended: the low 64 bits are the product
 }
 void emit_SMull(EmitContext& e, const Inst& inst) {
   const Reg64 b = e.use_copy(inst.args[1]);
@@ -551,8 +587,12 @@ void emit_High(EmitContext& e, const Inst& inst) {
   e.code.shr(a, 32);
   e.define_as(a);
 }
-void emit_Add64(EmitContext& e, const Inst& inst) { binary64(e, inst, [&](auto r, auto b) { e.code.add(r, b); }); }
-void emit_Sub64(EmitContext& e, const Inst& inst) { binary64(e, inst, [&](auto r, auto b) { e.code.sub(r, b); }); }
+void emit_Add64(EmitContext& e, const Inst& inst) {
+  binary64(e, inst, [&](auto r, auto b) { e.code.add(r, b); });
+}
+void emit_Sub64(EmitContext& e, const Inst& inst) {
+  binary64(e, inst, [&](auto r, auto b) { e.code.sub(r, b); });
+}
 void emit_Lsl64(EmitContext& e, const Inst& inst) {
   const Reg64 r = e.use_copy(inst.args[0]);
   e.code.shl(r, static_cast<int>(inst.imm));
@@ -579,12 +619,24 @@ void emit_Uxt64(EmitContext& e, const Inst& inst) {
 }
 
 // ---- between the integer and the SIMD side
-void emit_GetS(EmitContext& e, const Inst& inst) { core(e).get_vreg(ir::Type::X32, offsetof(CpuState, vreg) + 4 * inst.imm); }
-void emit_GetD(EmitContext& e, const Inst& inst) { core(e).get_vreg(ir::Type::X64, offsetof(CpuState, vreg) + 8 * inst.imm); }
-void emit_GetQ(EmitContext& e, const Inst& inst) { core(e).get_vreg(ir::Type::X128, offsetof(CpuState, vreg) + 16 * inst.imm); }
-void emit_SetS(EmitContext& e, const Inst& inst) { core(e).set_vreg(offsetof(CpuState, vreg) + 4 * inst.imm, 4, inst.args[0]); }
-void emit_SetD(EmitContext& e, const Inst& inst) { core(e).set_vreg(offsetof(CpuState, vreg) + 8 * inst.imm, 8, inst.args[0]); }
-void emit_SetQ(EmitContext& e, const Inst& inst) { core(e).set_vreg(offsetof(CpuState, vreg) + 16 * inst.imm, 16, inst.args[0]); }
+void emit_GetS(EmitContext& e, const Inst& inst) {
+  core(e).get_vreg(ir::Type::X32, offsetof(CpuState, vreg) + 4 * inst.imm);
+}
+void emit_GetD(EmitContext& e, const Inst& inst) {
+  core(e).get_vreg(ir::Type::X64, offsetof(CpuState, vreg) + 8 * inst.imm);
+}
+void emit_GetQ(EmitContext& e, const Inst& inst) {
+  core(e).get_vreg(ir::Type::X128, offsetof(CpuState, vreg) + 16 * inst.imm);
+}
+void emit_SetS(EmitContext& e, const Inst& inst) {
+  core(e).set_vreg(offsetof(CpuState, vreg) + 4 * inst.imm, 4, inst.args[0]);
+}
+void emit_SetD(EmitContext& e, const Inst& inst) {
+  core(e).set_vreg(offsetof(CpuState, vreg) + 8 * inst.imm, 8, inst.args[0]);
+}
+void emit_SetQ(EmitContext& e, const Inst& inst) {
+  core(e).set_vreg(offsetof(CpuState, vreg) + 16 * inst.imm, 16, inst.args[0]);
+}
 void emit_X32FromI32(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);
   e.code.movd(e.xdefine(), a.cvt32());

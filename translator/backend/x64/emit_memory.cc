@@ -29,9 +29,12 @@ struct Data {
 void move_from_memory(EmitContext& e, const MemAccess& m, const Data& d, const Xbyak::RegExp& at) {
   auto& c = e.code;
   if (d.simd) {
-    if (m.log2_bytes == 2) c.movss(d.xmm, dword[at]);
-    else if (m.log2_bytes == 3) c.movsd(d.xmm, qword[at]);
-    else c.movups(d.xmm, xword[at]);
+    if (m.log2_bytes == 2)
+      c.movss(d.xmm, dword[at]);
+    else if (m.log2_bytes == 3)
+      c.movsd(d.xmm, qword[at]);
+    else
+      c.movups(d.xmm, xword[at]);
     return;
   }
   switch (m.log2_bytes) {
@@ -45,9 +48,12 @@ void move_from_memory(EmitContext& e, const MemAccess& m, const Data& d, const X
 void move_to_memory(EmitContext& e, const MemAccess& m, const Data& d, const Xbyak::RegExp& at) {
   auto& c = e.code;
   if (d.simd) {
-    if (m.log2_bytes == 2) c.movss(dword[at], d.xmm);
-    else if (m.log2_bytes == 3) c.movsd(qword[at], d.xmm);
-    else c.movups(xword[at], d.xmm);
+    if (m.log2_bytes == 2)
+      c.movss(dword[at], d.xmm);
+    else if (m.log2_bytes == 3)
+      c.movsd(qword[at], d.xmm);
+    else
+      c.movups(xword[at], d.xmm);
     return;
   }
   switch (m.log2_bytes) {
@@ -69,9 +75,12 @@ void slow_path(EmitContext& e, const MemAccess& m, uint32_t kind, const Data& d)
   const bool store = kind & kAccessStore;
   if (store) {
     if (d.simd) {
-      if (m.log2_bytes == 2) c.movss(value_slot(e, m), d.xmm);
-      else if (m.log2_bytes == 3) c.movsd(value_slot(e, m), d.xmm);
-      else c.movups(value_slot(e, m), d.xmm);
+      if (m.log2_bytes == 2)
+        c.movss(value_slot(e, m), d.xmm);
+      else if (m.log2_bytes == 3)
+        c.movsd(value_slot(e, m), d.xmm);
+      else
+        c.movups(value_slot(e, m), d.xmm);
     } else if (m.log2_bytes == 3) {
       c.mov(value_slot(e, m), d.gpr);
     } else {
@@ -83,9 +92,12 @@ void slow_path(EmitContext& e, const MemAccess& m, uint32_t kind, const Data& d)
   core(e).record_call_site();
   if (store) return;
   if (d.simd) {
-    if (m.log2_bytes == 2) c.movss(d.xmm, value_slot(e, m));
-    else if (m.log2_bytes == 3) c.movsd(d.xmm, value_slot(e, m));
-    else c.movups(d.xmm, value_slot(e, m));
+    if (m.log2_bytes == 2)
+      c.movss(d.xmm, value_slot(e, m));
+    else if (m.log2_bytes == 3)
+      c.movsd(d.xmm, value_slot(e, m));
+    else
+      c.movups(d.xmm, value_slot(e, m));
   } else if (m.log2_bytes == 3) {
     c.mov(d.gpr, value_slot(e, m));
   } else {
@@ -107,16 +119,20 @@ struct Access {
 Data load_destination(const Access& a, bool overlapping) {
   Data d;
   d.simd = a.simd;
-  if (a.simd) d.xmm = a.e.xdefine();
-  else d.gpr = overlapping ? core(a.e).define_overlapping() : a.e.define();
+  if (a.simd)
+    d.xmm = a.e.xdefine();
+  else
+    d.gpr = overlapping ? core(a.e).define_overlapping() : a.e.define();
   return d;
 }
 
 Data store_source(const Access& a) {
   Data d;
   d.simd = a.simd;
-  if (a.simd) d.xmm = a.e.xuse(a.inst.args[1]);
-  else d.gpr = a.e.use(a.inst.args[1]);
+  if (a.simd)
+    d.xmm = a.e.xuse(a.inst.args[1]);
+  else
+    d.gpr = a.e.use(a.inst.args[1]);
   return d;
 }
 
@@ -167,13 +183,15 @@ void emit_window(const Access& a) {
       e.code.mov(e.state32(offsetof(CpuState, access_kind)), a.kind());
       e.code.call(b.config.thunks->slow_access);
       b.record_call_site();
-      e.code.ud2();   // an unaligned access of this kind never returns
+      e.code.ud2();  // an unaligned access of this kind never returns
     });
   }
   const uint8_t* const at = c.getCurr();
   const Xbyak::RegExp address = r14 + va + displacement;
-  if (a.store) move_to_memory(e, a.m, d, address);
-  else move_from_memory(e, a.m, d, address);
+  if (a.store)
+    move_to_memory(e, a.m, d, address);
+  else
+    move_from_memory(e, a.m, d, address);
   b.record_site(at, 1u << a.m.log2_bytes, a.store, va, displacement);
   if (!mask) b.keep_flags();
 }
@@ -181,15 +199,18 @@ void emit_window(const Access& a) {
 // Looks the VA in `host` up in the software TLB at r14 and turns it into the host address. `index` and `tag` are
 // clobbered. Jumps to `miss`, with the VA still in `host`, when the entry is another page's or forbids the access, when
 // the access crosses a page, or when it is misaligned for `align_mask`.
-void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t bytes, uint32_t align_mask, bool store, Xbyak::Label& miss) {
+void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t bytes, uint32_t align_mask, bool store,
+                 Xbyak::Label& miss) {
   auto& c = e.code;
   constexpr int kPageBits = 12, kEntryBits = 4;
   c.mov(index.cvt32(), host.cvt32());
   c.shr(index.cvt32(), kPageBits - kEntryBits);
   c.and_(index.cvt32(), (core(e).config.soft_tlb_entries - 1) << kEntryBits);
   // The tag to match: the page of the access's last aligned unit, with the low bits that must be zero.
-  if (align_mask + 1 >= bytes) c.mov(tag.cvt32(), host.cvt32());
-  else c.lea(tag.cvt32(), ptr[host + (bytes - 1 - align_mask)]);
+  if (align_mask + 1 >= bytes)
+    c.mov(tag.cvt32(), host.cvt32());
+  else
+    c.lea(tag.cvt32(), ptr[host + (bytes - 1 - align_mask)]);
   c.and_(tag.cvt32(), 0xfffff000u | align_mask);
   const size_t tag_offset = store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
   c.cmp(tag.cvt32(), dword[r14 + index + tag_offset]);
@@ -210,13 +231,17 @@ void emit_soft(const Access& a) {
     d = store_source(a);
   } else {
     d.simd = a.simd;
-    if (a.simd) d.xmm = e.xdefine();
-    else d.gpr = b.define_hinted_or(host);
+    if (a.simd)
+      d.xmm = e.xdefine();
+    else
+      d.gpr = b.define_hinted_or(host);
   }
   Xbyak::Label miss, done;
   soft_lookup(e, host, index, tag, 1u << a.m.log2_bytes, (1u << a.m.align_log2) - 1, a.store, miss);
-  if (a.store) move_to_memory(e, a.m, d, Xbyak::RegExp(host));
-  else move_from_memory(e, a.m, d, Xbyak::RegExp(host));
+  if (a.store)
+    move_to_memory(e, a.m, d, Xbyak::RegExp(host));
+  else
+    move_from_memory(e, a.m, d, Xbyak::RegExp(host));
   c.L(done);
   e.out_of_line([&e, &b, a, host, d, miss, done, inst = b.position()]() mutable {
     BlockEmitter::Reposition at(b, inst);
@@ -229,9 +254,12 @@ void emit_soft(const Access& a) {
 
 void emit_access(EmitContext& e, const Inst& inst, bool store, bool simd) {
   const Access a{e, inst, MemAccess::unpack(inst.imm), store, simd};
-  if (a.slow_only()) emit_slow_only(a);
-  else if (core(e).config.memory == MemoryMode::Window) emit_window(a);
-  else emit_soft(a);
+  if (a.slow_only())
+    emit_slow_only(a);
+  else if (core(e).config.memory == MemoryMode::Window)
+    emit_window(a);
+  else
+    emit_soft(a);
 }
 
 // Exclusives wholly out of line: soft-call, and devices.
@@ -243,15 +271,19 @@ void exclusive_slow(EmitContext& e, const Inst& inst, bool store) {
   Data d;
   if (store) {
     const Reg64 value = e.use(inst.args[1]);
-    if (m.log2_bytes == 3) e.code.mov(e.state64(offsetof(CpuState, access_value)), value);
-    else e.code.mov(e.state32(offsetof(CpuState, access_value)), value.cvt32());
+    if (m.log2_bytes == 3)
+      e.code.mov(e.state64(offsetof(CpuState, access_value)), value);
+    else
+      e.code.mov(e.state32(offsetof(CpuState, access_value)), value.cvt32());
   }
   const Reg64 result = b.define_overlapping();
   e.code.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, store) | kAccessExclusive);
   e.code.call(b.config.thunks->slow_access);
   b.record_call_site();
-  if (!store && m.log2_bytes == 3) e.code.mov(result, e.state64(offsetof(CpuState, access_value)));
-  else e.code.mov(result.cvt32(), e.state32(offsetof(CpuState, access_value)));
+  if (!store && m.log2_bytes == 3)
+    e.code.mov(result, e.state64(offsetof(CpuState, access_value)));
+  else
+    e.code.mov(result.cvt32(), e.state32(offsetof(CpuState, access_value)));
 }
 
 void arm_monitor(EmitContext& e, Reg64 value, Reg64 va, uint32_t bytes) {
@@ -343,8 +375,10 @@ void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Xbyak::Label& slow)
 void exclusive_store_slow(EmitContext& e, BlockEmitter& b, const MemAccess& m, Reg64 va, Reg64 value) {
   auto& c = e.code;
   put_va(e, va, 0, va);
-  if (m.log2_bytes == 3) c.mov(e.state64(offsetof(CpuState, access_value)), value);
-  else c.mov(e.state32(offsetof(CpuState, access_value)), value.cvt32());
+  if (m.log2_bytes == 3)
+    c.mov(e.state64(offsetof(CpuState, access_value)), value);
+  else
+    c.mov(e.state32(offsetof(CpuState, access_value)), value.cvt32());
   c.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, true) | kAccessExclusive);
   c.call(b.config.thunks->slow_access);
   b.record_call_site();
@@ -363,7 +397,7 @@ void exclusive_store_soft(EmitContext& e, const Inst& inst) {
   auto& c = e.code;
   const MemAccess m = MemAccess::unpack(inst.imm);
   const uint32_t bytes = 1u << m.log2_bytes;
-  e.take(rax);   // the tag, then what CMPXCHG expects, then the status
+  e.take(rax);  // the tag, then what CMPXCHG expects, then the status
   const Reg64 host = e.use_copy(inst.args[0]);
   const Reg64 index = e.temp();
   const Reg64 value = e.use(inst.args[1]);
@@ -426,15 +460,21 @@ void emit_StoreX64(EmitContext& e, const Inst& inst) { emit_access(e, inst, true
 void emit_StoreX128(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
 
 void emit_LoadExclusive(EmitContext& e, const Inst& inst) {
-  if (!inline_exclusive(e, inst)) exclusive_slow(e, inst, false);
-  else if (core(e).config.memory == MemoryMode::Window) exclusive_load_window(e, inst);
-  else exclusive_load_soft(e, inst);
+  if (!inline_exclusive(e, inst))
+    exclusive_slow(e, inst, false);
+  else if (core(e).config.memory == MemoryMode::Window)
+    exclusive_load_window(e, inst);
+  else
+    exclusive_load_soft(e, inst);
 }
 void emit_LoadExclusive64(EmitContext& e, const Inst& inst) { emit_LoadExclusive(e, inst); }
 void emit_StoreExclusive(EmitContext& e, const Inst& inst) {
-  if (!inline_exclusive(e, inst)) exclusive_slow(e, inst, true);
-  else if (core(e).config.memory == MemoryMode::Window) exclusive_store_window(e, inst);
-  else exclusive_store_soft(e, inst);
+  if (!inline_exclusive(e, inst))
+    exclusive_slow(e, inst, true);
+  else if (core(e).config.memory == MemoryMode::Window)
+    exclusive_store_window(e, inst);
+  else
+    exclusive_store_soft(e, inst);
 }
 void emit_StoreExclusive64(EmitContext& e, const Inst& inst) { emit_StoreExclusive(e, inst); }
 void emit_ClearExclusive(EmitContext& e, const Inst&) { e.code.mov(e.state8(offsetof(CpuState, monitor_armed)), 0); }

@@ -19,7 +19,7 @@ namespace {
 using runtime::simd::Op;
 
 // Below these magnitudes (other than zero) an operand leaves the fast path.
-constexpr uint32_t kDenormal = 0x00800000;       // smallest normal
+constexpr uint32_t kDenormal = 0x00800000;  // smallest normal
 // Sums of values of at least 2^-100 are multiples of 2^-123.
 constexpr uint32_t kSmallAddend = (127 - 100) << 23;
 // Products of values of at least 2^-62 are at least 2^-124, and multiples of 2^-170: a fused sum of one and a third
@@ -74,8 +74,10 @@ class FloatOperation {
   // Also leaves for what is, as a signed integer, above `limit` (with `magnitude`, without its sign), or negative.
   void check_range(const Xmm& x, uint32_t limit, bool magnitude) {
     e_.code.movaps(t_, x);
-    if (magnitude) e_.code.andps(t_, constant(e_, repeat32(0x7fffffff)));
-    else e_.code.psrad(t_, 31), e_.code.por(bad_, t_), e_.code.movaps(t_, x);
+    if (magnitude)
+      e_.code.andps(t_, constant(e_, repeat32(0x7fffffff)));
+    else
+      e_.code.psrad(t_, 31), e_.code.por(bad_, t_), e_.code.movaps(t_, x);
     e_.code.pcmpgtd(t_, constant(e_, repeat32(limit)));
     e_.code.por(bad_, t_);
   }
@@ -160,8 +162,10 @@ void multiply_add(EmitContext& e, const ir::Inst& inst, Op op) {
   e.code.movaps(o.extra(), n);
   e.code.mulps(o.extra(), m);
   e.code.movaps(r, d);
-  if (op == Op::FMla) e.code.addps(r, o.extra());
-  else e.code.subps(r, o.extra());
+  if (op == Op::FMla)
+    e.code.addps(r, o.extra());
+  else
+    e.code.subps(r, o.extra());
   o.default_nan(r);
   o.finish(r, d, n, m);
 }
@@ -174,8 +178,10 @@ void fused(EmitContext& e, const ir::Inst& inst, Op op) {
     o.check({{d, kSmallFactor}, {n, kSmallFactor}, {m, kSmallFactor}});
     o.leave_if_bad();
     e.code.movaps(r, d);
-    if (op == Op::FFma) e.code.vfmadd231ps(r, n, m);
-    else e.code.vfnmadd231ps(r, n, m);
+    if (op == Op::FFma)
+      e.code.vfmadd231ps(r, n, m);
+    else
+      e.code.vfnmadd231ps(r, n, m);
     // Infinity times zero plus a quiet NaN raises Invalid Operation on Arm only.
     o.leave_if_nan(r);
   } else {
@@ -251,7 +257,7 @@ void to_fixed(EmitContext& e, const ir::Inst& inst, Op op) {
   o.check_range(m, power_of_two(31 - fraction) - 1, op == Op::FToS);
   o.leave_if_bad();
   e.code.movaps(r, m);
-  if (fraction) e.code.mulps(r, constant(e, repeat32(power_of_two(fraction))));   // exact
+  if (fraction) e.code.mulps(r, constant(e, repeat32(power_of_two(fraction))));  // exact
   e.code.cvttps2dq(r, r);
   o.finish(r, m, m, m, inst.imm, true);
 }
@@ -292,7 +298,7 @@ void emit_VecFFromS(EmitContext& e, const ir::Inst& inst) {
   const Xmm m = e.xuse(inst.args[0]);
   const Xmm r = e.xdefine();
   e.code.cvtdq2ps(r, m);
-  if (inst.imm) e.code.mulps(r, constant(e, repeat32(power_of_two(-static_cast<int>(inst.imm)))));   // exact
+  if (inst.imm) e.code.mulps(r, constant(e, repeat32(power_of_two(-static_cast<int>(inst.imm)))));  // exact
 }
 
 void emit_VecFFromU(EmitContext& e, const ir::Inst& inst) {

@@ -31,8 +31,10 @@ void emit_VecSub(EmitContext& e, const ir::Inst& inst) {
 void emit_VecMul(EmitContext& e, const ir::Inst& inst) {
   if (vector_size(inst) != 0) {
     two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-      if (vector_size(inst) == 1) e.code.pmullw(r, b);
-      else e.code.pmulld(r, b);
+      if (vector_size(inst) == 1)
+        e.code.pmullw(r, b);
+      else
+        e.code.pmulld(r, b);
     });
     return;
   }
@@ -123,8 +125,10 @@ void emit_VecGeU(EmitContext& e, const ir::Inst& inst) {
 
 void emit_VecAvgU(EmitContext& e, const ir::Inst& inst) {
   two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    if (vector_size(inst) == 0) e.code.pavgb(r, b);
-    else e.code.pavgw(r, b);
+    if (vector_size(inst) == 0)
+      e.code.pavgb(r, b);
+    else
+      e.code.pavgw(r, b);
   });
 }
 

@@ -63,9 +63,12 @@ void emit_VecPair(EmitContext& e, const ir::Inst& inst) {
 
 void emit_VecConst(EmitContext& e, const ir::Inst& inst) {
   const Xmm r = e.xdefine();
-  if (inst.aux == 0) e.code.pxor(r, r);
-  else if (inst.aux == ~uint64_t{0}) e.code.pcmpeqd(r, r);
-  else e.code.movaps(r, constant(e, inst.aux));
+  if (inst.aux == 0)
+    e.code.pxor(r, r);
+  else if (inst.aux == ~uint64_t{0})
+    e.code.pcmpeqd(r, r);
+  else
+    e.code.movaps(r, constant(e, inst.aux));
 }
 
 void emit_VecDup(EmitContext& e, const ir::Inst& inst) {

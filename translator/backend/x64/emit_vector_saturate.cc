@@ -22,12 +22,14 @@ void signed_words(EmitContext& e, const ir::Inst& inst, bool subtract) {
   const Xmm overflow = e.xtemp(), t = e.xtemp();
   const Xmm r = e.xdefine();
   c.movdqa(r, a);
-  if (subtract) c.psubd(r, b);
-  else c.paddd(r, b);
+  if (subtract)
+    c.psubd(r, b);
+  else
+    c.paddd(r, b);
   c.movdqa(t, a);
-  c.pxor(t, r);               // sign of the result changed
+  c.pxor(t, r);  // sign of the result changed
   c.movdqa(overflow, a);
-  c.pxor(overflow, b);        // operands of different sign
+  c.pxor(overflow, b);  // operands of different sign
   if (subtract) {
     c.pand(overflow, t);
   } else {
@@ -35,7 +37,7 @@ void signed_words(EmitContext& e, const ir::Inst& inst, bool subtract) {
   }
   c.psrad(overflow, 31);
   c.psrad(a, 31);
-  c.pxor(a, constant(e, repeat32(0x7fffffff)));   // the limit on the side of the first operand
+  c.pxor(a, constant(e, repeat32(0x7fffffff)));  // the limit on the side of the first operand
   c.pand(a, overflow);
   c.movdqa(t, overflow);
   c.pandn(t, r);
@@ -178,12 +180,16 @@ void emit_VecQNarrowU(EmitContext& e, const ir::Inst& inst) {
   const Xmm t = e.xtemp();
   const Xmm r = e.xdefine();
   e.code.movdqa(r, a);
-  if (vector_size(inst) == 0) e.code.pminuw(r, constant(e, repeat16(0xff)));
-  else e.code.pminud(r, constant(e, repeat32(0xffff)));
+  if (vector_size(inst) == 0)
+    e.code.pminuw(r, constant(e, repeat16(0xff)));
+  else
+    e.code.pminud(r, constant(e, repeat32(0xffff)));
   e.code.movdqa(t, r);
   e.code.pxor(t, a);
-  if (vector_size(inst) == 0) e.code.packuswb(r, r);
-  else e.code.packusdw(r, r);
+  if (vector_size(inst) == 0)
+    e.code.packuswb(r, r);
+  else
+    e.code.packusdw(r, r);
   note_saturation(e, t);
 }
 

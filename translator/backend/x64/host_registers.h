@@ -19,20 +19,20 @@ enum SiteFlags : uint8_t { kSiteWrite = 1, kSiteStandardMxcsr = 2, kSiteCall = 4
 
 // A host instruction that may fault on behalf of the guest, or the return address of a call out of translated code.
 struct FaultSite {
-  uint32_t offset;   // from the block's code
-  uint16_t guest;    // index of the guest instruction
-  uint8_t bytes;     // of the access; 0 for calls
+  uint32_t offset;  // from the block's code
+  uint16_t guest;   // index of the guest instruction
+  uint8_t bytes;    // of the access; 0 for calls
   uint8_t flags;
-  int32_t displacement;   // accesses: the address is r14 + address_reg + displacement
+  int32_t displacement;  // accesses: the address is r14 + address_reg + displacement
   uint8_t address_reg;
 };
 
 // A chained jump. The jump's rel32 goes to the stub until the engine links it.
 struct LinkSite {
-  uint32_t jump_offset;   // of the rel32
-  uint32_t id_offset;     // of the imm32 that the target page's id is compared with; 0: same page, no check
+  uint32_t jump_offset;  // of the rel32
+  uint32_t id_offset;    // of the imm32 that the target page's id is compared with; 0: same page, no check
   uint32_t stub_offset;
-  uint32_t target;        // VA | T
+  uint32_t target;  // VA | T
 };
 
 // How guest memory is reached.

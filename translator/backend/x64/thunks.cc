@@ -40,7 +40,7 @@ Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   c.align(16);
   t.enter = c.getCurr<void (*)(CpuState*, const void*)>();
   for (const auto& r : saved) c.push(r);
-  c.sub(rsp, 8);   // 16-byte alignment: 6 pushes + return address + 8
+  c.sub(rsp, 8);  // 16-byte alignment: 6 pushes + return address + 8
   c.lea(r15, ptr[rdi + kStateBias]);
   c.mov(state64(offsetof(CpuState, host_sp)), rsp);
   c.stmxcsr(state32(offsetof(CpuState, host_mxcsr)));

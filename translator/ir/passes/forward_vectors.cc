@@ -43,7 +43,7 @@ class Registers {
   }
 
  private:
-  std::vector<Known> known_;   // oldest first
+  std::vector<Known> known_;  // oldest first
 };
 
 }  // namespace
@@ -88,9 +88,9 @@ void forward_vectors(Block& block) {
       }
       case Opcode::SkipUnless:
       case Opcode::SkipIfZero:
-      case Opcode::Label: registers.forget_all(); break;   // as forward_registers
+      case Opcode::Label: registers.forget_all(); break;  // as forward_registers
       default:
-        if (op.attributes & C) registers.forget_all();   // it may change them, and values across calls cost spills
+        if (op.attributes & C) registers.forget_all();  // it may change them, and values across calls cost spills
         break;
     }
   }
