@@ -38,15 +38,18 @@ Console::Console(int input_fd, int output_fd, bool escapes)
 
 void Console::put(uint8_t byte) {
   const size_t head = head_.load(std::memory_order_relaxed);
-  while (head - tail_.load(std::memory_order_acquire) >= kRing) {
-    if (closed_.load()) return;
+  if (head - tail_.load(std::memory_order_acquire) >= kRing) return;
+  ring_[head % kRing] = byte;
+  head_.store(head + 1, std::memory_order_seq_cst);
+  if (notifier_) notifier_->notify(false);
+}
+
+void Console::wait_for_room() const {
+  while (!has_room() && !closed_.load()) {
     if (notifier_) notifier_->notify(true);
     const timespec nap{0, 1'000'000};
     nanosleep(&nap, nullptr);
   }
-  ring_[head % kRing] = byte;
-  head_.store(head + 1, std::memory_order_seq_cst);
-  if (notifier_) notifier_->notify(false);
 }
 
 bool Console::has_output() const {

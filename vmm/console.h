@@ -49,10 +49,12 @@ class Console {
   bool has_room() const {
     return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire) < kRing - 64;
   }
-  // Waits while the ring is full, because stdout does not take more; gives the byte up when close() was called.
+  // Precondition: wait_for_room since the last 64 bytes, or close() (the byte is then given up when the ring is full).
   void put(uint8_t byte);
   void set_notifier(IoNotifier* notifier) { notifier_ = notifier; }
-  // Releases a waiting put().
+  // Waits while stdout does not take more. Never with the device lock: the I/O thread needs it to go on.
+  void wait_for_room() const;
+  // Releases a waiting wait_for_room().
   void close() { closed_.store(true); }
 
   // ---- the I/O thread ----

@@ -176,10 +176,14 @@ bool Machine::mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& va
 }
 
 bool Machine::mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t value) {
-  const std::lock_guard lock(device_lock_);
-  ++mmio_writes_;
-  const bool answered = bus_.write(cpu.cpu_index, pa, bytes, value);
-  mmio_unassigned_ += !answered;
+  bool answered;
+  {
+    const std::lock_guard lock(device_lock_);
+    ++mmio_writes_;
+    answered = bus_.write(cpu.cpu_index, pa, bytes, value);
+    mmio_unassigned_ += !answered;
+  }
+  if (!console_.has_room()) console_.wait_for_room();
   return answered;
 }
 
@@ -322,8 +326,11 @@ int Machine::read_console_byte() {
 }
 
 void Machine::write_console(const uint8_t* data, size_t bytes) {
-  const std::lock_guard lock(device_lock_);
-  for (size_t i = 0; i < bytes; ++i) console_.put(data[i]);
+  for (size_t i = 0; i < bytes; ++i) {
+    console_.wait_for_room();
+    const std::lock_guard lock(device_lock_);
+    console_.put(data[i]);
+  }
 }
 
 void Machine::add_statistics(StatisticsTable& table) const {
