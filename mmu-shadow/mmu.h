@@ -96,7 +96,7 @@ struct MmuConfig {
 
 struct Statistics {
   uint64_t walks = 0, walk_levels = 0;
-  uint64_t soft_misses = 0, soft_calls = 0;
+  uint64_t soft_misses = 0;
   uint64_t window_faults_installed = 0, window_faults_guest = 0, window_faults_device = 0, window_faults_code = 0,
            window_faults_spurious = 0, window_faults_split = 0;
   uint64_t entries_4k = 0, entries_64k = 0, entries_1m = 0, entries_2m = 0;  // installed, by size

@@ -185,6 +185,7 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("engine", "interrupts", e.interrupts);
   table.add("engine", "prefetch aborts", e.prefetch_aborts);
   table.add("engine", "data aborts", e.data_aborts);
+  table.add("engine", "soft TLB calls that hit", e.soft_call_hits);
   table.add("engine", "slow accesses", e.slow_accesses);
   table.add("engine", "device accesses", e.device_accesses);
   table.add("engine", "window faults", e.window_faults);
@@ -192,7 +193,6 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("mmu", "walks", m.walks);
   table.add("mmu", "levels read", m.walk_levels);
   table.add("mmu", "soft TLB misses", m.soft_misses);
-  table.add("mmu", "soft TLB calls", m.soft_calls);
   table.add("mmu", "faults: installed", m.window_faults_installed);
   table.add("mmu", "faults: guest", m.window_faults_guest);
   table.add("mmu", "faults: device", m.window_faults_device);

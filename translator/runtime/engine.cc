@@ -308,7 +308,40 @@ void Engine::set_position(const Block& block, const x64::FaultSite& site) {
 }
 
 uint64_t Engine::slow_access(CpuState* cpu, const uint8_t* return_address) {
-  return static_cast<Engine*>(crosswalk::runtime::services(cpu).engine)->do_slow_access(return_address);
+  auto& engine = *static_cast<Engine*>(crosswalk::runtime::services(cpu).engine);
+  if (engine.config_.mode == mmu::Mode::SoftCall && engine.soft_call_hit()) return 0;
+  return engine.do_slow_access(return_address);
+}
+
+// The lookup that Mode::Soft does inline, for an access that lies in one page and needs no exception's metadata.
+bool Engine::soft_call_hit() {
+  const uint32_t kind = cpu_.access_kind, va = cpu_.access_va;
+  const ir::MemAccess m = ir::MemAccess::unpack(kind);
+  const uint32_t bytes = 1u << m.log2_bytes;
+  const bool store = kind & x64::kAccessStore;
+  if ((kind & x64::kAccessExclusive) || m.unprivileged || (va & ((1u << m.align_log2) - 1)) ||
+      (va & 0xfff) + bytes > 0x1000)
+    return false;
+  const auto& entry =
+      reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[va >> 12 & (mmu::kSoftTlbEntries - 1)];
+  if ((store ? entry.tag_store : entry.tag_load) != (va & ~0xfffu)) return false;
+  statistics_.soft_call_hits++;
+  auto* const host = reinterpret_cast<uint8_t*>(entry.addend + va);
+  if (store) {
+    std::memcpy(host, cpu_.access_value, bytes);
+    return true;
+  }
+  std::memcpy(cpu_.access_value, host, bytes);
+  if (bytes < 4) finish_narrow_load(cpu_.access_value, m);
+  return true;
+}
+
+// Extends a loaded byte or halfword to 32 bits in place.
+void Engine::finish_narrow_load(uint8_t* data, const ir::MemAccess& m) {
+  uint32_t v = m.log2_bytes == 0 ? data[0] : data[0] | uint32_t{data[1]} << 8;
+  if (m.sign_extend)
+    v = static_cast<uint32_t>(m.log2_bytes == 0 ? static_cast<int8_t>(v) : static_cast<int16_t>(v));
+  std::memcpy(data, &v, 4);
 }
 
 // One access of at most 16 bytes, at most one page crossing. Nothing is written when either page faults.
@@ -317,17 +350,6 @@ bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privile
   const mmu::AccessKind kind = store ? mmu::AccessKind::Store : mmu::AccessKind::Load;
   const bool own_privilege = privileged == is_privileged(static_cast<Mode>(cpu_.mode));
   const auto translate_at = [&](uint32_t at) {
-    if (own_privilege && config_.mode == mmu::Mode::SoftCall) {
-      // The lookup that Mode::Soft does inline.
-      const auto& entry =
-          reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[at >> 12 & (mmu::kSoftTlbEntries - 1)];
-      if ((store ? entry.tag_store : entry.tag_load) == (at & ~0xfffu)) {
-        mmu::Translation hit;
-        hit.ok = true;
-        hit.host = reinterpret_cast<uint8_t*>(entry.addend + at);
-        return hit;
-      }
-    }
     if (own_privilege) return mmu_->fill(cpu_, at, kind);
     mmu::Translation t = mmu_->translate(cpu_, at, kind, privileged);
     if (t.ok && t.host && store) mmu_->note_external_write(t.pa, 1);
@@ -444,10 +466,7 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
     if (store) std::memcpy(data, cpu_.access_value, bytes);
     if (!access_memory(va, bytes, store, privileged, data, fault)) return abort(fault.fsr, fault.far);
     if (!store) {
-      if (m.sign_extend && bytes < 4) {
-        const int32_t v = bytes == 1 ? static_cast<int8_t>(data[0]) : static_cast<int16_t>(data[0] | data[1] << 8);
-        std::memcpy(data, &v, 4);
-      }
+      if (bytes < 4) finish_narrow_load(data, m);
       std::memcpy(cpu_.access_value, data, 16);
       if (exclusive) {
         cpu_.monitor_armed = 1;
