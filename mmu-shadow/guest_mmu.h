@@ -75,7 +75,6 @@ class GuestMmu final : public Mmu {
   // spaces.cc
   AddressSpace* find_space(const RegimeKey& key) const;
   AddressSpace* new_space(const RegimeKey& key);
-  void inherit_globals(AddressSpace& space);
   AddressSpace* least_recently_used(bool with_entries) const;
   void clear_space(AddressSpace& space);
   void insert(AddressSpace* space);

@@ -103,7 +103,6 @@ struct Statistics {
   uint64_t flush_all = 0, flush_asid = 0, flush_mva = 0, flush_mvaa = 0;     // guest operations
   uint64_t entries_removed = 0;
   uint64_t space_switches = 0, spaces_created = 0, spaces_evicted = 0;
-  uint64_t entries_inherited = 0;  // global entries that a new space took over from another
   uint64_t code_pages_protected = 0, code_page_writes = 0;
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
   uint64_t spaces_cleared = 0;       // windows emptied because the backend was at a limit

@@ -23,12 +23,6 @@ struct RegimeKey {
   bool operator==(const RegimeKey&) const = default;
 
   bool mmu_enabled() const { return sctlr & CW_SCTLR_M; }
-  // Global entries of the one may be used in the other: a TLB matches them whatever the ASID is, and everything that
-  // decides about access is equal.
-  bool shares_globals(const RegimeKey& o) const {
-    return mmu_enabled() && ttbr1 == o.ttbr1 && ttbcr == o.ttbcr && dacr == o.dacr && sctlr == o.sctlr &&
-           privileged == o.privileged;
-  }
   uint32_t hash() const {
     uint64_t h = (ttbr0 ^ ttbr1 << 21) * 0x9e3779b97f4a7c15u;
     h ^= (uint64_t{dacr} << 32 | (ttbcr ^ sctlr)) * 0xc2b2ae3d27d4eb4fu;

@@ -82,23 +82,6 @@ class SlotSet {
     return removed;
   }
 
-  // Becomes the global part of `from`; copy(slot) moves each slot's content. Precondition: this set is empty.
-  template <typename Copy>
-  uint32_t take_globals(const SlotSet& from, Copy copy) {
-    uint32_t taken = 0;
-    for (uint32_t w = 0; w < kWords; w++) {
-      const uint64_t bits = from.valid_[w] & ~from.ng_[w];
-      valid_[w] = bits;
-      ng_[w] = 0;
-      large_[w] = from.large_[w];
-      taken += drop_bits(w, bits, copy);
-    }
-    std::copy(std::begin(from.class_), std::end(from.class_), class_);
-    filter_ = from.filter_;
-    any_ = taken != 0;
-    return taken;
-  }
-
   template <typename Visit>
   void for_each(Visit visit) const {
     for (uint32_t w = 0; w < kWords; w++) drop_bits(w, valid_[w], visit);

@@ -26,10 +26,6 @@ class SoftTlb {
     entries_[slot] = SoftTlbEntry{page, writable ? page : kNoTag, reinterpret_cast<uint64_t>(host) - va};
     set_.set(slot, va, ng, size_class);
   }
-  // Enters the global entries of another, which must be of a regime that differs in ASID and TTBR0 only.
-  uint32_t take_globals(const SoftTlb& from) {
-    return set_.take_globals(from.set_, [&](uint32_t s) { entries_[s] = from.entries_[s]; });
-  }
   uint32_t remove_all() { return set_.remove_all(drop()); }
   uint32_t remove_nonglobal() { return set_.remove_nonglobal(drop()); }
   uint32_t remove_va(uint32_t va, bool global_only) {
@@ -69,13 +65,6 @@ class InstructionPages {
   }
   // The same page under another number (other code flags).
   void replace_id(uint32_t va, uint32_t id) { ids_[set_.slot_of(va)] = id; }
-  uint32_t take_globals(const InstructionPages& from) {
-    return set_.take_globals(from.set_, [&](uint32_t s) {
-      ids_[s] = from.ids_[s];
-      va_[s] = from.va_[s];
-    });
-  }
-
   uint32_t remove_all() { return set_.remove_all(drop()); }
   uint32_t remove_nonglobal() { return set_.remove_nonglobal(drop()); }
   uint32_t remove_va(uint32_t va, bool global_only) {

@@ -21,10 +21,7 @@ void GuestMmu::activate(CpuState& cpu) {
   } else {
     const RegimeKey key = key_of(regime_of(c), privileged);
     space = find_space(key);
-    if (!space) {
-      space = new_space(key);
-      inherit_globals(*space);
-    }
+    if (!space) space = new_space(key);
   }
   if (space->protect_position != protect_log_end_) catch_up(*space);
   space->last_used = ++tick_;
@@ -71,18 +68,6 @@ void GuestMmu::clear_space(AddressSpace& space) {
   else if (space.window->remove_all(*backend_) != 0)
     backend_->commit();
   space.protect_position = protect_log_end_;
-}
-
-// A new address space starts with the global entries of one that may share them: kernel mappings are walked once.
-void GuestMmu::inherit_globals(AddressSpace& space) {
-  const AddressSpace* donor = nullptr;
-  for (auto& s : spaces_)
-    if (s.get() != &space && s->key.shares_globals(space.key) && (!donor || s->last_used > donor->last_used))
-      donor = s.get();
-  if (!donor) return;
-  statistics_.entries_inherited += space.instruction_pages.take_globals(donor->instruction_pages);
-  if (space.soft) statistics_.entries_inherited += space.soft->take_globals(*donor->soft);
-  space.protect_position = donor->protect_position;
 }
 
 AddressSpace* GuestMmu::new_space(const RegimeKey& key) {

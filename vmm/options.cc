@@ -251,6 +251,16 @@ Command parse_run(const std::vector<std::string>& arguments) {
   }
   if (values->count("stats-json") && run.stats_json.empty())
     return OptionError{"--stats-json: the file name is empty; give a file"};
+  for (const auto& [option, file] :
+       {std::pair{"--stats-json", run.stats_json}, std::pair{"--log-file", run.log_file}}) {
+    if (file.empty()) continue;
+    FILE* const opened = std::fopen(file.c_str(), "a");
+    if (!opened) {
+      return OptionError{std::string(option) + ": cannot write '" + file + "' (" + std::strerror(errno) +
+                         "); give a file in an existing folder"};
+    }
+    std::fclose(opened);
+  }
   run.semihosting |= run.semihosting_files;
   return run;
 }

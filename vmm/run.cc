@@ -211,7 +211,6 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("mmu", "space switches", m.space_switches);
   table.add("mmu", "spaces created", m.spaces_created);
   table.add("mmu", "spaces evicted", m.spaces_evicted);
-  table.add("mmu", "global entries inherited", m.entries_inherited);
   table.add("mmu", "code pages protected", m.code_pages_protected);
   table.add("mmu", "writes to code pages", m.code_page_writes);
 }
