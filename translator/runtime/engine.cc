@@ -119,8 +119,12 @@ void Engine::run_once() {
   if (reason != x64::kExitLink && reason != x64::kExitSecondPage && cpu_.it == 0) {
     const uint32_t target = cpu_.r[15] | cpu_.t;
     const JumpCacheEntry& e = cpu_.jump_cache[target >> 1 & (kJumpCacheEntries - 1)];
-    if (e.target == target && cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)] == e.page_id)
-      code = e.code;
+    if (e.target == target && e.code) {
+      uint32_t id = cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)];
+      // After a flush the page has to be walked again; most often it is the same one.
+      if (mmu::Translation at; id != e.page_id) id = mmu_->fetch_page(cpu_, target & ~1u, code_flags(), at);
+      if (id == e.page_id) code = e.code;
+    }
   }
   if (!code) {
     Block* const block = lookup();
@@ -133,6 +137,8 @@ void Engine::run_once() {
           if (from->code + l.stub_offset != stub || l.target != block->key.va) continue;
           // Within a page nothing is checked at run time: both must be of the same mapping of it.
           if (l.id_offset == 0 && from->page_id != block->page_id) continue;
+          // Only its page had to be entered again: leave the code alone, for x86 punishes a write to it.
+          if (from->linked[n] == block) continue;
           CodeCache::unlink(from, n);
           CodeCache::link(from, n, block);
           statistics_.links++;
