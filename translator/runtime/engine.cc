@@ -126,6 +126,7 @@ void Engine::run_once() {
       if (id == e.page_id) code = e.code;
     }
   }
+  if (reason == x64::kExitLink && config_.chain && cpu_.it == 0) code = linked_code(stub);
   if (!code) {
     Block* const block = lookup();
     if (!block) return;  // the guest took a prefetch abort
@@ -156,6 +157,20 @@ void Engine::run_once() {
     case x64::kExitPoll: statistics_.exits_poll++; break;
     default: statistics_.exits_exception++; break;
   }
+}
+
+// The code that the link with this stub already goes to, when it left only because its page was not entered.
+const void* Engine::linked_code(const uint8_t* stub) {
+  const Block* const from = cache_.find_by_host(stub);
+  if (!from || !from->valid) return nullptr;
+  const uint32_t target = cpu_.r[15] | cpu_.t;
+  for (uint32_t n = 0; n < from->links.size(); n++) {
+    const Block* const to = from->linked[n];
+    if (from->code + from->links[n].stub_offset != stub || !to || to->key.va != target) continue;
+    mmu::Translation at;
+    return mmu_->fetch_page(cpu_, target & ~1u, code_flags(), at) == to->page_id ? to->code : nullptr;
+  }
+  return nullptr;
 }
 
 Block* Engine::lookup() {
@@ -328,8 +343,7 @@ bool Engine::soft_call_hit() {
   if ((kind & x64::kAccessExclusive) || m.unprivileged || (va & ((1u << m.align_log2) - 1)) ||
       (va & 0xfff) + bytes > 0x1000)
     return false;
-  const auto& entry =
-      reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[va >> 12 & (mmu::kSoftTlbEntries - 1)];
+  const auto& entry = reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[va >> 12 & (mmu::kSoftTlbEntries - 1)];
   if ((store ? entry.tag_store : entry.tag_load) != (va & ~0xfffu)) return false;
   statistics_.soft_call_hits++;
   auto* const host = reinterpret_cast<uint8_t*>(entry.addend + va);
@@ -345,8 +359,7 @@ bool Engine::soft_call_hit() {
 // Extends a loaded byte or halfword to 32 bits in place.
 void Engine::finish_narrow_load(uint8_t* data, const ir::MemAccess& m) {
   uint32_t v = m.log2_bytes == 0 ? data[0] : data[0] | uint32_t{data[1]} << 8;
-  if (m.sign_extend)
-    v = static_cast<uint32_t>(m.log2_bytes == 0 ? static_cast<int8_t>(v) : static_cast<int16_t>(v));
+  if (m.sign_extend) v = static_cast<uint32_t>(m.log2_bytes == 0 ? static_cast<int8_t>(v) : static_cast<int16_t>(v));
   std::memcpy(data, &v, 4);
 }
 

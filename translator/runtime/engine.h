@@ -72,7 +72,8 @@ class Engine final : public mmu::CodeListener {
   const x64::FaultSite* find_site(const Block& block, const uint8_t* host, bool call) const;
   void set_position(const Block& block, const x64::FaultSite& site);
   bool take_interrupts();  // false: stop
-  Block* lookup();         // at cpu.r[15]; null when an exception was taken instead
+  const void* linked_code(const uint8_t* stub);
+  Block* lookup();  // at cpu.r[15]; null when an exception was taken instead
   Block* translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, const mmu::Translation& second,
                    uint32_t second_id);
   void drop_block(Block* block);
