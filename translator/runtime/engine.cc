@@ -138,8 +138,6 @@ void Engine::run_once() {
           if (from->code + l.stub_offset != stub || l.target != block->key.va) continue;
           // Within a page nothing is checked at run time: both must be of the same mapping of it.
           if (l.id_offset == 0 && from->page_id != block->page_id) continue;
-          // Only its page had to be entered again: leave the code alone, for x86 punishes a write to it.
-          if (from->linked[n] == block) continue;
           CodeCache::unlink(from, n);
           CodeCache::link(from, n, block);
           statistics_.links++;
@@ -160,6 +158,7 @@ void Engine::run_once() {
 }
 
 // The code that the link with this stub already goes to, when it left only because its page was not entered.
+// Relinking would do too, but x86 punishes a write to code that runs.
 const void* Engine::linked_code(const uint8_t* stub) {
   const Block* const from = cache_.find_by_host(stub);
   if (!from || !from->valid) return nullptr;

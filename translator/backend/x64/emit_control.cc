@@ -237,7 +237,6 @@ void BlockEmitter::indirect_jump(ir::Value target) {
   out_of_line([this, slow]() mutable {
     auto& c = code;
     c.L(slow);
-    Xbyak::Label thumb;
     // Interworking branch: bit 0 selects the instruction set; in A32 bit 1 is ignored (A2.3.2, BXWritePC).
     c.mov(ecx, eax);
     c.and_(ecx, 1);

@@ -356,7 +356,6 @@ void emit_LslRegC(EmitContext& e, const Inst& inst) {
   clamped_count(e, inst.args[1]);
   const Reg64 r = e.use_copy(inst.args[0]);
   const Reg64 in = e.use_copy(inst.args[2]);
-  Xbyak::Label done;
   e.code.shl(r, cl);  // bit 32 is the last bit out (0 for more than 32)
   e.code.shr(r, 32);
   e.code.and_(r.cvt32(), 1);
@@ -443,7 +442,6 @@ void emit_Clz(EmitContext& e, const Inst& inst) {
   auto& c = e.code;
   const Reg64 r = e.use_copy(inst.args[0]);
   const Reg64 t = e.temp();
-  Xbyak::Label done;
   c.mov(t.cvt32(), 63);
   c.bsr(r.cvt32(), r.cvt32());  // ZF when the source is 0; the destination is then not relied on
   c.cmovz(r.cvt32(), t.cvt32());
