@@ -33,6 +33,10 @@ std::vector<Workload> known_workloads() {
   for (const char* name :
        {"getppid", "page_touch", "mprotect_pair", "fork_wait", "fork_cow_512", "pipe_round_trip", "fork_exec_wait"})
     workloads.push_back({name, WorkloadGroup::System});
+  for (const char* name :
+       {"chase_64k", "chase_256k", "chase_1m", "chase_4m", "chase_16m", "chase_64m", "stride_line_16m",
+        "stride_page_16m", "fork_storm", "switch_pipe_8", "switch_threads_4", "switch_futex_4", "mmap_churn"})
+    workloads.push_back({name, WorkloadGroup::Experiment});
   workloads.push_back({kBootWorkload, WorkloadGroup::Boot});
   for (const char* name : {"flat_alu", "flat_load", "flat_store_load", "flat_float", "flat_calls", "flat_svc",
                            "flat_device_read", "mmu_section_chase_256k", "mmu_section_chase_16m", "mmu_page_chase_256k",
@@ -45,7 +49,7 @@ std::vector<Workload> known_workloads() {
 bool in_linux(WorkloadGroup group) { return group != WorkloadGroup::BareMetal; }
 
 bool selected(const Workload& workload, const std::vector<std::string>& wanted) {
-  if (wanted.empty()) return true;
+  if (wanted.empty()) return workload.group != WorkloadGroup::Experiment;
   for (const std::string& word : wanted) {
     if (word == workload.name || word == "all") return true;
     switch (workload.group) {
@@ -54,6 +58,9 @@ bool selected(const Workload& workload, const std::vector<std::string>& wanted) 
         break;
       case WorkloadGroup::System:
         if (word == "system" || word == "linux") return true;
+        break;
+      case WorkloadGroup::Experiment:
+        if (word == "experiment") return true;
         break;
       case WorkloadGroup::Boot:
         if (word == "boot" || word == "linux") return true;
@@ -111,12 +118,13 @@ class Bench {
   // Returns what is wrong with the options or the host, or nothing.
   std::string prepare() {
     for (const std::string& word : options_.workloads) {
-      static constexpr const char* kGroupWords[] = {"all", "linux", "bare", "compute", "system", "boot"};
+      static constexpr const char* kGroupWords[] = {"all", "linux", "bare", "compute", "system", "boot", "experiment"};
       const std::vector<Workload> known = known_workloads();
       if (std::find(std::begin(kGroupWords), std::end(kGroupWords), word) == std::end(kGroupWords) &&
           std::none_of(known.begin(), known.end(), [&](const Workload& workload) { return workload.name == word; }))
         return fmt::format(
-            "--workloads: unknown workload '{}'; give names from the table, or linux, bare, compute, system, boot, all",
+            "--workloads: unknown workload '{}'; give names from the table, or linux, bare, compute, system, boot, "
+            "experiment, all",
             word);
     }
     for (const Workload& workload : known_workloads())
@@ -132,7 +140,7 @@ class Bench {
     }
     for (const std::string& mode : modes) {
       BenchEngine engine{mode, "", false};
-      if (mode == "shadow" || mode == "ept") engine.skipped = kvm_problem();
+      if (mode.starts_with("shadow") || mode.starts_with("ept")) engine.skipped = kvm_problem();
       engines_.push_back(engine);
     }
     baseline_ = engines_.front().name;
@@ -196,7 +204,9 @@ class Bench {
           "-nodefaults",     "-serial", "stdio", "-monitor", "none",       "-nic", "none",          "-no-reboot",
           "-semihosting"};
     } else {
-      arguments = {self_, "run", "--semihosting", "--mmu", engine.name, "--memory", options_.memory};
+      const size_t colon = engine.name.find(':');
+      arguments = {self_, "run", "--semihosting", "--mmu", engine.name.substr(0, colon), "--memory", options_.memory};
+      if (colon != std::string::npos) arguments.insert(arguments.end(), {"--flush", engine.name.substr(colon + 1)});
     }
     arguments.insert(arguments.end(), {std::string(dashes) + "kernel", image.kernel});
     if (!image.initrd.empty()) arguments.insert(arguments.end(), {std::string(dashes) + "initrd", image.initrd});

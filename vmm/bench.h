@@ -10,7 +10,7 @@ namespace crosswalk::vmm {
 struct BenchOptions {
   std::vector<std::string> mmu_modes;  // --mmu; empty: every mode that this host can run
   std::string baseline;                // --baseline: "qemu", "native" or empty; ratios are to it, or to the first mode
-  std::vector<std::string> workloads;  // --workloads: names, or linux, bare, compute, system; empty: all
+  std::vector<std::string> workloads;  // --workloads: names or groups; empty: all but experiment
   unsigned repeat = 5;                 // --repeat: runs of each image in each mode, interleaved
   unsigned timeout_seconds = 300;      // --timeout: of one run
   unsigned milliseconds = 300;         // --milliseconds: time that each Linux workload is scaled to

@@ -10,13 +10,14 @@
 namespace crosswalk::vmm {
 namespace {
 
-constexpr WorkloadGroup kGroups[] = {WorkloadGroup::Compute, WorkloadGroup::System, WorkloadGroup::Boot,
-                                     WorkloadGroup::BareMetal};
+constexpr WorkloadGroup kGroups[] = {WorkloadGroup::Compute, WorkloadGroup::System, WorkloadGroup::Experiment,
+                                     WorkloadGroup::Boot, WorkloadGroup::BareMetal};
 
 const char* group_title(WorkloadGroup group) {
   switch (group) {
     case WorkloadGroup::Compute: return "compute, time per operation";
     case WorkloadGroup::System: return "system, time per operation";
+    case WorkloadGroup::Experiment: return "experiment, time per operation";
     case WorkloadGroup::Boot: return "Linux boot";
     case WorkloadGroup::BareMetal: return "bare metal, time per operation";
   }
@@ -27,6 +28,7 @@ const char* group_key(WorkloadGroup group) {
   switch (group) {
     case WorkloadGroup::Compute: return "compute";
     case WorkloadGroup::System: return "system";
+    case WorkloadGroup::Experiment: return "experiment";
     case WorkloadGroup::Boot: return "boot";
     case WorkloadGroup::BareMetal: return "bare";
   }

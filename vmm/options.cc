@@ -25,6 +25,8 @@ constexpr std::pair<const char*, MmuChoice> kMmus[] = {
     {"flat", MmuChoice::Flat}};
 constexpr std::pair<const char*, WorldChoice> kWorlds[] = {
     {"auto", WorldChoice::Auto}, {"process", WorldChoice::Process}, {"kvm", WorldChoice::Kvm}};
+constexpr std::pair<const char*, mmu::FlushPolicy> kFlushPolicies[] = {
+    {"lazy", mmu::FlushPolicy::Lazy}, {"eager", mmu::FlushPolicy::Eager}, {"auto", mmu::FlushPolicy::Auto}};
 constexpr const char* kCpus[] = {"cortex-a15", "cortex-a7"};
 constexpr const char* kBaselines[] = {"qemu", "native"};
 constexpr const char* kBenchKernels[] = {"armmp", "armmp-lpae"};
@@ -105,7 +107,7 @@ Result<DiskOption> parse_disk(const std::string& text) {
 
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
-  std::string mmu, world, memory, code_cache;
+  std::string mmu, world, memory, code_cache, flush;
   std::vector<std::string> disks;
 };
 
@@ -123,6 +125,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly]")->composing(), "Disk image for a virtio block device; may be given several times.")
       ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), "How guest memory is reached: auto, soft-call, soft, mmap, shadow, ept or flat.")
       ("world", po::value(&text.world)->value_name("WORLD")->default_value("auto"), "Where the engine executes: process, kvm, or auto for the MMU mode's default.")
+      ("flush", po::value(&text.flush)->value_name("POLICY")->default_value("auto"), "What a guest TLB flush does to entries: lazy drops them, eager walks again for them in bulk, auto decides each time.")
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011 or virtio (hvc0). Both print to stdout.")
       ("stats", po::bool_switch(&run.stats), "Print a table of statistics to stderr at exit.")
       ("stats-json", po::value(&run.stats_json)->value_name("FILE"), "Write the statistics as JSON to FILE at exit.")
@@ -135,7 +138,8 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("no-chain", po::bool_switch(&run.no_chain), "Do not link translated blocks to each other.")
       ("no-optimise", po::bool_switch(&run.no_optimise), "Skip the IR passes.")
       ("no-flag-fusion", po::bool_switch(&run.no_flag_fusion), "Do not use x86 flags directly between an instruction and the condition it feeds.")
-      ("no-fill-around", po::bool_switch(&run.no_fill_around), "Install only the page that faulted in a window, never its neighbours.");
+      ("no-fill-around", po::bool_switch(&run.no_fill_around), "Install only the page that faulted in a window, never its neighbours.")
+      ("no-prefill", po::bool_switch(&run.no_prefill), "Start new address spaces empty, not with their predecessor's entries.");
   // clang-format on
   return description;
 }
@@ -157,9 +161,9 @@ po::options_description bench_description(BenchOptions& bench, BenchText& text) 
   // clang-format off
   description.add_options()
       ("help", "Print this help.")
-      ("mmu", po::value(&text.mmus)->value_name("LIST"), "MMU modes to compare, separated by commas; without it, all that this host can run.")
+      ("mmu", po::value(&text.mmus)->value_name("LIST"), "MMU modes to compare, separated by commas, each with a flush policy if you like (shadow:lazy); without it, all that this host can run.")
       ("baseline", po::value(&bench.baseline)->value_name("NAME"), "Also run the same work under qemu, or as a native program: qemu or native. Ratios are to it.")
-      ("workloads", po::value(&text.workloads)->value_name("LIST"), "Run only these: names, or linux, bare, compute, system.")
+      ("workloads", po::value(&text.workloads)->value_name("LIST"), "Run only these: names, or linux, bare, compute, system, experiment.")
       ("repeat", po::value(&bench.repeat)->value_name("N")->default_value(repeat), "Runs of each image in each mode, interleaved; the median counts.")
       ("timeout", po::value(&bench.timeout_seconds)->value_name("SECONDS")->default_value(timeout), "Longest time that one run may take.")
       ("milliseconds", po::value(&bench.milliseconds)->value_name("N")->default_value(target), "Time that each Linux workload is scaled to.")
@@ -224,6 +228,9 @@ Command parse_run(const std::vector<std::string>& arguments) {
   auto world = choose(kWorlds, "--world", text.world);
   if (!world) return OptionError{world.error()};
   run.world = *world;
+  auto flush = choose(kFlushPolicies, "--flush", text.flush);
+  if (!flush) return OptionError{flush.error()};
+  run.flush = *flush;
   if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return OptionError{checked.error()};
   if (auto checked = check_name(kConsoles, "--console", run.console); !checked) return OptionError{checked.error()};
   // Where the entries are made decides where the engine can be.
@@ -285,7 +292,11 @@ Command parse_bench(const std::vector<std::string>& arguments) {
   if (values->count("mmu") && bench.mmu_modes.empty())
     return OptionError{"--mmu: the list is empty; give for instance soft,mmap"};
   for (const std::string& name : bench.mmu_modes) {
-    if (auto mmu = choose(kMmus, "--mmu", name); !mmu) return OptionError{mmu.error()};
+    const size_t colon = name.find(':');
+    if (auto mmu = choose(kMmus, "--mmu", name.substr(0, colon)); !mmu) return OptionError{mmu.error()};
+    if (colon == std::string::npos) continue;
+    if (auto flush = choose(kFlushPolicies, "--mmu", name.substr(colon + 1)); !flush)
+      return OptionError{flush.error()};
   }
   if (values->count("baseline")) {
     if (auto checked = check_name(kBaselines, "--baseline", bench.baseline); !checked)

@@ -19,6 +19,12 @@ extern const struct workload compute_workloads[];
 extern const size_t compute_workload_count;
 extern const struct workload system_workloads[];
 extern const size_t system_workload_count;
+extern const struct workload experiment_workloads[];  // run only when named
+extern const size_t experiment_workload_count;
+
+// Follows `n` pointers around one cycle through `elements` cache lines in an order that no prefetcher guesses. *memory
+// is made when it is null.
+uint64_t pointer_chase(uint32_t** memory, uint32_t elements, uint64_t n);
 
 // Float matrix multiply of 64x64 matrices, `rounds` times, compiled for Advanced SIMD.
 uint64_t matmul_simd(uint64_t macs);

@@ -174,7 +174,7 @@ static uint32_t* make_chase(uint32_t elements, uint32_t stride) {
   free(order);
   return memory;
 }
-static uint64_t chase(uint32_t** memory, uint32_t elements, uint64_t n) {
+uint64_t pointer_chase(uint32_t** memory, uint32_t elements, uint64_t n) {
   if (!*memory) *memory = make_chase(elements, 64);
   uint32_t index = 0;
   for (uint64_t i = 0; i < n; ++i) index = (*memory)[index];
@@ -182,11 +182,11 @@ static uint64_t chase(uint32_t** memory, uint32_t elements, uint64_t n) {
 }
 static uint64_t pointer_chase_1m(uint64_t n) {
   static uint32_t* memory;
-  return chase(&memory, 1 << 14, n);
+  return pointer_chase(&memory, 1 << 14, n);
 }
 static uint64_t pointer_chase_64m(uint64_t n) {
   static uint32_t* memory;
-  return chase(&memory, 1 << 20, n);
+  return pointer_chase(&memory, 1 << 20, n);
 }
 
 enum { kCopyBytes = 256 << 10 };
