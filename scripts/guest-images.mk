@@ -4,7 +4,7 @@
 GUEST ?= build/guest
 GUEST_KERNELS := armmp armmp-lpae
 
-$(GUEST)/fetched: scripts/fetch-guest.sh | $(BUILD)/.packages
+$(GUEST)/fetched: scripts/fetch-guest.sh | scripts/private-apt.sh $(BUILD)/.packages
 	scripts/fetch-guest.sh $(GUEST)
 	@touch $@
 
@@ -15,6 +15,10 @@ $(GUEST)/initrd-%.gz: $(GUEST)/fetched $(INIT_FILES) scripts/make-initramfs.py
 	  nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 file:init:755:tests/guests/linux/init \
 	  file:bin/busybox:755:$(GUEST)/busybox slink:bin/sh:busybox file:bin/load-ext4:755:tests/guests/linux/load-ext4 \
 	  file:commands.sh:755:tests/guests/commands.sh tree:modules/`cat $(GUEST)/$*/version`:$(GUEST)/$*/modules
+
+# --- a Debian root image with programs for the experiments ------------------------------------------------------------
+$(GUEST)/rootfs.ext4: scripts/build-rootfs.sh scripts/private-apt.sh scripts/experiments/programs.sh scripts/experiments/make-inputs.py | $(BUILD)/.packages
+	scripts/build-rootfs.sh $@ $(GUEST)/apt-rootfs
 
 $(GUEST)/initrd-bench.gz: $(GUEST)/bench/bench-linux scripts/make-initramfs.py
 	scripts/make-initramfs.py $@ dir:dev:755 dir:proc:755 nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 \
@@ -49,5 +53,6 @@ BOOT_IMAGES := $(GUEST)/fetched $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/initr
 BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES)
 
 guest: $(BENCH_IMAGES)
-.PHONY: guest
+rootfs: $(GUEST)/rootfs.ext4
+.PHONY: guest rootfs
 .SECONDARY:
