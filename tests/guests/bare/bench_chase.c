@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The pointer chases of tests/guests/bench/experiment.c with the MMU off: what they cost without any translation.
+#include "runtime.h"
+
+enum { kArea = 0x42000000, kOrder = 0x48000000, kWords = 64 / 4 };  // one element a cache line
+
+static uint32_t next_random(uint32_t* state) {
+  *state ^= *state << 13;
+  *state ^= *state >> 17;
+  *state ^= *state << 5;
+  return *state;
+}
+
+// The same cycle as there.
+static void make_chase(uint32_t elements) {
+  volatile uint32_t* const memory = (volatile uint32_t*)kArea;
+  volatile uint32_t* const order = (volatile uint32_t*)kOrder;
+  uint32_t seed = 521288629;
+  for (uint32_t i = 0; i < elements; ++i) order[i] = i;
+  for (uint32_t i = elements - 1; i > 0; --i) {
+    const uint32_t j = next_random(&seed) % (i + 1), swap = order[i];
+    order[i] = order[j];
+    order[j] = swap;
+  }
+  for (uint32_t i = 0; i < elements; ++i) memory[order[i] * kWords] = order[(i + 1) % elements] * kWords;
+}
+
+__attribute__((noinline)) static uint32_t chase(uint32_t* const volatile* memory, uint64_t n) {
+  uint32_t index = 0;
+  for (uint64_t i = 0; i < n; ++i) index = (*memory)[index];
+  return index;
+}
+
+static void measure(const char* name, uint32_t bytes, uint32_t expected_100000) {
+  uint32_t* const volatile memory = (uint32_t*)kArea;
+  make_chase(bytes / 64);
+  if (chase(&memory, 100000) != expected_100000) {
+    put_string("bench: wrong result of ");
+    put_string(name);
+    put_string("\n");
+    semihosting_exit(1);
+  }
+  for (uint32_t n = 1 << 16;; n *= 2) {
+    const uint64_t start = counter();
+    chase(&memory, n);
+    const uint64_t elapsed = to_nanoseconds(counter() - start);
+    if (elapsed > 100000000) {
+      put_row(name, elapsed, n);
+      return;
+    }
+  }
+}
+
+void main(void);
+void main(void) {
+  put_string("bench: begin\n");
+  measure("chase_64k", 64 << 10, 0x3d10);
+  measure("chase_256k", 256 << 10, 0x9d60);
+  measure("chase_1m", 1 << 20, 0x16e50);
+  measure("chase_4m", 4 << 20, 0xd6c80);
+  measure("chase_16m", 16 << 20, 0x12e550);
+  measure("chase_64m", 64 << 20, 0x1832d0);
+  put_string("bench: end 0\n");
+  power_off();
+}
