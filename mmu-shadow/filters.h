@@ -5,7 +5,6 @@
 
 #include <bit>
 #include <cstdint>
-#include <cstring>
 
 namespace crosswalk::mmu {
 
@@ -58,35 +57,6 @@ class LargeFilter {
   uint64_t sixteen_[4] = {};
   uint32_t gigabytes_ = 0;
   bool any_ = false;
-};
-
-// Where global (nG=0) entries are installed in any address space.
-class GlobalFilter {
- public:
-  void add(uint32_t va, uint32_t size_class) {
-    if (size_class != 0) return large_.add(va, size_class);
-    const uint32_t page = va >> kPageBits;
-    pages_[page >> 6] |= uint64_t{1} << (page & 63);
-    touched_[page >> 18] |= uint64_t{1} << (page >> 12 & 63);
-  }
-  bool covers(uint32_t va) const {
-    const uint32_t page = va >> kPageBits;
-    return (pages_[page >> 6] >> (page & 63) & 1) || large_.covers(va);
-  }
-  void clear_page(uint32_t va) { pages_[va >> 18] &= ~(uint64_t{1} << (va >> kPageBits & 63)); }
-  void clear() {
-    large_.clear();
-    for (uint32_t i = 0; i < 4; i++) {
-      for (uint64_t bits = touched_[i]; bits != 0; bits &= bits - 1)
-        std::memset(pages_ + (i * 64 + std::countr_zero(bits)) * 64, 0, 64 * sizeof(uint64_t));
-      touched_[i] = 0;
-    }
-  }
-
- private:
-  uint64_t pages_[1 << 14] = {};  // one bit a page
-  uint64_t touched_[4] = {};      // one bit for each 64 words of pages_
-  LargeFilter large_;
 };
 
 }  // namespace crosswalk::mmu

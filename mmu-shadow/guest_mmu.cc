@@ -32,7 +32,8 @@ GuestMmu::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& l
       backend_(config.mode == Mode::Soft || config.mode == Mode::SoftCall ? nullptr : backend),
       is_code_(ram.size >> kPageBits),
       maybe_writable_(ram.size >> kPageBits),
-      protect_log_(kProtectLog) {
+      protect_log_(kProtectLog),
+      flush_log_(kFlushLog) {
   uint32_t slots = 64;
   while (slots < config.max_spaces * 4) slots *= 2;
   table_.assign(slots, nullptr);
@@ -70,15 +71,6 @@ Translation GuestMmu::to_translation(uint32_t va, const cw_result& result) const
   return t;
 }
 
-void GuestMmu::note_global(uint32_t va, uint32_t pages, uint32_t size_class) {
-  if (size_class == 0) {
-    for (uint32_t i = 0; i < pages; i++) globals_.add(va + i * kPageSize, 0);
-  } else {
-    globals_.add(va, size_class);
-    globals_.add(va + (pages - 1) * kPageSize, size_class);  // a stretch may span two sections
-  }
-}
-
 Translation GuestMmu::translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) {
   const cw_regime regime = current_regime(cpu);
   cw_result result;
@@ -103,9 +95,8 @@ Translation GuestMmu::fill(CpuState& cpu, uint32_t va, AccessKind kind) {
     writable = kind == AccessKind::Store && code_written(t.pa, std::min(64u, kPageSize - (va & (kPageSize - 1))));
   if (!current_ || !current_->soft) return t;
   const uint32_t size_class = class_of(result.log2_size);
-  current_->soft->install(va, t.host, writable, result.ng, size_class);
+  current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
   if (writable) maybe_writable_[page] = 1;
-  if (!result.ng) note_global(va, 1, size_class);
   statistics_.entries_4k++;
   return t;
 }
@@ -148,62 +139,15 @@ uint32_t GuestMmu::fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, T
   }
   const uint32_t id = ids_.intern({va_page, ram_page_of(translation.pa), code_flags});
   const uint32_t size_class = class_of(result.log2_size);
-  pages.install(va, id, result.ng, size_class);
-  if (!result.ng) note_global(va & ~(kPageSize - 1), 1, size_class);
+  current_->fetch_reuse.refilled += pages.install(va, id, result.ng, size_class);
   statistics_.page_ids = ids_.count();
+  if (current_->fetches < kPrefillFetches && ++current_->fetches == kPrefillFetches && config_.prefill)
+    prefill(*current_, regime);
   return id;
 }
 
 void GuestMmu::forget_instruction_pages() {
   for (auto& s : spaces_) s->instruction_pages.remove_all();
-}
-
-// Calls remove(space, asid) for each address space with the guest's MMU on; those with it off hold a flat map, which no
-// flush can change.
-template <typename Remove>
-void GuestMmu::flush_spaces(Remove remove) {
-  uint64_t removed = 0;
-  for (size_t i = 0; i < spaces_.size(); i++)
-    if (space_asids_[i] != kNoAsid) removed += remove(*spaces_[i], space_asids_[i]);
-  statistics_.entries_removed += removed;
-  if (removed != 0 && backend_) backend_->commit();
-}
-
-void GuestMmu::flush_all(CpuState&) {
-  statistics_.flush_all++;
-  flush_spaces([this](AddressSpace& s, uint16_t) {
-    return s.instruction_pages.remove_all() + (s.soft ? s.soft->remove_all() : s.window->remove_all(*backend_));
-  });
-  globals_.clear();
-}
-
-void GuestMmu::flush_asid(CpuState&, uint8_t asid) {
-  statistics_.flush_asid++;
-  flush_spaces([&](AddressSpace& s, uint16_t a) -> uint32_t {
-    if (a != asid) return 0;
-    return s.instruction_pages.remove_nonglobal() +
-           (s.soft ? s.soft->remove_nonglobal() : s.window->remove_nonglobal(*backend_));
-  });
-}
-
-void GuestMmu::flush_mva(CpuState&, uint32_t va, uint8_t asid) {
-  statistics_.flush_mva++;
-  const bool global = globals_.covers(va);
-  flush_spaces([&](AddressSpace& s, uint16_t a) -> uint32_t {
-    if (a != asid && !global) return 0;
-    return s.instruction_pages.remove_va(va, a != asid) +
-           (s.soft ? s.soft->remove_va(va, a != asid) : s.window->remove_va(*backend_, va, a != asid));
-  });
-  globals_.clear_page(va);
-}
-
-void GuestMmu::flush_mva_all_asids(CpuState&, uint32_t va) {
-  statistics_.flush_mvaa++;
-  flush_spaces([&](AddressSpace& s, uint16_t) {
-    return s.instruction_pages.remove_va(va, false) +
-           (s.soft ? s.soft->remove_va(va, false) : s.window->remove_va(*backend_, va, false));
-  });
-  globals_.clear_page(va);
 }
 
 std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,

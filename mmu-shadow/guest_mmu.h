@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The implementation of Mmu, for all modes. Private to mmu-shadow/.
 //
-//   guest_mmu.cc     translate, fill, fetch_page, TLB maintenance
+//   guest_mmu.cc     translate, fill, fetch_page
 //   spaces.cc        address spaces: activate, creation, eviction
+//   flush.cc         TLB maintenance: dropping entries, or walking again for them; prefilling new address spaces
 //   windows.cc       window faults: what to install, and room for it
 //   code_pages.cc    pages that hold translated code
 #pragma once
@@ -20,11 +21,19 @@
 
 namespace crosswalk::mmu {
 
+// How many of the entries that a flush dropped came back, in one address space.
+struct Reuse {
+  uint32_t dropped = 0, refilled = 0;
+};
+
 // What one regime key has: instruction pages, and a software TLB or a window.
 struct AddressSpace {
   RegimeKey key;
   uint64_t last_used = 0;
   uint64_t protect_position = 0;  // how much of the protect log is applied here
+  uint64_t flush_position = 0;    // how much of the flush log is applied here
+  uint32_t fetches = 0;           // instruction pages entered since the space was made: up to kPrefillFetches
+  Reuse data_reuse, fetch_reuse;
   InstructionPages instruction_pages;
   std::unique_ptr<SoftTlb> soft;
   std::unique_ptr<WindowMap> window;
@@ -70,7 +79,6 @@ class GuestMmu final : public Mmu {
   void walk(const cw_regime& regime, uint32_t va, AccessKind kind, bool privileged, cw_result& result);
   Translation to_translation(uint32_t va, const cw_result& result) const;
   uint32_t ram_page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
-  void note_global(uint32_t va, uint32_t pages, uint32_t size_class);
 
   // spaces.cc
   AddressSpace* find_space(const RegimeKey& key) const;
@@ -79,8 +87,31 @@ class GuestMmu final : public Mmu {
   void clear_space(AddressSpace& space);
   void insert(AddressSpace* space);
   void rebuild_table();
-  template <typename Remove>
-  void flush_spaces(Remove remove);
+  AddressSpace* predecessor_of(const AddressSpace& space) const;
+
+  // flush.cc
+  struct FlushRecord {
+    enum Kind : uint8_t { All, Asid, Mva, MvaAllAsids } kind;
+    uint8_t asid;
+    uint32_t va;
+  };
+  // Learned: what part of dropped entries is used again before the next flush; by kind and privilege.
+  struct ReuseHistory {
+    double rate = 0.5;
+    uint32_t decisions = 0;
+  };
+  struct WalkMemo {
+    cw_result result;
+    uint32_t va = 0;
+    bool known = false;
+  };
+  void flush(const CpuState& cpu, FlushRecord record);
+  WindowEntry rewalk(const AddressSpace& space, const cw_regime& regime, WalkMemo& memo, uint32_t va, WindowEntry old);
+  void apply_flushes(AddressSpace& space, const cw_regime& regime);
+  void flush_page(AddressSpace& space, const cw_regime& regime, uint32_t va, bool global_only);
+  void refresh(AddressSpace& space, const cw_regime& regime, bool nonglobal_only);
+  bool choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entries, double refill_cost);
+  void prefill(AddressSpace& space, const cw_regime& regime);
 
   // windows.cc
   void install_flat();
@@ -102,13 +133,10 @@ class GuestMmu final : public Mmu {
   Statistics statistics_;
 
   std::vector<std::unique_ptr<AddressSpace>> spaces_;
-  std::vector<uint16_t> space_asids_;  // by index in spaces_; kNoAsid with the guest's MMU off
-  static constexpr uint16_t kNoAsid = 0x100;
   std::vector<AddressSpace*> table_;  // open addressing by key hash; a power of two
   AddressSpace* current_ = nullptr;
   Registers registers_{};
   uint64_t tick_ = 0;
-  GlobalFilter globals_;
   LeafPool leaves_;
   PageIds ids_;
   bool flat_violation_ = false;
@@ -120,6 +148,14 @@ class GuestMmu final : public Mmu {
   static constexpr uint32_t kProtectLog = 4096;
   std::vector<uint32_t> protect_log_;
   uint64_t protect_log_end_ = 0;
+
+  // Guest TLB maintenance in order; address spaces that are not current apply it when they become current.
+  static constexpr uint32_t kFlushLog = 256;
+  std::vector<FlushRecord> flush_log_;
+  uint64_t flush_log_end_ = 0;
+  ReuseHistory data_history_[2], fetch_history_[2];  // [privileged]
+  // A space that fetches from so many pages is no passing combination of registers: time to prefill it.
+  static constexpr uint32_t kPrefillFetches = 3;
 };
 
 }  // namespace crosswalk::mmu

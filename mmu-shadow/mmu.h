@@ -87,8 +87,28 @@ class WindowBackend {
   virtual uint64_t max_entry() const = 0;
 };
 
+// --flush: what becomes of the entries that a guest's TLB maintenance covers. Either is architecturally right: a TLB may
+// be filled speculatively at any time (ARM DDI 0406C, B3.9.1).
+enum class FlushPolicy : uint8_t {
+  Lazy,   // they are dropped; each access faults its entry back
+  Eager,  // they are walked again in bulk and rewritten in place
+  Auto,   // one of these for each flush, by cost (flush.h)
+};
+
+// What things cost on this host in this mode, in nanoseconds; what FlushPolicy::Auto and prefilling decide by.
+struct MmuCosts {
+  double walk = 25;           // one software walk of warm tables
+  double soft_refill = 80;    // a software-TLB miss from translated code and back, walk included
+  double fetch_refill = 250;  // the same for an instruction page
+  double window_fault = 10'000;
+  double window_install = 100;  // one entry written by the backend, without a fault
+};
+
 struct MmuConfig {
   Mode mode = Mode::Soft;
+  FlushPolicy flush = FlushPolicy::Lazy;
+  MmuCosts costs{};
+  bool prefill = true;            // a new address space starts with its predecessor's entries, each walked again
   uint32_t max_spaces = 64;       // windows or software TLBs kept before the least recently used is evicted
   bool fill_around = true;        // a window fault also installs valid neighbours (sections, contiguous pages)
   uint32_t fill_bytes = 2 << 20;  // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
@@ -101,7 +121,10 @@ struct Statistics {
            window_faults_spurious = 0, window_faults_split = 0;
   uint64_t entries_4k = 0, entries_64k = 0, entries_1m = 0, entries_2m = 0;  // installed, by size
   uint64_t flush_all = 0, flush_asid = 0, flush_mva = 0, flush_mvaa = 0;     // guest operations
-  uint64_t entries_removed = 0;
+  // Of guest operations, as applied to address spaces: entries that went, that turned out unchanged, that were rewritten.
+  uint64_t entries_removed = 0, entries_kept = 0, entries_rewritten = 0;
+  uint64_t refreshes_lazy = 0, refreshes_eager = 0;  // TLBIALL and TLBIASID, by what was done in a space
+  uint64_t pages_prefilled = 0, spaces_prefilled = 0;
   uint64_t space_switches = 0, spaces_created = 0, spaces_evicted = 0;
   uint64_t code_pages_protected = 0, code_page_writes = 0;
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
@@ -142,7 +165,8 @@ class Mmu {
   // translated code compares page ids without asking.
   virtual void forget_instruction_pages() {}
 
-  // Guest TLB maintenance; the local CPU's. Complete on return.
+  // Guest TLB maintenance; the local CPU's. Complete on return, for all that can be accessed then: an address space
+  // that is not current applies what it missed when it becomes current.
   virtual void flush_all(CpuState& cpu) = 0;
   virtual void flush_asid(CpuState& cpu, uint8_t asid) = 0;
   virtual void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) = 0;

@@ -56,6 +56,30 @@ class SlotSet {
     return removed;
   }
 
+  // The slots (non-global ones only, if so asked) for which remove(slot, ng, size class) says so.
+  template <typename Remove, typename Drop>
+  uint32_t remove_if(bool nonglobal_only, Remove remove, Drop drop) {
+    if (!any_) return 0;
+    uint32_t removed = 0;
+    for (uint32_t w = 0; w < kWords; w++) {
+      for (uint64_t bits = valid_[w] & (nonglobal_only ? ng_[w] : ~uint64_t{0}); bits != 0; bits &= bits - 1) {
+        const uint32_t s = w * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+        if (!remove(s, (ng_[w] >> (s & 63) & 1) != 0, class_[s])) continue;
+        valid_[w] &= ~(bits & -bits);
+        drop(s);
+        removed++;
+      }
+    }
+    return removed;
+  }
+  uint32_t count(bool nonglobal_only) const {
+    uint32_t n = 0;
+    if (any_)
+      for (uint32_t w = 0; w < kWords; w++)
+        n += static_cast<uint32_t>(std::popcount(valid_[w] & (nonglobal_only ? ng_[w] : ~uint64_t{0})));
+    return n;
+  }
+
   // Everything that belongs to an entry which covers `va`: the slot of its page, and the pieces of a larger entry.
   // va_of(slot) is the page's VA.
   template <typename VaOf, typename Drop>

@@ -2,6 +2,7 @@
 // Address spaces: found by regime key, made on first use, reused when there are too many.
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
 
 #include "mmu-shadow/guest_mmu.h"
 
@@ -27,6 +28,7 @@ void GuestMmu::activate(CpuState& cpu) {
   space->last_used = ++tick_;
   if (space != current_) statistics_.space_switches++;
   current_ = space;
+  if (space->flush_position != flush_log_end_) apply_flushes(*space, current_regime(cpu));
   cpu.mem_base = space->soft ? reinterpret_cast<uint64_t>(space->soft->entries()) : space->window->base();
   cpu.instruction_pages = space->instruction_pages.ids();
   cpu.space = space;
@@ -68,10 +70,31 @@ void GuestMmu::clear_space(AddressSpace& space) {
   else if (space.window->remove_all(*backend_) != 0)
     backend_->commit();
   space.protect_position = protect_log_end_;
+  space.flush_position = flush_log_end_;
+  space.data_reuse = space.fetch_reuse = Reuse{};
+}
+
+// The space whose entries a new one most likely shares. For a user's, the one that ran last: it forked. For the kernel's,
+// the one that has most, since the kernel is everywhere, but passes through combinations of registers in which it does
+// little; with the same domains if there is one, and among those used lately.
+AddressSpace* GuestMmu::predecessor_of(const AddressSpace& space) const {
+  constexpr uint64_t kLately = 200;
+  AddressSpace* best = nullptr;
+  const auto rank = [&](const AddressSpace& s) {
+    const bool same = s.key.dacr == space.key.dacr && s.key.ttbcr == space.key.ttbcr;
+    return std::tuple(same, s.last_used + kLately >= tick_,
+                      s.key.privileged ? s.instruction_pages.count(false) : 0, s.last_used);
+  };
+  for (auto& s : spaces_) {
+    if (s.get() == &space || !s->key.mmu_enabled() || s->key.privileged != space.key.privileged ||
+        s->fetches < kPrefillFetches)
+      continue;
+    if (!best || rank(*s) > rank(*best)) best = s.get();
+  }
+  return best;
 }
 
 AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
-  const uint16_t asid = key.mmu_enabled() ? key.asid : kNoAsid;
   const size_t limit = std::max<size_t>(config_.max_spaces, 2);
   if (spaces_.size() < limit) {
     auto space = std::make_unique<AddressSpace>();
@@ -86,8 +109,8 @@ AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
     if (made) {
       space->key = key;
       space->protect_position = protect_log_end_;
+      space->flush_position = flush_log_end_;
       spaces_.push_back(std::move(space));
-      space_asids_.push_back(asid);
       insert(spaces_.back().get());
       statistics_.spaces_created++;
       return spaces_.back().get();
@@ -99,8 +122,7 @@ AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
   if (!space) throw std::runtime_error("no host address space for a window of 4 GiB");
   clear_space(*space);
   space->key = key;
-  for (size_t i = 0; i < spaces_.size(); i++)
-    if (spaces_[i].get() == space) space_asids_[i] = asid;
+  space->fetches = 0;
   rebuild_table();
   statistics_.spaces_evicted++;
   return space;

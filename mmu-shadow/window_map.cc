@@ -18,36 +18,6 @@ WindowLeaf* LeafPool::take() {
   return leaf;
 }
 
-// Collects pages to remove into ranges as long as possible. Pages in between at which nothing is installed may be
-// swept up: removing nothing is harmless. keep() says that something in between stays.
-class WindowMap::Range {
- public:
-  Range(WindowBackend& backend, uint64_t base) : backend_(backend), base_(base) {}
-  ~Range() { keep(); }
-  Range(const Range&) = delete;
-  Range& operator=(const Range&) = delete;
-
-  void add(uint64_t va, uint64_t bytes) {
-    if (end_ == 0) start_ = va;
-    end_ = va + bytes;
-  }
-  void keep() {
-    if (end_ != 0) backend_.remove(base_, static_cast<uint32_t>(start_), end_ - start_);
-    end_ = 0;
-  }
-
- private:
-  WindowBackend& backend_;
-  uint64_t base_, start_ = 0, end_ = 0;
-};
-
-template <typename Visit>
-void WindowMap::for_each_leaf(Visit visit) {
-  for (uint32_t w = 0; w < 32; w++)
-    for (uint64_t bits = used_[w]; bits != 0; bits &= bits - 1)
-      visit(w * 64 + static_cast<uint32_t>(std::countr_zero(bits)));
-}
-
 void WindowMap::drop(WindowLeaf& leaf, uint32_t i) {
   const WindowEntry e = leaf.entries[i];
   leaf.count--;

@@ -3,6 +3,8 @@
 // that let a flush touch only what it removes.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -65,13 +67,51 @@ class WindowMap {
   uint32_t remove_nonglobal(WindowBackend& backend);
   uint32_t remove_va(WindowBackend& backend, uint32_t va, bool global_only);
 
+  // Asks recheck(va, entry) for what each installed page (the non-global ones only, if so asked) should be now: the same
+  // entry, another one of the same size class and nG, or an invalid one. `kept` and `rewritten` count; returns how many
+  // went. Without commit.
+  template <typename Recheck>
+  uint32_t revalidate(WindowBackend& backend, uint64_t ram_base, bool nonglobal_only, uint32_t& kept,
+                      uint32_t& rewritten, Recheck recheck);
+  // The same for the page of `va` alone, which is installed and of size class 0.
+  template <typename Recheck>
+  uint32_t revalidate_page(WindowBackend& backend, uint64_t ram_base, uint32_t va, uint32_t& kept, uint32_t& rewritten,
+                           Recheck recheck);
+  // Whether an entry larger than a page may cover `va`.
+  bool in_large_entry(uint32_t va) const { return large_.covers(va); }
+  // visit(va, pages, entry of the first) for runs of pages that are alike and contiguous in RAM, each within one leaf.
+  template <typename Visit>
+  void for_each_run(Visit visit) const;
+  uint32_t count(bool nonglobal_only) const { return nonglobal_only ? ng_count_ : count_; }
+
   // Makes the writable pages read-only whose RAM page is `ram_page`, or for which is_code[ram page] is set. Commits.
   // protect_all also sets maybe_writable[] for the pages that stay writable.
   void protect_page(WindowBackend& backend, uint64_t ram_base, uint32_t ram_page);
   void protect_all(WindowBackend& backend, uint64_t ram_base, const uint8_t* is_code, uint8_t* maybe_writable);
 
  private:
-  class Range;
+  // Collects pages to remove into ranges as long as possible. Pages in between at which nothing is installed may be
+  // swept up: removing nothing is harmless. keep() says that something in between stays.
+  class Range {
+   public:
+    Range(WindowBackend& backend, uint64_t base) : backend_(backend), base_(base) {}
+    ~Range() { keep(); }
+    Range(const Range&) = delete;
+    Range& operator=(const Range&) = delete;
+
+    void add(uint64_t va, uint64_t bytes) {
+      if (end_ == 0) start_ = va;
+      end_ = va + bytes;
+    }
+    void keep() {
+      if (end_ != 0) backend_.remove(base_, static_cast<uint32_t>(start_), end_ - start_);
+      end_ = 0;
+    }
+
+   private:
+    WindowBackend& backend_;
+    uint64_t base_, start_ = 0, end_ = 0;
+  };
 
   static uint32_t index(uint32_t va) { return va >> kPageBits & (kLeafPages - 1); }
   void drop(WindowLeaf& leaf, uint32_t i);
@@ -80,7 +120,14 @@ class WindowMap {
   uint32_t remove_matching(uint32_t leaf, Range& range, Match match);
   void make_read_only(WindowBackend& backend, uint64_t ram_base, uint32_t va, WindowEntry& entry, WindowLeaf& leaf);
   template <typename Visit>
-  void for_each_leaf(Visit visit);
+  void for_each_leaf(Visit visit) const {
+    for (uint32_t w = 0; w < 32; w++)
+      for (uint64_t bits = used_[w]; bits != 0; bits &= bits - 1)
+        visit(w * 64 + static_cast<uint32_t>(std::countr_zero(bits)));
+  }
+  template <typename Recheck>
+  void recheck_page(WindowBackend& backend, uint64_t ram_base, uint32_t va, Range& range, uint32_t& kept,
+                    uint32_t& rewritten, uint32_t& removed, Recheck& recheck);
 
   uint64_t base_;
   LeafPool& pool_;
@@ -89,5 +136,78 @@ class WindowMap {
   uint32_t count_ = 0, ng_count_ = 0;
   LargeFilter large_;
 };
+
+template <typename Recheck>
+void WindowMap::recheck_page(WindowBackend& backend, uint64_t ram_base, uint32_t va, Range& range, uint32_t& kept,
+                             uint32_t& rewritten, uint32_t& removed, Recheck& recheck) {
+  WindowLeaf& leaf = *leaves_[va >> kLeafBits];
+  WindowEntry& e = leaf.entries[index(va)];
+  const WindowEntry now = recheck(va, e);
+  if (now.bits == e.bits) {
+    range.keep();
+    kept++;
+    return;
+  }
+  if (now.valid()) {
+    range.keep();
+    const uint64_t pa = ram_base + (uint64_t{now.ram_page()} << kPageBits);
+    if (backend.install(base_, va, pa, kPageSize, now.writable())) {
+      e = now;
+      leaf.ram_first = std::min(leaf.ram_first, now.ram_page());
+      leaf.ram_last = std::max(leaf.ram_last, now.ram_page());
+      rewritten++;
+      return;
+    }
+  }
+  range.add(va, kPageSize);
+  drop(leaf, index(va));
+  removed++;
+}
+
+template <typename Recheck>
+uint32_t WindowMap::revalidate(WindowBackend& backend, uint64_t ram_base, bool nonglobal_only, uint32_t& kept,
+                               uint32_t& rewritten, Recheck recheck) {
+  if (count(nonglobal_only) == 0) return 0;
+  uint32_t removed = 0;
+  Range range(backend, base_);
+  for_each_leaf([&](uint32_t l) {
+    WindowLeaf& leaf = *leaves_[l];
+    if (nonglobal_only && leaf.ng_count == 0) return range.keep();
+    for (uint32_t i = 0; i < kLeafPages; i++) {
+      if (!leaf.entries[i].valid()) continue;
+      if (nonglobal_only && !leaf.entries[i].ng())
+        range.keep();
+      else
+        recheck_page(backend, ram_base, l << kLeafBits | i << kPageBits, range, kept, rewritten, removed, recheck);
+    }
+    release_if_empty(l);
+  });
+  return removed;
+}
+
+template <typename Recheck>
+uint32_t WindowMap::revalidate_page(WindowBackend& backend, uint64_t ram_base, uint32_t va, uint32_t& kept,
+                                    uint32_t& rewritten, Recheck recheck) {
+  uint32_t removed = 0;
+  Range range(backend, base_);
+  recheck_page(backend, ram_base, va & ~(kPageSize - 1), range, kept, rewritten, removed, recheck);
+  release_if_empty(va >> kLeafBits);
+  return removed;
+}
+
+template <typename Visit>
+void WindowMap::for_each_run(Visit visit) const {
+  for_each_leaf([&](uint32_t l) {
+    const WindowEntry* const entries = leaves_[l]->entries;
+    for (uint32_t i = 0; i < kLeafPages;) {
+      uint32_t end = i + 1;
+      if (entries[i].valid()) {
+        while (end < kLeafPages && entries[end].bits == entries[end - 1].bits + (1u << 6)) end++;
+        visit(l << kLeafBits | i << kPageBits, end - i, entries[i]);
+      }
+      i = end;
+    }
+  });
+}
 
 }  // namespace crosswalk::mmu

@@ -34,7 +34,6 @@ void GuestMmu::install_flat() {
     std::fill(maybe_writable_.begin(), maybe_writable_.end(), 1);
   }
   spaces_.push_back(std::move(space));
-  space_asids_.push_back(kNoAsid);
   statistics_.spaces_created++;
 }
 
@@ -161,7 +160,6 @@ bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t si
       return false;
     window.record(va, pages, ram_page, run_writable, ng, size_class);
     if (run_writable) std::fill_n(maybe_writable_.begin() + ram_page, pages, 1);
-    if (!ng) note_global(va, pages, size_class);
     if (bytes >= 2 << 20)
       statistics_.entries_2m++;
     else if (bytes >= 1 << 20)
@@ -172,7 +170,6 @@ bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t si
       statistics_.entries_4k += pages;
     done += pages;
   }
-  statistics_.pages_filled_around += stretch.pages - 1;
   return true;
 }
 
@@ -181,6 +178,8 @@ bool GuestMmu::install(AddressSpace& space, const cw_regime& regime, uint32_t va
   const uint32_t size_class = class_of(result.log2_size);
   const bool ng = result.ng;
   const Stretch stretch = stretch_to_install(regime, space, va, result, writable);
+  statistics_.pages_filled_around += stretch.pages - 1;
+  space.data_reuse.refilled += stretch.pages;  // counted as used again, all of them: a fault brought them back
   if (install_stretch(space, stretch, size_class, ng, writable)) return true;
   while (AddressSpace* victim = least_recently_used(true)) {
     clear_space(*victim);

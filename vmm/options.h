@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "mmu-shadow/mmu.h"
 #include "vmm/bench.h"
 
 namespace crosswalk::vmm {
@@ -36,6 +37,8 @@ struct RunOptions {
   bool semihosting = false, semihosting_files = false;
   std::string log_items, log_file;  // log_file empty: stderr
   uint64_t code_cache_bytes = 0;
+  mmu::FlushPolicy flush = mmu::FlushPolicy::Auto;
+  bool no_prefill = false;
   bool no_chain = false, no_optimise = false, no_flag_fusion = false, no_fill_around = false;
 };
 

@@ -109,6 +109,8 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   mmu::MmuConfig mmu_config;
   mmu_config.mode = mode_of(options.mmu);
   mmu_config.fill_around = !options.no_fill_around;
+  mmu_config.flush = options.flush;
+  mmu_config.prefill = !options.no_prefill;
   kvm::KvmWorld* kvm_world = nullptr;
   if (needs_kvm(options)) {
     std::string error;
@@ -186,6 +188,7 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("engine", "prefetch aborts", e.prefetch_aborts);
   table.add("engine", "data aborts", e.data_aborts);
   table.add("engine", "soft TLB calls that hit", e.soft_call_hits);
+  table.add("engine", "soft TLB refills", e.soft_refills);
   table.add("engine", "slow accesses", e.slow_accesses);
   table.add("engine", "device accesses", e.device_accesses);
   table.add("engine", "window faults", e.window_faults);
@@ -208,6 +211,12 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("mmu", "flushes: by address", m.flush_mva);
   table.add("mmu", "flushes: by address, all ASIDs", m.flush_mvaa);
   table.add("mmu", "entries removed", m.entries_removed);
+  table.add("mmu", "entries kept", m.entries_kept);
+  table.add("mmu", "entries rewritten", m.entries_rewritten);
+  table.add("mmu", "refreshes lazy", m.refreshes_lazy);
+  table.add("mmu", "refreshes eager", m.refreshes_eager);
+  table.add("mmu", "spaces prefilled", m.spaces_prefilled);
+  table.add("mmu", "pages prefilled", m.pages_prefilled);
   table.add("mmu", "space switches", m.space_switches);
   table.add("mmu", "spaces created", m.spaces_created);
   table.add("mmu", "spaces evicted", m.spaces_evicted);

@@ -39,6 +39,7 @@ refused memory-rubbish 'memory' run --kernel "$kernel" --memory lots
 refused memory-tiny 'memory' run --kernel "$kernel" --memory 1K
 refused unknown-mode 'turbo' run --kernel "$kernel" --mmu turbo
 refused unknown-world 'moon' run --kernel "$kernel" --world moon
+refused unknown-flush 'sometimes' run --kernel "$kernel" --flush sometimes
 refused unknown-cpu 'cortex-z9' run --kernel "$kernel" --cpu cortex-z9
 refused timeout-rubbish 'timeout' run --kernel "$kernel" --timeout soon
 refused stats-file-directory 'nonexistent' run --kernel "$kernel" --stats-json /nonexistent/stats.json
@@ -48,7 +49,7 @@ refused bench-baseline 'bochs' bench --baseline bochs
 refused bench-workload 'no_such' bench --workloads no_such
 
 # Help is on stdout, with status 0, and has a sentence for each option of `run`.
-for option in kernel initrd append dtb memory cpu disk mmu world stats stats-json timeout; do
+for option in kernel initrd append dtb memory cpu disk mmu world flush stats stats-json timeout; do
   if "$crosswalk" run --help 2>/dev/null | grep -q -- "--$option\b.*\|--$option"; then ok "options/help-$option"
   else not_ok "options/help-$option" "'run --help' does not list --$option"; fi
 done

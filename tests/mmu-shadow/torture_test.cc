@@ -26,7 +26,9 @@ TEST(Torture, Soft) {
   SoftAccessor accessor;
   for (uint64_t i = 0; i < 6; i++) {
     TestMemory memory(kRamSize);
-    MmuConfig config{.mode = i & 1 ? Mode::SoftCall : Mode::Soft, .max_spaces = i % 3 == 0 ? 3u : 64u};
+    MmuConfig config{.mode = i & 1 ? Mode::SoftCall : Mode::Soft,
+                     .flush = static_cast<FlushPolicy>(i % 3),
+                     .max_spaces = i >= 3 ? 3u : 64u};
     const TortureResult r = run_torture(config, memory.ram, nullptr, accessor, seed + i, 40000);
     expect_agreement(r, seed + i);
     EXPECT_GT(r.statistics.soft_misses, 0u);
@@ -52,6 +54,14 @@ void torture_mmap(const MmuConfig& config, uint32_t max_maps, uint64_t runs, uin
 
 TEST(Torture, MmapWindows) { torture_mmap({.mode = Mode::Mmap}, 0, 4, 30000); }
 
+TEST(Torture, MmapWindowsFlushedEagerly) {
+  torture_mmap({.mode = Mode::Mmap, .flush = FlushPolicy::Eager}, 0, 4, 30000);
+}
+
+TEST(Torture, MmapWindowsFlushedByCost) {
+  torture_mmap({.mode = Mode::Mmap, .flush = FlushPolicy::Auto}, 0, 2, 30000);
+}
+
 TEST(Torture, MmapWindowsWithoutFillAround) { torture_mmap({.mode = Mode::Mmap, .fill_around = false}, 0, 2, 30000); }
 
 TEST(Torture, MmapWindowsInPiecesOf64K) { torture_mmap({.mode = Mode::Mmap, .fill_bytes = 64 << 10}, 0, 2, 30000); }
@@ -59,6 +69,10 @@ TEST(Torture, MmapWindowsInPiecesOf64K) { torture_mmap({.mode = Mode::Mmap, .fil
 TEST(Torture, FewMmapWindows) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 3}, 0, 2, 30000); }
 
 TEST(Torture, FewHostMappings) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 16}, 60, 2, 30000); }
+
+TEST(Torture, FewHostMappingsFlushedEagerly) {
+  torture_mmap({.mode = Mode::Mmap, .flush = FlushPolicy::Eager, .max_spaces = 16}, 60, 2, 30000);
+}
 
 }  // namespace
 }  // namespace crosswalk::mmu::test

@@ -71,7 +71,11 @@ TEST_F(KvmTorture, Shadow) {
     std::string error;
     const auto backend = kvm::make_shadow_backend(*world, ram.ram, 64, error);
     ASSERT_NE(backend, nullptr) << error;
-    torture(*world, {.mode = mmu::Mode::Shadow, .max_spaces = seed == 2 ? 3u : 64u}, ram.ram, *backend, seed, 20000);
+    torture(*world,
+            {.mode = mmu::Mode::Shadow,
+             .flush = static_cast<mmu::FlushPolicy>(seed % 3),
+             .max_spaces = seed == 2 ? 3u : 64u},
+            ram.ram, *backend, seed, 20000);
   }
 }
 
@@ -90,6 +94,7 @@ TEST_F(KvmTorture, Ept) {
   const auto world = make_world();
   const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
   torture(*world, {.mode = mmu::Mode::Ept}, ram.ram, *backend, 21, 8000);
+  torture(*world, {.mode = mmu::Mode::Ept, .flush = mmu::FlushPolicy::Eager}, ram.ram, *backend, 22, 8000);
 }
 
 }  // namespace

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Guest TLB maintenance, and filling an address space without faults.
+//
+// Each operation goes into a log. The current space applies it at once; the others cannot be accessed before they become
+// current, and apply what they missed then. A process that has ended never pays.
+//
+// To apply TLBIALL or TLBIASID to a space is either to drop its entries, and each access pays for its own again; or to
+// walk again for all of them, and only those that changed are written. Walking is right only for the space that is
+// current: other tables may have been freed.
+#include <algorithm>
+
+#include "mmu-shadow/guest_mmu.h"
+
+namespace crosswalk::mmu {
+namespace {
+
+// With FlushPolicy::Auto, one flush in so many of a kind is applied by dropping whatever the costs say, to see what comes
+// back.
+constexpr uint32_t kExplore = 32;
+constexpr double kLearningRate = 0.125;
+
+}  // namespace
+
+void GuestMmu::flush_all(CpuState& cpu) {
+  statistics_.flush_all++;
+  flush(cpu, {FlushRecord::All, 0, 0});
+}
+
+void GuestMmu::flush_asid(CpuState& cpu, uint8_t asid) {
+  statistics_.flush_asid++;
+  flush(cpu, {FlushRecord::Asid, asid, 0});
+}
+
+void GuestMmu::flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) {
+  statistics_.flush_mva++;
+  flush(cpu, {FlushRecord::Mva, asid, va});
+}
+
+void GuestMmu::flush_mva_all_asids(CpuState& cpu, uint32_t va) {
+  statistics_.flush_mvaa++;
+  flush(cpu, {FlushRecord::MvaAllAsids, 0, va});
+}
+
+void GuestMmu::flush(const CpuState& cpu, FlushRecord record) {
+  flush_log_[flush_log_end_++ % kFlushLog] = record;
+  if (current_) apply_flushes(*current_, current_regime(cpu));
+}
+
+void GuestMmu::apply_flushes(AddressSpace& space, const cw_regime& regime) {
+  const uint64_t from = space.flush_position;
+  space.flush_position = flush_log_end_;
+  if (!space.key.mmu_enabled()) return;  // a flat map, which no flush can change
+  bool all = flush_log_end_ - from > kFlushLog, nonglobal = false;
+  for (uint64_t i = from; i != flush_log_end_ && !all; i++) {
+    const FlushRecord& r = flush_log_[i % kFlushLog];
+    all = r.kind == FlushRecord::All;
+    nonglobal |= r.kind == FlushRecord::Asid && r.asid == space.key.asid;
+  }
+  if (all || nonglobal) refresh(space, regime, !all);
+  for (uint64_t i = from; i != flush_log_end_ && !all; i++) {
+    const FlushRecord& r = flush_log_[i % kFlushLog];
+    if (r.kind == FlushRecord::Mva)
+      flush_page(space, regime, r.va, r.asid != space.key.asid);
+    else if (r.kind == FlushRecord::MvaAllAsids)
+      flush_page(space, regime, r.va, false);
+  }
+  if (space.window) backend_->commit();
+}
+
+// The entry that a walk for `va` gives now in place of `old`: of the same size and nG, or none. `memo` saves the walks of
+// the other pages of a large entry, which come from one descriptor.
+WindowEntry GuestMmu::rewalk(const AddressSpace& space, const cw_regime& regime, WalkMemo& memo, uint32_t va,
+                             WindowEntry old) {
+  const uint32_t size_class = old.size_class();
+  if (size_class == 0 || !memo.known || !same_entry(va, memo.va, size_class)) {
+    walk(regime, va, AccessKind::Load, space.key.privileged, memo.result);
+    memo.va = va;
+    memo.known = true;
+  }
+  const cw_result& r = memo.result;
+  if (r.fault != CW_FAULT_NONE || class_of(r.log2_size) != size_class || r.ng != old.ng()) return {};
+  const uint64_t pa = (r.pa & ~uint64_t{kPageSize - 1}) + (va & ~(kPageSize - 1)) - (memo.va & ~(kPageSize - 1));
+  if (!ram_.contains(pa, kPageSize)) return {};
+  const uint32_t page = ram_page_of(pa);
+  const bool writable =
+      (r.permissions & cw_needed_permission(CW_STORE, space.key.privileged)) && !is_code_[page];
+  if (writable) maybe_writable_[page] = 1;
+  return WindowEntry::make(page, writable, old.ng(), size_class);
+}
+
+// TLBIMVA and TLBIMVAA. A page that is mapped again already is walked for: its entry has to be written in either case.
+void GuestMmu::flush_page(AddressSpace& space, const cw_regime& regime, uint32_t va, bool global_only) {
+  uint32_t removed = space.instruction_pages.remove_va(va, global_only);
+  if (space.soft) removed += space.soft->remove_va(va, global_only);
+  if (space.window) {
+    WindowMap& window = *space.window;
+    const WindowEntry e = window.entry(va);
+    if (config_.flush == FlushPolicy::Lazy || !e.valid() || (global_only && e.ng()) || window.in_large_entry(va)) {
+      removed += window.remove_va(*backend_, va, global_only);
+    } else {
+      WalkMemo memo;
+      uint32_t kept = 0, rewritten = 0;
+      removed += window.revalidate_page(
+          *backend_, ram_.base, va, kept, rewritten,
+          [&](uint32_t page, WindowEntry old) { return rewalk(space, regime, memo, page, old); });
+      statistics_.entries_kept += kept;
+      statistics_.entries_rewritten += rewritten;
+    }
+  }
+  statistics_.entries_removed += removed;
+}
+
+// TLBIALL and TLBIASID.
+void GuestMmu::refresh(AddressSpace& space, const cw_regime& regime, bool nonglobal_only) {
+  const bool privileged = space.key.privileged;
+  uint32_t kept = 0, rewritten = 0, removed = 0;
+  if (const uint32_t n = space.instruction_pages.count(nonglobal_only)) {
+    if (choose_eager(fetch_history_[privileged], space.fetch_reuse, n, config_.costs.fetch_refill)) {
+      removed += space.instruction_pages.revalidate(
+          nonglobal_only, kept, [&](uint32_t va, uint32_t id, bool ng, uint32_t size_class) {
+            cw_result r;
+            walk(regime, va, AccessKind::Fetch, privileged, r);
+            return r.fault == CW_FAULT_NONE && ram_.contains(r.pa) && ram_page_of(r.pa) == ids_.record(id).ram_page &&
+                   r.ng == ng && class_of(r.log2_size) == size_class;
+          });
+    } else {
+      removed += nonglobal_only ? space.instruction_pages.remove_nonglobal() : space.instruction_pages.remove_all();
+    }
+  }
+  if (const uint32_t n = space.soft ? space.soft->count(nonglobal_only) : 0) {
+    if (choose_eager(data_history_[privileged], space.data_reuse, n, config_.costs.soft_refill)) {
+      removed += space.soft->revalidate(
+          nonglobal_only, kept, [&](uint32_t va, SoftTlbEntry& e, bool ng, uint32_t size_class) {
+            cw_result r;
+            walk(regime, va, AccessKind::Load, privileged, r);
+            if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa) ||
+                reinterpret_cast<uint64_t>(ram_.at(r.pa)) != e.addend + va || r.ng != ng ||
+                class_of(r.log2_size) != size_class)
+              return false;
+            if (!(r.permissions & cw_needed_permission(CW_STORE, privileged))) e.tag_store = kNoTag;
+            return true;
+          });
+    } else {
+      removed += nonglobal_only ? space.soft->remove_nonglobal() : space.soft->remove_all();
+    }
+  }
+  if (const uint32_t n = space.window ? space.window->count(nonglobal_only) : 0) {
+    if (choose_eager(data_history_[privileged], space.data_reuse, n, config_.costs.window_fault)) {
+      WalkMemo memo;
+      removed += space.window->revalidate(
+          *backend_, ram_.base, nonglobal_only, kept, rewritten,
+          [&](uint32_t va, WindowEntry old) { return rewalk(space, regime, memo, va, old); });
+    } else {
+      removed += nonglobal_only ? space.window->remove_nonglobal(*backend_) : space.window->remove_all(*backend_);
+    }
+  }
+  statistics_.entries_kept += kept;
+  statistics_.entries_rewritten += rewritten;
+  statistics_.entries_removed += removed;
+}
+
+// Dropping `entries` costs refill_cost for each one that is used again; walking costs the same for all.
+bool GuestMmu::choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entries, double refill_cost) {
+  if (reuse.dropped != 0) {
+    const double observed = std::min(1.0, static_cast<double>(reuse.refilled) / reuse.dropped);
+    history.rate += kLearningRate * (observed - history.rate);
+  }
+  bool eager = config_.flush == FlushPolicy::Eager;
+  if (config_.flush == FlushPolicy::Auto)
+    eager = ++history.decisions % kExplore != 0 && config_.costs.walk < history.rate * refill_cost;
+  reuse = eager ? Reuse{} : Reuse{entries, 0};
+  if (eager)
+    statistics_.refreshes_eager++;
+  else
+    statistics_.refreshes_lazy++;
+  return eager;
+}
+
+// A new space gets what its predecessor has, as far as its own tables say the same: a forked process runs the same code,
+// and the kernel is everywhere.
+void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
+  const AddressSpace* const from = predecessor_of(space);
+  if (!from) return;
+  const bool privileged = space.key.privileged;
+  const auto allowed_store = [&](const cw_result& r) {
+    return (r.permissions & cw_needed_permission(CW_STORE, privileged)) != 0;
+  };
+  uint64_t pages = 0;
+  cw_result r;
+  from->instruction_pages.for_each([&](uint32_t va, uint32_t id) {
+    if (space.instruction_pages.id_at(va) != 0) return;
+    walk(regime, va, AccessKind::Fetch, privileged, r);
+    if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa) || ram_page_of(r.pa) != ids_.record(id).ram_page) return;
+    space.instruction_pages.install(va, id, r.ng, class_of(r.log2_size));
+    pages++;
+  });
+  const double reuse = data_history_[privileged].rate;
+  if (space.soft && config_.costs.walk < reuse * config_.costs.soft_refill) {
+    from->soft->for_each([&](uint32_t va, const SoftTlbEntry&) {
+      if (space.soft->holds(va)) return;
+      walk(regime, va, AccessKind::Load, privileged, r);
+      if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa)) return;
+      const uint32_t page = ram_page_of(r.pa);
+      const bool writable = allowed_store(r) && !is_code_[page];
+      if (writable) maybe_writable_[page] = 1;
+      space.soft->install(va, ram_.at(r.pa), writable, r.ng, class_of(r.log2_size));
+      pages++;
+    });
+  }
+  if (space.window && config_.costs.walk + config_.costs.window_install < reuse * config_.costs.window_fault) {
+    bool room = true;
+    from->window->for_each_run([&](uint32_t start, uint32_t count, WindowEntry) {
+      for (uint32_t va = start, end = start + (count - 1) * kPageSize; room;) {
+        // From here to the end of the run or of the entry; small pages go on as long as they are alike.
+        walk(regime, va, AccessKind::Load, privileged, r);
+        uint32_t here = 1;
+        if (r.fault == CW_FAULT_NONE && ram_.contains(r.pa, kPageSize)) {
+          const uint32_t size_class = class_of(r.log2_size), page = ram_page_of(r.pa);
+          const auto continues = [&](uint32_t next) {
+            if (!ram_.contains(r.pa + (next - va), kPageSize)) return false;
+            if (size_class != 0) return same_entry(va, next, size_class);
+            cw_result n;
+            walk(regime, next, AccessKind::Load, privileged, n);
+            return n.fault == CW_FAULT_NONE && n.log2_size == r.log2_size && n.permissions == r.permissions &&
+                   n.ng == r.ng && n.pa == r.pa + (next - va);
+          };
+          while (va + (here - 1) * kPageSize != end && continues(va + here * kPageSize)) here++;
+          room = install_stretch(space, {va, here, page}, size_class, r.ng, allowed_store(r));
+          pages += here;
+        }
+        if (end - va <= (here - 1) * kPageSize) break;
+        va += here * kPageSize;
+      }
+    });
+  }
+  statistics_.pages_prefilled += pages;
+  statistics_.spaces_prefilled++;
+}
+
+}  // namespace crosswalk::mmu
