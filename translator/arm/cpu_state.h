@@ -65,14 +65,14 @@ struct Cp15 {
   uint64_t par;
   uint32_t prrr, nmrr;  // MAIR0/MAIR1 with EAE=1: the same registers
   uint32_t amair0, amair1;
-  uint32_t vbar, mvbar, isr_unused;
+  uint32_t vbar, mvbar;
   uint32_t contextidr, fcseidr;
   uint32_t tpidrurw, tpidruro, tpidrprw;
   uint32_t csselr;
   uint32_t cntkctl, cntp_ctl, cntv_ctl, cntfrq;
   uint64_t cntp_cval, cntv_cval, cntvoff;
   uint32_t pmcr, pmcntenset, pmovsr, pmselr, pmuserenr, pmintenset, pmccntr, pmxevtyper;
-  uint32_t l2ctlr, l2ectlr, actlr2_unused;
+  uint32_t l2ctlr, l2ectlr;
 };
 
 // Debug (coprocessor 14) and performance-monitor registers that hold state, beyond those in Cp15. Debug registers can
@@ -99,8 +99,13 @@ struct JumpCacheEntry {
   uint32_t page_id;
   const void* code;
 };
-inline constexpr uint32_t kJumpCacheEntries = 4096;       // power of two
-inline constexpr uint32_t kInstructionPageEntries = 512;  // per address space; indexed by VA[20:12]
+inline constexpr uint32_t kJumpCacheEntries = 16384;  // power of two
+// Where the entry of a target is: by word, with high bits folded in. Translated code computes the same.
+inline constexpr int kJumpCacheFold = 11;
+inline constexpr uint32_t jump_cache_index(uint32_t target) {
+  return ((target >> kJumpCacheFold) + target * 4) / sizeof(JumpCacheEntry) & (kJumpCacheEntries - 1);
+}
+inline constexpr uint32_t kInstructionPageEntries = 2048;  // per address space; indexed by VA[22:12]
 
 struct alignas(64) CpuState {
   // ---- hot: within reach of a byte displacement -----------------------------------------------------
@@ -148,11 +153,10 @@ struct alignas(64) CpuState {
   uint32_t midr, mpidr;
   uint32_t cpu_index;
   uint32_t exit_reason;  // runtime::ExitReason of the last exit from translated code
-  uint64_t exit_argument;
+  uint32_t exit_link;    // with kExitLink: the link's number in the code cache
   // Back pointers for helpers called from translated code; each subsystem sets its own.
   void* engine;              // runtime::Engine
   void* space;               // mmu::AddressSpace, the current one
-  uint64_t executed_blocks;  // only counted with --stats-blocks builds of code
   uint64_t instructions;     // guest instructions executed, when counting is on
   DebugRegisters debug;
   PerformanceMonitors performance;

@@ -111,8 +111,7 @@ struct FixedPoint {
 
 enum CallFlags : uint32_t {
   kCallPlain = 0,
-  kCallMayExit = 1 << 0,  // the function returns through cpu->exit_argument... see runtime/helpers.h: a non-zero rdx
-                          // leaves the block
+  kCallMayExit = 1 << 0,  // the function may set cpu->exit_reason, which leaves the block
   kCallNoFlags = 1 << 1,  // the function neither reads nor writes NZCV
   kCallNoRegs = 1 << 2,   // the function neither reads nor writes r[0..14] (registers need not be in CpuState)
 };

@@ -38,6 +38,7 @@ Block* CodeCache::add(std::unique_ptr<Block> block, uint64_t second_pa) {
   by_host_.push_back(std::move(block));
   by_key_[b->key] = b;
   by_page_[b->key.pa >> 12].push_back(b);
+  for (uint32_t n = 0; n < b->links.size(); n++) links_.push_back({b, n});
   if (second_pa) by_page_[second_pa >> 12].push_back(b);
   return b;
 }
@@ -56,6 +57,11 @@ const std::vector<Block*>* CodeCache::blocks_of_page(uint64_t pa) const {
   return it == by_page_.end() || it->second.empty() ? nullptr : &it->second;
 }
 
+CodeCache::Link CodeCache::find_link(uint32_t number) const {
+  const uint32_t n = number - first_link_;
+  return n < links_.size() && links_[n].from->valid ? links_[n] : Link{};
+}
+
 void CodeCache::drop(Block* b) {
   if (!b->valid) return;
   b->valid = false;
@@ -72,6 +78,8 @@ void CodeCache::drop(Block* b) {
 }
 
 void CodeCache::clear() {
+  first_link_ = next_link();
+  links_.clear();
   by_key_.clear();
   by_page_.clear();
   by_host_.clear();

@@ -63,6 +63,14 @@ class CodeCache {
   // The block whose code contains `host`, dropped ones included; null in the prefix.
   Block* find_by_host(const void* host) const;
   const std::vector<Block*>* blocks_of_page(uint64_t pa) const;
+  // The links of the next block that is added are numbered from here on; no number is used twice.
+  uint32_t next_link() const { return first_link_ + static_cast<uint32_t>(links_.size()); }
+  struct Link {
+    Block* from = nullptr;
+    uint32_t index = 0;
+  };
+  // from is null when the block is gone or dropped.
+  Link find_link(uint32_t number) const;
   // Takes a block out of every index (its code stays, unreachable, until clear()). Unlinks its incoming jumps.
   void drop(Block* block);
   void clear();
@@ -86,6 +94,8 @@ class CodeCache {
   uint8_t* base_;
   size_t bytes_;
   size_t used_ = 0, prefix_ = 0;
+  std::vector<Link> links_;  // by number - first_link_
+  uint32_t first_link_ = 0;
   std::vector<std::unique_ptr<Block>> by_host_;  // in address order
   std::unordered_map<BlockKey, Block*, Hash> by_key_;
   std::unordered_map<uint64_t, std::vector<Block*>> by_page_;

@@ -113,37 +113,16 @@ void Engine::run_once() {
     mmu_->forget_instruction_pages();
   }
   const uint32_t reason = cpu_.exit_reason;
-  const auto* stub = reinterpret_cast<const uint8_t*>(cpu_.exit_argument);
   cpu_.exit_reason = x64::kExitNone;
   const void* code = nullptr;
-  if (reason != x64::kExitLink && reason != x64::kExitSecondPage && cpu_.it == 0) {
-    const uint32_t target = cpu_.r[15] | cpu_.t;
-    const JumpCacheEntry& e = cpu_.jump_cache[target >> 1 & (kJumpCacheEntries - 1)];
-    if (e.target == target && e.code) {
-      uint32_t id = cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)];
-      // After a flush the page has to be walked again; most often it is the same one.
-      if (mmu::Translation at; id != e.page_id) id = mmu_->fetch_page(cpu_, target & ~1u, code_flags(), at);
-      if (id == e.page_id) code = e.code;
-    }
+  if (reason == x64::kExitLink) {
+    if (config_.chain && cpu_.it == 0) code = linked_code(cpu_.exit_link);
+  } else if (reason != x64::kExitSecondPage && cpu_.it == 0) {
+    code = cached_code();
   }
-  if (reason == x64::kExitLink && config_.chain && cpu_.it == 0) code = linked_code(stub);
   if (!code) {
-    Block* const block = lookup();
+    const Block* const block = lookup();
     if (!block) return;  // the guest took a prefetch abort
-    if (reason == x64::kExitLink && config_.chain) {
-      Block* const from = cache_.find_by_host(stub);
-      if (from && from->valid && (block->key.flags >> kItShift) == 0) {
-        for (uint32_t n = 0; n < from->links.size(); n++) {
-          const x64::LinkSite& l = from->links[n];
-          if (from->code + l.stub_offset != stub || l.target != block->key.va) continue;
-          // Within a page nothing is checked at run time: both must be of the same mapping of it.
-          if (l.id_offset == 0 && from->page_id != block->page_id) continue;
-          CodeCache::unlink(from, n);
-          CodeCache::link(from, n, block);
-          statistics_.links++;
-        }
-      }
-    }
     code = block->code;
   }
   if (config_.log.items) log_registers(config_.log, cpu_);
@@ -157,19 +136,35 @@ void Engine::run_once() {
   }
 }
 
-// The code that the link with this stub already goes to, when it left only because its page was not entered.
-// Relinking would do too, but x86 punishes a write to code that runs.
-const void* Engine::linked_code(const uint8_t* stub) {
-  const Block* const from = cache_.find_by_host(stub);
-  if (!from || !from->valid) return nullptr;
+// What the jump cache has for cpu.r[15]. After a flush the page has to be walked again; most often it is the same one.
+const void* Engine::cached_code() {
   const uint32_t target = cpu_.r[15] | cpu_.t;
-  for (uint32_t n = 0; n < from->links.size(); n++) {
-    const Block* const to = from->linked[n];
-    if (from->code + from->links[n].stub_offset != stub || !to || to->key.va != target) continue;
-    mmu::Translation at;
-    return mmu_->fetch_page(cpu_, target & ~1u, code_flags(), at) == to->page_id ? to->code : nullptr;
-  }
-  return nullptr;
+  const JumpCacheEntry& e = cpu_.jump_cache[jump_cache_index(target)];
+  if (e.target != target || !e.code) return nullptr;
+  uint32_t id = cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)];
+  if (mmu::Translation at; id != e.page_id) id = mmu_->fetch_page(cpu_, target & ~1u, code_flags(), at);
+  return id == e.page_id ? e.code : nullptr;
+}
+
+// The code that this link of the block left goes to, which is what cpu.r[15] names; it is linked when it was not. Null:
+// lookup() must say why, or what is there cannot be linked.
+const void* Engine::linked_code(uint32_t number) {
+  const CodeCache::Link link = cache_.find_link(number);
+  if (!link.from) return nullptr;
+  const Block* const to = link.from->linked[link.index];
+  // It left only because its page was not entered. Relinking would do too, but x86 punishes a write to code that runs.
+  if (mmu::Translation at; to && mmu_->fetch_page(cpu_, cpu_.r[15], code_flags(), at) == to->page_id) return to->code;
+  Block* const block = lookup();
+  if (!block) return nullptr;
+  // lookup() may have dropped the block that was left, or translated after emptying the cache.
+  const CodeCache::Link now = cache_.find_link(number);
+  if (!now.from) return block->code;
+  // Within a page nothing is checked at run time: both must be of the same mapping of it.
+  if (now.from->links[now.index].id_offset == 0 && now.from->page_id != block->page_id) return block->code;
+  CodeCache::unlink(now.from, now.index);
+  CodeCache::link(now.from, now.index, block);
+  statistics_.links++;
+  return block->code;
 }
 
 Block* Engine::lookup() {
@@ -207,7 +202,7 @@ Block* Engine::lookup() {
   }
   if (!block) block = translate(key, page_id, at, second, second_id);
   if (cpu_.it == 0) {
-    JumpCacheEntry& e = cpu_.jump_cache[key.va >> 1 & (kJumpCacheEntries - 1)];
+    JumpCacheEntry& e = cpu_.jump_cache[jump_cache_index(key.va)];
     e = {key.va, page_id, block->code};
   }
   return block;
@@ -266,7 +261,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
 
   Xbyak::CodeGenerator gen(cache_.free_bytes(), cache_.free_space());
   x64::BlockEmitter emitter(gen, ir_, backend_);
-  x64::CompiledBlock compiled = emitter.emit({page + 0x1000, second_id});
+  x64::CompiledBlock compiled = emitter.emit({page + 0x1000, second_id}, cache_.next_link());
 
   auto block = std::make_unique<Block>();
   block->key = key;
@@ -291,7 +286,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
 }
 
 void Engine::drop_block(Block* block) {
-  JumpCacheEntry& e = cpu_.jump_cache[block->key.va >> 1 & (kJumpCacheEntries - 1)];
+  JumpCacheEntry& e = cpu_.jump_cache[jump_cache_index(block->key.va)];
   if (e.code == block->code) e = kEmptyEntry;
   cache_.drop(block);
   statistics_.blocks_dropped++;
@@ -330,6 +325,7 @@ void Engine::set_position(const Block& block, const x64::FaultSite& site) {
 uint64_t Engine::slow_access(CpuState* cpu, const uint8_t* return_address) {
   auto& engine = *static_cast<Engine*>(crosswalk::runtime::services(cpu).engine);
   if (engine.config_.mode == mmu::Mode::SoftCall && engine.soft_call_hit()) return 0;
+  if (engine.refilled_access()) return 0;
   return engine.do_slow_access(return_address);
 }
 
@@ -351,6 +347,28 @@ bool Engine::soft_call_hit() {
     return true;
   }
   std::memcpy(cpu_.access_value, host, bytes);
+  if (bytes < 4) finish_narrow_load(cpu_.access_value, m);
+  return true;
+}
+
+// A miss of the software TLB that becomes a hit: no exception's metadata is needed, and the entry is there from now on.
+bool Engine::refilled_access() {
+  const uint32_t kind = cpu_.access_kind, va = cpu_.access_va;
+  const ir::MemAccess m = ir::MemAccess::unpack(kind);
+  const uint32_t bytes = 1u << m.log2_bytes;
+  if (config_.mode != mmu::Mode::Soft || (kind & x64::kAccessExclusive) || m.unprivileged || m.out_of_line ||
+      (va & ((1u << m.align_log2) - 1)) || (va & 0xfff) + bytes > 0x1000)
+    return false;
+  const bool store = kind & x64::kAccessStore;
+  const mmu::Translation t = mmu_->fill(cpu_, va, store ? mmu::AccessKind::Store : mmu::AccessKind::Load);
+  if (!t.ok || !t.host) return false;
+  statistics_.soft_refills++;
+  if (store) {
+    std::memcpy(t.host, cpu_.access_value, bytes);
+    return true;
+  }
+  std::memset(cpu_.access_value, 0, sizeof cpu_.access_value);
+  std::memcpy(cpu_.access_value, t.host, bytes);
   if (bytes < 4) finish_narrow_load(cpu_.access_value, m);
   return true;
 }

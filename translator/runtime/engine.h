@@ -33,7 +33,7 @@ struct EngineStatistics {
   uint64_t blocks_dropped = 0, cache_flushes = 0;
   uint64_t exits_lookup = 0, exits_link = 0, exits_indirect = 0, exits_poll = 0, exits_exception = 0;
   uint64_t links = 0, interrupts = 0, prefetch_aborts = 0, data_aborts = 0;
-  uint64_t soft_call_hits = 0;
+  uint64_t soft_call_hits = 0, soft_refills = 0;
   uint64_t slow_accesses = 0, device_accesses = 0, window_faults = 0, slow_sites = 0;
 };
 
@@ -66,13 +66,15 @@ class Engine final : public mmu::CodeListener {
   static uint64_t slow_access(CpuState* cpu, const uint8_t* return_address);
   uint64_t do_slow_access(const uint8_t* return_address);
   bool soft_call_hit();
+  bool refilled_access();
   static void finish_narrow_load(uint8_t* data, const ir::MemAccess& m);
   bool access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, uint8_t* data, mmu::Translation& fault);
   bool fault(FaultFrame& frame);
   const x64::FaultSite* find_site(const Block& block, const uint8_t* host, bool call) const;
   void set_position(const Block& block, const x64::FaultSite& site);
   bool take_interrupts();  // false: stop
-  const void* linked_code(const uint8_t* stub);
+  const void* cached_code();
+  const void* linked_code(uint32_t number);
   Block* lookup();  // at cpu.r[15]; null when an exception was taken instead
   Block* translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, const mmu::Translation& second,
                    uint32_t second_id);

@@ -68,7 +68,7 @@ std::string with_field_names(std::string line) {
                                       FIELD(access_kind),
                                       FIELD(access_value),
                                       FIELD(exit_reason),
-                                      FIELD(exit_argument)};
+                                      FIELD(exit_link)};
 #undef FIELD
   for (const Field& f : kFields) {
     if (offset < f.at || offset >= f.at + f.bytes) continue;

@@ -73,7 +73,8 @@ void BlockEmitter::find_hints() {
   }
 }
 
-CompiledBlock BlockEmitter::emit(const SecondPage& second_page) {
+CompiledBlock BlockEmitter::emit(const SecondPage& second_page, uint32_t first_link) {
+  first_link_ = first_link;
   start_ = code.getCurr();
   result_.code = start_;
   if (second_page.id != 0) {

@@ -42,7 +42,7 @@ class BlockEmitter final : public EmitContext {
  public:
   BlockEmitter(Xbyak::CodeGenerator& code, const ir::Block& block, const BackendConfig& config);
   // Precondition: uses are counted. Throws Xbyak::Error when the buffer is full.
-  CompiledBlock emit(const SecondPage& second_page);
+  CompiledBlock emit(const SecondPage& second_page, uint32_t first_link = 0);
 
   // ---- EmitContext
   Reg64 use(ir::Value v) override;
@@ -184,6 +184,7 @@ class BlockEmitter final : public EmitContext {
   std::vector<std::function<void()>> deferred_;
   CompiledBlock result_;
   const uint8_t* start_ = nullptr;
+  uint32_t first_link_ = 0;
 };
 
 // The emitters of the core table get the whole allocator.

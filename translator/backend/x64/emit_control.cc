@@ -205,8 +205,7 @@ void BlockEmitter::add_link(uint32_t jump_offset, uint32_t id_offset, uint32_t t
     uint8_t* const jump = const_cast<uint8_t*>(start_) + l.jump_offset;
     const int32_t relative = static_cast<int32_t>(stub_at - (jump + 4));
     std::memcpy(jump, &relative, 4);
-    code.lea(rax, ptr[rip + stub]);
-    code.mov(state64(offsetof(CpuState, exit_argument)), rax);
+    code.mov(state32(offsetof(CpuState, exit_link)), first_link_ + static_cast<uint32_t>(n));
     exit_with(kExitLink, target);
   });
 }
@@ -220,8 +219,9 @@ void BlockEmitter::indirect_jump(ir::Value target) {
   Xbyak::Label slow;
   c.cmp(state32(offsetof(CpuState, pending)), 0);
   c.jne(slow, Gen::T_NEAR);
-  // Jump-cache index from VA[12:1]: (target << 3) & mask scales it to the 16-byte entries.
-  c.lea(ecx, ptr[rax * 8]);
+  c.mov(ecx, eax);  // jump_cache_index()
+  c.shr(ecx, kJumpCacheFold);
+  c.lea(ecx, ptr[rcx + rax * 4]);
   c.and_(ecx, (kJumpCacheEntries - 1) << 4);
   c.add(rcx, state64(offsetof(CpuState, jump_cache)));
   c.cmp(dword[rcx + offsetof(JumpCacheEntry, target)], eax);

@@ -10,7 +10,7 @@ namespace crosswalk::x64 {
 enum ExitReason : uint32_t {
   kExitNone = 0,        // still running
   kExitLookup = 1,      // continue at r[15] through a lookup; nothing to link
-  kExitLink = 2,        // exit_argument = host address of the link's stub
+  kExitLink = 2,        // exit_link = the link's number
   kExitIndirect = 3,    // the jump cache missed
   kExitPoll = 4,        // `pending` was set
   kExitSecondPage = 6,  // r[15] is the last instruction of a page and extends into one that is mapped differently now

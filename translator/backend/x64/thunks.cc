@@ -66,7 +66,9 @@ Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   c.mov(cl, state8(offsetof(CpuState, strict_alignment)));
   c.cmp(cl, state8(offsetof(CpuState, page_ids_a)));
   c.jne(look_up);
-  c.lea(ecx, ptr[rax * 8]);
+  c.mov(ecx, eax);
+  c.shr(ecx, kJumpCacheFold);
+  c.lea(ecx, ptr[rcx + rax * 4]);
   c.and_(ecx, (kJumpCacheEntries - 1) << 4);
   c.add(rcx, state64(offsetof(CpuState, jump_cache)));
   c.cmp(dword[rcx + offsetof(JumpCacheEntry, target)], eax);
