@@ -7,6 +7,8 @@
 #   make bench [BENCH='…']  the benchmark, against QEMU; BENCH gives other options of `crosswalk bench`
 #   make format             clang-format of all sources
 BUILD ?= build
+# As many jobs as the machine has CPUs; `make -j N` says otherwise.
+MAKEFLAGS += -j$(shell nproc)
 CCACHE := $(shell command -v ccache 2>/dev/null)
 CXX := $(CCACHE) g++
 CXXFLAGS ?= -O2 -g1
