@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The report of a run: results.csv, report.md and a self-contained report.html with plots."""
+import csv
+import html
+import math
+import os
+import time
+
+import counters
+import model as model_module
+import plots
+import workloads
+
+NA = "n/a"
+TITLES = {"compute": "Compute", "system": "System calls, faults and processes", "chase": "Pointer chases",
+          "stride": "Strides", "storm": "Storms of forks, switches and mappings", "program": "Debian programs",
+          "bare": "Bare metal", "flat": "Without translation", "boot": "Boot"}
+
+
+def nanoseconds(value):
+    if value is None:
+        return NA
+    unit = "ns"
+    for larger in ("µs", "ms", "s"):
+        if value < 999.5:
+            break
+        value /= 1000
+        unit = larger
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
+
+
+def plain(value):
+    if value is None:
+        return NA
+    if value == 0:
+        return "0"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def percent(value):
+    return NA if value is None else f"{100 * value:+.0f} %"
+
+
+def geometric_mean(ratios):
+    ratios = [ratio for ratio in ratios if ratio]
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None
+
+
+class Document:
+    """Blocks that become Markdown and HTML."""
+
+    def __init__(self):
+        self.blocks = []
+
+    def heading(self, text, level=2):
+        self.blocks.append(("heading", text, level))
+
+    def text(self, text):
+        self.blocks.append(("text", text))
+
+    def table(self, header, rows, note=None):
+        if rows:
+            self.blocks.append(("table", header, rows))
+            if note:
+                self.text(note)
+
+    def plot(self, name, svg):
+        if svg:
+            self.blocks.append(("plot", name, svg))
+
+    def markdown(self):
+        parts = []
+        for block in self.blocks:
+            if block[0] == "heading":
+                parts.append("#" * block[2] + " " + block[1])
+            elif block[0] == "text":
+                parts.append(block[1])
+            elif block[0] == "table":
+                lines = ["| " + " | ".join(block[1]) + " |", "|---" + "|---:" * (len(block[1]) - 1) + "|"]
+                lines += ["| " + " | ".join(row) + " |" for row in block[2]]
+                parts.append("\n".join(lines))
+            else:
+                parts.append(f"![{block[1]}](plots/{block[1]}.svg)")
+        return "\n\n".join(parts) + "\n"
+
+    def html(self):
+        parts = ["<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Crosswalk experiments</title><style>",
+                 "body{font:15px/1.5 sans-serif;max-width:1200px;margin:2em auto;padding:0 1em}table{border-collapse:collapse;"
+                 "margin:1em 0;font-size:13px}td,th{border:1px solid #ccc;padding:2px 8px;text-align:right}"
+                 "td:first-child,th:first-child{text-align:left}th{background:#f2f2f2}svg{max-width:100%;height:auto}"
+                 ".wide{overflow-x:auto}", "</style></head><body>"]
+        for block in self.blocks:
+            if block[0] == "heading":
+                parts.append(f"<h{block[2]}>{html.escape(block[1])}</h{block[2]}>")
+            elif block[0] == "text":
+                parts.append(f"<p>{html.escape(block[1])}</p>")
+            elif block[0] == "table":
+                head = "".join(f"<th>{html.escape(cell)}</th>" for cell in block[1])
+                body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in block[2])
+                parts.append(f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>")
+            else:
+                parts.append(f"<div class='wide' id='{block[1]}'>{block[2]}</div>")
+        return "\n".join(parts) + "\n</body></html>\n"
+
+
+def speed_up(document, results, baseline):
+    document.heading("Speed-up")
+    document.text(f"Medians of time per operation; the ratio to {baseline} follows, above 1 is faster. Geometric means are over "
+                  "the rows that both have.")
+    for group in ("compute", "system", "chase", "stride", "storm", "program", "bare", "flat", "boot"):
+        rows = results.rows(group)
+        engines = [engine for engine in results.engines if any(results.time(engine, row) for row in rows)]
+        if not rows or not engines:
+            continue
+        document.heading(TITLES[group], 3)
+        table, ratios = [], {engine: [] for engine in engines}
+        for row in rows:
+            base, line = results.time(baseline, row), [row]
+            for engine in engines:
+                value = results.time(engine, row)
+                ratio = base / value if base and value else None
+                ratios[engine].append(ratio)
+                line.append(nanoseconds(value) + (f" {ratio:.2f}x" if ratio and engine != baseline else "") if value else NA)
+            table.append(line)
+        if group not in ("boot", "chase"):
+            table.append(["geometric mean"] + [f"{mean:.2f}x" if (mean := geometric_mean(ratios[engine])) else NA for engine in engines])
+        document.table([group] + engines, table)
+        if group != "boot":
+            others = {engine: ratios[engine] for engine in engines if engine != baseline}
+            document.plot(f"speed-up-{group}", plots.bars(f"speedup_{group}", f"{TITLES[group]}: speed-up over {baseline}",
+                                                          f"times as fast as {baseline}", rows, others, log=True, line=1))
+
+
+def chases(document, results):
+    rows = [row for row in results.rows("chase") if row in workloads.GROUPS["chase"]]
+    if not rows:
+        return
+    sizes = {"64k": 64, "256k": 256, "1m": 1024, "4m": 4096, "16m": 16384, "64m": 65536}
+    series = {engine: [(sizes[row.split("_")[1]], value) for row in rows if (value := results.time(engine, row))]
+              for engine in results.engines}
+    document.heading("Pointer chases over sizes")
+    document.plot("chases", plots.lines("chases", "Pointer chase: time per load", "size", "ns", series,
+                                        {size: name for name, size in sizes.items()}))
+    references = [engine for engine in ("native", "flat") if any(results.time(engine, row) for row in rows)]
+    if references:
+        header = ["chase"] + [f"{engine} / {reference}" for reference in references for engine in results.engines if engine != reference]
+        table = []
+        for row in rows:
+            line = [row]
+            for reference in references:
+                base = results.time(reference, row)
+                for engine in results.engines:
+                    if engine != reference:
+                        value = results.time(engine, row)
+                        line.append(f"{value / base:.2f}" if value and base else NA)
+            table.append(line)
+        document.table(header, table, "Time in proportion to native x86 code, and to `flat` (no translation): 1.10 is 10 % slower.")
+
+
+def flush_costs(document, results):
+    document.heading("Cost of a flush")
+    document.text("From bare_flush: one TLBIASID over N installed entries, then one load from each of K of the pages. Each engine's "
+                  "rows are fitted by base + per entry × N + per use × K (least squares of relative errors, no negative costs). "
+                  "`lazy` pays per use, `eager` per entry: eager wins when more than the crossing share of the entries is used again.")
+    fits, table = {}, []
+    for engine in results.engines:
+        found = model_module.flush_fit(results, engine)
+        if found:
+            fits[engine] = found
+            table.append([engine] + [nanoseconds(found[key]) for key in ("base", "per_entry", "per_use")])
+    if not fits:
+        document.text("n/a: no engine has finished bare_flush.")
+        return
+    document.table(["engine", "base", "per entry covered", "per page used again"], table)
+    crossings = []
+    for mode in dict.fromkeys(model_module.mode_of(engine) for engine in fits):
+        lazy, eager = fits.get(f"{mode}/lazy"), fits.get(f"{mode}/eager")
+        if not lazy or not eager:
+            continue
+        share = model_module.crossing(lazy, eager)
+        one = crossing_entries(lazy, eager, 1)
+        # With many entries: what each costs when none and when all are used again.
+        better = [found["per_entry"] + used * found["per_use"] for used in (0, 1) for found in (lazy, eager)]
+        always = "eager always wins" if better[1] < better[0] and better[3] < better[2] else "lazy always wins" if share is None else None
+        crossings.append([mode, always or f"{100 * share:.1f} % of the entries",
+                          NA if one is None else f"{one:.0f} entries", NA if (all_used := gain(lazy, eager)) is None else f"{all_used:.2f}x"])
+    if crossings:
+        document.table(["mode", "crossing: share used again", "crossing for one page used", "eager over lazy, all of 1024 used"], crossings,
+                       "Below the share lazy is cheaper, above it eager. With one page used, eager is cheaper up to that many entries. "
+                       "n/a: the two lines do not meet.")
+    else:
+        document.text("Crossing of lazy and eager: n/a, since no mode ran bare_flush with both policies.")
+    for mode in dict.fromkeys(model_module.mode_of(engine) for engine in fits):
+        series = {}
+        for engine in fits:
+            if model_module.mode_of(engine) == mode:
+                points = model_module.flush_points(results, engine)
+                series[f"{engine}, 1 used"] = [(n, t) for n, k, t in points if k == 1]
+                series[f"{engine}, all used"] = [(n, t) for n, k, t in points if k == n]
+        lazy, eager = fits.get(f"{mode}/lazy"), fits.get(f"{mode}/eager")
+        one = crossing_entries(lazy, eager, 1) if lazy and eager else None
+        document.plot(f"flush-{mode}", plots.lines(f"flush_{mode.replace('-', '_')}", f"{mode}: a flush and the uses after it", "entries installed", "ns", series,
+                                                   {n: str(n) for n in (16, 64, 256, 1024)},
+                                                   {"crossing, 1 used": one} if one and 16 <= one <= 1024 else None))
+
+
+def crossing_entries(lazy, eager, used):
+    """Entries covered at which both cost the same when `used` pages are used again; or None."""
+    slope = eager["per_entry"] - lazy["per_entry"]
+    difference = lazy["base"] - eager["base"] + used * (lazy["per_use"] - eager["per_use"])
+    return difference / slope if slope > 0 and difference > 0 else None
+
+
+def gain(lazy, eager, entries=1024):
+    def cost(found):
+        return found["base"] + entries * (found["per_entry"] + found["per_use"])
+    return cost(lazy) / cost(eager) if cost(eager) else None
+
+
+def events(document, results):
+    names, engines = results.counted_workloads(), results.counted_engines()
+    document.heading("Translation events")
+    if not names:
+        document.text("n/a: no Linux workload has statistics.")
+        return
+    document.text("Counts of the workload's operations alone: those of the same guest with the same preparation and next to no operations are "
+                  "taken off (for programs: of a boot without one). Instructions of the guest "
+                  "are counted by QEMU with -icount (one repeat); without QEMU, rates per instruction are n/a.")
+
+    def rates(title, name, label, value):
+        table = [[workload] + [plain(value(engine, workload)) for engine in engines] for workload in names]
+        document.heading(title, 3)
+        document.table(["workload"] + engines, table)
+        series = {engine: [value(engine, workload) for workload in names] for engine in engines}
+        document.plot(name, plots.bars(name.replace("-", "_"), title, label, names, series, log=True))
+
+    def per_million(counter):
+        return lambda engine, workload: results.per_million_instructions(engine, workload, counter)
+
+    document.heading("Hit rate", 3)
+    table = []
+    for workload in names:
+        line = [workload, plain(results.instructions_per_operation(workload))]
+        for engine in engines:
+            rate = hit_rate(results, engine, workload)
+            line.append(NA if rate is None else f"{100 * rate:.4f} %")
+        table.append(line)
+    document.table(["workload", "instructions/op"] + engines, table,
+                   "Share of lookups that needed no walk, where lookups are counted; else the share of guest instructions that met "
+                   "no software TLB refill and no window fault.")
+    rates("Walks per million instructions", "walks", "walks per million instructions", per_million("walks"))
+    rates("VM exits per million instructions", "vm-exits", "exits per million instructions", per_million("vm_exits"))
+    rates("Returns from translated code to the engine, per million instructions", "engine-exits", "per million instructions",
+          per_million("engine_exits"))
+
+    document.heading("Counts per operation", 3)
+    shown = ["faults", "faults_installed", "soft_refills", "walks", "installed", "prefilled", "removed", "kept", "rewritten",
+             "flushes_bulk", "flushes_page", "flushes_lazy", "flushes_eager", "switches", "evictions", "promotions", "demotions", "vm_exits", "device_accesses"]
+    for engine in engines:
+        rows = [[workload] + [plain(results.counter(engine, workload, name)) for name in shown] for workload in names
+                if (engine, workload) in results.by_cell]
+        document.table([engine] + [name.replace("_", " ") for name in shown], rows)
+
+
+def hit_rate(results, engine, workload):
+    misses = [results.counter(engine, workload, name) for name in ("soft_refills", "faults")]
+    if all(value is None for value in misses):
+        return None
+    total = sum(value or 0 for value in misses)
+    lookups = results.counter(engine, workload, "lookups") or results.instructions_per_operation(workload)
+    return max(0.0, 1 - total / lookups) if lookups else None
+
+
+def time_split(document, results, model):
+    document.heading("Time split")
+    measured = [(record["engine"], record["workload"], counters.times(record["statistics"])) for record in results.records
+                if counters.times(record["statistics"])]
+    if measured:
+        names = list(dict.fromkeys(name for _, _, found in measured for name in found))
+        seen, rows = set(), []
+        for engine, workload, found in measured:
+            if (engine, workload) not in seen:
+                seen.add((engine, workload))
+                rows.append([f"{engine} {workload}"] + [plain(found.get(name)) for name in names])
+        document.text("As Crosswalk measured it itself (its statistics, group \"time\"; the boot is in it):")
+        document.table(["run"] + names, rows)
+    else:
+        document.text("Measured by Crosswalk itself: n/a, this build's statistics have no group \"time\".")
+    document.text("Estimated: counts of the workload times this machine's cost of each event (next section); the rest is work. Events that, at these costs, would take longer than there is, share it.")
+    any_split = False
+    for engine in model.engines:
+        found = {workload: split for workload in model.workloads if (split := model.split(engine, workload))}
+        if not found:
+            continue
+        any_split = True
+        terms = ["work", *model_module.EVENTS]
+        rows = [[workload] + [f"{100 * split[term] / max(sum(split.values()), 1e-9):.1f} %" for term in terms] for workload, split in found.items()]
+        document.table([engine] + terms, rows)
+        shares = {term: [100 * split[term] / max(sum(split.values()), 1e-9) for split in found.values()] for term in terms}
+        safe = engine.replace("/", "-")
+        document.plot(f"split-{safe}", plots.stacked(f"split_{safe.replace('-', '_')}", f"{engine}: where time goes (estimate)", "% of the time", list(found), shares))
+    if not any_split:
+        document.text("n/a: it needs bare_flush, and workloads with statistics, in the same run.")
+
+
+def model_blocks(document, model):
+    document.heading("Model: what bare metal with EPT would show")
+    document.text("THIS IS A PREDICTION, NOT A MEASUREMENT. It takes the counts of events measured here and the costs below, which "
+                  "are literature values and estimates given as options, not measurements of any machine. Its terms: time per operation = work × "
+                  "(1 + TLB share × (walk factor − 1)) × CPU factor + the sum over events of count × cost. `work` is what is left of the fastest "
+                  "mode's measured time when its events are taken off. It knows nothing of caches that a fault handler empties, of "
+                  "prefetching, of other load on the machine, or of anything that counts do not show.")
+    costs = model.costs
+    document.table(["option", "value", "what", "source of the default"],
+                   [[f"--{name}", plain(costs[name]), meaning, source if costs[name] == default else "given on the command line"]
+                    for name, (default, meaning, source) in model_module.OPTIONS.items()]
+                   + [["--fault-path", costs["fault-path"], "how shadow learns of a fault: upcall (no exit) or exit", "given on the command line" if costs["fault-path"] != "upcall" else "the upcall is what the design wants"]])
+    document.heading("Costs measured on this machine", 3)
+    events_shown = list(model_module.EVENTS)
+    rows = [[engine] + [nanoseconds(found[event]) for event in events_shown] for engine, found in model.here.items()]
+    if rows:
+        document.table(["engine"] + [model_module.EVENTS[event] for event in events_shown], rows,
+                       "From bare_flush, mmu_flush_page_touch, mmu_data_abort, mmu_domain_change and flat_device_read of this run. A cost of 0 is one that the fit does not need.")
+    else:
+        document.text("n/a: they need bare_flush in the same run.")
+    document.heading("Model error on this machine", 3)
+    document.text("The same model with this machine's costs against what was measured; the work is taken from other modes only. "
+                  "Positive: the model says slower than it was.")
+    error_rows = []
+    for workload in model.workloads:
+        checks = [model.check(engine, workload) for engine in model.engines]
+        if any(checks):
+            error_rows.append([workload] + [NA if not check else f"{nanoseconds(check[0])} / {nanoseconds(check[1])} {percent(check[0] / check[1] - 1)}" for check in checks])
+    if error_rows:
+        medians = [counters.median([abs(error) for error in model.errors(engine)]) for engine in model.engines]
+        error_rows.append(["median of the error's size"] + [NA if value is None else f"{100 * value:.0f} %" for value in medians])
+        document.table(["predicted / measured"] + model.engines, error_rows)
+    else:
+        document.text("n/a: it needs two modes with statistics, and bare_flush for both.")
+    document.heading("Prediction for bare metal", 3)
+    rows = []
+    for workload in model.workloads:
+        predictions = [model.predict(engine, workload) for engine in model.engines]
+        if any(predictions):
+            soft = next((model.predict(engine, workload) for engine in model.engines if engine == "soft"), None)
+            rows.append([workload] + [NA if value is None else nanoseconds(value) + (f" {soft / value:.2f}x" if soft and model.engines[i] != "soft" else "")
+                                      for i, value in enumerate(predictions)])
+    if rows:
+        document.table(["predicted"] + model.engines, rows, "Ratios are to soft, as predicted: above 1 the mode is faster than the software TLB.")
+    else:
+        document.text("n/a: it needs counts of workloads, and bare_flush.")
+
+
+def model_section(model):
+    document = Document()
+    model_blocks(document, model)
+    return document.markdown()
+
+
+def write_csv(path, records):
+    names = list(counters.COUNTERS)
+    with open(path + ".new", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["engine", "mode", "flush", "workload", "repeat", "status", "row", "ns_per_operation", "operations", "cell_seconds",
+                         "boot_seconds", "reason", *names])
+        for record in records:
+            mode, _, policy = record["engine"].partition("/")
+            counts = [value if (value := counters.read(record["statistics"], name)) is not None else "" for name in names]
+            for row, value in (record["rows"] or {"": ""}).items():
+                writer.writerow([record["engine"], mode, policy, record["workload"], record["repeat"], record["status"], row, value,
+                                 record["totals"].get(row, ""), record["seconds"], record.get("boot_seconds", ""),
+                                 record.get("reason", ""), *counts])
+    os.replace(path + ".new", path)
+
+
+def write(output, name, matrix, plan, records, host, costs):
+    results = counters.Results(records)
+    model = model_module.Model(results, costs)
+    baseline = next((engine for engine in ("qemu", *results.engines) if engine in results.engines), "none")
+    document = Document()
+    document.heading(f"Crosswalk experiments: {name}", 1)
+    document.text(matrix.get("description", ""))
+    by_status = {status: sum(1 for record in records if record["status"] == status) for status in ("ok", "failed", "skipped")}
+    builds = sorted({record["binary"] for record in records if record.get("binary")})
+    times = [record["started"] for record in records]
+    span = " to ".join(time.strftime("%Y-%m-%d %H:%M", time.gmtime(value)) for value in (min(times), max(times))) if times else NA
+    document.table(["run", ""], [
+        ["cells", f"{by_status['ok']} of {len(plan)} finished, {by_status['failed']} failed, {by_status['skipped']} that this host cannot run"],
+        ["measured (UTC)", span], ["builds of Crosswalk (SHA-256)", ", ".join(builds) or NA],
+        ["host (of this report)", ", ".join(f"{key}: {value}" for key, value in host.items())],
+        ["repeats, milliseconds a workload", f"{matrix.get('repeats', 3)}, {matrix.get('milliseconds', 300)}"]])
+    if len(builds) > 1:
+        document.text("Results of several builds are mixed here; --fresh runs the older ones again.")
+    if not plots.available():
+        document.text("Plots: n/a, gnuplot is not installed.")
+    speed_up(document, results, baseline)
+    chases(document, results)
+    flush_costs(document, results)
+    events(document, results)
+    time_split(document, results, model)
+    model_blocks(document, model)
+    if results.problems:
+        document.heading("Cells without a result")
+        document.table(["cell", "status", "reason"], [[f"{record['engine']} {record['workload']} {record['repeat'] + 1}", record["status"],
+                                                       record.get("reason", "").replace("|", "/")[:300]] for record in results.problems])
+    folder = os.path.join(output, "plots")
+    os.makedirs(folder, exist_ok=True)
+    for block in document.blocks:
+        if block[0] == "plot":
+            with open(os.path.join(folder, block[1] + ".svg"), "w") as file:
+                file.write(block[2])
+    for file_name, content in (("report.md", document.markdown()), ("report.html", document.html())):
+        with open(os.path.join(output, file_name), "w") as file:
+            file.write(content)
+    write_csv(os.path.join(output, "results.csv"), records)
