@@ -5,6 +5,8 @@
 #   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=, KERNEL=, MEMORY=, TIMEOUT=
 #   make check              all tests; `make tests` only builds them, `make guest` only fetches and builds guest images
 #   make bench [BENCH='…']  the benchmark, against QEMU; BENCH gives other options of `crosswalk bench`
+#   make experiments        a matrix of modes, flush policies and workloads, with a report (docs/experiments.md); MATRIX=full,
+#                           EXPERIMENT='…' gives options of scripts/experiments/run.py; `make rootfs` builds its Debian root image
 #   make format             clang-format of all sources
 BUILD ?= build
 # As many jobs as the machine has CPUs; `make -j N` says otherwise.
@@ -69,6 +71,10 @@ BENCH ?= --baseline qemu
 bench: $(BUILD)/crosswalk $(BENCH_IMAGES)
 	$(BUILD)/crosswalk bench --images $(GUEST) $(BENCH)
 
+MATRIX ?= quick
+experiments: $(BUILD)/crosswalk $(BENCH_IMAGES) $(if $(filter quick,$(MATRIX)),,$(GUEST)/rootfs.ext4)
+	scripts/experiments/run.py --matrix $(MATRIX) --crosswalk $(BUILD)/crosswalk --images $(GUEST) $(EXPERIMENT)
+
 format:
 	git ls-files '*.cc' '*.h' '*.c' | xargs clang-format -i
 
@@ -76,4 +82,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps tests boot check bench format clean
+.PHONY: all deps tests boot check bench experiments format clean

@@ -97,7 +97,9 @@ class Results:
     def rows(self, group):
         order = workloads.GROUPS.get(group, [])
         rows = [row for row, its_group in self.group_of_row.items() if its_group == group]
-        return sorted(rows, key=lambda row: (order.index(row) if row in order else len(order)))
+        # Numbers in names are numbers: flush_64_use_1 before flush_256_use_1.
+        return sorted(rows, key=lambda row: (order.index(row) if row in order else len(order),
+                                             [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in row.split("_")]))
 
     def time(self, engine, row):
         """Median ns per operation, or None."""

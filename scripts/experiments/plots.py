@@ -24,7 +24,7 @@ def gnuplot(name, width, height, script):
     if done.returncode != 0 or start < 0:
         raise RuntimeError(f"gnuplot failed on {name}: {done.stderr.strip()[-400:]}")
     # Every picture of a page has names of its own.
-    return re.sub(r'(id="|#)(gp|textbox|image)', rf"\1{name}_\2", done.stdout[start:])
+    return re.sub(r"""(id=["']|#)(gp|textbox|image)""", rf"\1{name}_\2", done.stdout[start:])
 
 
 def quoted(text):

@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The experiments: a small matrix is interrupted and goes on where it was, its report has the tables that it should have,
+# a matrix for a cluster is valid, and every workload of the experiments gives right results.
+set -u
+. tests/boot/lib.sh
+
+run=scripts/experiments/run.py
+for needed in bare/bench_flush.bin initrd-bench.gz bench/bench-native; do
+  if [ ! -f "$guest/$needed" ]; then not_ok experiments "no $guest/$needed; 'make guest' makes it"; exit 1; fi
+done
+
+workloads() {
+  local status=0
+  timeout -s KILL 100 "$crosswalk" bench --mmu soft --images "$guest" --repeat 1 --milliseconds 2 --workloads experiment --timeout 90 \
+    >"$scratch/text" 2>"$scratch/err" || status=$?
+  if [ "$status" != 0 ]; then not_ok experiments/workloads "status $status: $(said 3)"
+  elif ! grep -q '^mmap_churn .*s' "$scratch/text"; then not_ok experiments/workloads "no row of mmap_churn: $(said 4)"
+  else ok experiments/workloads; fi
+}
+
+# The files of a folder's report hold these texts.
+report_has() {
+  local file=$1 text
+  shift
+  [ -s "$file" ] || { echo "no $file"; return; }
+  for text in "$@"; do grep -qF -- "$text" "$file" || echo "$file lacks '$text';"; done
+}
+
+matrix() {
+  cat >"$scratch/matrix.json" <<'JSON'
+{"modes": ["soft", "mmap"], "workloads": ["getppid", "bare_flush"], "repeats": 1, "milliseconds": 50, "timeout": 60, "instructions": false}
+JSON
+  local output=$scratch/output status=0 before after problem
+  local options=(--matrix "$scratch/matrix.json" --output "$output" --crosswalk "$crosswalk" --images "$guest")
+  # Stopped after a cell, and cut off in the middle of writing the next one's line.
+  timeout -s KILL 100 "$run" "${options[@]}" --stop-after 1 >"$scratch/text" 2>"$scratch/err" || status=$?
+  before=$(cat "$output/cells.jsonl" 2>/dev/null)
+  if [ "$status" != 0 ] || [ "$(wc -l <"$output/cells.jsonl")" != 1 ]; then not_ok experiments/stop "status $status: $(said 3)"; return; fi
+  ok experiments/stop
+  printf '{"id": "cut sho' >>"$output/cells.jsonl"
+
+  timeout -s KILL 200 "$run" "${options[@]}" >"$scratch/text" 2>"$scratch/err" || status=$?
+  # boot, preparation of getppid, getppid and bare_flush in both modes
+  after=$(grep -c '"status": "ok"' "$output/cells.jsonl")
+  if [ "$status" != 0 ]; then not_ok experiments/continue "status $status: $(said 3)"
+  elif [ "$(head -n 1 "$output/cells.jsonl")" != "$before" ]; then not_ok experiments/continue "the finished cell's line, with its time, has changed"
+  elif [ "$after" != 8 ]; then not_ok experiments/continue "$after cells, expected 8"
+  else ok experiments/continue; fi
+
+  after=$(cksum <"$output/cells.jsonl")
+  timeout -s KILL 100 "$run" "${options[@]}" >"$scratch/text" 2>"$scratch/err" || status=$?
+  if [ "$status" = 0 ] && [ "$(cksum <"$output/cells.jsonl")" = "$after" ] && grep -q '8 cells, 8 finished' "$scratch/text"; then ok experiments/repeat
+  else not_ok experiments/repeat "a finished matrix ran again: $(said 3)"; fi
+
+  problem=$(
+    report_has "$output/report.md" '## Speed-up' '| getppid |' '## Cost of a flush' '| soft | ' '## Translation events' '### Hit rate' \
+      '### Walks per million instructions' '### VM exits per million instructions' '## Time split' 'THIS IS A PREDICTION' '### Model error' \
+      '| flush_1024_use_1024 |'
+    report_has "$output/report.html" '<h2>Cost of a flush</h2>' '<td>getppid</td>' '</html>'
+    report_has "$output/results.csv" 'engine,mode,flush,workload' 'soft,soft,,getppid,0,ok,getppid,'
+    ! command -v gnuplot >/dev/null || report_has "$output/report.html" '<svg'
+  )
+  if [ -z "$problem" ]; then ok experiments/report; else not_ok experiments/report "$problem"; fi
+
+  status=0
+  timeout -s KILL 60 "$run" "${options[@]}" --repeats 2 --slurm >"$scratch/text" 2>"$scratch/err" || status=$?
+  if [ "$status" != 0 ]; then not_ok experiments/slurm "status $status: $(said 3)"; return; fi
+  if ! bash -n "$output/slurm.sh" 2>"$scratch/err"; then not_ok experiments/slurm "the script is not valid: $(said 2)"
+  elif ! grep -q '^#SBATCH --array=0-5$' "$output/slurm.sh"; then not_ok experiments/slurm "not 6 cells: $(grep array "$output/slurm.sh")"
+  # Task 5 is bare_flush of the second mode.
+  elif ! SLURM_ARRAY_TASK_ID=5 timeout -s KILL 60 bash "$output/slurm.sh" >"$scratch/text" 2>"$scratch/err"; then not_ok experiments/slurm "the task: $(said 3)"
+  elif ! timeout -s KILL 60 "$run" "${options[@]}" --repeats 2 --collect >"$scratch/text" 2>"$scratch/err" || ! grep -q '^1 new results' "$scratch/text"; then
+    not_ok experiments/slurm "collecting: $(said 3)"
+  elif [ "$(grep -c '"status": "ok"' "$output/cells.jsonl")" != 9 ]; then not_ok experiments/slurm "the task's result was not merged"
+  else ok experiments/slurm; fi
+}
+
+bad_options() {
+  local status=0
+  "$run" --matrix "$scratch/none.json" >"$scratch/text" 2>"$scratch/err" || status=$?
+  if [ "$status" = 2 ] && grep -q 'cannot read' "$scratch/err"; then ok experiments/no_matrix; else not_ok experiments/no_matrix "status $status: $(said)"; fi
+  status=0
+  "$run" --workloads nonsense --output "$scratch/bad" --crosswalk "$crosswalk" >"$scratch/text" 2>"$scratch/err" || status=$?
+  if [ "$status" = 2 ] && grep -q "unknown workload 'nonsense'" "$scratch/err"; then ok experiments/bad_workload; else not_ok experiments/bad_workload "status $status: $(said)"; fi
+}
+
+in_parallel workloads
+in_parallel matrix
+in_parallel bad_options
+wait
