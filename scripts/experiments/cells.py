@@ -46,8 +46,6 @@ def plan(matrix, flush_known):
     cells = []
 
     def add(engine, workload, repeat):
-        if engine == "native" and workload in boots:
-            return
         if workloads.can_run(engine, workload):
             cell = {"engine": engine, "workload": workload, "repeat": repeat}
             relevant = dict(settings)
@@ -216,7 +214,7 @@ def run_cell(cell, settings, crosswalk, images, binary):
         record["boot_seconds"] = round(first, 4)
     if cell["workload"].endswith(workloads.SETUP):
         record["rows"] = {}
-    native = cell["engine"] == "native"
+    native = cell["engine"] in ("native", "qemu-user")
     wanted = workloads.group_of(cell["workload"]) not in ("boot", "setup", "bare", "flat")
     why = None
     if late:

@@ -29,8 +29,16 @@ COUNTERS = {
     "flushes_eager": [["mmu/refreshes eager"]],
     "switches": [["mmu/space switches"]],
     "evictions": [["mmu/spaces evicted"]],
-    "promotions": [["mmu/spaces promoted"], ["mmu/promotions"]],
-    "demotions": [["mmu/spaces demoted"], ["mmu/demotions"]],
+    "promotions": [["mmu/hybrid: spaces promoted"], ["mmu/spaces promoted"]],
+    "demotions": [["mmu/hybrid: spaces demoted"], ["mmu/spaces demoted"]],
+    "faults_predicted": [["mmu/hybrid: faults predicted"]],
+    "faults_seen": [["mmu/hybrid: faults seen"]],
+    "window_seconds": [["mmu/hybrid: time in windows"]],
+    "soft_seconds": [["mmu/hybrid: time on software TLBs"]],
+    # Costs that Crosswalk measured by itself at its start, ns.
+    "cost_fault": [["mmu/cost of a window fault, measured"]],
+    "cost_install": [["mmu/cost of an entry installed, measured"]],
+    "cost_flush": [["mmu/cost of an entry flushed, measured"]],
     "vm_exits": [["world/exits"], ["kvm/exits"], ["exits/total"], ["exits/exits"]],
     "engine_exits": [["engine/exits to look up", "engine/exits to link", "engine/exits, indirect",
                       "engine/exits by poll", "engine/exits by exception"]],
@@ -123,6 +131,10 @@ class Results:
             if value is not None and base is not None and total and total > base_total:
                 values.append(max(value - base, 0) / (total - base_total))
         return median(values)
+
+    def whole_run(self, engine, workload, name):
+        """A counter of the whole guest, boot included; median of the repeats, or None."""
+        return median([read(record["statistics"], name) for record in self.by_cell.get((engine, workload), [])])
 
     def per_million_instructions(self, engine, workload, name):
         value, instructions = self.counter(engine, workload, name), self.instructions_per_operation(workload)

@@ -271,6 +271,29 @@ def hit_rate(results, engine, workload):
     return max(0.0, 1 - total / lookups) if lookups else None
 
 
+def hybrid(document, results):
+    """Hybrid against the modes that it chooses from."""
+    engines = [engine for engine in results.engines if model_module.mode_of(engine) == "hybrid"]
+    if not engines:
+        return
+    document.heading("Hybrid")
+    pure = [engine for engine in results.counted_engines() if model_module.mode_of(engine) in ("soft", "mmap", "shadow", "ept", "kmod")]
+    for engine in engines:
+        rows = []
+        for workload in results.counted_workloads():
+            value, soft = results.time(engine, workload), results.time("soft", workload)
+            others = [(time, other) for other in pure if (time := results.time(other, workload))]
+            if not value or not others:
+                continue
+            best, name = min(others)
+            def run(counter):
+                return plain(results.whole_run(engine, workload, counter))
+            rows.append([workload, nanoseconds(value), f"{name} {nanoseconds(best)}", percent(value / best - 1), percent(value / soft - 1) if soft else NA,
+                         run("promotions"), run("demotions"), f"{run('faults_predicted')} / {run('faults_seen')}", f"{run('window_seconds')} / {run('soft_seconds')}"])
+        document.table([engine, "time", "best other mode", "over the best", "over soft", "promoted", "demoted", "faults predicted / seen",
+                        "s in windows / on software TLBs"], rows, "Negative: hybrid is faster. Promotions and what follows are of whole guests, boot included.")
+
+
 def time_split(document, results, model):
     document.heading("Time split")
     measured = [(record["engine"], record["workload"], counters.times(record["statistics"])) for record in results.records
@@ -323,6 +346,13 @@ def model_blocks(document, model):
                        "From bare_flush, mmu_flush_page_touch, mmu_data_abort, mmu_domain_change and flat_device_read of this run. A cost of 0 is one that the fit does not need.")
     else:
         document.text("n/a: they need bare_flush in the same run.")
+    own = []
+    for engine in model.engines:
+        found = [counters.median([counters.read(record["statistics"], name) for record in model.results.records if record["engine"] == engine])
+                 for name in ("cost_fault", "cost_install", "cost_flush")]
+        if any(value is not None for value in found):
+            own.append([engine] + [nanoseconds(value) for value in found])
+    document.table(["measured by Crosswalk itself at its start", "window fault", "entry installed", "entry flushed"], own)
     document.heading("Model error on this machine", 3)
     document.text("The same model with this machine's costs against what was measured; the work is taken from other modes only. "
                   "Positive: the model says slower than it was.")
@@ -397,6 +427,7 @@ def write(output, name, matrix, plan, records, host, costs):
     chases(document, results)
     flush_costs(document, results)
     events(document, results)
+    hybrid(document, results)
     time_split(document, results, model)
     model_blocks(document, model)
     if results.problems:

@@ -2,7 +2,8 @@
 """The workloads and engines that an experiment can name, and the command that runs one of them in one engine.
 
 An engine is a column of the report: "MODE" or "MODE/POLICY" of Crosswalk, "qemu", "native", or "icount": QEMU with one
-nanosecond of guest time per instruction, so that its rows are instructions, not nanoseconds.
+nanosecond of guest time per instruction, so that its rows are instructions, not nanoseconds; "qemu-user": QEMU's user-mode
+emulation, which has no MMU to emulate.
 """
 import base64
 import os
@@ -77,8 +78,8 @@ def expand(words):
 
 def can_run(engine, workload):
     kind, group = kind_of(workload), group_of(workload)
-    if engine == "native":
-        return kind == "linux"
+    if engine in ("native", "qemu-user"):
+        return kind == "linux" and workload != BOOT
     if engine == "icount":
         return kind != "bare"
     if engine == "flat":
@@ -88,11 +89,11 @@ def can_run(engine, workload):
 
 
 def needs_program(engine):
-    return {"qemu": "qemu-system-arm", "icount": "qemu-system-arm"}.get(engine)
+    return {"qemu": "qemu-system-arm", "icount": "qemu-system-arm", "qemu-user": "qemu-arm"}.get(engine)
 
 
 def has_statistics(engine):
-    return engine not in ("qemu", "icount", "native")
+    return engine not in ("qemu", "icount", "native", "qemu-user")
 
 
 def missing_program(engine):
@@ -126,6 +127,8 @@ def command(cell, settings, crosswalk, images, stats_file):
     bench = ["--list"] if workload == BOOT else ["--ms", milliseconds, "--totals", workload.removesuffix(SETUP)]
     if engine == "native":
         return [f"{images}/bench/bench-native"] + bench
+    if engine == "qemu-user":
+        return ["qemu-arm", "-cpu", "cortex-a15", f"{images}/bench/bench-linux"] + bench
     arguments = {"kernel": "", "initrd": "", "append": ""}
     if kind == "bare":
         arguments["kernel"] = f"{images}/bare/{BARE_IMAGES[workload]}.bin"

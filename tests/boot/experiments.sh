@@ -85,6 +85,13 @@ bad_options() {
   if [ "$status" = 2 ] && grep -q "unknown workload 'nonsense'" "$scratch/err"; then ok experiments/bad_workload; else not_ok experiments/bad_workload "status $status: $(said)"; fi
 }
 
+parts() {
+  local status=0
+  python3 tests/scripts/experiments_test.py >"$scratch/text" 2>"$scratch/err" || status=$?
+  if [ "$status" = 0 ]; then ok experiments/parts; else not_ok experiments/parts "$(grep -E '^(ERROR|FAIL|[A-Za-z]*Error)' "$scratch/err" | tr '\n' ' ' | head -c 400)"; fi
+}
+
+in_parallel parts
 in_parallel workloads
 in_parallel matrix
 in_parallel bad_options
