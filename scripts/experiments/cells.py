@@ -65,7 +65,7 @@ def plan(matrix, flush_known):
             for engine in engines:
                 add(engine, name, repeat)
                 # Counts hardly vary: once is enough for what is taken off.
-                if repeat == 0 and workloads.has_statistics(engine) and workloads.setup_of(name):
+                if repeat == 0 and workloads.has_statistics(engine) and workloads.setup_of(name) and engine != "flat":
                     add(engine, workloads.setup_of(name), repeat)
     return cells, settings
 

@@ -96,8 +96,7 @@ class Results:
             for row, value in record["rows"].items():
                 self.samples.setdefault((record["engine"], row), []).append(value)
                 group = workloads.group_of(record["workload"])
-                # The chases without MMU go beside the others.
-                group_of_row.setdefault(row, "chase" if row in workloads.GROUPS["chase"] else group)
+                group_of_row.setdefault(row, group)
         self.group_of_row = group_of_row
         engines = dict.fromkeys(record["engine"] for record in self.records)
         self.engines = [engine for engine in engines if engine != "icount"]
@@ -112,6 +111,10 @@ class Results:
     def time(self, engine, row):
         """Median ns per operation, or None."""
         return median(self.samples.get((engine, row), []))
+
+    def least(self, engine, row):
+        """The least ns per operation of all repeats, or None."""
+        return min(self.samples.get((engine, row), []), default=None)
 
     def instructions_per_operation(self, row):
         return self.time("icount", row)
@@ -143,9 +146,10 @@ class Results:
     def counted_workloads(self):
         """Linux and program workloads that some engine with statistics ran."""
         return list(dict.fromkeys(record["workload"] for record in self.records
-                                  if record["statistics"] and workloads.boot_of(record["workload"])
+                                  if record["statistics"] and not workloads.is_bare(record["engine"], record["workload"])
                                   and workloads.group_of(record["workload"]) not in ("boot", "setup")))
 
     def counted_engines(self):
         return [engine for engine in self.engines
-                if any(record["statistics"] for record in self.records if record["engine"] == engine)]
+                if any(record["statistics"] for record in self.records
+                       if record["engine"] == engine and not workloads.is_bare(engine, record["workload"]))]

@@ -22,10 +22,9 @@ GROUPS = {
     "program": ["program_bzip2", "program_sqlite3", "program_python3", "program_gcc", "openssl_sha256_8k",
                 "openssl_aes128_8k", "openssl_rsa2048_sign"],
     "bare": ["bare_flush", "bare_mmu"],
-    "flat": ["bare_flat", "bare_chase"],
+    "flat": ["bare_flat"],
 }
-BARE_IMAGES = {"bare_flush": "bench_flush", "bare_mmu": "bench_mmu", "bare_flat": "bench_flat",
-               "bare_chase": "bench_chase"}
+BARE_IMAGES = {"bare_flush": "bench_flush", "bare_mmu": "bench_mmu", "bare_flat": "bench_flat"}
 # Nothing but a boot: what the statistics of the others are compared with.
 BOOT, BOOT_PROGRAMS = "boot", "boot_programs"
 BOOT_ROW = "start_to_user_space"
@@ -39,6 +38,11 @@ POLICIES = ("lazy", "eager", "auto")
 
 def setup_of(workload):
     return workload + SETUP if kind_of(workload) == "linux" and workload != BOOT else None
+
+
+def is_bare(engine, workload):
+    """The chases without an MMU are a bare-metal program of their own."""
+    return kind_of(workload) == "bare" or engine == "flat"
 
 
 def group_of(workload):
@@ -83,9 +87,8 @@ def can_run(engine, workload):
     if engine == "icount":
         return kind != "bare"
     if engine == "flat":
-        return group == "flat"
-    # The chases without an MMU are what `flat` is for; other engines run them under Linux.
-    return workload != "bare_chase"
+        return group in ("flat", "chase")
+    return True
 
 
 def needs_program(engine):
@@ -101,11 +104,11 @@ def missing_program(engine):
     return program if program and not shutil.which(program) else None
 
 
-def image_files(images, kernel, workload):
+def image_files(images, kernel, engine, workload):
     """The files that a workload's guest is made of."""
     kind = kind_of(workload)
-    if kind == "bare":
-        return [f"{images}/bare/{BARE_IMAGES[workload]}.bin"]
+    if is_bare(engine, workload):
+        return [f"{images}/bare/{BARE_IMAGES.get(workload, 'bench_chase')}.bin"]
     files = [f"{images}/{kernel}/vmlinuz"]
     if kind == "linux":
         return files + [f"{images}/initrd-bench.gz", f"{images}/bench/bench-native"]
@@ -130,8 +133,10 @@ def command(cell, settings, crosswalk, images, stats_file):
     if engine == "qemu-user":
         return ["qemu-arm", "-cpu", "cortex-a15", f"{images}/bench/bench-linux"] + bench
     arguments = {"kernel": "", "initrd": "", "append": ""}
-    if kind == "bare":
-        arguments["kernel"] = f"{images}/bare/{BARE_IMAGES[workload]}.bin"
+    if is_bare(engine, workload):
+        arguments["kernel"] = f"{images}/bare/{BARE_IMAGES.get(workload, 'bench_chase')}.bin"
+        if workload not in BARE_IMAGES:
+            arguments["append"] = workload
     else:
         arguments["kernel"] = f"{images}/{kernel}/vmlinuz"
         if kind == "linux":
@@ -222,8 +227,8 @@ def engines_of(modes, policies, flush_known):
 
 def check_images(cells, settings, images):
     """The first guest image that is missing, with what makes it; or nothing."""
-    for workload in dict.fromkeys(cell["workload"] for cell in cells):
-        for path in image_files(images, settings["kernel"], workload):
+    for engine, workload in dict.fromkeys((cell["engine"], cell["workload"]) for cell in cells):
+        for path in image_files(images, settings["kernel"], engine, workload):
             if not os.path.isfile(path):
                 return f"no guest image {path}; run 'make {'rootfs' if path.endswith('rootfs.ext4') else 'guest'}', or name their folder with --images"
     return None

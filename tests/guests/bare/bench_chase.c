@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The pointer chases of tests/guests/bench/experiment.c with the MMU off: what they cost without any translation.
+// The pointer chases of tests/guests/bench/experiment.c with the MMU off: what they cost without any translation. Runs
+// those that the command line names, or all.
 #include "runtime.h"
 
 enum { kArea = 0x42000000, kOrder = 0x48000000, kWords = 64 / 4 };  // one element a cache line
@@ -31,7 +32,22 @@ __attribute__((noinline)) static uint32_t chase(uint32_t* const volatile* memory
   return index;
 }
 
+static char command_line[256];
+
+static bool named(const char* name) {
+  bool any = false;
+  for (const char* at = command_line; *at; ++at) {
+    if (at[0] != ' ') continue;
+    any = true;
+    size_t i = 0;
+    while (name[i] && at[1 + i] == name[i]) ++i;
+    if (!name[i] && (at[1 + i] == ' ' || !at[1 + i])) return true;
+  }
+  return !any;
+}
+
 static void measure(const char* name, uint32_t bytes, uint32_t expected_100000) {
+  if (!named(name)) return;
   uint32_t* const volatile memory = (uint32_t*)kArea;
   make_chase(bytes / 64);
   if (chase(&memory, 100000) != expected_100000) {
@@ -53,6 +69,12 @@ static void measure(const char* name, uint32_t bytes, uint32_t expected_100000) 
 
 void main(void);
 void main(void) {
+  enum { kSysGetCmdline = 0x15 };
+  const struct {
+    char* text;
+    uint32_t bytes;
+  } block = {command_line, sizeof command_line - 1};
+  if (semihost(kSysGetCmdline, &block) != 0) command_line[0] = 0;
   put_string("bench: begin\n");
   measure("chase_64k", 64 << 10, 0x3d10);
   measure("chase_256k", 256 << 10, 0x9d60);
