@@ -48,7 +48,7 @@ void GuestMmu::note_external_write(uint64_t pa, uint64_t bytes) {
 // protected again: maybe_writable_ says so.
 void GuestMmu::catch_up(AddressSpace& space) {
   const uint64_t behind = protect_log_end_ - space.protect_position;
-  if (space.soft) {
+  if (!space.windowed) {
     space.soft->remove_write_access(ram_.host, [this](uint32_t page) {
       if (!is_code_[page]) maybe_writable_[page] = 1;
       return is_code_[page] != 0;

@@ -43,7 +43,10 @@ void GuestMmu::flush_mva_all_asids(CpuState& cpu, uint32_t va) {
 
 void GuestMmu::flush(const CpuState& cpu, FlushRecord record) {
   flush_log_[flush_log_end_++ % kFlushLog] = record;
-  if (current_) apply_flushes(*current_, current_regime(cpu));
+  if (!current_) return;
+  const uint64_t start = clock();
+  apply_flushes(*current_, current_regime(cpu));
+  note_upkeep(start);
 }
 
 void GuestMmu::apply_flushes(AddressSpace& space, const cw_regime& regime) {
@@ -106,6 +109,10 @@ void GuestMmu::flush_page(AddressSpace& space, const cw_regime& regime, uint32_t
       statistics_.entries_kept += kept;
       statistics_.entries_rewritten += rewritten;
     }
+  }
+  if (space.hybrid && removed != 0) {
+    space.hybrid->flushes++;
+    space.hybrid->seen.reset(va >> 16);
   }
   statistics_.entries_removed += removed;
 }
@@ -190,12 +197,18 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
   from->instruction_pages.for_each([&](uint32_t va, uint32_t id) {
     if (space.instruction_pages.id_at(va) != 0) return;
     walk(regime, va, AccessKind::Fetch, privileged, r);
-    if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa) || ram_page_of(r.pa) != ids_.record(id).ram_page) return;
+    PageIds::Record record = ids_.record(id);
+    if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa) || ram_page_of(r.pa) != record.ram_page) return;
+    if (space.windowed != from->windowed) {
+      if (ids_.full()) return;
+      record.flags ^= kCodeFlagWindow;
+      id = ids_.intern(record);
+    }
     space.instruction_pages.install(va, id, r.ng, class_of(r.log2_size));
     pages++;
   });
   const double reuse = data_history_[privileged].rate;
-  if (space.soft && config_.costs.walk < reuse * config_.costs.soft_refill) {
+  if (!space.windowed && from->soft && config_.costs.walk < reuse * config_.costs.soft_refill) {
     from->soft->for_each([&](uint32_t va, const SoftTlbEntry&) {
       if (space.soft->holds(va)) return;
       walk(regime, va, AccessKind::Load, privileged, r);
@@ -207,7 +220,7 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
       pages++;
     });
   }
-  if (space.window && config_.costs.walk + config_.costs.window_install < reuse * config_.costs.window_fault) {
+  if (space.windowed && from->window && config_.costs.walk + config_.costs.window_install < reuse * config_.costs.window_fault) {
     bool room = true;
     from->window->for_each_run([&](uint32_t start, uint32_t count, WindowEntry) {
       for (uint32_t va = start, end = start + (count - 1) * kPageSize; room;) {

@@ -87,13 +87,14 @@ Translation GuestMmu::fill(CpuState& cpu, uint32_t va, AccessKind kind) {
   statistics_.soft_misses++;
   walk(regime, va, kind, privileged, result);
   const Translation t = to_translation(va, result);
+  if (current_ && current_->hybrid && !current_->windowed) note_refill(*current_, va, result);
   if (!t.host || kind == AccessKind::Fetch) return t;
 
   const uint32_t page = ram_page_of(t.pa);
   bool writable = result.permissions & cw_needed_permission(CW_STORE, privileged);
   if (writable && is_code_[page])
     writable = kind == AccessKind::Store && code_written(t.pa, std::min(64u, kPageSize - (va & (kPageSize - 1))));
-  if (!current_ || !current_->soft) return t;
+  if (!current_ || current_->windowed) return t;
   const uint32_t size_class = class_of(result.log2_size);
   current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
   if (writable) maybe_writable_[page] = 1;

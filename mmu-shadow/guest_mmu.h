@@ -5,9 +5,11 @@
 //   spaces.cc        address spaces: activate, creation, eviction
 //   flush.cc         TLB maintenance: dropping entries, or walking again for them; prefilling new address spaces
 //   windows.cc       window faults: what to install, and room for it
+//   hybrid.cc        Mode::Hybrid: which spaces have a window
 //   code_pages.cc    pages that hold translated code
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -26,6 +28,23 @@ struct Reuse {
   uint32_t dropped = 0, refilled = 0;
 };
 
+// What Mode::Hybrid knows of an address space, fading with time: how long it ran, and what it did that costs with a
+// software TLB, or would cost with a window.
+struct HybridHistory {
+  double ns = 0;            // in the form that it has now
+  double judge_at = 0;      // when `ns` is more than this
+  double refills = 0;       // of the software TLB
+  double faults = 0;        // of the window; on a software TLB, those that there would have been
+  double flushes = 0;       // single entries made invalid, or that there would have been
+  double spent_ns = 0;      // in a window: on its faults and flushes
+  double fault_rate = 0;    // a nanosecond, predicted when it was promoted
+  double reluctance = 1;    // doubles when a promotion turns out wrong
+  std::bitset<65536> seen;  // on a software TLB: 64 KiB pieces of VA that a window would have entered by now
+
+  void fade(double factor) { ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor; }
+  void restart() { ns = refills = faults = flushes = spent_ns = judge_at = 0; }
+};
+
 // What one regime key has: instruction pages, and a software TLB or a window.
 struct AddressSpace {
   RegimeKey key;
@@ -34,6 +53,8 @@ struct AddressSpace {
   uint64_t flush_position = 0;    // how much of the flush log is applied here
   uint32_t fetches = 0;           // instruction pages entered since the space was made: up to kPrefillFetches
   Reuse data_reuse, fetch_reuse;
+  bool windowed = false;  // which of `soft` and `window` is in use; the other one, if it is there, is empty
+  std::unique_ptr<HybridHistory> hybrid;
   InstructionPages instruction_pages;
   std::unique_ptr<SoftTlb> soft;
   std::unique_ptr<WindowMap> window;
@@ -51,6 +72,7 @@ class GuestMmu final : public Mmu {
                             Translation& translation) override;
   uint32_t fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, Translation& translation) override;
   void forget_instruction_pages() override;
+  void slept(uint64_t ticks) override { entered_at_ += ticks; }
   void flush_all(CpuState& cpu) override;
   void flush_asid(CpuState& cpu, uint8_t asid) override;
   void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) override;
@@ -113,6 +135,16 @@ class GuestMmu final : public Mmu {
   bool choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entries, double refill_cost);
   void prefill(AddressSpace& space, const cw_regime& regime);
 
+  // hybrid.cc
+  void account(uint64_t now);
+  void judge(AddressSpace& space, const CpuState& cpu);
+  bool promote(AddressSpace& space, const cw_regime& regime);
+  void demote(AddressSpace& space);
+  uint64_t clock() const { return config_.mode == Mode::Hybrid ? __builtin_ia32_rdtsc() : 0; }
+  void note_fault(uint64_t since);
+  void note_upkeep(uint64_t since);
+  void note_refill(AddressSpace& space, uint32_t va, const cw_result& result);
+
   // windows.cc
   void install_flat();
   Stretch stretch_to_install(const cw_regime& regime, const AddressSpace& space, uint32_t va, const cw_result& result,
@@ -137,6 +169,7 @@ class GuestMmu final : public Mmu {
   AddressSpace* current_ = nullptr;
   Registers registers_{};
   uint64_t tick_ = 0;
+  uint64_t entered_at_ = 0;  // time-stamp counter when the current space became current
   LeafPool leaves_;
   PageIds ids_;
   bool flat_violation_ = false;

@@ -17,7 +17,14 @@ namespace crosswalk::mmu {
 enum class AccessKind : uint8_t { Load, Store, Fetch };
 
 // --mmu. Auto is resolved before an Mmu is made.
-enum class Mode : uint8_t { SoftCall, Soft, Mmap, Shadow, Ept, Flat };
+//
+// Hybrid: each address space is in one of two forms, a software TLB or a window of the backend, and changes between them
+// as its history says (hybrid.cc). cpu.memory_window says which form the current one has.
+enum class Mode : uint8_t { SoftCall, Soft, Mmap, Shadow, Ept, Flat, Hybrid };
+
+// The bit of the code flags (fetch_page) that is cpu.memory_window: code made for one form is not for the other.
+inline constexpr uint32_t kCodeFlagWindow = 1u << 2;
+
 
 // One entry of the software TLB that translated code looks up inline (Mode::Soft): index = VA[21:12],
 // 16 bytes. A tag holds the page's VA when the access is allowed and is plain RAM, else kNoTag (which no
@@ -95,13 +102,20 @@ enum class FlushPolicy : uint8_t {
   Auto,   // one of these for each flush, by cost (flush.h)
 };
 
-// What things cost on this host in this mode, in nanoseconds; what FlushPolicy::Auto and prefilling decide by.
+// What things cost on this host in this mode, in nanoseconds; what FlushPolicy::Auto, prefilling and Mode::Hybrid decide
+// by.
 struct MmuCosts {
   double walk = 25;           // one software walk of warm tables
   double soft_refill = 80;    // a software-TLB miss from translated code and back, walk included
   double fetch_refill = 250;  // the same for an instruction page
   double window_fault = 10'000;
   double window_install = 100;  // one entry written by the backend, without a fault
+  double window_flush = 10'000;  // one entry made invalid, committed
+  // Hybrid: the part of the time on a software TLB that is looking it up (docs/measurements.md), the time that a space
+  // must have run before it is judged, and the time after which its history counts half.
+  double lookup_share = 0.25;
+  double judge_after = 2'000'000, half_life = 20'000'000;
+  double ticks_per_ns = 2;  // of the time-stamp counter
 };
 
 struct MmuConfig {
@@ -125,6 +139,10 @@ struct Statistics {
   uint64_t entries_removed = 0, entries_kept = 0, entries_rewritten = 0;
   uint64_t refreshes_lazy = 0, refreshes_eager = 0;  // TLBIALL and TLBIASID, by what was done in a space
   uint64_t pages_prefilled = 0, spaces_prefilled = 0;
+  // Hybrid: spaces that got a window and that went back, time in both forms (nanoseconds), and for the time in windows
+  // the faults that the model predicted and those that happened.
+  uint64_t promotions = 0, demotions = 0;
+  double soft_ns = 0, window_ns = 0, predicted_faults = 0, promoted_faults = 0;
   uint64_t space_switches = 0, spaces_created = 0, spaces_evicted = 0;
   uint64_t code_pages_protected = 0, code_page_writes = 0;
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
@@ -164,6 +182,9 @@ class Mmu {
   // Forgets every instruction page of every address space: `code_flags` will be different ones from now on, and
   // translated code compares page ids without asking.
   virtual void forget_instruction_pages() {}
+
+  // The CPU slept for so many ticks of the time-stamp counter: not time that a space ran.
+  virtual void slept(uint64_t) {}
 
   // Guest TLB maintenance; the local CPU's. Complete on return, for all that can be accessed then: an address space
   // that is not current applies what it missed when it becomes current.

@@ -24,12 +24,19 @@ void GuestMmu::activate(CpuState& cpu) {
     space = find_space(key);
     if (!space) space = new_space(key);
   }
-  if (space->protect_position != protect_log_end_) catch_up(*space);
   space->last_used = ++tick_;
   if (space != current_) statistics_.space_switches++;
+  if (config_.mode == Mode::Hybrid) account(__builtin_ia32_rdtsc());
   current_ = space;
-  if (space->flush_position != flush_log_end_) apply_flushes(*space, current_regime(cpu));
-  cpu.mem_base = space->soft ? reinterpret_cast<uint64_t>(space->soft->entries()) : space->window->base();
+  if (space->protect_position != protect_log_end_ || space->flush_position != flush_log_end_) {
+    const uint64_t start = clock();
+    if (space->protect_position != protect_log_end_) catch_up(*space);
+    if (space->flush_position != flush_log_end_) apply_flushes(*space, current_regime(cpu));
+    note_upkeep(start);
+  }
+  if (space->hybrid && space->hybrid->ns > space->hybrid->judge_at && space->key.mmu_enabled()) judge(*space, cpu);
+  cpu.mem_base = space->windowed ? space->window->base() : reinterpret_cast<uint64_t>(space->soft->entries());
+  cpu.memory_window = space->windowed;
   cpu.instruction_pages = space->instruction_pages.ids();
   cpu.space = space;
 }
@@ -57,7 +64,7 @@ void GuestMmu::rebuild_table() {
 AddressSpace* GuestMmu::least_recently_used(bool with_entries) const {
   AddressSpace* oldest = nullptr;
   for (auto& s : spaces_) {
-    if (s.get() == current_ || (with_entries && s->window->count() == 0)) continue;
+    if (s.get() == current_ || (with_entries && (!s->windowed || s->window->count() == 0))) continue;
     if (!oldest || s->last_used < oldest->last_used) oldest = s.get();
   }
   return oldest;
@@ -65,10 +72,13 @@ AddressSpace* GuestMmu::least_recently_used(bool with_entries) const {
 
 void GuestMmu::clear_space(AddressSpace& space) {
   space.instruction_pages.remove_all();
-  if (space.soft)
-    space.soft->remove_all();
-  else if (space.window->remove_all(*backend_) != 0)
-    backend_->commit();
+  if (space.soft) space.soft->remove_all();
+  if (space.window && space.window->remove_all(*backend_) != 0) backend_->commit();
+  if (space.hybrid) {
+    *space.hybrid = HybridHistory{};
+    space.hybrid->judge_at = config_.costs.judge_after;
+    space.windowed = false;
+  }
   space.protect_position = protect_log_end_;
   space.flush_position = flush_log_end_;
   space.data_reuse = space.fetch_reuse = Reuse{};
@@ -99,10 +109,15 @@ AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
   if (spaces_.size() < limit) {
     auto space = std::make_unique<AddressSpace>();
     bool made = true;
-    if (uses_windows()) {
+    if (config_.mode == Mode::Hybrid) {
+      space->soft = std::make_unique<SoftTlb>();
+      space->hybrid = std::make_unique<HybridHistory>();
+      space->hybrid->judge_at = config_.costs.judge_after;
+    } else if (uses_windows()) {
       const uint64_t base = backend_->create_window();
       made = base != 0;
       if (made) space->window = std::make_unique<WindowMap>(base, leaves_);
+      space->windowed = true;
     } else {
       space->soft = std::make_unique<SoftTlb>();
     }

@@ -175,10 +175,20 @@ uint32_t WindowMap::revalidate(WindowBackend& backend, uint64_t ram_base, bool n
     if (nonglobal_only && leaf.ng_count == 0) return range.keep();
     for (uint32_t i = 0; i < kLeafPages; i++) {
       if (!leaf.entries[i].valid()) continue;
-      if (nonglobal_only && !leaf.entries[i].ng())
+      if (nonglobal_only && !leaf.entries[i].ng()) {
         range.keep();
-      else
-        recheck_page(backend, ram_base, l << kLeafBits | i << kPageBits, range, kept, rewritten, removed, recheck);
+        continue;
+      }
+      const uint32_t va = l << kLeafBits | i << kPageBits, before = kept;
+      recheck_page(backend, ram_base, va, range, kept, rewritten, removed, recheck);
+      // The other pages of a large entry that is as it was.
+      const WindowEntry e = leaf.entries[i];
+      if (kept == before || e.size_class() == 0) continue;
+      const uint32_t first = i;
+      while (i + 1 < kLeafPages && leaf.entries[i + 1].bits == e.bits + ((i + 1 - first) << 6) &&
+             same_entry(va, l << kLeafBits | (i + 1) << kPageBits, e.size_class()))
+        i++;
+      kept += i - first;
     }
     release_if_empty(l);
   });

@@ -21,6 +21,7 @@ void GuestMmu::install_flat() {
   const uint64_t base = backend_->create_window();
   if (base == 0) throw std::runtime_error("no host address space for a window of 4 GiB");
   space->window = std::make_unique<WindowMap>(base, leaves_);
+  space->windowed = true;
   const uint64_t end = std::min(ram_.base + ram_.size, kWindowSize);
   if (ram_.base < end) {
     if (!backend_->install(base, static_cast<uint32_t>(ram_.base), ram_.base, end - ram_.base, true))
@@ -43,6 +44,7 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
     statistics_.window_faults_split++;
     return FaultOutcome::Split;
   }
+  const uint64_t start = clock();
   const uint32_t va = static_cast<uint32_t>(offset);
   const bool privileged = is_privileged(static_cast<crosswalk::Mode>(cpu.mode));
   const cw_regime regime = current_regime(cpu);
@@ -51,6 +53,7 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
   translation = to_translation(va, result);
   if (!translation.ok) {
     statistics_.window_faults_guest++;
+    note_fault(start);
     return FaultOutcome::GuestFault;
   }
   if (!translation.host) {
@@ -67,7 +70,9 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
   }
   const WindowEntry old = current_->window->entry(va);
   const bool spurious = old.valid() && old.ram_page() == ram_page_of(translation.pa) && (old.writable() || !write);
-  if (!install(*current_, regime, va, result)) return FaultOutcome::Device;
+  const bool installed = install(*current_, regime, va, result);
+  note_fault(start);
+  if (!installed) return FaultOutcome::Device;
   if (was_code) return FaultOutcome::CodeWrite;
   if (spurious)
     statistics_.window_faults_spurious++;

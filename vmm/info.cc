@@ -19,6 +19,7 @@ const char* mode_name(mmu::Mode mode) {
     case mmu::Mode::Mmap: return name_of(MmuChoice::Mmap);
     case mmu::Mode::Shadow: return name_of(MmuChoice::Shadow);
     case mmu::Mode::Ept: return name_of(MmuChoice::Ept);
+    case mmu::Mode::Hybrid: return name_of(MmuChoice::Hybrid);
     case mmu::Mode::Flat: break;
   }
   return name_of(MmuChoice::Flat);

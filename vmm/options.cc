@@ -22,7 +22,7 @@ namespace po = boost::program_options;
 constexpr std::pair<const char*, MmuChoice> kMmus[] = {
     {"auto", MmuChoice::Auto}, {"soft-call", MmuChoice::SoftCall}, {"soft", MmuChoice::Soft},
     {"mmap", MmuChoice::Mmap}, {"shadow", MmuChoice::Shadow},      {"ept", MmuChoice::Ept},
-    {"flat", MmuChoice::Flat}};
+    {"flat", MmuChoice::Flat},     {"hybrid", MmuChoice::Hybrid}};
 constexpr std::pair<const char*, WorldChoice> kWorlds[] = {
     {"auto", WorldChoice::Auto}, {"process", WorldChoice::Process}, {"kvm", WorldChoice::Kvm}};
 constexpr std::pair<const char*, mmu::FlushPolicy> kFlushPolicies[] = {
@@ -123,7 +123,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("memory", po::value(&text.memory)->value_name("SIZE")->default_value("1G"), "Guest RAM, with suffix K, M or G: 16M to 3G.")
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly]")->composing(), "Disk image for a virtio block device; may be given several times.")
-      ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), "How guest memory is reached: auto, soft-call, soft, mmap, shadow, ept or flat.")
+      ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), "How guest memory is reached: auto, soft-call, soft, mmap, shadow, ept, hybrid or flat.")
       ("world", po::value(&text.world)->value_name("WORLD")->default_value("auto"), "Where the engine executes: process, kvm, or auto for the MMU mode's default.")
       ("flush", po::value(&text.flush)->value_name("POLICY")->default_value("auto"), "What a guest TLB flush does to entries: lazy drops them, eager walks again for them in bulk, auto decides each time.")
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011 or virtio (hvc0). Both print to stdout.")

@@ -13,7 +13,7 @@
 
 namespace crosswalk::vmm {
 
-enum class MmuChoice : uint8_t { Auto, SoftCall, Soft, Mmap, Shadow, Ept, Flat };
+enum class MmuChoice : uint8_t { Auto, SoftCall, Soft, Mmap, Shadow, Ept, Flat, Hybrid };
 enum class WorldChoice : uint8_t { Auto, Process, Kvm };
 
 const char* name_of(MmuChoice mmu);

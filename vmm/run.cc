@@ -36,6 +36,7 @@ mmu::Mode mode_of(MmuChoice choice) {
     case MmuChoice::Shadow: return mmu::Mode::Shadow;
     case MmuChoice::Ept: return mmu::Mode::Ept;
     case MmuChoice::Flat: return mmu::Mode::Flat;
+    case MmuChoice::Hybrid: return mmu::Mode::Hybrid;
     case MmuChoice::Auto:  // resolve_auto has replaced it
     case MmuChoice::Soft: break;
   }
@@ -48,6 +49,7 @@ MmuChoice resolve_auto(WorldChoice world) {
     case mmu::Mode::Mmap: return world == WorldChoice::Kvm ? MmuChoice::Soft : MmuChoice::Mmap;
     case mmu::Mode::Shadow: return world == WorldChoice::Process ? MmuChoice::Soft : MmuChoice::Shadow;
     case mmu::Mode::Ept: return world == WorldChoice::Process ? MmuChoice::Soft : MmuChoice::Ept;
+    case mmu::Mode::Hybrid: return MmuChoice::Hybrid;
     case mmu::Mode::SoftCall: return MmuChoice::SoftCall;
     case mmu::Mode::Soft:
     case mmu::Mode::Flat: break;
@@ -63,7 +65,8 @@ MachineConfig machine_config(const RunOptions& options) {
   MachineConfig config;
   config.memory_bytes = options.memory_bytes;
   // Windows made by mmap(2) need the memfd.
-  config.shared_ram = options.mmu == MmuChoice::Mmap || options.mmu == MmuChoice::Ept || options.mmu == MmuChoice::Flat;
+  config.shared_ram = options.mmu == MmuChoice::Mmap || options.mmu == MmuChoice::Ept || options.mmu == MmuChoice::Flat ||
+                      options.mmu == MmuChoice::Hybrid;
   for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only});
   config.input_fd = STDIN_FILENO;
   config.output_fd = STDOUT_FILENO;
@@ -100,6 +103,7 @@ struct Runner {
   std::unique_ptr<FILE, Close> log;
   std::unique_ptr<runtime::World> world;
   std::unique_ptr<mmu::WindowBackend> backend;
+  mmu::MmuCosts costs;
   std::optional<runtime::Engine> engine;
   std::unique_ptr<mmu::Mmu> mmu;
   std::unique_ptr<Port> port;
@@ -126,6 +130,15 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
     runner.world = make_process_world();
   }
   switch (mmu_config.mode) {
+    case mmu::Mode::Hybrid:
+      if (kvm_world) {
+        std::string error;
+        runner.backend = kvm::make_shadow_backend(*kvm_world, machine.ram(), mmu_config.max_spaces, error);
+        if (!runner.backend) return Error{error};
+      } else {
+        runner.backend = mmu::make_mmap_backend(machine.ram());
+      }
+      break;
     case mmu::Mode::Mmap: runner.backend = mmu::make_mmap_backend(machine.ram()); break;
     case mmu::Mode::Flat:
     case mmu::Mode::Ept:
@@ -141,6 +154,13 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
     case mmu::Mode::SoftCall:
     case mmu::Mode::Soft: break;
   }
+  if (runner.backend && mmu_config.mode != mmu::Mode::Flat) {
+    std::string reason;
+    if (!kvm::measure_window_costs(*runner.world, *runner.backend, machine.ram(), mmu_config.costs, reason))
+      return Error{std::string("--mmu ") + name_of(options.mmu) + ": windows do not work here: " + reason};
+    if (machine.clock().uses_tsc()) mmu_config.costs.ticks_per_ns = machine.clock().tsc_mhz() / 1000;
+  }
+  runner.costs = mmu_config.costs;
   CpuState& cpu = machine.cpu();
   arm::reset_cpu(cpu, options.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15);
   machine.set_boot_registers(cpu);
@@ -215,6 +235,19 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("mmu", "entries rewritten", m.entries_rewritten);
   table.add("mmu", "refreshes lazy", m.refreshes_lazy);
   table.add("mmu", "refreshes eager", m.refreshes_eager);
+  if (m.window_faults_installed != 0 || m.promotions != 0) {
+    table.add("mmu", "cost of a window fault, measured", runner.costs.window_fault, "ns");
+    table.add("mmu", "cost of an entry installed, measured", runner.costs.window_install, "ns");
+    table.add("mmu", "cost of an entry flushed, measured", runner.costs.window_flush, "ns");
+  }
+  if (m.soft_ns != 0) {
+    table.add("mmu", "hybrid: spaces promoted", m.promotions);
+    table.add("mmu", "hybrid: spaces demoted", m.demotions);
+    table.add("mmu", "hybrid: time on software TLBs", m.soft_ns * 1e-9, "s");
+    table.add("mmu", "hybrid: time in windows", m.window_ns * 1e-9, "s");
+    table.add("mmu", "hybrid: faults predicted", static_cast<uint64_t>(m.predicted_faults));
+    table.add("mmu", "hybrid: faults seen", static_cast<uint64_t>(m.promoted_faults));
+  }
   table.add("mmu", "spaces prefilled", m.spaces_prefilled);
   table.add("mmu", "pages prefilled", m.pages_prefilled);
   table.add("mmu", "space switches", m.space_switches);

@@ -40,6 +40,7 @@ refused memory-tiny 'memory' run --kernel "$kernel" --memory 1K
 refused unknown-mode 'turbo' run --kernel "$kernel" --mmu turbo
 refused unknown-world 'moon' run --kernel "$kernel" --world moon
 refused unknown-flush 'sometimes' run --kernel "$kernel" --flush sometimes
+refused unknown-mmu-of-bench 'never' bench --mmu shadow:never
 refused unknown-cpu 'cortex-z9' run --kernel "$kernel" --cpu cortex-z9
 refused timeout-rubbish 'timeout' run --kernel "$kernel" --timeout soon
 refused stats-file-directory 'nonexistent' run --kernel "$kernel" --stats-json /nonexistent/stats.json

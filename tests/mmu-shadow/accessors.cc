@@ -102,6 +102,11 @@ AccessResult SoftAccessor::access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t
   return r;
 }
 
+AccessResult HybridAccessor::access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t bytes, bool write, uint64_t value) {
+  return cpu.memory_window ? window_.access(cpu, mmu, va, bytes, write, value)
+                           : soft_.access(cpu, mmu, va, bytes, write, value);
+}
+
 SignalAccessor::SignalAccessor() {
   struct sigaction action {};
   action.sa_sigaction = on_segv;

@@ -42,6 +42,16 @@ class SignalAccessor final : public Accessor {
   AccessResult access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t bytes, bool write, uint64_t value) override;
 };
 
+// Mode::Hybrid: the one or the other.
+class HybridAccessor final : public Accessor {
+ public:
+  AccessResult access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t bytes, bool write, uint64_t value) override;
+
+ private:
+  SoftAccessor soft_;
+  SignalAccessor window_;
+};
+
 // What window_fault's outcome means for an access, for accessors: true to retry, false when `result` is final.
 bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, uint32_t bytes, bool write,
                           uint64_t value, AccessResult& result);

@@ -62,6 +62,25 @@ TEST(Torture, MmapWindowsFlushedByCost) {
   torture_mmap({.mode = Mode::Mmap, .flush = FlushPolicy::Auto}, 0, 2, 30000);
 }
 
+// Spaces get windows and lose them all the time.
+TEST(Torture, Hybrid) {
+  const uint64_t seed = test_seed();
+  HybridAccessor accessor;
+  for (uint64_t i = 0; i < 4; i++) {
+    TestMemory memory(kRamSize);
+    const auto backend = make_mmap_backend(memory.ram);
+    MmuConfig config{.mode = Mode::Hybrid, .flush = static_cast<FlushPolicy>(i % 3), .max_spaces = i == 3 ? 3u : 64u};
+    config.costs.window_fault = config.costs.window_flush = 0.1;
+    config.costs.judge_after = 1000;
+    config.prefill = i != 2;
+    const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);
+    expect_agreement(r, seed + i);
+    EXPECT_GT(r.statistics.promotions, 50u);
+    EXPECT_GT(r.statistics.demotions, 0u);
+    if (HasFailure()) return;
+  }
+}
+
 TEST(Torture, MmapWindowsWithoutFillAround) { torture_mmap({.mode = Mode::Mmap, .fill_around = false}, 0, 2, 30000); }
 
 TEST(Torture, MmapWindowsInPiecesOf64K) { torture_mmap({.mode = Mode::Mmap, .fill_bytes = 64 << 10}, 0, 2, 30000); }

@@ -120,6 +120,7 @@ struct alignas(64) CpuState {
   uint8_t strict_alignment;        // SCTLR.A
   uint8_t monitor_armed;           // local exclusive monitor
   uint8_t page_ids_e, page_ids_a;  // PSR.E and SCTLR.A that the page ids and the jump cache were made for
+  uint8_t memory_window;           // 1: mem_base is a window, 0: a software TLB
   // Non-zero makes translated code leave at its next poll. Written by any thread.
   uint32_t pending;
   // Any thread sets bits (InterruptLine), then `pending`.

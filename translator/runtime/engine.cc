@@ -22,12 +22,9 @@ constexpr size_t kBlockRoom = 512 << 10;
 constexpr int32_t kMaxDisplacement = 16 << 10;  // well inside the windows' guards
 constexpr uint32_t kItShift = 8;
 
-x64::MemoryMode memory_mode(mmu::Mode mode) {
-  switch (mode) {
-    case mmu::Mode::SoftCall: return x64::MemoryMode::SoftCall;
-    case mmu::Mode::Soft: return x64::MemoryMode::SoftInline;
-    default: return x64::MemoryMode::Window;
-  }
+x64::MemoryMode memory_mode(mmu::Mode mode, bool window) {
+  if (window) return x64::MemoryMode::Window;
+  return mode == mmu::Mode::SoftCall ? x64::MemoryMode::SoftCall : x64::MemoryMode::SoftInline;
 }
 
 }  // namespace
@@ -42,7 +39,6 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
   Xbyak::CodeGenerator gen(cache_.free_bytes(), cache_.free_space());
   thunks_ = x64::emit_thunks(gen, &Engine::slow_access);
   cache_.reserve_prefix(gen.getSize());
-  backend_.memory = memory_mode(config.mode);
   backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
   backend_.thunks = &thunks_;
   backend_.flag_fusion = config.flag_fusion;
@@ -65,7 +61,7 @@ uint32_t Engine::code_flags() const {
   frontend::CodeFlags f;
   f.big_endian = cpu_.e;
   f.strict_alignment = cpu_.strict_alignment;
-  return f.pack();
+  return f.pack() | (cpu_.memory_window ? mmu::kCodeFlagWindow : 0);
 }
 
 // ---- the run loop ----------------------------------------------------------------------------------------------
@@ -106,8 +102,7 @@ void Engine::step() {
 
 void Engine::run_once() {
   // PSR.E and SCTLR.A change only outside translated code. Page ids stand for code of one setting.
-  if (const uint32_t flags = code_flags(); flags != current_flags_) {
-    current_flags_ = flags;
+  if (cpu_.e != cpu_.page_ids_e || cpu_.strict_alignment != cpu_.page_ids_a) {
     cpu_.page_ids_e = cpu_.e;
     cpu_.page_ids_a = cpu_.strict_alignment;
     mmu_->forget_instruction_pages();
@@ -260,6 +255,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
       if (slow_pcs_.contains(key.pa + (ir_.guest[g].pc - (key.va & ~1u)))) ir::set_out_of_line(ir_, g);
 
   Xbyak::CodeGenerator gen(cache_.free_bytes(), cache_.free_space());
+  backend_.memory = memory_mode(config_.mode, cpu_.memory_window);
   x64::BlockEmitter emitter(gen, ir_, backend_);
   x64::CompiledBlock compiled = emitter.emit({page + 0x1000, second_id}, cache_.next_link());
 
@@ -356,7 +352,7 @@ bool Engine::refilled_access() {
   const uint32_t kind = cpu_.access_kind, va = cpu_.access_va;
   const ir::MemAccess m = ir::MemAccess::unpack(kind);
   const uint32_t bytes = 1u << m.log2_bytes;
-  if (config_.mode != mmu::Mode::Soft || (kind & x64::kAccessExclusive) || m.unprivileged || m.out_of_line ||
+  if (config_.mode == mmu::Mode::SoftCall || cpu_.memory_window || (kind & x64::kAccessExclusive) || m.unprivileged || m.out_of_line ||
       (va & ((1u << m.align_log2) - 1)) || (va & 0xfff) + bytes > 0x1000)
     return false;
   const bool store = kind & x64::kAccessStore;

@@ -94,7 +94,6 @@ class Engine final : public mmu::CodeListener {
   x64::BackendConfig backend_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;
   std::unordered_set<uint64_t> slow_pcs_;  // PA of instructions whose accesses go out of line: device accesses
-  uint32_t current_flags_ = 0;             // code_flags() of the instruction pages
   ir::Block ir_;
   EngineStatistics statistics_;
 };

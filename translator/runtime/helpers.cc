@@ -188,7 +188,9 @@ uint64_t change_processor_state(CpuState* cpu, uint32_t operation, uint32_t, uin
 
 uint64_t wait_for_interrupt(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
   if (!arm::interrupt_asserted(*cpu) && !std::atomic_ref<uint32_t>(cpu->pending).load()) {
+    const uint64_t start = __builtin_ia32_rdtsc();
     services(cpu).platform.wait_for_interrupt(*cpu);
+    services(cpu).mmu.slept(__builtin_ia32_rdtsc() - start);
   }
   return 0;
 }

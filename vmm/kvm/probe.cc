@@ -105,6 +105,31 @@ double window_fault_us(runtime::World& world, mmu::WindowBackend& backend, const
   return probe.us;
 }
 
+// Entries written and made invalid again, without faults.
+struct EntryProbe {
+  mmu::WindowBackend* backend;
+  const GuestRam* ram;
+  uint64_t window = 0;
+  double install_us = 1e9, flush_us = 1e9;
+};
+
+void entry_probe_entry(void* argument) {
+  auto& probe = *static_cast<EntryProbe*>(argument);
+  for (uint64_t i = 0; i < 100; i += kBatch) {
+    const auto va = [&](uint64_t j) { return static_cast<uint32_t>(j * 3 * kPage); };
+    auto start = Clock::now();
+    for (uint64_t j = i; j < i + kBatch; j++)
+      probe.backend->install(probe.window, va(j), probe.ram->base + va(j) % kProbeRam, kPage, true);
+    probe.install_us = std::min(probe.install_us, microseconds_since(start) / kBatch);
+    start = Clock::now();
+    for (uint64_t j = i; j < i + kBatch; j++) {
+      probe.backend->remove(probe.window, va(j), kPage);
+      probe.backend->commit();
+    }
+    probe.flush_us = std::min(probe.flush_us, microseconds_since(start) / kBatch);
+  }
+}
+
 struct CostProbe {
   KvmWorld* world;
   double exit_us = 0, syscall_us = 0, flush_page_us = 0, flush_all_us = 0;
@@ -191,6 +216,25 @@ std::string chosen(const std::string& line) {
 }
 
 }  // namespace
+
+bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram,
+                          mmu::MmuCosts& costs, std::string& reason) {
+  const double fault_us = window_fault_us(world, backend, ram, reason);
+  if (fault_us == 0) return false;
+  EntryProbe probe{.backend = &backend, .ram = &ram};
+  probe.window = backend.create_window();
+  if (probe.window == 0) {
+    reason = "no window can be made";
+    return false;
+  }
+  world.run(entry_probe_entry, &probe, [](void*, runtime::FaultFrame&) { return false; }, nullptr);
+  backend.destroy_window(probe.window);
+  backend.commit();
+  costs.window_fault = fault_us * 1000;
+  costs.window_install = probe.install_us * 1000;
+  costs.window_flush = probe.flush_us * 1000;
+  return true;
+}
 
 HostFacts probe_host() {
   HostFacts facts;

@@ -84,6 +84,7 @@ Guest::Guest(runtime::EngineConfig config) {
     world_ = vmm::make_process_world();
   }
   switch (config.mode) {
+    case mmu::Mode::Hybrid:
     case mmu::Mode::Mmap: backend_ = mmu::make_mmap_backend(ram_); break;
     case mmu::Mode::Ept: backend_ = kvm::make_ept_backend(*kvm_world, mmu::make_mmap_backend(ram_)); break;
     case mmu::Mode::Shadow: backend_ = kvm::make_shadow_backend(*kvm_world, ram_, kSpaces, error); break;
@@ -95,6 +96,8 @@ Guest::Guest(runtime::EngineConfig config) {
   mmu::MmuConfig mmu_config;
   mmu_config.mode = config.mode;
   mmu_config.max_spaces = kSpaces;
+  // Every space gets its window as soon as it has run, and goes back to a software TLB soon.
+  mmu_config.costs.judge_after = mmu_config.costs.window_fault = mmu_config.costs.window_flush = 0;
   mmu_ = mmu::make_mmu(mmu_config, ram_, *engine_, backend_.get());
   arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
 
@@ -233,6 +236,8 @@ std::vector<Setting> settings() {
           {"Mmap", Mode::Mmap},
           {"MmapUnchained", Mode::Mmap, false},
           {"MmapUnoptimised", Mode::Mmap, true, false},
+          {"Hybrid", Mode::Hybrid},
+          {"HybridUnchained", Mode::Hybrid, false},
           {"Shadow", Mode::Shadow},
           {"Ept", Mode::Ept}};
 }
