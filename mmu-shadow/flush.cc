@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Guest TLB maintenance, and filling an address space without faults.
 //
-// Each operation goes into a log. The current space applies it at once; the others cannot be accessed before they become
-// current, and apply what they missed then. A process that has ended never pays.
+// Each operation goes into a log. The current space applies it at once; the others cannot be accessed before they
+// become current, and apply what they missed then. A process that has ended never pays.
 //
 // To apply TLBIALL or TLBIASID to a space is either to drop its entries, and each access pays for its own again; or to
 // walk again for all of them, and only those that changed are written. Walking is right only for the space that is
@@ -14,8 +14,8 @@
 namespace crosswalk::mmu {
 namespace {
 
-// With FlushPolicy::Auto, one flush in so many of a kind is applied by dropping whatever the costs say, to see what comes
-// back.
+// With FlushPolicy::Auto, one flush in so many of a kind is applied by dropping whatever the costs say, to see what
+// comes back.
 constexpr uint32_t kExplore = 32;
 constexpr double kLearningRate = 0.125;
 
@@ -42,6 +42,7 @@ void GuestMmu::flush_mva_all_asids(CpuState& cpu, uint32_t va) {
 }
 
 void GuestMmu::flush(const CpuState& cpu, FlushRecord record) {
+  const TracedFlush traced(cpu, statistics_, static_cast<trace::FlushKind>(record.kind), record.va, record.asid);
   flush_log_[flush_log_end_++ % kFlushLog] = record;
   if (!current_) return;
   const uint64_t start = clock();
@@ -70,8 +71,8 @@ void GuestMmu::apply_flushes(AddressSpace& space, const cw_regime& regime) {
   if (space.window) backend_->commit();
 }
 
-// The entry that a walk for `va` gives now in place of `old`: of the same size and nG, or none. `memo` saves the walks of
-// the other pages of a large entry, which come from one descriptor.
+// The entry that a walk for `va` gives now in place of `old`: of the same size and nG, or none. `memo` saves the walks
+// of the other pages of a large entry, which come from one descriptor.
 WindowEntry GuestMmu::rewalk(const AddressSpace& space, const cw_regime& regime, WalkMemo& memo, uint32_t va,
                              WindowEntry old) {
   const uint32_t size_class = old.size_class();
@@ -85,8 +86,7 @@ WindowEntry GuestMmu::rewalk(const AddressSpace& space, const cw_regime& regime,
   const uint64_t pa = (r.pa & ~uint64_t{kPageSize - 1}) + (va & ~(kPageSize - 1)) - (memo.va & ~(kPageSize - 1));
   if (!ram_.contains(pa, kPageSize)) return {};
   const uint32_t page = ram_page_of(pa);
-  const bool writable =
-      (r.permissions & cw_needed_permission(CW_STORE, space.key.privileged)) && !is_code_[page];
+  const bool writable = (r.permissions & cw_needed_permission(CW_STORE, space.key.privileged)) && !is_code_[page];
   if (writable) maybe_writable_[page] = 1;
   return WindowEntry::make(page, writable, old.ng(), size_class);
 }
@@ -103,9 +103,9 @@ void GuestMmu::flush_page(AddressSpace& space, const cw_regime& regime, uint32_t
     } else {
       WalkMemo memo;
       uint32_t kept = 0, rewritten = 0;
-      removed += window.revalidate_page(
-          *backend_, ram_.base, va, kept, rewritten,
-          [&](uint32_t page, WindowEntry old) { return rewalk(space, regime, memo, page, old); });
+      removed += window.revalidate_page(*backend_, ram_.base, va, kept, rewritten, [&](uint32_t page, WindowEntry old) {
+        return rewalk(space, regime, memo, page, old);
+      });
       statistics_.entries_kept += kept;
       statistics_.entries_rewritten += rewritten;
     }
@@ -136,8 +136,8 @@ void GuestMmu::refresh(AddressSpace& space, const cw_regime& regime, bool nonglo
   }
   if (const uint32_t n = space.soft ? space.soft->count(nonglobal_only) : 0) {
     if (choose_eager(data_history_[privileged], space.data_reuse, n, config_.costs.soft_refill)) {
-      removed += space.soft->revalidate(
-          nonglobal_only, kept, [&](uint32_t va, SoftTlbEntry& e, bool ng, uint32_t size_class) {
+      removed +=
+          space.soft->revalidate(nonglobal_only, kept, [&](uint32_t va, SoftTlbEntry& e, bool ng, uint32_t size_class) {
             cw_result r;
             walk(regime, va, AccessKind::Load, privileged, r);
             if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa) ||
@@ -154,9 +154,9 @@ void GuestMmu::refresh(AddressSpace& space, const cw_regime& regime, bool nonglo
   if (const uint32_t n = space.window ? space.window->count(nonglobal_only) : 0) {
     if (choose_eager(data_history_[privileged], space.data_reuse, n, config_.costs.window_fault)) {
       WalkMemo memo;
-      removed += space.window->revalidate(
-          *backend_, ram_.base, nonglobal_only, kept, rewritten,
-          [&](uint32_t va, WindowEntry old) { return rewalk(space, regime, memo, va, old); });
+      removed +=
+          space.window->revalidate(*backend_, ram_.base, nonglobal_only, kept, rewritten,
+                                   [&](uint32_t va, WindowEntry old) { return rewalk(space, regime, memo, va, old); });
     } else {
       removed += nonglobal_only ? space.window->remove_nonglobal(*backend_) : space.window->remove_all(*backend_);
     }
@@ -183,8 +183,8 @@ bool GuestMmu::choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entrie
   return eager;
 }
 
-// A new space gets what its predecessor has, as far as its own tables say the same: a forked process runs the same code,
-// and the kernel is everywhere.
+// A new space gets what its predecessor has, as far as its own tables say the same: a forked process runs the same
+// code, and the kernel is everywhere.
 void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
   const AddressSpace* const from = predecessor_of(space);
   if (!from) return;
@@ -207,6 +207,7 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
     space.instruction_pages.install(va, id, r.ng, class_of(r.log2_size));
     pages++;
   });
+  statistics_.instruction_pages_prefilled += pages;
   const double reuse = data_history_[privileged].rate;
   if (!space.windowed && from->soft && config_.costs.walk < reuse * config_.costs.soft_refill) {
     from->soft->for_each([&](uint32_t va, const SoftTlbEntry&) {
@@ -217,10 +218,12 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
       const bool writable = allowed_store(r) && !is_code_[page];
       if (writable) maybe_writable_[page] = 1;
       space.soft->install(va, ram_.at(r.pa), writable, r.ng, class_of(r.log2_size));
+      statistics_.pages_installed++;
       pages++;
     });
   }
-  if (space.windowed && from->window && config_.costs.walk + config_.costs.window_install < reuse * config_.costs.window_fault) {
+  if (space.windowed && from->window &&
+      config_.costs.walk + config_.costs.window_install < reuse * config_.costs.window_fault) {
     bool room = true;
     from->window->for_each_run([&](uint32_t start, uint32_t count, WindowEntry) {
       for (uint32_t va = start, end = start + (count - 1) * kPageSize; room;) {

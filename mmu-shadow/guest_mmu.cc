@@ -99,6 +99,7 @@ Translation GuestMmu::fill(CpuState& cpu, uint32_t va, AccessKind kind) {
   current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
   if (writable) maybe_writable_[page] = 1;
   statistics_.entries_4k++;
+  statistics_.pages_installed++;
   return t;
 }
 
@@ -142,8 +143,11 @@ uint32_t GuestMmu::fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, T
   const uint32_t size_class = class_of(result.log2_size);
   current_->fetch_reuse.refilled += pages.install(va, id, result.ng, size_class);
   statistics_.page_ids = ids_.count();
-  if (current_->fetches < kPrefillFetches && ++current_->fetches == kPrefillFetches && config_.prefill)
+  if (current_->fetches < kPrefillFetches && ++current_->fetches == kPrefillFetches && config_.prefill) {
+    const uint64_t start = trace::begin(cpu.trace), before = statistics_.pages_prefilled;
     prefill(*current_, regime);
+    trace::end(cpu.trace, trace::Kind::Prefill, start, statistics_.pages_prefilled - before);
+  }
   return id;
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "mmu-shadow/accounts.h"
 #include "mmu-shadow/filters.h"
 #include "mmu-shadow/mmu.h"
 #include "mmu-shadow/page_ids.h"
@@ -72,7 +73,10 @@ class GuestMmu final : public Mmu {
                             Translation& translation) override;
   uint32_t fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, Translation& translation) override;
   void forget_instruction_pages() override;
-  void slept(uint64_t ticks) override { entered_at_ += ticks; }
+  void slept(uint64_t ticks) override {
+    entered_at_ += ticks;
+    if (config_.accounts) config_.accounts->slept(ticks);
+  }
   void flush_all(CpuState& cpu) override;
   void flush_asid(CpuState& cpu, uint8_t asid) override;
   void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) override;

@@ -18,13 +18,12 @@ enum class AccessKind : uint8_t { Load, Store, Fetch };
 
 // --mmu. Auto is resolved before an Mmu is made.
 //
-// Hybrid: each address space is in one of two forms, a software TLB or a window of the backend, and changes between them
-// as its history says (hybrid.cc). cpu.memory_window says which form the current one has.
+// Hybrid: each address space is in one of two forms, a software TLB or a window of the backend, and changes between
+// them as its history says (hybrid.cc). cpu.memory_window says which form the current one has.
 enum class Mode : uint8_t { SoftCall, Soft, Mmap, Shadow, Ept, Flat, Hybrid };
 
 // The bit of the code flags (fetch_page) that is cpu.memory_window: code made for one form is not for the other.
 inline constexpr uint32_t kCodeFlagWindow = 1u << 2;
-
 
 // One entry of the software TLB that translated code looks up inline (Mode::Soft): index = VA[21:12],
 // 16 bytes. A tag holds the page's VA when the access is allowed and is plain RAM, else kNoTag (which no
@@ -94,22 +93,22 @@ class WindowBackend {
   virtual uint64_t max_entry() const = 0;
 };
 
-// --flush: what becomes of the entries that a guest's TLB maintenance covers. Either is architecturally right: a TLB may
-// be filled speculatively at any time (ARM DDI 0406C, B3.9.1).
+// --flush: what becomes of the entries that a guest's TLB maintenance covers. Either is architecturally right: a TLB
+// may be filled speculatively at any time (ARM DDI 0406C, B3.9.1).
 enum class FlushPolicy : uint8_t {
   Lazy,   // they are dropped; each access faults its entry back
   Eager,  // they are walked again in bulk and rewritten in place
   Auto,   // one of these for each flush, by cost (flush.h)
 };
 
-// What things cost on this host in this mode, in nanoseconds; what FlushPolicy::Auto, prefilling and Mode::Hybrid decide
-// by.
+// What things cost on this host in this mode, in nanoseconds; what FlushPolicy::Auto, prefilling and Mode::Hybrid
+// decide by.
 struct MmuCosts {
   double walk = 25;           // one software walk of warm tables
   double soft_refill = 80;    // a software-TLB miss from translated code and back, walk included
   double fetch_refill = 250;  // the same for an instruction page
   double window_fault = 10'000;
-  double window_install = 100;  // one entry written by the backend, without a fault
+  double window_install = 100;   // one entry written by the backend, without a fault
   double window_flush = 10'000;  // one entry made invalid, committed
   // Hybrid: the part of the time on a software TLB that is looking it up (docs/measurements.md), the time that a space
   // must have run before it is judged, and the time after which its history counts half.
@@ -118,14 +117,17 @@ struct MmuCosts {
   double ticks_per_ns = 2;  // of the time-stamp counter
 };
 
+class AsidAccounts;
+
 struct MmuConfig {
   Mode mode = Mode::Soft;
   FlushPolicy flush = FlushPolicy::Lazy;
   MmuCosts costs{};
-  bool prefill = true;            // a new address space starts with its predecessor's entries, each walked again
-  uint32_t max_spaces = 64;       // windows or software TLBs kept before the least recently used is evicted
-  bool fill_around = true;        // a window fault also installs valid neighbours (sections, contiguous pages)
-  uint32_t fill_bytes = 2 << 20;  // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
+  bool prefill = true;               // a new address space starts with its predecessor's entries, each walked again
+  uint32_t max_spaces = 64;          // windows or software TLBs kept before the least recently used is evicted
+  bool fill_around = true;           // a window fault also installs valid neighbours (sections, contiguous pages)
+  uint32_t fill_bytes = 2 << 20;     // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
+  AsidAccounts* accounts = nullptr;  // where totals by ASID go (accounts.h); null: nowhere
 };
 
 struct Statistics {
@@ -135,16 +137,19 @@ struct Statistics {
            window_faults_spurious = 0, window_faults_split = 0;
   uint64_t entries_4k = 0, entries_64k = 0, entries_1m = 0, entries_2m = 0;  // installed, by size
   uint64_t flush_all = 0, flush_asid = 0, flush_mva = 0, flush_mvaa = 0;     // guest operations
-  // Of guest operations, as applied to address spaces: entries that went, that turned out unchanged, that were rewritten.
+  // Of guest operations, as applied to address spaces: entries that went, that turned out unchanged, that were
+  // rewritten.
   uint64_t entries_removed = 0, entries_kept = 0, entries_rewritten = 0;
   uint64_t refreshes_lazy = 0, refreshes_eager = 0;  // TLBIALL and TLBIASID, by what was done in a space
   uint64_t pages_prefilled = 0, spaces_prefilled = 0;
+  uint64_t instruction_pages_prefilled = 0;  // of pages_prefilled
   // Hybrid: spaces that got a window and that went back, time in both forms (nanoseconds), and for the time in windows
   // the faults that the model predicted and those that happened.
   uint64_t promotions = 0, demotions = 0;
   double soft_ns = 0, window_ns = 0, predicted_faults = 0, promoted_faults = 0;
   uint64_t space_switches = 0, spaces_created = 0, spaces_evicted = 0;
   uint64_t code_pages_protected = 0, code_page_writes = 0;
+  uint64_t pages_installed = 0;      // 4 KiB pages entered into a software TLB or a window, for whatever cause
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
   uint64_t spaces_cleared = 0;       // windows emptied because the backend was at a limit
   uint64_t fetch_walks = 0, page_ids = 0;

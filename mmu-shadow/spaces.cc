@@ -25,16 +25,29 @@ void GuestMmu::activate(CpuState& cpu) {
     if (!space) space = new_space(key);
   }
   space->last_used = ++tick_;
-  if (space != current_) statistics_.space_switches++;
+  if (space != current_) {
+    const uint64_t id = reinterpret_cast<uint64_t>(space);
+    note_space_switch(cpu, config_.accounts, statistics_, space->key.asid, space->key.privileged, id);
+    statistics_.space_switches++;
+  }
   if (config_.mode == Mode::Hybrid) account(__builtin_ia32_rdtsc());
   current_ = space;
   if (space->protect_position != protect_log_end_ || space->flush_position != flush_log_end_) {
     const uint64_t start = clock();
     if (space->protect_position != protect_log_end_) catch_up(*space);
-    if (space->flush_position != flush_log_end_) apply_flushes(*space, current_regime(cpu));
+    if (space->flush_position != flush_log_end_) {
+      const TracedFlush traced(cpu, statistics_, trace::FlushKind::Deferred);
+      apply_flushes(*space, current_regime(cpu));
+    }
     note_upkeep(start);
   }
-  if (space->hybrid && space->hybrid->ns > space->hybrid->judge_at && space->key.mmu_enabled()) judge(*space, cpu);
+  if (space->hybrid && space->hybrid->ns > space->hybrid->judge_at && space->key.mmu_enabled()) {
+    const bool windowed = space->windowed;
+    const uint64_t start = trace::begin(cpu.trace);
+    judge(*space, cpu);
+    if (space->windowed != windowed)
+      trace::end(cpu.trace, trace::Kind::FormChange, start, space->window->count(), 0, space->windowed);
+  }
   cpu.mem_base = space->windowed ? space->window->base() : reinterpret_cast<uint64_t>(space->soft->entries());
   cpu.memory_window = space->windowed;
   cpu.instruction_pages = space->instruction_pages.ids();
@@ -84,16 +97,16 @@ void GuestMmu::clear_space(AddressSpace& space) {
   space.data_reuse = space.fetch_reuse = Reuse{};
 }
 
-// The space whose entries a new one most likely shares. For a user's, the one that ran last: it forked. For the kernel's,
-// the one that has most, since the kernel is everywhere, but passes through combinations of registers in which it does
-// little; with the same domains if there is one, and among those used lately.
+// The space whose entries a new one most likely shares. For a user's, the one that ran last: it forked. For the
+// kernel's, the one that has most, since the kernel is everywhere, but passes through combinations of registers in
+// which it does little; with the same domains if there is one, and among those used lately.
 AddressSpace* GuestMmu::predecessor_of(const AddressSpace& space) const {
   constexpr uint64_t kLately = 200;
   AddressSpace* best = nullptr;
   const auto rank = [&](const AddressSpace& s) {
     const bool same = s.key.dacr == space.key.dacr && s.key.ttbcr == space.key.ttbcr;
-    return std::tuple(same, s.last_used + kLately >= tick_,
-                      s.key.privileged ? s.instruction_pages.count(false) : 0, s.last_used);
+    return std::tuple(same, s.last_used + kLately >= tick_, s.key.privileged ? s.instruction_pages.count(false) : 0,
+                      s.last_used);
   };
   for (auto& s : spaces_) {
     if (s.get() == &space || !s->key.mmu_enabled() || s->key.privileged != space.key.privileged ||

@@ -164,6 +164,7 @@ bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t si
     if (!backend_->install(window.base(), va, ram_.base + (uint64_t{ram_page} << kPageBits), bytes, run_writable))
       return false;
     window.record(va, pages, ram_page, run_writable, ng, size_class);
+    statistics_.pages_installed += pages;
     if (run_writable) std::fill_n(maybe_writable_.begin() + ram_page, pages, 1);
     if (bytes >= 2 << 20)
       statistics_.entries_2m++;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "translator/arm/trace.h"
 #include "vmm/devices/virtio_block.h"
 #include "vmm/devices/virtio_rng.h"
 #include "vmm/futex.h"
@@ -168,14 +169,17 @@ void Machine::set_cpu_line(unsigned cpu, uint32_t line, bool level) {
 }
 
 bool Machine::mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& value) {
+  const uint64_t start = trace::begin(cpu.trace);
   const std::lock_guard lock(device_lock_);
   ++mmio_reads_;
   const bool answered = bus_.read(cpu.cpu_index, pa, bytes, value);
   mmio_unassigned_ += !answered;
+  trace::end(cpu.trace, trace::Kind::DeviceRead, start, pa, value, bytes, !answered);
   return answered;
 }
 
 bool Machine::mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t value) {
+  const uint64_t start = trace::begin(cpu.trace);
   bool answered;
   {
     const std::lock_guard lock(device_lock_);
@@ -184,6 +188,7 @@ bool Machine::mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t va
     mmio_unassigned_ += !answered;
   }
   if (!console_.has_room()) console_.wait_for_room();
+  trace::end(cpu.trace, trace::Kind::DeviceWrite, start, pa, value, bytes, !answered);
   return answered;
 }
 
@@ -214,6 +219,7 @@ void Machine::wait_for_interrupt(CpuState& cpu) {
   std::atomic_ref<uint32_t> lines(cpu.interrupt_lines);
   if (lines.load() != 0) return;
   const unsigned index = cpu.cpu_index;
+  const uint64_t traced = trace::begin(cpu.trace);
   const uint64_t start = counter_.read();
   uint64_t deadline;
   {
@@ -235,6 +241,7 @@ void Machine::wait_for_interrupt(CpuState& cpu) {
     const std::lock_guard lock(device_lock_);
     update_timers(index);
   }
+  trace::end(cpu.trace, trace::Kind::Wait, traced, cpu.r[15]);
 }
 
 // Precondition: the device lock is held.

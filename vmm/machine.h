@@ -86,6 +86,7 @@ class Machine final : public Platform,
   CpuState& cpu(unsigned index = 0) { return *cpus_[index]; }
   const GuestRam& ram() const { return memory_.ram(); }
   const SystemCounter& clock() const { return counter_; }
+  double seconds_waiting() const { return static_cast<double>(wait_ticks_) / static_cast<double>(kCounterFrequency); }
   GicV2& gic() { return gic_; }
   VirtioMmio& virtio_slot(unsigned slot) { return *virtio_[slot]; }
   Console& console() { return console_; }

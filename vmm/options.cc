@@ -22,7 +22,7 @@ namespace po = boost::program_options;
 constexpr std::pair<const char*, MmuChoice> kMmus[] = {
     {"auto", MmuChoice::Auto}, {"soft-call", MmuChoice::SoftCall}, {"soft", MmuChoice::Soft},
     {"mmap", MmuChoice::Mmap}, {"shadow", MmuChoice::Shadow},      {"ept", MmuChoice::Ept},
-    {"flat", MmuChoice::Flat},     {"hybrid", MmuChoice::Hybrid}};
+    {"flat", MmuChoice::Flat}, {"hybrid", MmuChoice::Hybrid}};
 constexpr std::pair<const char*, WorldChoice> kWorlds[] = {
     {"auto", WorldChoice::Auto}, {"process", WorldChoice::Process}, {"kvm", WorldChoice::Kvm}};
 constexpr std::pair<const char*, mmu::FlushPolicy> kFlushPolicies[] = {
@@ -105,9 +105,11 @@ Result<DiskOption> parse_disk(const std::string& text) {
   return disk;
 }
 
+constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
+
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
-  std::string mmu, world, memory, code_cache, flush;
+  std::string mmu, world, memory, code_cache, flush, trace_events;
   std::vector<std::string> disks;
 };
 
@@ -129,6 +131,12 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011 or virtio (hvc0). Both print to stdout.")
       ("stats", po::bool_switch(&run.stats), "Print a table of statistics to stderr at exit.")
       ("stats-json", po::value(&run.stats_json)->value_name("FILE"), "Write the statistics as JSON to FILE at exit.")
+      ("stats-by-asid", po::bool_switch(&run.stats_by_asid), "Statistics for each ASID of the guest too: time, switches, faults, entries.")
+      ("count-instructions", po::bool_switch(&run.count_instructions), "Count guest instructions and blocks in translated code, for the statistics; costs some speed.")
+      ("trace", po::value(&run.trace)->value_name("FILE"), "Write a timeline to FILE at exit, as JSON for ui.perfetto.dev: faults, flushes, address spaces, exits, exceptions, translation, devices.")
+      ("trace-events", po::value(&text.trace_events)->value_name("N")->default_value("1000000"), "How many events --trace keeps; the oldest are dropped. 56 bytes each: 100 to 100000000.")
+      ("perf-map", po::bool_switch(&run.perf_map), "Write /tmp/perf-PID.map, from which perf report takes the names of translated guest code.")
+      ("symbols", po::value(&run.symbols)->value_name("FILE"), "Guest functions for --perf-map and --trace: an ELF file or a System.map; by default those of an ELF --kernel.")
       ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, with exit status 4.")
       ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
       ("semihosting-files", po::bool_switch(&run.semihosting_files), "Let semihosting open host files too, with your rights; implies --semihosting.")
@@ -258,8 +266,19 @@ Command parse_run(const std::vector<std::string>& arguments) {
   }
   if (values->count("stats-json") && run.stats_json.empty())
     return OptionError{"--stats-json: the file name is empty; give a file"};
-  for (const auto& [option, file] :
-       {std::pair{"--stats-json", run.stats_json}, std::pair{"--log-file", run.log_file}}) {
+  if (values->count("trace") && run.trace.empty()) return OptionError{"--trace: the file name is empty; give a file"};
+  run.trace_events = parse_size(text.trace_events);
+  if (run.trace_events < kMinTraceEvents || run.trace_events > kMaxTraceEvents) {
+    return OptionError{"--trace-events: '" + text.trace_events + "' is not a number from 100 to 100000000"};
+  }
+  if (values->count("symbols")) {
+    if (auto checked = check_file("--symbols", run.symbols); !checked) return OptionError{checked.error()};
+    if (!run.perf_map && run.trace.empty())
+      return OptionError{"--symbols: only --perf-map and --trace use symbols; give one of them too"};
+  }
+  if ((run.stats_by_asid || run.count_instructions) && run.stats_json.empty()) run.stats = true;
+  for (const auto& [option, file] : {std::pair{"--stats-json", run.stats_json}, std::pair{"--log-file", run.log_file},
+                                     std::pair{"--trace", run.trace}}) {
     if (file.empty()) continue;
     FILE* const opened = std::fopen(file.c_str(), "a");
     if (!opened) {
@@ -295,8 +314,7 @@ Command parse_bench(const std::vector<std::string>& arguments) {
     const size_t colon = name.find(':');
     if (auto mmu = choose(kMmus, "--mmu", name.substr(0, colon)); !mmu) return OptionError{mmu.error()};
     if (colon == std::string::npos) continue;
-    if (auto flush = choose(kFlushPolicies, "--mmu", name.substr(colon + 1)); !flush)
-      return OptionError{flush.error()};
+    if (auto flush = choose(kFlushPolicies, "--mmu", name.substr(colon + 1)); !flush) return OptionError{flush.error()};
   }
   if (values->count("baseline")) {
     if (auto checked = check_name(kBaselines, "--baseline", bench.baseline); !checked)

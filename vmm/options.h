@@ -32,7 +32,12 @@ struct RunOptions {
   WorldChoice world = WorldChoice::Auto;
   std::string console;  // "pl011" or "virtio": which device gets stdin
   bool stats = false;
-  std::string stats_json;      // empty: none
+  std::string stats_json;                                  // empty: none
+  bool stats_by_asid = false, count_instructions = false;  // each implies `stats` when there is no stats_json
+  std::string trace;                                       // file; empty: none
+  uint64_t trace_events = 0;                               // kept at most
+  bool perf_map = false;
+  std::string symbols;         // file; empty: the kernel's own, if it is an ELF file
   double timeout_seconds = 0;  // 0: none
   bool semihosting = false, semihosting_files = false;
   std::string log_items, log_file;  // log_file empty: stderr

@@ -18,6 +18,7 @@
 #include "vmm/kvm/probe.h"
 #include "vmm/kvm/shadow_backend.h"
 #include "vmm/machine.h"
+#include "vmm/observability.h"
 #include "vmm/process_world.h"
 #include "vmm/statistics.h"
 
@@ -65,8 +66,8 @@ MachineConfig machine_config(const RunOptions& options) {
   MachineConfig config;
   config.memory_bytes = options.memory_bytes;
   // Windows made by mmap(2) need the memfd.
-  config.shared_ram = options.mmu == MmuChoice::Mmap || options.mmu == MmuChoice::Ept || options.mmu == MmuChoice::Flat ||
-                      options.mmu == MmuChoice::Hybrid;
+  config.shared_ram = options.mmu == MmuChoice::Mmap || options.mmu == MmuChoice::Ept ||
+                      options.mmu == MmuChoice::Flat || options.mmu == MmuChoice::Hybrid;
   for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only});
   config.input_fd = STDIN_FILENO;
   config.output_fd = STDOUT_FILENO;
@@ -101,6 +102,7 @@ struct Runner {
     void operator()(FILE* file) const { std::fclose(file); }
   };
   std::unique_ptr<FILE, Close> log;
+  Observability observability;
   std::unique_ptr<runtime::World> world;
   std::unique_ptr<mmu::WindowBackend> backend;
   mmu::MmuCosts costs;
@@ -178,9 +180,11 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
     if (!runner.log) return Error{"--log-file: cannot write '" + options.log_file + "': " + std::strerror(errno)};
     engine_config.log.file = runner.log.get();
   }
+  runner.observability.configure(mmu_config, engine_config);
   runner.engine.emplace(engine_config, cpu, machine.ram(), machine);
   runner.mmu = mmu::make_mmu(mmu_config, machine.ram(), *runner.engine, runner.backend.get());
   runner.engine->attach(*runner.mmu);
+  if (auto set = runner.observability.attach(cpu, *runner.engine, kvm_world); !set) return set.take_error();
   runner.engine->work = [](void* context) {
     auto& owner = *static_cast<Machine*>(context);
     owner.run_queued_work(owner.cpu());
@@ -257,19 +261,22 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("mmu", "writes to code pages", m.code_page_writes);
 }
 
-int report(const RunOptions& options, const Machine& machine, const Runner& runner) {
+int report(const RunOptions& options, Machine& machine, Runner& runner) {
   if (options.stats || !options.stats_json.empty()) {
     StatisticsTable table;
     table.add("run", "mmu", std::string(name_of(options.mmu)));
     table.add("run", "world", std::string(runner.world->name()));
     machine.add_statistics(table);
     add_engine_statistics(table, runner);
+    runner.observability.add_statistics(table, machine, machine.cpu(), *runner.engine, *runner.mmu);
     if (options.stats) std::fputs(table.table().c_str(), stderr);
     if (!options.stats_json.empty()) {
       if (auto written = table.write_json(options.stats_json); !written)
         return fail(written.error(), kExitInternalError);
     }
   }
+  if (auto written = runner.observability.finish(*runner.world); !written)
+    return fail(written.error(), kExitInternalError);
   const StopState state = machine.stop_state();
   switch (state.reason) {
     case StopReason::Timeout:
@@ -299,6 +306,10 @@ int run_guest(const RunOptions& requested) {
     return fail(loaded.error(), kExitBadOptions);
   }
   Runner runner;
+  if (auto prepared = runner.observability.prepare(options); !prepared) {
+    terminal.reset();
+    return fail(prepared.error(), kExitBadOptions);
+  }
   if (auto made = make_runner(options, **machine, runner); !made) {
     terminal.reset();
     return fail(made.error(), kExitInternalError);

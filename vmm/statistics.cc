@@ -10,6 +10,15 @@
 #include <nlohmann/json.hpp>
 
 namespace crosswalk::vmm {
+namespace {
+
+std::string text_of(const StatisticsTable::Value& value) {
+  if (const auto* integer = std::get_if<uint64_t>(&value)) return fmt::format("{}", *integer);
+  if (const auto* real = std::get_if<double>(&value)) return fmt::format("{:.3f}", *real);
+  return std::get<std::string>(value);
+}
+
+}  // namespace
 
 void StatisticsTable::add(std::string group, std::string name, uint64_t value, std::string unit) {
   rows_.push_back({std::move(group), std::move(name), value, std::move(unit)});
@@ -33,15 +42,21 @@ std::string StatisticsTable::table() const {
     text += group + "\n";
     for (const Row& row : rows_) {
       if (row.group != group) continue;
-      std::string value;
-      if (const auto* integer = std::get_if<uint64_t>(&row.value))
-        value = fmt::format("{}", *integer);
-      else if (const auto* real = std::get_if<double>(&row.value))
-        value = fmt::format("{:.3f}", *real);
-      else
-        value = std::get<std::string>(row.value);
+      const std::string value = text_of(row.value);
       const std::string unit = row.unit.empty() ? "" : " " + row.unit;
       text += fmt::format("  {:<{}}  {:>16}{}\n", row.name, width, value, unit);
+    }
+  }
+  for (const Grid& grid : grids_) {
+    text += grid.name + "\n" + fmt::format("  {:>5}", grid.key);
+    for (const std::string& column : grid.columns)
+      text += fmt::format("  {:>{}}", column, std::max<size_t>(column.size(), 9));
+    text += "\n";
+    for (const Grid::Row& row : grid.rows) {
+      text += fmt::format("  {:>5}", row.key);
+      for (size_t i = 0; i < grid.columns.size(); i++)
+        text += fmt::format("  {:>{}}", text_of(row.values.at(i)), std::max<size_t>(grid.columns[i].size(), 9));
+      text += "\n";
     }
   }
   return text;
@@ -53,6 +68,16 @@ std::string StatisticsTable::json() const {
     nlohmann::ordered_json& group = root[row.group];
     std::visit([&](const auto& value) { group[row.name] = value; }, row.value);
     if (!row.unit.empty()) group["units"][row.name] = row.unit;
+  }
+  for (const Grid& grid : grids_) {
+    nlohmann::ordered_json& array = root[grid.name] = nlohmann::ordered_json::array();
+    for (const Grid::Row& row : grid.rows) {
+      nlohmann::ordered_json object;
+      object[grid.key] = row.key;
+      for (size_t i = 0; i < grid.columns.size(); i++)
+        std::visit([&](const auto& value) { object[grid.columns[i]] = value; }, row.values.at(i));
+      array.push_back(std::move(object));
+    }
   }
   return root.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

@@ -44,13 +44,19 @@ refused unknown-mmu-of-bench 'never' bench --mmu shadow:never
 refused unknown-cpu 'cortex-z9' run --kernel "$kernel" --cpu cortex-z9
 refused timeout-rubbish 'timeout' run --kernel "$kernel" --timeout soon
 refused stats-file-directory 'nonexistent' run --kernel "$kernel" --stats-json /nonexistent/stats.json
+refused trace-file-directory 'nonexistent' run --kernel "$kernel" --trace /nonexistent/trace.json
+refused trace-events-few 'trace-events' run --kernel "$kernel" --trace "$scratch/file" --trace-events 10
+refused trace-events-rubbish 'trace-events' run --kernel "$kernel" --trace "$scratch/file" --trace-events=-5
+refused symbols-missing 'nonexistent' run --kernel "$kernel" --perf-map --symbols /nonexistent/System.map
+refused symbols-rubbish 'System.map' run --kernel "$kernel" --perf-map --symbols "$scratch/file"
+refused symbols-alone 'perf-map' run --kernel "$kernel" --symbols "$scratch/file"
 refused mode-needs-kvm-world 'world' run --kernel "$kernel" --mmu shadow --world process
 refused bench-mode 'turbo' bench --mmu turbo
 refused bench-baseline 'bochs' bench --baseline bochs
 refused bench-workload 'no_such' bench --workloads no_such
 
 # Help is on stdout, with status 0, and has a sentence for each option of `run`.
-for option in kernel initrd append dtb memory cpu disk mmu world flush stats stats-json timeout; do
+for option in kernel initrd append dtb memory cpu disk mmu world flush stats stats-json stats-by-asid count-instructions trace trace-events perf-map symbols timeout; do
   if "$crosswalk" run --help 2>/dev/null | grep -q -- "--$option\b.*\|--$option"; then ok "options/help-$option"
   else not_ok "options/help-$option" "'run --help' does not list --$option"; fi
 done

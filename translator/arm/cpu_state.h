@@ -91,6 +91,9 @@ struct PerformanceMonitors {
 };
 
 struct CpuState;
+namespace trace {
+class Ring;
+}
 
 // One entry of the jump cache: where translated code for (virtual address | T) begins. Valid only while the
 // instruction-page table of the current address space holds `page_id` for the address's page.
@@ -156,11 +159,13 @@ struct alignas(64) CpuState {
   uint32_t exit_reason;  // runtime::ExitReason of the last exit from translated code
   uint32_t exit_link;    // with kExitLink: the link's number in the code cache
   // Back pointers for helpers called from translated code; each subsystem sets its own.
-  void* engine;              // runtime::Engine
-  void* space;               // mmu::AddressSpace, the current one
-  uint64_t instructions;     // guest instructions executed, when counting is on
+  void* engine;           // runtime::Engine
+  void* space;            // mmu::AddressSpace, the current one
+  uint64_t instructions;  // guest instructions executed, when counting is on
+  uint64_t blocks;        // and translated blocks entered
   DebugRegisters debug;
   PerformanceMonitors performance;
+  trace::Ring* trace;  // trace.h; null: off
 };
 
 // r15 in translated code points this many bytes into CpuState, to double the reach of byte displacements.

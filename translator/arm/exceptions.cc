@@ -7,6 +7,7 @@
 #include "translator/arm/psr.h"
 #include "translator/arm/reset.h"
 #include "translator/arm/system_bits.h"
+#include "translator/arm/trace.h"
 
 namespace crosswalk::arm {
 namespace {
@@ -46,6 +47,14 @@ uint32_t fault_status(const CpuState& cpu, uint32_t short_fs, uint32_t long_stat
   return (short_fs & 15) | (short_fs >> 4 & 1) << 10;
 }
 
+// For the timeline: what an abort's handler will read.
+uint32_t fault_address(const CpuState& cpu, Exception kind) {
+  return kind == Exception::DataAbort ? cpu.cp15.dfar : kind == Exception::PrefetchAbort ? cpu.cp15.ifar : 0;
+}
+uint32_t fault_status(const CpuState& cpu, Exception kind) {
+  return kind == Exception::DataAbort ? cpu.cp15.dfsr : kind == Exception::PrefetchAbort ? cpu.cp15.ifsr : 0;
+}
+
 }  // namespace
 
 uint32_t vector_address(const CpuState& cpu, Exception kind) {
@@ -54,6 +63,9 @@ uint32_t vector_address(const CpuState& cpu, Exception kind) {
 }
 
 uint32_t take_exception(CpuState& cpu, Exception kind, uint32_t pc) {
+  if (__builtin_expect(cpu.trace != nullptr, 0))
+    trace::instant(cpu.trace, trace::Kind::Exception, pc, fault_address(cpu, kind), static_cast<uint32_t>(kind),
+                   fault_status(cpu, kind));
   if (kind == Exception::Reset) {
     reset_again(cpu);
     return kEffectEndBlock | kEffectRegimeChanged | kEffectPrivilegeChanged | kEffectFpEnableChanged |

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "translator/arm/exceptions.h"
+#include "translator/arm/trace.h"
 #include "translator/backend/x64/access_kind.h"
 #include "translator/backend/x64/exit_reason.h"
 
@@ -39,6 +40,8 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
   Xbyak::CodeGenerator gen(cache_.free_bytes(), cache_.free_space());
   thunks_ = x64::emit_thunks(gen, &Engine::slow_access);
   cache_.reserve_prefix(gen.getSize());
+  if (config.listener) config.listener->thunks_emitted(thunks_, cache_.base(), gen.getSize());
+  backend_.count = config.count;
   backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
   backend_.thunks = &thunks_;
   backend_.flag_fusion = config.flag_fusion;
@@ -207,6 +210,7 @@ Block* Engine::lookup() {
 
 Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at,
                          const mmu::Translation& second, uint32_t second_id) {
+  const uint64_t start = trace::begin(cpu_.trace);
   if (cache_.free_bytes() < kBlockRoom) clear_cache();
   ir_.guest.clear();
   ir_.insts.clear();
@@ -278,6 +282,9 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   Block* const result = cache_.add(std::move(block), second_id ? second.pa : 0);
   if (first_of_page) mmu_->protect_code_page(key.pa & ~uint64_t{0xfff});
   if (first_of_second) mmu_->protect_code_page(second.pa & ~uint64_t{0xfff});
+  if (config_.listener) config_.listener->block_translated(*result, is_privileged(static_cast<Mode>(cpu_.mode)));
+  trace::end(cpu_.trace, trace::Kind::Translation, start, key.va, key.pa, 0, 0,
+             {ir_.guest.size(), result->guest_bytes, result->code_size});
   return result;
 }
 
@@ -290,13 +297,18 @@ void Engine::drop_block(Block* block) {
 
 void Engine::clear_cache() {
   statistics_.cache_flushes++;
+  trace::instant(cpu_.trace, trace::Kind::CacheClear, cache_.block_count());
   cache_.for_each_page([this](uint64_t pa) { mmu_->unprotect_code_page(pa); });
   cache_.clear();
   for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = kEmptyEntry;
 }
 
 bool Engine::code_written(uint64_t pa, uint32_t) {
+  const uint64_t before = statistics_.blocks_dropped;
   while (const auto* blocks = cache_.blocks_of_page(pa)) drop_block(blocks->back());
+  const uint64_t dropped = statistics_.blocks_dropped - before;
+  statistics_.code_invalidations += dropped != 0;
+  trace::instant(cpu_.trace, trace::Kind::CodeInvalidation, pa, dropped);
   return true;
 }
 
@@ -352,8 +364,8 @@ bool Engine::refilled_access() {
   const uint32_t kind = cpu_.access_kind, va = cpu_.access_va;
   const ir::MemAccess m = ir::MemAccess::unpack(kind);
   const uint32_t bytes = 1u << m.log2_bytes;
-  if (config_.mode == mmu::Mode::SoftCall || cpu_.memory_window || (kind & x64::kAccessExclusive) || m.unprivileged || m.out_of_line ||
-      (va & ((1u << m.align_log2) - 1)) || (va & 0xfff) + bytes > 0x1000)
+  if (config_.mode == mmu::Mode::SoftCall || cpu_.memory_window || (kind & x64::kAccessExclusive) || m.unprivileged ||
+      m.out_of_line || (va & ((1u << m.align_log2) - 1)) || (va & 0xfff) + bytes > 0x1000)
     return false;
   const bool store = kind & x64::kAccessStore;
   const mmu::Translation t = mmu_->fill(cpu_, va, store ? mmu::AccessKind::Store : mmu::AccessKind::Load);
@@ -523,6 +535,7 @@ bool Engine::fault(FaultFrame& frame) {
   const x64::FaultSite* const site = find_site(*block, host, false);
   if (!site) return false;
   statistics_.window_faults++;
+  const uint64_t start = trace::begin(cpu_.trace);
   const uint64_t access =
       frame.gpr[x64::kMemBase] + frame.gpr[site->address_reg] + static_cast<int64_t>(site->displacement);
   uint64_t address = frame.address_valid ? frame.address : access;
@@ -540,6 +553,8 @@ bool Engine::fault(FaultFrame& frame) {
       outcome = mmu_->window_fault(cpu_, static_cast<int64_t>(second - frame.gpr[x64::kMemBase]),
                                    static_cast<uint32_t>(last - second + 1), write, t);
   }
+  trace::end(cpu_.trace, trace::Kind::WindowFault, start, static_cast<uint64_t>(offset), block->guest[site->guest].pc,
+             static_cast<uint32_t>(outcome), write);
   if (outcome == mmu::FaultOutcome::Installed || outcome == mmu::FaultOutcome::CodeWrite) return true;
 
   // The access does not complete in translated code: the guest's registers go back to CpuState.

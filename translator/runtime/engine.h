@@ -13,6 +13,7 @@
 #include "translator/runtime/code_cache.h"
 #include "translator/runtime/helpers.h"
 #include "translator/runtime/log.h"
+#include "translator/runtime/translation_listener.h"
 #include "translator/runtime/world.h"
 
 namespace crosswalk::runtime {
@@ -25,12 +26,15 @@ struct EngineConfig {
   bool chain = true;     // link jumps between blocks
   bool flag_fusion = true;
   bool verify_ir = false;  // verify after every pass (tests)
+  bool count = false;      // guest instructions and blocks executed, in CpuState
   LogConfig log;
+  TranslationListener* listener = nullptr;  // outlives the engine; null: none
 };
 
 struct EngineStatistics {
   uint64_t blocks_translated = 0, guest_instructions_translated = 0, code_bytes = 0;
   uint64_t blocks_dropped = 0, cache_flushes = 0;
+  uint64_t code_invalidations = 0;  // writes to a page that held translated code
   uint64_t exits_lookup = 0, exits_link = 0, exits_indirect = 0, exits_poll = 0, exits_exception = 0;
   uint64_t links = 0, interrupts = 0, prefetch_aborts = 0, data_aborts = 0;
   uint64_t soft_call_hits = 0, soft_refills = 0;

@@ -91,20 +91,59 @@ void KvmWorld::enter(void (*entry)(void*), void* argument, runtime::FaultHandler
   regs.rflags = ring0::kEngineRflags;
   vcpu_->mark_dirty();
 
-  uint64_t left = 0;
-  do {
-    if (left != 0) counters_.ticks_outside += __builtin_ia32_rdtsc() - left;
+  for (bool done = false; !done;) {
     __atomic_store_n(&area_->inside, 1, __ATOMIC_SEQ_CST);
     const Exit exit = vcpu_->run();
     __atomic_store_n(&area_->inside, 0, __ATOMIC_SEQ_CST);
-    left = __builtin_ia32_rdtsc();
+    const uint64_t left = __builtin_ia32_rdtsc();
+    exit_detail_ = exit.port;
     if (exit.kind == ExitKind::Interrupted) {
       counters_.interrupted++;
-      continue;
+    } else {
+      counters_.exits++;
+      done = serve(exit);
     }
-    counters_.exits++;
-    if (serve(exit)) return;
-  } while (true);
+    const ExitReason reason = reason_of(exit);
+    const uint64_t ticks = __builtin_ia32_rdtsc() - left;
+    counters_.ticks_outside += ticks;
+    auto& of_reason = counters_.by_reason[static_cast<size_t>(reason)];
+    of_reason.count++;
+    of_reason.ticks += ticks;
+    trace::end(trace_, trace::Kind::VmExit, left, exit_detail_, 0, static_cast<uint32_t>(reason));
+  }
+}
+
+ExitReason KvmWorld::reason_of(const Exit& exit) {
+  if (exit.kind == ExitKind::Interrupted) return ExitReason::Interrupted;
+  if (exit.kind == ExitKind::HostFault) return ExitReason::HostFault;
+  if (exit.kind != ExitKind::Port) return ExitReason::Other;
+  switch (exit.port) {
+    case ring0::kPortSyscall:
+    case ring0::kPortVector + ring0::kVectorGeneralProtection:
+    case ring0::kPortVector + ring0::kVectorInvalidOpcode: return ExitReason::SystemCall;
+    case ring0::kPortVector + ring0::kVectorPageFault: return ExitReason::PageFault;
+    case ring0::kPortMap: return ExitReason::Map;
+    case ring0::kPortHostCall: return ExitReason::HostCall;
+    case ring0::kPortFlush: return ExitReason::Flush;
+    case ring0::kPortNestedFault: return ExitReason::NestedFault;
+    default: return ExitReason::Other;
+  }
+}
+
+const char* name_of(ExitReason reason) {
+  switch (reason) {
+    case ExitReason::SystemCall: return "system call";
+    case ExitReason::HostCall: return "host call";
+    case ExitReason::Map: return "map memory";
+    case ExitReason::PageFault: return "page fault";
+    case ExitReason::NestedFault: return "nested fault";
+    case ExitReason::HostFault: return "host fault";
+    case ExitReason::Flush: return "flush";
+    case ExitReason::Interrupted: return "interrupted";
+    case ExitReason::Other:
+    case ExitReason::Count: break;
+  }
+  return "other";
 }
 
 runtime::FaultFrame KvmWorld::frame_of_registers() {
@@ -150,6 +189,7 @@ bool KvmWorld::serve(const Exit& exit) {
       vcpu_->mark_dirty();
       return false;
     case ring0::kPortMap:
+      exit_detail_ = regs.rdi;
       regs.rax = resolve(regs.rdi);
       vcpu_->mark_dirty();
       return false;
@@ -167,7 +207,7 @@ bool KvmWorld::serve(const Exit& exit) {
     }
     case ring0::kPortNestedFault: {
       const ring0::ExceptionFrame& frame = *exception_frame_;
-      const uint64_t address = regs.rax;
+      const uint64_t address = exit_detail_ = regs.rax;
       counters_.nested_faults++;
       regs.rax = frame.rax;
       regs.rip = frame.rip;
@@ -212,7 +252,7 @@ void KvmWorld::serve_vector(uint8_t vector) {
   }
   if (from_engine && vector == ring0::kVectorPageFault) {
     counters_.page_fault_exits++;
-    fault.address = vcpu_->get_sregs().cr2;
+    fault.address = exit_detail_ = vcpu_->get_sregs().cr2;
     fault.address_valid = true;
     fault.write = (frame.error & ring0::kPageFaultWrite) != 0;
     if (!in_window_range(fault.address) && resolve(fault.address)) return;
@@ -253,6 +293,7 @@ void KvmWorld::serve_vector(uint8_t vector) {
 void KvmWorld::serve_host_fault() {
   counters_.host_faults++;
   runtime::FaultFrame frame = frame_of_registers();
+  exit_detail_ = frame.rip;
   const uint64_t arena = reinterpret_cast<uint64_t>(arena_);
   if (frame.rip - arena < kRegionBytes) fail("host fault in the world's own code", frame);
   if (area_->busy != 0) fail("host fault inside the fault handler", frame);
@@ -269,6 +310,7 @@ void KvmWorld::serve_host_fault() {
 
 uint64_t KvmWorld::system_call(uint64_t number, const kvm_regs& regs) {
   counters_.system_calls++;
+  exit_detail_ = number;
   switch (number) {
     // They would return in a second flow of control, or change registers of this thread that the VM has its own of.
     case SYS_clone:

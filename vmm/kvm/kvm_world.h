@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "translator/arm/trace.h"
 #include "translator/runtime/world.h"
 #include "vmm/kvm/kvm_api.h"
 #include "vmm/kvm/ring0/page_tables.h"
@@ -47,6 +48,22 @@ struct KvmOptions {
   uint64_t engine_stack_bytes = 16 << 20;
 };
 
+// Why the VM was left, as far as statistics go.
+enum class ExitReason : uint8_t {
+  SystemCall,   // of the engine, by SYSCALL or by the exception that it raises
+  HostCall,     // host_call(): several system calls at once
+  Map,          // memory of the process that was not reachable yet
+  PageFault,    // a fault delivered by an exit
+  NestedFault,  // engine memory touched first in the fault handler
+  HostFault,    // -EFAULT
+  Flush,
+  Interrupted,  // a signal, or KVM's own wish
+  Other,        // the end of the engine function, and what the world cannot serve
+  Count
+};
+inline constexpr size_t kExitReasons = static_cast<size_t>(ExitReason::Count);
+const char* name_of(ExitReason reason);
+
 struct KvmCounters {
   uint64_t exits = 0;  // all returns of KVM_RUN but `interrupted`
   uint64_t interrupted = 0;
@@ -60,6 +77,9 @@ struct KvmCounters {
   uint64_t gate_flushes = 0;   // INT3 gates: no exit
   uint64_t upcalls = 0;        // faults delivered inside the VM
   uint64_t ticks_outside = 0;  // TSC ticks from exit to re-entry, KVM's own part not included
+  struct {
+    uint64_t count = 0, ticks = 0;
+  } by_reason[kExitReasons];
 };
 
 class KvmWorld final : public runtime::World {
@@ -102,6 +122,8 @@ class KvmWorld final : public runtime::World {
   void invalidate(ring0::Invalidations& changed);
 
   KvmCounters counters() const;
+  // Exits become events of `ring`, which the CPU that runs here fills; null: none. Outlives the world.
+  void set_trace(trace::Ring* ring) { trace_ = ring; }
   bool software_mmu() const { return cpl0_instruction_ns_ > kEmulatedThresholdNs; }
   double cpl0_instruction_ns() const { return cpl0_instruction_ns_; }
   bool direct_faults() const { return direct_faults_; }
@@ -146,6 +168,7 @@ class KvmWorld final : public runtime::World {
   // failure_frame_ then has the registers.
   void enter(void (*entry)(void*), void* argument, runtime::FaultHandler handler, void* context);
   bool serve(const Exit& exit);
+  static ExitReason reason_of(const Exit& exit);
   void serve_vector(uint8_t vector);
   void serve_host_fault();
   uint64_t system_call(uint64_t number, const kvm_regs& regs);
@@ -177,6 +200,8 @@ class KvmWorld final : public runtime::World {
   bool running_ = false;
   runtime::FaultFrame failure_frame_{};
   KvmCounters counters_;
+  trace::Ring* trace_ = nullptr;
+  uint64_t exit_detail_ = 0;  // for the trace: what the last exit was about
   double cpl0_instruction_ns_ = 0;
   bool direct_faults_ = false, gate_flush_ = false, tsc_is_exact_ = false;
   SyscallEntry syscall_entry_ = SyscallEntry::Unknown;

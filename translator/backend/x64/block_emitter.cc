@@ -88,6 +88,10 @@ CompiledBlock BlockEmitter::emit(const SecondPage& second_page, uint32_t first_l
       exit_with(kExitSecondPage, block.pc | block.thumb);
     });
   }
+  if (config.count) {
+    code.add(state64(offsetof(CpuState, instructions)), static_cast<uint32_t>(block.guest.size()));
+    code.inc(state64(offsetof(CpuState, blocks)));
+  }
   for (uint32_t i = 0; i < block.insts.size(); i++) emit_instruction(i);
   // Out-of-line pieces may add more.
   for (size_t i = 0; i < deferred_.size(); i++) {

@@ -19,6 +19,7 @@ struct BackendConfig {
   const Thunks* thunks = nullptr;
   bool chain = true;        // go on to other blocks without leaving for the run loop
   bool flag_fusion = true;  // use x86 flags directly between producer and consumer
+  bool count = false;       // CpuState::instructions and ::blocks count at block entry, a block counting as a whole
 };
 
 // What the engine needs to know of emitted code.

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What --trace, --perf-map, --count-instructions and --stats-by-asid need in one run: made before the engine, attached
+// to it, written at exit. docs/observability.md says how the files are used.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "mmu-shadow/accounts.h"
+#include "mmu-shadow/mmu.h"
+#include "translator/runtime/engine.h"
+#include "translator/runtime/world.h"
+#include "vmm/options.h"
+#include "vmm/perf_map.h"
+#include "vmm/result.h"
+#include "vmm/symbols.h"
+#include "vmm/trace_writer.h"
+
+namespace crosswalk::kvm {
+class KvmWorld;
+}
+
+namespace crosswalk::vmm {
+
+class Machine;
+class StatisticsTable;
+
+class Observability {
+ public:
+  // Reads symbols, opens files, allocates. Errors are the options' fault.
+  Result<bool> prepare(const RunOptions& options);
+  // This object outlives what is made from the configurations.
+  void configure(mmu::MmuConfig& mmu_config, runtime::EngineConfig& engine_config);
+  // Before the run. `kvm_world` is null in the process world.
+  Result<bool> attach(CpuState& cpu, const runtime::Engine& engine, kvm::KvmWorld* kvm_world);
+
+  // After the run: the rows that need more than one subsystem's counters.
+  void add_statistics(StatisticsTable& table, const Machine& machine, const CpuState& cpu,
+                      const runtime::Engine& engine, const mmu::Mmu& mmu);
+  // Writes the files.
+  Result<bool> finish(const runtime::World& world);
+
+ private:
+  void add_asids(StatisticsTable& table, const mmu::Mmu& mmu, double ticks_per_second);
+  void add_exits(StatisticsTable& table, double ticks_per_second) const;
+
+  RunOptions options_;
+  SymbolTable symbols_;
+  std::unique_ptr<PerfMap> perf_map_;
+  std::unique_ptr<TraceBuffer> trace_;
+  std::unique_ptr<mmu::AsidAccounts> accounts_;
+  kvm::KvmWorld* kvm_world_ = nullptr;
+  ClockPair start_;
+};
+
+}  // namespace crosswalk::vmm
