@@ -185,6 +185,7 @@ TEST(Statistics, TableAndJson) {
   table.add("mmu", "walks", uint64_t{12}, "walks");
   table.add("cpu", "time", 1.5, "s");
   table.add("mmu", "mode", std::string("soft"));
+  table.add({"by ASID", "asid", {"time", "walks"}, {{3, {0.25, uint64_t{7}}}, {9, {0.5, uint64_t{8}}}}});
   const std::string text = table.table();
   EXPECT_LT(text.find("walks"), text.find("mode"));
   EXPECT_NE(text.find("1.500 s"), std::string::npos);
@@ -194,6 +195,10 @@ TEST(Statistics, TableAndJson) {
   const auto json = nlohmann::json::parse(stream);
   EXPECT_EQ(json["mmu"]["walks"], 12);
   EXPECT_EQ(json["mmu"]["mode"], "soft");
+  EXPECT_EQ(json["by ASID"][0]["asid"], 3);
+  EXPECT_EQ(json["by ASID"][1]["time"], 0.5);
+  EXPECT_EQ(json["by ASID"][1]["walks"], 8);
+  EXPECT_NE(text.find("    3      0.250          7\n"), std::string::npos) << text;
   EXPECT_EQ(json["cpu"]["time"], 1.5);
   EXPECT_EQ(json["cpu"]["units"]["time"], "s");
   EXPECT_FALSE(table.write_json("/nonexistent/file.json"));

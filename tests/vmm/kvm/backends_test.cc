@@ -270,6 +270,10 @@ TEST_P(Backends, HandlerInstallsAndTheAccessRepeats) {
         return backend_->install(w, static_cast<uint32_t>(va), pa(va), kPage, true);
       });
   const auto after = world_->counters();
+  uint64_t by_reason = 0, ticks = 0;
+  for (const auto& reason : after.by_reason) by_reason += reason.count, ticks += reason.ticks;
+  EXPECT_EQ(by_reason, after.exits + after.interrupted);
+  EXPECT_EQ(ticks, after.ticks_outside);
   for (uint64_t i = 0; i < 50; i++) expected += i * 3 * kPage;
   EXPECT_EQ(sum, expected);
   EXPECT_EQ(faults_, 50);

@@ -88,11 +88,11 @@ CompiledBlock BlockEmitter::emit(const SecondPage& second_page, uint32_t first_l
       exit_with(kExitSecondPage, block.pc | block.thumb);
     });
   }
-  if (config.count) {
-    code.add(state64(offsetof(CpuState, instructions)), static_cast<uint32_t>(block.guest.size()));
-    code.inc(state64(offsetof(CpuState, blocks)));
+  if (config.count) code.inc(state64(offsetof(CpuState, blocks)));
+  for (uint32_t i = 0, counted = 0; i < block.insts.size(); i++) {
+    if (config.count && block.insts[i].guest >= counted) counted = count_from(i);
+    emit_instruction(i);
   }
-  for (uint32_t i = 0; i < block.insts.size(); i++) emit_instruction(i);
   // Out-of-line pieces may add more.
   for (size_t i = 0; i < deferred_.size(); i++) {
     const auto body = std::move(deferred_[i]);
@@ -107,6 +107,27 @@ CompiledBlock BlockEmitter::emit(const SecondPage& second_page, uint32_t first_l
   result_.size = static_cast<uint32_t>(code.getCurr() - start_);
   std::sort(result_.sites.begin(), result_.sites.end(), [](auto& a, auto& b) { return a.offset < b.offset; });
   return std::move(result_);
+}
+
+// Counts the guest instructions from here to the next one that may go on elsewhere; returns the one after that. Keeps
+// the x86 flags, which may hold the guest's.
+uint32_t BlockEmitter::count_from(uint32_t index) {
+  const uint32_t first = block.insts[index].guest;
+  uint32_t end = static_cast<uint32_t>(block.guest.size());
+  for (size_t i = index; i < block.insts.size(); i++) {
+    const Opcode op = block.insts[i].op;
+    if (op != Opcode::JumpIf && op != Opcode::JumpIfZero && op != Opcode::JumpIfNotZero && op != Opcode::Jump &&
+        op != Opcode::JumpIndirect && op != Opcode::ExitTo && op != Opcode::ExitException)
+      continue;
+    end = std::min(end, uint32_t{block.insts[i].guest} + 1);
+    break;
+  }
+  const Reg64 sum = temp();
+  code.mov(sum, state64(offsetof(CpuState, instructions)));
+  code.lea(sum, ptr[sum + static_cast<int>(end - first)]);
+  code.mov(state64(offsetof(CpuState, instructions)), sum);
+  locked_ = 0;
+  return end;
 }
 
 void BlockEmitter::emit_instruction(uint32_t index) {

@@ -19,7 +19,7 @@ struct BackendConfig {
   const Thunks* thunks = nullptr;
   bool chain = true;        // go on to other blocks without leaving for the run loop
   bool flag_fusion = true;  // use x86 flags directly between producer and consumer
-  bool count = false;       // CpuState::instructions and ::blocks count at block entry, a block counting as a whole
+  bool count = false;       // CpuState::instructions and ::blocks count what is executed
 };
 
 // What the engine needs to know of emitted code.
@@ -140,6 +140,7 @@ class BlockEmitter final : public EmitContext {
 
   void set_position(const Position& p) { current_ = p.inst, current_index_ = p.index, rounding_ = p.rounding; }
   void emit_instruction(uint32_t index);
+  uint32_t count_from(uint32_t index);
   void finish_instruction(const ir::Inst& inst);
   uint32_t remaining_after(ir::Value v) const;  // uses left once the current instruction is done
   int allocate_gpr();
