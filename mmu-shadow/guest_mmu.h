@@ -144,6 +144,15 @@ class GuestMmu final : public Mmu {
   void judge(AddressSpace& space, const CpuState& cpu);
   bool promote(AddressSpace& space, const cw_regime& regime);
   void demote(AddressSpace& space);
+  // A guest abort that its handler most likely mends; the access follows on return.
+  struct Aborted {
+    AddressSpace* space = nullptr;
+    uint32_t va = 0;
+    AccessKind kind = AccessKind::Load;
+    uint32_t tries = 0;
+  };
+  void install_aborted(const cw_regime& regime);
+
   uint64_t clock() const { return config_.mode == Mode::Hybrid ? __builtin_ia32_rdtsc() : 0; }
   void note_fault(uint64_t since);
   void note_upkeep(uint64_t since);
@@ -173,6 +182,7 @@ class GuestMmu final : public Mmu {
   AddressSpace* current_ = nullptr;
   Registers registers_{};
   uint64_t tick_ = 0;
+  Aborted aborted_;
   uint64_t entered_at_ = 0;  // time-stamp counter when the current space became current
   LeafPool leaves_;
   PageIds ids_;

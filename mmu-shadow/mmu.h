@@ -123,9 +123,11 @@ struct MmuConfig {
   Mode mode = Mode::Soft;
   FlushPolicy flush = FlushPolicy::Lazy;
   MmuCosts costs{};
-  bool prefill = true;               // a new address space starts with its predecessor's entries, each walked again
-  uint32_t max_spaces = 64;          // windows or software TLBs kept before the least recently used is evicted
-  bool fill_around = true;           // a window fault also installs valid neighbours (sections, contiguous pages)
+  bool prefill = true;       // a new address space starts with its predecessor's entries, each walked again
+  uint32_t max_spaces = 64;  // windows or software TLBs kept before the least recently used is evicted
+  bool fill_around = true;   // a window fault also installs valid neighbours (sections, contiguous pages)
+  bool install_on_return =
+      true;  // after a guest abort, the page is entered when the guest is back, if it is mapped then
   uint32_t fill_bytes = 2 << 20;     // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
   AsidAccounts* accounts = nullptr;  // where totals by ASID go (accounts.h); null: nowhere
 };
@@ -150,6 +152,7 @@ struct Statistics {
   uint64_t space_switches = 0, spaces_created = 0, spaces_evicted = 0;
   uint64_t code_pages_protected = 0, code_page_writes = 0;
   uint64_t pages_installed = 0;      // 4 KiB pages entered into a software TLB or a window, for whatever cause
+  uint64_t installed_on_return = 0;  // faults spared: pages entered when the guest came back from an abort
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
   uint64_t spaces_cleared = 0;       // windows emptied because the backend was at a limit
   uint64_t fetch_walks = 0, page_ids = 0;

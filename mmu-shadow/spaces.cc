@@ -41,6 +41,7 @@ void GuestMmu::activate(CpuState& cpu) {
     }
     note_upkeep(start);
   }
+  if (space == aborted_.space) install_aborted(current_regime(cpu));
   if (space->hybrid && space->hybrid->ns > space->hybrid->judge_at && space->key.mmu_enabled()) {
     const bool windowed = space->windowed;
     const uint64_t start = trace::begin(cpu.trace);
@@ -84,6 +85,7 @@ AddressSpace* GuestMmu::least_recently_used(bool with_entries) const {
 }
 
 void GuestMmu::clear_space(AddressSpace& space) {
+  if (aborted_.space == &space) aborted_.space = nullptr;
   space.instruction_pages.remove_all();
   if (space.soft) space.soft->remove_all();
   if (space.window && space.window->remove_all(*backend_) != 0) backend_->commit();

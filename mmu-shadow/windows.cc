@@ -53,6 +53,7 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
   translation = to_translation(va, result);
   if (!translation.ok) {
     statistics_.window_faults_guest++;
+    if (config_.install_on_return) aborted_ = {current_, va, write ? AccessKind::Store : AccessKind::Load, 0};
     note_fault(start);
     return FaultOutcome::GuestFault;
   }
@@ -79,6 +80,27 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
   else
     statistics_.window_faults_installed++;
   return FaultOutcome::Installed;
+}
+
+// The space of the abort is current again: on the way through its handler, or back. Nothing tells the two apart, so a
+// page that is not mapped yet gets a few tries.
+void GuestMmu::install_aborted(const cw_regime& regime) {
+  constexpr uint32_t kTries = 4;
+  const uint32_t va = aborted_.va;
+  cw_result result;
+  walk(regime, va, aborted_.kind, current_->key.privileged, result);
+  if (result.fault != CW_FAULT_NONE) {
+    if (++aborted_.tries == kTries) aborted_.space = nullptr;
+    return;
+  }
+  aborted_.space = nullptr;
+  if (!current_->windowed || !ram_.contains(result.pa)) return;
+  // A store to translated code faults, to be told.
+  if (is_code_[ram_page_of(result.pa)]) return;
+  if (const WindowEntry e = current_->window->entry(va);
+      e.valid() && e.ram_page() == ram_page_of(result.pa) && (e.writable() || aborted_.kind == AccessKind::Load))
+    return;
+  if (install(*current_, regime, va, result)) statistics_.installed_on_return++;
 }
 
 // Runs of equal write access in [ram_page, ram_page + pages), counted up to kMaxRuns + 1.

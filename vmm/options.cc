@@ -147,6 +147,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("no-optimise", po::bool_switch(&run.no_optimise), "Skip the IR passes.")
       ("no-flag-fusion", po::bool_switch(&run.no_flag_fusion), "Do not use x86 flags directly between an instruction and the condition it feeds.")
       ("no-fill-around", po::bool_switch(&run.no_fill_around), "Install only the page that faulted in a window, never its neighbours.")
+      ("no-install-on-return", po::bool_switch(&run.no_install_on_return), "Do not enter the page of a guest abort in the window when the guest comes back.")
       ("no-prefill", po::bool_switch(&run.no_prefill), "Start new address spaces empty, not with their predecessor's entries.");
   // clang-format on
   return description;

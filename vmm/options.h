@@ -43,7 +43,7 @@ struct RunOptions {
   std::string log_items, log_file;  // log_file empty: stderr
   uint64_t code_cache_bytes = 0;
   mmu::FlushPolicy flush = mmu::FlushPolicy::Auto;
-  bool no_prefill = false;
+  bool no_prefill = false, no_install_on_return = false;
   bool no_chain = false, no_optimise = false, no_flag_fusion = false, no_fill_around = false;
 };
 

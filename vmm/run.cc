@@ -117,6 +117,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   mmu_config.fill_around = !options.no_fill_around;
   mmu_config.flush = options.flush;
   mmu_config.prefill = !options.no_prefill;
+  mmu_config.install_on_return = !options.no_install_on_return;
   kvm::KvmWorld* kvm_world = nullptr;
   if (needs_kvm(options)) {
     std::string error;
@@ -252,6 +253,7 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
     table.add("mmu", "hybrid: faults predicted", static_cast<uint64_t>(m.predicted_faults));
     table.add("mmu", "hybrid: faults seen", static_cast<uint64_t>(m.promoted_faults));
   }
+  table.add("mmu", "pages entered on return from an abort", m.installed_on_return);
   table.add("mmu", "spaces prefilled", m.spaces_prefilled);
   table.add("mmu", "pages prefilled", m.pages_prefilled);
   table.add("mmu", "space switches", m.space_switches);
