@@ -323,21 +323,24 @@ Choice pick_auto(const HostFacts& facts, bool ram_has_fd) {
   if (ram_has_fd && facts.kvm_usable && facts.window_fault_ept_us > 0) {
     candidates.push_back({mmu::Mode::Ept, "ept", facts.window_fault_ept_us});
   }
-  if (candidates.empty()) return {mmu::Mode::Soft, "soft: no kind of window works on this host"};
+  if (candidates.empty()) return {mmu::Mode::Soft, "no kind of window works on this host"};
   const auto best = std::min_element(candidates.begin(), candidates.end(),
                                      [](const Candidate& a, const Candidate& b) { return a.us < b.us; });
   char text[256];
-  if (best->us > kWorthwhileFaultUs) {
-    std::snprintf(
-        text, sizeof text,
-        "soft: the cheapest window fault here is %.1f us (%s), and only below %.0f us do windows beat the software "
-        "TLB on a guest that flushes often",
-        best->us, best->name, kWorthwhileFaultUs);
-    return {mmu::Mode::Soft, text};
+  if (best->us <= kWorthwhileFaultUs) {
+    std::snprintf(text, sizeof text, "its window faults cost %.1f us here, less than those of the other modes%s",
+                  best->us, facts.kvm_usable ? "" : " (KVM is not usable)");
+    return {best->mode, text};
   }
-  std::snprintf(text, sizeof text, "%s: its window faults cost %.1f us here, less than those of the other modes%s",
-                best->name, best->us, facts.kvm_usable ? "" : " (KVM is not usable)");
-  return {best->mode, text};
+  if (ram_has_fd && facts.window_fault_mmap_us > 0) {
+    std::snprintf(text, sizeof text,
+                  "the cheapest window fault here is %.1f us (%s), and above %.0f us only address spaces that run "
+                  "long and fault seldom gain from a window",
+                  best->us, best->name, kWorthwhileFaultUs);
+    return {mmu::Mode::Hybrid, text};
+  }
+  std::snprintf(text, sizeof text, "the cheapest window fault here is %.1f us (%s)", best->us, best->name);
+  return {mmu::Mode::Soft, text};
 }
 
 }  // namespace crosswalk::kvm

@@ -54,8 +54,8 @@ struct Choice {
   std::string reason;
 };
 // An entry of a window pays for itself by the lookups of the software TLB it saves, about 1 ns each; a page of an
-// ordinary Linux guest is accessed a few thousand times between two flushes. So a mode whose window faults cost more
-// than this loses to the software TLB.
+// ordinary Linux guest is accessed a few thousand times between two flushes. Where window faults cost more than this,
+// only some address spaces should have a window (Mode::Hybrid).
 inline constexpr double kWorthwhileFaultUs = 4;
 // `ram_has_fd`: guest RAM is a memfd, which mmap and ept need.
 Choice pick_auto(const HostFacts& facts, bool ram_has_fd = true);

@@ -45,7 +45,8 @@ TEST(PickAuto, TakesTheCheapestWindowThatPays) {
   EXPECT_EQ(pick_auto(facts_with(5, 1.5, 3)).mode, mmu::Mode::Shadow);
   EXPECT_EQ(pick_auto(facts_with(2, 60, 90)).mode, mmu::Mode::Mmap);
   EXPECT_EQ(pick_auto(facts_with(3, 0, 2)).mode, mmu::Mode::Ept);
-  EXPECT_EQ(pick_auto(facts_with(12, 60, 90)).mode, mmu::Mode::Soft);
+  EXPECT_EQ(pick_auto(facts_with(12, 60, 90)).mode, mmu::Mode::Hybrid);
+  EXPECT_EQ(pick_auto(facts_with(12, 60, 90), false).mode, mmu::Mode::Soft);
   EXPECT_EQ(pick_auto(facts_with(2, 0, 0), false).mode, mmu::Mode::Soft) << "mmap needs a memfd";
   EXPECT_EQ(pick_auto(facts_with(0, 0, 0)).mode, mmu::Mode::Soft);
 }
