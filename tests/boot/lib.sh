@@ -4,7 +4,7 @@
 build=${BUILD:-build}
 guest=${GUEST:-build/guest}
 crosswalk=${CROSSWALK:-$build/crosswalk}
-modes=${MODES:-soft-call soft mmap shadow ept}
+modes=${MODES:-soft-call soft mmap shadow ept hybrid}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
