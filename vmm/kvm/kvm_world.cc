@@ -30,11 +30,13 @@ constexpr uint64_t kExceptionStack = 0x10000;  // RSP0: one page, readable at CP
 constexpr uint64_t kUserCode = 0x11000;
 constexpr uint64_t kUpcallArea = 0x12000;
 constexpr uint64_t kUserEnd = 0x20000;
-constexpr uint64_t kTestPage = 0x30000;  // mapped by the self-test's fault handler only
+constexpr uint64_t kTestPages = 0x30000;  // mapped by the self-test's fault handler only
+constexpr uint64_t kTestPageCount = 8;
 constexpr uint64_t kFaultStack = 0x100000 + kPageBytes;
 constexpr uint64_t kFaultStackEnd = 0x200000;
 constexpr uint64_t kEngineStack = 0x200000 + kPageBytes;
 constexpr uint64_t kLowerHalfEnd = 0x7ffffffff000;  // Linux's TASK_SIZE_MAX with 4-level paging
+static_assert(kTestPages + kTestPageCount * kPageBytes <= kFaultStack - kPageBytes);
 static_assert(kUpcallArea + sizeof(ring0::UpcallArea) <= kUserEnd);
 static_assert(sizeof(ring0::ExceptionFrame) == 7 * 8);
 
@@ -112,6 +114,7 @@ std::unique_ptr<KvmWorld> KvmWorld::create(const KvmOptions& options, std::strin
     world->set_up_vcpu(cpuid);
     world->map_present_regions();
     world->choose_mechanisms();
+    world->measure_mechanisms();
     world->measure_cpl0();
     world->align_tsc();
     world->counters_ = {};
@@ -381,12 +384,16 @@ bool self_test_fault(void* context, runtime::FaultFrame& frame) {
 
 }  // namespace
 
-void KvmWorld::self_test(bool direct, bool gate, uint64_t xsave_mask) {
-  install_stubs(xsave_mask);
+void KvmWorld::deliver_faults(bool direct) {
   ring0::set_page_fault_delivery(system_pages_, stubs_, direct);
   direct_faults_ = direct;
+}
+
+void KvmWorld::self_test(bool direct, bool gate, uint64_t xsave_mask) {
+  install_stubs(xsave_mask);
+  deliver_faults(direct);
   gate_flush_ = gate;
-  const uint64_t page = reinterpret_cast<uint64_t>(arena_) + kTestPage;
+  const uint64_t page = reinterpret_cast<uint64_t>(arena_) + kTestPages;
   SelfTest test{.world = this, .page = page, .gpa = gpa_of(page)};
   window_ranges_.push_back({page, page + kPageBytes});
   try {
@@ -420,6 +427,81 @@ void KvmWorld::choose_mechanisms() {
     if (mask == 0) break;
   }
   throw KvmError("the self-test fails (" + reasons + ")");
+}
+
+namespace {
+
+// Faults on the test pages and flushes of one page, with the mechanisms as they are set.
+struct MechanismTest {
+  KvmWorld* world;
+  uint64_t pages, gpa;
+  // TSC ticks for all pages, the best of several batches: other programs may be running. Clocks are of no use yet: the
+  // VM's TSC may be far from the host's.
+  uint64_t fault_ticks = ~uint64_t{0}, flush_ticks = ~uint64_t{0};
+};
+
+void mechanism_test_entry(void* argument) {
+  auto& test = *static_cast<MechanismTest*>(argument);
+  const auto time = [](auto operation) {
+    const uint64_t start = __builtin_ia32_rdtsc();
+    for (uint64_t i = 0; i < kTestPageCount; i++) operation(i * kPageBytes);
+    return __builtin_ia32_rdtsc() - start;
+  };
+  constexpr int kBatches = 4;
+  for (int batch = 0; batch < kBatches; batch++) {
+    const uint64_t fault_ticks =
+        time([&](uint64_t offset) { *reinterpret_cast<volatile uint32_t*>(test.pages + offset) = 1; });
+    const uint64_t flush_ticks = time([&](uint64_t offset) {
+      ring0::Invalidations changed;
+      test.world->page_tables().unmap(test.pages + offset, kPageBytes, changed);
+      test.world->invalidate(changed);
+    });
+    // The first makes page-table pages and touches what has never been touched.
+    if (batch == 0) continue;
+    test.fault_ticks = std::min(test.fault_ticks, fault_ticks);
+    test.flush_ticks = std::min(test.flush_ticks, flush_ticks);
+  }
+}
+
+bool mechanism_test_fault(void* context, runtime::FaultFrame& frame) {
+  auto& test = *static_cast<MechanismTest*>(context);
+  const uint64_t offset = (frame.address - test.pages) & ~(kPageBytes - 1);
+  if (offset >= kTestPageCount * kPageBytes) return false;
+  ring0::Invalidations changed;
+  return test.world->page_tables().map(test.pages + offset, test.gpa + offset, kPageBytes, {}, changed);
+}
+
+}  // namespace
+
+// Precondition: choose_mechanisms() set a pair that works. An exit works wherever that does, so that what remains is to
+// compare it: a gate or an upcall may cost more than an exit where code at CPL 0 is emulated.
+void KvmWorld::measure_mechanisms() {
+  const bool direct = direct_faults_, gate = gate_flush_;
+  const uint64_t pages = reinterpret_cast<uint64_t>(arena_) + kTestPages;
+  const auto measure = [&](bool direct_now, bool gate_now) {
+    deliver_faults(direct_now);
+    gate_flush_ = gate_now;
+    MechanismTest test{.world = this, .pages = pages, .gpa = gpa_of(pages)};
+    const auto start = std::chrono::steady_clock::now();
+    const uint64_t start_ticks = __builtin_ia32_rdtsc();
+    enter(mechanism_test_entry, &test, mechanism_test_fault, &test);
+    const uint64_t ticks = __builtin_ia32_rdtsc() - start_ticks;
+    const std::chrono::duration<double, std::micro> elapsed = std::chrono::steady_clock::now() - start;
+    const auto each_us = [&](uint64_t t) {
+      return static_cast<double>(t) * elapsed.count() / static_cast<double>(ticks * kTestPageCount);
+    };
+    (direct_now ? mechanism_costs_.fault_direct_us : mechanism_costs_.fault_exit_us) = each_us(test.fault_ticks);
+    (gate_now ? mechanism_costs_.flush_gate_us : mechanism_costs_.flush_exit_us) = each_us(test.flush_ticks);
+  };
+  window_ranges_.push_back({pages, pages + kTestPageCount * kPageBytes});
+  const bool compare_faults = direct && options_.fault_delivery == KvmOptions::FaultDelivery::Auto;
+  const bool compare_flushes = gate && options_.flush == KvmOptions::Flush::Auto;
+  if (compare_faults || compare_flushes) measure(direct && !compare_faults, gate && !compare_flushes);
+  measure(direct, gate);
+  window_ranges_.pop_back();
+  const MechanismCosts& costs = mechanism_costs_;
+  deliver_faults(direct && (!compare_faults || costs.fault_direct_us < costs.fault_exit_us));
+  gate_flush_ = gate && (!compare_flushes || costs.flush_gate_us < costs.flush_exit_us);
 }
 
 void KvmWorld::measure_cpl0() {

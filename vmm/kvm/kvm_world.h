@@ -33,12 +33,12 @@ namespace crosswalk::kvm {
 struct KvmOptions {
   // How a page fault reaches the C++ handler inside the VM.
   enum class FaultDelivery : uint8_t {
-    Auto,    // Direct when it works here
+    Auto,    // of those that work here the one that costs less
     Direct,  // by the CPL 0 stub alone, without an exit
     Exit,    // by an exit whose handling enters the upcall
   };
   enum class Flush : uint8_t {
-    Auto,  // Gate when it works here
+    Auto,  // of those that work here the one that costs less
     Gate,  // INVLPG or a CR3 load at CPL 0, entered by INT3
     Exit,  // an exit, and CR4.PGE toggled by KVM_SET_SREGS
   };
@@ -46,6 +46,13 @@ struct KvmOptions {
   Flush flush = Flush::Auto;
   uint64_t page_table_bytes = 256 << 20;  // at most; memory is used as tables are needed
   uint64_t engine_stack_bytes = 16 << 20;
+};
+
+// What each mechanism costs here, measured when the world is made, in microseconds. 0: it does not work here or the
+// options rule it out.
+struct MechanismCosts {
+  double fault_direct_us = 0, fault_exit_us = 0;  // a page fault up to the end of the access, the handler's work included
+  double flush_gate_us = 0, flush_exit_us = 0;    // one page's translation dropped
 };
 
 // Why the VM was left, as far as statistics go.
@@ -128,6 +135,7 @@ class KvmWorld final : public runtime::World {
   double cpl0_instruction_ns() const { return cpl0_instruction_ns_; }
   bool direct_faults() const { return direct_faults_; }
   bool gate_flush() const { return gate_flush_; }
+  const MechanismCosts& mechanism_costs() const { return mechanism_costs_; }
   // Whether RDTSC inside the VM is RDTSC outside. If not, code inside and threads outside must not compare theirs.
   bool tsc_is_exact() const { return tsc_is_exact_; }
   // What SYSCALL does inside the VM.
@@ -156,6 +164,8 @@ class KvmWorld final : public runtime::World {
   void map_present_regions();
   void choose_mechanisms();
   void self_test(bool direct, bool gate, uint64_t xsave_mask);
+  void deliver_faults(bool direct);
+  void measure_mechanisms();
   void measure_cpl0();
   void align_tsc();
   void install_stubs(uint64_t xsave_mask);
@@ -203,6 +213,7 @@ class KvmWorld final : public runtime::World {
   trace::Ring* trace_ = nullptr;
   uint64_t exit_detail_ = 0;  // for the trace: what the last exit was about
   double cpl0_instruction_ns_ = 0;
+  MechanismCosts mechanism_costs_;
   bool direct_faults_ = false, gate_flush_ = false, tsc_is_exact_ = false;
   SyscallEntry syscall_entry_ = SyscallEntry::Unknown;
 };
