@@ -4,6 +4,8 @@
 #   make                    build/crosswalk (installs what is missing, as root or with sudo)
 #   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=, KERNEL=, MEMORY=, TIMEOUT=
 #   make check              all tests; `make tests` only builds them, `make guest` only fetches and builds guest images
+#   make check-nested       the kvm world on nested paging, in an emulated machine with SVM (docs/kvm-world.md); NESTED=full adds
+#                           Debian's ARM kernel, NESTED=reduced is the part that `make check` runs
 #   make bench [BENCH='…']  the benchmark, against QEMU; BENCH gives other options of `crosswalk bench`
 #   make experiments        a matrix of modes, flush policies and workloads, with a report (docs/experiments.md); MATRIX=full,
 #                           EXPERIMENT='…' gives options of scripts/experiments/run.py; `make rootfs` builds its Debian root image
@@ -67,6 +69,11 @@ boot: $(BUILD)/crosswalk $(BOOT_IMAGES)
 check: $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES)
 	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check.sh $(TESTS)
 
+NESTED ?= normal
+check-nested: $(BUILD)/crosswalk $(BUILD)/tests/vmm-kvm $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) \
+  $(if $(filter full,$(NESTED)),$(BOOT_IMAGES))
+	@BUILD=$(BUILD) GUEST=$(GUEST) NESTED=$(NESTED) scripts/check-nested.sh
+
 BENCH ?= --baseline qemu
 bench: $(BUILD)/crosswalk $(BENCH_IMAGES)
 	$(BUILD)/crosswalk bench --images $(GUEST) $(BENCH)
@@ -82,4 +89,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps tests boot check bench experiments format clean
+.PHONY: all deps tests boot check check-nested bench experiments format clean

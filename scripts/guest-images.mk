@@ -8,6 +8,11 @@ $(GUEST)/fetched: scripts/fetch-guest.sh | scripts/private-apt.sh $(BUILD)/.pack
 	scripts/fetch-guest.sh $(GUEST)
 	@touch $@
 
+# --- the machine of `make check-nested` -------------------------------------------------------------------------------
+$(GUEST)/nested/fetched: scripts/fetch-nested.sh | scripts/private-apt.sh $(BUILD)/.packages
+	scripts/fetch-nested.sh $(GUEST)/nested
+NESTED_IMAGES := $(GUEST)/nested/fetched
+
 # --- initramfs archives -----------------------------------------------------------------------------------------
 INIT_FILES := tests/guests/linux/init tests/guests/linux/load-ext4 tests/guests/commands.sh
 $(GUEST)/initrd-%.gz: $(GUEST)/fetched $(INIT_FILES) scripts/make-initramfs.py

@@ -51,7 +51,7 @@ struct KvmOptions {
 // What each mechanism costs here, measured when the world is made, in microseconds. 0: it does not work here or the
 // options rule it out.
 struct MechanismCosts {
-  double fault_direct_us = 0, fault_exit_us = 0;  // a page fault up to the end of the access, the handler's work included
+  double fault_direct_us = 0, fault_exit_us = 0;  // a page fault, up to the end of the access
   double flush_gate_us = 0, flush_exit_us = 0;    // one page's translation dropped
 };
 
