@@ -153,6 +153,7 @@ struct Statistics {
   uint64_t code_pages_protected = 0, code_page_writes = 0;
   uint64_t pages_installed = 0;      // 4 KiB pages entered into a software TLB or a window, for whatever cause
   uint64_t installed_on_return = 0;  // faults spared: pages entered when the guest came back from an abort
+  uint64_t pages_promoted = 0;       // installed when a space got a window, those filled around aside
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
   uint64_t spaces_cleared = 0;       // windows emptied because the backend was at a limit
   uint64_t fetch_walks = 0, page_ids = 0;

@@ -74,7 +74,9 @@ void Observability::add_statistics(StatisticsTable& table, const Machine& machin
   table.add("mmu", "pages installed", m.pages_installed);
   table.add("mmu", "pages installed by fill-around", m.pages_filled_around);
   table.add("mmu", "pages installed by prefill", prefilled);
-  const uint64_t others = m.pages_filled_around + prefilled;
+  table.add("mmu", "pages installed on return from an abort", m.installed_on_return);
+  table.add("mmu", "pages installed by promotion", m.pages_promoted);
+  const uint64_t others = m.pages_filled_around + prefilled + m.installed_on_return + m.pages_promoted;
   table.add("mmu", "pages installed by fault or miss", m.pages_installed > others ? m.pages_installed - others : 0);
   table.add("mmu", "pages installed by eager flush", m.entries_rewritten);
   table.add("mmu", "instruction pages prefilled", m.instruction_pages_prefilled);
