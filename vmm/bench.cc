@@ -132,7 +132,7 @@ class Bench {
 
     std::vector<std::string> modes = options_.mmu_modes;
     const bool chosen_by_default = modes.empty();
-    if (chosen_by_default) modes = {"soft-call", "soft", "mmap", "shadow", "ept"};
+    if (chosen_by_default) modes = {"soft-call", "soft", "mmap", "shadow", "ept", "hybrid"};
     if (options_.baseline == "qemu" || options_.baseline == "native") {
       engines_.push_back({options_.baseline, "", false});
     } else if (!options_.baseline.empty()) {

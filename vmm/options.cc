@@ -109,7 +109,7 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
-  std::string mmu, world, memory, code_cache, flush, trace_events;
+  std::string mmu, world, memory, code_cache, flush, fill, trace_events;
   std::vector<std::string> disks;
 };
 
@@ -147,6 +147,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("no-optimise", po::bool_switch(&run.no_optimise), "Skip the IR passes.")
       ("no-flag-fusion", po::bool_switch(&run.no_flag_fusion), "Do not use x86 flags directly between an instruction and the condition it feeds.")
       ("no-fill-around", po::bool_switch(&run.no_fill_around), "Install only the page that faulted in a window, never its neighbours.")
+      ("largest-entry", po::value(&text.fill)->value_name("SIZE")->default_value("2M"), "Enter at most this much of a section or block at once in a window: a power of two from 4K to 2M.")
       ("no-install-on-return", po::bool_switch(&run.no_install_on_return), "Do not enter the page of a guest abort in the window when the guest comes back.")
       ("no-prefill", po::bool_switch(&run.no_prefill), "Start new address spaces empty, not with their predecessor's entries.");
   // clang-format on
@@ -258,6 +259,10 @@ Command parse_run(const std::vector<std::string>& arguments) {
   if (values->count("timeout") && !(run.timeout_seconds > 0 && run.timeout_seconds <= kMaxTimeout)) {
     return OptionError{"--timeout: give a number of seconds greater than 0"};
   }
+  const uint64_t fill = parse_size(text.fill);
+  if (fill < 4096 || fill > (2 << 20) || (fill & (fill - 1)) != 0)
+    return OptionError{"--largest-entry: '" + text.fill + "' is not a power of two from 4K to 2M"};
+  run.fill_bytes = static_cast<uint32_t>(fill);
   run.code_cache_bytes = parse_size(text.code_cache);
   if (run.code_cache_bytes < (uint64_t{4} << 20) || run.code_cache_bytes > (uint64_t{1} << 30)) {
     return OptionError{"--code-cache: '" + text.code_cache + "' is not a size from 4M to 1G"};

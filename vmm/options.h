@@ -44,6 +44,7 @@ struct RunOptions {
   uint64_t code_cache_bytes = 0;
   mmu::FlushPolicy flush = mmu::FlushPolicy::Auto;
   bool no_prefill = false, no_install_on_return = false;
+  uint32_t fill_bytes = 0;
   bool no_chain = false, no_optimise = false, no_flag_fusion = false, no_fill_around = false;
 };
 

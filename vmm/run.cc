@@ -116,6 +116,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   mmu_config.mode = mode_of(options.mmu);
   mmu_config.fill_around = !options.no_fill_around;
   mmu_config.flush = options.flush;
+  mmu_config.fill_bytes = options.fill_bytes;
   mmu_config.prefill = !options.no_prefill;
   mmu_config.install_on_return = !options.no_install_on_return;
   kvm::KvmWorld* kvm_world = nullptr;

@@ -39,6 +39,7 @@ refused memory-rubbish 'memory' run --kernel "$kernel" --memory lots
 refused memory-tiny 'memory' run --kernel "$kernel" --memory 1K
 refused unknown-mode 'turbo' run --kernel "$kernel" --mmu turbo
 refused unknown-world 'moon' run --kernel "$kernel" --world moon
+refused bad-largest-entry '3M' run --kernel "$kernel" --largest-entry 3M
 refused unknown-flush 'sometimes' run --kernel "$kernel" --flush sometimes
 refused unknown-mmu-of-bench 'never' bench --mmu shadow:never
 refused unknown-cpu 'cortex-z9' run --kernel "$kernel" --cpu cortex-z9
