@@ -188,21 +188,29 @@ TEST_P(Worlds, MemoryMappedInside) {
 }
 
 TEST_P(Worlds, ClocksAgree) {
-  uint64_t before = __builtin_ia32_rdtsc(), during = 0;
-  timespec inside{}, start{}, end{};
-  clock_gettime(CLOCK_MONOTONIC, &start);
-  run_in(*world_, [&] {
-    during = __builtin_ia32_rdtsc();
-    clock_gettime(CLOCK_MONOTONIC, &inside);
-  });
-  clock_gettime(CLOCK_MONOTONIC, &end);
-  const uint64_t after = __builtin_ia32_rdtsc();
+  const bool exact = kvm_ == nullptr || kvm_->tsc_is_exact();
   const auto ns = [](const timespec& t) { return t.tv_sec * 1000000000ll + t.tv_nsec; };
-  EXPECT_LE(ns(start), ns(inside));
-  EXPECT_LE(ns(inside), ns(end));
-  if (kvm_ != nullptr && !kvm_->tsc_is_exact()) GTEST_SKIP() << "this KVM cannot set the TSC offset exactly";
-  EXPECT_LE(before, during);
-  EXPECT_LE(during, after);
+  // Several times, with pauses: a TSC can be right at first, within the time of a slow entry, and then fall behind.
+  for (int round = 0; round < 20; round++) {
+    uint64_t before = __builtin_ia32_rdtsc(), during = 0;
+    timespec inside{}, start{}, end{};
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    run_in(*world_, [&] {
+      during = __builtin_ia32_rdtsc();
+      clock_gettime(CLOCK_MONOTONIC, &inside);
+    });
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    const uint64_t after = __builtin_ia32_rdtsc();
+    if (exact) {
+      ASSERT_LE(before, during) << "round " << round;
+      ASSERT_LE(during, after) << "round " << round;
+      // The vDSO may read the TSC.
+      ASSERT_LE(ns(start), ns(inside));
+      ASSERT_LE(ns(inside), ns(end));
+    }
+    usleep(500);
+  }
+  if (!exact) GTEST_SKIP() << "this KVM cannot set the TSC offset exactly";
 }
 
 TEST_P(Worlds, SignalsInterruptAndReturn) {
