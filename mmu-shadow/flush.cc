@@ -14,9 +14,9 @@
 namespace crosswalk::mmu {
 namespace {
 
-// With FlushPolicy::Auto, one flush in so many of a kind is applied by dropping whatever the costs say, to see what
-// comes back.
-constexpr uint32_t kExplore = 32;
+// With FlushPolicy::Auto, some flushes are applied by dropping whatever the costs say, to see what comes back: at most
+// one in so many, and so seldom that it adds at most this part to what walking costs.
+constexpr double kExplore = 32, kExploreShare = 0.05;
 constexpr double kLearningRate = 0.125;
 
 }  // namespace
@@ -173,8 +173,12 @@ bool GuestMmu::choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entrie
     history.rate += kLearningRate * (observed - history.rate);
   }
   bool eager = config_.flush == FlushPolicy::Eager;
-  if (config_.flush == FlushPolicy::Auto)
-    eager = ++history.decisions % kExplore != 0 && config_.costs.walk < history.rate * refill_cost;
+  if (config_.flush == FlushPolicy::Auto) {
+    const double walk = config_.costs.walk, drop = history.rate * refill_cost;
+    const bool explore = ++history.since_dropped > std::max(kExplore, drop / (walk * kExploreShare));
+    eager = !explore && walk < drop;
+    if (!eager) history.since_dropped = 0;
+  }
   reuse = eager ? Reuse{} : Reuse{entries, 0};
   if (eager)
     statistics_.refreshes_eager++;

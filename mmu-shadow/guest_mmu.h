@@ -124,7 +124,7 @@ class GuestMmu final : public Mmu {
   // Learned: what part of dropped entries is used again before the next flush; by kind and privilege.
   struct ReuseHistory {
     double rate = 0.5;
-    uint32_t decisions = 0;
+    uint32_t since_dropped = 0;  // flushes
   };
   struct WalkMemo {
     cw_result result;
