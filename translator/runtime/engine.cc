@@ -332,51 +332,39 @@ void Engine::set_position(const Block& block, const x64::FaultSite& site) {
 
 uint64_t Engine::slow_access(CpuState* cpu, const uint8_t* return_address) {
   auto& engine = *static_cast<Engine*>(crosswalk::runtime::services(cpu).engine);
-  if (engine.config_.mode == mmu::Mode::SoftCall && engine.soft_call_hit()) return 0;
-  if (engine.refilled_access()) return 0;
-  return engine.do_slow_access(return_address);
+  return engine.plain_access() ? 0 : engine.do_slow_access(return_address);
 }
 
-// The lookup that Mode::Soft does inline, for an access that lies in one page and needs no exception's metadata.
-bool Engine::soft_call_hit() {
+// An access that lies in one page of RAM and is allowed needs no exception's metadata.
+bool Engine::plain_access() {
   const uint32_t kind = cpu_.access_kind, va = cpu_.access_va;
   const ir::MemAccess m = ir::MemAccess::unpack(kind);
   const uint32_t bytes = 1u << m.log2_bytes;
-  const bool store = kind & x64::kAccessStore;
   if ((kind & x64::kAccessExclusive) || m.unprivileged || (va & ((1u << m.align_log2) - 1)) ||
       (va & 0xfff) + bytes > 0x1000)
     return false;
-  const auto& entry = reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[va >> 12 & (mmu::kSoftTlbEntries - 1)];
-  if ((store ? entry.tag_store : entry.tag_load) != (va & ~0xfffu)) return false;
-  statistics_.soft_call_hits++;
-  auto* const host = reinterpret_cast<uint8_t*>(entry.addend + va);
+  const bool store = kind & x64::kAccessStore;
+  uint8_t* host = nullptr;
+  if (config_.mode == mmu::Mode::SoftCall) {
+    // The lookup that Mode::Soft does inline.
+    const auto& entry =
+        reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[va >> 12 & (mmu::kSoftTlbEntries - 1)];
+    if ((store ? entry.tag_store : entry.tag_load) != (va & ~0xfffu)) return false;
+    statistics_.soft_call_hits++;
+    host = reinterpret_cast<uint8_t*>(entry.addend + va);
+  } else {
+    // A miss of the software TLB that becomes a hit: the entry is there from now on.
+    if (cpu_.memory_window || m.out_of_line) return false;
+    const mmu::Translation t = mmu_->fill(cpu_, va, store ? mmu::AccessKind::Store : mmu::AccessKind::Load);
+    if (!t.ok || !t.host) return false;
+    statistics_.soft_refills++;
+    host = t.host;
+  }
   if (store) {
     std::memcpy(host, cpu_.access_value, bytes);
     return true;
   }
   std::memcpy(cpu_.access_value, host, bytes);
-  if (bytes < 4) finish_narrow_load(cpu_.access_value, m);
-  return true;
-}
-
-// A miss of the software TLB that becomes a hit: no exception's metadata is needed, and the entry is there from now on.
-bool Engine::refilled_access() {
-  const uint32_t kind = cpu_.access_kind, va = cpu_.access_va;
-  const ir::MemAccess m = ir::MemAccess::unpack(kind);
-  const uint32_t bytes = 1u << m.log2_bytes;
-  if (config_.mode == mmu::Mode::SoftCall || cpu_.memory_window || (kind & x64::kAccessExclusive) || m.unprivileged ||
-      m.out_of_line || (va & ((1u << m.align_log2) - 1)) || (va & 0xfff) + bytes > 0x1000)
-    return false;
-  const bool store = kind & x64::kAccessStore;
-  const mmu::Translation t = mmu_->fill(cpu_, va, store ? mmu::AccessKind::Store : mmu::AccessKind::Load);
-  if (!t.ok || !t.host) return false;
-  statistics_.soft_refills++;
-  if (store) {
-    std::memcpy(t.host, cpu_.access_value, bytes);
-    return true;
-  }
-  std::memset(cpu_.access_value, 0, sizeof cpu_.access_value);
-  std::memcpy(cpu_.access_value, t.host, bytes);
   if (bytes < 4) finish_narrow_load(cpu_.access_value, m);
   return true;
 }

@@ -69,8 +69,7 @@ class Engine final : public mmu::CodeListener {
  private:
   static uint64_t slow_access(CpuState* cpu, const uint8_t* return_address);
   uint64_t do_slow_access(const uint8_t* return_address);
-  bool soft_call_hit();
-  bool refilled_access();
+  bool plain_access();
   static void finish_narrow_load(uint8_t* data, const ir::MemAccess& m);
   bool access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, uint8_t* data, mmu::Translation& fault);
   bool fault(FaultFrame& frame);
