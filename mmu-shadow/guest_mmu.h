@@ -43,7 +43,11 @@ struct HybridHistory {
   std::bitset<65536> seen;  // on a software TLB: 64 KiB pieces of VA that a window would have entered by now
 
   void fade(double factor) { ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor; }
-  void restart() { ns = refills = faults = flushes = spent_ns = judge_at = 0; }
+  // Judged again after so many nanoseconds.
+  void restart(double judge_after) {
+    ns = refills = faults = flushes = spent_ns = 0;
+    judge_at = judge_after;
+  }
 };
 
 // What one regime key has: instruction pages, and a software TLB or a window.

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Mode::Hybrid. Every address space begins on a software TLB. The cost model, in nanoseconds of an address space's recent
-// history:
+// Mode::Hybrid. Every address space begins on a software TLB. The cost model, in nanoseconds of an address space's
+// recent history:
 //
 //   a window would have saved   time * lookup_share + refills * soft_refill
 //   and would have cost         faults * window_fault + flushes * window_flush
 //
 // where `faults` counts what would have faulted: first accesses to pieces of VA that are installed at once, and the
-// guest's own aborts; and all that is in use would have to be entered first. A space whose saving exceeds the cost gets a window. In a window, what faults and flushes cost is
-// measured, and the saving is how much longer the rest of the time would have been on a software TLB; when the cost
-// exceeds it, the space goes back, and has to show twice as much next time. So a process that lives shortly never pays for a fault, and one
-// that runs long pays at most about as much as it would have saved.
+// guest's own aborts; and all that is in use would have to be entered first. A space whose saving exceeds the cost gets
+// a window. In a window, what faults and flushes cost is measured, and the saving is how much longer the rest of the
+// time would have been on a software TLB; when the cost exceeds it, the space goes back, and has to show twice as much
+// next time. So a process that lives shortly never pays for a fault, and one that runs long pays at most about as much
+// as it would have saved.
 #include "mmu-shadow/guest_mmu.h"
 
 namespace crosswalk::mmu {
@@ -35,7 +36,8 @@ void GuestMmu::note_fault(uint64_t since) {
   if (!current_->hybrid) return;
   const MmuCosts& c = config_.costs;
   current_->hybrid->faults++;
-  current_->hybrid->spent_ns += static_cast<double>(clock() - since) / c.ticks_per_ns + c.window_fault - c.window_install;
+  current_->hybrid->spent_ns +=
+      static_cast<double>(clock() - since) / c.ticks_per_ns + c.window_fault - c.window_install;
 }
 
 // Since `since`, entries of the current space were flushed or lost write access.
@@ -90,19 +92,19 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
   }
   HybridHistory& h = *space.hybrid;
   h.fault_rate = h.faults / h.ns;
-  h.restart();
-  h.judge_at = config_.costs.judge_after;
+  h.restart(config_.costs.judge_after);
   h.seen.reset();
   space.windowed = true;
   space.instruction_pages.remove_all();
   statistics_.promotions++;
   // What it uses now need not fault, where entering it without is much cheaper.
-  if (config_.prefill && config_.costs.window_install * 2 < config_.costs.window_fault) space.soft->for_each([&](uint32_t va, const SoftTlbEntry&) {
-    if (space.window->entry(va).valid()) return;
-    cw_result result;
-    walk(regime, va, AccessKind::Load, space.key.privileged, result);
-    if (result.fault == CW_FAULT_NONE && ram_.contains(result.pa)) install(space, regime, va, result);
-  });
+  if (config_.prefill && config_.costs.window_install * 2 < config_.costs.window_fault)
+    space.soft->for_each([&](uint32_t va, const SoftTlbEntry&) {
+      if (space.window->entry(va).valid()) return;
+      cw_result result;
+      walk(regime, va, AccessKind::Load, space.key.privileged, result);
+      if (result.fault == CW_FAULT_NONE && ram_.contains(result.pa)) install(space, regime, va, result);
+    });
   space.soft->remove_all();
   return true;
 }
@@ -112,7 +114,7 @@ void GuestMmu::demote(AddressSpace& space) {
   statistics_.predicted_faults += h.fault_rate * h.ns;
   statistics_.promoted_faults += h.faults;
   statistics_.demotions++;
-  h.restart();
+  h.restart(config_.costs.judge_after);
   if (h.reluctance < kMaxReluctance) h.reluctance *= 2;
   space.windowed = false;
   space.instruction_pages.remove_all();

@@ -93,7 +93,7 @@ void GuestMmu::clear_space(AddressSpace& space) {
   if (space.window && space.window->remove_all(*backend_) != 0) backend_->commit();
   if (space.hybrid) {
     *space.hybrid = HybridHistory{};
-    space.hybrid->judge_at = config_.costs.judge_after;
+    space.hybrid->restart(config_.costs.judge_after);
     space.windowed = false;
   }
   space.protect_position = protect_log_end_;
@@ -129,7 +129,7 @@ AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
     if (config_.mode == Mode::Hybrid) {
       space->soft = std::make_unique<SoftTlb>();
       space->hybrid = std::make_unique<HybridHistory>();
-      space->hybrid->judge_at = config_.costs.judge_after;
+      space->hybrid->restart(config_.costs.judge_after);
     } else if (uses_windows()) {
       const uint64_t base = backend_->create_window();
       made = base != 0;
