@@ -45,7 +45,7 @@ void GuestMmu::flush(const CpuState& cpu, FlushRecord record) {
   const TracedFlush traced(cpu, statistics_, static_cast<trace::FlushKind>(record.kind), record.va, record.asid);
   flush_log_[flush_log_end_++ % kFlushLog] = record;
   if (!current_) return;
-  const uint64_t start = clock();
+  const uint64_t start = upkeep_clock();
   apply_flushes(*current_, current_regime(cpu));
   note_upkeep(start);
 }
@@ -68,7 +68,7 @@ void GuestMmu::apply_flushes(AddressSpace& space, const cw_regime& regime) {
     else if (r.kind == FlushRecord::MvaAllAsids)
       flush_page(space, regime, r.va, false);
   }
-  if (space.window) backend_->commit();
+  if (space.windowed) backend_->commit();
 }
 
 // The entry that a walk for `va` gives now in place of `old`: of the same size and nG, or none. `memo` saves the walks
@@ -94,8 +94,9 @@ WindowEntry GuestMmu::rewalk(const AddressSpace& space, const cw_regime& regime,
 // TLBIMVA and TLBIMVAA. A page that is mapped again already is walked for: its entry has to be written in either case.
 void GuestMmu::flush_page(AddressSpace& space, const cw_regime& regime, uint32_t va, bool global_only) {
   uint32_t removed = space.instruction_pages.remove_va(va, global_only);
-  if (space.soft) removed += space.soft->remove_va(va, global_only);
-  if (space.window) {
+  if (!space.windowed) {
+    removed += space.soft->remove_va(va, global_only);
+  } else {
     WindowMap& window = *space.window;
     const WindowEntry e = window.entry(va);
     if (config_.flush == FlushPolicy::Lazy || !e.valid() || (global_only && e.ng()) || window.in_large_entry(va)) {
@@ -214,7 +215,7 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
   statistics_.instruction_pages_prefilled += pages;
   const double reuse = data_history_[privileged].rate;
   if (!space.windowed && from->soft && config_.costs.walk < reuse * config_.costs.soft_refill) {
-    from->soft->for_each([&](uint32_t va, const SoftTlbEntry&) {
+    from->soft->for_each([&](uint32_t va, uint32_t) {
       if (space.soft->holds(va)) return;
       walk(regime, va, AccessKind::Load, privileged, r);
       if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa)) return;

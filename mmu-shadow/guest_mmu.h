@@ -32,21 +32,27 @@ struct Reuse {
 // What Mode::Hybrid knows of an address space, fading with time: how long it ran, and what it did that costs with a
 // software TLB, or would cost with a window.
 struct HybridHistory {
-  double ns = 0;            // in the form that it has now
+  double age = 0;           // nanoseconds since it has the form that it has now; the others fade
+  double ns = 0;
   double judge_at = 0;      // when `ns` is more than this
   double refills = 0;       // of the software TLB
   double faults = 0;        // of the window; on a software TLB, those that there would have been
   double flushes = 0;       // single entries made invalid, or that there would have been
   double spent_ns = 0;      // in a window: on its faults and flushes
+  double invested_ns = 0;   // in a window: what entering it was expected to cost
+  bool candidate = false;   // for a window; its instruction pages since the last judgement are those that it uses
   double fault_rate = 0;    // a nanosecond, predicted when it was promoted
   double reluctance = 1;    // doubles when a promotion turns out wrong
   std::bitset<65536> seen;  // on a software TLB: 64 KiB pieces of VA that a window would have entered by now
 
-  void fade(double factor) { ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor; }
+  void fade(double factor) {
+    ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor, invested_ns *= factor;
+  }
   // Judged again after so many nanoseconds.
   void restart(double judge_after) {
-    ns = refills = faults = flushes = spent_ns = 0;
+    age = ns = refills = faults = flushes = spent_ns = invested_ns = 0;
     judge_at = judge_after;
+    candidate = false;
   }
 };
 
@@ -81,6 +87,7 @@ class GuestMmu final : public Mmu {
     entered_at_ += ticks;
     if (config_.accounts) config_.accounts->slept(ticks);
   }
+  void translated(uint32_t page_id, uint64_t ticks) override;
   void flush_all(CpuState& cpu) override;
   void flush_asid(CpuState& cpu, uint8_t asid) override;
   void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) override;
@@ -146,7 +153,9 @@ class GuestMmu final : public Mmu {
   // hybrid.cc
   void account(uint64_t now);
   void judge(AddressSpace& space, const CpuState& cpu);
-  bool promote(AddressSpace& space, const cw_regime& regime);
+  double entering_cost(AddressSpace& space) const;
+  double translation_cost(const AddressSpace& space) const;
+  bool promote(AddressSpace& space, const cw_regime& regime, double investment);
   void demote(AddressSpace& space);
   // A guest abort that its handler most likely mends; the access follows on return.
   struct Aborted {
@@ -157,7 +166,8 @@ class GuestMmu final : public Mmu {
   };
   void install_aborted(const cw_regime& regime);
 
-  uint64_t clock() const { return config_.mode == Mode::Hybrid ? __builtin_ia32_rdtsc() : 0; }
+  // What the upkeep of a window costs is of interest; of a software TLB's, not.
+  uint64_t upkeep_clock() const { return current_->hybrid && current_->windowed ? __builtin_ia32_rdtsc() : 0; }
   void note_fault(uint64_t since);
   void note_upkeep(uint64_t since);
   void note_refill(AddressSpace& space, uint32_t va, const cw_result& result);

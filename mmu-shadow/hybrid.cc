@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Mode::Hybrid. Every address space begins on a software TLB. The cost model, in nanoseconds of an address space's
-// recent history:
+// Mode::Hybrid. Every address space begins on a software TLB. The cost model:
 //
-//   a window would have saved   time * lookup_share + refills * soft_refill
-//   and would have cost         faults * window_fault + flushes * window_flush
+// While it runs, a window saves the lookups and the refills, and costs faults and flushes. In an address space's recent
+// history, per nanosecond,
+//
+//   gain = lookup_share + (refills * soft_refill - (faults * window_fault + flushes * window_flush) * reluctance) / time
 //
 // where `faults` counts what would have faulted: first accesses to pieces of VA that are installed at once, and the
-// guest's own aborts; and all that is in use would have to be entered first. A space whose saving exceeds the cost gets
-// a window. In a window, what faults and flushes cost is measured, and the saving is how much longer the rest of the
+// guest's own aborts. At first, all that is in use has to be entered, and its code translated once more:
+//
+//   investment = pieces of VA in use * window_fault + translation of the pages executed lately + window_create
+//
+// A space is expected to run for as long again as it has run. So it gets a window when gain * age > investment *
+// reluctance. In a window, what faults and flushes cost is measured, and the saving is how much longer the rest of the
 // time would have been on a software TLB; when the cost exceeds it, the space goes back, and has to show twice as much
 // next time. So a process that lives shortly never pays for a fault, and one that runs long pays at most about as much
 // as it would have saved.
+#include <algorithm>
+
 #include "mmu-shadow/guest_mmu.h"
 
 namespace crosswalk::mmu {
@@ -18,6 +25,9 @@ namespace {
 
 constexpr double kRegret = 1.2;  // a window must cost so many times what it saves before the space goes back
 constexpr double kMaxReluctance = 256;
+
+// The piece of VA that is entered at once, as an index into HybridHistory::seen: from sections on 2 MiB.
+uint32_t piece_of(uint32_t va, uint32_t size_class) { return size_class >= 2 ? va >> 21 << 5 : va >> 16; }
 
 }  // namespace
 
@@ -28,6 +38,7 @@ void GuestMmu::account(uint64_t now) {
   entered_at_ = now;
   if (!current_ || !current_->hybrid || first) return;
   current_->hybrid->ns += ns;
+  current_->hybrid->age += ns;
   (current_->windowed ? statistics_.window_ns : statistics_.soft_ns) += ns;
 }
 
@@ -37,13 +48,20 @@ void GuestMmu::note_fault(uint64_t since) {
   const MmuCosts& c = config_.costs;
   current_->hybrid->faults++;
   current_->hybrid->spent_ns +=
-      static_cast<double>(clock() - since) / c.ticks_per_ns + c.window_fault - c.window_install;
+      static_cast<double>(__builtin_ia32_rdtsc() - since) / c.ticks_per_ns + c.window_fault - c.window_install;
 }
 
 // Since `since`, entries of the current space were flushed or lost write access.
 void GuestMmu::note_upkeep(uint64_t since) {
   if (current_->hybrid && current_->windowed)
-    current_->hybrid->spent_ns += static_cast<double>(clock() - since) / config_.costs.ticks_per_ns;
+    current_->hybrid->spent_ns += static_cast<double>(__builtin_ia32_rdtsc() - since) / config_.costs.ticks_per_ns;
+}
+
+// Not time that the space ran: no window would have made it shorter.
+void GuestMmu::translated(uint32_t page_id, uint64_t ticks) {
+  if (config_.mode != Mode::Hybrid) return;
+  entered_at_ += ticks;
+  ids_.add_translation(page_id, static_cast<double>(ticks) / config_.costs.ticks_per_ns);
 }
 
 void GuestMmu::note_refill(AddressSpace& space, uint32_t va, const cw_result& result) {
@@ -53,26 +71,52 @@ void GuestMmu::note_refill(AddressSpace& space, uint32_t va, const cw_result& re
     h.faults++;
     return;
   }
-  // A section enters 2 MiB at once.
-  const uint32_t piece = result.log2_size >= 20 ? va >> 21 << 5 : va >> 16;
+  const uint32_t piece = piece_of(va, class_of(result.log2_size));
   if (h.seen.test(piece)) return;
   h.seen.set(piece);
   h.faults++;
+}
+
+// What the space uses now, in a window, as long as it is on a software TLB.
+double GuestMmu::entering_cost(AddressSpace& space) const {
+  std::bitset<65536>& seen = space.hybrid->seen;
+  space.soft->for_each([&](uint32_t va, uint32_t size_class) { seen.set(piece_of(va, size_class)); });
+  return static_cast<double>(seen.count()) * config_.costs.window_fault + (space.window ? 0 : config_.costs.window_create);
+}
+
+// Of the code in the instruction pages, in the form for windows, as far as that has not been done.
+double GuestMmu::translation_cost(const AddressSpace& space) const {
+  double ns = 0;
+  space.instruction_pages.for_each([&](uint32_t, uint32_t id) {
+    PageIds::Record record = ids_.record(id);
+    record.flags |= kCodeFlagWindow;
+    ns += std::max(0.0, ids_.translation_ns(id) - ids_.translation_ns(ids_.find(record)));
+  });
+  return ns;
 }
 
 // Whether the space, which is current, should have the other form. Only between blocks of translated code.
 void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   HybridHistory& h = *space.hybrid;
   const MmuCosts& c = config_.costs;
+  const double share = c.lookup_share[space.key.privileged];
   if (space.windowed) {
-    const double saved = (h.ns - h.spent_ns) * c.lookup_share / (1 - c.lookup_share);
-    if (h.spent_ns > saved * kRegret) return demote(space);
+    const double saved = (h.ns - h.spent_ns) * share / (1 - share);
+    if (h.spent_ns - h.invested_ns > saved * kRegret) return demote(space);
   } else {
-    const double saved = h.ns * c.lookup_share + h.refills * c.soft_refill;
-    // What it uses now has to be entered at once.
-    const double entered = static_cast<double>(h.seen.count()) * c.window_fault;
-    const double cost = entered + h.faults * c.window_fault + h.flushes * c.window_flush;
-    if (saved > cost * h.reluctance && promote(space, current_regime(cpu))) return;
+    const double cost = h.faults * c.window_fault + h.flushes * c.window_flush;
+    const double gain = share + (h.refills * c.soft_refill - cost * h.reluctance) / h.ns;
+    const double entering = entering_cost(space);
+    if (gain * h.age <= entering * h.reluctance) {
+      h.candidate = false;
+    } else if (!h.candidate) {
+      // The pages that it executes from now on are those that count.
+      h.candidate = true;
+      space.instruction_pages.remove_all();
+    } else if (gain * h.age > (entering + translation_cost(space)) * h.reluctance &&
+               promote(space, current_regime(cpu), entering)) {
+      return;
+    }
   }
   if (h.ns > c.half_life) {
     if (space.windowed) {
@@ -84,7 +128,7 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   h.judge_at = h.ns + c.judge_after;
 }
 
-bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
+bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime, double investment) {
   if (!space.window) {
     const uint64_t base = backend_->create_window();
     if (base == 0) return false;
@@ -93,13 +137,14 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
   HybridHistory& h = *space.hybrid;
   h.fault_rate = h.faults / h.ns;
   h.restart(config_.costs.judge_after);
+  h.invested_ns = investment;
   h.seen.reset();
   space.windowed = true;
   space.instruction_pages.remove_all();
   statistics_.promotions++;
   // What it uses now need not fault, where entering it without is much cheaper.
   if (config_.prefill && config_.costs.window_install * 2 < config_.costs.window_fault)
-    space.soft->for_each([&](uint32_t va, const SoftTlbEntry&) {
+    space.soft->for_each([&](uint32_t va, uint32_t) {
       if (space.window->entry(va).valid()) return;
       cw_result result;
       walk(regime, va, AccessKind::Load, space.key.privileged, result);

@@ -110,9 +110,11 @@ struct MmuCosts {
   double window_fault = 10'000;
   double window_install = 100;   // one entry written by the backend, without a fault
   double window_flush = 10'000;  // one entry made invalid, committed
-  // Hybrid: the part of the time on a software TLB that is looking it up (docs/measurements.md), the time that a space
-  // must have run before it is judged, and the time after which its history counts half.
-  double lookup_share = 0.25;
+  double window_create = 150'000;
+  // Hybrid: the part of the time on a software TLB that is looking it up, unprivileged and privileged
+  // (docs/measurements.md: compute workloads and getppid), the time that a space must have run before it is judged,
+  // and the time after which its history counts half.
+  double lookup_share[2] = {0.25, 0.13};
   double judge_after = 2'000'000, half_life = 20'000'000;
   double ticks_per_ns = 2;  // of the time-stamp counter
 };
@@ -194,6 +196,9 @@ class Mmu {
 
   // The CPU slept for so many ticks of the time-stamp counter: not time that a space ran.
   virtual void slept(uint64_t) {}
+
+  // Code of the page `page_id` was translated, which took so many ticks of the time-stamp counter.
+  virtual void translated(uint32_t page_id, uint64_t ticks) { (void)page_id, (void)ticks; }
 
   // Guest TLB maintenance; the local CPU's. Complete on return, for all that can be accessed then: an address space
   // that is not current applies what it missed when it becomes current.

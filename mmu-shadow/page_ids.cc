@@ -17,6 +17,7 @@ void PageIds::drop() {
   first_ += static_cast<uint32_t>(records_.size());
   records_.clear();
   records_.reserve(4096);
+  translation_ns_.clear();
   slots_.assign(8192, 0);
 }
 
@@ -35,13 +36,23 @@ void PageIds::grow(uint32_t slots) {
   }
 }
 
-uint32_t PageIds::intern(const Record& record) {
+uint32_t PageIds::slot_of(const Record& record) const {
   const uint32_t mask = static_cast<uint32_t>(slots_.size()) - 1;
   uint32_t s = hash(record) & mask;
-  for (; slots_[s] != 0; s = (s + 1) & mask) {
-    if (records_[slots_[s] - 1] == record) return first_ + slots_[s] - 1;
-  }
+  while (slots_[s] != 0 && !(records_[slots_[s] - 1] == record)) s = (s + 1) & mask;
+  return s;
+}
+
+uint32_t PageIds::find(const Record& record) const {
+  const uint32_t s = slot_of(record);
+  return slots_[s] == 0 ? 0 : first_ + slots_[s] - 1;
+}
+
+uint32_t PageIds::intern(const Record& record) {
+  const uint32_t s = slot_of(record);
+  if (slots_[s] != 0) return first_ + slots_[s] - 1;
   records_.push_back(record);
+  translation_ns_.push_back(0);
   slots_[s] = static_cast<uint32_t>(records_.size());
   const uint32_t id = first_ + slots_[s] - 1;
   if (records_.size() * 2 > slots_.size()) grow(static_cast<uint32_t>(slots_.size()) * 2);

@@ -106,6 +106,7 @@ class SlotSet {
     return removed;
   }
 
+  uint32_t size_class(uint32_t slot) const { return class_[slot]; }
   template <typename Visit>
   void for_each(Visit visit) const {
     for (uint32_t w = 0; w < kWords; w++) drop_bits(w, valid_[w], visit);

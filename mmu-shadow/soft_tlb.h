@@ -53,10 +53,10 @@ class SoftTlb {
         },
         drop());
   }
-  // visit(va, entry)
+  // visit(va, size class)
   template <typename Visit>
   void for_each(Visit visit) const {
-    set_.for_each([&](uint32_t s) { visit(entries_[s].tag_load, entries_[s]); });
+    set_.for_each([&](uint32_t s) { visit(entries_[s].tag_load, set_.size_class(s)); });
   }
   uint32_t count(bool nonglobal_only) const { return set_.count(nonglobal_only); }
 

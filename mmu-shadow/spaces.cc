@@ -33,7 +33,7 @@ void GuestMmu::activate(CpuState& cpu) {
   if (config_.mode == Mode::Hybrid) account(__builtin_ia32_rdtsc());
   current_ = space;
   if (space->protect_position != protect_log_end_ || space->flush_position != flush_log_end_) {
-    const uint64_t start = clock();
+    const uint64_t start = upkeep_clock();
     if (space->protect_position != protect_log_end_) catch_up(*space);
     if (space->flush_position != flush_log_end_) {
       const TracedFlush traced(cpu, statistics_, trace::FlushKind::Deferred);

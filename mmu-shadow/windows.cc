@@ -44,7 +44,7 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
     statistics_.window_faults_split++;
     return FaultOutcome::Split;
   }
-  const uint64_t start = clock();
+  const uint64_t start = upkeep_clock();
   const uint32_t va = static_cast<uint32_t>(offset);
   const bool privileged = is_privileged(static_cast<crosswalk::Mode>(cpu.mode));
   const cw_regime regime = current_regime(cpu);

@@ -70,7 +70,7 @@ TEST(Torture, Hybrid) {
     TestMemory memory(kRamSize);
     const auto backend = make_mmap_backend(memory.ram);
     MmuConfig config{.mode = Mode::Hybrid, .flush = static_cast<FlushPolicy>(i % 3), .max_spaces = i == 3 ? 3u : 64u};
-    config.costs.window_fault = config.costs.window_flush = 0.1;
+    config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
     config.costs.judge_after = 1000;
     config.prefill = i != 2;
     const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);

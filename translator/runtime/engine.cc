@@ -210,7 +210,7 @@ Block* Engine::lookup() {
 
 Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at,
                          const mmu::Translation& second, uint32_t second_id) {
-  const uint64_t start = trace::begin(cpu_.trace);
+  const uint64_t start = trace::begin(cpu_.trace), ticks = __builtin_ia32_rdtsc();
   if (cache_.free_bytes() < kBlockRoom) clear_cache();
   ir_.guest.clear();
   ir_.insts.clear();
@@ -283,6 +283,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   if (first_of_page) mmu_->protect_code_page(key.pa & ~uint64_t{0xfff});
   if (first_of_second) mmu_->protect_code_page(second.pa & ~uint64_t{0xfff});
   if (config_.listener) config_.listener->block_translated(*result, is_privileged(static_cast<Mode>(cpu_.mode)));
+  mmu_->translated(page_id, __builtin_ia32_rdtsc() - ticks);
   trace::end(cpu_.trace, trace::Kind::Translation, start, key.va, key.pa, 0, 0,
              {ir_.guest.size(), result->guest_bytes, result->code_size});
   return result;

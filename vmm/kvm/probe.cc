@@ -222,7 +222,9 @@ bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, co
   const double fault_us = window_fault_us(world, backend, ram, reason);
   if (fault_us == 0) return false;
   EntryProbe probe{.backend = &backend, .ram = &ram};
+  const auto before = Clock::now();
   probe.window = backend.create_window();
+  costs.window_create = microseconds_since(before) * 1000;
   if (probe.window == 0) {
     reason = "no window can be made";
     return false;

@@ -96,7 +96,9 @@ Guest::Guest(runtime::EngineConfig config) {
   mmu::MmuConfig mmu_config;
   mmu_config.mode = config.mode;
   mmu_config.max_spaces = kSpaces;
-  // Every space gets its window as soon as it has run, and goes back to a software TLB soon.
+  // Every space gets its window as soon as it has run, and goes back to a software TLB soon: beyond 1, the share makes
+  // both look profitable, whatever they cost.
+  mmu_config.costs.lookup_share[0] = mmu_config.costs.lookup_share[1] = 1e9;
   mmu_config.costs.judge_after = mmu_config.costs.window_fault = mmu_config.costs.window_flush = 0;
   mmu_ = mmu::make_mmu(mmu_config, ram_, *engine_, backend_.get());
   arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
