@@ -40,7 +40,8 @@ struct HybridHistory {
   double flushes = 0;       // single entries made invalid, or that there would have been
   double spent_ns = 0;      // in a window: on its faults and flushes
   double invested_ns = 0;   // in a window: what entering it was expected to cost
-  bool candidate = false;   // for a window; its instruction pages since the last judgement are those that it uses
+  double translation_ns = 0, translated_ns = 0;  // in a window: of code, the most that was expected, and what was done
+  bool candidate = false;   // for a window; its instruction pages are those it executed since the last judgement
   double fault_rate = 0;    // a nanosecond, predicted when it was promoted
   double reluctance = 1;    // doubles when a promotion turns out wrong
   std::bitset<65536> seen;  // on a software TLB: 64 KiB pieces of VA that a window would have entered by now
@@ -50,7 +51,7 @@ struct HybridHistory {
   }
   // Judged again after so many nanoseconds.
   void restart(double judge_after) {
-    age = ns = refills = faults = flushes = spent_ns = invested_ns = 0;
+    age = ns = refills = faults = flushes = spent_ns = invested_ns = translation_ns = translated_ns = 0;
     judge_at = judge_after;
     candidate = false;
   }
@@ -157,6 +158,7 @@ class GuestMmu final : public Mmu {
   double translation_cost(const AddressSpace& space) const;
   bool promote(AddressSpace& space, const cw_regime& regime, double investment);
   void demote(AddressSpace& space);
+  void learn_hot_code(HybridHistory& history);
   // A guest abort that its handler most likely mends; the access follows on return.
   struct Aborted {
     AddressSpace* space = nullptr;
@@ -197,6 +199,7 @@ class GuestMmu final : public Mmu {
   Registers registers_{};
   uint64_t tick_ = 0;
   Aborted aborted_;
+  double hot_code_ = 0.25;   // hybrid.cc
   uint64_t entered_at_ = 0;  // time-stamp counter when the current space became current
   LeafPool leaves_;
   PageIds ids_;

@@ -9,8 +9,9 @@
 // where `faults` counts what would have faulted: first accesses to pieces of VA that are installed at once, and the
 // guest's own aborts. At first, all that is in use has to be entered, and its code translated once more:
 //
-//   investment = pieces of VA in use * window_fault + translation of the pages executed lately + window_create
+//   investment = pieces of VA in use * window_fault + hot_code * translation of the pages executed lately + window_create
 //
+// where `hot_code`, the part of a page's code that is used again, is learned from the spaces that got a window.
 // A space is expected to run for as long again as it has run. So it gets a window when gain * age > investment *
 // reluctance. In a window, what faults and flushes cost is measured, and the saving is how much longer the rest of the
 // time would have been on a software TLB; when the cost exceeds it, the space goes back, and has to show twice as much
@@ -25,6 +26,7 @@ namespace {
 
 constexpr double kRegret = 1.2;  // a window must cost so many times what it saves before the space goes back
 constexpr double kMaxReluctance = 256;
+constexpr double kLearningRate = 0.25;
 
 // The piece of VA that is entered at once, as an index into HybridHistory::seen: from sections on 2 MiB.
 uint32_t piece_of(uint32_t va, uint32_t size_class) { return size_class >= 2 ? va >> 21 << 5 : va >> 16; }
@@ -61,16 +63,17 @@ void GuestMmu::note_upkeep(uint64_t since) {
 void GuestMmu::translated(uint32_t page_id, uint64_t ticks) {
   if (config_.mode != Mode::Hybrid) return;
   entered_at_ += ticks;
-  ids_.add_translation(page_id, static_cast<double>(ticks) / config_.costs.ticks_per_ns);
+  const double ns = static_cast<double>(ticks) / config_.costs.ticks_per_ns;
+  ids_.add_translation(page_id, ns);
+  if (current_->windowed) current_->hybrid->translated_ns += ns;
 }
 
 void GuestMmu::note_refill(AddressSpace& space, uint32_t va, const cw_result& result) {
   HybridHistory& h = *space.hybrid;
   h.refills++;
-  if (result.fault != CW_FAULT_NONE || result.memory_type != CW_NORMAL) {
-    h.faults++;
-    return;
-  }
+  if (result.fault != CW_FAULT_NONE) h.faults++;
+  // An instruction that has met a device does not try the window again.
+  if (result.fault != CW_FAULT_NONE || result.memory_type != CW_NORMAL) return;
   const uint32_t piece = piece_of(va, class_of(result.log2_size));
   if (h.seen.test(piece)) return;
   h.seen.set(piece);
@@ -107,19 +110,22 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
     const double cost = h.faults * c.window_fault + h.flushes * c.window_flush;
     const double gain = share + (h.refills * c.soft_refill - cost * h.reluctance) / h.ns;
     const double entering = entering_cost(space);
-    if (gain * h.age <= entering * h.reluctance) {
-      h.candidate = false;
-    } else if (!h.candidate) {
-      // The pages that it executes from now on are those that count.
-      h.candidate = true;
+    const bool was_candidate = h.candidate;
+    h.candidate = gain * h.age > entering * h.reluctance;
+    if (h.candidate) {
+      const double translation = was_candidate ? translation_cost(space) : 0;
+      if (was_candidate && gain * h.age > (entering + translation * hot_code_) * h.reluctance &&
+          promote(space, current_regime(cpu), entering)) {
+        h.translation_ns = translation;
+        return;
+      }
+      // Those that it executes until the next judgement are those that count.
       space.instruction_pages.remove_all();
-    } else if (gain * h.age > (entering + translation_cost(space)) * h.reluctance &&
-               promote(space, current_regime(cpu), entering)) {
-      return;
     }
   }
   if (h.ns > c.half_life) {
     if (space.windowed) {
+      learn_hot_code(h);
       statistics_.predicted_faults += h.fault_rate * h.ns / 2;
       statistics_.promoted_faults += h.faults / 2;
     }
@@ -154,8 +160,16 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime, double inve
   return true;
 }
 
+// What part of the code in its pages a promoted space had translated again.
+void GuestMmu::learn_hot_code(HybridHistory& h) {
+  if (h.translation_ns == 0) return;
+  hot_code_ += kLearningRate * (std::min(1.0, h.translated_ns / h.translation_ns) - hot_code_);
+  h.translation_ns = 0;
+}
+
 void GuestMmu::demote(AddressSpace& space) {
   HybridHistory& h = *space.hybrid;
+  learn_hot_code(h);
   statistics_.predicted_faults += h.fault_rate * h.ns;
   statistics_.promoted_faults += h.faults;
   statistics_.demotions++;

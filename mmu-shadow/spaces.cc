@@ -53,6 +53,7 @@ void GuestMmu::activate(CpuState& cpu) {
   }
   cpu.mem_base = space->windowed ? space->window->base() : reinterpret_cast<uint64_t>(space->soft->entries());
   cpu.memory_window = space->windowed;
+  cpu.jump_cache = cpu.jump_caches[space->windowed];
   cpu.instruction_pages = space->instruction_pages.ids();
   cpu.space = space;
 }

@@ -130,7 +130,7 @@ struct alignas(64) CpuState {
   uint32_t interrupt_lines;
   uint64_t mem_base;            // window base, or the software TLB of the current address space: host r14
   uint32_t* instruction_pages;  // page ids of the current address space, kInstructionPageEntries of them
-  JumpCacheEntry* jump_cache;
+  JumpCacheEntry* jump_cache;   // jump_caches[memory_window]
   uint64_t host_sp;         // stack pointer that translated code runs with
   uint32_t mxcsr;           // MXCSR for guest VFP code: rounding mode, FZ, and the cumulative flags so far
   uint32_t mxcsr_standard;  // MXCSR for Advanced SIMD ("standard FPSCR value"), cumulative flags so far
@@ -154,6 +154,7 @@ struct alignas(64) CpuState {
   // ---- cold ------------------------------------------------------------------------------------------
   BankedRegisters banked;
   Cp15 cp15;
+  JumpCacheEntry* jump_caches[2];  // by memory_window: going from one form to the other costs no entry
   uint32_t midr, mpidr;
   uint32_t cpu_index;
   uint32_t exit_reason;  // runtime::ExitReason of the last exit from translated code

@@ -36,7 +36,7 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
       ram_(ram),
       platform_(platform),
       cache_(config.code_cache_bytes),
-      jump_cache_(new JumpCacheEntry[kJumpCacheEntries]) {
+      jump_caches_(config.mode == mmu::Mode::Hybrid ? 2 : 1) {
   Xbyak::CodeGenerator gen(cache_.free_bytes(), cache_.free_space());
   thunks_ = x64::emit_thunks(gen, &Engine::slow_access);
   cache_.reserve_prefix(gen.getSize());
@@ -46,8 +46,9 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
   backend_.thunks = &thunks_;
   backend_.flag_fusion = config.flag_fusion;
   backend_.chain = config.chain;
-  for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = kEmptyEntry;
-  cpu_.jump_cache = jump_cache_.get();
+  for (auto& cache : jump_caches_) cache.assign(kJumpCacheEntries, kEmptyEntry);
+  cpu_.jump_caches[0] = cpu_.jump_cache = jump_caches_.front().data();
+  cpu_.jump_caches[1] = jump_caches_.back().data();
 }
 
 Engine::~Engine() = default;
@@ -290,8 +291,10 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
 }
 
 void Engine::drop_block(Block* block) {
-  JumpCacheEntry& e = cpu_.jump_cache[jump_cache_index(block->key.va)];
-  if (e.code == block->code) e = kEmptyEntry;
+  for (auto& cache : jump_caches_) {
+    JumpCacheEntry& e = cache[jump_cache_index(block->key.va)];
+    if (e.code == block->code) e = kEmptyEntry;
+  }
   cache_.drop(block);
   statistics_.blocks_dropped++;
 }
@@ -301,7 +304,7 @@ void Engine::clear_cache() {
   trace::instant(cpu_.trace, trace::Kind::CacheClear, cache_.block_count());
   cache_.for_each_page([this](uint64_t pa) { mmu_->unprotect_code_page(pa); });
   cache_.clear();
-  for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = kEmptyEntry;
+  for (auto& cache : jump_caches_) cache.assign(kJumpCacheEntries, kEmptyEntry);
 }
 
 bool Engine::code_written(uint64_t pa, uint32_t) {

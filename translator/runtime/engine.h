@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <unordered_set>
+#include <vector>
 
 #include "mmu-shadow/mmu.h"
 #include "translator/arm/cpu_state.h"
@@ -95,7 +96,7 @@ class Engine final : public mmu::CodeListener {
   CodeCache cache_;
   x64::Thunks thunks_{};
   x64::BackendConfig backend_;
-  std::unique_ptr<JumpCacheEntry[]> jump_cache_;
+  std::vector<std::vector<JumpCacheEntry>> jump_caches_;
   std::unordered_set<uint64_t> slow_pcs_;  // PA of instructions whose accesses go out of line: device accesses
   ir::Block ir_;
   EngineStatistics statistics_;
