@@ -207,6 +207,8 @@ void fold_constants(Block& block);
 void forward_registers(Block& block);
 // The same for GetS, GetD and GetQ, also between a Q register and its halves.
 void forward_vectors(Block& block);
+// Add of Lsl by 1 to 3 becomes AddShifted.
+void fold_shifts(Block& block);
 // Load/Store of Add(x, constant) becomes Load/Store of x with a displacement within ±`limit`.
 void fold_addresses(Block& block, int32_t limit);
 // Sets Inst::flags_live from a backward scan; fault sites, calls that see flags, and exits need all flags.

@@ -247,6 +247,8 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
     checked("forward_vectors");
     ir::fold_constants(ir_);
     checked("fold_constants");
+    ir::fold_shifts(ir_);
+    checked("fold_shifts");
     ir::fold_addresses(ir_, kMaxDisplacement);
     checked("fold_addresses");
     ir::flag_liveness(ir_);

@@ -221,6 +221,7 @@ size_t Machine::step(size_t i) {
     case Opcode::TestCond: set(condition_holds(cpu_, inst.imm)); break;
 
     case Opcode::Add: set32(x + y); break;
+    case Opcode::AddShifted: set32(x + (y << inst.imm)); break;
     case Opcode::Sub: set32(x - y); break;
     case Opcode::Adc: set32(x + y + carry); break;
     case Opcode::Sbc: set32(x - y - !carry); break;

@@ -342,10 +342,10 @@ class Generator {
         Opcode::RorReg, Opcode::LslRegC, Opcode::LsrRegC, Opcode::AsrRegC, Opcode::RorRegC, Opcode::SDiv,
         Opcode::UDiv,   Opcode::Clz,     Opcode::Rbit,    Opcode::Rev,     Opcode::Rev16,   Opcode::RevSh,
         Opcode::Sxtb,   Opcode::Sxth,    Opcode::Uxtb,    Opcode::Uxth,    Opcode::Equal,   Opcode::LessU,
-        Opcode::LessS,  Opcode::Choose,  Opcode::Ssat,    Opcode::Usat};
+        Opcode::LessS,  Opcode::Choose,  Opcode::Ssat,    Opcode::Usat,    Opcode::AddShifted};
     const Opcode op = kOps[pick(std::size(kOps))];
     uint32_t imm = 0;
-    if (ir::info(op).has_imm) imm = op == Opcode::Ssat ? 1 + pick(32) : pick(32);
+    if (ir::info(op).has_imm) imm = op == Opcode::AddShifted ? 1 + pick(3) : op == Opcode::Ssat ? 1 + pick(32) : pick(32);
     const bool carry = op >= Opcode::LslRegC && op <= Opcode::RorRegC;
     switch (ir::info(op).arg_count) {
       case 1: keep(ir_.append(op, imm, 0, {i32()}), Type::I32); break;

@@ -75,6 +75,19 @@ TEST_F(PassTest, ForwardRegistersKeepsAcrossCallsThatDoNotSeeThem) {
   ir::remove_dead(block);
   EXPECT_EQ(count(Opcode::GetReg), 0) << ir::print(block);
 }
+TEST_F(PassTest, FoldShifts) {
+  const Value base = b.GetReg(0), index = b.GetReg(1);
+  b.SetReg(2, b.Add(base, b.Lsl(2, index)));
+  b.SetReg(3, b.Add(b.Lsl(1, index), Builder::Imm(7)));
+  b.SetReg(4, b.Add(base, b.Lsl(4, index)));
+  b.Jump(0);
+  ir::fold_shifts(block);
+  ir::remove_dead(block);
+  EXPECT_EQ(count(Opcode::AddShifted), 2) << ir::print(block);
+  EXPECT_EQ(count(Opcode::Add), 1) << ir::print(block);
+  EXPECT_EQ(count(Opcode::Lsl), 1) << "x86 scales by 8 at most\n" << ir::print(block);
+  EXPECT_EQ(ir::verify(block), "");
+}
 TEST_F(PassTest, FoldAddresses) {
   const Value base = b.GetReg(0);
   const Value v = b.Load(ir::MemAccess{}.pack(), b.Sub(b.Add(base, Builder::Imm(12)), Builder::Imm(4)));

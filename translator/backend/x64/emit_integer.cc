@@ -299,6 +299,17 @@ void emit_Mul(EmitContext& e, const Inst& inst) {
   const Reg64 y = e.use(b);
   e.code.imul(e.define_from(a).cvt32(), y.cvt32());
 }
+void emit_AddShifted(EmitContext& e, const Inst& inst) {
+  const Value a = inst.args[0];
+  const Reg64 b = e.use(inst.args[1]);
+  const auto shifted = b * (1 << inst.imm);
+  if (a.is_imm()) {
+    e.code.lea(e.define().cvt32(), ptr[shifted + static_cast<int32_t>(a.imm32())]);
+  } else {
+    const Reg64 r = e.use(a);
+    e.code.lea(e.define().cvt32(), ptr[r + shifted]);
+  }
+}
 void emit_Lsl(EmitContext& e, const Inst& inst) {
   unary(e, inst, [&](const Reg32& r) { e.code.shl(r, static_cast<int>(inst.imm)); });
 }

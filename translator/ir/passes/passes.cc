@@ -43,6 +43,22 @@ void forward_registers(Block& block) {
   }
 }
 
+void fold_shifts(Block& block) {
+  for (Inst& inst : block.insts) {
+    if (inst.op != Opcode::Add) continue;
+    for (const int shifted : {1, 0}) {
+      if (!inst.args[shifted].is_inst()) continue;
+      const Inst& shift = block.insts[inst.args[shifted].index()];
+      if (shift.op != Opcode::Lsl || shift.imm < 1 || shift.imm > 3 || !shift.args[0].is_inst()) continue;
+      inst.op = Opcode::AddShifted;
+      inst.imm = shift.imm;
+      inst.args[0] = inst.args[1 - shifted];
+      inst.args[1] = shift.args[0];
+      break;
+    }
+  }
+}
+
 void fold_addresses(Block& block, int32_t limit) {
   for (Inst& inst : block.insts) {
     switch (inst.op) {
