@@ -188,15 +188,13 @@ bool GuestMmu::choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entrie
   return eager;
 }
 
-// A new space gets what its predecessor has, as far as its own tables say the same: a forked process runs the same
-// code, and the kernel is everywhere.
+// A new space gets the instruction pages and the software TLB that its predecessor has, as far as its own tables say
+// the same: a forked process runs the same code, and the kernel is everywhere. Windows are not filled so: entering what
+// a child may not use before it ends cost more than the faults it spared (docs/findings.md).
 void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
   const AddressSpace* const from = predecessor_of(space);
   if (!from) return;
   const bool privileged = space.key.privileged;
-  const auto allowed_store = [&](const cw_result& r) {
-    return (r.permissions & cw_needed_permission(CW_STORE, privileged)) != 0;
-  };
   uint64_t pages = 0;
   cw_result r;
   from->instruction_pages.for_each([&](uint32_t va, uint32_t id) {
@@ -220,38 +218,11 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
       walk(regime, va, AccessKind::Load, privileged, r);
       if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa)) return;
       const uint32_t page = ram_page_of(r.pa);
-      const bool writable = allowed_store(r) && !is_code_[page];
+      const bool writable = (r.permissions & cw_needed_permission(CW_STORE, privileged)) && !is_code_[page];
       if (writable) maybe_writable_[page] = 1;
       space.soft->install(va, ram_.at(r.pa), writable, r.ng, class_of(r.log2_size));
       statistics_.pages_installed++;
       pages++;
-    });
-  }
-  if (space.windowed && from->window &&
-      config_.costs.walk + config_.costs.window_install < reuse * config_.costs.window_fault) {
-    bool room = true;
-    from->window->for_each_run([&](uint32_t start, uint32_t count, WindowEntry) {
-      for (uint32_t va = start, end = start + (count - 1) * kPageSize; room;) {
-        // From here to the end of the run or of the entry; small pages go on as long as they are alike.
-        walk(regime, va, AccessKind::Load, privileged, r);
-        uint32_t here = 1;
-        if (r.fault == CW_FAULT_NONE && ram_.contains(r.pa, kPageSize)) {
-          const uint32_t size_class = class_of(r.log2_size), page = ram_page_of(r.pa);
-          const auto continues = [&](uint32_t next) {
-            if (!ram_.contains(r.pa + (next - va), kPageSize)) return false;
-            if (size_class != 0) return same_entry(va, next, size_class);
-            cw_result n;
-            walk(regime, next, AccessKind::Load, privileged, n);
-            return n.fault == CW_FAULT_NONE && n.log2_size == r.log2_size && n.permissions == r.permissions &&
-                   n.ng == r.ng && n.pa == r.pa + (next - va);
-          };
-          while (va + (here - 1) * kPageSize != end && continues(va + here * kPageSize)) here++;
-          room = install_stretch(space, {va, here, page}, size_class, r.ng, allowed_store(r));
-          pages += here;
-        }
-        if (end - va <= (here - 1) * kPageSize) break;
-        va += here * kPageSize;
-      }
     });
   }
   statistics_.pages_prefilled += pages;

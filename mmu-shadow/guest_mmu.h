@@ -32,14 +32,14 @@ struct Reuse {
 // What Mode::Hybrid knows of an address space, fading with time: how long it ran, and what it did that costs with a
 // software TLB, or would cost with a window.
 struct HybridHistory {
-  double age = 0;           // nanoseconds since it has the form that it has now; the others fade
+  double age = 0;  // nanoseconds since it has the form that it has now; the others fade
   double ns = 0;
-  double judge_at = 0;      // when `ns` is more than this
-  double refills = 0;       // of the software TLB
-  double faults = 0;        // of the window; on a software TLB, those that there would have been
-  double flushes = 0;       // single entries made invalid, or that there would have been
-  double spent_ns = 0;      // in a window: on its faults and flushes
-  double invested_ns = 0;   // in a window: what entering it was expected to cost
+  double judge_at = 0;                           // when `ns` is more than this
+  double refills = 0;                            // of the software TLB
+  double faults = 0;                             // of the window; on a software TLB, those that there would have been
+  double flushes = 0;                            // single entries made invalid, or that there would have been
+  double spent_ns = 0;                           // in a window: on its faults and flushes
+  double invested_ns = 0;                        // in a window: what entering it was expected to cost
   double translation_ns = 0, translated_ns = 0;  // in a window: of code, the most that was expected, and what was done
   bool candidate = false;   // for a window; its instruction pages are those it executed since the last judgement
   double fault_rate = 0;    // a nanosecond, predicted when it was promoted

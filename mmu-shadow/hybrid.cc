@@ -4,12 +4,14 @@
 // While it runs, a window saves the lookups and the refills, and costs faults and flushes. In an address space's recent
 // history, per nanosecond,
 //
-//   gain = lookup_share + (refills * soft_refill - (faults * window_fault + flushes * window_flush) * reluctance) / time
+//   gain = lookup_share + (refills * soft_refill - (faults * window_fault + flushes * window_flush) * reluctance) /
+//   time
 //
 // where `faults` counts what would have faulted: first accesses to pieces of VA that are installed at once, and the
 // guest's own aborts. At first, all that is in use has to be entered, and its code translated once more:
 //
-//   investment = pieces of VA in use * window_fault + hot_code * translation of the pages executed lately + window_create
+//   investment = pieces of VA in use * window_fault + hot_code * translation of the pages executed lately +
+//   window_create
 //
 // where `hot_code`, the part of a page's code that is used again, is learned from the spaces that got a window.
 // A space is expected to run for as long again as it has run. So it gets a window when gain * age > investment *
@@ -84,7 +86,8 @@ void GuestMmu::note_refill(AddressSpace& space, uint32_t va, const cw_result& re
 double GuestMmu::entering_cost(AddressSpace& space) const {
   std::bitset<65536>& seen = space.hybrid->seen;
   space.soft->for_each([&](uint32_t va, uint32_t size_class) { seen.set(piece_of(va, size_class)); });
-  return static_cast<double>(seen.count()) * config_.costs.window_fault + (space.window ? 0 : config_.costs.window_create);
+  return static_cast<double>(seen.count()) * config_.costs.window_fault +
+         (space.window ? 0 : config_.costs.window_create);
 }
 
 // Of the code in the instruction pages, in the form for windows, as far as that has not been done.

@@ -125,7 +125,7 @@ struct MmuConfig {
   Mode mode = Mode::Soft;
   FlushPolicy flush = FlushPolicy::Lazy;
   MmuCosts costs{};
-  bool prefill = true;       // a new address space starts with its predecessor's entries, each walked again
+  bool prefill = true;  // a new space gets its predecessor's instruction pages and software TLB, each walked for again
   uint32_t max_spaces = 64;  // windows or software TLBs kept before the least recently used is evicted
   bool fill_around = true;   // a window fault also installs valid neighbours (sections, contiguous pages)
   bool install_on_return =

@@ -42,7 +42,7 @@ class PageIds {
 
   std::vector<Record> records_;        // by number - first_
   std::vector<float> translation_ns_;  // the same
-  std::vector<uint32_t> slots_;  // open addressing: index into records_ + 1, or 0
+  std::vector<uint32_t> slots_;        // open addressing: index into records_ + 1, or 0
   uint32_t first_ = 1;
 };
 

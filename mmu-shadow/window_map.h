@@ -67,9 +67,9 @@ class WindowMap {
   uint32_t remove_nonglobal(WindowBackend& backend);
   uint32_t remove_va(WindowBackend& backend, uint32_t va, bool global_only);
 
-  // Asks recheck(va, entry) for what each installed page (the non-global ones only, if so asked) should be now: the same
-  // entry, another one of the same size class and nG, or an invalid one. `kept` and `rewritten` count; returns how many
-  // went. Without commit.
+  // Asks recheck(va, entry) for what each installed page (the non-global ones only, if so asked) should be now: the
+  // same entry, another one of the same size class and nG, or an invalid one. `kept` and `rewritten` count; returns how
+  // many went. Without commit.
   template <typename Recheck>
   uint32_t revalidate(WindowBackend& backend, uint64_t ram_base, bool nonglobal_only, uint32_t& kept,
                       uint32_t& rewritten, Recheck recheck);
@@ -79,9 +79,6 @@ class WindowMap {
                            Recheck recheck);
   // Whether an entry larger than a page may cover `va`.
   bool in_large_entry(uint32_t va) const { return large_.covers(va); }
-  // visit(va, pages, entry of the first) for runs of pages that are alike and contiguous in RAM, each within one leaf.
-  template <typename Visit>
-  void for_each_run(Visit visit) const;
   uint32_t count(bool nonglobal_only) const { return nonglobal_only ? ng_count_ : count_; }
 
   // Makes the writable pages read-only whose RAM page is `ram_page`, or for which is_code[ram page] is set. Commits.
@@ -203,21 +200,6 @@ uint32_t WindowMap::revalidate_page(WindowBackend& backend, uint64_t ram_base, u
   recheck_page(backend, ram_base, va & ~(kPageSize - 1), range, kept, rewritten, removed, recheck);
   release_if_empty(va >> kLeafBits);
   return removed;
-}
-
-template <typename Visit>
-void WindowMap::for_each_run(Visit visit) const {
-  for_each_leaf([&](uint32_t l) {
-    const WindowEntry* const entries = leaves_[l]->entries;
-    for (uint32_t i = 0; i < kLeafPages;) {
-      uint32_t end = i + 1;
-      if (entries[i].valid()) {
-        while (end < kLeafPages && entries[end].bits == entries[end - 1].bits + (1u << 6)) end++;
-        visit(l << kLeafBits | i << kPageBits, end - i, entries[i]);
-      }
-      i = end;
-    }
-  });
 }
 
 }  // namespace crosswalk::mmu

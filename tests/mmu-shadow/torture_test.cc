@@ -58,9 +58,7 @@ TEST(Torture, MmapWindowsFlushedEagerly) {
   torture_mmap({.mode = Mode::Mmap, .flush = FlushPolicy::Eager}, 0, 4, 30000);
 }
 
-TEST(Torture, MmapWindowsFlushedByCost) {
-  torture_mmap({.mode = Mode::Mmap, .flush = FlushPolicy::Auto}, 0, 2, 30000);
-}
+TEST(Torture, MmapWindowsFlushedByCost) { torture_mmap({.mode = Mode::Mmap, .flush = FlushPolicy::Auto}, 0, 2, 30000); }
 
 // Spaces get windows and lose them all the time.
 TEST(Torture, Hybrid) {

@@ -131,10 +131,10 @@ struct alignas(64) CpuState {
   uint64_t mem_base;            // window base, or the software TLB of the current address space: host r14
   uint32_t* instruction_pages;  // page ids of the current address space, kInstructionPageEntries of them
   JumpCacheEntry* jump_cache;   // jump_caches[memory_window]
-  uint64_t host_sp;         // stack pointer that translated code runs with
-  uint32_t mxcsr;           // MXCSR for guest VFP code: rounding mode, FZ, and the cumulative flags so far
-  uint32_t mxcsr_standard;  // MXCSR for Advanced SIMD ("standard FPSCR value"), cumulative flags so far
-  uint32_t fpscr;           // everything of FPSCR but the cumulative flags still in mxcsr*
+  uint64_t host_sp;             // stack pointer that translated code runs with
+  uint32_t mxcsr;               // MXCSR for guest VFP code: rounding mode, FZ, and the cumulative flags so far
+  uint32_t mxcsr_standard;      // MXCSR for Advanced SIMD ("standard FPSCR value"), cumulative flags so far
+  uint32_t fpscr;               // everything of FPSCR but the cumulative flags still in mxcsr*
   uint32_t fpexc;
   uint32_t monitor_address;  // VA of the last load-exclusive
   uint32_t monitor_size;     // bytes

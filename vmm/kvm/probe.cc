@@ -217,8 +217,8 @@ std::string chosen(const std::string& line) {
 
 }  // namespace
 
-bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram,
-                          mmu::MmuCosts& costs, std::string& reason) {
+bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram, mmu::MmuCosts& costs,
+                          std::string& reason) {
   const double fault_us = window_fault_us(world, backend, ram, reason);
   if (fault_us == 0) return false;
   EntryProbe probe{.backend = &backend, .ram = &ram};
@@ -229,7 +229,8 @@ bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, co
     reason = "no window can be made";
     return false;
   }
-  world.run(entry_probe_entry, &probe, [](void*, runtime::FaultFrame&) { return false; }, nullptr);
+  world.run(
+      entry_probe_entry, &probe, [](void*, runtime::FaultFrame&) { return false; }, nullptr);
   backend.destroy_window(probe.window);
   backend.commit();
   costs.window_fault = fault_us * 1000;

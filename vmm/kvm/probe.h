@@ -45,8 +45,8 @@ std::vector<Fact> list_facts(const HostFacts& facts);
 // Measures what window entries of this backend cost in this world, before a guest runs: costs.window_fault,
 // window_install and window_flush. Uses the first 4 MiB of `ram` without changing them. False, with the reason, when no
 // window works.
-bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram,
-                          mmu::MmuCosts& costs, std::string& reason);
+bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram, mmu::MmuCosts& costs,
+                          std::string& reason);
 
 // The MMU mode for --mmu auto.
 struct Choice {

@@ -336,16 +336,17 @@ class Generator {
   void pure_operation() {
     // Every opcode of the table's 32-bit section, with the argument count that the table gives.
     static constexpr Opcode kOps[] = {
-        Opcode::Add,    Opcode::Add,     Opcode::Sub,     Opcode::And,     Opcode::Or,      Opcode::Xor,
-        Opcode::AndNot, Opcode::Not,     Opcode::Neg,     Opcode::Mul,     Opcode::Lsl,     Opcode::Lsr,
-        Opcode::Asr,    Opcode::Ror,     Opcode::Bit,     Opcode::LslReg,  Opcode::LsrReg,  Opcode::AsrReg,
-        Opcode::RorReg, Opcode::LslRegC, Opcode::LsrRegC, Opcode::AsrRegC, Opcode::RorRegC, Opcode::SDiv,
-        Opcode::UDiv,   Opcode::Clz,     Opcode::Rbit,    Opcode::Rev,     Opcode::Rev16,   Opcode::RevSh,
-        Opcode::Sxtb,   Opcode::Sxth,    Opcode::Uxtb,    Opcode::Uxth,    Opcode::Equal,   Opcode::LessU,
+        Opcode::Add,    Opcode::Add,     Opcode::Sub,     Opcode::And,     Opcode::Or,        Opcode::Xor,
+        Opcode::AndNot, Opcode::Not,     Opcode::Neg,     Opcode::Mul,     Opcode::Lsl,       Opcode::Lsr,
+        Opcode::Asr,    Opcode::Ror,     Opcode::Bit,     Opcode::LslReg,  Opcode::LsrReg,    Opcode::AsrReg,
+        Opcode::RorReg, Opcode::LslRegC, Opcode::LsrRegC, Opcode::AsrRegC, Opcode::RorRegC,   Opcode::SDiv,
+        Opcode::UDiv,   Opcode::Clz,     Opcode::Rbit,    Opcode::Rev,     Opcode::Rev16,     Opcode::RevSh,
+        Opcode::Sxtb,   Opcode::Sxth,    Opcode::Uxtb,    Opcode::Uxth,    Opcode::Equal,     Opcode::LessU,
         Opcode::LessS,  Opcode::Choose,  Opcode::Ssat,    Opcode::Usat,    Opcode::AddShifted};
     const Opcode op = kOps[pick(std::size(kOps))];
     uint32_t imm = 0;
-    if (ir::info(op).has_imm) imm = op == Opcode::AddShifted ? 1 + pick(3) : op == Opcode::Ssat ? 1 + pick(32) : pick(32);
+    if (ir::info(op).has_imm)
+      imm = op == Opcode::AddShifted ? 1 + pick(3) : op == Opcode::Ssat ? 1 + pick(32) : pick(32);
     const bool carry = op >= Opcode::LslRegC && op <= Opcode::RorRegC;
     switch (ir::info(op).arg_count) {
       case 1: keep(ir_.append(op, imm, 0, {i32()}), Type::I32); break;
