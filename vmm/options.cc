@@ -27,6 +27,13 @@ constexpr std::pair<const char*, WorldChoice> kWorlds[] = {
     {"auto", WorldChoice::Auto}, {"process", WorldChoice::Process}, {"kvm", WorldChoice::Kvm}};
 constexpr std::pair<const char*, mmu::FlushPolicy> kFlushPolicies[] = {
     {"lazy", mmu::FlushPolicy::Lazy}, {"eager", mmu::FlushPolicy::Eager}, {"auto", mmu::FlushPolicy::Auto}};
+constexpr std::pair<const char*, kvm::KvmOptions::FaultDelivery> kFaultDeliveries[] = {
+    {"auto", kvm::KvmOptions::FaultDelivery::Auto},
+    {"direct", kvm::KvmOptions::FaultDelivery::Direct},
+    {"exit", kvm::KvmOptions::FaultDelivery::Exit}};
+constexpr std::pair<const char*, kvm::KvmOptions::Flush> kWindowFlushes[] = {{"auto", kvm::KvmOptions::Flush::Auto},
+                                                                             {"gate", kvm::KvmOptions::Flush::Gate},
+                                                                             {"exit", kvm::KvmOptions::Flush::Exit}};
 constexpr const char* kCpus[] = {"cortex-a15", "cortex-a7"};
 constexpr const char* kBaselines[] = {"qemu", "native"};
 constexpr const char* kBenchKernels[] = {"armmp", "armmp-lpae"};
@@ -109,7 +116,7 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
-  std::string mmu, world, memory, code_cache, flush, fill, trace_events;
+  std::string mmu, world, memory, code_cache, flush, fill, trace_events, fault_delivery, window_flush;
   std::vector<std::string> disks;
 };
 
@@ -128,6 +135,8 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), "How guest memory is reached: auto, soft-call, soft, mmap, shadow, ept, hybrid or flat.")
       ("world", po::value(&text.world)->value_name("WORLD")->default_value("auto"), "Where the engine executes: process, kvm, or auto for the MMU mode's default.")
       ("flush", po::value(&text.flush)->value_name("POLICY")->default_value("auto"), "What a guest TLB flush does to entries: lazy drops them, eager walks again for them in bulk, auto decides each time.")
+      ("fault-delivery", po::value(&text.fault_delivery)->value_name("HOW")->default_value("auto"), "How a window fault inside KVM reaches its handler: direct (no exit), exit, or auto for what costs less here.")
+      ("window-flush", po::value(&text.window_flush)->value_name("HOW")->default_value("auto"), "How entries of shadow windows are flushed from the CPU's TLB: gate (INVLPG at CPL 0), exit, or auto.")
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011 or virtio (hvc0). Both print to stdout.")
       ("stats", po::bool_switch(&run.stats), "Print a table of statistics to stderr at exit.")
       ("stats-json", po::value(&run.stats_json)->value_name("FILE"), "Write the statistics as JSON to FILE at exit.")
@@ -241,6 +250,12 @@ Command parse_run(const std::vector<std::string>& arguments) {
   auto flush = choose(kFlushPolicies, "--flush", text.flush);
   if (!flush) return OptionError{flush.error()};
   run.flush = *flush;
+  auto delivery = choose(kFaultDeliveries, "--fault-delivery", text.fault_delivery);
+  if (!delivery) return OptionError{delivery.error()};
+  run.fault_delivery = *delivery;
+  auto window_flush = choose(kWindowFlushes, "--window-flush", text.window_flush);
+  if (!window_flush) return OptionError{window_flush.error()};
+  run.window_flush = *window_flush;
   if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return OptionError{checked.error()};
   if (auto checked = check_name(kConsoles, "--console", run.console); !checked) return OptionError{checked.error()};
   // Where the entries are made decides where the engine can be.
@@ -249,6 +264,11 @@ Command parse_run(const std::vector<std::string>& arguments) {
   }
   if ((run.mmu == MmuChoice::Shadow || run.mmu == MmuChoice::Ept) && run.world == WorldChoice::Process) {
     return OptionError{std::string("--world process does not go with --mmu ") + name_of(run.mmu) + "; use --world kvm"};
+  }
+  const bool in_kvm = run.world == WorldChoice::Kvm || run.mmu == MmuChoice::Shadow || run.mmu == MmuChoice::Ept;
+  if (!in_kvm && (text.fault_delivery != "auto" || text.window_flush != "auto")) {
+    return OptionError{
+        "--fault-delivery and --window-flush are about windows inside KVM; use --mmu shadow or ept, or --world kvm"};
   }
   for (const std::string& disk : text.disks) {
     auto parsed = parse_disk(disk);

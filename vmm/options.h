@@ -10,6 +10,7 @@
 
 #include "mmu-shadow/mmu.h"
 #include "vmm/bench.h"
+#include "vmm/kvm/kvm_options.h"
 
 namespace crosswalk::vmm {
 
@@ -45,6 +46,8 @@ struct RunOptions {
   mmu::FlushPolicy flush = mmu::FlushPolicy::Auto;
   bool no_prefill = false, no_install_on_return = false;
   uint32_t fill_bytes = 0;
+  kvm::KvmOptions::FaultDelivery fault_delivery = kvm::KvmOptions::FaultDelivery::Auto;
+  kvm::KvmOptions::Flush window_flush = kvm::KvmOptions::Flush::Auto;
   bool no_chain = false, no_optimise = false, no_flag_fusion = false, no_fill_around = false;
 };
 

@@ -122,7 +122,8 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   kvm::KvmWorld* kvm_world = nullptr;
   if (needs_kvm(options)) {
     std::string error;
-    auto made = kvm::KvmWorld::create({}, error);
+    auto made =
+        kvm::KvmWorld::create({.fault_delivery = options.fault_delivery, .flush = options.window_flush}, error);
     if (!made) return Error{error};
     kvm_world = made.get();
     // The timer thread reads the same counter outside the VM.

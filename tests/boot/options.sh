@@ -41,6 +41,9 @@ refused unknown-mode 'turbo' run --kernel "$kernel" --mmu turbo
 refused unknown-world 'moon' run --kernel "$kernel" --world moon
 refused bad-largest-entry '3M' run --kernel "$kernel" --largest-entry 3M
 refused unknown-flush 'sometimes' run --kernel "$kernel" --flush sometimes
+refused unknown-fault-delivery 'upcall' run --kernel "$kernel" --mmu shadow --fault-delivery upcall
+refused unknown-window-flush 'never' run --kernel "$kernel" --mmu shadow --window-flush never
+refused window-flush-outside-kvm 'world kvm' run --kernel "$kernel" --mmu mmap --window-flush gate
 refused unknown-mmu-of-bench 'never' bench --mmu shadow:never
 refused unknown-cpu 'cortex-z9' run --kernel "$kernel" --cpu cortex-z9
 refused timeout-rubbish 'timeout' run --kernel "$kernel" --timeout soon

@@ -183,6 +183,12 @@ void probe_kvm(HostFacts& facts, const GuestRam& ram) {
   facts.software_mmu = world->software_mmu();
   facts.cpl0_instruction_ns = world->cpl0_instruction_ns();
   facts.direct_faults = world->direct_faults();
+  facts.gate_flush = world->gate_flush();
+  const MechanismCosts& mechanisms = world->mechanism_costs();
+  facts.fault_direct_us = mechanisms.fault_direct_us;
+  facts.fault_exit_us = mechanisms.fault_exit_us;
+  facts.flush_gate_us = mechanisms.flush_gate_us;
+  facts.flush_exit_us = mechanisms.flush_exit_us;
   facts.syscall_entry = name_of(world->syscall_entry());
   facts.exact_tsc = world->tsc_is_exact();
   CostProbe costs{.world = world.get()};
@@ -297,6 +303,11 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
     number("flush_page_us", "flush of one page", facts.flush_page_us, "us");
     number("flush_all_us", "flush of everything", facts.flush_all_us, "us");
     flag("direct_faults", "faults without an exit", facts.direct_faults);
+    number("fault_direct_us", "  fault without an exit", facts.fault_direct_us, "us");
+    number("fault_exit_us", "  fault by an exit", facts.fault_exit_us, "us");
+    flag("gate_flush", "flushes without an exit", facts.gate_flush);
+    number("flush_gate_us", "  flush of one page, INVLPG by a gate", facts.flush_gate_us, "us");
+    number("flush_exit_us", "  flush of one page by an exit", facts.flush_exit_us, "us");
     text("syscall_entry", "SYSCALL inside the VM", facts.syscall_entry);
     flag("exact_tsc", "RDTSC the same inside", facts.exact_tsc);
   }

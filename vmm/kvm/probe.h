@@ -21,8 +21,11 @@ struct HostFacts {
   double flush_page_us = 0;    // one page of a shadow window dropped
   double flush_all_us = 0;     // all of a VM's translations dropped
   bool direct_faults = false;  // faults are delivered inside the VM without an exit
-  std::string syscall_entry;   // what SYSCALL does inside the VM
-  bool exact_tsc = false;      // RDTSC inside is RDTSC outside
+  bool gate_flush = false;     // INVLPG is reached by a gate to CPL 0, without an exit
+  // Both ways of each, where they work; else 0.
+  double fault_direct_us = 0, fault_exit_us = 0, flush_gate_us = 0, flush_exit_us = 0;
+  std::string syscall_entry;  // what SYSCALL does inside the VM
+  bool exact_tsc = false;     // RDTSC inside is RDTSC outside
   // A first access to a page of a window that is not installed, up to the end of the access: per mode. 0: not usable.
   double window_fault_mmap_us = 0, window_fault_shadow_us = 0, window_fault_ept_us = 0;
   std::string mmap_reason, shadow_reason, ept_reason;  // why not, when 0
