@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Boots Debian's kernels in every mode, runs the ordinary commands and compares what they print. REPEAT boots each so
-# many times.
+# many times; POLICIES="lazy eager" with each of these flush policies instead of auto; BOOTS_ONLY does nothing else.
 set -u
 . tests/boot/lib.sh
 export CROSSWALK=$crosswalk
@@ -13,11 +13,11 @@ boot() {
   tr -d '\r' <"$scratch/out" >"$scratch/text"
 }
 
-# commands KERNEL MODE RUN
+# commands KERNEL MODE POLICY RUN
 commands() {
-  local name="linux/$1/$2/commands${REPEAT:+/$3}" start milliseconds difference
+  local name="linux/$1/$2${POLICIES:+:$3}/commands${REPEAT:+/$4}" start milliseconds difference
   start=$(date +%s%N)
-  KERNEL=$1 MMU=$2 TIMEOUT="${BOOT_LIMIT:-280}" CMD='sh /commands.sh' boot
+  KERNEL=$1 MMU=$2 FLUSH=$3 TIMEOUT="${BOOT_LIMIT:-280}" CMD='sh /commands.sh' boot
   milliseconds=$((($(date +%s%N) - start) / 1000000))
   sed -n '/^commands: begin$/,/^commands: end$/p' "$scratch/text" >"$scratch/commands"
   if [ "$status" != 0 ]; then not_ok "$name" "exit status $status; $(said 4)"
@@ -31,11 +31,12 @@ for run in $(seq 1 "${REPEAT:-1}"); do
     for kernel in ${KERNELS:-armmp armmp-lpae}; do
       problem=$(mode_problem "$mode")
       if [ -n "$problem" ]; then skipped "linux/$kernel/$mode" "$problem"; continue; fi
-      in_parallel commands "$kernel" "$mode" "$run"
+      for policy in ${POLICIES:-auto}; do in_parallel commands "$kernel" "$mode" "$policy" "$run"; done
     done
   done
 done
 wait
+[ -z "${BOOTS_ONLY:-}" ] || exit 0
 
 # How a run ends is the same in every mode.
 KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT=60 CMD='exit 7' boot
