@@ -34,7 +34,6 @@ struct Reuse {
 struct HybridHistory {
   double age = 0;  // nanoseconds since it has the form that it has now; the others fade
   double ns = 0;
-  double judge_at = 0;                           // when `ns` is more than this
   double refills = 0;                            // of the software TLB
   double faults = 0;                             // of the window; on a software TLB, those that there would have been
   double flushes = 0;                            // single entries made invalid, or that there would have been
@@ -49,10 +48,8 @@ struct HybridHistory {
   void fade(double factor) {
     ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor, invested_ns *= factor;
   }
-  // Judged again after so many nanoseconds.
-  void restart(double judge_after) {
+  void restart() {
     age = ns = refills = faults = flushes = spent_ns = invested_ns = translation_ns = translated_ns = 0;
-    judge_at = judge_after;
     candidate = false;
   }
 };
@@ -65,7 +62,8 @@ struct AddressSpace {
   uint64_t flush_position = 0;    // how much of the flush log is applied here
   uint32_t fetches = 0;           // instruction pages entered since the space was made: up to kPrefillFetches
   Reuse data_reuse, fetch_reuse;
-  bool windowed = false;  // which of `soft` and `window` is in use; the other one, if it is there, is empty
+  uint64_t run_ticks = 0;  // hybrid: time that it ran since it was judged
+  bool windowed = false;   // which of `soft` and `window` is in use; the other one, if it is there, is empty
   std::unique_ptr<HybridHistory> hybrid;
   InstructionPages instruction_pages;
   std::unique_ptr<SoftTlb> soft;
@@ -106,6 +104,12 @@ class GuestMmu final : public Mmu {
     uint32_t sctlr, ttbcr, dacr, contextidr;
     bool privileged;
     bool operator==(const Registers&) const = default;
+    uint32_t hash() const { return static_cast<uint32_t>(ttbr0 >> 14) ^ dacr ^ contextidr << 1 ^ privileged; }
+  };
+  // The spaces that went with the last values of the registers: most changes are between kernel and user, and domains.
+  struct Recent {
+    Registers registers{};
+    AddressSpace* space = nullptr;
   };
   // A stretch of VA that reaches consecutive RAM pages.
   struct Stretch {
@@ -158,7 +162,7 @@ class GuestMmu final : public Mmu {
   double translation_cost(const AddressSpace& space) const;
   bool promote(AddressSpace& space, const cw_regime& regime, double investment);
   void demote(AddressSpace& space);
-  void learn_hot_code(HybridHistory& history);
+  void learn_hot_code(const AddressSpace& space);
   // A guest abort that its handler most likely mends; the access follows on return.
   struct Aborted {
     AddressSpace* space = nullptr;
@@ -194,12 +198,22 @@ class GuestMmu final : public Mmu {
   Statistics statistics_;
 
   std::vector<std::unique_ptr<AddressSpace>> spaces_;
+  static constexpr uint32_t kRecent = 16;
+  Recent recent_[kRecent];
   std::vector<AddressSpace*> table_;  // open addressing by key hash; a power of two
   AddressSpace* current_ = nullptr;
   Registers registers_{};
   uint64_t tick_ = 0;
   Aborted aborted_;
-  double hot_code_ = 0.25;   // hybrid.cc
+  // Mode::Hybrid: translation of the pages that promoted spaces executed, and what part of it was needed again. Begins
+  // with what benchmarks showed.
+  struct HotCode {
+    double all_ns, used_ns;
+    double share() const { return used_ns / all_ns; }
+  };
+  HotCode hot_code_[2] = {{20e6, 10e6}, {50e6, 7.5e6}};  // [privileged]
+  const double ns_per_tick_ = 1 / config_.costs.ticks_per_ns;
+  const uint64_t judge_after_ticks_ = static_cast<uint64_t>(config_.costs.judge_after * config_.costs.ticks_per_ns);
   uint64_t entered_at_ = 0;  // time-stamp counter when the current space became current
   LeafPool leaves_;
   PageIds ids_;

@@ -13,12 +13,12 @@
 //   investment = pieces of VA in use * window_fault + hot_code * translation of the pages executed lately +
 //   window_create
 //
-// where `hot_code`, the part of a page's code that is used again, is learned from the spaces that got a window.
-// A space is expected to run for as long again as it has run. So it gets a window when gain * age > investment *
-// reluctance. In a window, what faults and flushes cost is measured, and the saving is how much longer the rest of the
-// time would have been on a software TLB; when the cost exceeds it, the space goes back, and has to show twice as much
-// next time. So a process that lives shortly never pays for a fault, and one that runs long pays at most about as much
-// as it would have saved.
+// where `hot_code`, the part of a page's code that is used again, is learned from the spaces that got a window, for
+// user and kernel apart. A space is expected to run for as long again as it has run. So it gets a window when gain *
+// age > investment * reluctance. In a window, what faults and flushes cost is measured, and the saving is how much
+// longer the rest of the time would have been on a software TLB; when the cost exceeds it, the space goes back, and has
+// to show twice as much next time. So a process that lives shortly never pays for a fault, and one that runs long pays
+// at most about as much as it would have saved.
 #include <algorithm>
 
 #include "mmu-shadow/guest_mmu.h"
@@ -28,22 +28,20 @@ namespace {
 
 constexpr double kRegret = 1.2;  // a window must cost so many times what it saves before the space goes back
 constexpr double kMaxReluctance = 256;
-constexpr double kLearningRate = 0.25;
 
 // The piece of VA that is entered at once, as an index into HybridHistory::seen: from sections on 2 MiB.
 uint32_t piece_of(uint32_t va, uint32_t size_class) { return size_class >= 2 ? va >> 21 << 5 : va >> 16; }
 
 }  // namespace
 
-// The space that was current ran until now.
+// The space that was current ran until now. Called at every change, so it only counts.
 void GuestMmu::account(uint64_t now) {
-  const double ns = static_cast<double>(now - entered_at_) / config_.costs.ticks_per_ns;
+  const uint64_t ticks = now - entered_at_;
   const bool first = entered_at_ == 0;
   entered_at_ = now;
-  if (!current_ || !current_->hybrid || first) return;
-  current_->hybrid->ns += ns;
-  current_->hybrid->age += ns;
-  (current_->windowed ? statistics_.window_ns : statistics_.soft_ns) += ns;
+  if (!current_ || first) return;
+  current_->run_ticks += ticks;
+  (current_->windowed ? statistics_.window_ticks : statistics_.soft_ticks) += ticks;
 }
 
 // A fault of the current window, in this handler since `since`; the rest of what it costs is outside.
@@ -52,20 +50,20 @@ void GuestMmu::note_fault(uint64_t since) {
   const MmuCosts& c = config_.costs;
   current_->hybrid->faults++;
   current_->hybrid->spent_ns +=
-      static_cast<double>(__builtin_ia32_rdtsc() - since) / c.ticks_per_ns + c.window_fault - c.window_install;
+      static_cast<double>(__builtin_ia32_rdtsc() - since) * ns_per_tick_ + c.window_fault - c.window_install;
 }
 
 // Since `since`, entries of the current space were flushed or lost write access.
 void GuestMmu::note_upkeep(uint64_t since) {
   if (current_->hybrid && current_->windowed)
-    current_->hybrid->spent_ns += static_cast<double>(__builtin_ia32_rdtsc() - since) / config_.costs.ticks_per_ns;
+    current_->hybrid->spent_ns += static_cast<double>(__builtin_ia32_rdtsc() - since) * ns_per_tick_;
 }
 
 // Not time that the space ran: no window would have made it shorter.
 void GuestMmu::translated(uint32_t page_id, uint64_t ticks) {
   if (config_.mode != Mode::Hybrid) return;
   entered_at_ += ticks;
-  const double ns = static_cast<double>(ticks) / config_.costs.ticks_per_ns;
+  const double ns = static_cast<double>(ticks) * ns_per_tick_;
   ids_.add_translation(page_id, ns);
   if (current_->windowed) current_->hybrid->translated_ns += ns;
 }
@@ -105,6 +103,10 @@ double GuestMmu::translation_cost(const AddressSpace& space) const {
 void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   HybridHistory& h = *space.hybrid;
   const MmuCosts& c = config_.costs;
+  const double ran = static_cast<double>(space.run_ticks) * ns_per_tick_;
+  space.run_ticks = 0;
+  h.ns += ran;
+  h.age += ran;
   const double share = c.lookup_share[space.key.privileged];
   if (space.windowed) {
     const double saved = (h.ns - h.spent_ns) * share / (1 - share);
@@ -117,7 +119,8 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
     h.candidate = gain * h.age > entering * h.reluctance;
     if (h.candidate) {
       const double translation = was_candidate ? translation_cost(space) : 0;
-      if (was_candidate && gain * h.age > (entering + translation * hot_code_) * h.reluctance &&
+      if (was_candidate &&
+          gain * h.age > (entering + translation * hot_code_[space.key.privileged].share()) * h.reluctance &&
           promote(space, current_regime(cpu), entering)) {
         h.translation_ns = translation;
         return;
@@ -128,13 +131,12 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   }
   if (h.ns > c.half_life) {
     if (space.windowed) {
-      learn_hot_code(h);
+      if (h.translation_ns != 0) learn_hot_code(space);
       statistics_.predicted_faults += h.fault_rate * h.ns / 2;
       statistics_.promoted_faults += h.faults / 2;
     }
     h.fade(0.5);
   }
-  h.judge_at = h.ns + c.judge_after;
 }
 
 bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime, double investment) {
@@ -145,7 +147,8 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime, double inve
   }
   HybridHistory& h = *space.hybrid;
   h.fault_rate = h.faults / h.ns;
-  h.restart(config_.costs.judge_after);
+  statistics_.predicted_faults += static_cast<double>(h.seen.count());
+  h.restart();
   h.invested_ns = investment;
   h.seen.reset();
   space.windowed = true;
@@ -164,19 +167,23 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime, double inve
 }
 
 // What part of the code in its pages a promoted space had translated again.
-void GuestMmu::learn_hot_code(HybridHistory& h) {
-  if (h.translation_ns == 0) return;
-  hot_code_ += kLearningRate * (std::min(1.0, h.translated_ns / h.translation_ns) - hot_code_);
-  h.translation_ns = 0;
+void GuestMmu::learn_hot_code(const AddressSpace& space) {
+  HybridHistory& h = *space.hybrid;
+  HotCode& hot = hot_code_[space.key.privileged];
+  statistics_.predicted_translation_ns += h.translation_ns * hot.share();
+  statistics_.promoted_translation_ns += h.translated_ns;
+  hot.all_ns += h.translation_ns;
+  hot.used_ns += std::min(h.translated_ns, h.translation_ns);
+  h.translation_ns = h.translated_ns = 0;
 }
 
 void GuestMmu::demote(AddressSpace& space) {
   HybridHistory& h = *space.hybrid;
-  learn_hot_code(h);
+  learn_hot_code(space);
   statistics_.predicted_faults += h.fault_rate * h.ns;
   statistics_.promoted_faults += h.faults;
   statistics_.demotions++;
-  h.restart(config_.costs.judge_after);
+  h.restart();
   if (h.reluctance < kMaxReluctance) h.reluctance *= 2;
   space.windowed = false;
   space.instruction_pages.remove_all();

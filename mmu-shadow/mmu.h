@@ -114,7 +114,7 @@ struct MmuCosts {
   // Hybrid: the part of the time on a software TLB that is looking it up, unprivileged and privileged
   // (docs/measurements.md: compute workloads and getppid), the time that a space must have run before it is judged,
   // and the time after which its history counts half.
-  double lookup_share[2] = {0.25, 0.13};
+  double lookup_share[2] = {0.25, 0.18};
   double judge_after = 2'000'000, half_life = 20'000'000;
   double ticks_per_ns = 2;  // of the time-stamp counter
 };
@@ -147,10 +147,11 @@ struct Statistics {
   uint64_t refreshes_lazy = 0, refreshes_eager = 0;  // TLBIALL and TLBIASID, by what was done in a space
   uint64_t pages_prefilled = 0, spaces_prefilled = 0;
   uint64_t instruction_pages_prefilled = 0;  // of pages_prefilled
-  // Hybrid: spaces that got a window and that went back, time in both forms (nanoseconds), and for the time in windows
-  // the faults that the model predicted and those that happened.
+  // Hybrid: spaces that got a window and that went back, time in both forms, and for the time in windows
+  // the faults and the translation (nanoseconds) that the model predicted and those that happened.
   uint64_t promotions = 0, demotions = 0;
-  double soft_ns = 0, window_ns = 0, predicted_faults = 0, promoted_faults = 0;
+  uint64_t soft_ticks = 0, window_ticks = 0;  // of the time-stamp counter
+  double predicted_faults = 0, promoted_faults = 0, predicted_translation_ns = 0, promoted_translation_ns = 0;
   uint64_t space_switches = 0, spaces_created = 0, spaces_evicted = 0;
   uint64_t code_pages_protected = 0, code_page_writes = 0;
   uint64_t pages_installed = 0;      // 4 KiB pages entered into a software TLB or a window, for whatever cause

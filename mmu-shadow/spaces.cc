@@ -20,9 +20,14 @@ void GuestMmu::activate(CpuState& cpu) {
     flat_violation_ |= c.sctlr & CW_SCTLR_M;
     space = spaces_.front().get();
   } else {
-    const RegimeKey key = key_of(regime_of(c), privileged);
-    space = find_space(key);
-    if (!space) space = new_space(key);
+    Recent& recent = recent_[now.hash() % kRecent];
+    space = recent.space;
+    if (!space || recent.registers != now) {
+      const RegimeKey key = key_of(regime_of(c), privileged);
+      space = find_space(key);
+      if (!space) space = new_space(key);
+      recent = {now, space};
+    }
   }
   space->last_used = ++tick_;
   if (space != current_) {
@@ -42,7 +47,7 @@ void GuestMmu::activate(CpuState& cpu) {
     note_upkeep(start);
   }
   if (space == aborted_.space) install_aborted(current_regime(cpu));
-  if (space->hybrid && space->hybrid->ns > space->hybrid->judge_at && space->key.mmu_enabled()) {
+  if (space->run_ticks > judge_after_ticks_ && space->hybrid && space->key.mmu_enabled()) {
     const bool windowed = space->windowed;
     const uint64_t start = trace::begin(cpu.trace);
     const uint64_t before = statistics_.pages_installed - statistics_.pages_filled_around;
@@ -74,6 +79,7 @@ void GuestMmu::insert(AddressSpace* space) {
 
 void GuestMmu::rebuild_table() {
   std::fill(table_.begin(), table_.end(), nullptr);
+  std::fill(std::begin(recent_), std::end(recent_), Recent{});
   for (auto& s : spaces_) insert(s.get());
 }
 
@@ -94,7 +100,7 @@ void GuestMmu::clear_space(AddressSpace& space) {
   if (space.window && space.window->remove_all(*backend_) != 0) backend_->commit();
   if (space.hybrid) {
     *space.hybrid = HybridHistory{};
-    space.hybrid->restart(config_.costs.judge_after);
+    space.run_ticks = 0;
     space.windowed = false;
   }
   space.protect_position = protect_log_end_;
@@ -130,7 +136,6 @@ AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
     if (config_.mode == Mode::Hybrid) {
       space->soft = std::make_unique<SoftTlb>();
       space->hybrid = std::make_unique<HybridHistory>();
-      space->hybrid->restart(config_.costs.judge_after);
     } else if (uses_windows()) {
       const uint64_t base = backend_->create_window();
       made = base != 0;

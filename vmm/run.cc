@@ -122,8 +122,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   kvm::KvmWorld* kvm_world = nullptr;
   if (needs_kvm(options)) {
     std::string error;
-    auto made =
-        kvm::KvmWorld::create({.fault_delivery = options.fault_delivery, .flush = options.window_flush}, error);
+    auto made = kvm::KvmWorld::create({.fault_delivery = options.fault_delivery, .flush = options.window_flush}, error);
     if (!made) return Error{error};
     kvm_world = made.get();
     // The timer thread reads the same counter outside the VM.
@@ -247,13 +246,16 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
     table.add("mmu", "cost of an entry installed, measured", runner.costs.window_install, "ns");
     table.add("mmu", "cost of an entry flushed, measured", runner.costs.window_flush, "ns");
   }
-  if (m.soft_ns != 0) {
+  if (m.soft_ticks != 0) {
+    const double seconds_per_tick = 1e-9 / runner.costs.ticks_per_ns;
     table.add("mmu", "hybrid: spaces promoted", m.promotions);
     table.add("mmu", "hybrid: spaces demoted", m.demotions);
-    table.add("mmu", "hybrid: time on software TLBs", m.soft_ns * 1e-9, "s");
-    table.add("mmu", "hybrid: time in windows", m.window_ns * 1e-9, "s");
+    table.add("mmu", "hybrid: time on software TLBs", static_cast<double>(m.soft_ticks) * seconds_per_tick, "s");
+    table.add("mmu", "hybrid: time in windows", static_cast<double>(m.window_ticks) * seconds_per_tick, "s");
     table.add("mmu", "hybrid: faults predicted", static_cast<uint64_t>(m.predicted_faults));
     table.add("mmu", "hybrid: faults seen", static_cast<uint64_t>(m.promoted_faults));
+    table.add("mmu", "hybrid: translation predicted", m.predicted_translation_ns * 1e-6, "ms");
+    table.add("mmu", "hybrid: translation seen", m.promoted_translation_ns * 1e-6, "ms");
   }
   table.add("mmu", "pages entered on return from an abort", m.installed_on_return);
   table.add("mmu", "spaces prefilled", m.spaces_prefilled);

@@ -395,6 +395,50 @@ TEST(Windows, TwoSectionsInstalledAtOnceAreFlushedOneByOne) {
   }
 }
 
+// A window costs translating the code once more: a space that executes much code has to run longer before it gets one.
+TEST(Hybrid, CodeToTranslateDelaysAWindow) {
+  const auto spin = [](uint64_t ticks) {
+    const uint64_t start = __builtin_ia32_rdtsc();
+    while (__builtin_ia32_rdtsc() - start < ticks) {
+    }
+  };
+  for (const bool translates : {false, true}) {
+    TestMemory memory(64 << 20);
+    memory.write32(kL1 + (kSectionVa >> 20) * 4, 0x42000000 | 2 | 3 << 10);
+    Listener listener;
+    const auto backend = make_mmap_backend(memory.ram);
+    MmuConfig config{.mode = Mode::Hybrid};
+    config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0;
+    config.costs.judge_after = 100'000;
+    const auto mmu = make_mmu(config, memory.ram, listener, backend.get());
+    const auto cpu = std::make_unique<CpuState>();
+    cpu->cp15.sctlr = CW_SCTLR_M;
+    cpu->cp15.ttbr0 = kL1;
+    cpu->cp15.dacr = 1;
+    const auto execute = [&] {
+      cpu->mode = 0x10;
+      mmu->activate(*cpu);
+      Translation t;
+      return mmu->fetch_page(*cpu, kSectionVa, cpu->memory_window ? kCodeFlagWindow : 0, t);
+    };
+    const uint32_t id = execute();
+    ASSERT_NE(id, 0u);
+    constexpr uint64_t kTranslation = 200'000'000;
+    if (translates) {
+      spin(kTranslation);
+      mmu->translated(id, kTranslation);
+    }
+    for (int i = 0; i < 6; i++) {
+      execute();
+      spin(500'000);
+      cpu->mode = 0x13;
+      mmu->activate(*cpu);
+    }
+    execute();
+    EXPECT_EQ(cpu->memory_window, translates ? 0 : 1);
+  }
+}
+
 TEST(Mmu, BadConfigurationsAreRefused) {
   TestMemory memory(32 << 20);
   Listener listener;
