@@ -63,7 +63,7 @@ $(BUILD)/obj/%.o: %.cc | $(BUILD)/.packages
 include scripts/guest-images.mk
 
 boot: $(BUILD)/crosswalk $(BOOT_IMAGES)
-	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
+	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
 	  MEMORY='$(MEMORY)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' STATS='$(STATS)' scripts/boot.sh
 
 check: $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES)
