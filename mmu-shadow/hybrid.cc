@@ -4,21 +4,22 @@
 // While it runs, a window saves the lookups and the refills, and costs faults and flushes. In an address space's recent
 // history, per nanosecond,
 //
-//   gain = lookup_share + (refills * soft_refill - (faults * window_fault + flushes * window_flush) * reluctance) /
-//   time
+//   cost = faults * window_fault + flushes * window_flush
+//   gain = lookup_share + (refills * soft_refill - cost * reluctance / margin) / time
 //
 // where `faults` counts what would have faulted: first accesses to pieces of VA that are installed at once, and the
 // guest's own aborts. At first, all that is in use has to be entered, and its code translated once more:
 //
-//   investment = pieces of VA in use * window_fault + hot_code * translation of the pages executed lately +
-//   window_create
+//   investment = window_create + pieces of VA in use * window_fault + hot_code * translation
 //
-// where `hot_code`, the part of a page's code that is used again, is learned from the spaces that got a window, for
-// user and kernel apart. A space is expected to run for as long again as it has run. So it gets a window when gain *
-// age > investment * reluctance. In a window, what faults and flushes cost is measured, and the saving is how much
-// longer the rest of the time would have been on a software TLB; when the cost exceeds it, the space goes back, and has
-// to show twice as much next time. So a process that lives shortly never pays for a fault, and one that runs long pays
-// at most about as much as it would have saved.
+// of the pages executed lately. `hot_code`, the part of a page's code that is used again, is learned from the spaces
+// that got a window, for user and kernel apart.
+//
+// A space is expected to run for as long again as it has run. So it gets a window when gain * age > investment *
+// reluctance. In a window, what faults and flushes cost is measured, and the saving is how much longer the rest of the
+// time would have been on a software TLB; when the cost exceeds `margin` of it, the space goes back, and has to show
+// twice as much next time. So a process that lives shortly never pays for a fault, and one that runs long pays less
+// than it saves.
 #include <algorithm>
 
 #include "mmu-shadow/guest_mmu.h"
@@ -26,7 +27,8 @@
 namespace crosswalk::mmu {
 namespace {
 
-constexpr double kRegret = 1.2;  // a window must cost so many times what it saves before the space goes back
+// What a window may cost of what it saves: lookup_share is an average, and a space may gain half of it only.
+constexpr double kMargin = 0.5;
 constexpr double kMaxReluctance = 256;
 
 // The piece of VA that is entered at once, as an index into HybridHistory::seen: from sections on 2 MiB.
@@ -110,9 +112,9 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   const double share = c.lookup_share[space.key.privileged];
   if (space.windowed) {
     const double saved = (h.ns - h.spent_ns) * share / (1 - share);
-    if (h.spent_ns - h.invested_ns > saved * kRegret) return demote(space);
+    if (h.spent_ns - h.invested_ns > saved * kMargin) return demote(space);
   } else {
-    const double cost = h.faults * c.window_fault + h.flushes * c.window_flush;
+    const double cost = (h.faults * c.window_fault + h.flushes * c.window_flush) / kMargin;
     const double gain = share + (h.refills * c.soft_refill - cost * h.reluctance) / h.ns;
     const double entering = entering_cost(space);
     const bool was_candidate = h.candidate;
