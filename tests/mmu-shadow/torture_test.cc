@@ -69,13 +69,13 @@ TEST(Torture, Hybrid) {
     const auto backend = make_mmap_backend(memory.ram);
     MmuConfig config{.mode = Mode::Hybrid, .flush = static_cast<FlushPolicy>(i % 3), .max_spaces = i == 3 ? 3u : 64u};
     config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
-    config.costs.judge_after = 1000;
+    config.costs.judge_after = 50;
     // Beyond 1, the share makes both forms look better than the other.
     config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
     config.prefill = i != 2;
     const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);
     expect_agreement(r, seed + i);
-    EXPECT_GT(r.statistics.promotions, 50u);
+    EXPECT_GT(r.statistics.promotions, i == 3 ? 20u : 300u);  // with three spaces, most are evicted first
     EXPECT_GT(r.statistics.demotions, 0u);
     if (HasFailure()) return;
   }
