@@ -40,7 +40,8 @@ struct HybridHistory {
   double spent_ns = 0;                           // in a window: on its faults and flushes
   double invested_ns = 0;                        // in a window: what entering it was expected to cost
   double translation_ns = 0, translated_ns = 0;  // in a window: of code, the most that was expected, and what was done
-  bool candidate = false;   // for a window; its instruction pages are those it executed since the last judgement
+  bool sampling = false;    // the instruction pages are those that it executed since the last judgement
+  double sample_at = 0;     // the age for the next such sample
   double fault_rate = 0;    // a nanosecond, predicted when it was promoted
   double reluctance = 1;    // doubles when a promotion turns out wrong
   std::bitset<65536> seen;  // on a software TLB: 64 KiB pieces of VA that a window would have entered by now
@@ -50,7 +51,8 @@ struct HybridHistory {
   }
   void restart() {
     age = ns = refills = faults = flushes = spent_ns = invested_ns = translation_ns = translated_ns = 0;
-    candidate = false;
+    sampling = false;
+    sample_at = 0;
   }
 };
 

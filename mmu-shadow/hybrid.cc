@@ -5,7 +5,7 @@
 // history, per nanosecond,
 //
 //   cost = faults * window_fault + flushes * window_flush
-//   gain = lookup_share + (refills * soft_refill - cost * reluctance / margin) / time
+//   gain = lookup_share + (refills * soft_refill - cost * reluctance) / time
 //
 // where `faults` counts what would have faulted: first accesses to pieces of VA that are installed at once, and the
 // guest's own aborts. At first, all that is in use has to be entered, and its code translated once more:
@@ -18,8 +18,8 @@
 // A space is expected to run for as long again as it has run. So it gets a window when gain * age > investment *
 // reluctance. In a window, what faults and flushes cost is measured, and the saving is how much longer the rest of the
 // time would have been on a software TLB; when the cost exceeds `margin` of it, the space goes back, and has to show
-// twice as much next time. So a process that lives shortly never pays for a fault, and one that runs long pays less
-// than it saves.
+// twice as much next time. So a process that lives shortly never pays for a fault, and one that runs long pays at most
+// about as much as it would have saved.
 #include <algorithm>
 
 #include "mmu-shadow/guest_mmu.h"
@@ -27,8 +27,9 @@
 namespace crosswalk::mmu {
 namespace {
 
-// What a window may cost of what it saves: lookup_share is an average, and a space may gain half of it only.
-constexpr double kMargin = 0.5;
+// What a window may cost of what it should save before the space goes back, unprivileged and privileged. lookup_share
+// is an average: kernel code that changes mappings all the time gains much less than it.
+constexpr double kMargin[2] = {1.2, 0.5};
 constexpr double kMaxReluctance = 256;
 
 // The piece of VA that is entered at once, as an index into HybridHistory::seen: from sections on 2 MiB.
@@ -112,24 +113,25 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   const double share = c.lookup_share[space.key.privileged];
   if (space.windowed) {
     const double saved = (h.ns - h.spent_ns) * share / (1 - share);
-    if (h.spent_ns - h.invested_ns > saved * kMargin) return demote(space);
+    if (h.spent_ns - h.invested_ns > saved * kMargin[space.key.privileged]) return demote(space);
   } else {
-    const double cost = (h.faults * c.window_fault + h.flushes * c.window_flush) / kMargin;
+    const double cost = h.faults * c.window_fault + h.flushes * c.window_flush;
     const double gain = share + (h.refills * c.soft_refill - cost * h.reluctance) / h.ns;
     const double entering = entering_cost(space);
-    const bool was_candidate = h.candidate;
-    h.candidate = gain * h.age > entering * h.reluctance;
-    if (h.candidate) {
-      const double translation = was_candidate ? translation_cost(space) : 0;
-      if (was_candidate &&
-          gain * h.age > (entering + translation * hot_code_[space.key.privileged].share()) * h.reluctance &&
-          promote(space, current_regime(cpu), entering)) {
+    const bool candidate = gain * h.age > entering * h.reluctance;
+    if (h.sampling && candidate) {
+      const double translation = translation_cost(space);
+      const double investment = entering + translation * hot_code_[space.key.privileged].share();
+      if (gain * h.age > investment * h.reluctance && promote(space, current_regime(cpu), entering)) {
         h.translation_ns = translation;
         return;
       }
-      // Those that it executes until the next judgement are those that count.
-      space.instruction_pages.remove_all();
+      // Sampling is not for free: not before it is likely to say something else.
+      h.sample_at = std::max(h.age * 1.25, std::min(h.age * 4, investment * h.reluctance / gain));
     }
+    // The instruction pages that it executes until the next judgement are those that count.
+    h.sampling = candidate && h.age >= h.sample_at;
+    if (h.sampling) space.instruction_pages.remove_all();
   }
   if (h.ns > c.half_life) {
     if (space.windowed) {
