@@ -39,12 +39,12 @@ uint32_t piece_of(uint32_t va, uint32_t size_class) { return size_class >= 2 ? v
 
 // The space that was current ran until now. Called at every change, so it only counts.
 void GuestMmu::account(uint64_t now) {
-  const uint64_t ticks = now - entered_at_;
-  const bool first = entered_at_ == 0;
+  if (current_) {
+    const uint64_t ticks = now - entered_at_;
+    current_->run_ticks += ticks;
+    (current_->windowed ? statistics_.window_ticks : statistics_.soft_ticks) += ticks;
+  }
   entered_at_ = now;
-  if (!current_ || first) return;
-  current_->run_ticks += ticks;
-  (current_->windowed ? statistics_.window_ticks : statistics_.soft_ticks) += ticks;
 }
 
 // A fault of the current window, in this handler since `since`; the rest of what it costs is outside.
@@ -56,10 +56,9 @@ void GuestMmu::note_fault(uint64_t since) {
       static_cast<double>(__builtin_ia32_rdtsc() - since) * ns_per_tick_ + c.window_fault - c.window_install;
 }
 
-// Since `since`, entries of the current space were flushed or lost write access.
+// Since `since`, as upkeep_clock() said, entries of the current space were flushed or lost write access.
 void GuestMmu::note_upkeep(uint64_t since) {
-  if (current_->hybrid && current_->windowed)
-    current_->hybrid->spent_ns += static_cast<double>(__builtin_ia32_rdtsc() - since) * ns_per_tick_;
+  if (since != 0) current_->hybrid->spent_ns += static_cast<double>(__builtin_ia32_rdtsc() - since) * ns_per_tick_;
 }
 
 // Not time that the space ran: no window would have made it shorter.
@@ -135,7 +134,7 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   }
   if (h.ns > c.half_life) {
     if (space.windowed) {
-      if (h.translation_ns != 0) learn_hot_code(space);
+      learn_hot_code(space);
       statistics_.predicted_faults += h.fault_rate * h.ns / 2;
       statistics_.promoted_faults += h.faults / 2;
     }
@@ -159,26 +158,31 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime, double inve
   space.instruction_pages.remove_all();
   statistics_.promotions++;
   // What it uses now need not fault, where entering it without is much cheaper.
-  if (config_.prefill && config_.costs.window_install * 2 < config_.costs.window_fault)
+  if (config_.prefill && config_.costs.window_install * 2 < config_.costs.window_fault) {
+    const uint64_t before = statistics_.pages_installed - statistics_.pages_filled_around;
     space.soft->for_each([&](uint32_t va, uint32_t) {
       if (space.window->entry(va).valid()) return;
       cw_result result;
       walk(regime, va, AccessKind::Load, space.key.privileged, result);
       if (result.fault == CW_FAULT_NONE && ram_.contains(result.pa)) install(space, regime, va, result);
     });
+    statistics_.pages_promoted += statistics_.pages_installed - statistics_.pages_filled_around - before;
+  }
   space.soft->remove_all();
   return true;
 }
 
-// What part of the code in its pages a promoted space had translated again.
+// What part of the code in its pages a promoted space had translated again; once for each promotion, so that code that
+// it executes for the first time later on does not count.
 void GuestMmu::learn_hot_code(const AddressSpace& space) {
   HybridHistory& h = *space.hybrid;
+  if (h.translation_ns == 0) return;
   HotCode& hot = hot_code_[space.key.privileged];
   statistics_.predicted_translation_ns += h.translation_ns * hot.share();
   statistics_.promoted_translation_ns += h.translated_ns;
   hot.all_ns += h.translation_ns;
   hot.used_ns += std::min(h.translated_ns, h.translation_ns);
-  h.translation_ns = h.translated_ns = 0;
+  h.translation_ns = 0;
 }
 
 void GuestMmu::demote(AddressSpace& space) {

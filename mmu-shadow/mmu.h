@@ -199,7 +199,7 @@ class Mmu {
   virtual void slept(uint64_t) {}
 
   // Code of the page `page_id` was translated, which took so many ticks of the time-stamp counter.
-  virtual void translated(uint32_t page_id, uint64_t ticks) { (void)page_id, (void)ticks; }
+  virtual void translated(uint32_t /*page_id*/, uint64_t /*ticks*/) {}
 
   // Guest TLB maintenance; the local CPU's. Complete on return, for all that can be accessed then: an address space
   // that is not current applies what it missed when it becomes current.

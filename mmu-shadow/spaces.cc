@@ -50,9 +50,7 @@ void GuestMmu::activate(CpuState& cpu) {
   if (space->run_ticks > judge_after_ticks_ && space->hybrid && space->key.mmu_enabled()) {
     const bool windowed = space->windowed;
     const uint64_t start = trace::begin(cpu.trace);
-    const uint64_t before = statistics_.pages_installed - statistics_.pages_filled_around;
     judge(*space, cpu);
-    statistics_.pages_promoted += statistics_.pages_installed - statistics_.pages_filled_around - before;
     if (space->windowed != windowed)
       trace::end(cpu.trace, trace::Kind::FormChange, start, space->window->count(), 0, space->windowed);
   }

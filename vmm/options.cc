@@ -241,21 +241,20 @@ Command parse_run(const std::vector<std::string>& arguments) {
   auto memory = check_memory(text.memory);
   if (!memory) return OptionError{memory.error()};
   run.memory_bytes = *memory;
-  auto mmu = choose(kMmus, "--mmu", text.mmu);
-  if (!mmu) return OptionError{mmu.error()};
-  run.mmu = *mmu;
-  auto world = choose(kWorlds, "--world", text.world);
-  if (!world) return OptionError{world.error()};
-  run.world = *world;
-  auto flush = choose(kFlushPolicies, "--flush", text.flush);
-  if (!flush) return OptionError{flush.error()};
-  run.flush = *flush;
-  auto delivery = choose(kFaultDeliveries, "--fault-delivery", text.fault_delivery);
-  if (!delivery) return OptionError{delivery.error()};
-  run.fault_delivery = *delivery;
-  auto window_flush = choose(kWindowFlushes, "--window-flush", text.window_flush);
-  if (!window_flush) return OptionError{window_flush.error()};
-  run.window_flush = *window_flush;
+  std::string problem;
+  const auto chosen = [&](const auto& table, const char* option, const std::string& name, auto& value) {
+    auto choice = choose(table, option, name);
+    if (choice)
+      value = *choice;
+    else
+      problem = choice.error();
+    return problem.empty();
+  };
+  if (!chosen(kMmus, "--mmu", text.mmu, run.mmu) || !chosen(kWorlds, "--world", text.world, run.world) ||
+      !chosen(kFlushPolicies, "--flush", text.flush, run.flush) ||
+      !chosen(kFaultDeliveries, "--fault-delivery", text.fault_delivery, run.fault_delivery) ||
+      !chosen(kWindowFlushes, "--window-flush", text.window_flush, run.window_flush))
+    return OptionError{problem};
   if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return OptionError{checked.error()};
   if (auto checked = check_name(kConsoles, "--console", run.console); !checked) return OptionError{checked.error()};
   // Where the entries are made decides where the engine can be.
@@ -265,8 +264,8 @@ Command parse_run(const std::vector<std::string>& arguments) {
   if ((run.mmu == MmuChoice::Shadow || run.mmu == MmuChoice::Ept) && run.world == WorldChoice::Process) {
     return OptionError{std::string("--world process does not go with --mmu ") + name_of(run.mmu) + "; use --world kvm"};
   }
-  const bool in_kvm = run.world == WorldChoice::Kvm || run.mmu == MmuChoice::Shadow || run.mmu == MmuChoice::Ept;
-  if (!in_kvm && (text.fault_delivery != "auto" || text.window_flush != "auto")) {
+  if (!needs_kvm(run) && (run.fault_delivery != kvm::KvmOptions::FaultDelivery::Auto ||
+                          run.window_flush != kvm::KvmOptions::Flush::Auto)) {
     return OptionError{
         "--fault-delivery and --window-flush are about windows inside KVM; use --mmu shadow or ept, or --world kvm"};
   }
@@ -362,6 +361,10 @@ const char* name_of(MmuChoice mmu) {
     if (value == mmu) return name;
   }
   return "?";
+}
+
+bool needs_kvm(const RunOptions& options) {
+  return options.world == WorldChoice::Kvm || options.mmu == MmuChoice::Shadow || options.mmu == MmuChoice::Ept;
 }
 
 const char* name_of(WorldChoice world) {

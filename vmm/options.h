@@ -51,6 +51,9 @@ struct RunOptions {
   bool no_chain = false, no_optimise = false, no_flag_fusion = false, no_fill_around = false;
 };
 
+// Whether the engine executes inside KVM. Auto, before it is resolved, does not ask for it.
+bool needs_kvm(const RunOptions& options);
+
 struct InfoOptions {
   bool json = false;
 };

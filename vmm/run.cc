@@ -58,10 +58,6 @@ MmuChoice resolve_auto(WorldChoice world) {
   return MmuChoice::Soft;
 }
 
-bool needs_kvm(const RunOptions& options) {
-  return options.world == WorldChoice::Kvm || options.mmu == MmuChoice::Shadow || options.mmu == MmuChoice::Ept;
-}
-
 MachineConfig machine_config(const RunOptions& options) {
   MachineConfig config;
   config.memory_bytes = options.memory_bytes;

@@ -46,8 +46,8 @@ struct Fact {
 std::vector<Fact> list_facts(const HostFacts& facts);
 
 // Measures what window entries of this backend cost in this world, before a guest runs: costs.window_fault,
-// window_install and window_flush. Uses the first 4 MiB of `ram` without changing them. False, with the reason, when no
-// window works.
+// window_install, window_flush and window_create. Uses the first 4 MiB of `ram` without changing them. False, with the
+// reason, when no window works.
 bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram, mmu::MmuCosts& costs,
                           std::string& reason);
 
