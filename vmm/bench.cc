@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <list>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -22,6 +24,8 @@ namespace {
 
 constexpr const char* kFirstUserOutput = "crosswalk: first user-space output";
 constexpr const char* kBootWorkload = "start_to_user_space";
+constexpr const char *kLinux = "Linux", *kBareFlat = "bench_flat", *kBareMmu = "bench_mmu";
+constexpr const char* kReady = "bench: ready ";  // the guest's next slice begins when it gets a line
 
 // The rows that the guest programs print (tests/guests/), in the order of the table.
 std::vector<Workload> known_workloads() {
@@ -47,6 +51,15 @@ std::vector<Workload> known_workloads() {
 }
 
 bool in_linux(WorkloadGroup group) { return group != WorkloadGroup::BareMetal; }
+
+// The pointer chases are there as a bare-metal program too, for what they cost with the MMU off.
+bool is_chase(const std::string& workload) { return workload.starts_with("chase_"); }
+
+// Engines that are not a mode of this program.
+constexpr const char* kOthers[] = {"qemu", "qemu-user", "native"};
+bool is_other(const std::string& engine) {
+  return std::find(std::begin(kOthers), std::end(kOthers), engine) != std::end(kOthers);
+}
 
 bool selected(const Workload& workload, const std::vector<std::string>& wanted) {
   if (wanted.empty()) return workload.group != WorkloadGroup::Experiment;
@@ -77,8 +90,8 @@ bool selected(const Workload& workload, const std::vector<std::string>& wanted) 
 struct GuestImage {
   std::string name;
   std::string kernel, initrd, append;
-  bool needs_mmu = true;
   std::vector<std::string> rows;  // workloads that a complete run prints
+  bool in_slices = false;         // the engines take turns within a run
 };
 
 class Bench {
@@ -92,13 +105,7 @@ class Bench {
       return kExitBadOptions;
     }
     for (unsigned round = 0; round < options_.repeat; ++round)
-      for (const GuestImage& image : guest_images_)
-        for (BenchEngine& engine : engines_) {
-          if (!engine.skipped.empty() || !can_run(engine, image) || failed_.contains({engine.name, image.name}))
-            continue;
-          fmt::print(stderr, "bench: run {} of {}: {} in {}\n", round + 1, options_.repeat, image.name, engine.name);
-          run_once(engine, image, round);
-        }
+      for (const GuestImage& image : guest_images_) run_image(image, round);
     fmt::print("{}", format_report(samples_, chosen_, engines_, baseline_));
     std::fflush(stdout);
     if (!options_.json_file.empty()) {
@@ -133,10 +140,10 @@ class Bench {
     std::vector<std::string> modes = options_.mmu_modes;
     const bool chosen_by_default = modes.empty();
     if (chosen_by_default) modes = {"soft-call", "soft", "mmap", "shadow", "ept", "hybrid"};
-    if (options_.baseline == "qemu" || options_.baseline == "native") {
-      engines_.push_back({options_.baseline, "", false});
-    } else if (!options_.baseline.empty()) {
-      return fmt::format("--baseline: unknown baseline '{}'; give qemu or native", options_.baseline);
+    for (const std::string& other : options_.baselines) {
+      if (!is_other(other))
+        return fmt::format("--baseline: unknown baseline '{}'; give qemu, qemu-user or native", other);
+      engines_.push_back({other, "", false, false});
     }
     for (const std::string& mode : modes) {
       BenchEngine engine{mode, "", false};
@@ -161,11 +168,12 @@ class Bench {
   }
 
   void make_guest_images() {
-    GuestImage linux_image{
-        "Linux", images_ + "/" + options_.kernel + "/vmlinuz", images_ + "/initrd-bench.gz", "", true, {}};
-    linux_image.append = fmt::format("console=ttyAMA0 quiet rdinit=/bench-linux -- --ms {}", options_.milliseconds);
-    GuestImage flat{"bench_flat", images_ + "/bare/bench_flat.bin", "", "", false, {}};
-    GuestImage mmu{"bench_mmu", images_ + "/bare/bench_mmu.bin", "", "", true, {}};
+    GuestImage linux_image{kLinux, images_ + "/" + options_.kernel + "/vmlinuz", images_ + "/initrd-bench.gz", "", {},
+                           true};
+    linux_image.append = "console=ttyAMA0 quiet rdinit=/bench-linux --";
+    for (const std::string& word : linux_options()) linux_image.append += " " + word;
+    GuestImage flat{kBareFlat, images_ + "/bare/bench_flat.bin", "", "", {}};
+    GuestImage mmu{kBareMmu, images_ + "/bare/bench_mmu.bin", "", "", {}};
     bool boot = false;
     for (const Workload& workload : chosen_) {
       if (workload.group == WorkloadGroup::Boot) {
@@ -183,19 +191,33 @@ class Bench {
     if (!mmu.rows.empty()) guest_images_.push_back(mmu);
   }
 
-  bool can_run(const BenchEngine& engine, const GuestImage& image) const {
-    if (engine.name == "native") return image.name == "Linux";
-    return engine.name != "flat" || !image.needs_mmu;
+  std::vector<std::string> linux_options() const {
+    return {"--ms", std::to_string(options_.milliseconds), "--slices", std::to_string(options_.slices)};
+  }
+
+  // What this engine can run of an image: all, or for the chases without an MMU only those.
+  std::vector<std::string> rows_of(const BenchEngine& engine, const GuestImage& image) const {
+    std::vector<std::string> rows = image.rows;
+    if ((engine.name == "native" || engine.name == "qemu-user") && image.name != kLinux) rows.clear();
+    if (engine.name == "flat" && image.name != kBareFlat)
+      std::erase_if(rows, [](const std::string& row) { return !is_chase(row); });
+    return rows;
+  }
+  bool runs(const BenchEngine& engine, const GuestImage& image) const {
+    return engine.skipped.empty() && !failed_.contains({engine.name, image.name}) &&
+           (!rows_of(engine, image).empty() || (image.rows.empty() && engine.name != "flat"));
   }
 
   std::vector<std::string> command(const BenchEngine& engine, const GuestImage& image) const {
-    if (engine.name == "native") {
-      std::vector<std::string> arguments = {images_ + "/bench/bench-native", "--ms",
-                                            std::to_string(options_.milliseconds)};
+    std::vector<std::string> arguments;
+    if (engine.name == "native" || engine.name == "qemu-user") {
+      if (engine.name == "qemu-user") arguments = {"qemu-arm", "-cpu", "cortex-a15"};
+      arguments.push_back(images_ + (engine.name == "native" ? "/bench/bench-native" : "/bench/bench-linux"));
+      const std::vector<std::string> words = linux_options();
+      arguments.insert(arguments.end(), words.begin(), words.end());
       arguments.insert(arguments.end(), image.rows.begin(), image.rows.end());
       return arguments;
     }
-    std::vector<std::string> arguments;
     const bool qemu = engine.name == "qemu";
     const char* dashes = qemu ? "-" : "--";
     if (qemu) {
@@ -208,18 +230,70 @@ class Bench {
       arguments = {self_, "run", "--semihosting", "--mmu", engine.name.substr(0, colon), "--memory", options_.memory};
       if (colon != std::string::npos) arguments.insert(arguments.end(), {"--flush", engine.name.substr(colon + 1)});
     }
-    arguments.insert(arguments.end(), {std::string(dashes) + "kernel", image.kernel});
-    if (!image.initrd.empty()) arguments.insert(arguments.end(), {std::string(dashes) + "initrd", image.initrd});
-    if (!image.append.empty()) arguments.insert(arguments.end(), {std::string(dashes) + "append", image.append});
+    std::string kernel = image.kernel, initrd = image.initrd, append = image.append;
+    if (engine.name == "flat" && image.name == kLinux) {
+      kernel = images_ + "/bare/bench_chase.bin";
+      initrd.clear();
+      append = fmt::format("slices={} {}", options_.slices, fmt::join(rows_of(engine, image), " "));
+    }
+    arguments.insert(arguments.end(), {std::string(dashes) + "kernel", kernel});
+    if (!initrd.empty()) arguments.insert(arguments.end(), {std::string(dashes) + "initrd", initrd});
+    if (!append.empty()) arguments.insert(arguments.end(), {std::string(dashes) + "append", append});
     return arguments;
   }
 
-  void run_once(BenchEngine& engine, const GuestImage& image, unsigned round) {
-    const ProcessOutcome outcome = run_process(command(engine, image), options_.timeout_seconds);
-    std::vector<std::string> missing = image.rows;
+  // One run of the image in every engine. Where it is in slices, they are started one after the other, each up to its
+  // first slice; then each in turn runs one.
+  void run_image(const GuestImage& image, unsigned round) {
+    struct Run {
+      BenchEngine* engine;
+      std::unique_ptr<ChildProcess> process;
+    };
+    std::list<Run> running;
+    const auto end = [&](Run& run) { record(*run.engine, image, run.process->finish(), round); };
+    for (BenchEngine& engine : engines_) {
+      if (!runs(engine, image)) continue;
+      fmt::print(stderr, "bench: run {} of {}: {} in {}\n", round + 1, options_.repeat, image.name, engine.name);
+      Run run{&engine, std::make_unique<ChildProcess>(command(engine, image), options_.timeout_seconds)};
+      if (image.in_slices && run.process->wait_for_line(kReady))
+        running.push_back(std::move(run));
+      else
+        end(run);
+    }
+    const auto next_of = [](const Run& run) {
+      return run.process->outcome().lines.back().text.substr(std::string_view(kReady).size());
+    };
+    std::string workload;
+    while (!running.empty()) {
+      // The guests have the order of the table. An engine that cannot run the first workload left waits for the others.
+      const auto first = std::find_if(chosen_.begin(), chosen_.end(), [&](const Workload& w) {
+        return std::any_of(running.begin(), running.end(), [&](const Run& run) { return next_of(run) == w.name; });
+      });
+      const std::string name = first != chosen_.end() ? first->name : next_of(running.front());
+      if (name != workload) fmt::print(stderr, "bench: run {} of {}: {}\n", round + 1, options_.repeat, name);
+      workload = name;
+      for (auto run = running.begin(); run != running.end();) {
+        if (next_of(*run) != workload) {
+          ++run;
+          continue;
+        }
+        run->process->send_line();
+        if (run->process->wait_for_line(kReady)) {
+          ++run;
+        } else {
+          end(*run);
+          run = running.erase(run);
+        }
+      }
+    }
+  }
+
+  void record(BenchEngine& engine, const GuestImage& image, const ProcessOutcome& outcome, unsigned round) {
+    std::vector<std::string> missing = rows_of(engine, image);
     std::vector<std::pair<std::string, double>> found;
     for (const TimedLine& line : outcome.lines) {
-      if (line.text.starts_with("bench: ") && line.text != "bench: begin" && line.text != "bench: end 0")
+      if (line.text.starts_with("bench: ") && line.text != "bench: begin" && line.text != "bench: end 0" &&
+          !line.text.starts_with(kReady))
         fmt::print(stderr, "bench: {} in {}: {}\n", image.name, engine.name, line.text);
       if (line.text == kFirstUserOutput) found.emplace_back(kBootWorkload, line.seconds * 1e9);
       if (const auto row = parse_row(line.text)) {

@@ -9,11 +9,12 @@ namespace crosswalk::vmm {
 
 struct BenchOptions {
   std::vector<std::string> mmu_modes;  // --mmu; empty: every mode that this host can run
-  std::string baseline;                // --baseline: "qemu", "native" or empty; ratios are to it, or to the first mode
+  std::vector<std::string> baselines;  // --baseline: of qemu, qemu-user, native; ratios are to the first, or to a mode
   std::vector<std::string> workloads;  // --workloads: names or groups; empty: all but experiment
-  unsigned repeat = 5;                 // --repeat: runs of each image in each mode, interleaved
+  unsigned repeat = 2;                 // --repeat: runs of each image in each mode, interleaved
+  unsigned slices = 5;                 // --slices: how often each Linux workload is measured in a run, modes in turn
   unsigned timeout_seconds = 300;      // --timeout: of one run
-  unsigned milliseconds = 300;         // --milliseconds: time that each Linux workload is scaled to
+  unsigned milliseconds = 200;         // --milliseconds: time that a slice is scaled to
   std::string json_file;               // --json: also write every sample there
   std::string images;                  // --images: folder of the guest images; empty: "guest" beside this executable
   std::string kernel = "armmp";        // --kernel: armmp or armmp-lpae

@@ -5,68 +5,26 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstring>
 
 extern char** environ;
 
 namespace crosswalk::vmm {
-namespace {
 
-using Clock = std::chrono::steady_clock;
-
-// Collects bytes of a pipe into lines.
-class LineReader {
- public:
-  explicit LineReader(int fd) : fd_(fd) {}
-  ~LineReader() { ::close(fd_); }
-  LineReader(const LineReader&) = delete;
-  LineReader& operator=(const LineReader&) = delete;
-  int fd() const { return fd_; }
-
-  // Returns false at the end of the stream. `sink` receives each complete line.
-  template <class Sink>
-  bool read_some(Sink&& sink) {
-    char buffer[4096];
-    const ssize_t count = ::read(fd_, buffer, sizeof buffer);
-    if (count < 0 && errno == EINTR) return true;
-    if (count <= 0) {
-      if (!partial_.empty()) sink(partial_);
-      return false;
-    }
-    for (ssize_t i = 0; i < count; ++i) {
-      if (buffer[i] == '\n') {
-        sink(partial_);
-        partial_.clear();
-      } else if (buffer[i] != '\r') {
-        partial_ += buffer[i];
-      }
-    }
-    return true;
-  }
-
- private:
-  int fd_;
-  std::string partial_;
-};
-
-}  // namespace
-
-ProcessOutcome run_process(const std::vector<std::string>& arguments, unsigned timeout_seconds) {
-  ProcessOutcome outcome;
-  int out[2], error[2];
-  if (::pipe2(out, O_CLOEXEC) != 0) {
-    outcome.error_text = std::string("cannot make a pipe: ") + std::strerror(errno);
-    return outcome;
-  }
-  if (::pipe2(error, O_CLOEXEC) != 0) {
-    outcome.error_text = std::string("cannot make a pipe: ") + std::strerror(errno);
-    ::close(out[0]);
-    ::close(out[1]);
-    return outcome;
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments, unsigned timeout_seconds)
+    : start_(Clock::now()), left_(std::chrono::seconds(timeout_seconds)) {
+  // A socket for the input, because writing to one that nobody reads need not raise SIGPIPE.
+  int in[2] = {-1, -1}, out[2] = {-1, -1}, error[2] = {-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) != 0 || ::pipe2(out, O_CLOEXEC) != 0 ||
+      ::pipe2(error, O_CLOEXEC) != 0) {
+    outcome_.error_text = std::string("cannot make a pipe: ") + std::strerror(errno);
+    for (const int fd : {in[0], in[1], out[0], out[1]})
+      if (fd >= 0) ::close(fd);
+    return;
   }
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
@@ -74,47 +32,100 @@ ProcessOutcome run_process(const std::vector<std::string>& arguments, unsigned t
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, in[1], 0);
   posix_spawn_file_actions_adddup2(&actions, out[1], 1);
   posix_spawn_file_actions_adddup2(&actions, error[1], 2);
-  const Clock::time_point start = Clock::now();
-  pid_t child = -1;
-  const int spawned = ::posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
+  const int spawned = ::posix_spawnp(&child_, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
-  ::close(out[1]);
-  ::close(error[1]);
-  LineReader out_reader(out[0]), error_reader(error[0]);
+  for (const int fd : {in[1], out[1], error[1]}) ::close(fd);
+  input_ = in[0];
+  out_.fd = out[0];
+  error_.fd = error[0];
   if (spawned != 0) {
-    outcome.error_text = "cannot run " + arguments[0] + ": " + std::strerror(spawned);
-    return outcome;
+    outcome_.error_text = "cannot run " + arguments[0] + ": " + std::strerror(spawned);
+    child_ = -1;
+    return;
   }
-  outcome.started = true;
+  outcome_.started = true;
+}
 
-  const auto deadline = start + std::chrono::seconds(timeout_seconds);
-  bool out_open = true, error_open = true;
-  while (out_open || error_open) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) {
-      outcome.timed_out = true;
-      ::kill(child, SIGKILL);
+ChildProcess::~ChildProcess() {
+  if (child_ > 0) ::kill(child_, SIGKILL);
+  finish();
+  for (const int fd : {out_.fd, error_.fd})
+    if (fd >= 0) ::close(fd);
+}
+
+template <class Sink>
+void ChildProcess::read_some(Stream& stream, Sink&& sink) {
+  char buffer[4096];
+  const ssize_t count = ::read(stream.fd, buffer, sizeof buffer);
+  if (count < 0 && errno == EINTR) return;
+  if (count <= 0) {
+    if (!stream.partial.empty()) sink(stream.partial);
+    ::close(stream.fd);
+    stream.fd = -1;
+    return;
+  }
+  for (ssize_t i = 0; i < count; ++i) {
+    if (buffer[i] == '\n') {
+      sink(stream.partial);
+      stream.partial.clear();
+    } else if (buffer[i] != '\r') {
+      stream.partial += buffer[i];
+    }
+  }
+}
+
+bool ChildProcess::wait_for_line(const std::string& prefix) {
+  const Clock::time_point deadline = Clock::now() + left_;
+  bool found = false;
+  while (!found && (out_.fd >= 0 || error_.fd >= 0)) {
+    left_ = deadline - Clock::now();
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(left_).count();
+    if (milliseconds <= 0) {
+      outcome_.timed_out = true;
+      ::kill(child_, SIGKILL);
       break;
     }
-    pollfd descriptors[2] = {{out_open ? out_reader.fd() : -1, POLLIN, 0},
-                             {error_open ? error_reader.fd() : -1, POLLIN, 0}};
-    if (::poll(descriptors, 2, static_cast<int>(left)) < 0 && errno != EINTR) break;
-    const double now = std::chrono::duration<double>(Clock::now() - start).count();
+    pollfd descriptors[2] = {{out_.fd, POLLIN, 0}, {error_.fd, POLLIN, 0}};
+    if (::poll(descriptors, 2, static_cast<int>(milliseconds)) < 0 && errno != EINTR) break;
+    const double now = std::chrono::duration<double>(Clock::now() - start_).count();
     if (descriptors[0].revents)
-      out_open = out_reader.read_some([&](const std::string& text) { outcome.lines.push_back({now, text}); });
+      read_some(out_, [&](const std::string& text) {
+        outcome_.lines.push_back({now, text});
+        found |= !prefix.empty() && text.starts_with(prefix);
+      });
     if (descriptors[1].revents)
-      error_open = error_reader.read_some([&](const std::string& text) {
-        if (!text.empty()) outcome.error_text = text;
+      read_some(error_, [&](const std::string& text) {
+        if (!text.empty()) outcome_.error_text = text;
       });
   }
+  left_ = deadline - Clock::now();
+  return found;
+}
+
+void ChildProcess::send_line() { ::send(input_, "\n", 1, MSG_NOSIGNAL); }
+
+void ChildProcess::close_input() {
+  if (input_ >= 0) ::close(input_);
+  input_ = -1;
+}
+
+const ProcessOutcome& ChildProcess::finish() {
+  close_input();
+  if (child_ < 0) return outcome_;
+  if (!outcome_.timed_out) wait_for_line("");
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
   }
-  outcome.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return outcome;
+  child_ = -1;
+  outcome_.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return outcome_;
+}
+
+ProcessOutcome run_process(const std::vector<std::string>& arguments, unsigned timeout_seconds) {
+  return ChildProcess(arguments, timeout_seconds).finish();
 }
 
 }  // namespace crosswalk::vmm

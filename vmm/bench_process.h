@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Runs another program to its end, with the time of each line that it prints.
+// Another program, with the time of each line that it prints.
 #pragma once
 
+#include <sys/types.h>
+
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -20,7 +23,43 @@ struct ProcessOutcome {
   std::string error_text;        // the last line of standard error
 };
 
-// Standard input is empty. After `timeout_seconds` the process is killed.
+// A started program. It is killed when it has been waited for longer than `timeout_seconds` in all, or when this ends.
+class ChildProcess {
+ public:
+  ChildProcess(const std::vector<std::string>& arguments, unsigned timeout_seconds);
+  ~ChildProcess();
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  // Reads until the program has printed a line that begins with `prefix`: true, and it is the last of the lines. False
+  // when the program ended instead.
+  bool wait_for_line(const std::string& prefix);
+  // Gives it an empty line of input.
+  void send_line();
+  // Ends the input and reads until the program ends.
+  const ProcessOutcome& finish();
+  const ProcessOutcome& outcome() const { return outcome_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Stream {
+    int fd = -1;
+    std::string partial;
+  };
+  // Takes what there is; complete lines go to `sink`. Closes the stream at its end.
+  template <class Sink>
+  void read_some(Stream& stream, Sink&& sink);
+  void close_input();
+
+  ProcessOutcome outcome_;
+  const Clock::time_point start_;
+  Clock::duration left_;
+  pid_t child_ = -1;
+  int input_ = -1;
+  Stream out_, error_;
+};
+
+// Runs it to its end; standard input is empty.
 ProcessOutcome run_process(const std::vector<std::string>& arguments, unsigned timeout_seconds);
 
 }  // namespace crosswalk::vmm

@@ -43,10 +43,33 @@ double median_of(std::vector<double> values) {
 
 constexpr int kNameWidth = 24, kColumnWidth = 20;
 
-std::string cell(double time, double baseline_time, bool is_baseline) {
+std::string ratio_text(double ratio) { return ratio > 0 ? fmt::format("{:.2f}x", ratio) : "-"; }
+
+std::string cell(double time, double ratio) {
   if (time <= 0) return "-";
-  if (is_baseline || baseline_time <= 0) return format_time(time);
-  return fmt::format("{} {:>7}", format_time(time), fmt::format("{:.2f}x", baseline_time / time));
+  return ratio > 0 ? fmt::format("{} {:>7}", format_time(time), ratio_text(ratio)) : format_time(time);
+}
+
+// Where hybrid is with each workload: it should be near the best of the modes that it chooses from.
+std::string format_hybrid(const BenchSamples& samples, const std::vector<Workload>& workloads,
+                          const std::vector<BenchEngine>& engines) {
+  std::string rows;
+  for (const Workload& workload : workloads) {
+    std::string best;
+    for (const BenchEngine& engine : engines) {
+      const double time = samples.median(engine.name, workload.name);
+      if (!engine.is_mode || engine.name.starts_with("hybrid") || engine.name == "flat" || time <= 0) continue;
+      if (best.empty() || time < samples.median(best, workload.name)) best = engine.name;
+    }
+    if (best.empty() || samples.median("hybrid", workload.name) <= 0) continue;
+    rows += fmt::format("{:<{}}{:>{}}{:>{}}{:>{}}\n", workload.name, kNameWidth, best, kColumnWidth,
+                        ratio_text(samples.ratio("hybrid", best, workload.name)), kColumnWidth,
+                        ratio_text(samples.ratio("hybrid", "soft", workload.name)), kColumnWidth);
+  }
+  if (rows.empty()) return "";
+  return fmt::format("\nhybrid\n{:<{}}{:>{}}{:>{}}{:>{}}\n", "", kNameWidth, "best other mode", kColumnWidth,
+                     "of its speed", kColumnWidth, "of soft's", kColumnWidth) +
+         rows;
 }
 
 }  // namespace
@@ -61,6 +84,15 @@ const std::vector<double>* BenchSamples::all(const std::string& engine, const st
   if (of_engine == samples_.end()) return nullptr;
   const auto found = of_engine->second.find(workload);
   return found == of_engine->second.end() ? nullptr : &found->second;
+}
+
+double BenchSamples::ratio(const std::string& engine, const std::string& baseline, const std::string& workload) const {
+  const std::vector<double>*times = all(engine, workload), *base = all(baseline, workload);
+  if (!times || !base) return 0;
+  if (times->size() != base->size()) return median_of(*base) / median_of(*times);
+  std::vector<double> ratios;
+  for (size_t i = 0; i < base->size(); ++i) ratios.push_back((*base)[i] / (*times)[i]);
+  return median_of(ratios);
 }
 
 std::string format_time(double nanoseconds) {
@@ -81,9 +113,9 @@ double geometric_mean_ratio(const BenchSamples& samples, const std::vector<Workl
   int count = 0;
   for (const Workload& workload : workloads) {
     if (workload.group != group) continue;
-    const double base = samples.median(baseline, workload.name), time = samples.median(engine, workload.name);
-    if (base <= 0 || time <= 0) continue;
-    logarithms += std::log(base / time);
+    const double ratio = samples.ratio(engine, baseline, workload.name);
+    if (ratio <= 0) continue;
+    logarithms += std::log(ratio);
     ++count;
   }
   return count ? std::exp(logarithms / count) : 0;
@@ -94,18 +126,20 @@ std::string format_report(const BenchSamples& samples, const std::vector<Workloa
   std::vector<std::string> columns;
   for (const BenchEngine& engine : engines)
     if (engine.skipped.empty()) columns.push_back(engine.name);
-  std::string text = fmt::format("Medians; in each column the ratio to {} follows, above 1 is faster.\n", baseline);
+  std::string text =
+      fmt::format("Medians, of times and of their ratios to {}, side by side; above 1 is faster.\n", baseline);
   for (const WorkloadGroup group : kGroups) {
     std::string rows;
     for (const Workload& workload : workloads) {
       if (workload.group != group) continue;
       std::string row = fmt::format("{:<{}}", workload.name, kNameWidth);
-      const double base = samples.median(baseline, workload.name);
       bool any = false;
       for (const std::string& column : columns) {
         const double time = samples.median(column, workload.name);
         any |= time > 0;
-        row += fmt::format("{:>{}}", cell(time, base, column == baseline), kColumnWidth);
+        row +=
+            fmt::format("{:>{}}", cell(time, column == baseline ? 0 : samples.ratio(column, baseline, workload.name)),
+                        kColumnWidth);
       }
       if (any) rows += row + "\n";
     }
@@ -117,10 +151,11 @@ std::string format_report(const BenchSamples& samples, const std::vector<Workloa
     text += fmt::format("{:<{}}", "geometric mean", kNameWidth);
     for (const std::string& column : columns) {
       const double ratio = geometric_mean_ratio(samples, workloads, group, baseline, column);
-      text += fmt::format("{:>{}}", ratio > 0 ? fmt::format("{:.2f}x", ratio) : "-", kColumnWidth);
+      text += fmt::format("{:>{}}", ratio_text(ratio), kColumnWidth);
     }
     text += "\n";
   }
+  text += format_hybrid(samples, workloads, engines);
   for (const BenchEngine& engine : engines) {
     if (!engine.skipped.empty()) text += fmt::format("\n{}: skipped: {}\n", engine.name, engine.skipped);
     if (engine.failed) text += fmt::format("\n{}: FAILED; see the messages above\n", engine.name);
@@ -144,6 +179,7 @@ std::string format_json(const BenchSamples& samples, const std::vector<Workload>
       nlohmann::ordered_json& row = of_engine["workloads"][workload.name];
       row["group"] = group_key(workload.group);
       row["median_ns"] = median_of(*values);
+      row["speed"] = samples.ratio(engine.name, baseline, workload.name);
       row["samples_ns"] = *values;
     }
   }

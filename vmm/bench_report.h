@@ -18,8 +18,9 @@ struct Workload {
 // One column of the table: an MMU mode, QEMU, or the host itself.
 struct BenchEngine {
   std::string name;
-  std::string skipped;  // why it could not run on this host; empty when it ran
-  bool failed = false;  // a wrong result, a crash or a time-out
+  std::string skipped{};  // why it could not run on this host; empty when it ran
+  bool failed = false;    // a wrong result, a crash or a time-out
+  bool is_mode = true;    // of this program
 };
 
 class BenchSamples {
@@ -30,6 +31,9 @@ class BenchSamples {
   // Median of all samples, or 0 when there are none.
   double median(const std::string& engine, const std::string& workload) const;
   const std::vector<double>* all(const std::string& engine, const std::string& workload) const;
+  // How much faster `engine` is than `baseline`: the median of the ratios of measurements that were made one after the
+  // other, or of unequal numbers of samples the ratio of their medians. 0 when one has none.
+  double ratio(const std::string& engine, const std::string& baseline, const std::string& workload) const;
 
  private:
   std::map<std::string, std::map<std::string, std::vector<double>>> samples_;
@@ -38,12 +42,12 @@ class BenchSamples {
 // "12.3 ns", "4.56 ms": three significant digits.
 std::string format_time(double nanoseconds);
 
-// Geometric mean over a group's workloads of median(baseline) / median(engine), where both have samples; 0 when none.
+// Geometric mean over a group's workloads of that ratio, where both have samples; 0 when none.
 double geometric_mean_ratio(const BenchSamples& samples, const std::vector<Workload>& workloads, WorkloadGroup group,
                             const std::string& baseline, const std::string& engine);
 
-// A table with a row for each workload and a column for each engine. Ratios are baseline time over engine time: above
-// 1 is faster than the baseline.
+// A table with a row for each workload and a column for each engine: median time, and the ratio to the baseline. With
+// hybrid among other modes, also how it compares with the best of them and with soft.
 std::string format_report(const BenchSamples& samples, const std::vector<Workload>& workloads,
                           const std::vector<BenchEngine>& engines, const std::string& baseline);
 

@@ -35,7 +35,7 @@ constexpr std::pair<const char*, kvm::KvmOptions::Flush> kWindowFlushes[] = {{"a
                                                                              {"gate", kvm::KvmOptions::Flush::Gate},
                                                                              {"exit", kvm::KvmOptions::Flush::Exit}};
 constexpr const char* kCpus[] = {"cortex-a15", "cortex-a7"};
-constexpr const char* kBaselines[] = {"qemu", "native"};
+constexpr const char* kBaselines[] = {"qemu", "qemu-user", "native"};
 constexpr const char* kBenchKernels[] = {"armmp", "armmp-lpae"};
 constexpr const char* kConsoles[] = {"pl011", "virtio"};
 
@@ -171,21 +171,22 @@ po::options_description info_description(InfoOptions& info) {
 }
 
 struct BenchText {
-  std::string mmus, workloads;
+  std::string mmus, baselines, workloads;
 };
 
 po::options_description bench_description(BenchOptions& bench, BenchText& text) {
   po::options_description description("Options of bench", 100);
-  const auto repeat = bench.repeat, timeout = bench.timeout_seconds, target = bench.milliseconds;
+  const auto repeat = bench.repeat, slices = bench.slices, timeout = bench.timeout_seconds, target = bench.milliseconds;
   // clang-format off
   description.add_options()
       ("help", "Print this help.")
       ("mmu", po::value(&text.mmus)->value_name("LIST"), "MMU modes to compare, separated by commas, each with a flush policy if you like (shadow:lazy); without it, all that this host can run.")
-      ("baseline", po::value(&bench.baseline)->value_name("NAME"), "Also run the same work under qemu, or as a native program: qemu or native. Ratios are to it.")
+      ("baseline", po::value(&text.baselines)->value_name("LIST"), "Also run the same work elsewhere: qemu (qemu-system-arm), qemu-user (the Linux program in qemu-arm) or native (the same as an x86 program). Ratios are to the first.")
       ("workloads", po::value(&text.workloads)->value_name("LIST"), "Run only these: names, or linux, bare, compute, system, experiment.")
       ("repeat", po::value(&bench.repeat)->value_name("N")->default_value(repeat), "Runs of each image in each mode, interleaved; the median counts.")
+      ("slices", po::value(&bench.slices)->value_name("N")->default_value(slices), "How often a run measures each Linux workload; the modes take turns.")
       ("timeout", po::value(&bench.timeout_seconds)->value_name("SECONDS")->default_value(timeout), "Longest time that one run may take.")
-      ("milliseconds", po::value(&bench.milliseconds)->value_name("N")->default_value(target), "Time that each Linux workload is scaled to.")
+      ("milliseconds", po::value(&bench.milliseconds)->value_name("N")->default_value(target), "Time that each measurement of a Linux workload is scaled to.")
       ("json", po::value(&bench.json_file)->value_name("FILE"), "Write every sample as JSON to FILE too.")
       ("images", po::value(&bench.images)->value_name("FOLDER"), "Folder of the guest images; without it, the one beside this program.")
       ("kernel", po::value(&bench.kernel)->value_name("NAME")->default_value(bench.kernel), "Linux kernel of the Linux workloads: armmp or armmp-lpae.")
@@ -341,13 +342,14 @@ Command parse_bench(const std::vector<std::string>& arguments) {
     if (colon == std::string::npos) continue;
     if (auto flush = choose(kFlushPolicies, "--mmu", name.substr(colon + 1)); !flush) return OptionError{flush.error()};
   }
-  if (values->count("baseline")) {
-    if (auto checked = check_name(kBaselines, "--baseline", bench.baseline); !checked)
-      return OptionError{checked.error()};
+  bench.baselines = split(text.baselines);
+  for (const std::string& name : bench.baselines) {
+    if (auto checked = check_name(kBaselines, "--baseline", name); !checked) return OptionError{checked.error()};
   }
   if (auto checked = check_name(kBenchKernels, "--kernel", bench.kernel); !checked) return OptionError{checked.error()};
   if (auto memory = check_memory(bench.memory); !memory) return OptionError{memory.error()};
   if (bench.repeat == 0 || bench.repeat > 1000) return OptionError{"--repeat: give a number from 1 to 1000"};
+  if (bench.slices == 0 || bench.slices > 1000) return OptionError{"--slices: give a number from 1 to 1000"};
   if (bench.timeout_seconds == 0) return OptionError{"--timeout: give a number of seconds greater than 0"};
   if (bench.milliseconds == 0) return OptionError{"--milliseconds: give a number greater than 0"};
   bench.workloads = split(text.workloads);

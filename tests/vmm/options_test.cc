@@ -132,7 +132,7 @@ TEST(Options, CommandsAndKernel) {
   EXPECT_NE(error({"info", "--kernel", "x"}).find("info"), std::string::npos);
   EXPECT_NE(error({"bench", "--mmu", "soft,magic"}).find("'magic'"), std::string::npos);
   EXPECT_NE(error({"bench", "--repeat", "0"}).find("--repeat"), std::string::npos);
-  EXPECT_NE(error({"bench", "--baseline", "bochs"}).find("qemu, native"), std::string::npos);
+  EXPECT_NE(error({"bench", "--baseline", "bochs"}).find("qemu, qemu-user, native"), std::string::npos);
 }
 
 TEST(Options, HelpHasASentenceForEveryOption) {
@@ -153,11 +153,11 @@ TEST(Options, HelpHasASentenceForEveryOption) {
 }
 
 TEST(Options, Bench) {
-  const Command command = parse_options({"bench", "--mmu", "soft,mmap", "--baseline", "qemu", "--repeat", "3"});
+  const Command command = parse_options({"bench", "--mmu", "soft,mmap", "--baseline", "qemu,native", "--repeat", "3"});
   const auto* bench = std::get_if<BenchOptions>(&command);
   ASSERT_NE(bench, nullptr);
   EXPECT_EQ(bench->mmu_modes, (std::vector<std::string>{"soft", "mmap"}));
-  EXPECT_EQ(bench->baseline, "qemu");
+  EXPECT_EQ(bench->baselines, (std::vector<std::string>{"qemu", "native"}));
   EXPECT_EQ(bench->repeat, 3u);
 }
 

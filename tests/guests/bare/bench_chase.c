@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The pointer chases of tests/guests/bench/experiment.c with the MMU off: what they cost without any translation. Runs
-// those that the command line names, or all.
+// those that the command line names, or all. With the word slices=N it measures each N times, and before each prints
+// `bench: ready NAME` and waits for a line of input, as bench-linux does.
 #include "runtime.h"
 
 enum { kArea = 0x42000000, kOrder = 0x48000000, kWords = 64 / 4 };  // one element a cache line
@@ -34,16 +35,51 @@ __attribute__((noinline)) static uint32_t chase(uint32_t* const volatile* memory
 
 static char command_line[256];
 
+// The first word of the command line is the image.
+static const char* next_word(const char* at) {
+  while (*at && *at != ' ') ++at;
+  return *at ? at + 1 : NULL;
+}
+
+// What follows `prefix` at the start of `word`, or nothing.
+static const char* after(const char* word, const char* prefix) {
+  while (*prefix && *word == *prefix) ++word, ++prefix;
+  return *prefix ? NULL : word;
+}
+
+static uint32_t slices(void) {
+  for (const char* word = command_line; (word = next_word(word));) {
+    const char* digits = after(word, "slices=");
+    uint32_t value = 0;
+    for (; digits && *digits >= '0' && *digits <= '9'; ++digits) value = value * 10 + (uint32_t)(*digits - '0');
+    if (value) return value;
+  }
+  return 0;
+}
+
 static bool named(const char* name) {
   bool any = false;
-  for (const char* at = command_line; *at; ++at) {
-    if (at[0] != ' ') continue;
+  for (const char* word = command_line; (word = next_word(word));) {
+    if (after(word, "slices=")) continue;
     any = true;
-    size_t i = 0;
-    while (name[i] && at[1 + i] == name[i]) ++i;
-    if (!name[i] && (at[1 + i] == ' ' || !at[1 + i])) return true;
+    const char* end = after(word, name);
+    if (end && (*end == ' ' || !*end)) return true;
   }
   return !any;
+}
+
+static void wait_for_turn(const char* name) {
+  enum { kSysReadC = 0x07 };
+  put_string("bench: ready ");
+  put_string(name);
+  put_string("\n");
+  for (uint32_t byte = 0; byte != '\n' && byte != (uint32_t)-1;) byte = semihost(kSysReadC, NULL);
+}
+
+static uint64_t time_chase(uint32_t* const volatile* memory, uint32_t n) {
+  const uint64_t start = counter();
+  chase(memory, n);
+  return to_nanoseconds(counter() - start);
 }
 
 static void measure(const char* name, uint32_t bytes, uint32_t expected_100000) {
@@ -56,14 +92,15 @@ static void measure(const char* name, uint32_t bytes, uint32_t expected_100000) 
     put_string("\n");
     semihosting_exit(1);
   }
-  for (uint32_t n = 1 << 16;; n *= 2) {
-    const uint64_t start = counter();
-    chase(&memory, n);
-    const uint64_t elapsed = to_nanoseconds(counter() - start);
-    if (elapsed > 100000000) {
-      put_row(name, elapsed, n);
-      return;
-    }
+  uint32_t n = 1 << 15;
+  uint64_t elapsed;
+  do elapsed = time_chase(&memory, n *= 2);
+  while (elapsed < 100000000);
+  const uint32_t count = slices();
+  if (!count) put_row(name, elapsed, n);
+  for (uint32_t i = 0; i < count; ++i) {
+    wait_for_turn(name);
+    put_row(name, time_chase(&memory, n), n);
   }
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // bench-linux: runs workloads and prints one row `name<TAB>ns_per_op` for each, measured after its result was checked.
 //
-// usage: bench-linux [--ms MILLISECONDS] [--list] [--checksums] [--totals] [NAME... | all | experiment]
-// --totals adds a line `total NAME OPERATIONS` with all that ran, checks and calibration included.
-// As the guest's first process (rdinit=/bench-linux, arguments after `--` on the kernel command line) it powers the
-// machine off at the end.
+// usage: bench-linux [--ms MILLISECONDS] [--slices N] [--list] [--checksums] [--totals] [NAME... | all | experiment]
+// --slices measures each workload N times, and before each prints `bench: ready NAME` and waits for a line of input: so
+// several machines can take turns. --totals adds a line `total NAME OPERATIONS` with all that ran, checks and
+// calibration included. As the guest's first process (rdinit=/bench-linux, arguments after `--` on the kernel command
+// line) it powers the machine off at the end.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,48 +31,69 @@ static double now_ns(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-// With --totals every operation of a workload is counted.
-struct totals {
-  int wanted;
-  uint64_t operations;
+struct settings {
+  double milliseconds;
+  int slices;  // 0: one, without waiting
+  int print_totals;
 };
 
-static int check(const struct workload* workload, struct totals* totals) {
+// All the operations that a workload ran.
+static uint64_t operations_run;
+
+static int check(const struct workload* workload) {
   const uint64_t got = workload->run(workload->check_operations);
-  totals->operations += workload->check_operations;
+  operations_run += workload->check_operations;
   if (got == workload->expected) return 1;
   printf("bench: %s: wrong result %016llx, expected %016llx\n", workload->name, (unsigned long long)got,
          (unsigned long long)workload->expected);
   return 0;
 }
 
-static double time_run(const struct workload* workload, uint64_t operations, struct totals* totals) {
+static double time_run(const struct workload* workload, uint64_t operations) {
   const double start = now_ns();
   workload->run(operations);
-  totals->operations += operations;
+  operations_run += operations;
   return now_ns() - start;
 }
 
-// The count is calibrated until a run takes long enough to be scaled to `milliseconds`.
-static int measure(const struct workload* workload, double milliseconds, int print_totals) {
-  struct totals totals = {print_totals, 0};
-  if (!check(workload, &totals)) return 0;
-  const double goal = milliseconds * 1e6;
+static void print_row(const struct workload* workload, uint64_t operations, double elapsed) {
+  printf("%s\t%.3f\n", workload->name, elapsed / (double)operations);
+}
+
+// At the end of the input it goes on, so that nothing waits forever.
+static void wait_for_turn(const struct workload* workload) {
+  printf("bench: ready %s\n", workload->name);
+  fflush(stdout);
+  char c = 0;
+  while (c != '\n' && read(STDIN_FILENO, &c, 1) == 1) {
+  }
+}
+
+// The count is calibrated until a run takes long enough to be scaled to the time that is wanted.
+static int measure(const struct workload* workload, const struct settings* settings) {
+  operations_run = 0;
+  if (!check(workload)) return 0;
+  const double goal = settings->milliseconds * 1e6;
   uint64_t operations = workload->unit;
-  double elapsed = time_run(workload, operations, &totals);
+  double elapsed = time_run(workload, operations);
   while (elapsed < goal / 16) {
     operations *= elapsed < goal / 256 ? 8 : 2;
-    elapsed = time_run(workload, operations, &totals);
+    elapsed = time_run(workload, operations);
   }
   uint64_t scaled = (uint64_t)((double)operations * goal / elapsed);
   scaled -= scaled % workload->unit;
-  if (scaled > operations) {
-    operations = scaled;
-    elapsed = time_run(workload, operations, &totals);
+  if (scaled < workload->unit) scaled = workload->unit;
+  for (int i = 0; i < settings->slices; ++i) {
+    wait_for_turn(workload);
+    print_row(workload, scaled, time_run(workload, scaled));
   }
-  if (!check(workload, &totals)) return 0;
-  printf("%s\t%.3f\n", workload->name, elapsed / (double)operations);
-  if (totals.wanted) printf("total %s %llu\n", workload->name, (unsigned long long)totals.operations);
+  if (settings->slices == 0 && scaled > operations) {
+    operations = scaled;
+    elapsed = time_run(workload, operations);
+  }
+  if (!check(workload)) return 0;
+  if (settings->slices == 0) print_row(workload, operations, elapsed);
+  if (settings->print_totals) printf("total %s %llu\n", workload->name, (unsigned long long)operations_run);
   return 1;
 }
 
@@ -84,13 +106,13 @@ static int wanted(const char* name, int experiment, char** names, int count) {
   return 0;
 }
 
-typedef int (*visitor)(const struct workload*, double milliseconds, int print_totals);
-static int in_child(visitor visit, const struct workload* workload, double milliseconds, int print_totals) {
+typedef int (*visitor)(const struct workload*, const struct settings*);
+static int in_child(visitor visit, const struct workload* workload, const struct settings* settings) {
   fflush(stdout);
   const pid_t child = fork();
   if (child < 0) bench_fail("fork");
   if (child == 0) {
-    const int ok = visit(workload, milliseconds, print_totals);
+    const int ok = visit(workload, settings);
     fflush(stdout);
     _exit(ok ? 0 : 1);
   }
@@ -101,7 +123,7 @@ static int in_child(visitor visit, const struct workload* workload, double milli
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static int run_tables(visitor visit, double milliseconds, int print_totals, char** names, int count) {
+static int run_tables(visitor visit, const struct settings* settings, char** names, int count) {
   const struct workload* const tables[] = {compute_workloads, system_workloads, experiment_workloads};
   const size_t sizes[] = {compute_workload_count, system_workload_count, experiment_workload_count};
   int ok = 1, found = 0;
@@ -110,44 +132,45 @@ static int run_tables(visitor visit, double milliseconds, int print_totals, char
       if (!wanted(tables[table][i].name, table == 2, names, count)) continue;
       ++found;
       // In a process of its own: what a chase has mapped would weigh on every fork after it.
-      ok &= table == 2 ? in_child(visit, &tables[table][i], milliseconds, print_totals)
-                       : visit(&tables[table][i], milliseconds, print_totals);
+      ok &= table == 2 ? in_child(visit, &tables[table][i], settings) : visit(&tables[table][i], settings);
       fflush(stdout);
     }
   if (!found) printf("bench: no workload of that name\n");
   return ok && found;
 }
 
-static int print_name(const struct workload* workload, double unused, int print_totals) {
-  (void)unused, (void)print_totals;
+static int print_name(const struct workload* workload, const struct settings* settings) {
+  (void)settings;
   return printf("%s\n", workload->name) > 0;
 }
-static int print_checksum(const struct workload* workload, double unused, int print_totals) {
-  (void)unused, (void)print_totals;
+static int print_checksum(const struct workload* workload, const struct settings* settings) {
+  (void)settings;
   return printf("%s 0x%016llx\n", workload->name, (unsigned long long)workload->run(workload->check_operations)) > 0;
 }
 
 static int run(int argc, char** argv) {
-  double milliseconds = 300;
+  struct settings settings = {300, 0, 0};
   visitor visit = measure;
-  int first = 1, print_totals = 0;
+  int first = 1;
   for (; first < argc && argv[first][0] == '-'; ++first) {
     if (!strcmp(argv[first], "--ms") && first + 1 < argc)
-      milliseconds = atof(argv[++first]);
+      settings.milliseconds = atof(argv[++first]);
+    else if (!strcmp(argv[first], "--slices") && first + 1 < argc)
+      settings.slices = atoi(argv[++first]);
     else if (!strcmp(argv[first], "--list"))
       visit = print_name;
     else if (!strcmp(argv[first], "--checksums"))
       visit = print_checksum;
     else if (!strcmp(argv[first], "--totals"))
-      print_totals = 1;
+      settings.print_totals = 1;
     else {
-      fprintf(
-          stderr,
-          "usage: bench-linux [--ms MILLISECONDS] [--list] [--checksums] [--totals] [NAME... | all | experiment]\n");
+      fprintf(stderr,
+              "usage: bench-linux [--ms MILLISECONDS] [--slices N] [--list] [--checksums] [--totals] [NAME... | all | "
+              "experiment]\n");
       return 2;
     }
   }
-  return run_tables(visit, milliseconds, print_totals, argv + first, argc - first) ? 0 : 1;
+  return run_tables(visit, &settings, argv + first, argc - first) ? 0 : 1;
 }
 
 int main(int argc, char** argv) {

@@ -29,6 +29,37 @@ TEST(BenchSamples, MedianOfOddAndEvenCounts) {
   EXPECT_EQ(samples.median("soft", "w"), 6);
 }
 
+// Measurements that were made together are compared with each other: what slows both does not count.
+TEST(BenchSamples, RatiosAreOfNeighbours) {
+  BenchSamples samples;
+  for (const double load : {1.0, 3.0, 9.0}) {
+    samples.add("qemu", "w", 10 * load);
+    samples.add("soft", "w", 5 * load);
+  }
+  EXPECT_DOUBLE_EQ(samples.ratio("soft", "qemu", "w"), 2);
+  samples.add("soft", "w", 50);  // 5, 15, 45, 50 and 10, 30, 90: of the medians
+  EXPECT_DOUBLE_EQ(samples.ratio("soft", "qemu", "w"), 1);
+  EXPECT_EQ(samples.ratio("mmap", "qemu", "w"), 0);
+}
+
+TEST(BenchReport, HybridIsComparedWithTheBestMode) {
+  BenchSamples samples;
+  samples.add("native", "w", 1);
+  samples.add("soft", "w", 10);
+  samples.add("mmap", "w", 6);
+  samples.add("hybrid", "w", 8);
+  const std::vector<Workload> workloads = {{"w", WorkloadGroup::Compute}};
+  std::vector<BenchEngine> engines = {{"native", "", false, false}, {"soft"}, {"mmap"}, {"hybrid"}};
+  const std::string report = format_report(samples, workloads, engines, "native");
+  const size_t at = report.find("best other mode");
+  ASSERT_NE(at, std::string::npos) << report;
+  EXPECT_NE(report.find("mmap", at), std::string::npos) << report;
+  EXPECT_NE(report.find("0.75x", at), std::string::npos) << report;
+  EXPECT_NE(report.find("1.25x", at), std::string::npos) << report;
+  engines.pop_back();
+  EXPECT_EQ(format_report({}, workloads, engines, "native").find("best other mode"), std::string::npos);
+}
+
 TEST(BenchSamples, GeometricMeanSkipsOtherGroupsAndMissingRows) {
   BenchSamples samples;
   const std::vector<Workload> workloads = {{"a", WorkloadGroup::Compute},
@@ -45,7 +76,7 @@ TEST(BenchSamples, GeometricMeanSkipsOtherGroupsAndMissingRows) {
   EXPECT_DOUBLE_EQ(geometric_mean_ratio(samples, workloads, WorkloadGroup::Compute, "qemu", "soft"), 2);
   EXPECT_EQ(geometric_mean_ratio(samples, workloads, WorkloadGroup::Boot, "qemu", "soft"), 0);
   const std::string report =
-      format_report(samples, workloads, {{"qemu", "", false}, {"soft", "", false}, {"ept", "no KVM", false}}, "qemu");
+      format_report(samples, workloads, {{"qemu", "", false, false}, {"soft"}, {"ept", "no KVM"}}, "qemu");
   EXPECT_NE(report.find("4.00x"), std::string::npos) << report;
   EXPECT_NE(report.find("ept: skipped: no KVM"), std::string::npos) << report;
 }
@@ -66,6 +97,37 @@ TEST(RunProcess, KillsAfterTheTimeout) {
   EXPECT_EQ(outcome.exit_status, 128 + 9);
 }
 
+TEST(ChildProcess, TakesTurns) {
+  ChildProcess process({"/bin/sh", "-c", "for i in 1 2; do echo ready $i; read line; echo got $i; done"}, 10);
+  ASSERT_TRUE(process.wait_for_line("ready"));
+  EXPECT_EQ(process.outcome().lines.back().text, "ready 1");
+  process.send_line();
+  ASSERT_TRUE(process.wait_for_line("ready"));
+  EXPECT_EQ(process.outcome().lines.back().text, "ready 2");
+  process.send_line();
+  EXPECT_FALSE(process.wait_for_line("ready"));
+  process.send_line();  // nobody reads it
+  const ProcessOutcome& outcome = process.finish();
+  EXPECT_EQ(outcome.exit_status, 0);
+  EXPECT_EQ(outcome.lines.size(), 4u);
+}
+
+// The end of the input does not leave it waiting.
+TEST(ChildProcess, FinishEndsTheInput) {
+  ChildProcess process({"/bin/sh", "-c", "read line || echo no more"}, 10);
+  EXPECT_EQ(process.finish().lines.at(0).text, "no more");
+}
+
+// Only the time that it was waited for counts.
+TEST(ChildProcess, TheTimeOfOthersDoesNotCount) {
+  ChildProcess process({"/bin/sh", "-c", "echo ready; read line; echo end"}, 1);
+  ASSERT_TRUE(process.wait_for_line("ready"));
+  run_process({"/bin/sh", "-c", "sleep 1.2"}, 10);
+  process.send_line();
+  EXPECT_EQ(process.finish().exit_status, 0);
+  EXPECT_FALSE(process.outcome().timed_out);
+}
+
 TEST(RunProcess, MissingProgram) {
   const ProcessOutcome outcome = run_process({"/nonexistent/program"}, 5);
   EXPECT_FALSE(outcome.started);
@@ -83,7 +145,7 @@ TEST(RunBench, BadOptionsAreOneLine) {
   EXPECT_EQ(run_bench(options), kExitBadOptions);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("no_such_workload"), std::string::npos);
   options.workloads = {};
-  options.baseline = "bochs";
+  options.baselines = {"bochs"};
   testing::internal::CaptureStderr();
   EXPECT_EQ(run_bench(options), kExitBadOptions);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("bochs"), std::string::npos);
