@@ -113,7 +113,7 @@ void GuestMmu::flush_page(AddressSpace& space, const cw_regime& regime, uint32_t
   }
   if (space.hybrid && removed != 0) {
     space.hybrid->flushes++;
-    space.hybrid->seen.reset(va >> 16);
+    space.hybrid->seen.remove(va);
   }
   statistics_.entries_removed += removed;
 }

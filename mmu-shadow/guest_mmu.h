@@ -9,7 +9,6 @@
 //   code_pages.cc    pages that hold translated code
 #pragma once
 
-#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "mmu-shadow/filters.h"
 #include "mmu-shadow/mmu.h"
 #include "mmu-shadow/page_ids.h"
+#include "mmu-shadow/page_set.h"
 #include "mmu-shadow/regime.h"
 #include "mmu-shadow/soft_tlb.h"
 #include "mmu-shadow/window_map.h"
@@ -34,25 +34,36 @@ struct Reuse {
 struct HybridHistory {
   double age = 0;  // nanoseconds since it has the form that it has now; the others fade
   double ns = 0;
-  double refills = 0;                            // of the software TLB
-  double faults = 0;                             // of the window; on a software TLB, those that there would have been
-  double flushes = 0;                            // single entries made invalid, or that there would have been
-  double spent_ns = 0;                           // in a window: on its faults and flushes
-  double invested_ns = 0;                        // in a window: what entering it was expected to cost
-  double translation_ns = 0, translated_ns = 0;  // in a window: of code, the most that was expected, and what was done
-  bool sampling = false;    // the instruction pages are those that it executed since the last judgement
-  double sample_at = 0;     // the age for the next such sample
-  double fault_rate = 0;    // a nanosecond, predicted when it was promoted
-  double reluctance = 1;    // doubles when a promotion turns out wrong
-  std::bitset<65536> seen;  // on a software TLB: 64 KiB pieces of VA that a window would have entered by now
+  double refills = 0;      // of the software TLB
+  double faults = 0;       // of the window; on a software TLB, those that there would have been
+  double flushes = 0;      // single entries made invalid, or that there would have been
+  double spent_ns = 0;     // in a window: on its faults and flushes
+  double invested_ns = 0;  // in a window: what the faults of entering it were expected to cost
+  // In a window, until the predictions are compared with what happened: its faults, and of the translation what the
+  // model has and what there was.
+  bool learning = false;
+  double entered_ns = 0, translation_ns = 0, translated_ns = 0;
+  bool sampling = false;  // the instruction pages are those that it executed since the last judgement
+  double sample_at = 0;   // the age for the next such sample
+  double cost_rate = 0;   // of faults and flushes, of a nanosecond, predicted when it was promoted
+  double reluctance = 1;  // doubles when a promotion turns out wrong
+  PageSet seen;           // on a software TLB: pages that a window would have by now; one of each section
 
   void fade(double factor) {
     ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor, invested_ns *= factor;
   }
+  // In the other form.
   void restart() {
-    age = ns = refills = faults = flushes = spent_ns = invested_ns = translation_ns = translated_ns = 0;
-    sampling = false;
+    age = ns = refills = faults = flushes = spent_ns = invested_ns = 0;
+    entered_ns = translation_ns = translated_ns = 0;
+    learning = sampling = false;
     sample_at = 0;
+    seen.clear();
+  }
+  // For another address space.
+  void reset() {
+    restart();
+    reluctance = 1;
   }
 };
 
@@ -162,9 +173,9 @@ class GuestMmu final : public Mmu {
   void judge(AddressSpace& space, const CpuState& cpu);
   double entering_cost(AddressSpace& space) const;
   double translation_cost(const AddressSpace& space) const;
-  bool promote(AddressSpace& space, const cw_regime& regime, double investment);
+  bool promote(AddressSpace& space, const cw_regime& regime);
   void demote(AddressSpace& space);
-  void learn_hot_code(const AddressSpace& space);
+  void learn(const AddressSpace& space);
   // A guest abort that its handler most likely mends; the access follows on return.
   struct Aborted {
     AddressSpace* space = nullptr;
@@ -207,13 +218,15 @@ class GuestMmu final : public Mmu {
   Registers registers_{};
   uint64_t tick_ = 0;
   Aborted aborted_;
-  // Mode::Hybrid: translation of the pages that promoted spaces executed, and what part of it was needed again. Begins
-  // with what benchmarks showed.
-  struct HotCode {
-    double all_ns, used_ns;
-    double share() const { return used_ns / all_ns; }
+  // Mode::Hybrid: what predictions have to be multiplied by, learned from the spaces that got a window, unprivileged
+  // and privileged. They begin with what benchmarks showed, as so many nanoseconds predicted and seen.
+  struct Learned {
+    double predicted, seen;
+    double factor() const { return seen / predicted; }
+    void add(double more_predicted, double more_seen) { predicted += more_predicted, seen += more_seen; }
   };
-  HotCode hot_code_[2] = {{20e6, 10e6}, {50e6, 7.5e6}};  // [privileged]
+  Learned hot_code_[2] = {{20e6, 10e6}, {50e6, 7.5e6}};  // translation of what was executed lately: is needed again
+  Learned entering_[2] = {{2e6, 2e6}, {2e6, 2e6}};       // one window_fault for each page in use: all faults
   const double ns_per_tick_ = 1 / config_.costs.ticks_per_ns;
   const uint64_t judge_after_ticks_ = static_cast<uint64_t>(config_.costs.judge_after * config_.costs.ticks_per_ns);
   uint64_t entered_at_ = 0;  // time-stamp counter when the current space became current

@@ -4,22 +4,23 @@
 // While it runs, a window saves the lookups and the refills, and costs faults and flushes. In an address space's recent
 // history, per nanosecond,
 //
-//   cost = faults * window_fault + flushes * window_flush
-//   gain = lookup_share + (refills * soft_refill - cost * reluctance) / time
+//   cost = faults * entering * window_fault + flushes * window_flush
+//   gain = lookup_share + (refills * soft_refill - cost) / time
 //
-// where `faults` counts what would have faulted: first accesses to pieces of VA that are installed at once, and the
-// guest's own aborts. At first, all that is in use has to be entered, and its code translated once more:
+// where `faults` counts what would have faulted: first accesses to pages, or to sections, and the guest's own aborts.
+// At first, all that is in use has to be entered, and its code translated once more:
 //
-//   investment = window_create + pieces of VA in use * window_fault + hot_code * translation
+//   investment = window_create + pages in use * entering * window_fault + hot_code * translation
 //
-// of the pages executed lately. `hot_code`, the part of a page's code that is used again, is learned from the spaces
-// that got a window, for user and kernel apart.
+// of the pages executed lately. Both factors are learned from the spaces that got a window, for user and kernel apart:
+// `entering`, what faults cost in all against one for each page, since one may enter its neighbours too; `hot_code`,
+// the part of a page's code that is used again.
 //
 // A space is expected to run for as long again as it has run. So it gets a window when gain * age > investment *
 // reluctance. In a window, what faults and flushes cost is measured, and the saving is how much longer the rest of the
-// time would have been on a software TLB; when the cost exceeds `margin` of it, the space goes back, and has to show
-// twice as much next time. So a process that lives shortly never pays for a fault, and one that runs long pays at most
-// about as much as it would have saved.
+// time would have been on a software TLB; when the cost, but for the first faults, exceeds `margin` of it, the space
+// goes back, and has to show twice as much next time. So a process that lives shortly never pays for a fault, and one
+// that runs long pays at most about as much as it would have saved.
 #include <algorithm>
 
 #include "mmu-shadow/guest_mmu.h"
@@ -30,10 +31,17 @@ namespace {
 // What a window may cost of what it should save before the space goes back, unprivileged and privileged. lookup_share
 // is an average: kernel code that changes mappings all the time gains much less than it.
 constexpr double kMargin[2] = {1.2, 0.5};
-constexpr double kMaxReluctance = 256;
+constexpr double kMaxReluctance = 32;
+// The first faults may cost so many times what was expected.
+constexpr double kInvestmentMargin = 2;
+// One space that faults all the time does not say what entering costs.
+constexpr double kMaxEntering = 4;
 
-// The piece of VA that is entered at once, as an index into HybridHistory::seen: from sections on 2 MiB.
-uint32_t piece_of(uint32_t va, uint32_t size_class) { return size_class >= 2 ? va >> 21 << 5 : va >> 16; }
+// The address that stands for all that is surely installed at once, in HybridHistory::seen.
+uint32_t entered_with(uint32_t va, uint32_t size_class) {
+  constexpr uint32_t kLarge = 64 << 10, kSection = 2 << 20;
+  return size_class >= 2 ? va & ~(kSection - 1) : size_class == 1 ? va & ~(kLarge - 1) : va;
+}
 
 }  // namespace
 
@@ -51,9 +59,12 @@ void GuestMmu::account(uint64_t now) {
 void GuestMmu::note_fault(uint64_t since) {
   if (!current_->hybrid) return;
   const MmuCosts& c = config_.costs;
-  current_->hybrid->faults++;
-  current_->hybrid->spent_ns +=
+  HybridHistory& h = *current_->hybrid;
+  const double ns =
       static_cast<double>(__builtin_ia32_rdtsc() - since) * ns_per_tick_ + c.window_fault - c.window_install;
+  h.faults++;
+  h.spent_ns += ns;
+  h.entered_ns += ns;
 }
 
 // Since `since`, as upkeep_clock() said, entries of the current space were flushed or lost write access.
@@ -73,21 +84,22 @@ void GuestMmu::translated(uint32_t page_id, uint64_t ticks) {
 void GuestMmu::note_refill(AddressSpace& space, uint32_t va, const cw_result& result) {
   HybridHistory& h = *space.hybrid;
   h.refills++;
-  if (result.fault != CW_FAULT_NONE) h.faults++;
+  if (result.fault != CW_FAULT_NONE) {
+    // What the guest maps for it is entered when it returns.
+    h.seen.add(va);
+    h.faults++;
+    return;
+  }
   // An instruction that has met a device does not try the window again.
-  if (result.fault != CW_FAULT_NONE || result.memory_type != CW_NORMAL) return;
-  const uint32_t piece = piece_of(va, class_of(result.log2_size));
-  if (h.seen.test(piece)) return;
-  h.seen.set(piece);
-  h.faults++;
+  if (result.memory_type != CW_NORMAL) return;
+  if (h.seen.add(entered_with(va, class_of(result.log2_size)))) h.faults++;
 }
 
-// What the space uses now, in a window, as long as it is on a software TLB.
+// One fault for each page of what the space uses, as long as it is on a software TLB.
 double GuestMmu::entering_cost(AddressSpace& space) const {
-  std::bitset<65536>& seen = space.hybrid->seen;
-  space.soft->for_each([&](uint32_t va, uint32_t size_class) { seen.set(piece_of(va, size_class)); });
-  return static_cast<double>(seen.count()) * config_.costs.window_fault +
-         (space.window ? 0 : config_.costs.window_create);
+  PageSet& seen = space.hybrid->seen;
+  space.soft->for_each([&](uint32_t va, uint32_t size_class) { seen.add(entered_with(va, size_class)); });
+  return static_cast<double>(seen.count()) * config_.costs.window_fault;
 }
 
 // Of the code in the instruction pages, in the form for windows, as far as that has not been done.
@@ -105,23 +117,31 @@ double GuestMmu::translation_cost(const AddressSpace& space) const {
 void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   HybridHistory& h = *space.hybrid;
   const MmuCosts& c = config_.costs;
+  const bool privileged = space.key.privileged;
   const double ran = static_cast<double>(space.run_ticks) * ns_per_tick_;
   space.run_ticks = 0;
   h.ns += ran;
   h.age += ran;
-  const double share = c.lookup_share[space.key.privileged];
+  const double share = c.lookup_share[privileged];
   if (space.windowed) {
     const double saved = (h.ns - h.spent_ns) * share / (1 - share);
-    if (h.spent_ns - h.invested_ns > saved * kMargin[space.key.privileged]) return demote(space);
+    if (h.spent_ns - h.invested_ns * kInvestmentMargin > saved * kMargin[privileged]) return demote(space);
   } else {
-    const double cost = h.faults * c.window_fault + h.flushes * c.window_flush;
-    const double gain = share + (h.refills * c.soft_refill - cost * h.reluctance) / h.ns;
-    const double entering = entering_cost(space);
-    const bool candidate = gain * h.age > entering * h.reluctance;
+    const double entering = entering_[privileged].factor();
+    const double cost = h.faults * entering * c.window_fault + h.flushes * c.window_flush;
+    const double cost_rate = cost / h.ns;
+    const double gain = share + h.refills * c.soft_refill / h.ns - cost_rate;
+    const double faults = entering_cost(space);
+    const double known = faults * entering + (space.window ? 0 : c.window_create);
+    const bool candidate = gain * h.age > known * h.reluctance;
     if (h.sampling && candidate) {
       const double translation = translation_cost(space);
-      const double investment = entering + translation * hot_code_[space.key.privileged].share();
-      if (gain * h.age > investment * h.reluctance && promote(space, current_regime(cpu), entering)) {
+      const double investment = known + translation * hot_code_[privileged].factor();
+      if (gain * h.age > investment * h.reluctance && promote(space, current_regime(cpu))) {
+        h.cost_rate = cost_rate;
+        statistics_.predicted_upkeep_ns += faults * entering;
+        h.learning = true;
+        h.invested_ns = faults * entering;
         h.translation_ns = translation;
         return;
       }
@@ -134,26 +154,23 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   }
   if (h.ns > c.half_life) {
     if (space.windowed) {
-      learn_hot_code(space);
-      statistics_.predicted_faults += h.fault_rate * h.ns / 2;
-      statistics_.promoted_faults += h.faults / 2;
+      learn(space);
+      statistics_.predicted_upkeep_ns += h.cost_rate * h.ns / 2;
+      statistics_.upkeep_ns += h.spent_ns / 2;
+      h.reluctance = std::max(1.0, h.reluctance / 2);
     }
     h.fade(0.5);
   }
 }
 
-bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime, double investment) {
+bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
   if (!space.window) {
     const uint64_t base = backend_->create_window();
     if (base == 0) return false;
     space.window = std::make_unique<WindowMap>(base, leaves_);
   }
   HybridHistory& h = *space.hybrid;
-  h.fault_rate = h.faults / h.ns;
-  statistics_.predicted_faults += static_cast<double>(h.seen.count());
   h.restart();
-  h.invested_ns = investment;
-  h.seen.reset();
   space.windowed = true;
   space.instruction_pages.remove_all();
   statistics_.promotions++;
@@ -172,29 +189,34 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime, double inve
   return true;
 }
 
-// What part of the code in its pages a promoted space had translated again; once for each promotion, so that code that
-// it executes for the first time later on does not count.
-void GuestMmu::learn_hot_code(const AddressSpace& space) {
+// Once for each promotion, so that what the space uses for the first time later on does not count.
+void GuestMmu::learn(const AddressSpace& space) {
   HybridHistory& h = *space.hybrid;
-  if (h.translation_ns == 0) return;
-  HotCode& hot = hot_code_[space.key.privileged];
-  statistics_.predicted_translation_ns += h.translation_ns * hot.share();
-  statistics_.promoted_translation_ns += h.translated_ns;
-  hot.all_ns += h.translation_ns;
-  hot.used_ns += std::min(h.translated_ns, h.translation_ns);
-  h.translation_ns = 0;
+  if (!h.learning) return;
+  h.learning = false;
+  Learned &hot = hot_code_[space.key.privileged], &entering = entering_[space.key.privileged];
+  statistics_.predicted_translation_ns += h.translation_ns * hot.factor();
+  statistics_.translation_ns += h.translated_ns;
+  hot.add(h.translation_ns, std::min(h.translated_ns, h.translation_ns));
+  // It may not have entered yet all that it uses.
+  h.seen.clear();
+  space.window->for_each([&](uint32_t va, uint32_t size_class) { h.seen.add(entered_with(va, size_class)); });
+  const double faults = static_cast<double>(h.seen.count()) * config_.costs.window_fault;
+  entering.add(faults, std::min(h.entered_ns, faults * kMaxEntering));
 }
 
 void GuestMmu::demote(AddressSpace& space) {
   HybridHistory& h = *space.hybrid;
-  learn_hot_code(space);
-  statistics_.predicted_faults += h.fault_rate * h.ns;
-  statistics_.promoted_faults += h.faults;
+  learn(space);
+  statistics_.predicted_upkeep_ns += h.cost_rate * h.ns;
+  statistics_.upkeep_ns += h.spent_ns;
   statistics_.demotions++;
   h.restart();
   if (h.reluctance < kMaxReluctance) h.reluctance *= 2;
   space.windowed = false;
   space.instruction_pages.remove_all();
+  // What it used is not new to it.
+  space.window->for_each([&](uint32_t va, uint32_t size_class) { h.seen.add(entered_with(va, size_class)); });
   if (space.window->remove_all(*backend_) != 0) backend_->commit();
 }
 

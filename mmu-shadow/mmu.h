@@ -148,10 +148,10 @@ struct Statistics {
   uint64_t pages_prefilled = 0, spaces_prefilled = 0;
   uint64_t instruction_pages_prefilled = 0;  // of pages_prefilled
   // Hybrid: spaces that got a window and that went back, time in both forms, and for the time in windows
-  // the faults and the translation (nanoseconds) that the model predicted and those that happened.
+  // nanoseconds of faults and flushes, and of translation, that the model predicted and that happened.
   uint64_t promotions = 0, demotions = 0;
   uint64_t soft_ticks = 0, window_ticks = 0;  // of the time-stamp counter
-  double predicted_faults = 0, promoted_faults = 0, predicted_translation_ns = 0, promoted_translation_ns = 0;
+  double predicted_upkeep_ns = 0, upkeep_ns = 0, predicted_translation_ns = 0, translation_ns = 0;
   uint64_t space_switches = 0, spaces_created = 0, spaces_evicted = 0;
   uint64_t code_pages_protected = 0, code_page_writes = 0;
   uint64_t pages_installed = 0;      // 4 KiB pages entered into a software TLB or a window, for whatever cause

@@ -97,7 +97,7 @@ void GuestMmu::clear_space(AddressSpace& space) {
   if (space.soft) space.soft->remove_all();
   if (space.window && space.window->remove_all(*backend_) != 0) backend_->commit();
   if (space.hybrid) {
-    *space.hybrid = HybridHistory{};
+    space.hybrid->reset();
     space.run_ticks = 0;
     space.windowed = false;
   }

@@ -80,6 +80,15 @@ class WindowMap {
   // Whether an entry larger than a page may cover `va`.
   bool in_large_entry(uint32_t va) const { return large_.covers(va); }
   uint32_t count(bool nonglobal_only) const { return nonglobal_only ? ng_count_ : count_; }
+  // visit(va, size_class) for each installed page.
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for_each_leaf([&](uint32_t l) {
+      for (uint32_t i = 0; i < kLeafPages; i++)
+        if (const WindowEntry e = leaves_[l]->entries[i]; e.valid())
+          visit(l << kLeafBits | i << kPageBits, e.size_class());
+    });
+  }
 
   // Makes the writable pages read-only whose RAM page is `ram_page`, or for which is_code[ram page] is set. Commits.
   // protect_all also sets maybe_writable[] for the pages that stay writable.

@@ -152,6 +152,8 @@ class Bench {
     }
     baseline_ = engines_.front().name;
 
+    if (!options_.stats_folder.empty() && !std::filesystem::is_directory(options_.stats_folder))
+      return fmt::format("--stats: {} is not a folder; make it first", options_.stats_folder);
     make_guest_images();
     for (const GuestImage& image : guest_images_)
       for (const std::string& path : {image.kernel, image.initrd})
@@ -208,7 +210,7 @@ class Bench {
            (!rows_of(engine, image).empty() || (image.rows.empty() && engine.name != "flat"));
   }
 
-  std::vector<std::string> command(const BenchEngine& engine, const GuestImage& image) const {
+  std::vector<std::string> command(const BenchEngine& engine, const GuestImage& image, unsigned round) const {
     std::vector<std::string> arguments;
     if (engine.name == "native" || engine.name == "qemu-user") {
       if (engine.name == "qemu-user") arguments = {"qemu-arm", "-cpu", "cortex-a15"};
@@ -229,6 +231,9 @@ class Bench {
       const size_t colon = engine.name.find(':');
       arguments = {self_, "run", "--semihosting", "--mmu", engine.name.substr(0, colon), "--memory", options_.memory};
       if (colon != std::string::npos) arguments.insert(arguments.end(), {"--flush", engine.name.substr(colon + 1)});
+      if (!options_.stats_folder.empty())
+        arguments.insert(arguments.end(), {"--stats-json", fmt::format("{}/{}-{}-{}.json", options_.stats_folder,
+                                                                       engine.name, image.name, round + 1)});
     }
     std::string kernel = image.kernel, initrd = image.initrd, append = image.append;
     if (engine.name == "flat" && image.name == kLinux) {
@@ -254,7 +259,7 @@ class Bench {
     for (BenchEngine& engine : engines_) {
       if (!runs(engine, image)) continue;
       fmt::print(stderr, "bench: run {} of {}: {} in {}\n", round + 1, options_.repeat, image.name, engine.name);
-      Run run{&engine, std::make_unique<ChildProcess>(command(engine, image), options_.timeout_seconds)};
+      Run run{&engine, std::make_unique<ChildProcess>(command(engine, image, round), options_.timeout_seconds)};
       if (image.in_slices && run.process->wait_for_line(kReady))
         running.push_back(std::move(run));
       else

@@ -16,6 +16,7 @@ struct BenchOptions {
   unsigned timeout_seconds = 300;      // --timeout: of one run
   unsigned milliseconds = 200;         // --milliseconds: time that a slice is scaled to
   std::string json_file;               // --json: also write every sample there
+  std::string stats_folder;            // --stats: each mode's statistics of each run go there, as JSON
   std::string images;                  // --images: folder of the guest images; empty: "guest" beside this executable
   std::string kernel = "armmp";        // --kernel: armmp or armmp-lpae
   std::string memory = "1G";           // --memory of each guest

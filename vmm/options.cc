@@ -188,6 +188,7 @@ po::options_description bench_description(BenchOptions& bench, BenchText& text) 
       ("timeout", po::value(&bench.timeout_seconds)->value_name("SECONDS")->default_value(timeout), "Longest time that one run may take.")
       ("milliseconds", po::value(&bench.milliseconds)->value_name("N")->default_value(target), "Time that each measurement of a Linux workload is scaled to.")
       ("json", po::value(&bench.json_file)->value_name("FILE"), "Write every sample as JSON to FILE too.")
+      ("stats", po::value(&bench.stats_folder)->value_name("FOLDER"), "Write the statistics of each run of a mode to FOLDER/MODE-IMAGE-RUN.json.")
       ("images", po::value(&bench.images)->value_name("FOLDER"), "Folder of the guest images; without it, the one beside this program.")
       ("kernel", po::value(&bench.kernel)->value_name("NAME")->default_value(bench.kernel), "Linux kernel of the Linux workloads: armmp or armmp-lpae.")
       ("memory", po::value(&bench.memory)->value_name("SIZE")->default_value(bench.memory), "RAM of each guest.");

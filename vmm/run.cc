@@ -248,10 +248,10 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
     table.add("mmu", "hybrid: spaces demoted", m.demotions);
     table.add("mmu", "hybrid: time on software TLBs", static_cast<double>(m.soft_ticks) * seconds_per_tick, "s");
     table.add("mmu", "hybrid: time in windows", static_cast<double>(m.window_ticks) * seconds_per_tick, "s");
-    table.add("mmu", "hybrid: faults predicted", static_cast<uint64_t>(m.predicted_faults));
-    table.add("mmu", "hybrid: faults seen", static_cast<uint64_t>(m.promoted_faults));
+    table.add("mmu", "hybrid: faults and flushes predicted", m.predicted_upkeep_ns * 1e-6, "ms");
+    table.add("mmu", "hybrid: faults and flushes seen", m.upkeep_ns * 1e-6, "ms");
     table.add("mmu", "hybrid: translation predicted", m.predicted_translation_ns * 1e-6, "ms");
-    table.add("mmu", "hybrid: translation seen", m.promoted_translation_ns * 1e-6, "ms");
+    table.add("mmu", "hybrid: translation seen", m.translation_ns * 1e-6, "ms");
   }
   table.add("mmu", "pages entered on return from an abort", m.installed_on_return);
   table.add("mmu", "spaces prefilled", m.spaces_prefilled);

@@ -31,8 +31,8 @@ COUNTERS = {
     "evictions": [["mmu/spaces evicted"]],
     "promotions": [["mmu/hybrid: spaces promoted"], ["mmu/spaces promoted"]],
     "demotions": [["mmu/hybrid: spaces demoted"], ["mmu/spaces demoted"]],
-    "faults_predicted": [["mmu/hybrid: faults predicted"]],
-    "faults_seen": [["mmu/hybrid: faults seen"]],
+    "upkeep_predicted": [["mmu/hybrid: faults and flushes predicted"]],
+    "upkeep_seen": [["mmu/hybrid: faults and flushes seen"]],
     "window_seconds": [["mmu/hybrid: time in windows"]],
     "soft_seconds": [["mmu/hybrid: time on software TLBs"]],
     # Costs that Crosswalk measured by itself at its start, ns.

@@ -69,7 +69,14 @@ static void wait_for_turn(const struct workload* workload) {
   }
 }
 
-// The count is calibrated until a run takes long enough to be scaled to the time that is wanted.
+static uint64_t scale(const struct workload* workload, uint64_t operations, double elapsed, double goal) {
+  uint64_t scaled = (uint64_t)((double)operations * goal / elapsed);
+  scaled -= scaled % workload->unit;
+  return scaled < workload->unit ? workload->unit : scaled;
+}
+
+// The count is calibrated until a run takes long enough to be scaled to the time that is wanted, and then by each
+// slice: the first ones may be slow.
 static int measure(const struct workload* workload, const struct settings* settings) {
   operations_run = 0;
   if (!check(workload)) return 0;
@@ -80,12 +87,12 @@ static int measure(const struct workload* workload, const struct settings* setti
     operations *= elapsed < goal / 256 ? 8 : 2;
     elapsed = time_run(workload, operations);
   }
-  uint64_t scaled = (uint64_t)((double)operations * goal / elapsed);
-  scaled -= scaled % workload->unit;
-  if (scaled < workload->unit) scaled = workload->unit;
+  uint64_t scaled = scale(workload, operations, elapsed, goal);
   for (int i = 0; i < settings->slices; ++i) {
     wait_for_turn(workload);
-    print_row(workload, scaled, time_run(workload, scaled));
+    elapsed = time_run(workload, scaled);
+    print_row(workload, scaled, elapsed);
+    scaled = scale(workload, scaled, elapsed, goal);
   }
   if (settings->slices == 0 && scaled > operations) {
     operations = scaled;
@@ -132,7 +139,7 @@ static int run_tables(visitor visit, const struct settings* settings, char** nam
       if (!wanted(tables[table][i].name, table == 2, names, count)) continue;
       ++found;
       // In a process of its own: what a chase has mapped would weigh on every fork after it.
-      ok &= table == 2 ? in_child(visit, &tables[table][i], settings) : visit(&tables[table][i], settings);
+      ok &= in_child(visit, &tables[table][i], settings);
       fflush(stdout);
     }
   if (!found) printf("bench: no workload of that name\n");

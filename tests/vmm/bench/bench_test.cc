@@ -145,6 +145,11 @@ TEST(RunBench, BadOptionsAreOneLine) {
   EXPECT_EQ(run_bench(options), kExitBadOptions);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("no_such_workload"), std::string::npos);
   options.workloads = {};
+  options.stats_folder = "/nonexistent/folder";
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_bench(options), kExitBadOptions);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("/nonexistent/folder"), std::string::npos);
+  options.stats_folder = "";
   options.baselines = {"bochs"};
   testing::internal::CaptureStderr();
   EXPECT_EQ(run_bench(options), kExitBadOptions);
