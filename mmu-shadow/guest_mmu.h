@@ -171,6 +171,7 @@ class GuestMmu final : public Mmu {
   // hybrid.cc
   void account(uint64_t now);
   void judge(AddressSpace& space, const CpuState& cpu);
+  bool prefills_windows() const;
   double entering_cost(AddressSpace& space) const;
   double translation_cost(const AddressSpace& space) const;
   bool promote(AddressSpace& space, const cw_regime& regime);

@@ -95,20 +95,31 @@ void GuestMmu::note_refill(AddressSpace& space, uint32_t va, const cw_result& re
   if (h.seen.add(entered_with(va, class_of(result.log2_size)))) h.faults++;
 }
 
-// One fault for each page of what the space uses, as long as it is on a software TLB.
-double GuestMmu::entering_cost(AddressSpace& space) const {
-  PageSet& seen = space.hybrid->seen;
-  space.soft->for_each([&](uint32_t va, uint32_t size_class) { seen.add(entered_with(va, size_class)); });
-  return static_cast<double>(seen.count()) * config_.costs.window_fault;
+// What is in use now need not fault, where entering it without is much cheaper.
+bool GuestMmu::prefills_windows() const {
+  return config_.prefill && config_.costs.window_install * 2 < config_.costs.window_fault;
 }
 
-// Of the code in the instruction pages, in the form for windows, as far as that has not been done.
+// One fault for each page of what the space uses, as long as it is on a software TLB, but for those that are prefilled.
+double GuestMmu::entering_cost(AddressSpace& space) const {
+  PageSet& seen = space.hybrid->seen;
+  uint32_t held = 0;
+  space.soft->for_each([&](uint32_t va, uint32_t size_class) {
+    seen.add(entered_with(va, size_class));
+    held++;
+  });
+  const uint32_t prefilled = prefills_windows() ? std::min(held, seen.count()) : 0;
+  return (seen.count() - prefilled) * config_.costs.window_fault + prefilled * config_.costs.window_install;
+}
+
+// Of the code in the instruction pages, in the form for windows. Of a page that has been executed in that form, what is
+// used is translated.
 double GuestMmu::translation_cost(const AddressSpace& space) const {
   double ns = 0;
   space.instruction_pages.for_each([&](uint32_t, uint32_t id) {
     PageIds::Record record = ids_.record(id);
     record.flags |= kCodeFlagWindow;
-    ns += std::max(0.0, ids_.translation_ns(id) - ids_.translation_ns(ids_.find(record)));
+    if (ids_.translation_ns(ids_.find(record)) == 0) ns += ids_.translation_ns(id);
   });
   return ns;
 }
@@ -174,8 +185,7 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
   space.windowed = true;
   space.instruction_pages.remove_all();
   statistics_.promotions++;
-  // What it uses now need not fault, where entering it without is much cheaper.
-  if (config_.prefill && config_.costs.window_install * 2 < config_.costs.window_fault) {
+  if (prefills_windows()) {
     const uint64_t before = statistics_.pages_installed - statistics_.pages_filled_around;
     space.soft->for_each([&](uint32_t va, uint32_t) {
       if (space.window->entry(va).valid()) return;

@@ -2,6 +2,7 @@
 // What a flush must not remove, page ids, code pages, flat mode, window edges: the parts of Mmu that agreement with the
 // walker alone does not show.
 #include "mmu-shadow/mmu.h"
+#include "mmu-shadow/page_set.h"
 
 #include <gtest/gtest.h>
 
@@ -395,13 +396,74 @@ TEST(Windows, TwoSectionsInstalledAtOnceAreFlushedOneByOne) {
   }
 }
 
+void spin(uint64_t ticks) {
+  const uint64_t start = __builtin_ia32_rdtsc();
+  while (__builtin_ia32_rdtsc() - start < ticks) {
+  }
+}
+
+// The faults that entering a window takes do not take it away again; faults that go on do.
+TEST(PageSet, AddRemoveClear) {
+  PageSet set;
+  EXPECT_TRUE(set.add(0x1000));
+  EXPECT_FALSE(set.add(0x1fff));
+  EXPECT_TRUE(set.add(0xfffff000));
+  EXPECT_EQ(set.count(), 2u);
+  set.remove(0x1004);
+  set.remove(0x2000);
+  set.remove(0x40000000);  // of a leaf that was never used
+  EXPECT_EQ(set.count(), 1u);
+  EXPECT_TRUE(set.add(0x1000));
+  set.clear();
+  EXPECT_EQ(set.count(), 0u);
+  EXPECT_TRUE(set.add(0xfffff000));
+  EXPECT_EQ(set.count(), 1u);
+}
+
+TEST(Hybrid, FirstFaultsAreExpectedAndOthersAreNot) {
+  constexpr uint32_t kPages = 20;
+  TestMemory memory(64 << 20);
+  memory.write32(kL1, kL2 | 1);
+  for (uint32_t i = 0; i < kPages; i++)  // none contiguous with its neighbour
+    memory.write32(kL2 + (16 + i) * 4, (kPa + (kPages - i) * 0x2000) | 2 | 3 << 4 | 1 << 11);
+  Listener listener;
+  const auto backend = make_mmap_backend(memory.ram);
+  MmuConfig config{.mode = Mode::Hybrid, .prefill = false};
+  config.costs.window_fault = 1'000'000;
+  config.costs.window_flush = config.costs.window_create = 0;
+  config.costs.judge_after = 100'000;
+  const auto mmu = make_mmu(config, memory.ram, listener, backend.get());
+  const auto cpu = std::make_unique<CpuState>();
+  cpu->cp15.sctlr = CW_SCTLR_M;
+  cpu->cp15.ttbr0 = kL1;
+  cpu->cp15.dacr = 1;
+  HybridAccessor accessor;
+  const auto round = [&] {
+    cpu->mode = 0x10;
+    mmu->activate(*cpu);
+    for (uint32_t i = 0; i < kPages; i++) accessor.access(*cpu, *mmu, 0x10000 + i * 0x1000, 4, true, i);
+    spin(500'000);
+    cpu->mode = 0x13;
+    mmu->activate(*cpu);
+    cpu->mode = 0x10;
+    mmu->activate(*cpu);
+  };
+  for (int i = 0; i < 4000 && !cpu->memory_window; i++) round();
+  ASSERT_TRUE(cpu->memory_window);
+  for (int i = 0; i < 20; i++) round();
+  EXPECT_TRUE(cpu->memory_window);
+  EXPECT_EQ(mmu->statistics().window_faults_installed, kPages);
+  EXPECT_EQ(mmu->statistics().promotions, 1u);
+  for (int i = 0; i < 40 && cpu->memory_window; i++) {
+    for (uint32_t page = 0; page < kPages; page++) mmu->flush_mva(*cpu, 0x10000 + page * 0x1000, 0);
+    round();
+  }
+  EXPECT_FALSE(cpu->memory_window);
+  EXPECT_EQ(mmu->statistics().demotions, 1u);
+}
+
 // A window costs translating the code once more: a space that executes much code has to run longer before it gets one.
 TEST(Hybrid, CodeToTranslateDelaysAWindow) {
-  const auto spin = [](uint64_t ticks) {
-    const uint64_t start = __builtin_ia32_rdtsc();
-    while (__builtin_ia32_rdtsc() - start < ticks) {
-    }
-  };
   for (const bool translates : {false, true}) {
     TestMemory memory(64 << 20);
     memory.write32(kL1 + (kSectionVa >> 20) * 4, 0x42000000 | 2 | 3 << 10);
