@@ -303,10 +303,12 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
     number("flush_page_us", "flush of one page", facts.flush_page_us, "us");
     number("flush_all_us", "flush of everything", facts.flush_all_us, "us");
     flag("direct_faults", "faults without an exit", facts.direct_faults);
-    number("fault_direct_us", "  fault without an exit", facts.fault_direct_us, "us");
+    number("fault_direct_us", "  fault without an exit", facts.fault_direct_us, "us",
+           facts.direct_faults ? "" : "it does not work on this host");
     number("fault_exit_us", "  fault by an exit", facts.fault_exit_us, "us");
     flag("gate_flush", "flushes without an exit", facts.gate_flush);
-    number("flush_gate_us", "  flush of one page, INVLPG by a gate", facts.flush_gate_us, "us");
+    number("flush_gate_us", "  flush of one page, INVLPG by a gate", facts.flush_gate_us, "us",
+           facts.gate_flush ? "" : "it does not work on this host");
     number("flush_exit_us", "  flush of one page by an exit", facts.flush_exit_us, "us");
     text("syscall_entry", "SYSCALL inside the VM", facts.syscall_entry);
     flag("exact_tsc", "RDTSC the same inside", facts.exact_tsc);
