@@ -30,24 +30,25 @@ $(GUEST)/initrd-bench.gz: $(GUEST)/bench/bench-linux scripts/make-initramfs.py
 	  file:bench-linux:755:$<
 
 # --- the Linux benchmark: Thumb-2 and VFPv3-D16 as all of Debian armhf is, Advanced SIMD in one file ---------------
-BENCH_CFLAGS := -O2 -std=gnu11 -Wall -Wextra -Werror
+BENCH_CFLAGS := -O2 -std=gnu11 -Wall -Wextra -Werror -I.
 BENCH_SOURCES := $(wildcard tests/guests/bench/*.c)
+BENCH_HEADERS := tests/guests/bench/bench.h tests/guests/chase.h
 ARM_LINUX_GCC := arm-linux-gnueabihf-gcc $(BENCH_CFLAGS) -march=armv7-a -mthumb -mfloat-abi=hard
-$(GUEST)/bench/%.o: tests/guests/bench/%.c tests/guests/bench/bench.h | $(BUILD)/.packages
+$(GUEST)/bench/%.o: tests/guests/bench/%.c $(BENCH_HEADERS) | $(BUILD)/.packages
 	@mkdir -p $(@D)
 	$(ARM_LINUX_GCC) -mfpu=$(if $(filter %_simd,$*),neon,vfpv3-d16) -c -o $@ $<
 $(GUEST)/bench/bench-linux: $(patsubst tests/guests/bench/%.c,$(GUEST)/bench/%.o,$(BENCH_SOURCES))
 	$(ARM_LINUX_GCC) -static -o $@ $^
-$(GUEST)/bench/bench-native: $(BENCH_SOURCES) tests/guests/bench/bench.h | $(BUILD)/.packages
+$(GUEST)/bench/bench-native: $(BENCH_SOURCES) $(BENCH_HEADERS) | $(BUILD)/.packages
 	@mkdir -p $(@D)
 	gcc $(BENCH_CFLAGS) -o $@ $(BENCH_SOURCES)
 
 # --- bare-metal programs: linked where QEMU's virt machine loads raw binaries --------------------------------------
 BARE_PROGRAMS := $(patsubst tests/guests/bare/%.c,%,$(filter-out tests/guests/bare/runtime.c,$(wildcard tests/guests/bare/*.c)))
-BARE_GCC := arm-none-eabi-gcc -O2 -std=gnu11 -Wall -Wextra -Werror -ffreestanding -nostdlib -mcpu=cortex-a15 -marm \
+BARE_GCC := arm-none-eabi-gcc -O2 -std=gnu11 -Wall -Wextra -Werror -I. -ffreestanding -nostdlib -mcpu=cortex-a15 -marm \
   -mfpu=neon-vfpv4 -mfloat-abi=hard -fno-tree-loop-distribute-patterns
 BARE_RUNTIME := tests/guests/bare/start.S tests/guests/bare/runtime.c
-$(GUEST)/bare/%.elf: tests/guests/bare/%.c $(BARE_RUNTIME) tests/guests/bare/runtime.h tests/guests/bare/link.ld | $(BUILD)/.packages
+$(GUEST)/bare/%.elf: tests/guests/bare/%.c $(BARE_RUNTIME) tests/guests/bare/runtime.h tests/guests/chase.h tests/guests/bare/link.ld | $(BUILD)/.packages
 	@mkdir -p $(@D)
 	$(BARE_GCC) -T tests/guests/bare/link.ld -o $@ $(BARE_RUNTIME) $< -lgcc
 $(GUEST)/bare/%.bin: $(GUEST)/bare/%.elf

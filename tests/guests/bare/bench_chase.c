@@ -2,36 +2,11 @@
 // The pointer chases of tests/guests/bench/experiment.c with the MMU off: what they cost without any translation. Runs
 // those that the command line names, or all. With the word slices=N it measures each N times, and before each prints
 // `bench: ready NAME` and waits for a line of input, as bench-linux does.
+#include "tests/guests/chase.h"
+
 #include "runtime.h"
 
-enum { kArea = 0x42000000, kOrder = 0x48000000, kWords = 64 / 4 };  // one element a cache line
-
-static uint32_t next_random(uint32_t* state) {
-  *state ^= *state << 13;
-  *state ^= *state >> 17;
-  *state ^= *state << 5;
-  return *state;
-}
-
-// The same cycle as there.
-static void make_chase(uint32_t elements) {
-  volatile uint32_t* const memory = (volatile uint32_t*)kArea;
-  volatile uint32_t* const order = (volatile uint32_t*)kOrder;
-  uint32_t seed = 521288629;
-  for (uint32_t i = 0; i < elements; ++i) order[i] = i;
-  for (uint32_t i = elements - 1; i > 0; --i) {
-    const uint32_t j = next_random(&seed) % (i + 1), swap = order[i];
-    order[i] = order[j];
-    order[j] = swap;
-  }
-  for (uint32_t i = 0; i < elements; ++i) memory[order[i] * kWords] = order[(i + 1) % elements] * kWords;
-}
-
-__attribute__((noinline)) static uint32_t chase(uint32_t* const volatile* memory, uint64_t n) {
-  uint32_t index = 0;
-  for (uint64_t i = 0; i < n; ++i) index = (*memory)[index];
-  return index;
-}
+enum { kArea = 0x42000000, kOrder = 0x48000000 };
 
 static char command_line[256];
 
@@ -76,17 +51,18 @@ static void wait_for_turn(const char* name) {
   for (uint32_t byte = 0; byte != '\n' && byte != (uint32_t)-1;) byte = semihost(kSysReadC, NULL);
 }
 
-static uint64_t time_chase(uint32_t* const volatile* memory, uint32_t n) {
+static uint64_t time_chase(const uint32_t* memory, uint32_t n) {
   const uint64_t start = counter();
-  chase(memory, n);
+  const uint32_t end = follow_chase(memory, n);
+  __asm__ volatile("" : : "r"(end));
   return to_nanoseconds(counter() - start);
 }
 
 static void measure(const char* name, uint32_t bytes, uint32_t expected_100000) {
   if (!named(name)) return;
-  uint32_t* const volatile memory = (uint32_t*)kArea;
-  make_chase(bytes / 64);
-  if (chase(&memory, 100000) != expected_100000) {
+  uint32_t* const memory = (uint32_t*)kArea;
+  make_chase(memory, (uint32_t*)kOrder, bytes / kChaseLine);
+  if (follow_chase(memory, 100000) != expected_100000) {
     put_string("bench: wrong result of ");
     put_string(name);
     put_string("\n");
@@ -94,13 +70,13 @@ static void measure(const char* name, uint32_t bytes, uint32_t expected_100000) 
   }
   uint32_t n = 1 << 15;
   uint64_t elapsed;
-  do elapsed = time_chase(&memory, n *= 2);
+  do elapsed = time_chase(memory, n *= 2);
   while (elapsed < 100000000);
   const uint32_t count = slices();
   if (!count) put_row(name, elapsed, n);
   for (uint32_t i = 0; i < count; ++i) {
     wait_for_turn(name);
-    put_row(name, time_chase(&memory, n), n);
+    put_row(name, time_chase(memory, n), n);
   }
 }
 

@@ -4,13 +4,7 @@
 #include <string.h>
 
 #include "bench.h"
-
-static uint32_t next_random(uint32_t* state) {
-  *state ^= *state << 13;
-  *state ^= *state >> 17;
-  *state ^= *state << 5;
-  return *state;
-}
+#include "tests/guests/chase.h"
 
 static uint64_t integer_alu(uint64_t n) {
   uint32_t a = 0x12345678, b = 0x9abcdef0, c = 1;
@@ -157,28 +151,15 @@ static uint64_t pointer_calls(uint64_t n) {
   return x;
 }
 
-// One cycle through all elements, in an order that no prefetcher guesses.
-static uint32_t* make_chase(uint32_t elements, uint32_t stride) {
-  uint32_t* order = malloc(elements * sizeof *order);
-  uint32_t* memory = malloc((size_t)elements * stride);
-  if (!order || !memory) bench_fail("malloc");
-  uint32_t seed = 521288629;
-  for (uint32_t i = 0; i < elements; ++i) order[i] = i;
-  for (uint32_t i = elements - 1; i > 0; --i) {
-    const uint32_t j = next_random(&seed) % (i + 1), swap = order[i];
-    order[i] = order[j];
-    order[j] = swap;
-  }
-  const uint32_t words = stride / 4;
-  for (uint32_t i = 0; i < elements; ++i) memory[order[i] * words] = order[(i + 1) % elements] * words;
-  free(order);
-  return memory;
-}
 uint64_t pointer_chase(uint32_t** memory, uint32_t elements, uint64_t n) {
-  if (!*memory) *memory = make_chase(elements, 64);
-  uint32_t index = 0;
-  for (uint64_t i = 0; i < n; ++i) index = (*memory)[index];
-  return index;
+  if (!*memory) {
+    uint32_t* order = malloc(elements * sizeof *order);
+    *memory = malloc((size_t)elements * kChaseLine);
+    if (!order || !*memory) bench_fail("malloc");
+    make_chase(*memory, order, elements);
+    free(order);
+  }
+  return follow_chase(*memory, n);
 }
 static uint64_t pointer_chase_1m(uint64_t n) {
   static uint32_t* memory;
