@@ -4,25 +4,24 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
 
-extern char** environ;
-
 namespace crosswalk::vmm {
 
 ChildProcess::ChildProcess(const std::vector<std::string>& arguments, unsigned timeout_seconds)
     : start_(Clock::now()), left_(std::chrono::seconds(timeout_seconds)) {
-  // A socket for the input, because writing to one that nobody reads need not raise SIGPIPE.
-  int in[2] = {-1, -1}, out[2] = {-1, -1}, error[2] = {-1, -1};
+  // A socket for the input, because writing to one that nobody reads need not raise SIGPIPE. The last pipe closes when
+  // the program has been executed, and else says why not.
+  int in[2] = {-1, -1}, out[2] = {-1, -1}, error[2] = {-1, -1}, failure[2] = {-1, -1};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) != 0 || ::pipe2(out, O_CLOEXEC) != 0 ||
-      ::pipe2(error, O_CLOEXEC) != 0) {
+      ::pipe2(error, O_CLOEXEC) != 0 || ::pipe2(failure, O_CLOEXEC) != 0) {
     outcome_.error_text = std::string("cannot make a pipe: ") + std::strerror(errno);
-    for (const int fd : {in[0], in[1], out[0], out[1]})
+    for (const int fd : {in[0], in[1], out[0], out[1], error[0], error[1]})
       if (fd >= 0) ::close(fd);
     return;
   }
@@ -30,19 +29,28 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, unsigned t
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
 
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, in[1], 0);
-  posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-  posix_spawn_file_actions_adddup2(&actions, error[1], 2);
-  const int spawned = ::posix_spawnp(&child_, argv[0], &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  for (const int fd : {in[1], out[1], error[1]}) ::close(fd);
+  child_ = ::fork();
+  if (child_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // no guest outlives the benchmark
+    ::dup2(in[1], 0);
+    ::dup2(out[1], 1);
+    ::dup2(error[1], 2);
+    ::execvp(argv[0], argv.data());
+    const int why = errno;
+    ::_exit(::write(failure[1], &why, sizeof why) == sizeof why ? 127 : 126);
+  }
+  int why = child_ < 0 ? errno : 0;
+  for (const int fd : {in[1], out[1], error[1], failure[1]}) ::close(fd);
+  while (child_ > 0 && ::read(failure[0], &why, sizeof why) < 0 && errno == EINTR) {
+  }
+  ::close(failure[0]);
   input_ = in[0];
   out_.fd = out[0];
   error_.fd = error[0];
-  if (spawned != 0) {
-    outcome_.error_text = "cannot run " + arguments[0] + ": " + std::strerror(spawned);
+  if (why != 0) {
+    outcome_.error_text = "cannot run " + arguments[0] + ": " + std::strerror(why);
+    while (child_ > 0 && ::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
+    }
     child_ = -1;
     return;
   }

@@ -2,6 +2,10 @@
 #include "vmm/bench.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "vmm/bench_process.h"
 #include "vmm/bench_report.h"
@@ -126,6 +130,26 @@ TEST(ChildProcess, TheTimeOfOthersDoesNotCount) {
   process.send_line();
   EXPECT_EQ(process.finish().exit_status, 0);
   EXPECT_FALSE(process.outcome().timed_out);
+}
+
+// A benchmark that is killed leaves no guest behind.
+TEST(ChildProcess, DiesWithItsParent) {
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    ChildProcess process({"/bin/sh", "-c", "echo $$; exec sleep 60"}, 60);
+    process.wait_for_line("");
+    _exit(1);
+  }
+  // The descriptor is inherited by both: its end comes when both are gone.
+  close(pipe_ends[1]);
+  usleep(300'000);
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  pollfd end = {pipe_ends[0], POLLIN, 0};
+  EXPECT_EQ(poll(&end, 1, 10'000), 1);
+  close(pipe_ends[0]);
 }
 
 TEST(RunProcess, MissingProgram) {
