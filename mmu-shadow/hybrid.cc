@@ -43,6 +43,17 @@ uint32_t entered_with(uint32_t va, uint32_t size_class) {
   return size_class >= 2 ? va & ~(kSection - 1) : size_class == 1 ? va & ~(kLarge - 1) : va;
 }
 
+// Adds what `entries`, a SoftTlb or a WindowMap, hold; returns how many entries that are.
+template <typename Entries>
+uint32_t add_all(PageSet& seen, const Entries& entries) {
+  uint32_t held = 0;
+  entries.for_each([&](uint32_t va, uint32_t size_class) {
+    seen.add(entered_with(va, size_class));
+    held++;
+  });
+  return held;
+}
+
 }  // namespace
 
 // The space that was current ran until now. Called at every change, so it only counts.
@@ -103,11 +114,7 @@ bool GuestMmu::prefills_windows() const {
 // One fault for each page of what the space uses, as long as it is on a software TLB, but for those that are prefilled.
 double GuestMmu::entering_cost(AddressSpace& space) const {
   PageSet& seen = space.hybrid->seen;
-  uint32_t held = 0;
-  space.soft->for_each([&](uint32_t va, uint32_t size_class) {
-    seen.add(entered_with(va, size_class));
-    held++;
-  });
+  const uint32_t held = add_all(seen, *space.soft);
   const uint32_t prefilled = prefills_windows() ? std::min(held, seen.count()) : 0;
   return (seen.count() - prefilled) * config_.costs.window_fault + prefilled * config_.costs.window_install;
 }
@@ -210,7 +217,7 @@ void GuestMmu::learn(const AddressSpace& space) {
   hot.add(h.translation_ns, std::min(h.translated_ns, h.translation_ns));
   // It may not have entered yet all that it uses.
   h.seen.clear();
-  space.window->for_each([&](uint32_t va, uint32_t size_class) { h.seen.add(entered_with(va, size_class)); });
+  add_all(h.seen, *space.window);
   const double faults = static_cast<double>(h.seen.count()) * config_.costs.window_fault;
   entering.add(faults, std::min(h.entered_ns, faults * kMaxEntering));
 }
@@ -226,7 +233,7 @@ void GuestMmu::demote(AddressSpace& space) {
   space.windowed = false;
   space.instruction_pages.remove_all();
   // What it used is not new to it.
-  space.window->for_each([&](uint32_t va, uint32_t size_class) { h.seen.add(entered_with(va, size_class)); });
+  add_all(h.seen, *space.window);
   if (space.window->remove_all(*backend_) != 0) backend_->commit();
 }
 

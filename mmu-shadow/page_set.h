@@ -19,21 +19,18 @@ class PageSet {
       used |= uint64_t{1} << leaf % 64;
       std::fill(std::begin(leaves_[leaf].bits), std::end(leaves_[leaf].bits), 0);
     }
-    const uint32_t page = va >> 12 & (kLeafPages - 1);
-    uint64_t& word = leaves_[leaf].bits[page / 64];
-    const uint64_t bit = uint64_t{1} << page % 64;
-    if (word & bit) return false;
-    word |= bit;
+    uint64_t& word = word_of(va);
+    if (word & bit_of(va)) return false;
+    word |= bit_of(va);
     count_++;
     return true;
   }
   void remove(uint32_t va) {
-    const uint32_t leaf = va >> kLeafBits, page = va >> 12 & (kLeafPages - 1);
+    const uint32_t leaf = va >> kLeafBits;
     if (!(used_[leaf / 64] >> leaf % 64 & 1)) return;
-    uint64_t& word = leaves_[leaf].bits[page / 64];
-    const uint64_t bit = uint64_t{1} << page % 64;
-    if (word & bit) count_--;
-    word &= ~bit;
+    uint64_t& word = word_of(va);
+    if (word & bit_of(va)) count_--;
+    word &= ~bit_of(va);
   }
   uint32_t count() const { return count_; }
   void clear() {
@@ -46,6 +43,8 @@ class PageSet {
   struct Leaf {
     uint64_t bits[kLeafPages / 64];
   };
+  uint64_t& word_of(uint32_t va) { return leaves_[va >> kLeafBits].bits[(va >> 12 & (kLeafPages - 1)) / 64]; }
+  static uint64_t bit_of(uint32_t va) { return uint64_t{1} << (va >> 12) % 64; }
   uint64_t used_[kLeaves / 64] = {};  // leaves that hold anything; the others have no value
   uint32_t count_ = 0;
   std::unique_ptr<Leaf[]> leaves_ = std::make_unique_for_overwrite<Leaf[]>(kLeaves);

@@ -55,11 +55,8 @@ bool in_linux(WorkloadGroup group) { return group != WorkloadGroup::BareMetal; }
 // The pointer chases are there as a bare-metal program too, for what they cost with the MMU off.
 bool is_chase(const std::string& workload) { return workload.starts_with("chase_"); }
 
-// Engines that are not a mode of this program.
-constexpr const char* kOthers[] = {"qemu", "qemu-user", "native"};
-bool is_other(const std::string& engine) {
-  return std::find(std::begin(kOthers), std::end(kOthers), engine) != std::end(kOthers);
-}
+// Engines that run the Linux program itself, without a machine around it.
+bool runs_program(const BenchEngine& engine) { return engine.name == "native" || engine.name == "qemu-user"; }
 
 bool selected(const Workload& workload, const std::vector<std::string>& wanted) {
   if (wanted.empty()) return workload.group != WorkloadGroup::Experiment;
@@ -141,9 +138,9 @@ class Bench {
     const bool chosen_by_default = modes.empty();
     if (chosen_by_default) modes = {"soft-call", "soft", "mmap", "shadow", "ept", "hybrid"};
     for (const std::string& other : options_.baselines) {
-      if (!is_other(other))
+      if (std::find(std::begin(kBaselines), std::end(kBaselines), other) == std::end(kBaselines))
         return fmt::format("--baseline: unknown baseline '{}'; give qemu, qemu-user or native", other);
-      engines_.push_back({other, "", false, false});
+      engines_.push_back({other});
     }
     for (const std::string& mode : modes) {
       BenchEngine engine{mode, "", false};
@@ -200,7 +197,7 @@ class Bench {
   // What this engine can run of an image: all, or for the chases without an MMU only those.
   std::vector<std::string> rows_of(const BenchEngine& engine, const GuestImage& image) const {
     std::vector<std::string> rows = image.rows;
-    if ((engine.name == "native" || engine.name == "qemu-user") && image.name != kLinux) rows.clear();
+    if (runs_program(engine) && image.name != kLinux) rows.clear();
     if (engine.name == "flat" && image.name != kBareFlat)
       std::erase_if(rows, [](const std::string& row) { return !is_chase(row); });
     return rows;
@@ -212,7 +209,7 @@ class Bench {
 
   std::vector<std::string> command(const BenchEngine& engine, const GuestImage& image, unsigned round) const {
     std::vector<std::string> arguments;
-    if (engine.name == "native" || engine.name == "qemu-user") {
+    if (runs_program(engine)) {
       if (engine.name == "qemu-user") arguments = {"qemu-arm", "-cpu", "cortex-a15"};
       arguments.push_back(images_ + (engine.name == "native" ? "/bench/bench-native" : "/bench/bench-linux"));
       const std::vector<std::string> words = linux_options();
@@ -253,37 +250,37 @@ class Bench {
     struct Run {
       BenchEngine* engine;
       std::unique_ptr<ChildProcess> process;
+      std::optional<std::string> next;  // the workload of the slice that it waits for
     };
     std::list<Run> running;
     const auto end = [&](Run& run) { record(*run.engine, image, run.process->finish(), round); };
     for (BenchEngine& engine : engines_) {
       if (!runs(engine, image)) continue;
       fmt::print(stderr, "bench: run {} of {}: {} in {}\n", round + 1, options_.repeat, image.name, engine.name);
-      Run run{&engine, std::make_unique<ChildProcess>(command(engine, image, round), options_.timeout_seconds)};
-      if (image.in_slices && run.process->wait_for_line(kReady))
+      Run run{&engine, std::make_unique<ChildProcess>(command(engine, image, round), options_.timeout_seconds), {}};
+      if (image.in_slices) run.next = run.process->wait_for_line(kReady);
+      if (run.next)
         running.push_back(std::move(run));
       else
         end(run);
     }
-    const auto next_of = [](const Run& run) {
-      return run.process->outcome().lines.back().text.substr(std::string_view(kReady).size());
-    };
     std::string workload;
     while (!running.empty()) {
       // The guests have the order of the table. An engine that cannot run the first workload left waits for the others.
       const auto first = std::find_if(chosen_.begin(), chosen_.end(), [&](const Workload& w) {
-        return std::any_of(running.begin(), running.end(), [&](const Run& run) { return next_of(run) == w.name; });
+        return std::any_of(running.begin(), running.end(), [&](const Run& run) { return run.next == w.name; });
       });
-      const std::string name = first != chosen_.end() ? first->name : next_of(running.front());
+      const std::string name = first != chosen_.end() ? first->name : *running.front().next;
       if (name != workload) fmt::print(stderr, "bench: run {} of {}: {}\n", round + 1, options_.repeat, name);
       workload = name;
       for (auto run = running.begin(); run != running.end();) {
-        if (next_of(*run) != workload) {
+        if (run->next != workload) {
           ++run;
           continue;
         }
         run->process->send_line();
-        if (run->process->wait_for_line(kReady)) {
+        run->next = run->process->wait_for_line(kReady);
+        if (run->next) {
           ++run;
         } else {
           end(*run);

@@ -7,6 +7,9 @@
 
 namespace crosswalk::vmm {
 
+// What --baseline may name: engines that are not a mode of this program.
+inline constexpr const char* kBaselines[] = {"qemu", "qemu-user", "native"};
+
 struct BenchOptions {
   std::vector<std::string> mmu_modes;  // --mmu; empty: every mode that this host can run
   std::vector<std::string> baselines;  // --baseline: of qemu, qemu-user, native; ratios are to the first, or to a mode

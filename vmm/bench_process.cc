@@ -85,9 +85,9 @@ void ChildProcess::read_some(Stream& stream, Sink&& sink) {
   }
 }
 
-bool ChildProcess::wait_for_line(const std::string& prefix) {
+std::optional<std::string> ChildProcess::wait_for_line(const std::string& prefix) {
   const Clock::time_point deadline = Clock::now() + left_;
-  bool found = false;
+  std::optional<std::string> found;
   while (!found && (out_.fd >= 0 || error_.fd >= 0)) {
     left_ = deadline - Clock::now();
     const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(left_).count();
@@ -102,7 +102,7 @@ bool ChildProcess::wait_for_line(const std::string& prefix) {
     if (descriptors[0].revents)
       read_some(out_, [&](const std::string& text) {
         outcome_.lines.push_back({now, text});
-        found |= !prefix.empty() && text.starts_with(prefix);
+        if (!prefix.empty() && text.starts_with(prefix)) found = text.substr(prefix.size());
       });
     if (descriptors[1].revents)
       read_some(error_, [&](const std::string& text) {

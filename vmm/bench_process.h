@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,9 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
-  // Reads until the program has printed a line that begins with `prefix`: true, and it is the last of the lines. False
-  // when the program ended instead.
-  bool wait_for_line(const std::string& prefix);
+  // Reads until the program has printed a line that begins with `prefix`, and returns the rest of that line; nothing
+  // when the program ended instead. An empty prefix is for no line.
+  std::optional<std::string> wait_for_line(const std::string& prefix);
   // Gives it an empty line of input.
   void send_line();
   // Ends the input and reads until the program ends.

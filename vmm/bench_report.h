@@ -20,7 +20,6 @@ struct BenchEngine {
   std::string name;
   std::string skipped{};  // why it could not run on this host; empty when it ran
   bool failed = false;    // a wrong result, a crash or a time-out
-  bool is_mode = true;    // of this program
 };
 
 class BenchSamples {

@@ -35,7 +35,6 @@ constexpr std::pair<const char*, kvm::KvmOptions::Flush> kWindowFlushes[] = {{"a
                                                                              {"gate", kvm::KvmOptions::Flush::Gate},
                                                                              {"exit", kvm::KvmOptions::Flush::Exit}};
 constexpr const char* kCpus[] = {"cortex-a15", "cortex-a7"};
-constexpr const char* kBaselines[] = {"qemu", "qemu-user", "native"};
 constexpr const char* kBenchKernels[] = {"armmp", "armmp-lpae"};
 constexpr const char* kConsoles[] = {"pl011", "virtio"};
 
@@ -344,6 +343,8 @@ Command parse_bench(const std::vector<std::string>& arguments) {
     if (auto flush = choose(kFlushPolicies, "--mmu", name.substr(colon + 1)); !flush) return OptionError{flush.error()};
   }
   bench.baselines = split(text.baselines);
+  if (values->count("baseline") && bench.baselines.empty())
+    return OptionError{"--baseline: the list is empty; give for instance qemu,native"};
   for (const std::string& name : bench.baselines) {
     if (auto checked = check_name(kBaselines, "--baseline", name); !checked) return OptionError{checked.error()};
   }

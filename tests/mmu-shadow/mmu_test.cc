@@ -2,13 +2,13 @@
 // What a flush must not remove, page ids, code pages, flat mode, window edges: the parts of Mmu that agreement with the
 // walker alone does not show.
 #include "mmu-shadow/mmu.h"
-#include "mmu-shadow/page_set.h"
 
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <vector>
 
+#include "mmu-shadow/page_set.h"
 #include "tests/mmu-shadow/test_memory.h"
 #include "tests/mmu-shadow/torture.h"
 
@@ -402,7 +402,6 @@ void spin(uint64_t ticks) {
   }
 }
 
-// The faults that entering a window takes do not take it away again; faults that go on do.
 TEST(PageSet, AddRemoveClear) {
   PageSet set;
   EXPECT_TRUE(set.add(0x1000));
@@ -420,33 +419,48 @@ TEST(PageSet, AddRemoveClear) {
   EXPECT_EQ(set.count(), 1u);
 }
 
+// Mode::Hybrid with the MMU on and tables at kL1, judged often; what windows cost is up to the test.
+struct HybridMachine {
+  static MmuConfig configuration(bool prefill, double window_fault) {
+    MmuConfig config{.mode = Mode::Hybrid, .prefill = prefill};
+    config.costs.window_fault = window_fault;
+    config.costs.window_flush = config.costs.window_create = 0;
+    config.costs.judge_after = 100'000;
+    return config;
+  }
+  HybridMachine(bool prefill, double window_fault)
+      : mmu(make_mmu(configuration(prefill, window_fault), memory.ram, listener, backend.get())) {
+    cpu->cp15.sctlr = CW_SCTLR_M;
+    cpu->cp15.ttbr0 = kL1;
+    cpu->cp15.dacr = 1;
+  }
+  void activate(uint32_t mode) {
+    cpu->mode = mode;
+    mmu->activate(*cpu);
+  }
+
+  TestMemory memory{64 << 20};
+  Listener listener;
+  const std::unique_ptr<WindowBackend> backend = make_mmap_backend(memory.ram);
+  const std::unique_ptr<Mmu> mmu;
+  const std::unique_ptr<CpuState> cpu = std::make_unique<CpuState>();
+};
+
+// The faults that entering a window takes do not take it away again; faults that go on do.
 TEST(Hybrid, FirstFaultsAreExpectedAndOthersAreNot) {
   constexpr uint32_t kPages = 20;
-  TestMemory memory(64 << 20);
+  HybridMachine machine(false, 1'000'000);
+  auto& [memory, listener, backend, mmu, cpu] = machine;
   memory.write32(kL1, kL2 | 1);
   for (uint32_t i = 0; i < kPages; i++)  // none contiguous with its neighbour
     memory.write32(kL2 + (16 + i) * 4, (kPa + (kPages - i) * 0x2000) | 2 | 3 << 4 | 1 << 11);
-  Listener listener;
-  const auto backend = make_mmap_backend(memory.ram);
-  MmuConfig config{.mode = Mode::Hybrid, .prefill = false};
-  config.costs.window_fault = 1'000'000;
-  config.costs.window_flush = config.costs.window_create = 0;
-  config.costs.judge_after = 100'000;
-  const auto mmu = make_mmu(config, memory.ram, listener, backend.get());
-  const auto cpu = std::make_unique<CpuState>();
-  cpu->cp15.sctlr = CW_SCTLR_M;
-  cpu->cp15.ttbr0 = kL1;
-  cpu->cp15.dacr = 1;
   HybridAccessor accessor;
   const auto round = [&] {
-    cpu->mode = 0x10;
-    mmu->activate(*cpu);
+    machine.activate(0x10);
     for (uint32_t i = 0; i < kPages; i++) accessor.access(*cpu, *mmu, 0x10000 + i * 0x1000, 4, true, i);
     spin(500'000);
-    cpu->mode = 0x13;
-    mmu->activate(*cpu);
-    cpu->mode = 0x10;
-    mmu->activate(*cpu);
+    machine.activate(0x13);
+    machine.activate(0x10);
   };
   for (int i = 0; i < 4000 && !cpu->memory_window; i++) round();
   ASSERT_TRUE(cpu->memory_window);
@@ -465,21 +479,11 @@ TEST(Hybrid, FirstFaultsAreExpectedAndOthersAreNot) {
 // A window costs translating the code once more: a space that executes much code has to run longer before it gets one.
 TEST(Hybrid, CodeToTranslateDelaysAWindow) {
   for (const bool translates : {false, true}) {
-    TestMemory memory(64 << 20);
+    HybridMachine machine(true, 0);
+    auto& [memory, listener, backend, mmu, cpu] = machine;
     memory.write32(kL1 + (kSectionVa >> 20) * 4, 0x42000000 | 2 | 3 << 10);
-    Listener listener;
-    const auto backend = make_mmap_backend(memory.ram);
-    MmuConfig config{.mode = Mode::Hybrid};
-    config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0;
-    config.costs.judge_after = 100'000;
-    const auto mmu = make_mmu(config, memory.ram, listener, backend.get());
-    const auto cpu = std::make_unique<CpuState>();
-    cpu->cp15.sctlr = CW_SCTLR_M;
-    cpu->cp15.ttbr0 = kL1;
-    cpu->cp15.dacr = 1;
     const auto execute = [&] {
-      cpu->mode = 0x10;
-      mmu->activate(*cpu);
+      machine.activate(0x10);
       Translation t;
       return mmu->fetch_page(*cpu, kSectionVa, cpu->memory_window ? kCodeFlagWindow : 0, t);
     };
@@ -493,8 +497,7 @@ TEST(Hybrid, CodeToTranslateDelaysAWindow) {
     for (int i = 0; i < 6; i++) {
       execute();
       spin(500'000);
-      cpu->mode = 0x13;
-      mmu->activate(*cpu);
+      machine.activate(0x13);
     }
     execute();
     EXPECT_EQ(cpu->memory_window, translates ? 0 : 1);

@@ -133,6 +133,7 @@ TEST(Options, CommandsAndKernel) {
   EXPECT_NE(error({"bench", "--mmu", "soft,magic"}).find("'magic'"), std::string::npos);
   EXPECT_NE(error({"bench", "--repeat", "0"}).find("--repeat"), std::string::npos);
   EXPECT_NE(error({"bench", "--baseline", "bochs"}).find("qemu, qemu-user, native"), std::string::npos);
+  EXPECT_NE(error({"bench", "--baseline", ""}).find("--baseline"), std::string::npos);
 }
 
 TEST(Options, HelpHasASentenceForEveryOption) {

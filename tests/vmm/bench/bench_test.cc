@@ -53,7 +53,7 @@ TEST(BenchReport, HybridIsComparedWithTheBestMode) {
   samples.add("mmap", "w", 6);
   samples.add("hybrid", "w", 8);
   const std::vector<Workload> workloads = {{"w", WorkloadGroup::Compute}};
-  std::vector<BenchEngine> engines = {{"native", "", false, false}, {"soft"}, {"mmap"}, {"hybrid"}};
+  std::vector<BenchEngine> engines = {{"native"}, {"soft"}, {"mmap"}, {"hybrid"}};
   const std::string report = format_report(samples, workloads, engines, "native");
   const size_t at = report.find("best other mode");
   ASSERT_NE(at, std::string::npos) << report;
@@ -79,8 +79,7 @@ TEST(BenchSamples, GeometricMeanSkipsOtherGroupsAndMissingRows) {
   samples.add("soft", "s", 1);
   EXPECT_DOUBLE_EQ(geometric_mean_ratio(samples, workloads, WorkloadGroup::Compute, "qemu", "soft"), 2);
   EXPECT_EQ(geometric_mean_ratio(samples, workloads, WorkloadGroup::Boot, "qemu", "soft"), 0);
-  const std::string report =
-      format_report(samples, workloads, {{"qemu", "", false, false}, {"soft"}, {"ept", "no KVM"}}, "qemu");
+  const std::string report = format_report(samples, workloads, {{"qemu"}, {"soft"}, {"ept", "no KVM"}}, "qemu");
   EXPECT_NE(report.find("4.00x"), std::string::npos) << report;
   EXPECT_NE(report.find("ept: skipped: no KVM"), std::string::npos) << report;
 }
