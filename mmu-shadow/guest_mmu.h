@@ -89,6 +89,7 @@ class GuestMmu final : public Mmu {
   ~GuestMmu() override;
 
   void activate(CpuState& cpu) override;
+  void polled(CpuState& cpu) override;
   Translation translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) override;
   Translation fill(CpuState& cpu, uint32_t va, AccessKind kind) override;
   FaultOutcome window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write,
@@ -136,6 +137,7 @@ class GuestMmu final : public Mmu {
   uint32_t ram_page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
 
   // spaces.cc
+  void enter_current(CpuState& cpu);
   AddressSpace* find_space(const RegimeKey& key) const;
   AddressSpace* new_space(const RegimeKey& key);
   AddressSpace* least_recently_used(bool with_entries) const;
@@ -170,6 +172,7 @@ class GuestMmu final : public Mmu {
 
   // hybrid.cc
   void account(uint64_t now);
+  void judge_current(CpuState& cpu);
   void judge(AddressSpace& space, const CpuState& cpu);
   bool prefills_windows() const;
   double entering_cost(AddressSpace& space) const;

@@ -131,7 +131,18 @@ double GuestMmu::translation_cost(const AddressSpace& space) const {
   return ns;
 }
 
-// Whether the space, which is current, should have the other form. Only between blocks of translated code.
+// Only between blocks of translated code.
+void GuestMmu::judge_current(CpuState& cpu) {
+  AddressSpace& space = *current_;
+  if (space.run_ticks <= judge_after_ticks_ || !space.hybrid) return;
+  const bool windowed = space.windowed;
+  const uint64_t start = trace::begin(cpu.trace);
+  judge(space, cpu);
+  if (space.windowed != windowed)
+    trace::end(cpu.trace, trace::Kind::FormChange, start, space.window->count(), 0, space.windowed);
+}
+
+// Whether the space, which is current, should have the other form.
 void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   HybridHistory& h = *space.hybrid;
   const MmuCosts& c = config_.costs;

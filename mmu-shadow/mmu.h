@@ -195,6 +195,10 @@ class Mmu {
   // translated code compares page ids without asking.
   virtual void forget_instruction_pages() {}
 
+  // The CPU polls, between blocks of translated code: an address space may get its other form (Mode::Hybrid), also when
+  // the guest never leaves it.
+  virtual void polled(CpuState&) {}
+
   // The CPU slept for so many ticks of the time-stamp counter: not time that a space ran.
   virtual void slept(uint64_t) {}
 

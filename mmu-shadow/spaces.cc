@@ -47,18 +47,24 @@ void GuestMmu::activate(CpuState& cpu) {
     note_upkeep(start);
   }
   if (space == aborted_.space) install_aborted(current_regime(cpu));
-  if (space->run_ticks > judge_after_ticks_ && space->hybrid && space->key.mmu_enabled()) {
-    const bool windowed = space->windowed;
-    const uint64_t start = trace::begin(cpu.trace);
-    judge(*space, cpu);
-    if (space->windowed != windowed)
-      trace::end(cpu.trace, trace::Kind::FormChange, start, space->window->count(), 0, space->windowed);
-  }
-  cpu.mem_base = space->windowed ? space->window->base() : reinterpret_cast<uint64_t>(space->soft->entries());
-  cpu.memory_window = space->windowed;
-  cpu.jump_cache = cpu.jump_caches[space->windowed];
-  cpu.instruction_pages = space->instruction_pages.ids();
-  cpu.space = space;
+  judge_current(cpu);
+  enter_current(cpu);
+}
+
+void GuestMmu::polled(CpuState& cpu) {
+  if (config_.mode != Mode::Hybrid || cpu.space != current_) return;
+  account(__builtin_ia32_rdtsc());
+  judge_current(cpu);
+  enter_current(cpu);
+}
+
+void GuestMmu::enter_current(CpuState& cpu) {
+  AddressSpace& space = *current_;
+  cpu.mem_base = space.windowed ? space.window->base() : reinterpret_cast<uint64_t>(space.soft->entries());
+  cpu.memory_window = space.windowed;
+  cpu.jump_cache = cpu.jump_caches[space.windowed];
+  cpu.instruction_pages = space.instruction_pages.ids();
+  cpu.space = &space;
 }
 
 AddressSpace* GuestMmu::find_space(const RegimeKey& key) const {

@@ -24,6 +24,8 @@ void block_signals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+uint64_t ticks_of(double seconds) { return static_cast<uint64_t>(seconds * static_cast<double>(kCounterFrequency)); }
+
 }  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config) {
@@ -125,10 +127,8 @@ void Machine::start() {
   if (config_.catch_signals) block_signals();
   // Short sleeps of WFI are guest timers; the default slack is 50 us.
   prctl(PR_SET_TIMERSLACK, 1);
-  if (config_.timeout_seconds > 0) {
-    timeout_at_ =
-        counter_.read() + static_cast<uint64_t>(config_.timeout_seconds * static_cast<double>(kCounterFrequency));
-  }
+  if (config_.timeout_seconds > 0) timeout_at_ = counter_.read() + ticks_of(config_.timeout_seconds);
+  if (config_.poll_seconds > 0) poll_at_ = counter_.read() + ticks_of(config_.poll_seconds);
   timer_thread_.start();
   io_.start(config_.catch_signals);
   const std::lock_guard lock(device_lock_);
@@ -263,7 +263,7 @@ void Machine::timers_changed(CpuState& cpu) {
 
 // Precondition: the device lock is held.
 void Machine::rearm() {
-  uint64_t next = timeout_at_;
+  uint64_t next = std::min(timeout_at_, poll_at_);
   for (const Timers& timers : timers_) next = std::min(next, timers.deadline);
   if (const auto alarm = rtc_.next_alarm()) next = std::min(next, counter_.read() + *alarm / kNanosecondsPerTick + 1);
   timer_thread_.set_deadline(next);
@@ -274,6 +274,10 @@ void Machine::deadline_passed() {
   if (counter_.read() >= timeout_at_) {
     timeout_at_ = kNoDeadline;
     request_stop(StopReason::Timeout);
+  }
+  if (counter_.read() >= poll_at_) {
+    for (auto& cpu : cpus_) nudge(*cpu);
+    poll_at_ = counter_.read() + ticks_of(config_.poll_seconds);
   }
   for (unsigned cpu = 0; cpu < kCpus; ++cpu) update_timers(cpu);
   rtc_.check_alarm();

@@ -55,6 +55,7 @@ struct MachineConfig {
   bool input_to_virtio = false;       // console input goes to virtio-console instead of the PL011
   bool catch_signals = false;         // SIGINT, SIGTERM, SIGHUP, SIGQUIT stop the machine, with it all its threads
   double timeout_seconds = 0;         // 0: none
+  double poll_seconds = 0;            // a CPU that runs polls at least so often; 0: only when there is something to see
   SemihostingConfig semihosting;
 };
 
@@ -161,7 +162,7 @@ class Machine final : public Platform,
   EnginePort* engine_ = nullptr;
   BootState boot_;
   std::array<Timers, kCpus> timers_;
-  uint64_t timeout_at_ = kNoDeadline;
+  uint64_t timeout_at_ = kNoDeadline, poll_at_ = kNoDeadline;
   std::vector<Completion> completions_;  // for CPU 0, guarded by device_lock_
   std::array<std::atomic<uint32_t>, kCpus> waiting_{};
   std::atomic<uint64_t> stop_{0};  // StopReason | code << 32

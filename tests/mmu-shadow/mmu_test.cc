@@ -476,6 +476,29 @@ TEST(Hybrid, FirstFaultsAreExpectedAndOthersAreNot) {
   EXPECT_EQ(mmu->statistics().demotions, 1u);
 }
 
+// A guest that stays in one address space polls; with the MMU off as with it on.
+TEST(Hybrid, PollingJudgesASpaceThatIsNeverLeft) {
+  for (const uint32_t sctlr : {uint32_t{0}, uint32_t{CW_SCTLR_M}}) {
+    HybridMachine machine(true, 0);
+    auto& [memory, listener, backend, mmu, cpu] = machine;
+    memory.write32(kL1 + (kPa >> 20) * 4, (kPa & 0xfff00000) | 2 | 3 << 10);
+    cpu->cp15.sctlr = sctlr;
+    machine.activate(0x13);
+    HybridAccessor accessor;
+    for (int i = 0; i < 10 && !cpu->memory_window; i++) {
+      accessor.access(*cpu, *mmu, kPa, 4, true, i);
+      spin(500'000);
+      machine.activate(0x13);
+      EXPECT_FALSE(cpu->memory_window);
+      mmu->polled(*cpu);
+    }
+    EXPECT_TRUE(cpu->memory_window);
+    EXPECT_EQ(mmu->statistics().space_switches, 1u);
+    accessor.access(*cpu, *mmu, kPa, 4, true, 11);
+    EXPECT_EQ(memory.read32(kPa), 11u);
+  }
+}
+
 // A window costs translating the code once more: a space that executes much code has to run longer before it gets one.
 TEST(Hybrid, CodeToTranslateDelaysAWindow) {
   for (const bool translates : {false, true}) {

@@ -69,8 +69,10 @@ class Torture {
         translate();
       else if (what < 985)
         change_code_page();
-      else if (what < 993)
+      else if (what < 990)
         device_write();
+      else if (what < 993)
+        mmu_->polled(*cpu_);
       else
         replace_regime();
     }

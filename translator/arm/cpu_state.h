@@ -211,6 +211,8 @@ inline void raise_line(CpuState& s, uint32_t line) {
   std::atomic_ref<uint32_t>(s.interrupt_lines).fetch_or(line, std::memory_order_seq_cst);
   std::atomic_ref<uint32_t>(s.pending).store(1, std::memory_order_seq_cst);
 }
+// Makes the CPU look when there is nothing to see: it polls once more. Callable from any thread; wakes no CPU.
+inline void nudge(CpuState& s) { std::atomic_ref<uint32_t>(s.pending).store(1, std::memory_order_seq_cst); }
 inline void lower_line(CpuState& s, uint32_t line) {
   std::atomic_ref<uint32_t>(s.interrupt_lines).fetch_and(~line, std::memory_order_seq_cst);
 }

@@ -73,6 +73,7 @@ uint32_t Engine::code_flags() const {
 bool Engine::take_interrupts() {
   const uint32_t lines = std::atomic_ref<uint32_t>(cpu_.interrupt_lines).load();
   if (lines & kLineStop) return false;
+  mmu_->polled(cpu_);
   if (lines & kLineWork) {
     lower_line(cpu_, kLineWork);
     if (work) work(work_context);
