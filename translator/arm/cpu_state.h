@@ -102,7 +102,7 @@ struct JumpCacheEntry {
   uint32_t page_id;
   const void* code;
 };
-inline constexpr uint32_t kJumpCacheEntries = 16384;  // power of two
+inline constexpr uint32_t kJumpCacheEntries = 65536;  // power of two
 // Where the entry of a target is: by word, with high bits folded in. Translated code computes the same.
 inline constexpr int kJumpCacheFold = 11;
 inline constexpr uint32_t jump_cache_index(uint32_t target) {
