@@ -229,7 +229,7 @@ class GuestMmu final : public Mmu {
     double factor() const { return seen / predicted; }
     void add(double more_predicted, double more_seen) { predicted += more_predicted, seen += more_seen; }
   };
-  Learned hot_code_[2] = {{20e6, 10e6}, {50e6, 7.5e6}};  // translation of what was executed lately: is needed again
+  Learned hot_code_[2] = {{20e6, 5e6}, {50e6, 7.5e6}};  // translation of what was executed lately: is needed again
   Learned entering_[2] = {{2e6, 2e6}, {2e6, 2e6}};       // one window_fault for each page in use: all faults
   const double ns_per_tick_ = 1 / config_.costs.ticks_per_ns;
   const uint64_t judge_after_ticks_ = static_cast<uint64_t>(config_.costs.judge_after * config_.costs.ticks_per_ns);

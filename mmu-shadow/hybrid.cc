@@ -175,7 +175,7 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
         return;
       }
       // Sampling is not for free: not before it is likely to say something else.
-      h.sample_at = std::max(h.age * 1.25, std::min(h.age * 4, investment * h.reluctance / gain));
+      h.sample_at = std::max(h.age * 1.25, std::min(h.age * 1.5, investment * h.reluctance / gain));
     }
     // The instruction pages that it executes until the next judgement are those that count.
     h.sampling = candidate && h.age >= h.sample_at;
