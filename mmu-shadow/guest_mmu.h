@@ -230,7 +230,7 @@ class GuestMmu final : public Mmu {
     void add(double more_predicted, double more_seen) { predicted += more_predicted, seen += more_seen; }
   };
   Learned hot_code_[2] = {{20e6, 5e6}, {50e6, 7.5e6}};  // translation of what was executed lately: is needed again
-  Learned entering_[2] = {{2e6, 2e6}, {2e6, 2e6}};       // one window_fault for each page in use: all faults
+  Learned entering_[2] = {{2e6, 2e6}, {2e6, 2e6}};      // one window_fault for each page in use: all faults
   const double ns_per_tick_ = 1 / config_.costs.ticks_per_ns;
   const uint64_t judge_after_ticks_ = static_cast<uint64_t>(config_.costs.judge_after * config_.costs.ticks_per_ns);
   uint64_t entered_at_ = 0;  // time-stamp counter when the current space became current

@@ -134,7 +134,7 @@ class KvmWorld final : public runtime::World {
 
  private:
   static constexpr uint64_t kRegions = uint64_t{1} << 17;  // of the lower half: 47 bits
-  static constexpr double kEmulatedThresholdNs = 50;
+  static constexpr double kEmulatedThresholdNs = 200;  // emulated 500 to 1000; native under 1, in QEMU's TCG under 20
   class Pool;
   struct Range {
     uint64_t base, end;
