@@ -138,7 +138,7 @@ class Bench {
     const bool chosen_by_default = modes.empty();
     if (chosen_by_default) modes = {"soft-call", "soft", "mmap", "shadow", "ept", "hybrid"};
     for (const std::string& other : options_.baselines) {
-      if (std::find(std::begin(kBaselines), std::end(kBaselines), other) == std::end(kBaselines))
+      if (!is_baseline(other))
         return fmt::format("--baseline: unknown baseline '{}'; give qemu, qemu-user or native", other);
       engines_.push_back({other});
     }

@@ -2,6 +2,8 @@
 // `crosswalk bench`: runs the guest workloads in several MMU modes, and under QEMU, in turn, and compares them.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,9 @@ namespace crosswalk::vmm {
 
 // What --baseline may name: engines that are not a mode of this program.
 inline constexpr const char* kBaselines[] = {"qemu", "qemu-user", "native"};
+inline bool is_baseline(const std::string& engine) {
+  return std::find(std::begin(kBaselines), std::end(kBaselines), engine) != std::end(kBaselines);
+}
 
 struct BenchOptions {
   std::vector<std::string> mmu_modes;  // --mmu; empty: every mode that this host can run

@@ -60,9 +60,7 @@ std::string format_hybrid(const BenchSamples& samples, const std::vector<Workloa
     std::string best;
     for (const BenchEngine& engine : engines) {
       const double time = samples.median(engine.name, workload.name);
-      if (std::find(std::begin(kBaselines), std::end(kBaselines), engine.name) != std::end(kBaselines) ||
-          engine.name.starts_with("hybrid") || engine.name == "flat" || time <= 0)
-        continue;
+      if (is_baseline(engine.name) || engine.name.starts_with("hybrid") || engine.name == "flat" || time <= 0) continue;
       if (best.empty() || time < samples.median(best, workload.name)) best = engine.name;
     }
     if (best.empty() || samples.median("hybrid", workload.name) <= 0) continue;
