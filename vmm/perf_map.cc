@@ -45,7 +45,9 @@ void PerfMap::line(const uint8_t* begin, size_t bytes, const std::string& name) 
 void PerfMap::thunks_emitted(const x64::Thunks& thunks, const uint8_t* begin, size_t bytes) {
   std::vector<std::pair<const uint8_t*, const char*>> pieces = {
       {reinterpret_cast<const uint8_t*>(thunks.enter), "enter"},
-      {thunks.exit_spill, "exit_spill"},
+      {thunks.exit_link, "exit_link"},
+      {thunks.exit_indirect, "exit_indirect"},
+      {thunks.exit_to, "exit_to"},
       {thunks.dispatch, "dispatch"},
       {thunks.exit_no_spill, "exit_no_spill"},
       {thunks.exit_no_spill_standard, "exit_no_spill_standard"},

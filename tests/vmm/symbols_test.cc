@@ -63,7 +63,9 @@ TEST(PerfMap, Lines) {
   x64::Thunks thunks{};
   thunks.enter = reinterpret_cast<void (*)(CpuState*, const void*)>(0x10000);
   thunks.dispatch = at(0x10020);
-  thunks.exit_spill = at(0x10040);
+  thunks.exit_link = at(0x10040);
+  thunks.exit_indirect = at(0x10048);
+  thunks.exit_to = at(0x10050);
   thunks.exit_no_spill = at(0x10060);
   thunks.exit_no_spill_standard = at(0x10080);
   thunks.call = at(0x100a0);
@@ -87,7 +89,9 @@ TEST(PerfMap, Lines) {
   EXPECT_EQ(text.str(),
             "10000 20 crosswalk_enter\n"
             "10020 20 crosswalk_dispatch\n"
-            "10040 20 crosswalk_exit_spill\n"
+            "10040 8 crosswalk_exit_link\n"
+            "10048 8 crosswalk_exit_indirect\n"
+            "10050 10 crosswalk_exit_to\n"
             "10060 20 crosswalk_exit_no_spill\n"
             "10080 20 crosswalk_exit_no_spill_standard\n"
             "100a0 20 crosswalk_call\n"

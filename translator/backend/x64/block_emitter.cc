@@ -51,7 +51,8 @@ BlockEmitter::BlockEmitter(Xbyak::CodeGenerator& c, const ir::Block& b, const Ba
   for (size_t i = 0; i < b.insts.size(); i++) remaining_[i] = b.insts[i].uses;
   std::fill(std::begin(gpr_owner_), std::end(gpr_owner_), kFree);
   std::fill(std::begin(x_owner_), std::end(x_owner_), kFree);
-  labels_.resize(b.label_count);
+  block_labels_.resize(b.label_count);
+  for (Label& l : block_labels_) l = labels.make();
   find_hints();
 }
 
@@ -79,12 +80,12 @@ CompiledBlock BlockEmitter::emit(const SecondPage& second_page, uint32_t first_l
   result_.code = start_;
   if (second_page.id != 0) {
     // The last instruction extends into another page: its mapping must be the one this code was made from.
-    Xbyak::Label miss;
+    const Label miss = labels.make();
     code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
     code.cmp(dword[rax + 4 * (second_page.va >> 12 & (kInstructionPageEntries - 1))], second_page.id);
-    code.jne(miss, Xbyak::CodeGenerator::T_NEAR);
-    out_of_line([this, miss]() mutable {
-      code.L(miss);
+    labels.jcc(kNotEqual, miss);
+    out_of_line([this, miss] {
+      labels.bind(miss);
       exit_with(kExitSecondPage, block.pc | block.thumb);
     });
   }
@@ -93,17 +94,14 @@ CompiledBlock BlockEmitter::emit(const SecondPage& second_page, uint32_t first_l
     if (config.count && block.insts[i].guest >= counted) counted = count_from(i);
     emit_instruction(i);
   }
-  // Out-of-line pieces may add more.
-  for (size_t i = 0; i < deferred_.size(); i++) {
-    const auto body = std::move(deferred_[i]);
-    body();
-  }
+  emit_deferred();
   if (!constants_.empty()) code.align(16);
   for (Constant& constant : constants_) {
     code.L(constant.label);
     code.dq(constant.low);
     code.dq(constant.high);
   }
+  labels.patch();
   result_.size = static_cast<uint32_t>(code.getCurr() - start_);
   std::sort(result_.sites.begin(), result_.sites.end(), [](auto& a, auto& b) { return a.offset < b.offset; });
   return std::move(result_);
@@ -416,7 +414,7 @@ void BlockEmitter::get_reg(uint32_t n) {
 
 // Guest register n is about to change: values that are still "in" it move out. `except` is the new content.
 void BlockEmitter::displace_pinned(uint32_t n, Value except) {
-  const std::vector<uint32_t> values = aliases_[n];
+  const Values values(aliases_[n], memory());
   aliases_[n].clear();
   for (const uint32_t v : values) {
     if (except.is_inst() && except.index() == v && locations_[v].where == Where::Pinned) {
@@ -576,7 +574,7 @@ void BlockEmitter::get_vreg(Type, uint32_t offset) {
 
 void BlockEmitter::set_vreg(uint32_t offset, uint32_t bytes, Value v) {
   const Xmm x = xuse(v);
-  const std::vector<uint32_t> values = xstates_;
+  const Values values(xstates_, memory());
   for (const uint32_t u : values) {
     const Type type = ir::info(block.insts[u].op).result;
     const uint32_t width = type == Type::X32 ? 4 : type == Type::X64 ? 8 : 16;
@@ -607,7 +605,7 @@ void BlockEmitter::spill_across_call(bool guest_registers_change) {
   }
   if (guest_registers_change) {
     for (uint32_t n = 0; n < 15; n++) {
-      const std::vector<uint32_t> values = aliases_[n];
+      const Values values(aliases_[n], memory());
       for (const uint32_t v : values) {
         if (remaining_after(Value::inst(v)) == 0) continue;
         const int slot = allocate_spill();
@@ -628,7 +626,7 @@ void BlockEmitter::spill_across_call(bool guest_registers_change) {
     if (v != kFree && remaining_after(Value::inst(static_cast<uint32_t>(v))) > 0) evict_x(r);
   }
   // The callee may change SIMD registers that values still refer to.
-  const std::vector<uint32_t> values = xstates_;
+  const Values values(xstates_, memory());
   for (const uint32_t u : values) {
     if (remaining_after(Value::inst(u)) == 0) continue;
     const int r = allocate_x();
@@ -661,127 +659,90 @@ void BlockEmitter::materialise(uint8_t live, Reg64 result) {
   if (live & 4) code.seto(state8(offsetof(CpuState, v)));
 }
 
-int BlockEmitter::x86_condition(uint32_t condition) const {
-  //                            EQ  NE  CS  CC  MI  PL  VS  VC  HI  LS  GE  LT  GT  LE
-  static constexpr int kSub[] = {4, 5, 3, 2, 8, 9, 0, 1, 7, 6, 13, 12, 15, 14};    // CF = !C
-  static constexpr int kAdd[] = {4, 5, 2, 3, 8, 9, 0, 1, -1, -1, 13, 12, 15, 14};  // CF = C
-  static constexpr int kLogic[] = {4, 5, -1, -1, 8, 9, -1, -1, -1, -1, -1, -1, -1, -1};
-  if (condition >= std::size(kSub)) return -1;
+std::optional<Condition> BlockEmitter::x86_condition(uint32_t condition) const {
+  constexpr uint32_t kCs = 2, kCc = 3, kHi = 8, kLs = 9;
+  //                                   EQ      NE         CS           CC      MI     PL
+  static constexpr Condition kSub[] = {kEqual, kNotEqual, kAboveEqual, kBelow, kSign, kNotSign,
+                                       // VS      VC            HI      LS           GE             LT
+                                       kOverflow, kNotOverflow, kAbove, kBelowEqual, kGreaterEqual, kLess,
+                                       // GT     LE
+                                       kGreater, kLessEqual};
+  if (condition >= std::size(kSub)) return {};
   switch (eflags()) {
-    case EflagsForm::Sub: return kSub[condition];
-    case EflagsForm::Add: return kAdd[condition];
-    case EflagsForm::Logic: return kLogic[condition];
+    case EflagsForm::Sub: return kSub[condition];  // CF = !C
+    case EflagsForm::Add:                          // CF = C
+      if (condition == kHi || condition == kLs) return {};
+      if (condition == kCs || condition == kCc) return kSub[condition ^ 1];
+      return kSub[condition];
+    case EflagsForm::Logic:  // N and Z alone
+      return condition <= 1 || condition == 4 || condition == 5 ? std::optional(kSub[condition]) : std::nullopt;
     case EflagsForm::None: break;
   }
-  return -1;
+  return {};
 }
 
-void BlockEmitter::condition_jump(uint32_t condition, Xbyak::Label& target, bool invert) {
-  using Gen = Xbyak::CodeGenerator;
+void BlockEmitter::condition_jump(uint32_t condition, Label target, bool invert) {
   auto& c = code;
   if (invert) condition ^= 1;  // Arm conditions come in complementary pairs
-  if (const int cc = x86_condition(condition); cc >= 0) {
-    switch (cc) {
-      case 0x0: c.jo(target, Gen::T_NEAR); break;
-      case 0x1: c.jno(target, Gen::T_NEAR); break;
-      case 0x2: c.jb(target, Gen::T_NEAR); break;
-      case 0x3: c.jae(target, Gen::T_NEAR); break;
-      case 0x4: c.je(target, Gen::T_NEAR); break;
-      case 0x5: c.jne(target, Gen::T_NEAR); break;
-      case 0x6: c.jbe(target, Gen::T_NEAR); break;
-      case 0x7: c.ja(target, Gen::T_NEAR); break;
-      case 0x8: c.js(target, Gen::T_NEAR); break;
-      case 0x9: c.jns(target, Gen::T_NEAR); break;
-      case 0xc: c.jl(target, Gen::T_NEAR); break;
-      case 0xd: c.jge(target, Gen::T_NEAR); break;
-      case 0xe: c.jle(target, Gen::T_NEAR); break;
-      case 0xf: c.jg(target, Gen::T_NEAR); break;
-      default: broken("x86 condition");
-    }
-    return;
-  }
+  if (const auto cc = x86_condition(condition)) return labels.jcc(*cc, target);
   eflags_ = EflagsForm::None;  // what follows clobbers them
-  const auto z_is_set = [&](Xbyak::Label& l) {
-    c.cmp(state32(offsetof(CpuState, nz)), 0);
-    c.je(l, Gen::T_NEAR);
-  };
-  const auto z_is_clear = [&](Xbyak::Label& l) {
-    c.cmp(state32(offsetof(CpuState, nz)), 0);
-    c.jne(l, Gen::T_NEAR);
-  };
   // Allocated before the first jump: an eviction must be on every path. Conditions that read N use it.
   const Reg32 scratch = condition == 4 || condition == 5 || condition >= 10 ? temp().cvt32() : Reg32();
-  // Leaves N (bit 31 or bit 63 of nz) in the sign of a temporary.
-  const auto n_in = [&]() {
-    const Reg32 r = scratch;
-    c.mov(r, state32(offsetof(CpuState, nz)));
-    c.or_(r, state32(offsetof(CpuState, nz) + 4));
-    return r;
+  const auto z_is = [&](bool set, Label l) {
+    c.cmp(state32(offsetof(CpuState, nz)), 0);
+    labels.jcc(set ? kEqual : kNotEqual, l);
   };
-  const auto n_equals_v = [&](Xbyak::Label& l, bool equal) {
-    const Reg32 n = n_in();
-    c.shr(n, 31);
-    c.cmp(n.cvt8(), state8(offsetof(CpuState, v)));
-    if (equal)
-      c.je(l, Gen::T_NEAR);
-    else
-      c.jne(l, Gen::T_NEAR);
+  const auto flag_is = [&](size_t flag, bool set, Label l) {
+    c.cmp(state8(flag), 0);
+    labels.jcc(set ? kNotEqual : kEqual, l);
   };
+  // Leaves N (bit 31 or bit 63 of nz) in the sign of the temporary, and in SF.
+  const auto n_in_scratch = [&] {
+    c.mov(scratch, state32(offsetof(CpuState, nz)));
+    c.or_(scratch, state32(offsetof(CpuState, nz) + 4));
+  };
+  const auto n_equals_v = [&](bool equal, Label l) {
+    n_in_scratch();
+    c.shr(scratch, 31);
+    c.cmp(scratch.cvt8(), state8(offsetof(CpuState, v)));
+    labels.jcc(equal ? kEqual : kNotEqual, l);
+  };
+  constexpr size_t kC = offsetof(CpuState, c), kV = offsetof(CpuState, v);
   switch (condition) {
-    case 0: z_is_set(target); break;
-    case 1: z_is_clear(target); break;
+    case 0:
+    case 1: z_is(condition == 0, target); break;
     case 2:
-    case 3:
-      c.cmp(state8(offsetof(CpuState, c)), 0);
-      if (condition == 2)
-        c.jne(target, Gen::T_NEAR);
-      else
-        c.je(target, Gen::T_NEAR);
-      break;
+    case 3: flag_is(kC, condition == 2, target); break;
     case 4:
-    case 5: {
-      const Reg32 n = n_in();  // the OR has set SF
-      (void)n;
-      if (condition == 4)
-        c.js(target, Gen::T_NEAR);
-      else
-        c.jns(target, Gen::T_NEAR);
+    case 5:
+      n_in_scratch();
+      labels.jcc(condition == 4 ? kSign : kNotSign, target);
       break;
-    }
     case 6:
-    case 7:
-      c.cmp(state8(offsetof(CpuState, v)), 0);
-      if (condition == 6)
-        c.jne(target, Gen::T_NEAR);
-      else
-        c.je(target, Gen::T_NEAR);
-      break;
+    case 7: flag_is(kV, condition == 6, target); break;
     case 8: {  // C && !Z
-      Xbyak::Label no;
-      c.cmp(state8(offsetof(CpuState, c)), 0);
-      c.je(no);
-      z_is_clear(target);
-      c.L(no);
+      const Label no = labels.make();
+      flag_is(kC, false, no);
+      z_is(false, target);
+      labels.bind(no);
       break;
     }
     case 9:  // !C || Z
-      c.cmp(state8(offsetof(CpuState, c)), 0);
-      c.je(target, Gen::T_NEAR);
-      z_is_set(target);
+      flag_is(kC, false, target);
+      z_is(true, target);
       break;
-    case 10: n_equals_v(target, true); break;
-    case 11: n_equals_v(target, false); break;
+    case 10:
+    case 11: n_equals_v(condition == 10, target); break;
     case 12: {  // !Z && N == V
-      Xbyak::Label no;
-      c.cmp(state32(offsetof(CpuState, nz)), 0);
-      c.je(no);
-      n_equals_v(target, true);
-      c.L(no);
+      const Label no = labels.make();
+      z_is(true, no);
+      n_equals_v(true, target);
+      labels.bind(no);
       break;
     }
     case 13:
-      z_is_set(target);
-      n_equals_v(target, false);
+      z_is(true, target);
+      n_equals_v(false, target);
       break;
     default: broken("condition code out of range");
   }
@@ -860,10 +821,9 @@ void BlockEmitter::store_guest_position() {
 }
 
 void BlockEmitter::exit_with(uint32_t reason, uint32_t target) {
-  code.mov(state32(reg_offset(15)), target & ~1u);
-  code.mov(state8(offsetof(CpuState, t)), target & 1);
-  code.mov(state32(offsetof(CpuState, exit_reason)), reason);
-  code.jmp(config.thunks->exit_spill, Xbyak::CodeGenerator::T_NEAR);
+  code.mov(eax, target);
+  code.mov(ecx, reason);
+  code.jmp(config.thunks->exit_to, Xbyak::CodeGenerator::T_NEAR);
 }
 
 }  // namespace crosswalk::x64

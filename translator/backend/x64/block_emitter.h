@@ -4,7 +4,8 @@
 #pragma once
 
 #include <deque>
-#include <functional>
+#include <list>
+#include <optional>
 #include <vector>
 
 #include "translator/backend/x64/emit_context.h"
@@ -61,7 +62,6 @@ class BlockEmitter final : public EmitContext {
   void xdefine_as(Xmm x) override;
   Xmm xtemp() override;
   Xbyak::Address constant128(uint64_t low, uint64_t high) override;
-  void out_of_line(std::function<void()> body) override { deferred_.push_back(std::move(body)); }
   void call_preserving(const void* f, std::initializer_list<Xbyak::Operand> args, Reg64 result) override;
   void need_mxcsr(Rounding which) override;
 
@@ -90,9 +90,9 @@ class BlockEmitter final : public EmitContext {
   EflagsForm eflags() const { return config.flag_fusion ? eflags_ : EflagsForm::None; }
   void materialise(uint8_t live, Reg64 result);  // stores NZ (from result), C, V out of EFLAGS of form eflags()
   // Jumps to `target` when the Arm condition holds (or, with `invert`, when it does not).
-  void condition_jump(uint32_t condition, Xbyak::Label& target, bool invert);
-  // The x86 condition code (the low bits of Jcc) that tests an Arm condition on EFLAGS as they are now, or -1.
-  int x86_condition(uint32_t condition) const;
+  void condition_jump(uint32_t condition, Label target, bool invert);
+  // The x86 condition that tests an Arm condition on EFLAGS as they are now; none when no single one does.
+  std::optional<Condition> x86_condition(uint32_t condition) const;
 
   // The host instruction at `at` accesses [r14 + va + displacement].
   void record_site(const uint8_t* at, uint32_t bytes, bool write, Reg64 va, int32_t displacement);
@@ -100,13 +100,13 @@ class BlockEmitter final : public EmitContext {
   void store_guest_position();                       // cpu.r[15], t, it of the current instruction, for C++
   void exit_with(uint32_t reason, uint32_t target);  // inline: sets position to target and leaves
   void chained_jump(uint32_t target);
-  void chained_jcc(int x86_condition, uint32_t target);  // precondition: the target is ahead, in the same page
+  void chained_jcc(Condition condition, uint32_t target);  // precondition: the target is ahead, in the same page
   bool same_page(uint32_t target) const { return (block.pc ^ target) >> 12 == 0; }
   void indirect_jump(ir::Value target);
   void poll(uint32_t target);
 
   const ir::GuestInst& guest() const { return block.guest[current_->guest]; }
-  Xbyak::Label& label(uint32_t n) { return labels_[n]; }
+  Label label(uint32_t n) const { return block_labels_[n]; }
 
   // Out-of-line code is emitted after the block: Reposition makes an earlier instruction current again.
   struct Position {
@@ -154,16 +154,17 @@ class BlockEmitter final : public EmitContext {
   void load_into(Reg64 r, ir::Value v);
   void xload_into(Xmm x, ir::Value v);
   Reg64 define_result(bool overlapping);
-  void add_link(uint32_t jump_offset, uint32_t id_offset, uint32_t target, Xbyak::Label stub);
+  void add_link(uint32_t jump_offset, uint32_t id_offset, uint32_t target, Label stub);
   int hinted_register(bool overlapping, ir::Value except) const;
   void displace_pinned(uint32_t guest_reg, ir::Value except);
   void find_hints();
 
-  std::vector<Location> locations_;
-  std::vector<uint32_t> remaining_;
-  std::vector<int8_t> hints_;
-  std::vector<uint32_t> aliases_[15];  // values located in a pinned register or in CpuState.r
-  std::vector<uint32_t> xstates_;      // values located in CpuState.vreg
+  using Values = std::pmr::vector<uint32_t>;
+  std::pmr::vector<Location> locations_{memory()};
+  Values remaining_{memory()};
+  std::pmr::vector<int8_t> hints_{memory()};
+  std::pmr::vector<Values> aliases_{15, memory()};  // values located in a pinned register or in CpuState.r
+  Values xstates_{memory()};                        // values located in CpuState.vreg
   int gpr_owner_[16];
   int x_owner_[16];
   uint32_t locked_ = 0, xlocked_ = 0;
@@ -175,15 +176,14 @@ class BlockEmitter final : public EmitContext {
   EflagsForm eflags_ = EflagsForm::None;
   bool flags_set_ = false;
   Rounding rounding_ = Rounding::Vfp;
-  std::deque<Xbyak::Label> labels_;
+  std::pmr::vector<Label> block_labels_{memory()};  // of ir::Block
   struct Constant {
     Xbyak::Label label;
     uint64_t low, high;
   };
-  std::deque<Constant> constants_;
-  std::deque<Xbyak::Address> operands_;
-  std::deque<Xbyak::Reg> operand_regs_;
-  std::vector<std::function<void()>> deferred_;
+  std::pmr::list<Constant> constants_{memory()};
+  std::pmr::deque<Xbyak::Address> operands_{memory()};  // of the current instruction
+  std::pmr::deque<Xbyak::Reg> operand_regs_{memory()};
   CompiledBlock result_;
   const uint8_t* start_ = nullptr;
   uint32_t first_link_ = 0;

@@ -13,9 +13,13 @@
 #include <xbyak/xbyak.h>
 
 #include <cstddef>
-#include <functional>
+#include <memory_resource>
+#include <new>
+#include <utility>
+#include <vector>
 
 #include "translator/arm/cpu_state.h"
+#include "translator/backend/x64/labels.h"
 #include "translator/ir/ir.h"
 
 namespace crosswalk::x64 {
@@ -29,6 +33,14 @@ class EmitContext {
   virtual ~EmitContext() = default;
 
   Xbyak::CodeGenerator& code;
+
+ private:
+  // What the emission of one block needs, in one piece and without malloc as long as it fits.
+  std::byte first_memory_[24 << 10];
+  std::pmr::monotonic_buffer_resource memory_{first_memory_, sizeof first_memory_};
+
+ public:
+  Labels labels{code, &memory_};
 
   // ---- general registers
   // A register that holds the operand (I32: zero-extended; I64: whole). Must not be modified.
@@ -69,8 +81,17 @@ class EmitContext {
   // A 16-byte constant in the code cache's constant pool: for pand/pshufb/... operands.
   virtual Xbyak::Address constant128(uint64_t low, uint64_t high) = 0;
 
-  // Emits `body` out of line, after the block. The body runs with the same registers; it must end with a jump.
-  virtual void out_of_line(std::function<void()> body) = 0;
+  // Emits `body` (void()) out of line, after the block. The body runs with the same registers; it must end with a jump.
+  template <class F>
+  void out_of_line(F body) {
+    F* const kept = new (memory_.allocate(sizeof(F), alignof(F))) F(std::move(body));
+    deferred_.push_back({[](void* p) {
+                           F& f = *static_cast<F*>(p);
+                           f();
+                           f.~F();
+                         },
+                         kept});
+  }
   // Inside out_of_line or inline: calls uint64_t f(uint64_t a, uint64_t b, uint64_t c, uint64_t d) from the given
   // general registers or constants with every other register (general, SIMD, flags excepted) preserved; the result goes
   // to `result`. Slow; for rare paths.
@@ -83,6 +104,21 @@ class EmitContext {
 
  protected:
   explicit EmitContext(Xbyak::CodeGenerator& c) : code(c) {}
+  std::pmr::memory_resource* memory() { return &memory_; }
+  void emit_deferred() {
+    // Out-of-line pieces may add more.
+    for (size_t i = 0; i < deferred_.size(); i++) {
+      const Deferred d = deferred_[i];
+      d.run(d.body);
+    }
+  }
+
+ private:
+  struct Deferred {
+    void (*run)(void* body);  // and destroys it
+    void* body;
+  };
+  std::pmr::vector<Deferred> deferred_{&memory_};
 };
 
 #define OP(name, ...) void emit_##name(EmitContext& e, const ir::Inst& inst);

@@ -78,11 +78,11 @@ void emit_SkipIfZero(EmitContext& e, const Inst& inst) {
   b.release(v);
   b.spill_for_merge();
   e.code.cmp(e.state32(offsetof(CpuState, access_kind)), 0);
-  e.code.je(b.label(static_cast<uint32_t>(inst.aux)), Gen::T_NEAR);
+  e.labels.jcc(kEqual, b.label(static_cast<uint32_t>(inst.aux)));
 }
 void emit_Label(EmitContext& e, const Inst& inst) {
   core(e).spill_for_merge();
-  e.code.L(core(e).label(inst.imm));
+  e.labels.bind(core(e).label(inst.imm));
 }
 
 void emit_Jump(EmitContext& e, const Inst& inst) { core(e).chained_jump(inst.imm); }
@@ -93,27 +93,27 @@ void emit_JumpIf(EmitContext& e, const Inst& inst) {
   const uint32_t target = static_cast<uint32_t>(inst.aux);
   const bool backward = (target & ~1u) <= b.guest().pc;
   if (b.same_page(target) && !backward) {
-    if (const int cc = b.x86_condition(inst.imm); cc >= 0) {
-      b.chained_jcc(cc, target);
+    if (const auto cc = b.x86_condition(inst.imm)) {
+      b.chained_jcc(*cc, target);
       b.keep_flags();
       return;
     }
   }
   if (backward) {  // a loop, usually taken: its jump is inline
-    Xbyak::Label go_on;
+    const Label go_on = e.labels.make();
     b.condition_jump(inst.imm, go_on, true);
     b.keep_flags();
     b.chained_jump(target);
-    e.code.L(go_on);
+    e.labels.bind(go_on);
     return;
   }
   // The jump goes out of line with its checks; what follows is the fall-through.
-  Xbyak::Label taken;
+  const Label taken = e.labels.make();
   b.condition_jump(inst.imm, taken, false);
   b.keep_flags();
-  e.out_of_line([&b, taken, target, i = b.position()]() mutable {
+  e.out_of_line([&b, taken, target, i = b.position()] {
     BlockEmitter::Reposition at(b, i);
-    b.code.L(taken);
+    b.labels.bind(taken);
     b.chained_jump(target);
   });
 }
@@ -123,15 +123,12 @@ void jump_if_zero(EmitContext& e, const Inst& inst, bool zero) {
   auto& b = core(e);
   e.need_mxcsr(EmitContext::Rounding::Vfp);
   const Reg64 v = e.use(inst.args[0]);
-  Xbyak::Label taken;
+  const Label taken = e.labels.make();
   e.code.test(v.cvt32(), v.cvt32());
-  if (zero)
-    e.code.jz(taken, Gen::T_NEAR);
-  else
-    e.code.jnz(taken, Gen::T_NEAR);
-  e.out_of_line([&b, taken, target = inst.imm, i = b.position()]() mutable {
+  e.labels.jcc(zero ? kEqual : kNotEqual, taken);
+  e.out_of_line([&b, taken, target = inst.imm, i = b.position()] {
     BlockEmitter::Reposition at(b, i);
-    b.code.L(taken);
+    b.labels.bind(taken);
     b.chained_jump(target);
   });
 }
@@ -158,11 +155,11 @@ void emit_ExitException(EmitContext& e, const Inst&) {
 // ---- jumps between blocks --------------------------------------------------------------------------------------
 
 void BlockEmitter::poll(uint32_t target) {
-  Xbyak::Label leave;
+  const Label leave = labels.make();
   code.cmp(state32(offsetof(CpuState, pending)), 0);
-  code.jne(leave, Gen::T_NEAR);
-  out_of_line([this, leave, target]() mutable {
-    code.L(leave);
+  labels.jcc(kNotEqual, leave);
+  out_of_line([this, leave, target] {
+    labels.bind(leave);
     exit_with(kExitPoll, target);
   });
 }
@@ -172,7 +169,7 @@ void BlockEmitter::chained_jump(uint32_t target) {
   const uint32_t to = target & ~1u;
   if (to <= guest().pc) poll(target);  // every loop has a backward or an indirect jump
   uint32_t id_offset = 0;
-  Xbyak::Label stub;
+  const Label stub = labels.make();
   if (!same_page(to)) {
     code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
     code.db(0x81);  // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
@@ -180,33 +177,34 @@ void BlockEmitter::chained_jump(uint32_t target) {
     code.dd(4 * (to >> 12 & (kInstructionPageEntries - 1)));
     id_offset = static_cast<uint32_t>(code.getCurr() - start_);
     code.dd(0);  // page ids are never 0
-    code.jne(stub, Gen::T_NEAR);
+    labels.jcc(kNotEqual, stub);
   }
   code.db(0xe9);
   add_link(static_cast<uint32_t>(code.getCurr() - start_), id_offset, target, stub);
 }
 
-void BlockEmitter::chained_jcc(int x86_condition, uint32_t target) {
+void BlockEmitter::chained_jcc(Condition condition, uint32_t target) {
   code.db(0x0f);
-  code.db(0x80 | x86_condition);
-  add_link(static_cast<uint32_t>(code.getCurr() - start_), 0, target, {});
+  code.db(0x80 | condition);
+  add_link(static_cast<uint32_t>(code.getCurr() - start_), 0, target, labels.make());
 }
 
 // Emits the rel32 of a jump, and the stub that it goes to until the engine links it.
-void BlockEmitter::add_link(uint32_t jump_offset, uint32_t id_offset, uint32_t target, Xbyak::Label stub) {
+void BlockEmitter::add_link(uint32_t jump_offset, uint32_t id_offset, uint32_t target, Label stub) {
   code.dd(0);
   const size_t n = result_.links.size();
   result_.links.push_back({jump_offset, id_offset, 0, target});
-  out_of_line([this, n, stub, target]() mutable {
-    code.L(stub);
+  out_of_line([this, n, stub, target] {
+    labels.bind(stub);
     LinkSite& l = result_.links[n];
     l.stub_offset = static_cast<uint32_t>(code.getCurr() - start_);
     const uint8_t* const stub_at = code.getCurr();
     uint8_t* const jump = const_cast<uint8_t*>(start_) + l.jump_offset;
     const int32_t relative = static_cast<int32_t>(stub_at - (jump + 4));
     std::memcpy(jump, &relative, 4);
-    code.mov(state32(offsetof(CpuState, exit_link)), first_link_ + static_cast<uint32_t>(n));
-    exit_with(kExitLink, target);
+    code.mov(eax, target);
+    code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
+    code.jmp(config.thunks->exit_link, Gen::T_NEAR);
   });
 }
 
@@ -216,36 +214,24 @@ void BlockEmitter::indirect_jump(ir::Value target) {
   take(rax);
   const Reg64 v = use(target);
   c.mov(eax, v.cvt32());
-  Xbyak::Label slow;
+  const void* const leave = config.thunks->exit_indirect;
   c.cmp(state32(offsetof(CpuState, pending)), 0);
-  c.jne(slow, Gen::T_NEAR);
+  c.jne(leave);
   c.mov(ecx, eax);  // jump_cache_index()
   c.shr(ecx, kJumpCacheFold);
   c.lea(ecx, ptr[rcx + rax * 4]);
   c.and_(ecx, (kJumpCacheEntries - 1) << 4);
   c.add(rcx, state64(offsetof(CpuState, jump_cache)));
   c.cmp(dword[rcx + offsetof(JumpCacheEntry, target)], eax);
-  c.jne(slow, Gen::T_NEAR);
+  c.jne(leave);
   c.mov(edx, eax);
   c.shr(edx, 12);
   c.and_(edx, kInstructionPageEntries - 1);
   c.mov(rsi, state64(offsetof(CpuState, instruction_pages)));
   c.mov(edx, dword[rsi + rdx * 4]);
   c.cmp(edx, dword[rcx + offsetof(JumpCacheEntry, page_id)]);
-  c.jne(slow, Gen::T_NEAR);
+  c.jne(leave);
   c.jmp(qword[rcx + offsetof(JumpCacheEntry, code)]);
-  out_of_line([this, slow]() mutable {
-    auto& c = code;
-    c.L(slow);
-    // Interworking branch: bit 0 selects the instruction set; in A32 bit 1 is ignored (A2.3.2, BXWritePC).
-    c.mov(ecx, eax);
-    c.and_(ecx, 1);
-    c.mov(state8(offsetof(CpuState, t)), cl);
-    c.and_(eax, ~1u);
-    c.mov(state32(offsetof(CpuState, r) + 4 * 15), eax);
-    c.mov(state32(offsetof(CpuState, exit_reason)), kExitIndirect);
-    c.jmp(config.thunks->exit_spill, Gen::T_NEAR);
-  });
 }
 
 }  // namespace crosswalk::x64

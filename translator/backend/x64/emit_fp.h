@@ -10,6 +10,7 @@
 // An SSE instruction that ran before the line was left has raised no flag that Arm does not raise too.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <vector>
 
@@ -48,7 +49,7 @@ class Operation {
   // The same for FZ, by a path out of line that comes back if no operand is a denormal number. With `flushes`, of an
   // operation whose result may be tiny, that path does the operation itself by `body` and comes back to done().
   void flush_to_zero_path(uint8_t mode_mask, std::function<void()> body = nullptr);
-  Xbyak::Label& slow() { return slow_; }
+  Label slow() const { return slow_; }
   // Leaves the line if x is a NaN; and, with `tiny`, also if it is the least normal number. `t` is a temporary.
   void leave_if_nan(Precision p, const Xmm& x);
   void leave_if_nan_or_least_normal(Precision p, const Xmm& x, const Xmm& t);
@@ -63,8 +64,7 @@ class Operation {
     uint32_t constant = 0;
   };
   static void emit_flush_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result,
-                              const std::function<void()>& body, Xbyak::Label& entry, Xbyak::Label& inline_,
-                              Xbyak::Label& slow, Xbyak::Label& done);
+                              const std::function<void()>& body, Label entry, Label line, Label slow, Label done);
   static void emit_slow_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result,
                              Helper helper);
 
@@ -72,7 +72,7 @@ class Operation {
   Helper helper_;
   std::vector<Operand> operands_;
   Operand result_;
-  Xbyak::Label slow_, flush_, line_, done_;
+  Label slow_ = e_.labels.make(), flush_ = e_.labels.make(), line_ = e_.labels.make(), done_ = e_.labels.make();
   bool has_flush_path_ = false;
   std::function<void()> body_;
 };

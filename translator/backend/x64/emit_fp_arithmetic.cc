@@ -62,7 +62,7 @@ void mul_add(EmitContext& e, const Inst& inst, Precision p, Helper helper, F f) 
   op.operand(p, b);
   op.result(p, r);
   if (!host_features().fma) {
-    e.code.jmp(op.slow(), Gen::T_NEAR);
+    e.labels.jmp(op.slow());
     op.done();
     return;
   }

@@ -8,7 +8,6 @@
 namespace crosswalk::x64::fp {
 
 using namespace Xbyak::util;
-using Gen = Xbyak::CodeGenerator;
 
 const HostFeatures& host_features() {
   static const HostFeatures features = [] {
@@ -42,15 +41,15 @@ void exponent_of_doubled(EmitContext& e, Precision p, int x, int addend) {
 
 void Operation::leave_if_mode(uint8_t mask) {
   e_.code.test(e_.state8(kFpscr + 3), mask);
-  e_.code.jnz(slow_, Gen::T_NEAR);
+  e_.labels.jcc(kNotEqual, slow_);
 }
 
 void Operation::flush_to_zero_path(uint8_t mode_mask, std::function<void()> body) {
   has_flush_path_ = true;
   body_ = std::move(body);
   e_.code.test(e_.state8(kFpscr + 3), mode_mask);
-  e_.code.jnz(flush_, Gen::T_NEAR);
-  e_.code.L(line_);
+  e_.labels.jcc(kNotEqual, flush_);
+  e_.labels.bind(line_);
 }
 
 void Operation::leave_if_nan(Precision p, const Xmm& x) {
@@ -58,7 +57,7 @@ void Operation::leave_if_nan(Precision p, const Xmm& x) {
     e_.code.ucomiss(x, x);
   else
     e_.code.ucomisd(x, x);
-  e_.code.jp(slow_, Gen::T_NEAR);
+  e_.labels.jcc(kParity, slow_);
 }
 
 void Operation::leave_if_nan_or_least_normal(Precision p, const Xmm& x, const Xmm& t) {
@@ -73,7 +72,7 @@ void Operation::leave_if_nan_or_least_normal(Precision p, const Xmm& x, const Xm
     c.andps(t, x);
     c.ucomisd(t, e_.constant128(0x0010000000000000, 0));
   }
-  c.je(slow_, Gen::T_NEAR);
+  e_.labels.jcc(kEqual, slow_);
 }
 
 // FPSCR.FZ is set. A denormal operand goes to the helper, which reports it (IDC). Results: SSE raises UE and PE for one
@@ -81,21 +80,20 @@ void Operation::leave_if_nan_or_least_normal(Precision p, const Xmm& x, const Xm
 // set for good after the first inexact operation) only results that may be tiny go to the helper; until then every
 // operation does.
 void Operation::emit_flush_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result,
-                                const std::function<void()>& body, Xbyak::Label& entry, Xbyak::Label& line,
-                                Xbyak::Label& slow, Xbyak::Label& done) {
+                                const std::function<void()>& body, Label entry, Label line, Label slow, Label done) {
   auto& c = e.code;
-  c.L(entry);
+  e.labels.bind(entry);
   if (body) {
     c.test(e.state8(kFpscr), arm::kFpscrIxc);
-    c.jz(slow, Gen::T_NEAR);
+    e.labels.jcc(kEqual, slow);
   }
   c.mov(e.state64(kSaved), rax);
-  Xbyak::Label leave;
+  const Label leave = e.labels.make();
   for (const Operand& o : operands) {
     if (o.kind != Operand::Simd) continue;
     // 2x - 1 is below 2^(exponent bits' place) for denormal numbers, and wraps for zero.
     exponent_of_doubled(e, o.precision, o.index, -1);
-    c.jz(leave, Gen::T_NEAR);
+    e.labels.jcc(kEqual, leave);
   }
   if (body) {
     body();
@@ -104,16 +102,16 @@ void Operation::emit_flush_path(EmitContext& e, const std::vector<Operand>& oper
     // Not surely normal (0, 1) or not finite (all ones).
     c.sub(eax, 2);
     c.cmp(eax, single ? 0xfd : 0x7fd);
-    c.jae(leave, Gen::T_NEAR);
+    e.labels.jcc(kAboveEqual, leave);
     c.mov(rax, e.state64(kSaved));
-    c.jmp(done, Gen::T_NEAR);
+    e.labels.jmp(done);
   } else {
     c.mov(rax, e.state64(kSaved));
-    c.jmp(line, Gen::T_NEAR);
+    e.labels.jmp(line);
   }
-  c.L(leave);
+  e.labels.bind(leave);
   c.mov(rax, e.state64(kSaved));
-  c.jmp(slow, Gen::T_NEAR);
+  e.labels.jmp(slow);
 }
 
 void Operation::emit_slow_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result,
@@ -147,13 +145,13 @@ void Operation::emit_slow_path(EmitContext& e, const std::vector<Operand>& opera
 }
 
 void Operation::done() {
-  e_.code.L(done_);
+  e_.labels.bind(done_);
   e_.out_of_line([&e = e_, operands = operands_, result = result_, helper = helper_, body = body_,
-                  has_flush = has_flush_path_, slow = slow_, flush = flush_, line = line_, done = done_]() mutable {
+                  has_flush = has_flush_path_, slow = slow_, flush = flush_, line = line_, done = done_] {
     if (has_flush) emit_flush_path(e, operands, result, body, flush, line, slow, done);
-    e.code.L(slow);
+    e.labels.bind(slow);
     emit_slow_path(e, operands, result, helper);
-    e.code.jmp(done, Gen::T_NEAR);
+    e.labels.jmp(done);
   });
 }
 

@@ -44,7 +44,7 @@ void to_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
     // SSE's result for what does not fit, after Invalid Operation: 0x80000000, the only integer that overflows minus 1.
     convert(r.cvt32(), x);
     c.cmp(r.cvt32(), 1);
-    c.jo(op.slow(), Gen::T_NEAR);
+    e.labels.jcc(kOverflow, op.slow());
     op.done();
     return;
   }
@@ -62,7 +62,7 @@ void to_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   // The sign is above the exponent: negative numbers do not fit unsigned ones.
   if (!fixed.is_unsigned) c.and_(r.cvt32(), single ? 0xff : 0x7ff);
   c.cmp(r.cvt32(), limit);
-  c.jae(op.slow(), Gen::T_NEAR);
+  e.labels.jcc(kAboveEqual, op.slow());
   if (fixed.fraction_bits != 0) {
     c.movaps(t, x);
     if (single)
@@ -91,7 +91,7 @@ void from_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   // rounded.
   if (fixed.fixed_rounding && single && fixed.size == 32) {
     c.test(e.state8(offsetof(CpuState, fpscr) + 2), arm::kFpscrRModeMask >> 16);
-    c.jnz(op.slow(), Gen::T_NEAR);
+    e.labels.jcc(kNotEqual, op.slow());
   }
   const bool wide = fixed.is_unsigned && fixed.size == 32;
   c.xorps(r, r);
@@ -166,7 +166,7 @@ void emit_FpHalfToSingle(EmitContext& e, const Inst& inst) {
   auto& c = e.code;
   c.pextrw(half.cvt32(), x, inst.imm & 1);
   if (!host_features().f16c) {
-    c.jmp(op.slow(), Gen::T_NEAR);
+    e.labels.jmp(op.slow());
     op.done();
     return;
   }
@@ -185,7 +185,7 @@ void emit_FpSingleToHalf(EmitContext& e, const Inst& inst) {
   op.result(r);
   auto& c = e.code;
   if (!host_features().f16c) {
-    c.jmp(op.slow(), Gen::T_NEAR);
+    e.labels.jmp(op.slow());
     op.done();
     return;
   }
@@ -196,7 +196,7 @@ void emit_FpSingleToHalf(EmitContext& e, const Inst& inst) {
   c.mov(u.cvt32(), r.cvt32());
   c.and_(u.cvt32(), 0x7fff);
   c.cmp(u.cvt32(), 0x0400);  // the least normal number
-  c.je(op.slow(), Gen::T_NEAR);
+  e.labels.jcc(kEqual, op.slow());
   op.done();
 }
 

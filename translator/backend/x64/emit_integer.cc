@@ -208,19 +208,19 @@ void emit_GetNZCV(EmitContext& e, const Inst&) {
 void emit_Select(EmitContext& e, const Inst& inst) {
   Reg64 yes = e.use(inst.args[0]);
   const Reg64 no = e.use_copy(inst.args[1]);
-  Xbyak::Label keep;
+  const Label keep = e.labels.make();
   core(e).condition_jump(inst.imm, keep, true);
   e.code.mov(no.cvt32(), yes.cvt32());
-  e.code.L(keep);
+  e.labels.bind(keep);
   e.define_as(no);
 }
 void emit_TestCond(EmitContext& e, const Inst& inst) {
   const Reg64 r = e.temp();
-  Xbyak::Label no;
+  const Label no = e.labels.make();
   e.code.mov(r.cvt32(), 0);
   core(e).condition_jump(inst.imm, no, true);
   e.code.mov(r.cvt32(), 1);
-  e.code.L(no);
+  e.labels.bind(no);
   e.define_as(r);
 }
 

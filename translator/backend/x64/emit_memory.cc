@@ -166,19 +166,19 @@ void emit_window(const Access& a) {
   const Reg64 scratch = mask ? e.temp() : va;
   const Data d = a.store ? store_source(a) : load_destination(a, !mask);
   if (mask) {
-    Xbyak::Label unaligned, done;
+    const Label unaligned = e.labels.make(), done = e.labels.make();
     if (displacement & static_cast<int32_t>(mask)) {
       c.lea(scratch.cvt32(), ptr[va + displacement]);
       c.test(scratch.cvt8(), static_cast<uint8_t>(mask));
     } else {
       c.test(va.cvt8(), static_cast<uint8_t>(mask));
     }
-    c.jnz(unaligned, Gen::T_NEAR);
-    c.L(done);
-    e.out_of_line([&e, &b, a, va, displacement, scratch, unaligned, inst = b.position()]() mutable {
+    e.labels.jcc(kNotEqual, unaligned);
+    e.labels.bind(done);
+    e.out_of_line([&e, &b, a, va, displacement, scratch, unaligned, inst = b.position()] {
       // The access faults: an alignment fault, or the fault of the walk if that has priority.
       BlockEmitter::Reposition at(b, inst);
-      e.code.L(unaligned);
+      e.labels.bind(unaligned);
       put_va(e, va, displacement, scratch);
       e.code.mov(e.state32(offsetof(CpuState, access_kind)), a.kind());
       e.code.call(b.config.thunks->slow_access);
@@ -200,7 +200,7 @@ void emit_window(const Access& a) {
 // clobbered. Jumps to `miss`, with the VA still in `host`, when the entry is another page's or forbids the access, when
 // the access crosses a page, or when it is misaligned for `align_mask`.
 void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t bytes, uint32_t align_mask, bool store,
-                 Xbyak::Label& miss) {
+                 Label miss) {
   auto& c = e.code;
   constexpr int kPageBits = 12, kEntryBits = 4;
   c.mov(index.cvt32(), host.cvt32());
@@ -214,7 +214,7 @@ void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t by
   c.and_(tag.cvt32(), 0xfffff000u | align_mask);
   const size_t tag_offset = store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
   c.cmp(tag.cvt32(), dword[r14 + index + tag_offset]);
-  c.jne(miss, Gen::T_NEAR);
+  e.labels.jcc(kNotEqual, miss);
   c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]);
 }
 
@@ -236,19 +236,19 @@ void emit_soft(const Access& a) {
     else
       d.gpr = b.define_hinted_or(host);
   }
-  Xbyak::Label miss, done;
+  const Label miss = e.labels.make(), done = e.labels.make();
   soft_lookup(e, host, index, tag, 1u << a.m.log2_bytes, (1u << a.m.align_log2) - 1, a.store, miss);
   if (a.store)
     move_to_memory(e, a.m, d, Xbyak::RegExp(host));
   else
     move_from_memory(e, a.m, d, Xbyak::RegExp(host));
-  c.L(done);
-  e.out_of_line([&e, &b, a, host, d, miss, done, inst = b.position()]() mutable {
+  e.labels.bind(done);
+  e.out_of_line([&e, &b, a, host, d, miss, done, inst = b.position()] {
     BlockEmitter::Reposition at(b, inst);
-    e.code.L(miss);
+    e.labels.bind(miss);
     e.code.mov(e.state32(offsetof(CpuState, access_va)), host.cvt32());
     slow_path(e, a.m, a.kind(), d);
-    e.code.jmp(done, Gen::T_NEAR);
+    e.labels.jmp(done);
   });
 }
 
@@ -302,12 +302,12 @@ void exclusive_load_window(EmitContext& e, const Inst& inst) {
   const Reg64 r = e.temp();
   const uint32_t mask = (1u << m.log2_bytes) - 1;
   if (mask) {
-    Xbyak::Label unaligned;
+    const Label unaligned = e.labels.make();
     c.test(va.cvt8(), static_cast<uint8_t>(mask));
-    c.jnz(unaligned, Gen::T_NEAR);
-    e.out_of_line([&e, &b, m, va, unaligned, i = b.position()]() mutable {
+    e.labels.jcc(kNotEqual, unaligned);
+    e.out_of_line([&e, &b, m, va, unaligned, i = b.position()] {
       BlockEmitter::Reposition at(b, i);
-      e.code.L(unaligned);
+      e.labels.bind(unaligned);
       put_va(e, va, 0, va);
       e.code.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, false) | kAccessExclusive);
       e.code.call(b.config.thunks->slow_access);
@@ -331,21 +331,21 @@ void exclusive_load_soft(EmitContext& e, const Inst& inst) {
   const uint32_t bytes = 1u << m.log2_bytes;
   const Reg64 va = e.use(inst.args[0]);
   const Reg64 host = e.temp(), index = e.temp(), tag = e.temp();
-  Xbyak::Label miss, done;
+  const Label miss = e.labels.make(), done = e.labels.make();
   c.mov(host.cvt32(), va.cvt32());
   soft_lookup(e, host, index, tag, bytes, bytes - 1, false, miss);
   Data d;
   d.gpr = host;
   move_from_memory(e, m, d, Xbyak::RegExp(host));
   arm_monitor(e, host, va, bytes);
-  c.L(done);
+  e.labels.bind(done);
   e.define_as(host);
-  e.out_of_line([&e, &b, m, d, host, miss, done, i = b.position()]() mutable {
+  e.out_of_line([&e, &b, m, d, host, miss, done, i = b.position()] {
     BlockEmitter::Reposition at(b, i);
-    e.code.L(miss);
+    e.labels.bind(miss);
     e.code.mov(e.state32(offsetof(CpuState, access_va)), host.cvt32());
     slow_path(e, m, access_kind(m, false) | kAccessExclusive, d);
-    e.code.jmp(done, Gen::T_NEAR);
+    e.labels.jmp(done);
   });
 }
 
@@ -361,14 +361,14 @@ void compare_exchange(EmitContext& e, uint32_t bytes, const Xbyak::RegExp& addre
 }
 
 // The monitor must be armed for this VA and size; otherwise the slow path decides.
-void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Xbyak::Label& slow) {
+void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Label slow) {
   auto& c = e.code;
   c.cmp(e.state8(offsetof(CpuState, monitor_armed)), 1);
-  c.jne(slow, Gen::T_NEAR);
+  e.labels.jcc(kNotEqual, slow);
   c.cmp(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
-  c.jne(slow, Gen::T_NEAR);
+  e.labels.jcc(kNotEqual, slow);
   c.cmp(e.state32(offsetof(CpuState, monitor_size)), bytes);
-  c.jne(slow, Gen::T_NEAR);
+  e.labels.jcc(kNotEqual, slow);
 }
 
 // rax = the status of a store-exclusive decided out of line.
@@ -401,19 +401,19 @@ void exclusive_store_soft(EmitContext& e, const Inst& inst) {
   const Reg64 host = e.use_copy(inst.args[0]);
   const Reg64 index = e.temp();
   const Reg64 value = e.use(inst.args[1]);
-  Xbyak::Label slow, done;
+  const Label slow = e.labels.make(), done = e.labels.make();
   check_monitor(e, host, bytes, slow);
   soft_lookup(e, host, index, rax, bytes, bytes - 1, true, slow);
   c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
   compare_exchange(e, bytes, Xbyak::RegExp(host), value);
   finish_exclusive_store(e);
-  c.L(done);
+  e.labels.bind(done);
   e.define_as(rax);
-  e.out_of_line([&e, &b, m, host, value, slow, done, i = b.position()]() mutable {
+  e.out_of_line([&e, &b, m, host, value, slow, done, i = b.position()] {
     BlockEmitter::Reposition at(b, i);
-    e.code.L(slow);
+    e.labels.bind(slow);
     exclusive_store_slow(e, b, m, host, value);
-    e.code.jmp(done, Gen::T_NEAR);
+    e.labels.jmp(done);
   });
 }
 
@@ -425,20 +425,20 @@ void exclusive_store_window(EmitContext& e, const Inst& inst) {
   e.take(rax);
   const Reg64 va = e.use(inst.args[0]);
   const Reg64 value = e.use(inst.args[1]);
-  Xbyak::Label slow, done;
+  const Label slow = e.labels.make(), done = e.labels.make();
   check_monitor(e, va, bytes, slow);
   c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
   const uint8_t* const at = c.getCurr();
   compare_exchange(e, bytes, r14 + va, value);
   b.record_site(at, bytes, true, va, 0);
   finish_exclusive_store(e);
-  c.L(done);
+  e.labels.bind(done);
   e.define_as(rax);
-  e.out_of_line([&e, &b, m, va, value, slow, done, i = b.position()]() mutable {
+  e.out_of_line([&e, &b, m, va, value, slow, done, i = b.position()] {
     BlockEmitter::Reposition at_(b, i);
-    e.code.L(slow);
+    e.labels.bind(slow);
     exclusive_store_slow(e, b, m, va, value);
-    e.code.jmp(done, Gen::T_NEAR);
+    e.labels.jmp(done);
   });
 }
 

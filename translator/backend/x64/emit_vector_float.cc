@@ -85,8 +85,8 @@ class FloatOperation {
     e_.code.ptest(bad_, bad_);
     leave_if_not_zero();
   }
-  void leave() { e_.code.jmp(slow_, Xbyak::CodeGenerator::T_NEAR); }
-  void leave_if_not_zero() { e_.code.jnz(slow_, Xbyak::CodeGenerator::T_NEAR); }
+  void leave() { e_.labels.jmp(slow_); }
+  void leave_if_not_zero() { e_.labels.jcc(kNotEqual, slow_); }
 
   // The default NaN wherever r is a NaN.
   void default_nan(const Xmm& r) {
@@ -108,12 +108,12 @@ class FloatOperation {
   // Ends the operation; on the slow path, r = op(d, n, m). The operands must not have been changed, but r may be any of
   // them.
   void finish(const Xmm& r, const Xmm& d, const Xmm& n, const Xmm& m, uint32_t imm = 0, bool with_imm = false) {
-    Xbyak::Label done;
-    e_.code.L(done);
-    e_.out_of_line([&e = e_, op = op_, pointer = pointer_, slow = slow_, done, r, d, n, m, imm, with_imm]() mutable {
+    const Label done = e_.labels.make();
+    e_.labels.bind(done);
+    e_.out_of_line([&e = e_, op = op_, pointer = pointer_, slow = slow_, done, r, d, n, m, imm, with_imm] {
       using namespace Xbyak::util;
       auto& c = e.code;
-      c.L(slow);
+      e.labels.bind(slow);
       c.sub(rsp, 48);
       c.movups(xword[rsp], d);
       c.movups(xword[rsp + 16], n);
@@ -123,7 +123,7 @@ class FloatOperation {
       e.call_preserving(reinterpret_cast<const void*>(runtime::simd::slow_path(op)), {r15, pointer}, pointer);
       c.movups(r, xword[rsp]);
       c.add(rsp, 48);
-      c.jmp(done, Xbyak::CodeGenerator::T_NEAR);
+      e.labels.jmp(done);
     });
   }
 
@@ -135,7 +135,7 @@ class FloatOperation {
   Op op_;
   Reg64 pointer_;
   Xmm t_, bad_, extra_;
-  Xbyak::Label slow_;
+  Label slow_ = e_.labels.make();
 };
 
 // n op m with one SSE instruction.

@@ -82,17 +82,32 @@ Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   c.jne(look_up);
   c.jmp(qword[rcx + offsetof(JumpCacheEntry, code)]);
   c.L(look_up);
+  c.mov(ecx, kExitLookup);
+  Xbyak::Label exit_to;
+  c.jmp(exit_to);
+
+  c.align(16);
+  t.exit_link = c.getCurr();
+  c.mov(state32(offsetof(CpuState, exit_link)), ecx);
+  c.mov(ecx, kExitLink);
+  c.jmp(exit_to);
+
+  c.align(16);
+  t.exit_indirect = c.getCurr();
+  c.mov(ecx, kExitIndirect);
+
+  c.align(16);
+  c.L(exit_to);
+  t.exit_to = c.getCurr();
+  c.mov(state32(offsetof(CpuState, exit_reason)), ecx);
+  // Bit 0 selects the instruction set; in A32 bit 1 is ignored (A2.3.2, BXWritePC), as lookup() does.
   c.mov(ecx, eax);
   c.and_(ecx, 1);
   c.mov(state8(offsetof(CpuState, t)), cl);
   c.and_(eax, ~1u);
   c.mov(state32(offsetof(CpuState, r) + 4 * 15), eax);
-  c.mov(state32(offsetof(CpuState, exit_reason)), kExitLookup);
-
-  c.align(16);
-  Xbyak::Label no_spill;
-  t.exit_spill = c.getCurr();
   spill_pinned(c);
+  Xbyak::Label no_spill;
   c.L(no_spill);
   c.stmxcsr(state32(offsetof(CpuState, mxcsr)));
   c.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));

@@ -13,9 +13,12 @@ using SlowAccess = uint64_t (*)(CpuState*, const uint8_t*);
 
 struct Thunks {
   void (*enter)(CpuState*, const void* code);  // runs translated code until it exits
-  const uint8_t* exit_spill;                   // from translated code: registers to CpuState, leave
-  const uint8_t* dispatch;       // eax = target | T: there through the jump cache, or exit_spill with kExitLookup
-  const uint8_t* exit_no_spill;  // CpuState is already complete; resets rsp itself
+  // From translated code: leave. Registers, position and exit_reason go to CpuState.
+  const uint8_t* exit_link;               // eax = target | T, ecx = the link's number
+  const uint8_t* exit_indirect;           // eax = what an interworking branch is to
+  const uint8_t* exit_to;                 // eax = target | T, ecx = reason
+  const uint8_t* dispatch;                // eax = target | T: there through the jump cache, or exit_to with kExitLookup
+  const uint8_t* exit_no_spill;           // CpuState is already complete; resets rsp itself
   const uint8_t* exit_no_spill_standard;  // the same while MXCSR holds the Advanced SIMD value
   const uint8_t* call;                    // rax = function, cpu.call_args: calls it, result in rax; see emit_call
   const uint8_t* call_pure;               // rax = function of cpu.call_args alone; result in rax

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Near jumps (rel32) within a block. Xbyak's labels know every copy of themselves, which costs more than the rest of an
+// instruction that jumps; these are numbers, free to copy into what is emitted out of line, and patched in one go.
+#pragma once
+
+#include <xbyak/xbyak.h>
+
+#include <cstdint>
+#include <cstring>
+#include <memory_resource>
+#include <vector>
+
+namespace crosswalk::x64 {
+
+// The low bits of Jcc, SETcc and CMOVcc (SDM volume 2, appendix B.1.4.7).
+enum Condition : uint8_t {
+  kOverflow,
+  kNotOverflow,
+  kBelow,
+  kAboveEqual,
+  kEqual,
+  kNotEqual,
+  kBelowEqual,
+  kAbove,
+  kSign,
+  kNotSign,
+  kParity,
+  kNotParity,
+  kLess,
+  kGreaterEqual,
+  kLessEqual,
+  kGreater
+};
+
+class Label {
+ private:
+  friend class Labels;
+  uint32_t number_ = UINT32_MAX;
+};
+
+class Labels {
+ public:
+  Labels(Xbyak::CodeGenerator& code, std::pmr::memory_resource* memory) : code_(code), at_(memory), jumps_(memory) {}
+
+  Label make() {
+    Label l;
+    l.number_ = static_cast<uint32_t>(at_.size());
+    at_.push_back(nullptr);
+    return l;
+  }
+  // The label is here. Once for each label that is jumped to.
+  void bind(Label l) { at_[l.number_] = code_.getCurr(); }
+  void jmp(Label l) {
+    code_.db(0xe9);
+    add(l);
+  }
+  void jcc(Condition condition, Label l) {
+    code_.db(0x0f);
+    code_.db(0x80 | condition);
+    add(l);
+  }
+  // Writes the distances. Precondition: every label that is jumped to is bound.
+  void patch() {
+    for (const Jump& j : jumps_) {
+      const int32_t relative = static_cast<int32_t>(at_[j.label] - (j.rel32 + 4));
+      std::memcpy(j.rel32, &relative, 4);
+    }
+    jumps_.clear();
+  }
+
+ private:
+  struct Jump {
+    uint8_t* rel32;
+    uint32_t label;
+  };
+  void add(Label l) {
+    jumps_.push_back({const_cast<uint8_t*>(code_.getCurr()), l.number_});
+    code_.dd(0);
+  }
+
+  Xbyak::CodeGenerator& code_;
+  std::pmr::vector<const uint8_t*> at_;  // by number; null: not bound
+  std::pmr::vector<Jump> jumps_;
+};
+
+}  // namespace crosswalk::x64
