@@ -142,6 +142,8 @@ struct Block {
   std::vector<GuestInst> guest;
   std::vector<Inst> insts;
   uint32_t label_count = 0;
+  // For passes: by instruction, what its result is replaced by. Kept here because the memory is.
+  std::vector<Value> replacement;
 };
 
 // Appends instructions; one method per opcode, e.g. ir.Add(a, b), ir.GetReg(3), ir.Load(mem.pack(), va).

@@ -36,11 +36,11 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
       ram_(ram),
       platform_(platform),
       cache_(config.code_cache_bytes),
+      assembler_(cache_.capacity(), cache_.base()),
       jump_caches_(config.mode == mmu::Mode::Hybrid ? 2 : 1) {
-  Xbyak::CodeGenerator gen(cache_.free_bytes(), cache_.free_space());
-  thunks_ = x64::emit_thunks(gen, &Engine::slow_access);
-  cache_.reserve_prefix(gen.getSize());
-  if (config.listener) config.listener->thunks_emitted(thunks_, cache_.base(), gen.getSize());
+  thunks_ = x64::emit_thunks(assembler_, &Engine::slow_access);
+  cache_.reserve_prefix(assembler_.getSize());
+  if (config.listener) config.listener->thunks_emitted(thunks_, cache_.base(), assembler_.getSize());
   backend_.count = config.count;
   backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
   backend_.thunks = &thunks_;
@@ -262,9 +262,10 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
     for (uint16_t g = 0; g < ir_.guest.size(); g++)
       if (slow_pcs_.contains(key.pa + (ir_.guest[g].pc - (key.va & ~1u)))) ir::set_out_of_line(ir_, g);
 
-  Xbyak::CodeGenerator gen(cache_.free_bytes(), cache_.free_space());
+  assembler_.reset();
+  assembler_.setSize(cache_.used());
   backend_.memory = memory_mode(config_.mode, cpu_.memory_window);
-  x64::BlockEmitter emitter(gen, ir_, backend_);
+  x64::BlockEmitter emitter(assembler_, ir_, backend_);
   x64::CompiledBlock compiled = emitter.emit({page + 0x1000, second_id}, cache_.next_link());
 
   auto block = std::make_unique<Block>();

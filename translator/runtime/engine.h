@@ -94,6 +94,7 @@ class Engine final : public mmu::CodeListener {
   mmu::Mmu* mmu_ = nullptr;
   std::unique_ptr<EngineServices> services_;
   CodeCache cache_;
+  Xbyak::CodeGenerator assembler_;  // over the whole cache
   x64::Thunks thunks_{};
   x64::BackendConfig backend_;
   std::vector<std::vector<JumpCacheEntry>> jump_caches_;

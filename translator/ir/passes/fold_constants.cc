@@ -62,7 +62,8 @@ Value simplify(const Inst& inst) {
 }  // namespace
 
 void fold_constants(Block& block) {
-  std::vector<Value> replacement(block.insts.size());
+  auto& replacement = block.replacement;
+  replacement.assign(block.insts.size(), {});
   for (size_t i = 0; i < block.insts.size(); i++) {
     Inst& inst = block.insts[i];
     const OpcodeInfo& op = info(inst.op);

@@ -49,7 +49,8 @@ class Registers {
 }  // namespace
 
 void forward_vectors(Block& block) {
-  std::vector<Value> replacement(block.insts.size());
+  auto& replacement = block.replacement;
+  replacement.assign(block.insts.size(), {});
   Registers registers;
   for (size_t i = 0; i < block.insts.size(); i++) {
     Inst& inst = block.insts[i];

@@ -12,7 +12,8 @@ void count_uses(Block& block) {
 }
 
 void forward_registers(Block& block) {
-  std::vector<Value> replacement(block.insts.size());
+  auto& replacement = block.replacement;
+  replacement.assign(block.insts.size(), {});
   Value known[15];
   const auto forget = [&] {
     for (Value& v : known) v = Value();
@@ -137,7 +138,9 @@ void set_out_of_line(Block& block, uint16_t guest) {
 
 void remove_dead(Block& block) {
   count_uses(block);
-  std::vector<bool> keep(block.insts.size(), true);
+  // By instruction, its new number; none: deleted. What a deleted instruction used is used once less.
+  auto& renumbered = block.replacement;
+  renumbered.assign(block.insts.size(), Value::inst(0));
   for (size_t i = block.insts.size(); i-- > 0;) {
     const Inst& inst = block.insts[i];
     if (inst.uses != 0) continue;
@@ -164,22 +167,20 @@ void remove_dead(Block& block) {
       default: break;
     }
     if (!removable) continue;
-    keep[i] = false;
+    renumbered[i] = {};
     for (const Value v : inst.args)
       if (v.is_inst()) block.insts[v.index()].uses--;
   }
-  std::vector<uint32_t> renumber(block.insts.size());
   size_t out = 0;
   for (size_t i = 0; i < block.insts.size(); i++) {
-    if (!keep[i]) continue;
-    Inst inst = block.insts[i];
+    if (renumbered[i].is_none()) continue;
+    Inst& inst = block.insts[out];
+    if (out != i) inst = block.insts[i];
     for (Value& v : inst.args)
-      if (v.is_inst()) v = Value::inst(renumber[v.index()]);
-    renumber[i] = static_cast<uint32_t>(out);
-    block.insts[out++] = inst;
+      if (v.is_inst()) v = renumbered[v.index()];
+    renumbered[i] = Value::inst(static_cast<uint32_t>(out++));
   }
   block.insts.resize(out);
-  count_uses(block);
 }
 
 }  // namespace crosswalk::ir
