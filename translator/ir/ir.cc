@@ -29,17 +29,15 @@ constexpr OpcodeInfo build(Opcode op) {
   return {};
 }
 
-struct Table {
-  OpcodeInfo rows[static_cast<size_t>(Opcode::Count)];
-  constexpr Table() : rows{} {
-    for (size_t i = 0; i < static_cast<size_t>(Opcode::Count); i++) rows[i] = build(static_cast<Opcode>(i));
-  }
-};
-constexpr Table kTable;
+constexpr OpcodeTable build_table() {
+  OpcodeTable table{};
+  for (size_t i = 0; i < static_cast<size_t>(Opcode::Count); i++) table.rows[i] = build(static_cast<Opcode>(i));
+  return table;
+}
 
 }  // namespace
 
-const OpcodeInfo& info(Opcode op) { return kTable.rows[static_cast<size_t>(op)]; }
+constinit const OpcodeTable kOpcodes = build_table();
 
 Value Builder::append(Opcode op, uint32_t imm, uint64_t aux, std::initializer_list<Value> args) {
   assert(args.size() == info(op).arg_count);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cassert>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -43,7 +44,11 @@ struct OpcodeInfo {
   Type args[4];
   bool has_imm;
 };
-const OpcodeInfo& info(Opcode op);
+struct OpcodeTable {
+  OpcodeInfo rows[static_cast<size_t>(Opcode::Count)];
+};
+extern const OpcodeTable kOpcodes;
+inline const OpcodeInfo& info(Opcode op) { return kOpcodes.rows[static_cast<size_t>(op)]; }
 
 // An operand: nothing, the result of an earlier instruction, or a constant.
 class Value {

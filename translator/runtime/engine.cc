@@ -262,7 +262,6 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
     for (uint16_t g = 0; g < ir_.guest.size(); g++)
       if (slow_pcs_.contains(key.pa + (ir_.guest[g].pc - (key.va & ~1u)))) ir::set_out_of_line(ir_, g);
 
-  assembler_.reset();
   assembler_.setSize(cache_.used());
   backend_.memory = memory_mode(config_.mode, cpu_.memory_window);
   x64::BlockEmitter emitter(assembler_, ir_, backend_);

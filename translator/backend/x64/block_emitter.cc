@@ -153,8 +153,8 @@ void BlockEmitter::finish_instruction(const ir::Inst& inst) {
   for (const Value v : inst.args)
     if (v.is_inst() && --remaining_[v.index()] == 0) drop(v.index());
   if (ir::info(inst.op).result != Type::Void && remaining_[current_index_] == 0) drop(current_index_);
-  operands_.clear();
-  operand_regs_.clear();
+  if (!operands_.empty()) operands_.clear();
+  if (!operand_regs_.empty()) operand_regs_.clear();
 }
 
 uint32_t BlockEmitter::remaining_after(Value v) const {
