@@ -9,7 +9,7 @@
 
 #include "translator/arm/exceptions.h"
 #include "translator/arm/trace.h"
-#include "translator/backend/x64/access_kind.h"
+#include "translator/backend/x64/slow_access.h"
 #include "translator/backend/x64/exit_reason.h"
 
 namespace crosswalk::runtime {
@@ -337,9 +337,13 @@ void Engine::set_position(const Block& block, const x64::FaultSite& site) {
   cpu_.it = g.it;
 }
 
-uint64_t Engine::slow_access(CpuState* cpu, const uint8_t* return_address) {
+uint64_t Engine::slow_access(CpuState* cpu, x64::SlowAccessFrame* frame) {
   auto& engine = *static_cast<Engine*>(crosswalk::runtime::services(cpu).engine);
-  return engine.plain_access() ? 0 : engine.do_slow_access(return_address);
+  x64::take_operands(*cpu, *frame);
+  if (!engine.plain_access())
+    if (const uint64_t left = engine.do_slow_access(frame->return_address)) return left;
+  x64::give_result(*cpu, *frame);
+  return 0;
 }
 
 // An access that lies in one page of RAM and is allowed needs no exception's metadata.

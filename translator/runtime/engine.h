@@ -68,7 +68,7 @@ class Engine final : public mmu::CodeListener {
   const ir::Block& last_ir() const { return ir_; }
 
  private:
-  static uint64_t slow_access(CpuState* cpu, const uint8_t* return_address);
+  static uint64_t slow_access(CpuState* cpu, x64::SlowAccessFrame* frame);
   uint64_t do_slow_access(const uint8_t* return_address);
   bool plain_access();
   static void finish_narrow_load(uint8_t* data, const ir::MemAccess& m);

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "translator/backend/x64/access_kind.h"
+#include "translator/backend/x64/slow_access.h"
 #include "translator/backend/x64/exit_reason.h"
 #include "vmm/process_world.h"
 
@@ -140,11 +140,15 @@ const x64::FaultSite* Emitted::find_site(const uint8_t* host, bool call) const {
   return nullptr;
 }
 
-uint64_t Emitted::slow_access(CpuState* cpu, const uint8_t* return_address) {
+uint64_t Emitted::slow_access(CpuState* cpu, x64::SlowAccessFrame* frame) {
   auto* self = static_cast<Emitted*>(cpu->engine);
-  const x64::FaultSite* const site = self->find_site(return_address, true);
+  const x64::FaultSite* const site = self->find_site(frame->return_address, true);
   if (!site) give_up("no site for an out-of-line access");
-  if (access_memory(*cpu, *self->memory_, cpu->access_va, cpu->access_kind, cpu->access_value)) return 0;
+  x64::take_operands(*cpu, *frame);
+  if (access_memory(*cpu, *self->memory_, cpu->access_va, cpu->access_kind, cpu->access_value)) {
+    x64::give_result(*cpu, *frame);
+    return 0;
+  }
   cpu->r[15] = self->block_->guest[site->guest].pc;
   cpu->t = self->block_->thumb;
   cpu->exit_reason = x64::kExitException;

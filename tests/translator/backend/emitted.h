@@ -31,7 +31,7 @@ class Emitted {
   const x64::Thunks& thunks() const { return thunks_; }
 
  private:
-  static uint64_t slow_access(CpuState* cpu, const uint8_t* return_address);
+  static uint64_t slow_access(CpuState* cpu, x64::SlowAccessFrame* frame);
   static bool fault(void* self, runtime::FaultFrame& frame);
   const x64::FaultSite* find_site(const uint8_t* host, bool call) const;
 

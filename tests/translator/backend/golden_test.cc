@@ -64,7 +64,6 @@ std::string with_field_names(std::string line) {
                                       FIELD(monitor_size),
                                       FIELD(monitor_value),
                                       FIELD(spill),
-                                      FIELD(access_va),
                                       FIELD(access_kind),
                                       FIELD(access_value),
                                       FIELD(exit_reason),

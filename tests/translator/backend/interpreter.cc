@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "translator/backend/x64/access_kind.h"
+#include "translator/backend/x64/slow_access.h"
 #include "translator/backend/x64/exit_reason.h"
 
 namespace crosswalk::test {

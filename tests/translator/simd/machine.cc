@@ -17,7 +17,7 @@ namespace {
 constexpr uint32_t kCode = 0x8000;
 constexpr size_t kWindowBytes = (size_t{1} << 32) + (64 << 10);
 
-uint64_t no_slow_access(CpuState*, const uint8_t*) { std::abort(); }
+uint64_t no_slow_access(CpuState*, x64::SlowAccessFrame*) { std::abort(); }
 
 }  // namespace
 

@@ -95,7 +95,7 @@ class GuestCode {
 
  private:
   // Says so and leaves the block.
-  static uint64_t slow_access(CpuState*, const uint8_t*) { return 1; }
+  static uint64_t slow_access(CpuState*, x64::SlowAccessFrame*) { return 1; }
   void check(const char* when) {
     if (const std::string error = ir::verify(block_); !error.empty())
       throw std::runtime_error(std::string(when) + ": " + error + "\n" + ir::print(block_));

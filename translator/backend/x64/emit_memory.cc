@@ -3,11 +3,11 @@
 //   Window      one x86 instruction at [window + VA + displacement]; its address is a fault site
 //   SoftInline  a lookup in the software TLB at r14; the miss path is out of line
 //   SoftCall    always the out-of-line path
-// The out-of-line path hands VA, kind and value over in CpuState.access_* and preserves every register, so it places no
-// constraint on the allocator.
+// The out-of-line path is told which registers to use and preserves all others, so it places no constraint on the
+// allocator.
 #include "mmu-shadow/mmu.h"
-#include "translator/backend/x64/access_kind.h"
 #include "translator/backend/x64/block_emitter.h"
+#include "translator/backend/x64/slow_access.h"
 
 namespace crosswalk::x64 {
 
@@ -64,45 +64,17 @@ void move_to_memory(EmitContext& e, const MemAccess& m, const Data& d, const Xby
   }
 }
 
-Xbyak::Address value_slot(EmitContext& e, const MemAccess& m) {
-  const size_t at = offsetof(CpuState, access_value);
-  return m.log2_bytes <= 2 ? e.state32(at) : m.log2_bytes == 3 ? e.state64(at) : e.state128(at);
-}
-
-// The out-of-line path: VA is already in access_va. Falls through with the loaded value in `d`.
-void slow_path(EmitContext& e, const MemAccess& m, uint32_t kind, const Data& d) {
-  auto& c = e.code;
-  const bool store = kind & kAccessStore;
-  if (store) {
-    if (d.simd) {
-      if (m.log2_bytes == 2)
-        c.movss(value_slot(e, m), d.xmm);
-      else if (m.log2_bytes == 3)
-        c.movsd(value_slot(e, m), d.xmm);
-      else
-        c.movups(value_slot(e, m), d.xmm);
-    } else if (m.log2_bytes == 3) {
-      c.mov(value_slot(e, m), d.gpr);
-    } else {
-      c.mov(value_slot(e, m), d.gpr.cvt32());
-    }
-  }
-  c.mov(e.state32(offsetof(CpuState, access_kind)), kind);
-  c.call(core(e).config.thunks->slow_access);
+// The out-of-line path. Falls through with the loaded value, or a store-exclusive's status, in its register.
+void slow_path(EmitContext& e, uint32_t kind, Reg64 va, const Data& d, Reg64 status = Reg64()) {
+  SlowAccessRequest request;
+  request.kind = kind;
+  request.va = static_cast<uint8_t>(va.getIdx());
+  request.data = static_cast<uint8_t>(d.simd ? d.xmm.getIdx() : d.gpr.getIdx());
+  request.status = static_cast<uint8_t>(status.getIdx());
+  request.simd = d.simd;
+  e.code.push(request.pack());
+  e.code.call(core(e).config.thunks->slow_access);
   core(e).record_call_site();
-  if (store) return;
-  if (d.simd) {
-    if (m.log2_bytes == 2)
-      c.movss(d.xmm, value_slot(e, m));
-    else if (m.log2_bytes == 3)
-      c.movsd(d.xmm, value_slot(e, m));
-    else
-      c.movups(d.xmm, value_slot(e, m));
-  } else if (m.log2_bytes == 3) {
-    c.mov(d.gpr, value_slot(e, m));
-  } else {
-    c.mov(d.gpr.cvt32(), value_slot(e, m));
-  }
 }
 
 struct Access {
@@ -136,24 +108,16 @@ Data store_source(const Access& a) {
   return d;
 }
 
-void put_va(EmitContext& e, Reg64 va, int32_t displacement, Reg64 scratch) {
-  if (displacement == 0) {
-    e.code.mov(e.state32(offsetof(CpuState, access_va)), va.cvt32());
-    return;
-  }
-  e.code.lea(scratch.cvt32(), ptr[va + displacement]);
-  e.code.mov(e.state32(offsetof(CpuState, access_va)), scratch.cvt32());
-}
-
 void emit_slow_only(const Access& a) {
   EmitContext& e = a.e;
-  auto& b = core(e);
-  const Reg64 va = e.use(a.inst.args[0]);
-  const Reg64 scratch = a.displacement() ? e.temp() : va;
-  put_va(e, va, a.displacement(), scratch);
-  if (a.displacement()) b.release(scratch);
+  Reg64 va = e.use(a.inst.args[0]);
+  if (a.displacement()) {
+    const Reg64 sum = e.temp();
+    e.code.lea(sum.cvt32(), ptr[va + a.displacement()]);
+    va = sum;
+  }
   const Data d = a.store ? store_source(a) : load_destination(a, true);
-  slow_path(e, a.m, a.kind(), d);
+  slow_path(e, a.kind(), va, d);
 }
 
 void emit_window(const Access& a) {
@@ -175,14 +139,12 @@ void emit_window(const Access& a) {
     }
     e.labels.jcc(kNotEqual, unaligned);
     e.labels.bind(done);
-    e.out_of_line([&e, &b, a, va, displacement, scratch, unaligned, inst = b.position()] {
+    e.out_of_line([&e, &b, a, va, displacement, scratch, d, unaligned, inst = b.position()] {
       // The access faults: an alignment fault, or the fault of the walk if that has priority.
       BlockEmitter::Reposition at(b, inst);
       e.labels.bind(unaligned);
-      put_va(e, va, displacement, scratch);
-      e.code.mov(e.state32(offsetof(CpuState, access_kind)), a.kind());
-      e.code.call(b.config.thunks->slow_access);
-      b.record_call_site();
+      if (displacement) e.code.lea(scratch.cvt32(), ptr[va + displacement]);
+      slow_path(e, a.kind(), displacement ? scratch : va, d);
       e.code.ud2();  // an unaligned access of this kind never returns
     });
   }
@@ -246,8 +208,7 @@ void emit_soft(const Access& a) {
   e.out_of_line([&e, &b, a, host, d, miss, done, inst = b.position()] {
     BlockEmitter::Reposition at(b, inst);
     e.labels.bind(miss);
-    e.code.mov(e.state32(offsetof(CpuState, access_va)), host.cvt32());
-    slow_path(e, a.m, a.kind(), d);
+    slow_path(e, a.kind(), host, d);
     e.labels.jmp(done);
   });
 }
@@ -264,26 +225,13 @@ void emit_access(EmitContext& e, const Inst& inst, bool store, bool simd) {
 
 // Exclusives wholly out of line: soft-call, and devices.
 void exclusive_slow(EmitContext& e, const Inst& inst, bool store) {
-  auto& b = core(e);
   const MemAccess m = MemAccess::unpack(inst.imm);
   const Reg64 va = e.use(inst.args[0]);
-  put_va(e, va, 0, va);
   Data d;
-  if (store) {
-    const Reg64 value = e.use(inst.args[1]);
-    if (m.log2_bytes == 3)
-      e.code.mov(e.state64(offsetof(CpuState, access_value)), value);
-    else
-      e.code.mov(e.state32(offsetof(CpuState, access_value)), value.cvt32());
-  }
-  const Reg64 result = b.define_overlapping();
-  e.code.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, store) | kAccessExclusive);
-  e.code.call(b.config.thunks->slow_access);
-  b.record_call_site();
-  if (!store && m.log2_bytes == 3)
-    e.code.mov(result, e.state64(offsetof(CpuState, access_value)));
-  else
-    e.code.mov(result.cvt32(), e.state32(offsetof(CpuState, access_value)));
+  if (store) d.gpr = e.use(inst.args[1]);
+  const Reg64 result = core(e).define_overlapping();
+  if (!store) d.gpr = result;
+  slow_path(e, access_kind(m, store) | kAccessExclusive, va, d, result);
 }
 
 void arm_monitor(EmitContext& e, Reg64 value, Reg64 va, uint32_t bytes) {
@@ -300,24 +248,21 @@ void exclusive_load_window(EmitContext& e, const Inst& inst) {
   const MemAccess m = MemAccess::unpack(inst.imm);
   const Reg64 va = e.use(inst.args[0]);
   const Reg64 r = e.temp();
+  Data d;
+  d.gpr = r;
   const uint32_t mask = (1u << m.log2_bytes) - 1;
   if (mask) {
     const Label unaligned = e.labels.make();
     c.test(va.cvt8(), static_cast<uint8_t>(mask));
     e.labels.jcc(kNotEqual, unaligned);
-    e.out_of_line([&e, &b, m, va, unaligned, i = b.position()] {
+    e.out_of_line([&e, &b, m, va, d, unaligned, i = b.position()] {
       BlockEmitter::Reposition at(b, i);
       e.labels.bind(unaligned);
-      put_va(e, va, 0, va);
-      e.code.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, false) | kAccessExclusive);
-      e.code.call(b.config.thunks->slow_access);
-      b.record_call_site();
+      slow_path(e, access_kind(m, false) | kAccessExclusive, va, d);
       e.code.ud2();
     });
   }
   const uint8_t* const at = c.getCurr();
-  Data d;
-  d.gpr = r;
   move_from_memory(e, m, d, r14 + va);
   b.record_site(at, 1u << m.log2_bytes, false, va, 0);
   arm_monitor(e, r, va, 1u << m.log2_bytes);
@@ -343,8 +288,7 @@ void exclusive_load_soft(EmitContext& e, const Inst& inst) {
   e.out_of_line([&e, &b, m, d, host, miss, done, i = b.position()] {
     BlockEmitter::Reposition at(b, i);
     e.labels.bind(miss);
-    e.code.mov(e.state32(offsetof(CpuState, access_va)), host.cvt32());
-    slow_path(e, m, access_kind(m, false) | kAccessExclusive, d);
+    slow_path(e, access_kind(m, false) | kAccessExclusive, host, d);
     e.labels.jmp(done);
   });
 }
@@ -372,17 +316,10 @@ void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Label slow) {
 }
 
 // rax = the status of a store-exclusive decided out of line.
-void exclusive_store_slow(EmitContext& e, BlockEmitter& b, const MemAccess& m, Reg64 va, Reg64 value) {
-  auto& c = e.code;
-  put_va(e, va, 0, va);
-  if (m.log2_bytes == 3)
-    c.mov(e.state64(offsetof(CpuState, access_value)), value);
-  else
-    c.mov(e.state32(offsetof(CpuState, access_value)), value.cvt32());
-  c.mov(e.state32(offsetof(CpuState, access_kind)), access_kind(m, true) | kAccessExclusive);
-  c.call(b.config.thunks->slow_access);
-  b.record_call_site();
-  c.mov(eax, e.state32(offsetof(CpuState, access_value)));
+void exclusive_store_slow(EmitContext& e, const MemAccess& m, Reg64 va, Reg64 value) {
+  Data d;
+  d.gpr = value;
+  slow_path(e, access_kind(m, true) | kAccessExclusive, va, d, rax);
 }
 
 void finish_exclusive_store(EmitContext& e) {
@@ -412,7 +349,7 @@ void exclusive_store_soft(EmitContext& e, const Inst& inst) {
   e.out_of_line([&e, &b, m, host, value, slow, done, i = b.position()] {
     BlockEmitter::Reposition at(b, i);
     e.labels.bind(slow);
-    exclusive_store_slow(e, b, m, host, value);
+    exclusive_store_slow(e, m, host, value);
     e.labels.jmp(done);
   });
 }
@@ -437,7 +374,7 @@ void exclusive_store_window(EmitContext& e, const Inst& inst) {
   e.out_of_line([&e, &b, m, va, value, slow, done, i = b.position()] {
     BlockEmitter::Reposition at_(b, i);
     e.labels.bind(slow);
-    exclusive_store_slow(e, b, m, va, value);
+    exclusive_store_slow(e, m, va, value);
     e.labels.jmp(done);
   });
 }

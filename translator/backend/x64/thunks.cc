@@ -5,6 +5,7 @@
 
 #include "translator/backend/x64/exit_reason.h"
 #include "translator/backend/x64/host_registers.h"
+#include "translator/backend/x64/slow_access.h"
 
 namespace crosswalk::x64 {
 namespace {
@@ -169,26 +170,27 @@ Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   const Xbyak::Reg64 temps[] = {rax, rcx, rdx, rsi};
   for (const auto& r : temps) c.push(r);
   spill_pinned(c);
-  c.sub(rsp, 16 * 16 + 8);
+  constexpr int kMxcsr = offsetof(SlowAccessFrame, mxcsr), kTemps = offsetof(SlowAccessFrame, rsi);
+  c.sub(rsp, kTemps);
   for (int i = 0; i < 16; i++) c.movups(xword[rsp + 16 * i], Xbyak::Xmm(i));
   // MXCSR may be the standard one here; keep it as it is around the call.
-  c.stmxcsr(dword[rsp + 16 * 16]);
+  c.stmxcsr(dword[rsp + kMxcsr]);
   c.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));
   c.lea(rdi, ptr[r15 - kStateBias]);
-  c.mov(rsi, ptr[rsp + 16 * 16 + 8 + 4 * 8]);
+  c.mov(rsi, rsp);
   c.mov(rax, reinterpret_cast<uint64_t>(slow_access));
   c.call(rax);
-  c.ldmxcsr(dword[rsp + 16 * 16]);
+  c.ldmxcsr(dword[rsp + kMxcsr]);
   Xbyak::Label leave;
   c.test(eax, eax);
   c.jnz(leave, Xbyak::CodeGenerator::T_NEAR);
   for (int i = 0; i < 16; i++) c.movups(Xbyak::Xmm(i), xword[rsp + 16 * i]);
-  c.add(rsp, 16 * 16 + 8);
+  c.add(rsp, kTemps);
   load_pinned(c);
   for (int i = 3; i >= 0; i--) c.pop(temps[i]);
-  c.ret();
+  c.ret(8);
   c.L(leave);
-  // eax = 2 (kSlowAccessStandard): MXCSR holds the standard (Advanced SIMD) value, which goes back to its own field.
+  // eax = 2: MXCSR holds the standard (Advanced SIMD) value, which goes back to its own field.
   c.cmp(eax, 2);
   Xbyak::Label vfp;
   c.jne(vfp);

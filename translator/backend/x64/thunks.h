@@ -8,8 +8,10 @@
 
 namespace crosswalk::x64 {
 
-// uint64_t(CpuState*, return address in translated code). Non-zero: the guest took an exception, leave the block.
-using SlowAccess = uint64_t (*)(CpuState*, const uint8_t*);
+// Does what frame.request asks for. Non-zero: the guest took an exception, leave the block; 2 when MXCSR holds the
+// Advanced SIMD value.
+struct SlowAccessFrame;
+using SlowAccess = uint64_t (*)(CpuState*, SlowAccessFrame* frame);
 
 struct Thunks {
   void (*enter)(CpuState*, const void* code);  // runs translated code until it exits
@@ -22,7 +24,7 @@ struct Thunks {
   const uint8_t* exit_no_spill_standard;  // the same while MXCSR holds the Advanced SIMD value
   const uint8_t* call;                    // rax = function, cpu.call_args: calls it, result in rax; see emit_call
   const uint8_t* call_pure;               // rax = function of cpu.call_args alone; result in rax
-  const uint8_t* slow_access;             // cpu.access_*: the out-of-line memory path; every register preserved
+  const uint8_t* slow_access;             // a SlowAccessRequest is on the stack, and removed; every register preserved
 };
 
 // Emits the thunks at the start of `code`.
