@@ -3,6 +3,8 @@
 // and by the guest page they were made from. Filled front to back; when full, everything is dropped at once.
 #pragma once
 
+#include <tsl/robin_map.h>
+
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -97,7 +99,7 @@ class CodeCache {
   std::vector<Link> links_;  // by number - first_link_
   uint32_t first_link_ = 0;
   std::vector<std::unique_ptr<Block>> by_host_;  // in address order
-  std::unordered_map<BlockKey, Block*, Hash> by_key_;
+  tsl::robin_map<BlockKey, Block*, Hash> by_key_;
   std::unordered_map<uint64_t, std::vector<Block*>> by_page_;
 };
 
