@@ -55,6 +55,9 @@ bool in_linux(WorkloadGroup group) { return group != WorkloadGroup::BareMetal; }
 // The pointer chases are there as a bare-metal program too, for what they cost with the MMU off.
 bool is_chase(const std::string& workload) { return workload.starts_with("chase_"); }
 
+// The kernel of such an image; its command line names the rows and the slices.
+constexpr const char* kChaseProgram = "/bare/bench_chase.bin";
+
 // Engines that run the Linux program itself, without a machine around it.
 bool runs_program(const BenchEngine& engine) { return engine.name == "native" || engine.name == "qemu-user"; }
 
@@ -131,8 +134,12 @@ class Bench {
             "experiment, all",
             word);
     }
-    for (const Workload& workload : known_workloads())
-      if (selected(workload, options_.workloads)) chosen_.push_back(workload);
+    for (const Workload& workload : known_workloads()) {
+      if (!selected(workload, options_.workloads)) continue;
+      if (options_.bare_chases && !is_chase(workload.name))
+        return fmt::format("--bare-chases: {} is none; give --workloads chase_64k or the like", workload.name);
+      chosen_.push_back(workload);
+    }
 
     std::vector<std::string> modes = options_.mmu_modes;
     const bool chosen_by_default = modes.empty();
@@ -194,6 +201,11 @@ class Bench {
     return {"--ms", std::to_string(options_.milliseconds), "--slices", std::to_string(options_.slices)};
   }
 
+  // Engines that run the chases of the Linux image as a bare-metal program.
+  bool chases_bare(const BenchEngine& engine) const {
+    return engine.name == "flat" || (options_.bare_chases && !runs_program(engine));
+  }
+
   // What this engine can run of an image: all, or for the chases without an MMU only those.
   std::vector<std::string> rows_of(const BenchEngine& engine, const GuestImage& image) const {
     std::vector<std::string> rows = image.rows;
@@ -233,8 +245,8 @@ class Bench {
                                                                        engine.name, image.name, round + 1)});
     }
     std::string kernel = image.kernel, initrd = image.initrd, append = image.append;
-    if (engine.name == "flat" && image.name == kLinux) {
-      kernel = images_ + "/bare/bench_chase.bin";
+    if (chases_bare(engine) && image.name == kLinux) {
+      kernel = images_ + kChaseProgram;
       initrd.clear();
       append = fmt::format("slices={} {}", options_.slices, fmt::join(rows_of(engine, image), " "));
     }

@@ -19,6 +19,7 @@ struct BenchOptions {
   std::vector<std::string> mmu_modes;  // --mmu; empty: every mode that this host can run
   std::vector<std::string> baselines;  // --baseline: of qemu, qemu-user, native; ratios are to the first, or to a mode
   std::vector<std::string> workloads;  // --workloads: names or groups; empty: all but experiment
+  bool bare_chases = false;            // --bare-chases: not in Linux, but bare-metal in every mode
   unsigned repeat = 2;                 // --repeat: runs of each image in each mode, interleaved
   unsigned slices = 5;                 // --slices: how often each Linux workload is measured in a run, modes in turn
   unsigned timeout_seconds = 300;      // --timeout: of one run

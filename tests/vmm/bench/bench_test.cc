@@ -177,6 +177,12 @@ TEST(RunBench, BadOptionsAreOneLine) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(run_bench(options), kExitBadOptions);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("bochs"), std::string::npos);
+  options.baselines = {};
+  options.bare_chases = true;
+  options.workloads = {"chase_4m", "getppid"};
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_bench(options), kExitBadOptions);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("--bare-chases: getppid"), std::string::npos);
 }
 
 }  // namespace
