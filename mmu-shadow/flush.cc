@@ -111,7 +111,7 @@ void GuestMmu::flush_page(AddressSpace& space, const cw_regime& regime, uint32_t
       statistics_.entries_rewritten += rewritten;
     }
   }
-  if (space.hybrid && removed != 0) {
+  if (removed != 0 && space.hybrid && !resting(space)) {
     space.hybrid->flushes++;
     space.hybrid->seen.remove(va);
   }

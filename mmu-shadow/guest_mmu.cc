@@ -87,7 +87,7 @@ Translation GuestMmu::fill(CpuState& cpu, uint32_t va, AccessKind kind) {
   statistics_.soft_misses++;
   walk(regime, va, kind, privileged, result);
   const Translation t = to_translation(va, result);
-  if (current_ && current_->hybrid && !current_->windowed) note_refill(*current_, va, result);
+  if (current_ && current_->hybrid && !current_->windowed && !resting(*current_)) note_refill(*current_, va, result);
   if (!t.host || kind == AccessKind::Fetch) return t;
 
   const uint32_t page = ram_page_of(t.pa);

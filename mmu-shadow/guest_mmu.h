@@ -47,6 +47,7 @@ struct HybridHistory {
   double sample_at = 0;   // the age for the next such sample
   double cost_rate = 0;   // of faults and flushes, of a nanosecond, predicted when it was promoted
   double reluctance = 1;  // doubles when a promotion turns out wrong
+  uint64_t rest_until = 0;  // time-stamp counter: nothing is counted before, a window would cost far more than it saves
   PageSet seen;           // on a software TLB: pages that a window would have by now; one of each section
 
   void fade(double factor) {
@@ -58,6 +59,7 @@ struct HybridHistory {
     entered_ns = translation_ns = translated_ns = 0;
     learning = sampling = false;
     sample_at = 0;
+    rest_until = 0;
     seen.clear();
   }
   // For another address space.
@@ -172,6 +174,7 @@ class GuestMmu final : public Mmu {
 
   // hybrid.cc
   void account(uint64_t now);
+  bool resting(const AddressSpace& space) const { return polled_at_ < space.hybrid->rest_until; }
   void judge_current(CpuState& cpu);
   void judge(AddressSpace& space, const CpuState& cpu);
   bool prefills_windows() const;
@@ -233,7 +236,9 @@ class GuestMmu final : public Mmu {
   Learned entering_[2] = {{2e6, 2e6}, {2e6, 2e6}};      // one window_fault for each page in use: all faults
   const double ns_per_tick_ = 1 / config_.costs.ticks_per_ns;
   const uint64_t judge_after_ticks_ = static_cast<uint64_t>(config_.costs.judge_after * config_.costs.ticks_per_ns);
-  uint64_t entered_at_ = 0;  // time-stamp counter when the current space became current
+  const uint64_t rest_ticks_ = judge_after_ticks_ * 8;
+  uint64_t entered_at_ = 0;  // time-stamp counter when the current space became current, or was accounted for last
+  uint64_t polled_at_ = 0;   // time-stamp counter at the last poll: time for what need not be exact
   LeafPool leaves_;
   PageIds ids_;
   bool flat_violation_ = false;

@@ -21,6 +21,9 @@
 // time would have been on a software TLB; when the cost, but for the first faults, exceeds `margin` of it, the space
 // goes back, and has to show twice as much next time. So a process that lives shortly never pays for a fault, and one
 // that runs long pays at most about as much as it would have saved.
+//
+// Where the guest does little but change mappings, a window is far from worth it, and to count all this would be what
+// the mode costs: such a space rests, which is counting nothing, for a while after each judgement.
 #include <algorithm>
 
 #include "mmu-shadow/guest_mmu.h"
@@ -32,6 +35,9 @@ namespace {
 // is an average: kernel code that changes mappings all the time gains much less than it.
 constexpr double kMargin[2] = {1.2, 0.5};
 constexpr double kMaxReluctance = 32;
+// A space whose window would cost this much of the time that it runs is not looked at for a while: counting what would
+// happen there costs up to 5 % of a guest that does little but change its mappings.
+constexpr double kHopeless = -1;
 // The first faults may cost so many times what was expected.
 constexpr double kInvestmentMargin = 2;
 // One space that faults all the time does not say what entering costs.
@@ -60,7 +66,7 @@ uint32_t add_all(PageSet& seen, const Entries& entries) {
 void GuestMmu::account(uint64_t now) {
   if (current_) {
     const uint64_t ticks = now - entered_at_;
-    current_->run_ticks += ticks;
+    if (!resting(*current_)) current_->run_ticks += ticks;
     (current_->windowed ? statistics_.window_ticks : statistics_.soft_ticks) += ticks;
   }
   entered_at_ = now;
@@ -160,6 +166,7 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
     const double cost = h.faults * entering * c.window_fault + h.flushes * c.window_flush;
     const double cost_rate = cost / h.ns;
     const double gain = share + h.refills * c.soft_refill / h.ns - cost_rate;
+    if (gain < kHopeless) h.rest_until = polled_at_ + rest_ticks_;
     const double faults = entering_cost(space);
     const double known = faults * entering + (space.window ? 0 : c.window_create);
     const bool candidate = gain * h.age > known * h.reluctance;

@@ -35,7 +35,8 @@ void GuestMmu::activate(CpuState& cpu) {
     note_space_switch(cpu, config_.accounts, statistics_, space->key.asid, space->key.privileged, id);
     statistics_.space_switches++;
   }
-  if (config_.mode == Mode::Hybrid) account(__builtin_ia32_rdtsc());
+  if (config_.mode == Mode::Hybrid && !(current_ && resting(*current_) && resting(*space)))
+    account(__builtin_ia32_rdtsc());
   current_ = space;
   if (space->protect_position != protect_log_end_ || space->flush_position != flush_log_end_) {
     const uint64_t start = upkeep_clock();
@@ -53,7 +54,9 @@ void GuestMmu::activate(CpuState& cpu) {
 
 void GuestMmu::polled(CpuState& cpu) {
   if (config_.mode != Mode::Hybrid || cpu.space != current_) return;
-  account(__builtin_ia32_rdtsc());
+  const uint64_t now = __builtin_ia32_rdtsc();
+  account(now);
+  polled_at_ = now;
   judge_current(cpu);
   enter_current(cpu);
 }

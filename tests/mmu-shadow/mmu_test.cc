@@ -499,6 +499,35 @@ TEST(Hybrid, PollingJudgesASpaceThatIsNeverLeft) {
   }
 }
 
+// Where a window would cost far more than it saves nothing is counted for a while; then the space is looked at again.
+TEST(Hybrid, ASpaceThatRestsIsLookedAtAgain) {
+  HybridMachine machine(false, 100'000);
+  auto& [memory, listener, backend, mmu, cpu] = machine;
+  memory.write32(kL1, kL2 | 1);
+  memory.write32(kL2 + 16 * 4, kPa | 2 | 3 << 2 | 3 << 4 | 1 << 11);  // Normal memory, nG
+  HybridAccessor accessor;
+  const auto run = [&](uint64_t ticks, bool flush) {
+    machine.activate(0x10);
+    accessor.access(*cpu, *mmu, 0x10000, 4, true, 1);
+    spin(ticks);
+    if (flush) mmu->flush_mva(*cpu, 0x10000, 0);
+    machine.activate(0x10);
+  };
+  for (int i = 0; i < 500; i++) {
+    run(1'000, true);
+    EXPECT_FALSE(cpu->memory_window);
+    if (i % 50 == 0) mmu->polled(*cpu);
+  }
+  // It has been judged, and rests. However long it runs without a flush, only a poll ends that.
+  for (int i = 0; i < 50; i++) run(2'000'000, false);
+  EXPECT_FALSE(cpu->memory_window);
+  for (int i = 0; i < 4000 && !cpu->memory_window; i++) {
+    mmu->polled(*cpu);
+    run(200'000, false);
+  }
+  EXPECT_TRUE(cpu->memory_window);
+}
+
 // A window costs translating the code once more: a space that executes much code has to run longer before it gets one.
 TEST(Hybrid, CodeToTranslateDelaysAWindow) {
   for (const bool translates : {false, true}) {
