@@ -43,12 +43,12 @@ struct HybridHistory {
   // model has and what there was.
   bool learning = false;
   double entered_ns = 0, translation_ns = 0, translated_ns = 0;
-  bool sampling = false;  // the instruction pages are those that it executed since the last judgement
-  double sample_at = 0;   // the age for the next such sample
-  double cost_rate = 0;   // of faults and flushes, of a nanosecond, predicted when it was promoted
-  double reluctance = 1;  // doubles when a promotion turns out wrong
+  bool sampling = false;    // the instruction pages are those that it executed since the last judgement
+  double sample_at = 0;     // the age for the next such sample
+  double cost_rate = 0;     // of faults and flushes, of a nanosecond, predicted when it was promoted
+  double reluctance = 1;    // doubles when a promotion turns out wrong
   uint64_t rest_until = 0;  // time-stamp counter: nothing is counted before, a window would cost far more than it saves
-  PageSet seen;           // on a software TLB: pages that a window would have by now; one of each section
+  PageSet seen;             // on a software TLB: pages that a window would have by now; one of each section
 
   void fade(double factor) {
     ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor, invested_ns *= factor;
