@@ -100,8 +100,12 @@ Fields decode_t16(uint16_t half) {
 }
 
 uint32_t Fields::operator[](char letter) const {
+  const uint32_t mask = row->field_mask(letter);
+  if (mask == 0) return 0;
+  const int low = std::countr_zero(mask);
+  if (const uint32_t ones = mask >> low; (ones & (ones + 1)) == 0) return word >> low & ones;  // most are in one piece
   uint32_t v = 0, n = 0;
-  for (uint32_t m = row->field_mask(letter); m; m &= m - 1) v |= (word >> std::countr_zero(m) & 1) << n++;
+  for (uint32_t m = mask; m; m &= m - 1) v |= (word >> std::countr_zero(m) & 1) << n++;
   return v;
 }
 

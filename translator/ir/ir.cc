@@ -41,14 +41,13 @@ constinit const OpcodeTable kOpcodes = build_table();
 
 Value Builder::append(Opcode op, uint32_t imm, uint64_t aux, std::initializer_list<Value> args) {
   assert(args.size() == info(op).arg_count);
-  Inst inst;
+  Inst& inst = block.insts.emplace_back();
   inst.op = op;
   inst.guest = guest;
   inst.imm = imm;
   inst.aux = aux;
   size_t n = 0;
   for (Value v : args) inst.args[n++] = v;
-  block.insts.push_back(inst);
   return info(op).result == Type::Void ? Value() : Value::inst(static_cast<uint32_t>(block.insts.size() - 1));
 }
 

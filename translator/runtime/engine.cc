@@ -44,6 +44,7 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
   backend_.count = config.count;
   backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
   backend_.thunks = &thunks_;
+  backend_.pieces = &pieces_;
   backend_.flag_fusion = config.flag_fusion;
   backend_.chain = config.chain;
   for (auto& cache : jump_caches_) cache.assign(kJumpCacheEntries, kEmptyEntry);

@@ -97,6 +97,7 @@ class Engine final : public mmu::CodeListener {
   Xbyak::CodeGenerator assembler_;  // over the whole cache
   x64::Thunks thunks_{};
   x64::BackendConfig backend_;
+  x64::PieceCache pieces_;
   std::vector<std::vector<JumpCacheEntry>> jump_caches_;
   std::unordered_set<uint64_t> slow_pcs_;  // PA of instructions whose accesses go out of line: device accesses
   ir::Block ir_;

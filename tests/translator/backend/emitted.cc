@@ -95,6 +95,7 @@ Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
   prefix_ = (gen.getSize() + 63) & ~size_t{63};
   config_.memory = mode;
   config_.thunks = &thunks_;
+  config_.pieces = &pieces_;
   config_.flag_fusion = flag_fusion;
 }
 

@@ -37,6 +37,7 @@ class Emitted {
 
   x64::BackendConfig config_;
   x64::Thunks thunks_{};
+  x64::PieceCache pieces_;
   uint8_t* buffer_ = nullptr;
   size_t prefix_ = 0;
   uint8_t* reservation_ = nullptr;  // guard, window, guard

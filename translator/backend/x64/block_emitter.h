@@ -10,6 +10,7 @@
 
 #include "translator/backend/x64/emit_context.h"
 #include "translator/backend/x64/host_registers.h"
+#include "translator/backend/x64/piece_cache.h"
 #include "translator/backend/x64/thunks.h"
 
 namespace crosswalk::x64 {
@@ -18,9 +19,10 @@ struct BackendConfig {
   MemoryMode memory = MemoryMode::Window;
   uint32_t soft_tlb_entries = 1024;  // power of two
   const Thunks* thunks = nullptr;
-  bool chain = true;        // go on to other blocks without leaving for the run loop
-  bool flag_fusion = true;  // use x86 flags directly between producer and consumer
-  bool count = false;       // CpuState::instructions and ::blocks count what is executed
+  PieceCache* pieces = nullptr;  // of this configuration; null: everything is encoded anew
+  bool chain = true;             // go on to other blocks without leaving for the run loop
+  bool flag_fusion = true;       // use x86 flags directly between producer and consumer
+  bool count = false;            // CpuState::instructions and ::blocks count what is executed
 };
 
 // What the engine needs to know of emitted code.
@@ -74,6 +76,14 @@ class BlockEmitter final : public EmitContext {
   bool result_prefers(ir::Value v) const;
   // Gives an operand register or temporary back before the instruction ends.
   void release(Reg64 r) { locked_ &= ~(1u << r.getIdx()); }
+  // As PieceCache::emit.
+  template <class F>
+  void emit_piece(uint32_t key, F emit) {
+    if (config.pieces)
+      config.pieces->emit(code, key, emit);
+    else
+      emit();
+  }
 
   void get_reg(uint32_t n);  // defines the current result as guest register n
   void set_reg(uint32_t n, ir::Value v);

@@ -164,20 +164,29 @@ void emit_window(const Access& a) {
 void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t bytes, uint32_t align_mask, bool store,
                  Label miss) {
   auto& c = e.code;
+  auto& b = core(e);
   constexpr int kPageBits = 12, kEntryBits = 4;
-  c.mov(index.cvt32(), host.cvt32());
-  c.shr(index.cvt32(), kPageBits - kEntryBits);
-  c.and_(index.cvt32(), (core(e).config.soft_tlb_entries - 1) << kEntryBits);
-  // The tag to match: the page of the access's last aligned unit, with the low bits that must be zero.
-  if (align_mask + 1 >= bytes)
-    c.mov(tag.cvt32(), host.cvt32());
-  else
-    c.lea(tag.cvt32(), ptr[host + (bytes - 1 - align_mask)]);
-  c.and_(tag.cvt32(), 0xfffff000u | align_mask);
-  const size_t tag_offset = store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
-  c.cmp(tag.cvt32(), dword[r14 + index + tag_offset]);
+  // How far from the first byte the access's last aligned unit is; 0 when the low bits of its tag tell.
+  const uint32_t last = align_mask + 1 >= bytes ? 0 : bytes - 1 - align_mask;
+  const uint32_t key = static_cast<uint32_t>(host.getIdx() | index.getIdx() << 4 | tag.getIdx() << 8) | last << 12 |
+                       align_mask << 16 | uint32_t{store} << 30;
+  b.emit_piece(key, [&] {
+    c.mov(index.cvt32(), host.cvt32());
+    c.shr(index.cvt32(), kPageBits - kEntryBits);
+    c.and_(index.cvt32(), (b.config.soft_tlb_entries - 1) << kEntryBits);
+    // The tag to match: the page of the access's last aligned unit, with the low bits that must be zero.
+    if (last == 0)
+      c.mov(tag.cvt32(), host.cvt32());
+    else
+      c.lea(tag.cvt32(), ptr[host + last]);
+    c.and_(tag.cvt32(), 0xfffff000u | align_mask);
+    const size_t tag_offset = store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
+    c.cmp(tag.cvt32(), dword[r14 + index + tag_offset]);
+  });
   e.labels.jcc(kNotEqual, miss);
-  c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]);
+  constexpr uint32_t kHit = 1u << 31;
+  b.emit_piece(kHit | static_cast<uint32_t>(host.getIdx() | index.getIdx() << 4),
+               [&] { c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]); });
 }
 
 void emit_soft(const Access& a) {
