@@ -32,7 +32,8 @@ struct Reuse {
 // What Mode::Hybrid knows of an address space, fading with time: how long it ran, and what it did that costs with a
 // software TLB, or would cost with a window.
 struct HybridHistory {
-  double age = 0;  // nanoseconds since it has the form that it has now; the others fade
+  double age = 0;          // nanoseconds since it has the form that it has now; the others fade
+  double new_code_ns = 0;  // on a software TLB: translating what it was the first to execute
   double ns = 0;
   double refills = 0;      // of the software TLB
   double faults = 0;       // of the window; on a software TLB, those that there would have been
@@ -55,7 +56,7 @@ struct HybridHistory {
   }
   // In the other form.
   void restart() {
-    age = ns = refills = faults = flushes = spent_ns = invested_ns = 0;
+    age = new_code_ns = ns = refills = faults = flushes = spent_ns = invested_ns = 0;
     entered_ns = translation_ns = translated_ns = 0;
     learning = sampling = false;
     sample_at = 0;

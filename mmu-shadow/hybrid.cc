@@ -16,11 +16,16 @@
 // `entering`, what faults cost in all against one for each page, since one may enter its neighbours too; `hot_code`,
 // the part of a page's code that is used again.
 //
-// A space is expected to run for as long again as it has run. So it gets a window when gain * age > investment *
-// reluctance. In a window, what faults and flushes cost is measured, and the saving is how much longer the rest of the
-// time would have been on a software TLB; when the cost, but for the first faults, exceeds `margin` of it, the space
-// goes back, and has to show twice as much next time. So a process that lives shortly never pays for a fault, and one
-// that runs long pays at most about as much as it would have saved.
+// A space is expected to run for as long again as it has run, and a program to execute as much more code for the first
+// time. In a window that costs less to translate, and is not to be translated again later. So a space gets a window
+// when
+//
+//   gain * age + new_code * translation of what it was the first to execute > investment * reluctance.
+//
+// In a window, what faults and flushes cost is measured, and the saving is how much longer the rest of the time would
+// have been on a software TLB; when the cost, but for the first faults, exceeds `margin` of it, the space goes back,
+// and has to show twice as much next time. So a process that lives shortly hardly ever pays for a fault, and one that
+// runs long pays at most about as much as it would have saved.
 //
 // Where the guest does little but change mappings, a window is far from worth it, and to count all this would be what
 // the mode costs: such a space rests, which is counting nothing, for a while after each judgement.
@@ -38,6 +43,10 @@ constexpr double kMaxReluctance = 32;
 // A space whose window would cost this much of the time that it runs is not looked at for a while: counting what would
 // happen there costs up to 5 % of a guest that does little but change its mappings.
 constexpr double kHopeless = -1;
+// Of a translation for a software TLB: a quarter that a window's costs less, and a quarter that is made again later.
+constexpr double kNewCode = 0.5;
+// What has been judged so often is a program, and not one of the many commands of a script that end at once.
+constexpr double kPrograms = 2;
 // The first faults may cost so many times what was expected.
 constexpr double kInvestmentMargin = 2;
 // One space that faults all the time does not say what entering costs.
@@ -95,7 +104,7 @@ void GuestMmu::translated(uint32_t page_id, uint64_t ticks) {
   entered_at_ += ticks;
   const double ns = static_cast<double>(ticks) * ns_per_tick_;
   ids_.add_translation(page_id, ns);
-  if (current_->windowed) current_->hybrid->translated_ns += ns;
+  (current_->windowed ? current_->hybrid->translated_ns : current_->hybrid->new_code_ns) += ns;
 }
 
 void GuestMmu::note_refill(AddressSpace& space, uint32_t va, const cw_result& result) {
@@ -169,11 +178,13 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
     if (gain < kHopeless) h.rest_until = polled_at_ + rest_ticks_;
     const double faults = entering_cost(space);
     const double known = faults * entering + (space.window ? 0 : c.window_create);
-    const bool candidate = gain * h.age > known * h.reluctance;
+    const bool program = !privileged && h.age > kPrograms * c.judge_after;
+    const double expected = gain * h.age + (program ? h.new_code_ns * kNewCode : 0);
+    const bool candidate = expected > known * h.reluctance;
     if (h.sampling && candidate) {
       const double translation = translation_cost(space);
       const double investment = known + translation * hot_code_[privileged].factor();
-      if (gain * h.age > investment * h.reluctance && promote(space, current_regime(cpu))) {
+      if (expected > investment * h.reluctance && promote(space, current_regime(cpu))) {
         h.cost_rate = cost_rate;
         statistics_.predicted_upkeep_ns += faults * entering;
         h.learning = true;
@@ -182,7 +193,7 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
         return;
       }
       // Sampling is not for free: not before it is likely to say something else.
-      h.sample_at = std::max(h.age * 1.25, std::min(h.age * 1.5, investment * h.reluctance / gain));
+      h.sample_at = std::max(h.age * 1.25, std::min(h.age * 1.5, h.age * investment * h.reluctance / expected));
     }
     // The instruction pages that it executes until the next judgement are those that count.
     h.sampling = candidate && h.age >= h.sample_at;
