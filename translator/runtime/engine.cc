@@ -9,8 +9,8 @@
 
 #include "translator/arm/exceptions.h"
 #include "translator/arm/trace.h"
-#include "translator/backend/x64/slow_access.h"
 #include "translator/backend/x64/exit_reason.h"
+#include "translator/backend/x64/slow_access.h"
 
 namespace crosswalk::runtime {
 namespace {

@@ -164,7 +164,7 @@ class BlockEmitter final : public EmitContext {
   void load_into(Reg64 r, ir::Value v);
   void xload_into(Xmm x, ir::Value v);
   Reg64 define_result(bool overlapping);
-  void add_link(uint32_t jump_offset, uint32_t id_offset, uint32_t target, Label stub);
+  void add_link(uint32_t id_offset, uint32_t target, Label stub);
   int hinted_register(bool overlapping, ir::Value except) const;
   void displace_pinned(uint32_t guest_reg, ir::Value except);
   void find_hints();

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Emitters of calls and control flow, and the jumps between blocks.
-#include <cstring>
-
 #include "translator/backend/x64/block_emitter.h"
 #include "translator/backend/x64/exit_reason.h"
 
@@ -179,29 +177,23 @@ void BlockEmitter::chained_jump(uint32_t target) {
     code.dd(0);  // page ids are never 0
     labels.jcc(kNotEqual, stub);
   }
-  code.db(0xe9);
-  add_link(static_cast<uint32_t>(code.getCurr() - start_), id_offset, target, stub);
+  labels.jmp(stub);
+  add_link(id_offset, target, stub);
 }
 
 void BlockEmitter::chained_jcc(Condition condition, uint32_t target) {
-  code.db(0x0f);
-  code.db(0x80 | condition);
-  add_link(static_cast<uint32_t>(code.getCurr() - start_), 0, target, labels.make());
+  const Label stub = labels.make();
+  labels.jcc(condition, stub);
+  add_link(0, target, stub);
 }
 
-// Emits the rel32 of a jump, and the stub that it goes to until the engine links it.
-void BlockEmitter::add_link(uint32_t jump_offset, uint32_t id_offset, uint32_t target, Label stub) {
-  code.dd(0);
+// Notes the jump that was just emitted, and emits the stub that it goes to until the engine links it.
+void BlockEmitter::add_link(uint32_t id_offset, uint32_t target, Label stub) {
   const size_t n = result_.links.size();
-  result_.links.push_back({jump_offset, id_offset, 0, target});
+  result_.links.push_back({static_cast<uint32_t>(code.getCurr() - start_) - 4, id_offset, 0, target});
   out_of_line([this, n, stub, target] {
     labels.bind(stub);
-    LinkSite& l = result_.links[n];
-    l.stub_offset = static_cast<uint32_t>(code.getCurr() - start_);
-    const uint8_t* const stub_at = code.getCurr();
-    uint8_t* const jump = const_cast<uint8_t*>(start_) + l.jump_offset;
-    const int32_t relative = static_cast<int32_t>(stub_at - (jump + 4));
-    std::memcpy(jump, &relative, 4);
+    result_.links[n].stub_offset = static_cast<uint32_t>(code.getCurr() - start_);
     code.mov(eax, target);
     code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
     code.jmp(config.thunks->exit_link, Gen::T_NEAR);
@@ -217,21 +209,7 @@ void BlockEmitter::indirect_jump(ir::Value target) {
   const void* const leave = config.thunks->exit_indirect;
   c.cmp(state32(offsetof(CpuState, pending)), 0);
   c.jne(leave);
-  c.mov(ecx, eax);  // jump_cache_index()
-  c.shr(ecx, kJumpCacheFold);
-  c.lea(ecx, ptr[rcx + rax * 4]);
-  c.and_(ecx, (kJumpCacheEntries - 1) << 4);
-  c.add(rcx, state64(offsetof(CpuState, jump_cache)));
-  c.cmp(dword[rcx + offsetof(JumpCacheEntry, target)], eax);
-  c.jne(leave);
-  c.mov(edx, eax);
-  c.shr(edx, 12);
-  c.and_(edx, kInstructionPageEntries - 1);
-  c.mov(rsi, state64(offsetof(CpuState, instruction_pages)));
-  c.mov(edx, dword[rsi + rdx * 4]);
-  c.cmp(edx, dword[rcx + offsetof(JumpCacheEntry, page_id)]);
-  c.jne(leave);
-  c.jmp(qword[rcx + offsetof(JumpCacheEntry, code)]);
+  jump_through_cache(c, leave);
 }
 
 }  // namespace crosswalk::x64

@@ -130,7 +130,7 @@ void emit_window(const Access& a) {
   const Reg64 scratch = mask ? e.temp() : va;
   const Data d = a.store ? store_source(a) : load_destination(a, !mask);
   if (mask) {
-    const Label unaligned = e.labels.make(), done = e.labels.make();
+    const Label unaligned = e.labels.make();
     if (displacement & static_cast<int32_t>(mask)) {
       c.lea(scratch.cvt32(), ptr[va + displacement]);
       c.test(scratch.cvt8(), static_cast<uint8_t>(mask));
@@ -138,7 +138,6 @@ void emit_window(const Access& a) {
       c.test(va.cvt8(), static_cast<uint8_t>(mask));
     }
     e.labels.jcc(kNotEqual, unaligned);
-    e.labels.bind(done);
     e.out_of_line([&e, &b, a, va, displacement, scratch, d, unaligned, inst = b.position()] {
       // The access faults: an alignment fault, or the fault of the walk if that has priority.
       BlockEmitter::Reposition at(b, inst);

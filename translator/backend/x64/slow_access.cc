@@ -29,17 +29,16 @@ Place place_of(CpuState& cpu, SlowAccessFrame& frame, uint8_t reg) {
 
 }  // namespace
 
-void take_operands(CpuState& cpu, const SlowAccessFrame& frame) {
+void take_operands(CpuState& cpu, SlowAccessFrame& frame) {
   const SlowAccessRequest request = SlowAccessRequest::unpack(static_cast<uint32_t>(frame.request));
-  SlowAccessFrame& image = const_cast<SlowAccessFrame&>(frame);
-  std::memcpy(&cpu.access_va, place_of(cpu, image, request.va).at, 4);
+  std::memcpy(&cpu.access_va, place_of(cpu, frame, request.va).at, 4);
   cpu.access_kind = request.kind;
   if (!(request.kind & kAccessStore)) return;
   if (request.simd) {
     std::memcpy(cpu.access_value, frame.xmm[request.data], 16);
     return;
   }
-  const Place p = place_of(cpu, image, request.data);
+  const Place p = place_of(cpu, frame, request.data);
   std::memset(cpu.access_value, 0, 16);
   std::memcpy(cpu.access_value, p.at, p.bytes);
 }

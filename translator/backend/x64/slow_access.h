@@ -50,7 +50,7 @@ struct SlowAccessFrame {
 static_assert(sizeof(SlowAccessFrame) == 16 * 16 + 16 + 4 * 8 + 16);
 
 // Sets cpu.access_va, access_kind, and access_value for a store (16 bytes, those above the register zero).
-void take_operands(CpuState& cpu, const SlowAccessFrame& frame);
+void take_operands(CpuState& cpu, SlowAccessFrame& frame);
 // Writes the result, which is in cpu.access_value: what a load has read, bytes and halfwords extended to 32 bits, or
 // the status of a store-exclusive.
 void give_result(CpuState& cpu, SlowAccessFrame& frame);

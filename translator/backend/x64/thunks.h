@@ -4,6 +4,8 @@
 
 #include <xbyak/xbyak.h>
 
+#include <cstddef>
+
 #include "translator/arm/cpu_state.h"
 
 namespace crosswalk::x64 {
@@ -26,6 +28,29 @@ struct Thunks {
   const uint8_t* call_pure;               // rax = function of cpu.call_args alone; result in rax
   const uint8_t* slow_access;             // a SlowAccessRequest is on the stack, and removed; every register preserved
 };
+
+// Goes to what the jump cache has for eax = target | T, if its page is that of the current instruction pages; else to
+// `miss`, a label or code. Changes ecx, edx, rsi and flags.
+template <class Miss>
+void jump_through_cache(Xbyak::CodeGenerator& c, Miss& miss) {
+  using namespace Xbyak::util;
+  const auto state64 = [](size_t offset) { return qword[r15 + (static_cast<int>(offset) - kStateBias)]; };
+  c.mov(ecx, eax);  // jump_cache_index()
+  c.shr(ecx, kJumpCacheFold);
+  c.lea(ecx, ptr[rcx + rax * 4]);
+  c.and_(ecx, (kJumpCacheEntries - 1) << 4);
+  c.add(rcx, state64(offsetof(CpuState, jump_cache)));
+  c.cmp(dword[rcx + offsetof(JumpCacheEntry, target)], eax);
+  c.jne(miss);
+  c.mov(edx, eax);
+  c.shr(edx, 12);
+  c.and_(edx, kInstructionPageEntries - 1);
+  c.mov(rsi, state64(offsetof(CpuState, instruction_pages)));
+  c.mov(edx, dword[rsi + rdx * 4]);
+  c.cmp(edx, dword[rcx + offsetof(JumpCacheEntry, page_id)]);
+  c.jne(miss);
+  c.jmp(qword[rcx + offsetof(JumpCacheEntry, code)]);
+}
 
 // Emits the thunks at the start of `code`.
 Thunks emit_thunks(Xbyak::CodeGenerator& code, SlowAccess slow_access);
