@@ -47,24 +47,31 @@ void GuestMmu::note_external_write(uint64_t pa, uint64_t bytes) {
 // A page of the log that holds no code any more keeps its write access here, so it must be logged again when it is
 // protected again: maybe_writable_ says so.
 void GuestMmu::catch_up(AddressSpace& space) {
-  const uint64_t behind = protect_log_end_ - space.protect_position;
   if (!space.windowed) {
     space.soft->remove_write_access(ram_.host, [this](uint32_t page) {
       if (!is_code_[page]) maybe_writable_[page] = 1;
       return is_code_[page] != 0;
     });
-  } else if (behind <= 16) {
-    for (uint64_t i = space.protect_position; i != protect_log_end_; i++) {
+    space.protect_position = protect_log_end_;
+    return;
+  }
+  catch_up(*space.window, space.protect_position);
+  if (space.shared) catch_up(space.shared->map, space.shared->protect_position);
+}
+
+void GuestMmu::catch_up(WindowMap& window, uint64_t& position) {
+  if (protect_log_end_ - position <= 16) {
+    for (uint64_t i = position; i != protect_log_end_; i++) {
       const uint32_t page = protect_log_[i % kProtectLog];
       if (is_code_[page])
-        space.window->protect_page(*backend_, ram_.base, page);
+        window.protect_page(*backend_, ram_.base, page);
       else
         maybe_writable_[page] = 1;
     }
   } else {
-    space.window->protect_all(*backend_, ram_.base, is_code_.data(), maybe_writable_.data());
+    window.protect_all(*backend_, ram_.base, is_code_.data(), maybe_writable_.data());
   }
-  space.protect_position = protect_log_end_;
+  position = protect_log_end_;
 }
 
 }  // namespace crosswalk::mmu

@@ -50,34 +50,60 @@ void GuestMmu::flush(const CpuState& cpu, FlushRecord record) {
   note_upkeep(start);
 }
 
-void GuestMmu::apply_flushes(AddressSpace& space, const cw_regime& regime) {
-  const uint64_t from = space.flush_position;
-  space.flush_position = flush_log_end_;
-  if (!space.key.mmu_enabled()) return;  // a flat map, which no flush can change
+// What happened since `position`, for something whose non-global entries belong to the ASIDs that covers(asid) says.
+template <typename Covers, typename Refresh, typename FlushPage>
+void GuestMmu::apply_log(uint64_t& position, Covers covers, Refresh refresh, FlushPage flush_page) {
+  const uint64_t from = position;
+  position = flush_log_end_;
   bool all = flush_log_end_ - from > kFlushLog, nonglobal = false;
   for (uint64_t i = from; i != flush_log_end_ && !all; i++) {
     const FlushRecord& r = flush_log_[i % kFlushLog];
     all = r.kind == FlushRecord::All;
-    nonglobal |= r.kind == FlushRecord::Asid && r.asid == space.key.asid;
+    nonglobal |= r.kind == FlushRecord::Asid && covers(r.asid);
   }
-  if (all || nonglobal) refresh(space, regime, !all);
+  if (all || nonglobal) refresh(!all);
   for (uint64_t i = from; i != flush_log_end_ && !all; i++) {
     const FlushRecord& r = flush_log_[i % kFlushLog];
     if (r.kind == FlushRecord::Mva)
-      flush_page(space, regime, r.va, r.asid != space.key.asid);
+      flush_page(r.va, !covers(r.asid));
     else if (r.kind == FlushRecord::MvaAllAsids)
-      flush_page(space, regime, r.va, false);
+      flush_page(r.va, false);
   }
-  if (space.windowed) backend_->commit();
+}
+
+void GuestMmu::apply_flushes(AddressSpace& space, const cw_regime& regime) {
+  if (!space.key.mmu_enabled()) {  // a flat map, which no flush can change
+    space.flush_position = flush_log_end_;
+    return;
+  }
+  apply_log(
+      space.flush_position, [&](uint8_t asid) { return asid == space.key.asid; },
+      [&](bool nonglobal_only) { refresh(space, regime, nonglobal_only); },
+      [&](uint32_t va, bool global_only) { flush_page(space, regime, va, global_only); });
+  if (!space.windowed) return;
+  if (space.shared) {
+    // Its non-global entries are those of every ASID that has used it.
+    SharedWindow& shared = *space.shared;
+    const bool privileged = space.key.privileged;
+    apply_log(
+        shared.flush_position, [](uint8_t) { return true; },
+        [&](bool nonglobal_only) { refresh_window(shared.map, shared.reuse, privileged, regime, nonglobal_only); },
+        [&](uint32_t va, bool global_only) {
+          if (va < space.shared_from) return;
+          const uint32_t removed = flush_window_page(shared.map, privileged, regime, va, global_only);
+          if (removed != 0 && space.hybrid) space.hybrid->flushes++;
+          statistics_.entries_removed += removed;
+        });
+  }
+  backend_->commit();
 }
 
 // The entry that a walk for `va` gives now in place of `old`: of the same size and nG, or none. `memo` saves the walks
 // of the other pages of a large entry, which come from one descriptor.
-WindowEntry GuestMmu::rewalk(const AddressSpace& space, const cw_regime& regime, WalkMemo& memo, uint32_t va,
-                             WindowEntry old) {
+WindowEntry GuestMmu::rewalk(bool privileged, const cw_regime& regime, WalkMemo& memo, uint32_t va, WindowEntry old) {
   const uint32_t size_class = old.size_class();
   if (size_class == 0 || !memo.known || !same_entry(va, memo.va, size_class)) {
-    walk(regime, va, AccessKind::Load, space.key.privileged, memo.result);
+    walk(regime, va, AccessKind::Load, privileged, memo.result);
     memo.va = va;
     memo.known = true;
   }
@@ -86,31 +112,18 @@ WindowEntry GuestMmu::rewalk(const AddressSpace& space, const cw_regime& regime,
   const uint64_t pa = (r.pa & ~uint64_t{kPageSize - 1}) + (va & ~(kPageSize - 1)) - (memo.va & ~(kPageSize - 1));
   if (!ram_.contains(pa, kPageSize)) return {};
   const uint32_t page = ram_page_of(pa);
-  const bool writable = (r.permissions & cw_needed_permission(CW_STORE, space.key.privileged)) && !is_code_[page];
+  const bool writable = (r.permissions & cw_needed_permission(CW_STORE, privileged)) && !is_code_[page];
   if (writable) maybe_writable_[page] = 1;
   return WindowEntry::make(page, writable, old.ng(), size_class);
 }
 
-// TLBIMVA and TLBIMVAA. A page that is mapped again already is walked for: its entry has to be written in either case.
+// TLBIMVA and TLBIMVAA.
 void GuestMmu::flush_page(AddressSpace& space, const cw_regime& regime, uint32_t va, bool global_only) {
   uint32_t removed = space.instruction_pages.remove_va(va, global_only);
-  if (!space.windowed) {
+  if (space.windowed)
+    removed += flush_window_page(*space.window, space.key.privileged, regime, va, global_only);
+  else
     removed += space.soft->remove_va(va, global_only);
-  } else {
-    WindowMap& window = *space.window;
-    const WindowEntry e = window.entry(va);
-    if (config_.flush == FlushPolicy::Lazy || !e.valid() || (global_only && e.ng()) || window.in_large_entry(va)) {
-      removed += window.remove_va(*backend_, va, global_only);
-    } else {
-      WalkMemo memo;
-      uint32_t kept = 0, rewritten = 0;
-      removed += window.revalidate_page(*backend_, ram_.base, va, kept, rewritten, [&](uint32_t page, WindowEntry old) {
-        return rewalk(space, regime, memo, page, old);
-      });
-      statistics_.entries_kept += kept;
-      statistics_.entries_rewritten += rewritten;
-    }
-  }
   if (removed != 0 && space.hybrid && !resting(space)) {
     space.hybrid->flushes++;
     space.hybrid->seen.remove(va);
@@ -118,10 +131,27 @@ void GuestMmu::flush_page(AddressSpace& space, const cw_regime& regime, uint32_t
   statistics_.entries_removed += removed;
 }
 
+// A page that is mapped again already is walked for: its entry has to be written in either case. Returns how many
+// entries went.
+uint32_t GuestMmu::flush_window_page(WindowMap& window, bool privileged, const cw_regime& regime, uint32_t va,
+                                     bool global_only) {
+  const WindowEntry e = window.entry(va);
+  if (config_.flush == FlushPolicy::Lazy || !e.valid() || (global_only && e.ng()) || window.in_large_entry(va))
+    return window.remove_va(*backend_, va, global_only);
+  WalkMemo memo;
+  uint32_t kept = 0, rewritten = 0;
+  const uint32_t removed = window.revalidate_page(
+      *backend_, ram_.base, va, kept, rewritten,
+      [&](uint32_t page, WindowEntry old) { return rewalk(privileged, regime, memo, page, old); });
+  statistics_.entries_kept += kept;
+  statistics_.entries_rewritten += rewritten;
+  return removed;
+}
+
 // TLBIALL and TLBIASID.
 void GuestMmu::refresh(AddressSpace& space, const cw_regime& regime, bool nonglobal_only) {
   const bool privileged = space.key.privileged;
-  uint32_t kept = 0, rewritten = 0, removed = 0;
+  uint32_t kept = 0, removed = 0;
   if (const uint32_t n = space.instruction_pages.count(nonglobal_only)) {
     if (choose_eager(fetch_history_[privileged], space.fetch_reuse, n, config_.costs.fetch_refill)) {
       removed += space.instruction_pages.revalidate(
@@ -152,15 +182,23 @@ void GuestMmu::refresh(AddressSpace& space, const cw_regime& regime, bool nonglo
       removed += nonglobal_only ? space.soft->remove_nonglobal() : space.soft->remove_all();
     }
   }
-  if (const uint32_t n = space.window ? space.window->count(nonglobal_only) : 0) {
-    if (choose_eager(data_history_[privileged], space.data_reuse, n, config_.costs.window_fault)) {
-      WalkMemo memo;
-      removed +=
-          space.window->revalidate(*backend_, ram_.base, nonglobal_only, kept, rewritten,
-                                   [&](uint32_t va, WindowEntry old) { return rewalk(space, regime, memo, va, old); });
-    } else {
-      removed += nonglobal_only ? space.window->remove_nonglobal(*backend_) : space.window->remove_all(*backend_);
-    }
+  statistics_.entries_kept += kept;
+  statistics_.entries_removed += removed;
+  if (space.window) refresh_window(*space.window, space.data_reuse, privileged, regime, nonglobal_only);
+}
+
+void GuestMmu::refresh_window(WindowMap& window, Reuse& reuse, bool privileged, const cw_regime& regime,
+                              bool nonglobal_only) {
+  const uint32_t n = window.count(nonglobal_only);
+  if (n == 0) return;
+  uint32_t kept = 0, rewritten = 0, removed = 0;
+  if (choose_eager(data_history_[privileged], reuse, n, config_.costs.window_fault)) {
+    WalkMemo memo;
+    removed =
+        window.revalidate(*backend_, ram_.base, nonglobal_only, kept, rewritten,
+                          [&](uint32_t va, WindowEntry old) { return rewalk(privileged, regime, memo, va, old); });
+  } else {
+    removed = nonglobal_only ? window.remove_nonglobal(*backend_) : window.remove_all(*backend_);
   }
   statistics_.entries_kept += kept;
   statistics_.entries_rewritten += rewritten;

@@ -41,8 +41,10 @@ GuestMmu::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& l
 }
 
 GuestMmu::~GuestMmu() {
-  for (auto& s : spaces_)
+  for (auto& s : spaces_) {
+    unshare_window(*s);
     if (s->window) backend_->destroy_window(s->window->base());
+  }
 }
 
 cw_regime GuestMmu::current_regime(const CpuState& cpu) const {

@@ -70,6 +70,15 @@ struct HybridHistory {
   }
 };
 
+// The windows of all address spaces that differ in TTBR0 and ASID only, for the VAs that TTBR1 translates. Its entries
+// are in the window of `map`, which the others share (WindowBackend::share).
+struct SharedWindow {
+  RegimeKey key;  // without TTBR0 and ASID
+  uint64_t protect_position, flush_position;
+  Reuse reuse;
+  WindowMap map;
+};
+
 // What one regime key has: instruction pages, and a software TLB or a window.
 struct AddressSpace {
   RegimeKey key;
@@ -84,6 +93,10 @@ struct AddressSpace {
   InstructionPages instruction_pages;
   std::unique_ptr<SoftTlb> soft;
   std::unique_ptr<WindowMap> window;
+  std::shared_ptr<SharedWindow> shared;
+  uint64_t shared_from = kWindowSize;  // the VAs that `shared` has
+
+  WindowMap& window_at(uint32_t va) { return va >= shared_from ? shared->map : *window; }
 };
 
 class GuestMmu final : public Mmu {
@@ -145,6 +158,17 @@ class GuestMmu final : public Mmu {
   AddressSpace* new_space(const RegimeKey& key);
   AddressSpace* least_recently_used(bool with_entries) const;
   void clear_space(AddressSpace& space);
+  void share_window(AddressSpace& space);
+  void unshare_window(AddressSpace& space);
+  // Whether the space, or what it shares, has not applied all of a log yet.
+  bool missed_protection(const AddressSpace& space) const {
+    return space.protect_position != protect_log_end_ ||
+           (space.windowed && space.shared && space.shared->protect_position != protect_log_end_);
+  }
+  bool missed_flushes(const AddressSpace& space) const {
+    return space.flush_position != flush_log_end_ ||
+           (space.windowed && space.shared && space.shared->flush_position != flush_log_end_);
+  }
   void insert(AddressSpace* space);
   void rebuild_table();
   AddressSpace* predecessor_of(const AddressSpace& space) const;
@@ -166,10 +190,15 @@ class GuestMmu final : public Mmu {
     bool known = false;
   };
   void flush(const CpuState& cpu, FlushRecord record);
-  WindowEntry rewalk(const AddressSpace& space, const cw_regime& regime, WalkMemo& memo, uint32_t va, WindowEntry old);
+  template <typename Covers, typename Refresh, typename FlushPage>
+  void apply_log(uint64_t& position, Covers covers, Refresh refresh, FlushPage flush_page);
   void apply_flushes(AddressSpace& space, const cw_regime& regime);
+  WindowEntry rewalk(bool privileged, const cw_regime& regime, WalkMemo& memo, uint32_t va, WindowEntry old);
   void flush_page(AddressSpace& space, const cw_regime& regime, uint32_t va, bool global_only);
+  uint32_t flush_window_page(WindowMap& window, bool privileged, const cw_regime& regime, uint32_t va,
+                             bool global_only);
   void refresh(AddressSpace& space, const cw_regime& regime, bool nonglobal_only);
+  void refresh_window(WindowMap& window, Reuse& reuse, bool privileged, const cw_regime& regime, bool nonglobal_only);
   bool choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entries, double refill_cost);
   void prefill(AddressSpace& space, const cw_regime& regime);
 
@@ -211,6 +240,7 @@ class GuestMmu final : public Mmu {
   // code_pages.cc
   bool code_written(uint64_t pa, uint64_t bytes);
   void catch_up(AddressSpace& space);
+  void catch_up(WindowMap& window, uint64_t& position);
 
   const MmuConfig config_;
   const GuestRam ram_;

@@ -216,15 +216,19 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
     if (base == 0) return false;
     space.window = std::make_unique<WindowMap>(base, leaves_);
   }
+  share_window(space);
   HybridHistory& h = *space.hybrid;
   h.restart();
   space.windowed = true;
   space.instruction_pages.remove_all();
   statistics_.promotions++;
+  // What it shares may not have been used lately.
+  catch_up(space);
+  apply_flushes(space, regime);
   if (prefills_windows()) {
     const uint64_t before = statistics_.pages_installed - statistics_.pages_filled_around;
     space.soft->for_each([&](uint32_t va, uint32_t) {
-      if (space.window->entry(va).valid()) return;
+      if (space.window_at(va).entry(va).valid()) return;
       cw_result result;
       walk(regime, va, AccessKind::Load, space.key.privileged, result);
       if (result.fault == CW_FAULT_NONE && ram_.contains(result.pa)) install(space, regime, va, result);

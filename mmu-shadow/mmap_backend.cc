@@ -24,7 +24,8 @@ namespace crosswalk::mmu {
 namespace {
 
 constexpr uint32_t kWindowPages = 1u << 20;
-constexpr uint64_t kWindowAlign = 2 << 20;  // so that RAM in huge pages can be mapped as such
+// So that RAM in huge pages can be mapped as such, and each x86 page directory below is of one window (ept_backend.cc).
+constexpr uint64_t kWindowAlign = 1 << 30;
 constexpr uint64_t kPopulateBytes =
     4 << 10;  // mapped at once, without a second host fault; more costs more than it saves
 

@@ -91,6 +91,15 @@ class WindowBackend {
   virtual void commit() = 0;
   // Largest useful install size: 4 KiB or 2 MiB.
   virtual uint64_t max_entry() const = 0;
+
+  // Whether windows can have page tables in common: only where the engine writes them itself.
+  virtual bool can_share() const { return false; }
+  // From `from` (whole GiB) on, the window at `base` is what the window at `common` is, until unshare(base): entries
+  // there are installed and removed in `common` alone. Returns false when there is no memory for tables.
+  // Preconditions: can_share(); nothing is installed there in `base`; `common` outlives the sharing.
+  virtual bool share(uint64_t /*base*/, uint32_t /*from*/, uint64_t /*common*/) { return false; }
+  // Takes effect with the next commit().
+  virtual void unshare(uint64_t /*base*/) {}
 };
 
 // --flush: what becomes of the entries that a guest's TLB maintenance covers. Either is architecturally right: a TLB
@@ -130,6 +139,8 @@ struct MmuConfig {
   bool fill_around = true;   // a window fault also installs valid neighbours (sections, contiguous pages)
   bool install_on_return =
       true;  // after a guest abort, the page is entered when the guest is back, if it is mapped then
+  bool share_tables =
+      true;  // address spaces with one TTBR1 have one set of hardware tables for its VAs, where possible
   uint32_t fill_bytes = 2 << 20;     // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
   AsidAccounts* accounts = nullptr;  // where totals by ASID go (accounts.h); null: nowhere
 };
@@ -159,6 +170,7 @@ struct Statistics {
   uint64_t pages_promoted = 0;       // installed when a space got a window, those filled around aside
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
   uint64_t spaces_cleared = 0;       // windows emptied because the backend was at a limit
+  uint64_t spaces_sharing = 0;       // that got the hardware tables of others for the VAs of TTBR1
   uint64_t fetch_walks = 0, page_ids = 0;
 };
 

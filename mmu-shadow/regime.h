@@ -62,4 +62,25 @@ inline RegimeKey key_of(const cw_regime& r, bool privileged) {
   return key;
 }
 
+// The first VA, in whole GiB, from which on only TTBR1 translates: what a walk gives there does not depend on TTBR0 or
+// the ASID (ARM DDI 0406C, B3.5.4 and B3.6.4). 4 GiB when there is none.
+inline uint64_t ttbr1_from(const RegimeKey& key) {
+  constexpr uint64_t kEnd = uint64_t{1} << 32, kGigabyte = 1 << 30;
+  uint64_t start = kEnd;
+  if (!key.mmu_enabled()) return kEnd;
+  if (cw_uses_long(key.ttbcr)) {
+    const uint32_t t0 = key.ttbcr & 7, t1 = key.ttbcr >> 16 & 7;
+    if (key.ttbcr & CW_TTBCR_EPD1) return kEnd;
+    if (t1 != 0)
+      start = kEnd - (kEnd >> t1);
+    else if (t0 != 0)
+      start = kEnd >> t0;
+  } else {
+    const uint32_t n = key.ttbcr & CW_TTBCR_N;
+    if (key.ttbcr & CW_TTBCR_PD1) return kEnd;
+    if (n != 0) start = kEnd >> n;
+  }
+  return (start + kGigabyte - 1) & ~(kGigabyte - 1);
+}
+
 }  // namespace crosswalk::mmu

@@ -38,10 +38,11 @@ void GuestMmu::activate(CpuState& cpu) {
   if (config_.mode == Mode::Hybrid && !(current_ && resting(*current_) && resting(*space)))
     account(__builtin_ia32_rdtsc());
   current_ = space;
-  if (space->protect_position != protect_log_end_ || space->flush_position != flush_log_end_) {
+  const bool protection = missed_protection(*space), flushes = missed_flushes(*space);
+  if (protection || flushes) {
     const uint64_t start = upkeep_clock();
-    if (space->protect_position != protect_log_end_) catch_up(*space);
-    if (space->flush_position != flush_log_end_) {
+    if (protection) catch_up(*space);
+    if (flushes) {
       const TracedFlush traced(cpu, statistics_, trace::FlushKind::Deferred);
       apply_flushes(*space, current_regime(cpu));
     }
@@ -115,6 +116,41 @@ void GuestMmu::clear_space(AddressSpace& space) {
   space.data_reuse = space.fetch_reuse = Reuse{};
 }
 
+// Precondition: the space has a window, which is empty.
+void GuestMmu::share_window(AddressSpace& space) {
+  const uint64_t from = ttbr1_from(space.key);
+  if (!config_.share_tables || !backend_->can_share() || from == kWindowSize || space.shared) return;
+  RegimeKey key = space.key;
+  key.ttbr0 = 0;
+  key.asid = 0;
+  for (auto& s : spaces_)
+    if (s->shared && s->shared->key == key) space.shared = s->shared;
+  if (!space.shared) {
+    const uint64_t common = backend_->create_window();
+    if (common == 0) return;
+    space.shared =
+        std::make_shared<SharedWindow>(key, protect_log_end_, flush_log_end_, Reuse{}, WindowMap(common, leaves_));
+  }
+  space.shared_from = from;
+  if (backend_->share(space.window->base(), static_cast<uint32_t>(from), space.shared->map.base()))
+    statistics_.spaces_sharing++;
+  else
+    unshare_window(space);
+}
+
+// The last one takes the shared entries with it.
+void GuestMmu::unshare_window(AddressSpace& space) {
+  if (!space.shared) return;
+  backend_->unshare(space.window->base());
+  if (space.shared.use_count() == 1) {
+    space.shared->map.remove_all(*backend_);
+    backend_->destroy_window(space.shared->map.base());
+  }
+  backend_->commit();
+  space.shared = nullptr;
+  space.shared_from = kWindowSize;
+}
+
 // The space whose entries a new one most likely shares. For a user's, the one that ran last: it forked. For the
 // kernel's, the one that has most, since the kernel is everywhere, but passes through combinations of registers in
 // which it does little; with the same domains if there is one, and among those used lately.
@@ -155,6 +191,7 @@ AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
       space->key = key;
       space->protect_position = protect_log_end_;
       space->flush_position = flush_log_end_;
+      if (space->windowed) share_window(*space);
       spaces_.push_back(std::move(space));
       insert(spaces_.back().get());
       statistics_.spaces_created++;
@@ -166,8 +203,10 @@ AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
   if (!space) space = current_;
   if (!space) throw std::runtime_error("no host address space for a window of 4 GiB");
   clear_space(*space);
+  unshare_window(*space);
   space->key = key;
   space->fetches = 0;
+  if (space->windowed) share_window(*space);
   rebuild_table();
   statistics_.spaces_evicted++;
   return space;

@@ -69,7 +69,7 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
     if (!code_written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) return FaultOutcome::Device;
     was_code = true;
   }
-  const WindowEntry old = current_->window->entry(va);
+  const WindowEntry old = current_->window_at(va).entry(va);
   const bool spurious = old.valid() && old.ram_page() == ram_page_of(translation.pa) && (old.writable() || !write);
   const bool installed = install(*current_, regime, va, result);
   note_fault(start);
@@ -97,7 +97,7 @@ void GuestMmu::install_aborted(const cw_regime& regime) {
   if (!current_->windowed || !ram_.contains(result.pa)) return;
   // A store to translated code faults, to be told.
   if (is_code_[ram_page_of(result.pa)]) return;
-  if (const WindowEntry e = current_->window->entry(va);
+  if (const WindowEntry e = current_->window_at(va).entry(va);
       e.valid() && e.ram_page() == ram_page_of(result.pa) && (e.writable() || aborted_.kind == AccessKind::Load))
     return;
   if (install(*current_, regime, va, result)) statistics_.installed_on_return++;
@@ -174,7 +174,7 @@ GuestMmu::Stretch GuestMmu::stretch_to_install(const cw_regime& regime, const Ad
 
 // False when the backend is at its limit.
 bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t size_class, bool ng, bool writable) {
-  WindowMap& window = *space.window;
+  WindowMap& window = space.window_at(stretch.va);
   for (uint32_t done = 0; done < stretch.pages;) {
     const uint8_t* const flags = is_code_.data() + stretch.ram_page + done;
     const bool run_writable = writable && *flags == 0;
@@ -207,7 +207,8 @@ bool GuestMmu::install(AddressSpace& space, const cw_regime& regime, uint32_t va
   const bool ng = result.ng;
   const Stretch stretch = stretch_to_install(regime, space, va, result, writable);
   statistics_.pages_filled_around += stretch.pages - 1;
-  space.data_reuse.refilled += stretch.pages;  // counted as used again, all of them: a fault brought them back
+  Reuse& reuse = va >= space.shared_from ? space.shared->reuse : space.data_reuse;
+  reuse.refilled += stretch.pages;  // counted as used again, all of them: a fault brought them back
   if (install_stretch(space, stretch, size_class, ng, writable)) return true;
   while (AddressSpace* victim = least_recently_used(true)) {
     clear_space(*victim);
@@ -216,6 +217,7 @@ bool GuestMmu::install(AddressSpace& space, const cw_regime& regime, uint32_t va
   }
   // Only this window is left: empty it, and take no more than the page that is needed.
   space.window->remove_all(*backend_);
+  if (space.shared) space.shared->map.remove_all(*backend_);
   backend_->commit();
   statistics_.spaces_cleared++;
   const Stretch one{va & ~(kPageSize - 1), 1, ram_page_of(result.pa)};

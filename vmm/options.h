@@ -44,7 +44,7 @@ struct RunOptions {
   std::string log_items, log_file;  // log_file empty: stderr
   uint64_t code_cache_bytes = 0;
   mmu::FlushPolicy flush = mmu::FlushPolicy::Auto;
-  bool no_prefill = false, no_install_on_return = false;
+  bool no_prefill = false, no_install_on_return = false, no_share_tables = false;
   uint32_t fill_bytes = 0;
   kvm::KvmOptions::FaultDelivery fault_delivery = kvm::KvmOptions::FaultDelivery::Auto;
   kvm::KvmOptions::Flush window_flush = kvm::KvmOptions::Flush::Auto;

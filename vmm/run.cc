@@ -117,6 +117,9 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   mmu_config.fill_bytes = options.fill_bytes;
   mmu_config.prefill = !options.no_prefill;
   mmu_config.install_on_return = !options.no_install_on_return;
+  mmu_config.share_tables = !options.no_share_tables;
+  // One for each address space, and those that address spaces share: in Linux one or two.
+  const unsigned windows = mmu_config.max_spaces + 8;
   kvm::KvmWorld* kvm_world = nullptr;
   if (needs_kvm(options)) {
     std::string error;
@@ -135,7 +138,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
     case mmu::Mode::Hybrid:
       if (kvm_world) {
         std::string error;
-        runner.backend = kvm::make_shadow_backend(*kvm_world, machine.ram(), mmu_config.max_spaces, error);
+        runner.backend = kvm::make_shadow_backend(*kvm_world, machine.ram(), windows, error);
         if (!runner.backend) return Error{error};
       } else {
         runner.backend = mmu::make_mmap_backend(machine.ram());
@@ -149,7 +152,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
       break;
     case mmu::Mode::Shadow: {
       std::string error;
-      runner.backend = kvm::make_shadow_backend(*kvm_world, machine.ram(), mmu_config.max_spaces, error);
+      runner.backend = kvm::make_shadow_backend(*kvm_world, machine.ram(), windows, error);
       if (!runner.backend) return Error{error};
       break;
     }
@@ -256,6 +259,7 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
     table.add("mmu", "hybrid: translation seen", m.translation_ns * 1e-6, "ms");
   }
   table.add("mmu", "pages entered on return from an abort", m.installed_on_return);
+  table.add("mmu", "spaces sharing tables", m.spaces_sharing);
   table.add("mmu", "spaces prefilled", m.spaces_prefilled);
   table.add("mmu", "pages prefilled", m.pages_prefilled);
   table.add("mmu", "space switches", m.space_switches);

@@ -127,6 +127,7 @@ class Torture {
 
   // ---- regimes --------------------------------------------------------------------------------------------
   cw_regime random_regime() {
+    if (!regimes_.empty() && chance(35)) return sibling(regimes_[below(static_cast<uint32_t>(regimes_.size()))]);
     cw_regime r{};
     if (chance(94)) r.sctlr |= CW_SCTLR_M;
     if (chance(20)) r.sctlr |= CW_SCTLR_AFE;
@@ -159,6 +160,20 @@ class Torture {
       r.ttbr0 = short_root(below(kShortRoots)) | 0x4a;
       r.ttbr1 = short_root(below(kShortRoots)) | 0x4a;
     }
+    return r;
+  }
+
+  // Another process of the same kernel: TTBR0 and the ASID differ.
+  cw_regime sibling(cw_regime r) {
+    const uint32_t asid = below(3);
+    r.contextidr = asid | 0x1200;
+    if (!(r.ttbcr & CW_TTBCR_EAE)) {
+      r.ttbr0 = short_root(below(kShortRoots)) | 0x4a;
+      return r;
+    }
+    constexpr uint64_t kBase = 0xffffffffff;
+    r.ttbr0 = ((r.ttbcr & 7) > 1 ? long_l2(below(kLongL2s)) : long_root(below(kLongRoots))) | uint64_t{asid} << 48;
+    r.ttbr1 = (r.ttbr1 & kBase) | uint64_t{r.ttbcr & CW_TTBCR_A1 ? asid : asid ^ 1} << 48;
     return r;
   }
 

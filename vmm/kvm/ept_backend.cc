@@ -28,6 +28,7 @@ class EptBackend final : public mmu::WindowBackend {
     return base;
   }
   void destroy_window(uint64_t base) override {
+    unshare(base);
     std::erase_if(queue_, [&](const Removal& removal) { return removal.base == base; });
     outside([&] { inner_->destroy_window(base); });
   }
@@ -48,6 +49,7 @@ class EptBackend final : public mmu::WindowBackend {
     }
   }
   void commit() override {
+    if (!changed_.empty()) in_vm([&] { world_.invalidate(changed_); });
     if (queue_.empty() && !inner_pending_) return;
     outside([&] {
       flush_queue();
@@ -56,6 +58,18 @@ class EptBackend final : public mmu::WindowBackend {
     });
   }
   uint64_t max_entry() const override { return inner_->max_entry(); }
+
+  // The x86 page tables of the one lead to the other's guest-physical addresses; entries are still EPT entries.
+  bool can_share() const override { return true; }
+  bool share(uint64_t base, uint32_t from, uint64_t common) override {
+    bool ok = false;
+    in_vm([&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
+    commit();  // what was there before is not to be used any more
+    return ok;
+  }
+  void unshare(uint64_t base) override {
+    in_vm([&] { world_.page_tables().unlink(base, mmu::kWindowSize, changed_); });
+  }
 
  private:
   struct Removal {
@@ -73,8 +87,15 @@ class EptBackend final : public mmu::WindowBackend {
     world_.host_call([](void* f) { (*static_cast<Function*>(f))(); }, &function);
   }
 
+  template <class Function>
+  void in_vm(Function function) {
+    if (world_.inside()) return function();
+    world_.execute([](void* f) { (*static_cast<Function*>(f))(); }, &function);
+  }
+
   KvmWorld& world_;
   std::unique_ptr<mmu::WindowBackend> inner_;
+  ring0::Invalidations changed_;
   std::vector<Removal> queue_;
   bool inner_pending_ = false;  // the inner backend needs a commit
 };

@@ -106,7 +106,7 @@ class KvmWorld final : public runtime::World {
   // there go to the fault handler, and the page tables there belong to the caller.
   void add_window_range(uint64_t base, uint64_t bytes);
   void remove_window_range(uint64_t base);
-  // For window ranges only, and inside() only.
+  // For window ranges, and for links between regions of windows; inside() only.
   ring0::PageTables& page_tables() { return *tables_; }
   // Carries out `changed` and clears it. Precondition: inside().
   void invalidate(ring0::Invalidations& changed);

@@ -27,7 +27,8 @@ class ShadowBackend final : public mmu::WindowBackend {
         reserved_bytes_(reserved_bytes),
         first_(first),
         count_(max_windows),
-        states_(max_windows, State::Free) {
+        states_(max_windows, State::Free),
+        common_(max_windows) {
     world_.add_window_range(first - kRegion, kRegion + kStride * max_windows);
   }
   ~ShadowBackend() override {
@@ -53,18 +54,38 @@ class ShadowBackend final : public mmu::WindowBackend {
   }
 
   void destroy_window(uint64_t base) override {
-    in_vm([&] { world_.page_tables().unmap_and_retire(base, mmu::kWindowSize, changed_); });
-    states_[(base - first_) / kStride] = State::Retired;
+    in_vm([&] {
+      world_.page_tables().unlink(base, mmu::kWindowSize, changed_);
+      world_.page_tables().unmap_and_retire(base, mmu::kWindowSize, changed_);
+    });
+    states_[index_of(base)] = State::Retired;
+    common_[index_of(base)] = false;
   }
 
   bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
     bool ok = false;
-    in_vm([&] { ok = map(base + va, pa, bytes, writable); });
+    in_vm([&] { ok = map(base, va, pa, bytes, writable); });
     return ok;
   }
 
   void remove(uint64_t base, uint32_t va, uint64_t bytes) override {
-    in_vm([&] { world_.page_tables().unmap(base + va, bytes, changed_); });
+    in_vm([&] {
+      world_.page_tables().unmap(base + va, bytes, changed_);
+      widen(base);
+    });
+  }
+
+  bool can_share() const override { return true; }
+
+  bool share(uint64_t base, uint32_t from, uint64_t common) override {
+    bool ok = false;
+    common_[index_of(common)] = true;
+    in_vm([&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
+    return ok;
+  }
+
+  void unshare(uint64_t base) override {
+    in_vm([&] { world_.page_tables().unlink(base, mmu::kWindowSize, changed_); });
   }
 
   void commit() override {
@@ -83,14 +104,23 @@ class ShadowBackend final : public mmu::WindowBackend {
   enum class State : uint8_t { Free, Used, Retired };
 
   uint64_t base_of(unsigned index) const { return first_ + index * kStride; }
+  size_t index_of(uint64_t base) const { return (base - first_) / kStride; }
 
-  bool map(uint64_t address, uint64_t pa, uint64_t bytes, bool writable) {
+  // What changes in a common window changes at the addresses of all the windows that share it.
+  void widen(uint64_t base) {
+    if (common_[index_of(base)] && !changed_.empty()) changed_.add_all();
+  }
+
+  bool map(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) {
+    uint64_t address = base + va;
     while (bytes > 0) {
       const uint64_t host = reinterpret_cast<uint64_t>(ram_.at(pa));
       // Guest-physical addresses are contiguous within one host region at least.
       const uint64_t chunk = std::min(bytes, kRegion - host % kRegion);
       const auto attempt = [&] {
-        return world_.page_tables().map(address, world_.gpa_of(host), chunk, {.writable = writable}, changed_);
+        const bool ok = world_.page_tables().map(address, world_.gpa_of(host), chunk, {.writable = writable}, changed_);
+        widen(base);
+        return ok;
       };
       if (!attempt()) {
         // Tables that wait for their flush may be all that is missing.
@@ -114,6 +144,7 @@ class ShadowBackend final : public mmu::WindowBackend {
   uint64_t reservation_, reserved_bytes_, first_;
   unsigned count_;
   std::vector<State> states_;
+  std::vector<bool> common_;  // windows that others share
   ring0::Invalidations changed_;
 };
 

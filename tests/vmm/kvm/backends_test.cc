@@ -235,6 +235,57 @@ TEST_P(Backends, DestroyedWindowsComeBackEmpty) {
   EXPECT_EQ(stale, 0u);
 }
 
+TEST_P(Backends, SharedPartsOfWindowsAreOne) {
+  struct {
+    bool shared = false;
+    uint64_t own = 0, below = 0, in_a = 0, in_b = 0, above = 0, moved = 0, removed = 0, unshared = 0, still = 0;
+    bool read_only = true;
+  } r;
+  ASSERT_TRUE(backend_->can_share());
+  inside([&] {
+    const uint64_t a = backend_->create_window(), b = backend_->create_window(), common = backend_->create_window();
+    if (a == 0 || b == 0 || common == 0) return;
+    r.shared = backend_->share(a, 0xc0000000, common) && backend_->share(b, 0xc0000000, common);
+    backend_->commit();
+    backend_->install(a, 0xbffff000, pa(0x1000), kPage, true);
+    backend_->commit();
+    r.own = seen(a + 0xbffff000);
+    r.below = seen(b + 0xbffff000);
+    backend_->install(common, 0xc0000000, pa(0x2000), kPage, true);
+    backend_->install(common, 0xfffff000, pa(0x3000), kPage, true);
+    backend_->commit();
+    r.in_a = seen(a + 0xc0000000);
+    r.in_b = seen(b + 0xc0000000);
+    r.above = seen(b + 0xfffff000);
+    backend_->install(common, 0xc0000000, pa(0x4000), kPage, false);
+    backend_->commit();
+    r.moved = seen(b + 0xc0000000);
+    r.read_only = !can_write(a + 0xc0000000, 1);
+    backend_->remove(common, 0xc0000000, kPage);
+    backend_->commit();
+    r.removed = seen(a + 0xc0000000);
+    backend_->unshare(b);
+    backend_->commit();
+    r.unshared = seen(b + 0xfffff000);
+    r.still = seen(a + 0xfffff000);
+    backend_->destroy_window(a);
+    backend_->destroy_window(b);
+    backend_->destroy_window(common);
+    backend_->commit();
+  });
+  EXPECT_TRUE(r.shared);
+  EXPECT_EQ(r.own, 0x1000u);
+  EXPECT_EQ(r.below, kFault);
+  EXPECT_EQ(r.in_a, 0x2000u);
+  EXPECT_EQ(r.in_b, 0x2000u);
+  EXPECT_EQ(r.above, 0x3000u);
+  EXPECT_EQ(r.moved, 0x4000u);
+  EXPECT_TRUE(r.read_only);
+  EXPECT_EQ(r.removed, kFault);
+  EXPECT_EQ(r.unshared, kFault);
+  EXPECT_EQ(r.still, 0x3000u);
+}
+
 TEST_P(Backends, OperationsOutsideTheVm) {
   const uint64_t w = backend_->create_window();
   ASSERT_NE(w, 0u);

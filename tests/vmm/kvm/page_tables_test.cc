@@ -166,6 +166,48 @@ TEST(PageTables, RetiringARangeGivesItsTablesBack) {
   EXPECT_FALSE(tables.translate(kVa).present);
 }
 
+TEST(PageTables, LinkedRangesAreOneUntilUnlinked) {
+  constexpr uint64_t kGiB = uint64_t{1} << 30, kOther = kVa + 64 * kGiB;
+  TestAllocator allocator(100);
+  PageTables tables(allocator);
+  Invalidations changed;
+  ASSERT_TRUE(tables.map(kVa + 0x5000, 0x80005000, kPageBytes, {}, changed));
+  ASSERT_TRUE(tables.map(kOther, 0x90000000, kLargePageBytes, {}, changed));
+  EXPECT_TRUE(changed.empty());
+  ASSERT_TRUE(tables.link(kVa, kOther, 2 * kGiB, changed));
+  EXPECT_TRUE(changed.all());
+  changed.clear();
+  EXPECT_EQ(tables.translate(kVa + 0x5000).pa, 0x90005000u);
+  EXPECT_EQ(tables.translate(kVa + 0x5000).page_bytes, kLargePageBytes);
+  // Later changes, also in the second gigabyte, where nothing was mapped.
+  ASSERT_TRUE(tables.map(kOther + kGiB, 0xa0000000, kPageBytes, {}, changed));
+  EXPECT_EQ(tables.translate(kVa + kGiB).pa, 0xa0000000u);
+  ASSERT_TRUE(tables.unmap(kOther, kLargePageBytes, changed));
+  EXPECT_FALSE(tables.translate(kVa + 0x5000).present);
+  changed.clear();
+  tables.unlink(kVa + kGiB, kGiB, changed);
+  EXPECT_TRUE(changed.all());
+  EXPECT_FALSE(tables.translate(kVa + kGiB).present);
+  EXPECT_FALSE(tables.translate(kVa + 0x5000).present);
+  tables.unlink(kVa, 2 * kGiB, changed);
+  EXPECT_EQ(tables.translate(kVa + 0x5000).pa, 0x80005000u);  // what was there before
+  EXPECT_EQ(tables.translate(kOther + kGiB).pa, 0xa0000000u);
+  changed.clear();
+  tables.unlink(kVa, 2 * kGiB, changed);
+  EXPECT_TRUE(changed.empty());
+}
+
+TEST(PageTables, LinksThatFindNoPageCanBeUndone) {
+  constexpr uint64_t kGiB = uint64_t{1} << 30;
+  TestAllocator allocator(4);  // the root; pointers and directory of one gigabyte; no further directory
+  PageTables tables(allocator);
+  Invalidations changed;
+  ASSERT_TRUE(tables.map(kVa, 0x80000000, kLargePageBytes, {}, changed));
+  EXPECT_FALSE(tables.link(kVa, kVa + 8 * kGiB, 2 * kGiB, changed));
+  tables.unlink(kVa, 2 * kGiB, changed);
+  EXPECT_EQ(tables.translate(kVa).pa, 0x80000000u);
+}
+
 TEST(PageTables, ExhaustionIsAResult) {
   TestAllocator allocator(3);  // root and two of the three tables that a first page needs
   PageTables tables(allocator);

@@ -17,11 +17,12 @@ namespace {
 
 constexpr uint64_t kRamBytes = 64 << 20;
 
-// Accesses through the window; faults go to the Mmu as the engine's handler would do it.
+// Accesses through the window, if the address space has one; faults go to the Mmu as the engine's handler would do it.
 class WorldAccessor final : public mmu::test::Accessor {
  public:
   mmu::test::AccessResult access(CpuState& cpu, mmu::Mmu& mmu, uint32_t va, uint32_t bytes, bool write,
                                  uint64_t value) override {
+    if (!cpu.memory_window) return soft_.access(cpu, mmu, va, bytes, write, value);
     cpu_ = &cpu, mmu_ = &mmu, va_ = va, bytes_ = bytes, write_ = write, value_ = value;
     result_ = {};
     const uint64_t address = cpu.mem_base + va;
@@ -44,15 +45,23 @@ class WorldAccessor final : public mmu::test::Accessor {
   bool write_ = false;
   uint64_t value_ = 0;
   mmu::test::AccessResult result_;
+  mmu::test::SoftAccessor soft_;
 };
 
+const char* step_limit() { return std::getenv("CROSSWALK_TORTURE_STEPS"); }
+bool shortened() { return step_limit() != nullptr; }
 uint64_t at_most(uint64_t steps) {
-  const char* const limit = std::getenv("CROSSWALK_TORTURE_STEPS");
-  return limit == nullptr ? steps : std::min<uint64_t>(steps, std::strtoull(limit, nullptr, 0));
+  return shortened() ? std::min<uint64_t>(steps, std::strtoull(step_limit(), nullptr, 0)) : steps;
 }
 
-void torture(runtime::World& world, const mmu::MmuConfig& config, const GuestRam& ram, mmu::WindowBackend& backend,
-             uint64_t seed, uint64_t steps) {
+void expect_sharing(const mmu::Statistics& statistics) {
+  if (!shortened()) {
+    EXPECT_GT(statistics.spaces_sharing, 10u);
+  }
+}
+
+mmu::Statistics torture(runtime::World& world, const mmu::MmuConfig& config, const GuestRam& ram,
+                        mmu::WindowBackend& backend, uint64_t seed, uint64_t steps) {
   WorldAccessor accessor;
   mmu::test::TortureResult result;
   run_in(
@@ -62,6 +71,7 @@ void torture(runtime::World& world, const mmu::MmuConfig& config, const GuestRam
   EXPECT_GT(result.accesses, 0u);
   EXPECT_GT(result.required_flushes, 0u);
   EXPECT_GT(result.statistics.window_faults_installed, 0u);
+  return result.statistics;
 }
 
 TEST(ProcessWorldTorture, Mmap) {
@@ -74,17 +84,48 @@ TEST(ProcessWorldTorture, Mmap) {
 class KvmTorture : public KvmTest {};
 
 TEST_F(KvmTorture, Shadow) {
-  for (uint64_t seed = 1; seed <= 3 && !HasFailure(); seed++) {
+  for (uint64_t seed = 1; seed <= 6 && !HasFailure(); seed++) {
     TestRam ram(kRamBytes);
     const auto world = make_world();
     std::string error;
-    const auto backend = kvm::make_shadow_backend(*world, ram.ram, 64, error);
+    const auto backend = kvm::make_shadow_backend(*world, ram.ram, 72, error);
     ASSERT_NE(backend, nullptr) << error;
-    torture(*world,
-            {.mode = mmu::Mode::Shadow,
-             .flush = static_cast<mmu::FlushPolicy>(seed % 3),
-             .max_spaces = seed == 2 ? 3u : 64u},
-            ram.ram, *backend, seed, 20000);
+    const mmu::Statistics s = torture(*world,
+                                      {.mode = mmu::Mode::Shadow,
+                                       .flush = static_cast<mmu::FlushPolicy>(seed % 3),
+                                       .max_spaces = seed == 2 ? 3u : 64u},
+                                      ram.ram, *backend, seed, 20000);
+    expect_sharing(s);
+  }
+}
+
+TEST_F(KvmTorture, ShadowWithTablesOfItsOwn) {
+  TestRam ram(kRamBytes);
+  const auto world = make_world();
+  std::string error;
+  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 64, error);
+  ASSERT_NE(backend, nullptr) << error;
+  const mmu::Statistics s =
+      torture(*world, {.mode = mmu::Mode::Shadow, .share_tables = false}, ram.ram, *backend, 7, 20000);
+  EXPECT_EQ(s.spaces_sharing, 0u);
+}
+
+TEST_F(KvmTorture, HybridOfShadow) {
+  for (uint64_t seed = 8; seed <= 10 && !HasFailure(); seed++) {
+    TestRam ram(kRamBytes);
+    const auto world = make_world();
+    std::string error;
+    const auto backend = kvm::make_shadow_backend(*world, ram.ram, 72, error);
+    ASSERT_NE(backend, nullptr) << error;
+    mmu::MmuConfig config{.mode = mmu::Mode::Hybrid};
+    config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
+    config.costs.judge_after = 50;
+    config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;  // both forms look better than the other
+    const mmu::Statistics s = torture(*world, config, ram.ram, *backend, seed, 60000);
+    if (shortened()) continue;
+    expect_sharing(s);
+    EXPECT_GT(s.promotions, 100u);
+    EXPECT_GT(s.demotions, 0u);
   }
 }
 
@@ -102,8 +143,10 @@ TEST_F(KvmTorture, Ept) {
   TestRam ram(kRamBytes);
   const auto world = make_world();
   const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
-  torture(*world, {.mode = mmu::Mode::Ept}, ram.ram, *backend, 21, 8000);
-  torture(*world, {.mode = mmu::Mode::Ept, .flush = mmu::FlushPolicy::Eager}, ram.ram, *backend, 22, 8000);
+  expect_sharing(torture(*world, {.mode = mmu::Mode::Ept}, ram.ram, *backend, 21, 8000));
+  expect_sharing(
+      torture(*world, {.mode = mmu::Mode::Ept, .flush = mmu::FlushPolicy::Eager}, ram.ram, *backend, 22, 8000));
+  torture(*world, {.mode = mmu::Mode::Ept, .share_tables = false}, ram.ram, *backend, 23, 8000);
 }
 
 // In `ept` a fault in a window is a host fault in any case; those of the engine's own memory come by exits here.

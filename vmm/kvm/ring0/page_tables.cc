@@ -108,7 +108,7 @@ bool PageTables::unmap(uint64_t va, uint64_t bytes, Invalidations& changed) {
   while (bytes > 0) {
     uint64_t* slots = directory(va, false);
     if (slots == nullptr) {
-      const uint64_t skip = std::min(bytes, (uint64_t{1} << 30) - va % (uint64_t{1} << 30));
+      const uint64_t skip = std::min(bytes, kGigabyte - va % kGigabyte);
       va += skip, bytes -= skip;
       continue;
     }
@@ -149,12 +149,33 @@ void PageTables::retire_below(uint64_t& slot, int level) {
 }
 
 void PageTables::unmap_and_retire(uint64_t va, uint64_t bytes, Invalidations& changed) {
-  for (const uint64_t end = va + bytes; va != end; va += uint64_t{1} << 30) {
+  for (const uint64_t end = va + bytes; va != end; va += kGigabyte) {
     uint64_t* pointers = next_table(allocator_.at(root_)[index(va, 3)], false);
     if (pointers == nullptr || !load(pointers[index(va, 2)]).present()) continue;
     retire_below(pointers[index(va, 2)], 2);
     changed.add_all();
   }
+}
+
+bool PageTables::link(uint64_t va, uint64_t other, uint64_t bytes, Invalidations& changed) {
+  for (const uint64_t end = va + bytes; va != end; va += kGigabyte, other += kGigabyte) {
+    uint64_t* pointers = next_table(allocator_.at(root_)[index(va, 3)], true);
+    if (pointers == nullptr || directory(other, true) == nullptr) return false;
+    uint64_t& slot = pointers[index(va, 2)];
+    links_.push_back({va, load(slot)});
+    if (load(slot).present()) changed.add_all();
+    store(slot, load(next_table(allocator_.at(root_)[index(other, 3)], false)[index(other, 2)]));
+  }
+  return true;
+}
+
+void PageTables::unlink(uint64_t va, uint64_t bytes, Invalidations& changed) {
+  std::erase_if(links_, [&](const Link& l) {
+    if (l.va < va || l.va - va >= bytes) return false;
+    store(next_table(allocator_.at(root_)[index(l.va, 3)], false)[index(l.va, 2)], l.before);
+    changed.add_all();
+    return true;
+  });
 }
 
 void PageTables::release_retired() {

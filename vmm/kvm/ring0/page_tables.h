@@ -74,9 +74,16 @@ class PageTables {
   // for entries that can be faulted back).
   bool unmap(uint64_t va, uint64_t bytes, Invalidations& changed);
 
-  // Like unmap for a range of whole 1 GiB units, and gives up the tables below: they wait in the list of
-  // retired pages until release_retired().
+  // Like unmap for a range of whole 1 GiB units, none of them linked, and gives up the tables below: they wait in the
+  // list of retired pages until release_retired().
   void unmap_and_retire(uint64_t va, uint64_t bytes, Invalidations& changed);
+
+  // Makes [va, va+bytes), whole 1 GiB units, have the tables of `other`: what is mapped or unmapped there later is so
+  // here. Returns false when the allocator is exhausted; what has been linked by then is undone by unlink.
+  // Precondition: none of it is linked.
+  bool link(uint64_t va, uint64_t other, uint64_t bytes, Invalidations& changed);
+  // Leaves those tables to `other`; what was here before is here again.
+  void unlink(uint64_t va, uint64_t bytes, Invalidations& changed);
 
   // Precondition: all Invalidations since the retirements have been carried out.
   void release_retired();
@@ -92,6 +99,7 @@ class PageTables {
 
  private:
   static unsigned index(uint64_t va, int level) { return va >> (12 + 9 * level) & 511; }
+  static constexpr uint64_t kGigabyte = uint64_t{1} << 30;
   static PageTableEntry load(const uint64_t& slot);
   static void store(uint64_t& slot, PageTableEntry entry);
   // The page directory (level 1 table) of `va`; null when absent and !create, or without memory.
@@ -102,8 +110,14 @@ class PageTables {
   void clear_table(uint64_t* table, unsigned first, unsigned last, uint64_t va, Invalidations& changed);
   void retire_below(uint64_t& slot, int level);
 
+  struct Link {
+    uint64_t va;
+    PageTableEntry before;
+  };
+
   PageAllocator& allocator_;
   uint64_t root_;
+  std::vector<Link> links_;
   std::vector<uint64_t> retired_;
 };
 

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "mmu-shadow/regime.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "tests/mmu-shadow/test_memory.h"
+
+namespace crosswalk::mmu::test {
+namespace {
+
+constexpr uint64_t kNone = uint64_t{1} << 32;
+
+cw_regime regime(uint32_t ttbcr) {
+  cw_regime r{};
+  r.sctlr = CW_SCTLR_M;
+  r.ttbcr = ttbcr;
+  return r;
+}
+uint64_t from(uint32_t ttbcr) { return ttbr1_from(key_of(regime(ttbcr), true)); }
+
+TEST(Ttbr1From, WholeGigabytesAboveTheBoundary) {
+  EXPECT_EQ(from(0), kNone);
+  EXPECT_EQ(from(1), 0x80000000u);
+  EXPECT_EQ(from(2), 0x40000000u);
+  for (uint32_t n = 3; n < 8; n++) EXPECT_EQ(from(n), 0x40000000u) << n;
+  EXPECT_EQ(from(1 | CW_TTBCR_PD1), kNone);
+  EXPECT_EQ(from(1 | CW_TTBCR_PD0), 0x80000000u);
+  EXPECT_EQ(from(CW_TTBCR_EAE), kNone);
+  EXPECT_EQ(from(CW_TTBCR_EAE | 1 << 16), 0x80000000u);
+  EXPECT_EQ(from(CW_TTBCR_EAE | 2 << 16), 0xc0000000u);
+  EXPECT_EQ(from(CW_TTBCR_EAE | 3 << 16), kNone);
+  EXPECT_EQ(from(CW_TTBCR_EAE | 1), 0x80000000u);
+  EXPECT_EQ(from(CW_TTBCR_EAE | 2), 0x40000000u);
+  EXPECT_EQ(from(CW_TTBCR_EAE | 2 | 2 << 16), 0xc0000000u);
+  EXPECT_EQ(from(CW_TTBCR_EAE | 2 << 16 | CW_TTBCR_EPD1), kNone);
+  cw_regime off = regime(1);
+  off.sctlr = 0;
+  EXPECT_EQ(ttbr1_from(key_of(off, true)), kNone);
+}
+
+// For all splits: what the walker says from there on is the same for another TTBR0 and ASID, in tables of random bits.
+TEST(Ttbr1From, WalksDoNotDependOnTtbr0FromThereOn) {
+  std::mt19937_64 random(test_seed());
+  TestMemory memory(4 << 20);
+  for (uint64_t o = 0; o < memory.ram.size; o += 8) {
+    // Half of the descriptors lead into this memory.
+    uint64_t d = random();
+    if (d & 4) d = (d & ~uint64_t{0xff'ffff'fffc'0000}) | (memory.ram.base & ~uint64_t{0x3ffff}) | (d & 0x300000) | 3;
+    std::memcpy(memory.ram.host + o, &d, 8);
+  }
+  uint64_t compared = 0, differ_below = 0;
+  for (uint32_t i = 0; i < 512; i++) {
+    cw_regime a = regime((i & 7) | (i >> 3 & 7) << 16 | (i & 64 ? CW_TTBCR_EAE : 0) | (i & 128 ? CW_TTBCR_PD0 : 0) |
+                         (i & 256 ? CW_TTBCR_EPD0 : 0));
+    a.dacr = 0x55555555;
+    a.ttbr1 = memory.ram.base + 0x100000;
+    a.ttbr0 = memory.ram.base + 0x200000;
+    cw_regime b = a;
+    b.ttbr0 = (memory.ram.base + 0x300000) | uint64_t{7} << 48;
+    b.contextidr = 9;
+    RegimeKey key = key_of(a, true);
+    const uint64_t start = ttbr1_from(key);
+    EXPECT_EQ(start, ttbr1_from(key_of(b, true)));
+    for (int n = 0; n < 200; n++) {
+      const uint32_t va = static_cast<uint32_t>(random());
+      const cw_result x = memory.walk(a, va, CW_LOAD, true), y = memory.walk(b, va, CW_LOAD, true);
+      const bool same = x.pa == y.pa && x.fault == y.fault && x.fsr == y.fsr && x.log2_size == y.log2_size &&
+                        x.permissions == y.permissions && x.ng == y.ng;
+      if (va < start) {
+        differ_below += !same;
+        continue;
+      }
+      compared++;
+      EXPECT_TRUE(same) << std::hex << va << " TTBCR " << a.ttbcr;
+    }
+  }
+  EXPECT_GT(compared, 10'000u);
+  EXPECT_GT(differ_below, 1'000u);
+}
+
+}  // namespace
+}  // namespace crosswalk::mmu::test
