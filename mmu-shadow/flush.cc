@@ -76,11 +76,19 @@ void GuestMmu::apply_flushes(AddressSpace& space, const cw_regime& regime) {
     space.flush_position = flush_log_end_;
     return;
   }
+  bool check = false;
   apply_log(
       space.flush_position, [&](uint8_t asid) { return asid == space.key.asid; },
-      [&](bool nonglobal_only) { refresh(space, regime, nonglobal_only); },
-      [&](uint32_t va, bool global_only) { flush_page(space, regime, va, global_only); });
+      [&](bool nonglobal_only) {
+        refresh(space, regime, nonglobal_only);
+        check = true;
+      },
+      [&](uint32_t va, bool global_only) {
+        flush_page(space, regime, va, global_only);
+        if (va >= space.shared_from && !same_root(space, va)) check = true;
+      });
   if (!space.windowed) return;
+  if (check) check_roots(space);
   if (space.shared) {
     // Its non-global entries are those of every ASID that has used it.
     SharedWindow& shared = *space.shared;

@@ -5,6 +5,7 @@
 //   spaces.cc        address spaces: activate, creation, eviction
 //   flush.cc         TLB maintenance: dropping entries, or walking again for them; prefilling new address spaces
 //   windows.cc       window faults: what to install, and room for it
+//   shared.cc        what windows have in common
 //   hybrid.cc        Mode::Hybrid: which spaces have a window
 //   code_pages.cc    pages that hold translated code
 #pragma once
@@ -70,13 +71,18 @@ struct HybridHistory {
   }
 };
 
-// The windows of all address spaces that differ in TTBR0 and ASID only, for the VAs that TTBR1 translates. Its entries
-// are in the window of `map`, which the others share (WindowBackend::share).
+// What the windows of several privileged address spaces have in common (shared.cc). Its entries are in the window of
+// `map`, which the others share (WindowBackend::share).
 struct SharedWindow {
-  RegimeKey key;  // without TTBR0 and ASID
+  RegimeKey key;               // without TTBR0 and ASID
+  std::vector<uint8_t> roots;  // what the sharers' descriptors of the first level are (CommonPart)
+  uint64_t version;            // never 0; changes when `roots` does
   uint64_t protect_position, flush_position;
   Reuse reuse;
   WindowMap map;
+
+  // Those of the 2 MiB of `va`.
+  size_t root_offset(uint32_t va) const { return (va >> kLeafBits) * 8 % roots.size(); }
 };
 
 // What one regime key has: instruction pages, and a software TLB or a window.
@@ -95,6 +101,8 @@ struct AddressSpace {
   std::unique_ptr<WindowMap> window;
   std::shared_ptr<SharedWindow> shared;
   uint64_t shared_from = kWindowSize;  // the VAs that `shared` has
+  const uint8_t* roots = nullptr;      // this space's own descriptors of the first level for them
+  uint64_t roots_version = 0;          // SharedWindow::version when they were compared last, or 0: they are not equal
 
   WindowMap& window_at(uint32_t va) { return va >= shared_from ? shared->map : *window; }
 };
@@ -158,8 +166,6 @@ class GuestMmu final : public Mmu {
   AddressSpace* new_space(const RegimeKey& key);
   AddressSpace* least_recently_used(bool with_entries) const;
   void clear_space(AddressSpace& space);
-  void share_window(AddressSpace& space);
-  void unshare_window(AddressSpace& space);
   // Whether the space, or what it shares, has not applied all of a log yet.
   bool missed_protection(const AddressSpace& space) const {
     return space.protect_position != protect_log_end_ ||
@@ -236,6 +242,13 @@ class GuestMmu final : public Mmu {
   bool install_stretch(AddressSpace& space, Stretch stretch, uint32_t size_class, bool ng, bool writable);
   bool install(AddressSpace& space, const cw_regime& regime, uint32_t va, const cw_result& result);
   uint32_t count_runs(uint32_t ram_page, uint32_t pages) const;
+
+  // shared.cc
+  void share_window(AddressSpace& space);
+  void unshare_window(AddressSpace& space);
+  void check_roots(AddressSpace& space);
+  bool same_root(const AddressSpace& space, uint32_t va) const;
+  bool follow_root(AddressSpace& space, uint32_t va);
 
   // code_pages.cc
   bool code_written(uint64_t pa, uint64_t bytes);

@@ -222,7 +222,8 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
   space.windowed = true;
   space.instruction_pages.remove_all();
   statistics_.promotions++;
-  // What it shares may not have been used lately.
+  // What it shares, if it did already, may not have been used lately.
+  check_roots(space);
   catch_up(space);
   apply_flushes(space, regime);
   if (prefills_windows()) {

@@ -95,7 +95,8 @@ class WindowBackend {
   // Whether windows can have page tables in common: only where the engine writes them itself.
   virtual bool can_share() const { return false; }
   // From `from` (whole GiB) on, the window at `base` is what the window at `common` is, until unshare(base): entries
-  // there are installed and removed in `common` alone. Returns false when there is no memory for tables.
+  // there are installed and removed in `common` alone. Takes effect with the next commit(). Returns false when there is
+  // no memory for tables; unshare(base) undoes what was done.
   // Preconditions: can_share(); nothing is installed there in `base`; `common` outlives the sharing.
   virtual bool share(uint64_t /*base*/, uint32_t /*from*/, uint64_t /*common*/) { return false; }
   // Takes effect with the next commit().
@@ -138,9 +139,8 @@ struct MmuConfig {
   uint32_t max_spaces = 64;  // windows or software TLBs kept before the least recently used is evicted
   bool fill_around = true;   // a window fault also installs valid neighbours (sections, contiguous pages)
   bool install_on_return =
-      true;  // after a guest abort, the page is entered when the guest is back, if it is mapped then
-  bool share_tables =
-      true;  // address spaces with one TTBR1 have one set of hardware tables for its VAs, where possible
+      true;                  // after a guest abort, the page is entered when the guest is back, if it is mapped then
+  bool share_tables = true;  // privileged address spaces have hardware tables in common, where they can
   uint32_t fill_bytes = 2 << 20;     // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
   AsidAccounts* accounts = nullptr;  // where totals by ASID go (accounts.h); null: nowhere
 };
@@ -170,7 +170,8 @@ struct Statistics {
   uint64_t pages_promoted = 0;       // installed when a space got a window, those filled around aside
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
   uint64_t spaces_cleared = 0;       // windows emptied because the backend was at a limit
-  uint64_t spaces_sharing = 0;       // that got the hardware tables of others for the VAs of TTBR1
+  uint64_t spaces_sharing = 0;       // that began to share hardware tables for the kernel's VAs
+  uint64_t spaces_parted = 0;        // that stopped, since theirs became different
   uint64_t fetch_walks = 0, page_ids = 0;
 };
 

@@ -62,25 +62,40 @@ inline RegimeKey key_of(const cw_regime& r, bool privileged) {
   return key;
 }
 
-// The first VA, in whole GiB, from which on only TTBR1 translates: what a walk gives there does not depend on TTBR0 or
-// the ASID (ARM DDI 0406C, B3.5.4 and B3.6.4). 4 GiB when there is none.
-inline uint64_t ttbr1_from(const RegimeKey& key) {
+// The VAs, from `from` to 4 GiB in whole GiB, for which regimes that differ in TTBR0 and the ASID alone may give the
+// same translations.
+//
+// Where TTBR1 translates them, they always do (ARM DDI 0406C, B3.5.4 and B3.6.4). Where TTBR0 translates everything,
+// the last GiB is the kernel's in most systems, and each process has a copy of the kernel's descriptors of the first
+// level: the translations are the same if these are.
+struct CommonPart {
+  uint64_t from = uint64_t{1} << 32;
+  uint64_t roots_pa = 0;     // the descriptors of the first level, of TTBR0's table,
+  uint32_t roots_bytes = 0;  // and how much they are; 0 with TTBR1
+};
+
+inline CommonPart common_part(const RegimeKey& key) {
   constexpr uint64_t kEnd = uint64_t{1} << 32, kGigabyte = 1 << 30;
-  uint64_t start = kEnd;
-  if (!key.mmu_enabled()) return kEnd;
+  const auto in_gigabytes = [](uint64_t start) {
+    return CommonPart{.from = (start + kGigabyte - 1) & ~(kGigabyte - 1)};
+  };
+  if (!key.mmu_enabled()) return {};
   if (cw_uses_long(key.ttbcr)) {
-    const uint32_t t0 = key.ttbcr & 7, t1 = key.ttbcr >> 16 & 7;
-    if (key.ttbcr & CW_TTBCR_EPD1) return kEnd;
-    if (t1 != 0)
-      start = kEnd - (kEnd >> t1);
-    else if (t0 != 0)
-      start = kEnd >> t0;
-  } else {
-    const uint32_t n = key.ttbcr & CW_TTBCR_N;
-    if (key.ttbcr & CW_TTBCR_PD1) return kEnd;
-    if (n != 0) start = kEnd >> n;
+    const uint32_t t0 = key.ttbcr & CW_TTBCR_T0SZ, t1 = (key.ttbcr & CW_TTBCR_T1SZ) >> 16;
+    if (t0 == 0 && t1 == 0) {
+      if (key.ttbcr & CW_TTBCR_EPD0) return {};
+      return {kEnd - kGigabyte, (key.ttbr0 & ~uint64_t{31}) + 24, 8};
+    }
+    if (key.ttbcr & CW_TTBCR_EPD1) return {};
+    return in_gigabytes(t1 != 0 ? kEnd - (kEnd >> t1) : kEnd >> t0);
   }
-  return (start + kGigabyte - 1) & ~(kGigabyte - 1);
+  const uint32_t n = key.ttbcr & CW_TTBCR_N;
+  if (n == 0) {
+    if (key.ttbcr & CW_TTBCR_PD0) return {};
+    return {kEnd - kGigabyte, key.ttbr0 + 0x3000, 0x1000};
+  }
+  if (key.ttbcr & CW_TTBCR_PD1) return {};
+  return in_gigabytes(kEnd >> n);
 }
 
 }  // namespace crosswalk::mmu

@@ -38,6 +38,7 @@ void GuestMmu::activate(CpuState& cpu) {
   if (config_.mode == Mode::Hybrid && !(current_ && resting(*current_) && resting(*space)))
     account(__builtin_ia32_rdtsc());
   current_ = space;
+  if (space->windowed && space->shared && space->roots_version != space->shared->version) check_roots(*space);
   const bool protection = missed_protection(*space), flushes = missed_flushes(*space);
   if (protection || flushes) {
     const uint64_t start = upkeep_clock();
@@ -114,41 +115,6 @@ void GuestMmu::clear_space(AddressSpace& space) {
   space.protect_position = protect_log_end_;
   space.flush_position = flush_log_end_;
   space.data_reuse = space.fetch_reuse = Reuse{};
-}
-
-// Precondition: the space has a window, which is empty.
-void GuestMmu::share_window(AddressSpace& space) {
-  const uint64_t from = ttbr1_from(space.key);
-  if (!config_.share_tables || !backend_->can_share() || from == kWindowSize || space.shared) return;
-  RegimeKey key = space.key;
-  key.ttbr0 = 0;
-  key.asid = 0;
-  for (auto& s : spaces_)
-    if (s->shared && s->shared->key == key) space.shared = s->shared;
-  if (!space.shared) {
-    const uint64_t common = backend_->create_window();
-    if (common == 0) return;
-    space.shared =
-        std::make_shared<SharedWindow>(key, protect_log_end_, flush_log_end_, Reuse{}, WindowMap(common, leaves_));
-  }
-  space.shared_from = from;
-  if (backend_->share(space.window->base(), static_cast<uint32_t>(from), space.shared->map.base()))
-    statistics_.spaces_sharing++;
-  else
-    unshare_window(space);
-}
-
-// The last one takes the shared entries with it.
-void GuestMmu::unshare_window(AddressSpace& space) {
-  if (!space.shared) return;
-  backend_->unshare(space.window->base());
-  if (space.shared.use_count() == 1) {
-    space.shared->map.remove_all(*backend_);
-    backend_->destroy_window(space.shared->map.base());
-  }
-  backend_->commit();
-  space.shared = nullptr;
-  space.shared_from = kWindowSize;
 }
 
 // The space whose entries a new one most likely shares. For a user's, the one that ran last: it forked. For the

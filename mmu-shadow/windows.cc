@@ -202,6 +202,7 @@ bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t si
 }
 
 bool GuestMmu::install(AddressSpace& space, const cw_regime& regime, uint32_t va, const cw_result& result) {
+  if (va >= space.shared_from && !follow_root(space, va)) return false;
   const bool writable = result.permissions & cw_needed_permission(CW_STORE, space.key.privileged);
   const uint32_t size_class = class_of(result.log2_size);
   const bool ng = result.ng;

@@ -260,6 +260,7 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   }
   table.add("mmu", "pages entered on return from an abort", m.installed_on_return);
   table.add("mmu", "spaces sharing tables", m.spaces_sharing);
+  table.add("mmu", "spaces no longer alike", m.spaces_parted);
   table.add("mmu", "spaces prefilled", m.spaces_prefilled);
   table.add("mmu", "pages prefilled", m.pages_prefilled);
   table.add("mmu", "space switches", m.space_switches);

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <random>
+#include <vector>
 
 #include "tests/mmu-shadow/test_memory.h"
 
@@ -19,16 +20,15 @@ cw_regime regime(uint32_t ttbcr) {
   r.ttbcr = ttbcr;
   return r;
 }
-uint64_t from(uint32_t ttbcr) { return ttbr1_from(key_of(regime(ttbcr), true)); }
+CommonPart part(uint32_t ttbcr) { return common_part(key_of(regime(ttbcr), true)); }
+uint64_t from(uint32_t ttbcr) { return part(ttbcr).from; }
 
-TEST(Ttbr1From, WholeGigabytesAboveTheBoundary) {
-  EXPECT_EQ(from(0), kNone);
+TEST(CommonPart, WholeGigabytesAboveTheBoundaryOfTtbr1) {
   EXPECT_EQ(from(1), 0x80000000u);
   EXPECT_EQ(from(2), 0x40000000u);
   for (uint32_t n = 3; n < 8; n++) EXPECT_EQ(from(n), 0x40000000u) << n;
   EXPECT_EQ(from(1 | CW_TTBCR_PD1), kNone);
   EXPECT_EQ(from(1 | CW_TTBCR_PD0), 0x80000000u);
-  EXPECT_EQ(from(CW_TTBCR_EAE), kNone);
   EXPECT_EQ(from(CW_TTBCR_EAE | 1 << 16), 0x80000000u);
   EXPECT_EQ(from(CW_TTBCR_EAE | 2 << 16), 0xc0000000u);
   EXPECT_EQ(from(CW_TTBCR_EAE | 3 << 16), kNone);
@@ -36,13 +36,22 @@ TEST(Ttbr1From, WholeGigabytesAboveTheBoundary) {
   EXPECT_EQ(from(CW_TTBCR_EAE | 2), 0x40000000u);
   EXPECT_EQ(from(CW_TTBCR_EAE | 2 | 2 << 16), 0xc0000000u);
   EXPECT_EQ(from(CW_TTBCR_EAE | 2 << 16 | CW_TTBCR_EPD1), kNone);
+  EXPECT_EQ(part(1).roots_bytes, 0u);
   cw_regime off = regime(1);
   off.sctlr = 0;
-  EXPECT_EQ(ttbr1_from(key_of(off, true)), kNone);
+  EXPECT_EQ(common_part(key_of(off, true)).from, kNone);
 }
 
-// For all splits: what the walker says from there on is the same for another TTBR0 and ASID, in tables of random bits.
-TEST(Ttbr1From, WalksDoNotDependOnTtbr0FromThereOn) {
+TEST(CommonPart, TheLastGigabyteOfTtbr0) {
+  EXPECT_EQ(from(0), 0xc0000000u);
+  EXPECT_EQ(from(CW_TTBCR_PD0), kNone);
+  EXPECT_EQ(from(CW_TTBCR_EAE), 0xc0000000u);
+  EXPECT_EQ(from(CW_TTBCR_EAE | CW_TTBCR_EPD0), kNone);
+}
+
+// For all splits: what the walker says is the same for another ASID and another TTBR0, if the descriptors of the first
+// level are, in tables of random bits.
+TEST(CommonPart, WalksDoNotDependOnTheRestOfTtbr0) {
   std::mt19937_64 random(test_seed());
   TestMemory memory(4 << 20);
   for (uint64_t o = 0; o < memory.ram.size; o += 8) {
@@ -61,9 +70,16 @@ TEST(Ttbr1From, WalksDoNotDependOnTtbr0FromThereOn) {
     cw_regime b = a;
     b.ttbr0 = (memory.ram.base + 0x300000) | uint64_t{7} << 48;
     b.contextidr = 9;
-    RegimeKey key = key_of(a, true);
-    const uint64_t start = ttbr1_from(key);
-    EXPECT_EQ(start, ttbr1_from(key_of(b, true)));
+    const CommonPart common = common_part(key_of(a, true)), other = common_part(key_of(b, true));
+    const uint64_t start = common.from;
+    EXPECT_EQ(start, other.from);
+    EXPECT_EQ(common.roots_bytes, other.roots_bytes);
+    std::vector<uint8_t> before;
+    if (common.roots_bytes != 0) {
+      uint8_t* const theirs = memory.ram.at(other.roots_pa);
+      before.assign(theirs, theirs + other.roots_bytes);
+      std::memcpy(theirs, memory.ram.at(common.roots_pa), common.roots_bytes);
+    }
     for (int n = 0; n < 200; n++) {
       const uint32_t va = static_cast<uint32_t>(random());
       const cw_result x = memory.walk(a, va, CW_LOAD, true), y = memory.walk(b, va, CW_LOAD, true);
@@ -76,6 +92,7 @@ TEST(Ttbr1From, WalksDoNotDependOnTtbr0FromThereOn) {
       compared++;
       EXPECT_TRUE(same) << std::hex << va << " TTBCR " << a.ttbcr;
     }
+    if (!before.empty()) std::memcpy(memory.ram.at(other.roots_pa), before.data(), before.size());
   }
   EXPECT_GT(compared, 10'000u);
   EXPECT_GT(differ_below, 1'000u);

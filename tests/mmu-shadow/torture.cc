@@ -35,9 +35,11 @@ struct Listener final : CodeListener {
 
 class Torture {
  public:
-  Torture(const MmuConfig& config, const GuestRam& ram, WindowBackend* backend, Accessor& accessor, uint64_t seed)
+  Torture(const MmuConfig& config, const GuestRam& ram, WindowBackend* backend, Accessor& accessor, uint64_t seed,
+          Regimes kind)
       : ram_(ram),
         accessor_(accessor),
+        processes_(kind == Regimes::Processes),
         random_(seed),
         mmu_(make_mmu(config, ram, listener_, backend)),
         cpu_(std::make_unique<CpuState>()) {
@@ -100,9 +102,10 @@ class Torture {
   void choose_probes() {
     const uint32_t fixed[] = {0, 0xfff00000, 0xc0000000, 0xc0100000, 0x7ff00000, 0x80000000, 0x02000000, 0x40000000};
     for (uint32_t i = 0; i < kRegions; i++) {
-      const uint32_t region = i < std::size(fixed)  ? fixed[i]
-                              : chance(40) && i > 0 ? regions_[below(i)] ^ 0x100000 << below(3)
-                                                    : static_cast<uint32_t>(random_()) & 0xfff00000;
+      const uint32_t region = processes_             ? 0xc0000000 | (static_cast<uint32_t>(random_()) & 0x3ff00000)
+                              : i < std::size(fixed) ? fixed[i]
+                              : chance(40) && i > 0  ? regions_[below(i)] ^ 0x100000 << below(3)
+                                                     : static_cast<uint32_t>(random_()) & 0xfff00000;
       regions_.push_back(region);
       const uint32_t close = below(256);
       for (uint32_t p = 0; p < kProbesPerRegion; p++)
@@ -127,8 +130,15 @@ class Torture {
 
   // ---- regimes --------------------------------------------------------------------------------------------
   cw_regime random_regime() {
-    if (!regimes_.empty() && chance(35)) return sibling(regimes_[below(static_cast<uint32_t>(regimes_.size()))]);
+    if (!regimes_.empty() && (processes_ || chance(35)))
+      return sibling(regimes_[below(static_cast<uint32_t>(regimes_.size()))]);
     cw_regime r{};
+    if (processes_) {
+      r.sctlr = CW_SCTLR_M;
+      r.dacr = 0x55555555;
+      r.ttbcr = chance(30) ? CW_TTBCR_EAE : 0;
+      return sibling(r);
+    }
     if (chance(94)) r.sctlr |= CW_SCTLR_M;
     if (chance(20)) r.sctlr |= CW_SCTLR_AFE;
     if (chance(30)) r.sctlr |= CW_SCTLR_TRE;
@@ -219,17 +229,24 @@ class Torture {
   uint32_t random_ap() { return chance(70) ? 3 : below(8); }
 
   void change_short_l1() {
-    const uint64_t root = short_root(below(kShortRoots));
-    const uint32_t region = regions_[below(kRegions)];
+    const uint32_t changed = below(kShortRoots), region = regions_[below(kRegions)];
+    change_short_l1(short_root(changed), region);
+    if (!processes_ || chance(20)) return;
+    constexpr uint32_t kKernel = 0x3000, kBytes = 0x1000;  // the last GiB
+    for (uint32_t i = 0; i < kShortRoots; i++)
+      if (i != changed) std::memcpy(ram_.at(short_root(i) + kKernel), ram_.at(short_root(changed) + kKernel), kBytes);
+  }
+
+  void change_short_l1(uint64_t root, uint32_t region) {
     const uint32_t index = region >> 20, group = index & ~15u;
     const auto is_super = [](uint32_t d) { return (d & 2) && (d & 1u << 18); };
     if (is_super(get32(root + index * 4)))
       for (uint32_t i = 0; i < 16; i++) put32(root + (group + i) * 4, 0);
-    const uint32_t ap = random_ap(), kind = below(100);
+    const uint32_t ap = random_ap(), kind = processes_ && chance(50) ? 0 : below(100);
     const uint32_t domain = chance(50) ? 0 : below(16);
     const uint32_t attributes = (below(8) << 12) | below(4) << 2 | chance(20) << 4 | (ap & 3) << 10 | ap >> 2 << 15 |
                                 chance(50) << 17 | chance(50) << 16;
-    if (kind < 8) {
+    if (kind < 8) {  // what becomes valid again needs no flush
       put32(root + index * 4, static_cast<uint32_t>(random_()) & ~3u);
     } else if (kind < 60) {
       const uint64_t l2 = chance(97) ? short_l2(below(kShortL2s)) : random_pa(10);
@@ -326,7 +343,7 @@ class Torture {
 
   void change_descriptor() {
     const uint32_t kind = below(100);
-    if (kind < 12)
+    if (kind < (processes_ ? 40 : 12))
       change_short_l1();
     else if (kind < 50)
       change_short_l2();
@@ -542,6 +559,7 @@ class Torture {
 
   const GuestRam ram_;
   Accessor& accessor_;
+  const bool processes_;
   std::mt19937_64 random_;
   Listener listener_;
   std::unique_ptr<Mmu> mmu_;
@@ -558,8 +576,8 @@ class Torture {
 }  // namespace
 
 TortureResult run_torture(const MmuConfig& config, const GuestRam& ram, WindowBackend* backend, Accessor& accessor,
-                          uint64_t seed, uint64_t steps) {
-  return Torture(config, ram, backend, accessor, seed).run(steps);
+                          uint64_t seed, uint64_t steps, Regimes regimes) {
+  return Torture(config, ram, backend, accessor, seed, regimes).run(steps);
 }
 
 }  // namespace crosswalk::mmu::test

@@ -62,9 +62,13 @@ struct TortureResult {
   Statistics statistics;
 };
 
-// RAM of at least 32 MiB that the test may fill; the first 2 MiB hold tables. Deterministic in (config, ram, seed,
-// steps).
+enum class Regimes {
+  Any,        // of both formats and every kind
+  Processes,  // of one kernel: TTBR0 translates everything, and mostly the last GiB of it alike for all of them
+};
+
+// RAM of at least 32 MiB that the test may fill; the first 2 MiB hold tables. Deterministic in its arguments.
 TortureResult run_torture(const MmuConfig& config, const GuestRam& ram, WindowBackend* backend, Accessor& accessor,
-                          uint64_t seed, uint64_t steps);
+                          uint64_t seed, uint64_t steps, Regimes regimes = Regimes::Any);
 
 }  // namespace crosswalk::mmu::test

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "translator/arm/exceptions.h"
 #include "translator/arm/trace.h"
@@ -128,6 +129,10 @@ void Engine::run_once() {
   }
   if (config_.log.items) log_registers(config_.log, cpu_);
   thunks_.enter(&cpu_, code);
+  if (fault_effects_ != arm::kEffectNone) {
+    apply_effects(cpu_, std::exchange(fault_effects_, arm::kEffectNone));
+    arm::recompute_pending(cpu_);
+  }
   switch (cpu_.exit_reason) {
     case x64::kExitLookup: statistics_.exits_lookup++; break;
     case x64::kExitLink: statistics_.exits_link++; break;
@@ -563,9 +568,9 @@ bool Engine::fault(FaultFrame& frame) {
   set_position(*block, *site);
   if (outcome == mmu::FaultOutcome::GuestFault) {
     statistics_.data_aborts++;
-    apply_effects(cpu_, arm::data_abort(cpu_, cpu_.r[15], t.fsr, t.far));
+    // run_once() does the rest: changing the address space is not for fault handlers, which may be outside of the VM.
+    fault_effects_ = arm::data_abort(cpu_, cpu_.r[15], t.fsr, t.far);
     cpu_.exit_reason = x64::kExitException;
-    arm::recompute_pending(cpu_);
   } else {
     // A device, or an access that wraps: translate the instruction again, out of line from now on, and restart it.
     statistics_.slow_sites++;

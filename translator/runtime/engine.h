@@ -99,6 +99,7 @@ class Engine final : public mmu::CodeListener {
   x64::BackendConfig backend_;
   x64::PieceCache pieces_;
   std::vector<std::vector<JumpCacheEntry>> jump_caches_;
+  uint32_t fault_effects_ = 0;              // arm::Effect of an abort that fault() has entered
   std::unordered_set<uint64_t> slow_pcs_;  // PA of instructions whose accesses go out of line: device accesses
   ir::Block ir_;
   EngineStatistics statistics_;

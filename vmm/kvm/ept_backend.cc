@@ -64,7 +64,6 @@ class EptBackend final : public mmu::WindowBackend {
   bool share(uint64_t base, uint32_t from, uint64_t common) override {
     bool ok = false;
     in_vm([&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
-    commit();  // what was there before is not to be used any more
     return ok;
   }
   void unshare(uint64_t base) override {

@@ -61,11 +61,12 @@ void expect_sharing(const mmu::Statistics& statistics) {
 }
 
 mmu::Statistics torture(runtime::World& world, const mmu::MmuConfig& config, const GuestRam& ram,
-                        mmu::WindowBackend& backend, uint64_t seed, uint64_t steps) {
+                        mmu::WindowBackend& backend, uint64_t seed, uint64_t steps,
+                        mmu::test::Regimes regimes = mmu::test::Regimes::Any) {
   WorldAccessor accessor;
   mmu::test::TortureResult result;
   run_in(
-      world, [&] { result = mmu::test::run_torture(config, ram, &backend, accessor, seed, at_most(steps)); },
+      world, [&] { result = mmu::test::run_torture(config, ram, &backend, accessor, seed, at_most(steps), regimes); },
       [&](runtime::FaultFrame& frame) { return accessor.fault(frame); });
   EXPECT_EQ(result.failure, "") << "seed " << seed;
   EXPECT_GT(result.accesses, 0u);
@@ -96,6 +97,23 @@ TEST_F(KvmTorture, Shadow) {
                                        .max_spaces = seed == 2 ? 3u : 64u},
                                       ram.ram, *backend, seed, 20000);
     expect_sharing(s);
+  }
+}
+
+// Windows share as much as they ever do, and begin and stop it all the time.
+TEST_F(KvmTorture, ShadowOfProcesses) {
+  for (uint64_t seed = 41; seed <= 46 && !HasFailure(); seed++) {
+    TestRam ram(kRamBytes);
+    const auto world = make_world();
+    std::string error;
+    const auto backend = kvm::make_shadow_backend(*world, ram.ram, 72, error);
+    ASSERT_NE(backend, nullptr) << error;
+    const mmu::Statistics s =
+        torture(*world, {.mode = mmu::Mode::Shadow, .flush = static_cast<mmu::FlushPolicy>(seed % 3)}, ram.ram,
+                *backend, seed, 20000, mmu::test::Regimes::Processes);
+    if (shortened()) continue;
+    expect_sharing(s);
+    EXPECT_GT(s.spaces_parted, 10u);
   }
 }
 

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What windows have in common, with a backend that only notes what it is told: which accesses would reach what.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+
+#include "mmu-shadow/mmu.h"
+#include "tests/mmu-shadow/test_memory.h"
+
+namespace crosswalk::mmu::test {
+namespace {
+
+class NotingBackend final : public WindowBackend {
+ public:
+  uint64_t create_window() override {
+    const uint64_t base = ++made << 40;
+    windows_[base];
+    return base;
+  }
+  void destroy_window(uint64_t base) override { windows_.erase(base); }
+  bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool) override {
+    for (uint64_t o = 0; o < bytes; o += 4096) windows_.at(base).pages[va + o] = pa + o;
+    return true;
+  }
+  void remove(uint64_t base, uint32_t va, uint64_t bytes) override {
+    auto& pages = windows_.at(base).pages;
+    pages.erase(pages.lower_bound(va), pages.lower_bound(va + bytes));
+  }
+  void commit() override {}
+  uint64_t max_entry() const override { return 4096; }
+  bool can_share() const override { return true; }
+  bool share(uint64_t base, uint32_t from, uint64_t common) override {
+    EXPECT_EQ(windows_.at(base).common, 0u) << "shares already";
+    windows_.at(base).from = from;
+    windows_.at(base).common = common;
+    return true;
+  }
+  void unshare(uint64_t base) override { windows_.at(base).common = 0; }
+
+  // The PA, or 0 for a fault.
+  uint64_t reaches(uint64_t base, uint32_t va) const {
+    const Window& w = windows_.at(base);
+    const auto& pages = w.common != 0 && va >= w.from ? windows_.at(w.common).pages : w.pages;
+    const auto it = pages.find(va & ~0xfffu);
+    return it == pages.end() ? 0 : it->second;
+  }
+  size_t windows() const { return windows_.size(); }
+  uint64_t made = 0;
+
+ private:
+  struct Window {
+    std::map<uint64_t, uint64_t> pages;
+    uint32_t from = 0;
+    uint64_t common = 0;
+  };
+  std::map<uint64_t, Window> windows_;
+};
+
+struct NoCode final : CodeListener {
+  bool code_written(uint64_t, uint32_t) override { return true; }
+};
+
+constexpr uint64_t kRootA = 0x40004000, kRootB = 0x40008000, kRootC = 0x40010000, kKernelRoot = 0x4000c000;
+constexpr uint32_t kVa = 0xc0300000;
+uint32_t section(uint32_t pa) { return pa | 2 | 3 << 10; }
+
+class Shared : public ::testing::Test {
+ protected:
+  Shared() {
+    cpu->cp15.sctlr = CW_SCTLR_M;
+    cpu->cp15.dacr = 1;
+    cpu->cp15.ttbr1 = kKernelRoot;
+    cpu->mode = 0x13;
+  }
+  void use(uint64_t root) {
+    cpu->cp15.ttbr0 = root;
+    cpu->cp15.contextidr = root >> 14 & 0xff;
+    mmu->activate(*cpu);
+  }
+  void set(uint64_t root, uint32_t va, uint32_t descriptor) { memory.write32(root + (va >> 20) * 4, descriptor); }
+  uint64_t reaches(uint32_t va) const { return backend.reaches(cpu->mem_base, va); }
+  // The PA that a load gets, or 0 for the guest's fault.
+  uint64_t load(uint32_t va) {
+    if (reaches(va) != 0) return reaches(va);
+    Translation t;
+    switch (mmu->window_fault(*cpu, va, 4, false, t)) {
+      case FaultOutcome::Installed: return reaches(va);
+      case FaultOutcome::Device: return t.pa;  // by hand
+      default: return 0;
+    }
+  }
+  const Statistics& statistics() const { return mmu->statistics(); }
+
+  TestMemory memory{64 << 20};
+  NoCode listener;
+  NotingBackend backend;
+  std::unique_ptr<Mmu> mmu = make_mmu({.mode = Mode::Shadow, .fill_around = false}, memory.ram, listener, &backend);
+  std::unique_ptr<CpuState> cpu = std::make_unique<CpuState>();
+};
+
+TEST_F(Shared, WhatTtbr1TranslatesIsOne) {
+  cpu->cp15.ttbcr = 1;
+  set(kKernelRoot, kVa, section(0x41000000));
+  set(kRootA, 0x100000, section(0x42000000));
+  set(kRootB, 0x100000, section(0x43000000));
+  use(kRootA);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  EXPECT_EQ(load(0x100000), 0x42000000u);
+  use(kRootB);
+  EXPECT_EQ(reaches(kVa), 0x41000000u);
+  EXPECT_EQ(load(0x100000), 0x43000000u);
+  EXPECT_EQ(statistics().window_faults_installed, 3u);
+  EXPECT_EQ(statistics().spaces_sharing, 2u);
+  // Whatever the one flushes is flushed for the other, before it is used again.
+  mmu->flush_mva(*cpu, kVa, 77);
+  EXPECT_EQ(reaches(kVa), 0u);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  cpu->mode = 0x10;  // a user's window has nothing of it
+  use(kRootB);
+  EXPECT_EQ(statistics().spaces_sharing, 2u);
+}
+
+TEST_F(Shared, EqualDescriptorsOfTtbr0AreOne) {
+  for (const uint64_t root : {kRootA, kRootB}) set(root, kVa, section(0x41000000));
+  use(kRootA);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  use(kRootB);
+  EXPECT_EQ(reaches(kVa), 0x41000000u);
+}
+
+TEST_F(Shared, ASpaceThatDiffersAtFirstHasItsOwn) {
+  set(kRootA, kVa, section(0x41000000));
+  set(kRootB, kVa, section(0x42000000));
+  use(kRootA);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  use(kRootB);
+  EXPECT_EQ(reaches(kVa), 0u);
+  EXPECT_EQ(load(kVa), 0x42000000u);
+  use(kRootA);
+  EXPECT_EQ(reaches(kVa), 0x41000000u);
+}
+
+// No flush is due for what was invalid.
+TEST_F(Shared, ADescriptorBecomesValidInOneSpace) {
+  use(kRootB);
+  use(kRootA);
+  EXPECT_EQ(load(kVa), 0u);
+  set(kRootA, kVa, section(0x41000000));
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  use(kRootB);
+  EXPECT_EQ(load(kVa), 0u);
+  EXPECT_EQ(statistics().spaces_parted, 1u);
+  set(kRootB, kVa, section(0x42000000));
+  EXPECT_EQ(load(kVa), 0x42000000u);
+  use(kRootA);
+  EXPECT_EQ(reaches(kVa), 0x41000000u);
+}
+
+// As above, but the other one gets it too before it runs: a kernel's way to make a new mapping known everywhere.
+TEST_F(Shared, ADescriptorBecomesValidInAllSpaces) {
+  use(kRootB);
+  use(kRootA);
+  for (const uint64_t root : {kRootA, kRootB}) set(root, kVa, section(0x41000000));
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  use(kRootB);
+  EXPECT_EQ(reaches(kVa), 0x41000000u);
+  EXPECT_EQ(statistics().spaces_parted, 0u);
+}
+
+// Before the flush, an entry of the new table must not appear in a space that has the old one, nor the other way round.
+TEST_F(Shared, AValidDescriptorChangesInOneSpace) {
+  for (const uint64_t root : {kRootA, kRootB}) set(root, kVa, section(0x41000000));
+  set(kRootC, kVa, section(0x42000000));
+  use(kRootB);
+  use(kRootA);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  set(kRootA, kVa, section(0x42000000));
+  EXPECT_EQ(load(kVa + 0x1000), 0x42001000u);
+  EXPECT_EQ(reaches(kVa + 0x1000), 0u);
+  use(kRootC);
+  EXPECT_EQ(load(kVa), 0x42000000u);
+  use(kRootA);
+  EXPECT_EQ(reaches(kVa + 0x1000), 0u);
+  EXPECT_EQ(load(kVa + 0x1000), 0x42001000u);
+  EXPECT_EQ(reaches(kVa + 0x1000), 0x42001000u);  // it shares with C now
+  mmu->flush_mva_all_asids(*cpu, kVa);
+  EXPECT_EQ(load(kVa), 0x42000000u);
+  use(kRootB);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  EXPECT_EQ(load(kVa + 0x1000), 0x41001000u);
+}
+
+TEST_F(Shared, AFlushComparesWhatItCovers) {
+  for (const uint64_t root : {kRootA, kRootB}) set(root, kVa, section(0x41000000));
+  use(kRootB);
+  use(kRootA);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  set(kRootB, kVa, section(0x42000000));
+  mmu->flush_mva_all_asids(*cpu, kVa + 0x100000);
+  use(kRootB);
+  EXPECT_EQ(statistics().spaces_parted, 0u);  // B's change is not flushed yet
+  mmu->flush_mva_all_asids(*cpu, kVa);
+  EXPECT_EQ(statistics().spaces_parted, 1u);
+  EXPECT_EQ(load(kVa), 0x42000000u);
+  use(kRootA);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+}
+
+TEST_F(Shared, TheLastOneTakesItAlong) {
+  mmu = make_mmu({.mode = Mode::Shadow, .max_spaces = 2, .fill_around = false}, memory.ram, listener, &backend);
+  cpu->space = nullptr;
+  cpu->cp15.ttbcr = 1;
+  for (uint64_t root = kRootA; root < kRootA + 8 * 0x4000; root += 0x4000) {
+    cpu->cp15.ttbr1 = root;  // each with a kernel of its own
+    use(root);
+    load(kVa);
+  }
+  EXPECT_LE(backend.windows(), 4u);
+  EXPECT_GE(backend.made, 8u);
+  mmu.reset();
+  EXPECT_EQ(backend.windows(), 0u);
+}
+
+TEST_F(Shared, NothingIsSharedIfSoAsked) {
+  mmu = make_mmu({.mode = Mode::Shadow, .share_tables = false}, memory.ram, listener, &backend);
+  cpu->space = nullptr;
+  for (const uint64_t root : {kRootA, kRootB}) {
+    set(root, kVa, section(0x41000000));
+    use(root);
+    EXPECT_EQ(reaches(kVa), 0u);
+    EXPECT_EQ(load(kVa), 0x41000000u);
+  }
+  EXPECT_EQ(statistics().spaces_sharing, 0u);
+}
+
+}  // namespace
+}  // namespace crosswalk::mmu::test
