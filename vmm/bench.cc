@@ -18,6 +18,7 @@
 #include "vmm/bench_process.h"
 #include "vmm/bench_report.h"
 #include "vmm/exit_status.h"
+#include "vmm/options.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -237,9 +238,9 @@ class Bench {
           "-nodefaults",     "-serial", "stdio", "-monitor", "none",       "-nic", "none",          "-no-reboot",
           "-semihosting"};
     } else {
-      const size_t colon = engine.name.find(':');
-      arguments = {self_, "run", "--semihosting", "--mmu", engine.name.substr(0, colon), "--memory", options_.memory};
-      if (colon != std::string::npos) arguments.insert(arguments.end(), {"--flush", engine.name.substr(colon + 1)});
+      arguments = {self_, "run", "--semihosting", "--memory", options_.memory};
+      const std::vector<std::string> mode = mode_arguments(engine.name);
+      arguments.insert(arguments.end(), mode.begin(), mode.end());
       if (!options_.stats_folder.empty())
         arguments.insert(arguments.end(), {"--stats-json", fmt::format("{}/{}-{}-{}.json", options_.stats_folder,
                                                                        engine.name, image.name, round + 1)});

@@ -180,7 +180,7 @@ po::options_description bench_description(BenchOptions& bench, BenchText& text) 
   // clang-format off
   description.add_options()
       ("help", "Print this help.")
-      ("mmu", po::value(&text.mmus)->value_name("LIST"), "MMU modes to compare, separated by commas, each with a flush policy if you like (shadow:lazy); without it, all that this host can run.")
+      ("mmu", po::value(&text.mmus)->value_name("LIST"), "MMU modes to compare, separated by commas, each with a flush policy (shadow:lazy) and options of run (shadow+no-fill-around+largest-entry=64K) if you like; without it, all that this host can run.")
       ("baseline", po::value(&text.baselines)->value_name("LIST"), "Also run the same work elsewhere: qemu (qemu-system-arm), qemu-user (the Linux program in qemu-arm) or native (the same as an x86 program). Ratios are to the first.")
       ("workloads", po::value(&text.workloads)->value_name("LIST"), "Run only these: names, or linux, bare, compute, system, experiment.")
       ("bare-chases", po::bool_switch(&bench.bare_chases), "Run the pointer chases as a bare-metal program in every mode, not in flat alone.")
@@ -339,10 +339,12 @@ Command parse_bench(const std::vector<std::string>& arguments) {
   if (values->count("mmu") && bench.mmu_modes.empty())
     return OptionError{"--mmu: the list is empty; give for instance soft,mmap"};
   for (const std::string& name : bench.mmu_modes) {
-    const size_t colon = name.find(':');
-    if (auto mmu = choose(kMmus, "--mmu", name.substr(0, colon)); !mmu) return OptionError{mmu.error()};
-    if (colon == std::string::npos) continue;
-    if (auto flush = choose(kFlushPolicies, "--mmu", name.substr(colon + 1)); !flush) return OptionError{flush.error()};
+    std::vector<std::string> run = mode_arguments(name);
+    run.insert(run.end(), {"--kernel", "/proc/self/exe"});  // any file
+    const Command command = parse_run(run);
+    if (const auto* error = std::get_if<OptionError>(&command))
+      return OptionError{"--mmu " + name + ": " + error->message};
+    if (!std::holds_alternative<RunOptions>(command)) return OptionError{"--mmu " + name + ": that is no mode to run"};
   }
   bench.baselines = split(text.baselines);
   if (values->count("baseline") && bench.baselines.empty())
@@ -367,6 +369,20 @@ const char* name_of(MmuChoice mmu) {
     if (value == mmu) return name;
   }
   return "?";
+}
+
+std::vector<std::string> mode_arguments(const std::string& mode) {
+  size_t plus = mode.find('+');
+  const std::string name = mode.substr(0, plus);
+  const size_t colon = name.find(':');
+  std::vector<std::string> arguments = {"--mmu", name.substr(0, colon)};
+  if (colon != std::string::npos) arguments.insert(arguments.end(), {"--flush", name.substr(colon + 1)});
+  while (plus != std::string::npos) {
+    const size_t next = mode.find('+', plus + 1);
+    arguments.push_back("--" + mode.substr(plus + 1, next - plus - 1));
+    plus = next;
+  }
+  return arguments;
 }
 
 bool needs_kvm(const RunOptions& options) {

@@ -53,6 +53,8 @@ struct RunOptions {
 
 // Whether the engine executes inside KVM. Auto, before it is resolved, does not ask for it.
 bool needs_kvm(const RunOptions& options);
+// What a mode in bench's --mmu, such as shadow:lazy+no-fill-around, is as options of run.
+std::vector<std::string> mode_arguments(const std::string& mode);
 
 struct InfoOptions {
   bool json = false;

@@ -131,6 +131,9 @@ TEST(Options, CommandsAndKernel) {
   EXPECT_NE(error({"run", "--kernel", "/tmp"}).find("directory"), std::string::npos);
   EXPECT_NE(error({"info", "--kernel", "x"}).find("info"), std::string::npos);
   EXPECT_NE(error({"bench", "--mmu", "soft,magic"}).find("'magic'"), std::string::npos);
+  EXPECT_NE(error({"bench", "--mmu", "soft,shadow:never"}).find("'never'"), std::string::npos);
+  EXPECT_NE(error({"bench", "--mmu", "shadow+no-such-thing"}).find("no-such-thing"), std::string::npos);
+  EXPECT_NE(error({"bench", "--mmu", "mmap+"}).find("--mmu mmap+"), std::string::npos);
   EXPECT_NE(error({"bench", "--repeat", "0"}).find("--repeat"), std::string::npos);
   EXPECT_NE(error({"bench", "--baseline", "bochs"}).find("qemu, qemu-user, native"), std::string::npos);
   EXPECT_NE(error({"bench", "--baseline", ""}).find("--baseline"), std::string::npos);
@@ -151,6 +154,15 @@ TEST(Options, HelpHasASentenceForEveryOption) {
     EXPECT_GE(options, 2u) << help->text;
     EXPECT_EQ(options, sentences) << help->text;
   }
+}
+
+TEST_F(OptionsTest, ModesOfBenchCarryOptionsOfRun) {
+  EXPECT_EQ(mode_arguments("mmap"), (std::vector<std::string>{"--mmu", "mmap"}));
+  EXPECT_EQ(
+      mode_arguments("shadow:lazy+no-share-tables+largest-entry=64K"),
+      (std::vector<std::string>{"--mmu", "shadow", "--flush", "lazy", "--no-share-tables", "--largest-entry=64K"}));
+  const Command command = parse_options({"bench", "--mmu", "shadow:lazy+no-share-tables+largest-entry=64K,soft"});
+  EXPECT_NE(std::get_if<BenchOptions>(&command), nullptr) << error_of(command);
 }
 
 TEST(Options, Bench) {
