@@ -43,7 +43,14 @@ double median_of(std::vector<double> values) {
   return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-constexpr int kNameWidth = 24, kColumnWidth = 20;
+constexpr int kNameWidth = 24;
+
+// Of all columns: the longest name may be one with options.
+int column_width(const std::vector<BenchEngine>& engines) {
+  size_t width = 20;
+  for (const BenchEngine& engine : engines) width = std::max(width, engine.name.size() + 2);
+  return static_cast<int>(width);
+}
 
 std::string ratio_text(double ratio) { return ratio > 0 ? fmt::format("{:.2f}x", ratio) : "-"; }
 
@@ -55,6 +62,7 @@ std::string cell(double time, double ratio) {
 // Where hybrid is with each workload: it should be near the best of the modes that it chooses from.
 std::string format_hybrid(const BenchSamples& samples, const std::vector<Workload>& workloads,
                           const std::vector<BenchEngine>& engines) {
+  const int width = column_width(engines);
   std::string rows;
   for (const Workload& workload : workloads) {
     std::string best;
@@ -64,13 +72,13 @@ std::string format_hybrid(const BenchSamples& samples, const std::vector<Workloa
       if (best.empty() || time < samples.median(best, workload.name)) best = engine.name;
     }
     if (best.empty() || samples.median("hybrid", workload.name) <= 0) continue;
-    rows += fmt::format("{:<{}}{:>{}}{:>{}}{:>{}}\n", workload.name, kNameWidth, best, kColumnWidth,
-                        ratio_text(samples.ratio("hybrid", best, workload.name)), kColumnWidth,
-                        ratio_text(samples.ratio("hybrid", "soft", workload.name)), kColumnWidth);
+    rows += fmt::format("{:<{}}{:>{}}{:>{}}{:>{}}\n", workload.name, kNameWidth, best, width,
+                        ratio_text(samples.ratio("hybrid", best, workload.name)), width,
+                        ratio_text(samples.ratio("hybrid", "soft", workload.name)), width);
   }
   if (rows.empty()) return "";
-  return fmt::format("\nhybrid\n{:<{}}{:>{}}{:>{}}{:>{}}\n", "", kNameWidth, "best other mode", kColumnWidth,
-                     "of its speed", kColumnWidth, "of soft's", kColumnWidth) +
+  return fmt::format("\nhybrid\n{:<{}}{:>{}}{:>{}}{:>{}}\n", "", kNameWidth, "best other mode", width, "of its speed",
+                     width, "of soft's", width) +
          rows;
 }
 
@@ -125,6 +133,7 @@ double geometric_mean_ratio(const BenchSamples& samples, const std::vector<Workl
 
 std::string format_report(const BenchSamples& samples, const std::vector<Workload>& workloads,
                           const std::vector<BenchEngine>& engines, const std::string& baseline) {
+  const int width = column_width(engines);
   std::vector<std::string> columns;
   for (const BenchEngine& engine : engines)
     if (engine.skipped.empty()) columns.push_back(engine.name);
@@ -139,21 +148,20 @@ std::string format_report(const BenchSamples& samples, const std::vector<Workloa
       for (const std::string& column : columns) {
         const double time = samples.median(column, workload.name);
         any |= time > 0;
-        row +=
-            fmt::format("{:>{}}", cell(time, column == baseline ? 0 : samples.ratio(column, baseline, workload.name)),
-                        kColumnWidth);
+        row += fmt::format("{:>{}}",
+                           cell(time, column == baseline ? 0 : samples.ratio(column, baseline, workload.name)), width);
       }
       if (any) rows += row + "\n";
     }
     if (rows.empty()) continue;
     text += fmt::format("\n{}\n{:<{}}", group_title(group), "", kNameWidth);
-    for (const std::string& column : columns) text += fmt::format("{:>{}}", column, kColumnWidth);
+    for (const std::string& column : columns) text += fmt::format("{:>{}}", column, width);
     text += "\n" + rows;
     if (group == WorkloadGroup::Boot) continue;
     text += fmt::format("{:<{}}", "geometric mean", kNameWidth);
     for (const std::string& column : columns) {
       const double ratio = geometric_mean_ratio(samples, workloads, group, baseline, column);
-      text += fmt::format("{:>{}}", ratio_text(ratio), kColumnWidth);
+      text += fmt::format("{:>{}}", ratio_text(ratio), width);
     }
     text += "\n";
   }

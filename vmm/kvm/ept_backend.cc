@@ -12,23 +12,23 @@ class EptBackend final : public mmu::WindowBackend {
  public:
   EptBackend(KvmWorld& world, std::unique_ptr<mmu::WindowBackend> inner) : world_(world), inner_(std::move(inner)) {}
 
+  // A region of the window becomes reachable when it is first touched, by an exit: KVM needs up to 2 MiB of memory and
+  // some milliseconds for each, and most windows use two. Its x86 page tables and slot stay for the next window at that
+  // address.
   uint64_t create_window() override {
+    constexpr uint64_t kRegions = mmu::kWindowSize / KvmWorld::kRegionBytes + 2;  // and the guards'
+    if (world_.slots_left() < kRegions * (windows_ + 1)) return 0;                // the caller evicts a window
     uint64_t base = 0;
     outside([&] {
       flush_queue();
       base = inner_->create_window();
-      // The x86 page tables and slots of the regions stay for the next window at that address.
-      std::string error;
-      if (base != 0 &&
-          !world_.ensure_mapped(base - mmu::kWindowGuard, mmu::kWindowSize + 2 * mmu::kWindowGuard, error)) {
-        inner_->destroy_window(base);
-        base = 0;  // no slots left: the caller evicts a window
-      }
     });
+    windows_ += base != 0;
     return base;
   }
   void destroy_window(uint64_t base) override {
     unshare(base);
+    windows_--;
     std::erase_if(queue_, [&](const Removal& removal) { return removal.base == base; });
     outside([&] { inner_->destroy_window(base); });
   }
@@ -62,8 +62,11 @@ class EptBackend final : public mmu::WindowBackend {
   // The x86 page tables of the one lead to the other's guest-physical addresses; entries are still EPT entries.
   bool can_share() const override { return true; }
   bool share(uint64_t base, uint32_t from, uint64_t common) override {
-    bool ok = false;
-    in_vm([&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
+    // A first touch by another name would make the wrong region reachable.
+    std::string error;
+    bool ok = world_.ensure_mapped(common + from, mmu::kWindowSize - from, error);
+    if (ok)
+      in_vm([&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
     return ok;
   }
   void unshare(uint64_t base) override {
@@ -96,6 +99,7 @@ class EptBackend final : public mmu::WindowBackend {
   std::unique_ptr<mmu::WindowBackend> inner_;
   ring0::Invalidations changed_;
   std::vector<Removal> queue_;
+  uint64_t windows_ = 0;
   bool inner_pending_ = false;  // the inner backend needs a commit
 };
 

@@ -96,6 +96,8 @@ class KvmWorld final : public runtime::World {
   // Makes the regions of [address, address+bytes) reachable. Those not yet reachable become one contiguous range of
   // guest-physical addresses for each run of them. Returns false with `error` set when the slots are used up.
   bool ensure_mapped(uint64_t address, uint64_t bytes, std::string& error);
+  // How many more memory slots there can be: at most one for each region.
+  uint64_t slots_left() const { return slot_limit_ - next_slot_; }
   // The guest-physical address of host memory, or 0 when its region is not reachable yet.
   uint64_t gpa_of(uint64_t address) const {
     const uint64_t region = address >> 30;
