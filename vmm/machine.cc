@@ -276,7 +276,7 @@ void Machine::deadline_passed() {
     request_stop(StopReason::Timeout);
   }
   if (counter_.read() >= poll_at_) {
-    for (auto& cpu : cpus_) nudge(*cpu);
+    for (auto& cpu : cpus_) raise_line(*cpu, kLinePoll);
     poll_at_ = counter_.read() + ticks_of(config_.poll_seconds);
   }
   for (unsigned cpu = 0; cpu < kCpus; ++cpu) update_timers(cpu);

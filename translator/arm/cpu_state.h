@@ -31,6 +31,7 @@ enum InterruptLine : uint32_t {
   kLineFiq = 1u << 1,
   kLineStop = 1u << 2,  // the machine wants this CPU to leave the run loop
   kLineWork = 1u << 3,  // cross-CPU work is queued for this CPU
+  kLinePoll = 1u << 4,  // the CPU is to poll once more, though there is nothing to see; wakes no CPU
 };
 
 // Registers banked by mode. Index with the BankIndex of a mode.
@@ -211,8 +212,6 @@ inline void raise_line(CpuState& s, uint32_t line) {
   std::atomic_ref<uint32_t>(s.interrupt_lines).fetch_or(line, std::memory_order_seq_cst);
   std::atomic_ref<uint32_t>(s.pending).store(1, std::memory_order_seq_cst);
 }
-// Makes the CPU look when there is nothing to see: it polls once more. Callable from any thread; wakes no CPU.
-inline void nudge(CpuState& s) { std::atomic_ref<uint32_t>(s.pending).store(1, std::memory_order_seq_cst); }
 inline void lower_line(CpuState& s, uint32_t line) {
   std::atomic_ref<uint32_t>(s.interrupt_lines).fetch_and(~line, std::memory_order_seq_cst);
 }

@@ -76,6 +76,7 @@ bool Engine::take_interrupts() {
   const uint32_t lines = std::atomic_ref<uint32_t>(cpu_.interrupt_lines).load();
   if (lines & kLineStop) return false;
   mmu_->polled(cpu_);
+  if (lines & kLinePoll) lower_line(cpu_, kLinePoll);
   if (lines & kLineWork) {
     lower_line(cpu_, kLineWork);
     if (work) work(work_context);

@@ -161,12 +161,15 @@ TEST(Interrupts, FiqGoesFirstAndMasksApply) {
   EXPECT_EQ(pending_interrupt(t.cpu), Interrupt::None);
   EXPECT_TRUE(interrupt_asserted(t.cpu));
   EXPECT_EQ(t.cpu.pending, 0u);
-  raise_line(t.cpu, kLineStop);
-  recompute_pending(t.cpu);
-  EXPECT_EQ(t.cpu.pending, 1u);  // whatever the masks
-  lower_line(t.cpu, kLineStop);
-  recompute_pending(t.cpu);
-  EXPECT_EQ(t.cpu.pending, 0u);
+  for (const uint32_t line : {kLineStop, kLineWork, kLinePoll}) {
+    raise_line(t.cpu, line);
+    recompute_pending(t.cpu);
+    EXPECT_EQ(t.cpu.pending, 1u);  // whatever the masks, and however often exceptions are taken before the CPU looks
+    lower_line(t.cpu, line);
+    recompute_pending(t.cpu);
+    EXPECT_EQ(t.cpu.pending, 0u);
+  }
+  EXPECT_EQ(pending_interrupt(t.cpu), Interrupt::None);
 }
 
 TEST(Interrupts, NothingRaisedConcurrentlyIsLost) {

@@ -90,6 +90,18 @@ TEST_P(Running, StopWhileInterruptsAreMasked) {
   EXPECT_EQ(g->cpu.r[15], kCode + 4);
 }
 
+// A request to poll is over when the CPU has polled; the guest does not see it.
+TEST_P(Running, PollRequestIsServedOnce) {
+  auto g = make_guest();
+  g->words(kCode, {kCpsidI, 0xe2500001, 0x1afffffd, kHvc});  // SUBS r0, #1; BNE
+  g->cpu.r[0] = 1000;
+  raise_line(g->cpu, kLinePoll);
+  g->run(kCode);
+  EXPECT_EQ(g->stopped_at(), Exception::None);
+  EXPECT_EQ(g->cpu.interrupt_lines & kLinePoll, 0u);
+  EXPECT_EQ(g->cpu.r[0], 0u);
+}
+
 TEST_P(Running, WaitForInterrupt) {
   for (const bool masked : {false, true}) {
     auto g = make_guest();
