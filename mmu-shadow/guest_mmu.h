@@ -94,7 +94,9 @@ struct AddressSpace {
   uint32_t fetches = 0;           // instruction pages entered since the space was made: up to kPrefillFetches
   Reuse data_reuse, fetch_reuse;
   uint64_t run_ticks = 0;  // hybrid: time that it ran since it was judged
-  bool windowed = false;   // which of `soft` and `window` is in use; the other one, if it is there, is empty
+  // Hybrid: how many stays in it the next measured one stands for, and how many come before that.
+  uint32_t stays = 1, unmeasured = 0;
+  bool windowed = false;  // which of `soft` and `window` is in use; the other one, if it is there, is empty
   std::unique_ptr<HybridHistory> hybrid;
   InstructionPages instruction_pages;
   std::unique_ptr<SoftTlb> soft;
@@ -121,7 +123,7 @@ class GuestMmu final : public Mmu {
   uint32_t fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, Translation& translation) override;
   void forget_instruction_pages() override;
   void slept(uint64_t ticks) override {
-    entered_at_ += ticks;
+    exclude(ticks);
     if (config_.accounts) config_.accounts->slept(ticks);
   }
   void translated(uint32_t page_id, uint64_t ticks) override;
@@ -209,7 +211,14 @@ class GuestMmu final : public Mmu {
   void prefill(AddressSpace& space, const cw_regime& regime);
 
   // hybrid.cc
-  void account(uint64_t now);
+  void account_change(AddressSpace& next);
+  void account_poll();
+  void end_stay(uint64_t now);
+  void charge(AddressSpace& space, uint64_t ticks);
+  void exclude(uint64_t ticks) {
+    entered_at_ += ticks;
+    excluded_ticks_ += ticks;
+  }
   bool resting(const AddressSpace& space) const { return polled_at_ < space.hybrid->rest_until; }
   void judge_current(CpuState& cpu);
   void judge(AddressSpace& space, const CpuState& cpu);
@@ -281,8 +290,15 @@ class GuestMmu final : public Mmu {
   const double ns_per_tick_ = 1 / config_.costs.ticks_per_ns;
   const uint64_t judge_after_ticks_ = static_cast<uint64_t>(config_.costs.judge_after * config_.costs.ticks_per_ns);
   const uint64_t rest_ticks_ = judge_after_ticks_ * 8;
-  uint64_t entered_at_ = 0;  // time-stamp counter when the current space became current, or was accounted for last
-  uint64_t polled_at_ = 0;   // time-stamp counter at the last poll: time for what need not be exact
+  // Hybrid: whether the stay in the current space is measured, and the time-stamp counter when it, or what has not been
+  // charged of it yet, began.
+  bool measuring_ = false;
+  uint64_t entered_at_ = 0;
+  // Hybrid: the time-stamp counter at the last poll, which is the time for what need not be exact; since then, the
+  // ticks charged to spaces, and those that are nobody's.
+  uint64_t polled_at_ = 0, charged_ticks_ = 0, excluded_ticks_ = 0;
+  const uint64_t short_stay_ticks_ = static_cast<uint64_t>(2'000 * config_.costs.ticks_per_ns);
+  const uint64_t long_stay_ticks_ = short_stay_ticks_ * 50;
   LeafPool leaves_;
   PageIds ids_;
   bool flat_violation_ = false;

@@ -35,8 +35,7 @@ void GuestMmu::activate(CpuState& cpu) {
     note_space_switch(cpu, config_.accounts, statistics_, space->key.asid, space->key.privileged, id);
     statistics_.space_switches++;
   }
-  if (config_.mode == Mode::Hybrid && !(current_ && resting(*current_) && resting(*space)))
-    account(__builtin_ia32_rdtsc());
+  if (config_.mode == Mode::Hybrid && space != current_) account_change(*space);
   current_ = space;
   if (space->windowed && space->shared && space->roots_version != space->shared->version) check_roots(*space);
   const bool protection = missed_protection(*space), flushes = missed_flushes(*space);
@@ -56,9 +55,7 @@ void GuestMmu::activate(CpuState& cpu) {
 
 void GuestMmu::polled(CpuState& cpu) {
   if (config_.mode != Mode::Hybrid || cpu.space != current_) return;
-  const uint64_t now = __builtin_ia32_rdtsc();
-  account(now);
-  polled_at_ = now;
+  account_poll();
   judge_current(cpu);
   enter_current(cpu);
 }
@@ -110,6 +107,8 @@ void GuestMmu::clear_space(AddressSpace& space) {
   if (space.hybrid) {
     space.hybrid->reset();
     space.run_ticks = 0;
+    space.stays = 1;
+    space.unmeasured = 0;
     space.windowed = false;
   }
   space.protect_position = protect_log_end_;
