@@ -253,6 +253,7 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
   space.instruction_pages.remove_all();
   statistics_.promotions++;
   // What it shares, if it did already, may not have been used lately.
+  if (space.shared) backend_->enter(space.window->base());
   check_roots(space);
   catch_up(space);
   apply_flushes(space, regime);

@@ -101,6 +101,9 @@ class WindowBackend {
   virtual bool share(uint64_t /*base*/, uint32_t /*from*/, uint64_t /*common*/) { return false; }
   // Takes effect with the next commit().
   virtual void unshare(uint64_t /*base*/) {}
+  // Accesses use the window at `base`, which shares, from now on: until then, what changed in common need not be
+  // effective there. Changes in common come from the window entered last.
+  virtual void enter(uint64_t /*base*/) {}
 };
 
 // --flush: what becomes of the entries that a guest's TLB maintenance covers. Either is architecturally right: a TLB

@@ -37,7 +37,10 @@ void GuestMmu::activate(CpuState& cpu) {
   }
   if (config_.mode == Mode::Hybrid && space != current_) account_change(*space);
   current_ = space;
-  if (space->windowed && space->shared && space->roots_version != space->shared->version) check_roots(*space);
+  if (space->windowed && space->shared) {
+    backend_->enter(space->window->base());
+    if (space->roots_version != space->shared->version) check_roots(*space);
+  }
   const bool protection = missed_protection(*space), flushes = missed_flushes(*space);
   if (protection || flushes) {
     const uint64_t start = upkeep_clock();

@@ -20,6 +20,9 @@ class NotingBackend final : public WindowBackend {
   }
   void destroy_window(uint64_t base) override { windows_.erase(base); }
   bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool) override {
+    if (windows_.at(base).is_common) {
+      EXPECT_EQ(windows_.at(entered_).common, base) << "another window was entered last";
+    }
     for (uint64_t o = 0; o < bytes; o += 4096) windows_.at(base).pages[va + o] = pa + o;
     return true;
   }
@@ -34,9 +37,12 @@ class NotingBackend final : public WindowBackend {
     EXPECT_EQ(windows_.at(base).common, 0u) << "shares already";
     windows_.at(base).from = from;
     windows_.at(base).common = common;
+    windows_.at(common).is_common = true;
     return true;
   }
   void unshare(uint64_t base) override { windows_.at(base).common = 0; }
+
+  void enter(uint64_t base) override { entered_ = base; }
 
   // The PA, or 0 for a fault.
   uint64_t reaches(uint64_t base, uint32_t va) const {
@@ -53,7 +59,9 @@ class NotingBackend final : public WindowBackend {
     std::map<uint64_t, uint64_t> pages;
     uint32_t from = 0;
     uint64_t common = 0;
+    bool is_common = false;
   };
+  uint64_t entered_ = 0;
   std::map<uint64_t, Window> windows_;
 };
 

@@ -28,7 +28,7 @@ class ShadowBackend final : public mmu::WindowBackend {
         first_(first),
         count_(max_windows),
         states_(max_windows, State::Free),
-        common_(max_windows) {
+        sharing_(max_windows) {
     world_.add_window_range(first - kRegion, kRegion + kStride * max_windows);
   }
   ~ShadowBackend() override {
@@ -59,7 +59,7 @@ class ShadowBackend final : public mmu::WindowBackend {
       world_.page_tables().unmap_and_retire(base, mmu::kWindowSize, changed_);
     });
     states_[index_of(base)] = State::Retired;
-    common_[index_of(base)] = false;
+    sharing_[index_of(base)] = {};
   }
 
   bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
@@ -70,8 +70,9 @@ class ShadowBackend final : public mmu::WindowBackend {
 
   void remove(uint64_t base, uint32_t va, uint64_t bytes) override {
     in_vm([&] {
-      world_.page_tables().unmap(base + va, bytes, changed_);
-      widen(base);
+      ring0::Invalidations changed;
+      world_.page_tables().unmap(base + va, bytes, changed);
+      note(base, changed);
     });
   }
 
@@ -79,23 +80,36 @@ class ShadowBackend final : public mmu::WindowBackend {
 
   bool share(uint64_t base, uint32_t from, uint64_t common) override {
     bool ok = false;
-    common_[index_of(common)] = true;
+    sharing_[index_of(common)].is_common = true;
+    sharing_[index_of(base)].common = common;
+    sharing_[index_of(base)].clean_at = changes_;
     in_vm([&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
     return ok;
   }
 
   void unshare(uint64_t base) override {
+    sharing_[index_of(base)].common = 0;
     in_vm([&] { world_.page_tables().unlink(base, mmu::kWindowSize, changed_); });
   }
 
   void commit() override {
     const bool retired = std::find(states_.begin(), states_.end(), State::Retired) != states_.end();
     if (changed_.empty() && !world_.page_tables().has_retired() && !retired) return;
+    if (changed_.all()) flushed_at_ = changes_;
     in_vm([&] {
       world_.invalidate(changed_);
       world_.page_tables().release_retired();
     });
     std::replace(states_.begin(), states_.end(), State::Retired, State::Free);
+  }
+
+  void enter(uint64_t base) override {
+    entered_ = base;
+    const Sharing& window = sharing_[index_of(base)];
+    if (window.common == 0 || sharing_[index_of(window.common)].changed_at <= std::max(window.clean_at, flushed_at_))
+      return;
+    changed_.add_all();
+    commit();
   }
 
   uint64_t max_entry() const override { return ring0::kLargePageBytes; }
@@ -106,9 +120,20 @@ class ShadowBackend final : public mmu::WindowBackend {
   uint64_t base_of(unsigned index) const { return first_ + index * kStride; }
   size_t index_of(uint64_t base) const { return (base - first_) / kStride; }
 
-  // What changes in a common window changes at the addresses of all the windows that share it.
-  void widen(uint64_t base) {
-    if (common_[index_of(base)] && !changed_.empty()) changed_.add_all();
+  // `changed` of the window at `base`. What changes in a common window changes at the addresses of all the windows that
+  // share it: at once where accesses are now, for the others when they are entered.
+  void note(uint64_t base, const ring0::Invalidations& changed) {
+    if (changed.empty()) return;
+    Sharing& window = sharing_[index_of(base)];
+    uint64_t name = base;
+    if (window.is_common) {
+      window.changed_at = ++changes_;
+      if (entered_ == 0 || sharing_[index_of(entered_)].common != base) return changed_.add_all();
+      name = entered_;
+      sharing_[index_of(entered_)].clean_at = changes_;
+    }
+    if (changed.all()) return changed_.add_all();
+    for (const uint64_t address : changed) changed_.add(address - base + name);
   }
 
   bool map(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) {
@@ -118,8 +143,9 @@ class ShadowBackend final : public mmu::WindowBackend {
       // Guest-physical addresses are contiguous within one host region at least.
       const uint64_t chunk = std::min(bytes, kRegion - host % kRegion);
       const auto attempt = [&] {
-        const bool ok = world_.page_tables().map(address, world_.gpa_of(host), chunk, {.writable = writable}, changed_);
-        widen(base);
+        ring0::Invalidations changed;
+        const bool ok = world_.page_tables().map(address, world_.gpa_of(host), chunk, {.writable = writable}, changed);
+        note(base, changed);
         return ok;
       };
       if (!attempt()) {
@@ -144,7 +170,17 @@ class ShadowBackend final : public mmu::WindowBackend {
   uint64_t reservation_, reserved_bytes_, first_;
   unsigned count_;
   std::vector<State> states_;
-  std::vector<bool> common_;  // windows that others share
+  // For each window: the one that it shares, or whether it is one that others share; by the counter of changes in
+  // common windows, when such a one changed last, and how far nothing stale can be cached at the addresses of one that
+  // shares.
+  struct Sharing {
+    uint64_t common = 0;
+    bool is_common = false;
+    uint64_t changed_at = 0, clean_at = 0;
+  };
+  std::vector<Sharing> sharing_;
+  uint64_t changes_ = 0, flushed_at_ = 0;  // flushed_at_: nothing stale can be cached anywhere
+  uint64_t entered_ = 0;
   ring0::Invalidations changed_;
 };
 

@@ -249,17 +249,20 @@ TEST_P(Backends, SharedPartsOfWindowsAreOne) {
     backend_->commit();
     backend_->install(a, 0xbffff000, pa(0x1000), kPage, true);
     backend_->commit();
+    backend_->enter(a);
     r.own = seen(a + 0xbffff000);
     r.below = seen(b + 0xbffff000);
     backend_->install(common, 0xc0000000, pa(0x2000), kPage, true);
     backend_->install(common, 0xfffff000, pa(0x3000), kPage, true);
     backend_->commit();
     r.in_a = seen(a + 0xc0000000);
+    backend_->enter(b);
     r.in_b = seen(b + 0xc0000000);
     r.above = seen(b + 0xfffff000);
     backend_->install(common, 0xc0000000, pa(0x4000), kPage, false);
     backend_->commit();
     r.moved = seen(b + 0xc0000000);
+    backend_->enter(a);
     r.read_only = !can_write(a + 0xc0000000, 1);
     backend_->remove(common, 0xc0000000, kPage);
     backend_->commit();
@@ -284,6 +287,45 @@ TEST_P(Backends, SharedPartsOfWindowsAreOne) {
   EXPECT_EQ(r.removed, kFault);
   EXPECT_EQ(r.unshared, kFault);
   EXPECT_EQ(r.still, 0x3000u);
+}
+
+// What changes in common is effective where accesses are, and elsewhere when the window there is entered.
+TEST_P(Backends, CommonChangesFollowTheWindowThatIsEntered) {
+  std::vector<uint64_t> in_a, in_b;
+  inside([&] {
+    const uint64_t a = backend_->create_window(), b = backend_->create_window(), common = backend_->create_window();
+    if (a == 0 || b == 0 || common == 0) return;
+    if (!backend_->share(a, 0xc0000000, common) || !backend_->share(b, 0xc0000000, common)) return;
+    backend_->commit();
+    for (uint64_t i = 1; i <= 20; i++) {
+      backend_->enter(a);
+      in_a.push_back(seen(a + 0xc0000000));
+      for (uint64_t p = 0; p < i; p++)
+        backend_->install(common, static_cast<uint32_t>(0xc0000000 + p * kPage), pa((i + p) * kPage), kPage, true);
+      backend_->commit();
+      in_a.push_back(seen(a + 0xc0000000));
+      backend_->enter(b);
+      in_b.push_back(seen(b + 0xc0000000));
+      if (i % 3 == 0) {
+        backend_->remove(common, 0xc0000000, kPage);
+        backend_->commit();
+        in_b.push_back(seen(b + 0xc0000000));
+      }
+    }
+    for (const uint64_t w : {a, b, common}) backend_->destroy_window(w);
+    backend_->commit();
+  });
+  ASSERT_EQ(in_a.size(), 40u);
+  ASSERT_EQ(in_b.size(), 26u);
+  size_t at_b = 0;
+  for (uint64_t i = 1; i <= 20; i++) {
+    EXPECT_EQ(in_a[2 * i - 2], i == 1 || (i - 1) % 3 == 0 ? kFault : (i - 1) * kPage) << i;
+    EXPECT_EQ(in_a[2 * i - 1], i * kPage) << i;
+    EXPECT_EQ(in_b[at_b++], i * kPage) << i;
+    if (i % 3 == 0) {
+      EXPECT_EQ(in_b[at_b++], kFault) << i;
+    }
+  }
 }
 
 TEST_P(Backends, OperationsOutsideTheVm) {
