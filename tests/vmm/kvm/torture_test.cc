@@ -82,20 +82,33 @@ TEST(ProcessWorldTorture, Mmap) {
   torture(*world, {.mode = mmu::Mode::Mmap}, ram.ram, *backend, 1, 20000);
 }
 
-class KvmTorture : public KvmTest {};
+class KvmTorture : public KvmTest {
+ protected:
+  // RAM, a world and `shadow` windows in it.
+  struct Shadow {
+    explicit Shadow(unsigned windows, const kvm::KvmOptions& options = {}) : world(make_world(options)) {
+      std::string error;
+      backend = kvm::make_shadow_backend(*world, ram.ram, windows, error);
+      EXPECT_NE(backend, nullptr) << error;
+    }
+    mmu::Statistics torture(const mmu::MmuConfig& config, uint64_t seed, uint64_t steps,
+                            mmu::test::Regimes regimes = mmu::test::Regimes::Any) {
+      return backend ? test::torture(*world, config, ram.ram, *backend, seed, steps, regimes) : mmu::Statistics{};
+    }
+
+    TestRam ram{kRamBytes};
+    const std::unique_ptr<kvm::KvmWorld> world;
+    std::unique_ptr<mmu::WindowBackend> backend;
+  };
+};
 
 TEST_F(KvmTorture, Shadow) {
   for (uint64_t seed = 1; seed <= 6 && !HasFailure(); seed++) {
-    TestRam ram(kRamBytes);
-    const auto world = make_world();
-    std::string error;
-    const auto backend = kvm::make_shadow_backend(*world, ram.ram, 72, error);
-    ASSERT_NE(backend, nullptr) << error;
-    const mmu::Statistics s = torture(*world,
-                                      {.mode = mmu::Mode::Shadow,
-                                       .flush = static_cast<mmu::FlushPolicy>(seed % 3),
-                                       .max_spaces = seed == 2 ? 3u : 64u},
-                                      ram.ram, *backend, seed, 20000);
+    Shadow shadow(72);
+    const mmu::Statistics s = shadow.torture({.mode = mmu::Mode::Shadow,
+                                              .flush = static_cast<mmu::FlushPolicy>(seed % 3),
+                                              .max_spaces = seed == 2 ? 3u : 64u},
+                                             seed, 20000);
     expect_sharing(s);
   }
 }
@@ -103,14 +116,10 @@ TEST_F(KvmTorture, Shadow) {
 // Windows share as much as they ever do, and begin and stop it all the time.
 TEST_F(KvmTorture, ShadowOfProcesses) {
   for (uint64_t seed = 41; seed <= 46 && !HasFailure(); seed++) {
-    TestRam ram(kRamBytes);
-    const auto world = make_world();
-    std::string error;
-    const auto backend = kvm::make_shadow_backend(*world, ram.ram, 72, error);
-    ASSERT_NE(backend, nullptr) << error;
+    Shadow shadow(72);
     const mmu::Statistics s =
-        torture(*world, {.mode = mmu::Mode::Shadow, .flush = static_cast<mmu::FlushPolicy>(seed % 3)}, ram.ram,
-                *backend, seed, 20000, mmu::test::Regimes::Processes);
+        shadow.torture({.mode = mmu::Mode::Shadow, .flush = static_cast<mmu::FlushPolicy>(seed % 3)}, seed, 20000,
+                       mmu::test::Regimes::Processes);
     if (shortened()) continue;
     expect_sharing(s);
     EXPECT_GT(s.spaces_parted, 10u);
@@ -118,28 +127,19 @@ TEST_F(KvmTorture, ShadowOfProcesses) {
 }
 
 TEST_F(KvmTorture, ShadowWithTablesOfItsOwn) {
-  TestRam ram(kRamBytes);
-  const auto world = make_world();
-  std::string error;
-  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 64, error);
-  ASSERT_NE(backend, nullptr) << error;
-  const mmu::Statistics s =
-      torture(*world, {.mode = mmu::Mode::Shadow, .share_tables = false}, ram.ram, *backend, 7, 20000);
+  Shadow shadow(64);
+  const mmu::Statistics s = shadow.torture({.mode = mmu::Mode::Shadow, .share_tables = false}, 7, 20000);
   EXPECT_EQ(s.spaces_sharing, 0u);
 }
 
 TEST_F(KvmTorture, HybridOfShadow) {
   for (uint64_t seed = 8; seed <= 10 && !HasFailure(); seed++) {
-    TestRam ram(kRamBytes);
-    const auto world = make_world();
-    std::string error;
-    const auto backend = kvm::make_shadow_backend(*world, ram.ram, 72, error);
-    ASSERT_NE(backend, nullptr) << error;
+    Shadow shadow(72);
     mmu::MmuConfig config{.mode = mmu::Mode::Hybrid};
     config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
     config.costs.judge_after = 50;
     config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;  // both forms look better than the other
-    const mmu::Statistics s = torture(*world, config, ram.ram, *backend, seed, 60000);
+    const mmu::Statistics s = shadow.torture(config, seed, 60000);
     if (shortened()) continue;
     expect_sharing(s);
     EXPECT_GT(s.promotions, 100u);
@@ -148,13 +148,9 @@ TEST_F(KvmTorture, HybridOfShadow) {
 }
 
 TEST_F(KvmTorture, ShadowWithFewWindowsAndExits) {
-  TestRam ram(kRamBytes);
   using Options = kvm::KvmOptions;
-  const auto world = make_world({.fault_delivery = Options::FaultDelivery::Exit, .flush = Options::Flush::Exit});
-  std::string error;
-  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 3, error);
-  ASSERT_NE(backend, nullptr) << error;
-  torture(*world, {.mode = mmu::Mode::Shadow}, ram.ram, *backend, 11, 8000);
+  Shadow shadow(3, {.fault_delivery = Options::FaultDelivery::Exit, .flush = Options::Flush::Exit});
+  shadow.torture({.mode = mmu::Mode::Shadow}, 11, 8000);
 }
 
 TEST_F(KvmTorture, Ept) {
