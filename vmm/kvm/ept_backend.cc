@@ -19,7 +19,7 @@ class EptBackend final : public mmu::WindowBackend {
     constexpr uint64_t kRegions = mmu::kWindowSize / KvmWorld::kRegionBytes + 2;  // and the guards'
     if (world_.slots_left() < kRegions * (windows_ + 1)) return 0;                // the caller evicts a window
     uint64_t base = 0;
-    outside([&] {
+    world_.host_call([&] {
       flush_queue();
       base = inner_->create_window();
     });
@@ -30,11 +30,11 @@ class EptBackend final : public mmu::WindowBackend {
     unshare(base);
     windows_--;
     std::erase_if(queue_, [&](const Removal& removal) { return removal.base == base; });
-    outside([&] { inner_->destroy_window(base); });
+    world_.host_call([&] { inner_->destroy_window(base); });
   }
   bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
     bool ok = false;
-    outside([&] {
+    world_.host_call([&] {
       flush_queue();  // a removal queued before must not undo this
       ok = inner_->install(base, va, pa, bytes, writable);
       inner_pending_ = true;  // a replacement may have taken something away
@@ -49,9 +49,9 @@ class EptBackend final : public mmu::WindowBackend {
     }
   }
   void commit() override {
-    if (!changed_.empty()) in_vm([&] { world_.invalidate(changed_); });
+    if (!changed_.empty()) world_.execute([&] { world_.invalidate(changed_); });
     if (queue_.empty() && !inner_pending_) return;
-    outside([&] {
+    world_.host_call([&] {
       flush_queue();
       inner_->commit();
       inner_pending_ = false;
@@ -66,11 +66,12 @@ class EptBackend final : public mmu::WindowBackend {
     std::string error;
     bool ok = world_.ensure_mapped(common + from, mmu::kWindowSize - from, error);
     if (ok)
-      in_vm([&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
+      world_.execute(
+          [&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
     return ok;
   }
   void unshare(uint64_t base) override {
-    in_vm([&] { world_.page_tables().unlink(base, mmu::kWindowSize, changed_); });
+    world_.execute([&] { world_.page_tables().unlink(base, mmu::kWindowSize, changed_); });
   }
 
  private:
@@ -84,17 +85,6 @@ class EptBackend final : public mmu::WindowBackend {
     inner_pending_ = inner_pending_ || !queue_.empty();
     queue_.clear();
   }
-  template <class Function>
-  void outside(Function function) {
-    world_.host_call([](void* f) { (*static_cast<Function*>(f))(); }, &function);
-  }
-
-  template <class Function>
-  void in_vm(Function function) {
-    if (world_.inside()) return function();
-    world_.execute([](void* f) { (*static_cast<Function*>(f))(); }, &function);
-  }
-
   KvmWorld& world_;
   std::unique_ptr<mmu::WindowBackend> inner_;
   ring0::Invalidations changed_;

@@ -90,6 +90,15 @@ class KvmWorld final : public runtime::World {
   void execute(void (*fn)(void*), void* argument);
   // Runs fn(argument) outside the VM: one exit when inside. For work that makes several system calls.
   void host_call(void (*fn)(void*), void* argument);
+  // The same two for anything that can be called.
+  template <class Function>
+  void execute(Function function) {
+    execute([](void* f) { (*static_cast<Function*>(f))(); }, &function);
+  }
+  template <class Function>
+  void host_call(Function function) {
+    host_call([](void* f) { (*static_cast<Function*>(f))(); }, &function);
+  }
   // Whether the caller executes inside the VM. Only the thread that owns this world may ask.
   bool inside() const { return __atomic_load_n(&area_->inside, __ATOMIC_RELAXED) != 0; }
 

@@ -54,7 +54,7 @@ class ShadowBackend final : public mmu::WindowBackend {
   }
 
   void destroy_window(uint64_t base) override {
-    in_vm([&] {
+    world_.execute([&] {
       world_.page_tables().unlink(base, mmu::kWindowSize, changed_);
       world_.page_tables().unmap_and_retire(base, mmu::kWindowSize, changed_);
     });
@@ -64,12 +64,12 @@ class ShadowBackend final : public mmu::WindowBackend {
 
   bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
     bool ok = false;
-    in_vm([&] { ok = map(base, va, pa, bytes, writable); });
+    world_.execute([&] { ok = map(base, va, pa, bytes, writable); });
     return ok;
   }
 
   void remove(uint64_t base, uint32_t va, uint64_t bytes) override {
-    in_vm([&] {
+    world_.execute([&] {
       ring0::Invalidations changed;
       world_.page_tables().unmap(base + va, bytes, changed);
       note(base, changed);
@@ -83,20 +83,21 @@ class ShadowBackend final : public mmu::WindowBackend {
     sharing_[index_of(common)].is_common = true;
     sharing_[index_of(base)].common = common;
     sharing_[index_of(base)].clean_at = changes_;
-    in_vm([&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
+    world_.execute(
+        [&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
     return ok;
   }
 
   void unshare(uint64_t base) override {
     sharing_[index_of(base)].common = 0;
-    in_vm([&] { world_.page_tables().unlink(base, mmu::kWindowSize, changed_); });
+    world_.execute([&] { world_.page_tables().unlink(base, mmu::kWindowSize, changed_); });
   }
 
   void commit() override {
     const bool retired = std::find(states_.begin(), states_.end(), State::Retired) != states_.end();
     if (changed_.empty() && !world_.page_tables().has_retired() && !retired) return;
     if (changed_.all()) flushed_at_ = changes_;
-    in_vm([&] {
+    world_.execute([&] {
       world_.invalidate(changed_);
       world_.page_tables().release_retired();
     });
@@ -157,12 +158,6 @@ class ShadowBackend final : public mmu::WindowBackend {
       address += chunk, pa += chunk, bytes -= chunk;
     }
     return true;
-  }
-
-  template <class Function>
-  void in_vm(Function function) {
-    if (world_.inside()) return function();
-    world_.execute([](void* f) { (*static_cast<Function*>(f))(); }, &function);
   }
 
   KvmWorld& world_;
