@@ -312,22 +312,34 @@ void compare_exchange(EmitContext& e, uint32_t bytes, const Xbyak::RegExp& addre
   }
 }
 
-// The monitor must be armed for this VA and size; otherwise the slow path decides.
-void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Label slow) {
+// The monitor must be armed, or else goes to `open`, and for this VA and size, or else the slow path decides.
+void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Label open, Label slow) {
   auto& c = e.code;
   c.cmp(e.state8(offsetof(CpuState, monitor_armed)), 1);
-  e.labels.jcc(kNotEqual, slow);
+  e.labels.jcc(kNotEqual, open);
   c.cmp(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
   e.labels.jcc(kNotEqual, slow);
   c.cmp(e.state32(offsetof(CpuState, monitor_size)), bytes);
   e.labels.jcc(kNotEqual, slow);
 }
 
-// rax = the status of a store-exclusive decided out of line.
-void exclusive_store_slow(EmitContext& e, const MemAccess& m, Reg64 va, Reg64 value) {
+// rax = the status of a store-exclusive. With the monitor open it is 1, and no fault but that of alignment is due (ARM DDI
+// 0406C, A8.8.212): it is how Linux clears the monitor whenever it returns from an exception.
+void decide_exclusive_store(EmitContext& e, const MemAccess& m, Reg64 va, Reg64 value, Label open, Label slow,
+                            Label done) {
+  auto& c = e.code;
+  e.labels.bind(open);
+  if (m.log2_bytes != 0) {
+    c.test(va.cvt8(), (1u << m.log2_bytes) - 1);
+    e.labels.jcc(kNotEqual, slow);
+  }
+  c.mov(eax, 1);
+  e.labels.jmp(done);
+  e.labels.bind(slow);
   Data d;
   d.gpr = value;
   slow_path(e, access_kind(m, true) | kAccessExclusive, va, d, rax);
+  e.labels.jmp(done);
 }
 
 void finish_exclusive_store(EmitContext& e) {
@@ -346,19 +358,17 @@ void exclusive_store_soft(EmitContext& e, const Inst& inst) {
   const Reg64 host = e.use_copy(inst.args[0]);
   const Reg64 index = e.temp();
   const Reg64 value = e.use(inst.args[1]);
-  const Label slow = e.labels.make(), done = e.labels.make();
-  check_monitor(e, host, bytes, slow);
+  const Label open = e.labels.make(), slow = e.labels.make(), done = e.labels.make();
+  check_monitor(e, host, bytes, open, slow);
   soft_lookup(e, host, index, rax, bytes, bytes - 1, true, slow);
   c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
   compare_exchange(e, bytes, Xbyak::RegExp(host), value);
   finish_exclusive_store(e);
   e.labels.bind(done);
   e.define_as(rax);
-  e.out_of_line([&e, &b, m, host, value, slow, done, i = b.position()] {
+  e.out_of_line([&e, &b, m, host, value, open, slow, done, i = b.position()] {
     BlockEmitter::Reposition at(b, i);
-    e.labels.bind(slow);
-    exclusive_store_slow(e, m, host, value);
-    e.labels.jmp(done);
+    decide_exclusive_store(e, m, host, value, open, slow, done);
   });
 }
 
@@ -370,8 +380,8 @@ void exclusive_store_window(EmitContext& e, const Inst& inst) {
   e.take(rax);
   const Reg64 va = e.use(inst.args[0]);
   const Reg64 value = e.use(inst.args[1]);
-  const Label slow = e.labels.make(), done = e.labels.make();
-  check_monitor(e, va, bytes, slow);
+  const Label open = e.labels.make(), slow = e.labels.make(), done = e.labels.make();
+  check_monitor(e, va, bytes, open, slow);
   c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
   const uint8_t* const at = c.getCurr();
   compare_exchange(e, bytes, r14 + va, value);
@@ -379,11 +389,9 @@ void exclusive_store_window(EmitContext& e, const Inst& inst) {
   finish_exclusive_store(e);
   e.labels.bind(done);
   e.define_as(rax);
-  e.out_of_line([&e, &b, m, va, value, slow, done, i = b.position()] {
+  e.out_of_line([&e, &b, m, va, value, open, slow, done, i = b.position()] {
     BlockEmitter::Reposition at_(b, i);
-    e.labels.bind(slow);
-    exclusive_store_slow(e, m, va, value);
-    e.labels.jmp(done);
+    decide_exclusive_store(e, m, va, value, open, slow, done);
   });
 }
 
