@@ -66,7 +66,7 @@ boot: $(BUILD)/crosswalk $(BOOT_IMAGES)
 	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
 	  MEMORY='$(MEMORY)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' STATS='$(STATS)' scripts/boot.sh
 
-check: $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES)
+check: $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(GUEST)/rootfs.ext4
 	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check.sh $(TESTS)
 
 NESTED ?= normal

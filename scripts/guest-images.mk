@@ -14,11 +14,12 @@ $(GUEST)/nested/fetched: scripts/fetch-nested.sh | scripts/private-apt.sh $(BUIL
 NESTED_IMAGES := $(GUEST)/nested/fetched
 
 # --- initramfs archives -----------------------------------------------------------------------------------------
-INIT_FILES := tests/guests/linux/init tests/guests/linux/load-ext4 tests/guests/commands.sh
+INIT_FILES := $(addprefix tests/guests/linux/,init load-ext4 run-programs) tests/guests/commands.sh
 $(GUEST)/initrd-%.gz: $(GUEST)/fetched $(INIT_FILES) scripts/make-initramfs.py
 	scripts/make-initramfs.py $@ dir:bin:755 dir:dev:755 dir:proc:755 dir:sys:755 dir:tmp:1777 dir:modules:755 \
 	  nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 file:init:755:tests/guests/linux/init \
 	  file:bin/busybox:755:$(GUEST)/busybox slink:bin/sh:busybox file:bin/load-ext4:755:tests/guests/linux/load-ext4 \
+	  file:bin/run-programs:755:tests/guests/linux/run-programs \
 	  file:commands.sh:755:tests/guests/commands.sh tree:modules/`cat $(GUEST)/$*/version`:$(GUEST)/$*/modules
 
 # --- a Debian root image with programs for the experiments ------------------------------------------------------------

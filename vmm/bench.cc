@@ -25,7 +25,7 @@ namespace {
 
 constexpr const char* kFirstUserOutput = "crosswalk: first user-space output";
 constexpr const char* kBootWorkload = "start_to_user_space";
-constexpr const char *kLinux = "Linux", *kBareFlat = "bench_flat", *kBareMmu = "bench_mmu";
+constexpr const char *kLinux = "Linux", *kBareFlat = "bench_flat", *kBareMmu = "bench_mmu", *kPrograms = "programs";
 constexpr const char* kReady = "bench: ready ";  // the guest's next slice begins when it gets a line
 
 // The rows that the guest programs print (tests/guests/), in the order of the table.
@@ -42,6 +42,9 @@ std::vector<Workload> known_workloads() {
        {"chase_64k", "chase_256k", "chase_1m", "chase_4m", "chase_16m", "chase_64m", "stride_line_16m",
         "stride_page_16m", "fork_storm", "switch_pipe_8", "switch_threads_4", "switch_futex_4", "mmap_churn"})
     workloads.push_back({name, WorkloadGroup::Experiment});
+  for (const char* name : {"program_bzip2", "program_sqlite3", "program_python3", "program_gcc", "openssl_sha256_8k",
+                           "openssl_aes128_8k", "openssl_rsa2048_sign"})
+    workloads.push_back({name, WorkloadGroup::Program});
   workloads.push_back({kBootWorkload, WorkloadGroup::Boot});
   for (const char* name : {"flat_alu", "flat_load", "flat_store_load", "flat_float", "flat_calls", "flat_svc",
                            "flat_device_read", "mmu_section_chase_256k", "mmu_section_chase_16m", "mmu_page_chase_256k",
@@ -50,8 +53,6 @@ std::vector<Workload> known_workloads() {
     workloads.push_back({name, WorkloadGroup::BareMetal});
   return workloads;
 }
-
-bool in_linux(WorkloadGroup group) { return group != WorkloadGroup::BareMetal; }
 
 // The pointer chases are there as a bare-metal program too, for what they cost with the MMU off.
 bool is_chase(const std::string& workload) { return workload.starts_with("chase_"); }
@@ -63,7 +64,7 @@ constexpr const char* kChaseProgram = "/bare/bench_chase.bin";
 bool runs_program(const BenchEngine& engine) { return engine.name == "native" || engine.name == "qemu-user"; }
 
 bool selected(const Workload& workload, const std::vector<std::string>& wanted) {
-  if (wanted.empty()) return workload.group != WorkloadGroup::Experiment;
+  if (wanted.empty()) return workload.group != WorkloadGroup::Experiment && workload.group != WorkloadGroup::Program;
   for (const std::string& word : wanted) {
     if (word == workload.name || word == "all") return true;
     switch (workload.group) {
@@ -75,6 +76,9 @@ bool selected(const Workload& workload, const std::vector<std::string>& wanted) 
         break;
       case WorkloadGroup::Experiment:
         if (word == "experiment") return true;
+        break;
+      case WorkloadGroup::Program:
+        if (word == "program") return true;
         break;
       case WorkloadGroup::Boot:
         if (word == "boot" || word == "linux") return true;
@@ -90,7 +94,7 @@ bool selected(const Workload& workload, const std::vector<std::string>& wanted) 
 // What one run is made of; the same for every engine.
 struct GuestImage {
   std::string name;
-  std::string kernel, initrd, append;
+  std::string kernel, initrd, append, disk;
   std::vector<std::string> rows;  // workloads that a complete run prints
   bool in_slices = false;         // the engines take turns within a run
 };
@@ -126,13 +130,14 @@ class Bench {
   // Returns what is wrong with the options or the host, or nothing.
   std::string prepare() {
     for (const std::string& word : options_.workloads) {
-      static constexpr const char* kGroupWords[] = {"all", "linux", "bare", "compute", "system", "boot", "experiment"};
+      static constexpr const char* kGroupWords[] = {"all",    "linux", "bare",       "compute",
+                                                    "system", "boot",  "experiment", "program"};
       const std::vector<Workload> known = known_workloads();
       if (std::find(std::begin(kGroupWords), std::end(kGroupWords), word) == std::end(kGroupWords) &&
           std::none_of(known.begin(), known.end(), [&](const Workload& workload) { return workload.name == word; }))
         return fmt::format(
             "--workloads: unknown workload '{}'; give names from the table, or linux, bare, compute, system, boot, "
-            "experiment, all",
+            "experiment, program, all",
             word);
     }
     for (const Workload& workload : known_workloads()) {
@@ -161,9 +166,10 @@ class Bench {
       return fmt::format("--stats: {} is not a folder; make it first", options_.stats_folder);
     make_guest_images();
     for (const GuestImage& image : guest_images_)
-      for (const std::string& path : {image.kernel, image.initrd})
+      for (const std::string& path : {image.kernel, image.initrd, image.disk})
         if (!path.empty() && !std::filesystem::is_regular_file(path))
-          return fmt::format("no guest image {}; run 'make guest', or name their folder with --images", path);
+          return fmt::format("no guest image {}; run 'make {}', or name their folder with --images", path,
+                             path == image.disk ? "rootfs" : "guest");
     return "";
   }
 
@@ -175,27 +181,36 @@ class Bench {
   }
 
   void make_guest_images() {
-    GuestImage linux_image{kLinux, images_ + "/" + options_.kernel + "/vmlinuz", images_ + "/initrd-bench.gz", "", {},
-                           true};
+    const std::string kernel = images_ + "/" + options_.kernel + "/vmlinuz";
+    GuestImage linux_image{kLinux, kernel, images_ + "/initrd-bench.gz", "", "", {}, true};
     linux_image.append = "console=ttyAMA0 quiet rdinit=/bench-linux --";
     for (const std::string& word : linux_options()) linux_image.append += " " + word;
-    GuestImage flat{kBareFlat, images_ + "/bare/bench_flat.bin", "", "", {}};
-    GuestImage mmu{kBareMmu, images_ + "/bare/bench_mmu.bin", "", "", {}};
+    GuestImage programs{kPrograms, kernel, images_ + "/initrd-" + options_.kernel + ".gz", "", "", {}, true};
+    programs.append = fmt::format("console=ttyAMA0 quiet -- run-programs --slices {}", options_.slices);
+    programs.disk = images_ + "/rootfs.ext4";
+    GuestImage flat{kBareFlat, images_ + "/bare/bench_flat.bin", "", "", "", {}};
+    GuestImage mmu{kBareMmu, images_ + "/bare/bench_mmu.bin", "", "", "", {}};
     bool boot = false;
     for (const Workload& workload : chosen_) {
-      if (workload.group == WorkloadGroup::Boot) {
-        boot = true;
-      } else if (in_linux(workload.group)) {
-        linux_image.rows.push_back(workload.name);
-        linux_image.append += " " + workload.name;
-      } else {
-        (workload.name.starts_with("flat_") ? flat : mmu).rows.push_back(workload.name);
+      switch (workload.group) {
+        case WorkloadGroup::Boot: boot = true; break;
+        case WorkloadGroup::BareMetal:
+          (workload.name.starts_with("flat_") ? flat : mmu).rows.push_back(workload.name);
+          break;
+        case WorkloadGroup::Compute:
+        case WorkloadGroup::System:
+        case WorkloadGroup::Experiment:
+        case WorkloadGroup::Program:
+          GuestImage& image = workload.group == WorkloadGroup::Program ? programs : linux_image;
+          image.rows.push_back(workload.name);
+          image.append += " " + workload.name;
+          break;
       }
     }
     if (boot && linux_image.rows.empty()) linux_image.append += " getppid";  // the program wants something to do
     if (boot || !linux_image.rows.empty()) guest_images_.push_back(linux_image);
-    if (!flat.rows.empty()) guest_images_.push_back(flat);
-    if (!mmu.rows.empty()) guest_images_.push_back(mmu);
+    for (const GuestImage& image : {programs, flat, mmu})
+      if (!image.rows.empty()) guest_images_.push_back(image);
   }
 
   std::vector<std::string> linux_options() const {
@@ -254,6 +269,11 @@ class Bench {
     arguments.insert(arguments.end(), {std::string(dashes) + "kernel", kernel});
     if (!initrd.empty()) arguments.insert(arguments.end(), {std::string(dashes) + "initrd", initrd});
     if (!append.empty()) arguments.insert(arguments.end(), {std::string(dashes) + "append", append});
+    if (!image.disk.empty() && qemu)
+      arguments.insert(arguments.end(), {"-drive", "if=none,id=root,format=raw,readonly=on,file=" + image.disk,
+                                         "-device", "virtio-blk-device,drive=root"});
+    else if (!image.disk.empty())
+      arguments.insert(arguments.end(), {"--disk", image.disk + ",readonly"});
     return arguments;
   }
 

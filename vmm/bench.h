@@ -18,17 +18,17 @@ inline bool is_baseline(const std::string& engine) {
 struct BenchOptions {
   std::vector<std::string> mmu_modes;  // --mmu; empty: every mode that this host can run
   std::vector<std::string> baselines;  // --baseline: of qemu, qemu-user, native; ratios are to the first, or to a mode
-  std::vector<std::string> workloads;  // --workloads: names or groups; empty: all but experiment
+  std::vector<std::string> workloads;  // --workloads: names or groups; empty: all but experiment, program
   bool bare_chases = false;            // --bare-chases: not in Linux, but bare-metal in every mode
   unsigned repeat = 2;                 // --repeat: runs of each image in each mode, interleaved
-  unsigned slices = 5;                 // --slices: how often each Linux workload is measured in a run, modes in turn
-  unsigned timeout_seconds = 300;      // --timeout: of one run
-  unsigned milliseconds = 200;         // --milliseconds: time that a slice is scaled to
-  std::string json_file;               // --json: also write every sample there
-  std::string stats_folder;            // --stats: each mode's statistics of each run go there, as JSON
-  std::string images;                  // --images: folder of the guest images; empty: "guest" beside this executable
-  std::string kernel = "armmp";        // --kernel: armmp or armmp-lpae
-  std::string memory = "1G";           // --memory of each guest
+  unsigned slices = 5;             // --slices: how often a run measures each Linux workload or program, modes in turn
+  unsigned timeout_seconds = 300;  // --timeout: of one run
+  unsigned milliseconds = 200;     // --milliseconds: time that a slice is scaled to
+  std::string json_file;           // --json: also write every sample there
+  std::string stats_folder;        // --stats: each mode's statistics of each run go there, as JSON
+  std::string images;              // --images: folder of the guest images; empty: "guest" beside this executable
+  std::string kernel = "armmp";    // --kernel: armmp or armmp-lpae
+  std::string memory = "1G";       // --memory of each guest
 };
 
 // Prints progress on stderr and the table on stdout. Returns the process's exit status (exit_status.h): 0 when every

@@ -13,13 +13,14 @@ namespace crosswalk::vmm {
 namespace {
 
 constexpr WorkloadGroup kGroups[] = {WorkloadGroup::Compute, WorkloadGroup::System, WorkloadGroup::Experiment,
-                                     WorkloadGroup::Boot, WorkloadGroup::BareMetal};
+                                     WorkloadGroup::Program, WorkloadGroup::Boot,   WorkloadGroup::BareMetal};
 
 const char* group_title(WorkloadGroup group) {
   switch (group) {
     case WorkloadGroup::Compute: return "compute, time per operation";
     case WorkloadGroup::System: return "system, time per operation";
     case WorkloadGroup::Experiment: return "experiment, time per operation";
+    case WorkloadGroup::Program: return "programs, time of a run";
     case WorkloadGroup::Boot: return "Linux boot";
     case WorkloadGroup::BareMetal: return "bare metal, time per operation";
   }
@@ -31,6 +32,7 @@ const char* group_key(WorkloadGroup group) {
     case WorkloadGroup::Compute: return "compute";
     case WorkloadGroup::System: return "system";
     case WorkloadGroup::Experiment: return "experiment";
+    case WorkloadGroup::Program: return "program";
     case WorkloadGroup::Boot: return "boot";
     case WorkloadGroup::BareMetal: return "bare";
   }

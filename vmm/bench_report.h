@@ -8,7 +8,7 @@
 
 namespace crosswalk::vmm {
 
-enum class WorkloadGroup { Compute, System, Experiment, Boot, BareMetal };
+enum class WorkloadGroup { Compute, System, Experiment, Program, Boot, BareMetal };
 
 struct Workload {
   std::string name;

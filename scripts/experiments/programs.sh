@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Runs real programs in the guest (in the root image, as /experiments/programs) and prints a row `name<TAB>ns_per_op` and
 # a line `total name operations` for each, after its result was checked. Guest time is host time. /tmp is a tmpfs.
+# --slices runs each N times, and before each prints `bench: ready NAME` and waits for a line of input, as bench-linux.
 # Not busybox's shell, which would run its own date and bzip2.
-# usage: programs NAME...
+# usage: programs [--slices N] NAME...
 export PATH=/usr/bin:/bin LC_ALL=C HOME=/tmp
 data=/experiments
 cd /tmp || exit 1
@@ -33,7 +34,8 @@ openssl_block() {
   row "$name" "$(awk "BEGIN { printf \"%.3f\", 8192e9 / $rate }")" "$(awk "BEGIN { printf \"%d\", $rate / 8192 }")"
 }
 
-for name in "$@"; do
+measure() {
+  local rate
   rm -rf /tmp/*
   case $name in
     program_bzip2)
@@ -61,5 +63,18 @@ for name in "$@"; do
     nothing) ;;
     *) fail "$name" "no such program" ;;
   esac
+}
+
+slices=0
+[ "$1" != --slices ] || { slices=$2; shift 2; }
+for name in "$@"; do
+  [ "$slices" -gt 0 ] || measure
+  slice=0
+  while [ $slice -lt "$slices" ]; do
+    echo "bench: ready $name"
+    read -r _ || fail "$name" "no line of input"
+    measure
+    slice=$((slice + 1))
+  done
 done
 echo "bench: end 0"

@@ -5,7 +5,6 @@ An engine is a column of the report: "MODE" or "MODE/POLICY" of Crosswalk, "qemu
 nanosecond of guest time per instruction, so that its rows are instructions, not nanoseconds; "qemu-user": QEMU's user-mode
 emulation, which has no MMU to emulate.
 """
-import base64
 import os
 import shutil
 import subprocess
@@ -115,13 +114,6 @@ def image_files(images, kernel, engine, workload):
     return files + [f"{images}/initrd-{kernel}.gz", f"{images}/rootfs.ext4"]
 
 
-def program_script(workload):
-    names = "nothing" if workload == BOOT_PROGRAMS else workload
-    return ("load-ext4 && mkdir -p /mnt && mount -t ext4 -o ro /dev/vda /mnt && mount -t proc proc /mnt/proc && "
-            "mount -t devtmpfs dev /mnt/dev && mount -t tmpfs tmpfs /mnt/tmp && "
-            f"exec chroot /mnt /experiments/programs {names}")
-
-
 def command(cell, settings, crosswalk, images, stats_file):
     """The arguments of the process that runs a cell. stats_file is where Crosswalk leaves its statistics."""
     engine, workload = cell["engine"], cell["workload"]
@@ -144,8 +136,8 @@ def command(cell, settings, crosswalk, images, stats_file):
             arguments["append"] = "console=ttyAMA0 quiet rdinit=/bench-linux -- " + " ".join(bench)
         else:
             arguments["initrd"] = f"{images}/initrd-{kernel}.gz"
-            encoded = base64.b64encode(program_script(workload).encode()).decode()
-            arguments["append"] = f"console=ttyAMA0 quiet crosswalk.cmd={encoded}"
+            program = "nothing" if workload == BOOT_PROGRAMS else workload
+            arguments["append"] = f"console=ttyAMA0 quiet -- run-programs {program}"
     rootfs = f"{images}/rootfs.ext4"
     if engine in ("qemu", "icount"):
         line = ["qemu-system-arm", "-M", "virt", "-cpu", "cortex-a15", "-m", memory, "-nographic", "-nodefaults",

@@ -323,8 +323,8 @@ void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Label open, Label s
   e.labels.jcc(kNotEqual, slow);
 }
 
-// rax = the status of a store-exclusive. With the monitor open it is 1, and no fault but that of alignment is due (ARM DDI
-// 0406C, A8.8.212): it is how Linux clears the monitor whenever it returns from an exception.
+// rax = the status of a store-exclusive. With the monitor open it is 1, and no fault but that of alignment is due (ARM
+// DDI 0406C, A8.8.212): it is how Linux clears the monitor whenever it returns from an exception.
 void decide_exclusive_store(EmitContext& e, const MemAccess& m, Reg64 va, Reg64 value, Label open, Label slow,
                             Label done) {
   auto& c = e.code;
