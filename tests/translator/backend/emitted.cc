@@ -35,7 +35,9 @@ std::string optimise(ir::Block& block) {
   };
   pass("the generator", [] {});
   pass("forward_registers", [&] { ir::forward_registers(block); });
+  pass("forward_vectors", [&] { ir::forward_vectors(block); });
   pass("fold_constants", [&] { ir::fold_constants(block); });
+  pass("fold_shifts", [&] { ir::fold_shifts(block); });
   pass("fold_addresses", [&] { ir::fold_addresses(block, kMaxDisplacement); });
   pass("flag_liveness", [&] { ir::flag_liveness(block); });
   pass("remove_dead", [&] { ir::remove_dead(block); });

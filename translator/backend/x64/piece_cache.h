@@ -36,7 +36,11 @@ class PieceCache {
     uint8_t size = 0;  // 0: not yet
     uint8_t bytes[kBytes] = {};
   };
-  tsl::robin_map<uint32_t, Piece> pieces_;
+  // Keys differ in high bits too, where the map looks at the low ones.
+  struct Hash {
+    size_t operator()(uint32_t key) const { return (key * 0x9e3779b97f4a7c15u) >> 32; }
+  };
+  tsl::robin_map<uint32_t, Piece, Hash> pieces_;
 };
 
 }  // namespace crosswalk::x64
