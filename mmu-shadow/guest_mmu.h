@@ -39,8 +39,8 @@ struct HybridHistory {
   double refills = 0;      // of the software TLB
   double faults = 0;       // of the window; on a software TLB, those that there would have been
   double flushes = 0;      // single entries made invalid, or that there would have been
-  double spent_ns = 0;     // in a window: on its faults and flushes
-  double invested_ns = 0;  // in a window: what the faults of entering it were expected to cost
+  double spent_ns = 0;     // in a window: on its faults and flushes, but for those of entering it
+  double invested_ns = 0;  // in a window: what is left of what the faults of entering it may cost
   // In a window, until the predictions are compared with what happened: its faults, and of the translation what the
   // model has and what there was.
   bool learning = false;
@@ -53,7 +53,7 @@ struct HybridHistory {
   PageSet seen;             // on a software TLB: pages that a window would have by now; one of each section
 
   void fade(double factor) {
-    ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor, invested_ns *= factor;
+    ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor;
   }
   // In the other form.
   void restart() {

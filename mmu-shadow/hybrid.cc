@@ -119,8 +119,14 @@ void GuestMmu::note_fault(uint64_t since) {
   const double ns =
       static_cast<double>(__builtin_ia32_rdtsc() - since) * ns_per_tick_ + c.window_fault - c.window_install;
   h.faults++;
-  h.spent_ns += ns;
   h.entered_ns += ns;
+  // Entering what is in use may last longer than the history does: it is neither upkeep nor time that a window makes
+  // shorter, for as long as it costs no more than expected.
+  const double entering = std::min(ns, h.invested_ns);
+  h.invested_ns -= entering;
+  h.ns -= entering;
+  statistics_.upkeep_ns += entering;
+  h.spent_ns += ns - entering;
 }
 
 // Since `since`, as upkeep_clock() said, entries of the current space were flushed or lost write access.
@@ -194,12 +200,13 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   const bool privileged = space.key.privileged;
   const double ran = static_cast<double>(space.run_ticks) * ns_per_tick_;
   space.run_ticks = 0;
-  h.ns += ran;
+  // Entering was taken off as it happened, the time that it was part of is charged by samples.
+  h.ns = std::max(h.ns + ran, 0.0);
   h.age += ran;
   const double share = c.lookup_share[privileged];
   if (space.windowed) {
     const double saved = (h.ns - h.spent_ns) * share / (1 - share);
-    if (h.spent_ns - h.invested_ns * kInvestmentMargin > saved * kMargin[privileged]) return demote(space);
+    if (h.spent_ns > saved * kMargin[privileged]) return demote(space);
   } else {
     const double entering = entering_[privileged].factor();
     const double cost = h.faults * entering * c.window_fault + h.flushes * c.window_flush;
@@ -218,7 +225,7 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
         h.cost_rate = cost_rate;
         statistics_.predicted_upkeep_ns += faults * entering;
         h.learning = true;
-        h.invested_ns = faults * entering;
+        h.invested_ns = faults * entering * kInvestmentMargin;
         h.translation_ns = translation;
         return;
       }

@@ -421,15 +421,16 @@ TEST(PageSet, AddRemoveClear) {
 
 // Mode::Hybrid with the MMU on and tables at kL1, judged often; what windows cost is up to the test.
 struct HybridMachine {
-  static MmuConfig configuration(bool prefill, double window_fault) {
+  static MmuConfig configuration(bool prefill, double window_fault, double half_life) {
     MmuConfig config{.mode = Mode::Hybrid, .prefill = prefill};
     config.costs.window_fault = window_fault;
     config.costs.window_flush = config.costs.window_create = 0;
     config.costs.judge_after = 100'000;
+    config.costs.half_life = half_life;
     return config;
   }
-  HybridMachine(bool prefill, double window_fault)
-      : mmu(make_mmu(configuration(prefill, window_fault), memory.ram, listener, backend.get())) {
+  HybridMachine(bool prefill, double window_fault, double half_life = 20'000'000)
+      : mmu(make_mmu(configuration(prefill, window_fault, half_life), memory.ram, listener, backend.get())) {
     cpu->cp15.sctlr = CW_SCTLR_M;
     cpu->cp15.ttbr0 = kL1;
     cpu->cp15.dacr = 1;
@@ -437,6 +438,12 @@ struct HybridMachine {
   void activate(uint32_t mode) {
     cpu->mode = mode;
     mmu->activate(*cpu);
+  }
+  // From 0x10000 on, none contiguous with its neighbour.
+  void map_pages(uint32_t pages) {
+    memory.write32(kL1, kL2 | 1);
+    for (uint32_t i = 0; i < pages; i++)
+      memory.write32(kL2 + (16 + i) * 4, (kPa + (pages - i) * 0x2000) | 2 | 3 << 4 | 1 << 11);
   }
 
   TestMemory memory{64 << 20};
@@ -451,9 +458,7 @@ TEST(Hybrid, FirstFaultsAreExpectedAndOthersAreNot) {
   constexpr uint32_t kPages = 20;
   HybridMachine machine(false, 1'000'000);
   auto& [memory, listener, backend, mmu, cpu] = machine;
-  memory.write32(kL1, kL2 | 1);
-  for (uint32_t i = 0; i < kPages; i++)  // none contiguous with its neighbour
-    memory.write32(kL2 + (16 + i) * 4, (kPa + (kPages - i) * 0x2000) | 2 | 3 << 4 | 1 << 11);
+  machine.map_pages(kPages);
   HybridAccessor accessor;
   const auto round = [&] {
     machine.activate(0x10);
@@ -474,6 +479,28 @@ TEST(Hybrid, FirstFaultsAreExpectedAndOthersAreNot) {
   }
   EXPECT_FALSE(cpu->memory_window);
   EXPECT_EQ(mmu->statistics().demotions, 1u);
+}
+
+// What was in use is entered over many half-lives: the last of these faults are as expected as the first.
+TEST(Hybrid, EnteringMayTakeLongerThanTheHistory) {
+  constexpr uint32_t kPages = 40;
+  HybridMachine machine(false, 1'000'000, 500'000);
+  auto& [memory, listener, backend, mmu, cpu] = machine;
+  machine.map_pages(kPages);
+  HybridAccessor accessor;
+  const auto visit = [&](uint32_t first, uint32_t pages) {
+    machine.activate(0x10);
+    for (uint32_t i = first; i < first + pages; i++) accessor.access(*cpu, *mmu, 0x10000 + i * 0x1000, 4, true, i);
+    spin(500'000);
+    machine.activate(0x13);
+    machine.activate(0x10);
+  };
+  for (int i = 0; i < 8000 && !cpu->memory_window; i++) visit(0, kPages);
+  ASSERT_TRUE(cpu->memory_window);
+  for (uint32_t page = 0; page < kPages; page++) visit(page, 1);
+  EXPECT_TRUE(cpu->memory_window);
+  EXPECT_EQ(mmu->statistics().demotions, 0u);
+  EXPECT_EQ(mmu->statistics().window_faults_installed, kPages);
 }
 
 // A guest that stays in one address space polls; with the MMU off as with it on.
