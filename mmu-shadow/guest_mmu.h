@@ -52,9 +52,7 @@ struct HybridHistory {
   uint64_t rest_until = 0;  // time-stamp counter: nothing is counted before, a window would cost far more than it saves
   PageSet seen;             // on a software TLB: pages that a window would have by now; one of each section
 
-  void fade(double factor) {
-    ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor;
-  }
+  void fade(double factor) { ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor; }
   // In the other form.
   void restart() {
     age = new_code_ns = ns = refills = faults = flushes = spent_ns = invested_ns = 0;
