@@ -36,11 +36,11 @@ struct HybridHistory {
   double age = 0;          // nanoseconds since it has the form that it has now; the others fade
   double new_code_ns = 0;  // on a software TLB: translating what it was the first to execute
   double ns = 0;
-  double refills = 0;      // of the software TLB
-  double faults = 0;       // of the window; on a software TLB, those that there would have been
-  double flushes = 0;      // single entries made invalid, or that there would have been
-  double spent_ns = 0;     // in a window: on its faults and flushes, but for those of entering it
-  double invested_ns = 0;  // in a window: what is left of what the faults of entering it may cost
+  double refills = 0;     // of the software TLB
+  double faults = 0;      // of the window; on a software TLB, those that there would have been
+  double flushes = 0;     // single entries made invalid, or that there would have been
+  double spent_ns = 0;    // in a window: on its faults and flushes, but for those of entering it
+  double allowed_ns = 0;  // in a window: what is left of what the faults of entering it may cost
   // In a window, until the predictions are compared with what happened: its faults, and of the translation what the
   // model has and what there was.
   bool learning = false;
@@ -55,7 +55,7 @@ struct HybridHistory {
   void fade(double factor) { ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor; }
   // In the other form.
   void restart() {
-    age = new_code_ns = ns = refills = faults = flushes = spent_ns = invested_ns = 0;
+    age = new_code_ns = ns = refills = faults = flushes = spent_ns = allowed_ns = 0;
     entered_ns = translation_ns = translated_ns = 0;
     learning = sampling = false;
     sample_at = 0;

@@ -122,8 +122,8 @@ void GuestMmu::note_fault(uint64_t since) {
   h.entered_ns += ns;
   // Entering what is in use may last longer than the history does: it is neither upkeep nor time that a window makes
   // shorter, for as long as it costs no more than expected.
-  const double entering = std::min(ns, h.invested_ns);
-  h.invested_ns -= entering;
+  const double entering = std::min(ns, h.allowed_ns);
+  h.allowed_ns -= entering;
   h.ns -= entering;
   statistics_.upkeep_ns += entering;
   h.spent_ns += ns - entering;
@@ -225,7 +225,7 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
         h.cost_rate = cost_rate;
         statistics_.predicted_upkeep_ns += faults * entering;
         h.learning = true;
-        h.invested_ns = faults * entering * kInvestmentMargin;
+        h.allowed_ns = faults * entering * kInvestmentMargin;
         h.translation_ns = translation;
         return;
       }

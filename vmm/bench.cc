@@ -64,39 +64,21 @@ constexpr const char* kChaseProgram = "/bare/bench_chase.bin";
 bool runs_program(const BenchEngine& engine) { return engine.name == "native" || engine.name == "qemu-user"; }
 
 bool selected(const Workload& workload, const std::vector<std::string>& wanted) {
-  if (wanted.empty()) return workload.group != WorkloadGroup::Experiment && workload.group != WorkloadGroup::Program;
-  for (const std::string& word : wanted) {
-    if (word == workload.name || word == "all") return true;
-    switch (workload.group) {
-      case WorkloadGroup::Compute:
-        if (word == "compute" || word == "linux") return true;
-        break;
-      case WorkloadGroup::System:
-        if (word == "system" || word == "linux") return true;
-        break;
-      case WorkloadGroup::Experiment:
-        if (word == "experiment") return true;
-        break;
-      case WorkloadGroup::Program:
-        if (word == "program") return true;
-        break;
-      case WorkloadGroup::Boot:
-        if (word == "boot" || word == "linux") return true;
-        break;
-      case WorkloadGroup::BareMetal:
-        if (word == "bare") return true;
-        break;
-    }
-  }
-  return false;
+  const WorkloadGroup group = workload.group;
+  if (wanted.empty()) return group != WorkloadGroup::Experiment && group != WorkloadGroup::Program;
+  const bool in_linux =
+      group == WorkloadGroup::Compute || group == WorkloadGroup::System || group == WorkloadGroup::Boot;
+  return std::any_of(wanted.begin(), wanted.end(), [&](const std::string& word) {
+    return word == workload.name || word == group_key(group) || word == "all" || (word == "linux" && in_linux);
+  });
 }
 
 // What one run is made of; the same for every engine.
 struct GuestImage {
   std::string name;
-  std::string kernel, initrd, append, disk;
-  std::vector<std::string> rows;  // workloads that a complete run prints
-  bool in_slices = false;         // the engines take turns within a run
+  std::string kernel, initrd{}, append{}, disk{};
+  std::vector<std::string> rows{};  // workloads that a complete run prints
+  bool in_slices = false;           // the engines take turns within a run
 };
 
 class Bench {
@@ -129,18 +111,15 @@ class Bench {
  private:
   // Returns what is wrong with the options or the host, or nothing.
   std::string prepare() {
-    for (const std::string& word : options_.workloads) {
-      static constexpr const char* kGroupWords[] = {"all",    "linux", "bare",       "compute",
-                                                    "system", "boot",  "experiment", "program"};
-      const std::vector<Workload> known = known_workloads();
-      if (std::find(std::begin(kGroupWords), std::end(kGroupWords), word) == std::end(kGroupWords) &&
-          std::none_of(known.begin(), known.end(), [&](const Workload& workload) { return workload.name == word; }))
+    const std::vector<Workload> known = known_workloads();
+    for (const std::string& word : options_.workloads)
+      if (std::none_of(known.begin(), known.end(),
+                       [&](const Workload& workload) { return selected(workload, {word}); }))
         return fmt::format(
             "--workloads: unknown workload '{}'; give names from the table, or linux, bare, compute, system, boot, "
             "experiment, program, all",
             word);
-    }
-    for (const Workload& workload : known_workloads()) {
+    for (const Workload& workload : known) {
       if (!selected(workload, options_.workloads)) continue;
       if (options_.bare_chases && !is_chase(workload.name))
         return fmt::format("--bare-chases: {} is none; give --workloads chase_64k or the like", workload.name);
@@ -182,14 +161,20 @@ class Bench {
 
   void make_guest_images() {
     const std::string kernel = images_ + "/" + options_.kernel + "/vmlinuz";
-    GuestImage linux_image{kLinux, kernel, images_ + "/initrd-bench.gz", "", "", {}, true};
-    linux_image.append = "console=ttyAMA0 quiet rdinit=/bench-linux --";
-    for (const std::string& word : linux_options()) linux_image.append += " " + word;
-    GuestImage programs{kPrograms, kernel, images_ + "/initrd-" + options_.kernel + ".gz", "", "", {}, true};
-    programs.append = fmt::format("console=ttyAMA0 quiet -- run-programs --slices {}", options_.slices);
-    programs.disk = images_ + "/rootfs.ext4";
-    GuestImage flat{kBareFlat, images_ + "/bare/bench_flat.bin", "", "", "", {}};
-    GuestImage mmu{kBareMmu, images_ + "/bare/bench_mmu.bin", "", "", "", {}};
+    GuestImage linux_image{
+        .name = kLinux,
+        .kernel = kernel,
+        .initrd = images_ + "/initrd-bench.gz",
+        .append = fmt::format("console=ttyAMA0 quiet rdinit=/bench-linux -- {}", fmt::join(linux_options(), " ")),
+        .in_slices = true};
+    GuestImage programs{.name = kPrograms,
+                        .kernel = kernel,
+                        .initrd = images_ + "/initrd-" + options_.kernel + ".gz",
+                        .append = fmt::format("console=ttyAMA0 quiet -- run-programs --slices {}", options_.slices),
+                        .disk = images_ + "/rootfs.ext4",
+                        .in_slices = true};
+    GuestImage flat{.name = kBareFlat, .kernel = images_ + "/bare/bench_flat.bin"};
+    GuestImage mmu{.name = kBareMmu, .kernel = images_ + "/bare/bench_mmu.bin"};
     bool boot = false;
     for (const Workload& workload : chosen_) {
       switch (workload.group) {

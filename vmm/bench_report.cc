@@ -27,18 +27,6 @@ const char* group_title(WorkloadGroup group) {
   return "";
 }
 
-const char* group_key(WorkloadGroup group) {
-  switch (group) {
-    case WorkloadGroup::Compute: return "compute";
-    case WorkloadGroup::System: return "system";
-    case WorkloadGroup::Experiment: return "experiment";
-    case WorkloadGroup::Program: return "program";
-    case WorkloadGroup::Boot: return "boot";
-    case WorkloadGroup::BareMetal: return "bare";
-  }
-  return "";
-}
-
 double median_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t middle = values.size() / 2;
@@ -85,6 +73,18 @@ std::string format_hybrid(const BenchSamples& samples, const std::vector<Workloa
 }
 
 }  // namespace
+
+const char* group_key(WorkloadGroup group) {
+  switch (group) {
+    case WorkloadGroup::Compute: return "compute";
+    case WorkloadGroup::System: return "system";
+    case WorkloadGroup::Experiment: return "experiment";
+    case WorkloadGroup::Program: return "program";
+    case WorkloadGroup::Boot: return "boot";
+    case WorkloadGroup::BareMetal: return "bare";
+  }
+  return "";
+}
 
 double BenchSamples::median(const std::string& engine, const std::string& workload) const {
   const std::vector<double>* values = all(engine, workload);

@@ -10,6 +10,9 @@ namespace crosswalk::vmm {
 
 enum class WorkloadGroup { Compute, System, Experiment, Program, Boot, BareMetal };
 
+// The word for it in --workloads and in the JSON.
+const char* group_key(WorkloadGroup group);
+
 struct Workload {
   std::string name;
   WorkloadGroup group;
