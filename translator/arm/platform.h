@@ -35,7 +35,8 @@ class Platform {
   // Returns false when the call is not known (the engine then sets r0 = -1, NOT_SUPPORTED).
   virtual bool firmware_call(CpuState& cpu, bool is_smc) = 0;
 
-  // Semihosting (SVC 0x123456, Thumb SVC 0xAB, HLT/BKPT forms): operation in r0, parameter in r1, result to r0.
+  // Semihosting (SVC 0x123456, Thumb SVC 0xAB, HLT 0xF000, Thumb HLT 0x3C, never from User mode): operation in r0,
+  // parameter in r1, result to r0.
   // Returns false when semihosting is off: the instruction then has its architectural meaning.
   virtual bool semihosting(CpuState& cpu) = 0;
 

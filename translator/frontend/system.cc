@@ -117,9 +117,15 @@ void SUBS_PC_LR(Translator& t, const Fields& f) {
 void ERET(Translator& t, const Fields&) { t.call_and_leave(&runtime::exception_return, t.reg(14)); }
 
 void SVC(Translator& t, const Fields& f) { t.call_and_leave(&runtime::supervisor_call, imm32(f['i']), imm32(t.bytes)); }
-void BKPT(Translator& t, const Fields& f) {
+void BKPT(Translator& t, const Fields&) {
   if (!t.thumb && t.cond != 14) return t.unpredictable();
-  t.call_and_leave(&runtime::breakpoint, imm32(f['i']), imm32(t.bytes));
+  t.call_and_leave(&runtime::breakpoint);
+}
+// UNDEFINED on ARMv7. One number of each instruction set is a semihosting trap all the same ("Semihosting for AArch32
+// and AArch64", 2.2), and heeds its condition as an UNDEFINED instruction does.
+void HLT(Translator& t, const Fields& f) {
+  if (f['i'] != (t.thumb ? 0x3cu : 0xf000u)) return t.undefined();
+  t.call_and_leave(&runtime::halting_breakpoint, imm32(t.bytes));
 }
 void HVC(Translator& t, const Fields&) { t.call_and_leave(&runtime::hypervisor_call, imm32(0), imm32(t.bytes)); }
 void SMC(Translator& t, const Fields&) { t.call_and_leave(&runtime::secure_monitor_call, imm32(0), imm32(t.bytes)); }

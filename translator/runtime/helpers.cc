@@ -63,6 +63,14 @@ void write_row(CpuState* cpu, const SystemRegister& row, uint64_t value) {
   if ((effects & arm::kEffectBroadcast) && s.broadcast) s.broadcast(*cpu, row, value);
 }
 
+// False when the guest may not use semihosting, and the trap has its architectural meaning. Unprivileged code never
+// may: a program of a guest's user is not to reach the host.
+bool semihosting(CpuState& cpu, uint32_t bytes) {
+  if (arm::in_user_mode(cpu) || !services(&cpu).platform.semihosting(cpu)) return false;
+  leave_to_next(cpu, bytes);
+  return true;
+}
+
 uint64_t firmware(CpuState* cpu, uint32_t bytes, bool is_smc) {
   if (arm::in_user_mode(*cpu)) return undefined(cpu);
   leave_to_next(*cpu, bytes);
@@ -85,20 +93,17 @@ void take_exception(CpuState& cpu, arm::Exception kind, uint32_t pc) {
 uint64_t undefined_instruction(CpuState* cpu, uint32_t, uint32_t, uint32_t) { return undefined(cpu); }
 
 uint64_t supervisor_call(CpuState* cpu, uint32_t imm, uint32_t bytes, uint32_t) {
-  // Semihosting's numbers (ARM DUI 0203, 8.2).
-  if (imm == (cpu->t ? 0xabu : 0x123456u) && services(cpu).platform.semihosting(*cpu)) {
-    leave_to_next(*cpu, bytes);
-    return 0;
-  }
+  // The numbers of the A profile ("Semihosting for AArch32 and AArch64", 2.2). BKPT 0xAB is one of the M profile's.
+  if (imm == (cpu->t ? 0xabu : 0x123456u) && semihosting(*cpu, bytes)) return 0;
   runtime::take_exception(*cpu, arm::Exception::SupervisorCall, cpu->r[15]);
   return 0;
 }
 
-uint64_t breakpoint(CpuState* cpu, uint32_t imm, uint32_t bytes, uint32_t) {
-  if (cpu->t && imm == 0xab && services(cpu).platform.semihosting(*cpu)) {
-    leave_to_next(*cpu, bytes);
-    return 0;
-  }
+uint64_t halting_breakpoint(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
+  return semihosting(*cpu, bytes) ? 0 : undefined(cpu);
+}
+
+uint64_t breakpoint(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
   apply_effects(*cpu, arm::breakpoint_instruction(*cpu, cpu->r[15]));
   cpu->exit_reason = x64::kExitException;
   return 0;

@@ -38,7 +38,9 @@ void take_exception(CpuState& cpu, arm::Exception kind, uint32_t pc);
 // ---- always leave the block
 uint64_t undefined_instruction(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 uint64_t supervisor_call(CpuState* cpu, uint32_t imm, uint32_t bytes, uint32_t);
-uint64_t breakpoint(CpuState* cpu, uint32_t imm, uint32_t bytes, uint32_t);
+uint64_t breakpoint(CpuState* cpu, uint32_t, uint32_t, uint32_t);
+// HLT with the number of semihosting.
+uint64_t halting_breakpoint(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t);
 // `bytes` of the instruction. UNDEFINED in User mode; else Platform::firmware_call.
 uint64_t hypervisor_call(CpuState* cpu, uint32_t, uint32_t bytes, uint32_t);
 uint64_t secure_monitor_call(CpuState* cpu, uint32_t, uint32_t bytes, uint32_t);

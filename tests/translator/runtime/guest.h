@@ -77,7 +77,12 @@ class Guest final : public Platform {
   bool mmio_read(CpuState&, uint64_t pa, unsigned bytes, uint64_t& value) override;
   bool mmio_write(CpuState&, uint64_t pa, unsigned bytes, uint64_t value) override;
   bool firmware_call(CpuState&, bool) override;
-  bool semihosting(CpuState&) override { return false; }
+  bool semihosting(CpuState& c) override {
+    if (!offers_semihosting) return false;
+    semihosting_calls++;
+    c.r[0] += 1000;
+    return true;
+  }
   void wait_for_interrupt(CpuState&) override;
   uint64_t counter() override { return 0; }
   void timers_changed(CpuState&) override {}
@@ -86,6 +91,8 @@ class Guest final : public Platform {
   std::vector<DeviceAccess> accesses;
   std::function<void(uint32_t offset, uint64_t value)> on_device_write;
   unsigned waits = 0;
+  bool offers_semihosting = false;
+  unsigned semihosting_calls = 0;
   const runtime::Engine& engine() const { return *engine_; }
 
  private:
