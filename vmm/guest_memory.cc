@@ -11,8 +11,10 @@ namespace crosswalk::vmm {
 namespace {
 
 Error host_error(const char* what, uint64_t bytes) {
+  // Memory that windows need is a file (memfd), and the limit on the sizes of files holds for it.
+  const char* hint = errno == EFBIG ? "raise ulimit -f, or use --mmu soft" : "give a smaller --memory";
   return Error{std::string("cannot allocate ") + std::to_string(bytes >> 20) + " MiB of guest memory: " + what + ": " +
-               std::strerror(errno) + "; give a smaller --memory"};
+               std::strerror(errno) + "; " + hint};
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <signal.h>
+
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -10,6 +12,7 @@
 #include "vmm/info.h"
 #include "vmm/options.h"
 #include "vmm/run.h"
+#include "vmm/standard_files.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -33,6 +36,9 @@ struct Dispatch {
 
 int main(int argc, char** argv) {
   using namespace crosswalk::vmm;
+  if (!open_missing_standard_files()) return kExitInternalError;
+  // A write beyond `ulimit -f` is an error like a full disk, and not the end.
+  signal(SIGXFSZ, SIG_IGN);
   try {
     return std::visit(Dispatch{}, parse_options(std::vector<std::string>(argv + 1, argv + argc)));
   } catch (const std::exception& error) {
