@@ -24,8 +24,9 @@ while [ $# -gt 0 ]; do
     --timeout) timeout=$2 ;;
     --disk)
       extra=
-      case $2 in *,readonly) extra=,readonly=on ;; esac
-      arguments+=(-drive "if=none,id=disk$disks,format=raw,cache=writeback,file=${2%,readonly}$extra" -device "virtio-blk-device,drive=disk$disks")
+      case $2 in *,readonly*) extra=,readonly=on ;; esac
+      file=${2%,format=raw} file=${file%,readonly} file=${file%,format=raw}
+      arguments+=(-drive "if=none,id=disk$disks,format=raw,cache=writeback,file=$file$extra" -device "virtio-blk-device,drive=disk$disks")
       disks=$((disks + 1)) ;;
     --mmu | --world | --console | --stats-json) ;;
     --stats | --semihosting | --semihosting-files) shift; continue ;;

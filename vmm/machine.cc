@@ -69,7 +69,7 @@ Result<bool> Machine::add_virtio_devices(const MachineConfig& config) {
     std::unique_ptr<VirtioDevice> device;
     if (slot >= first_disk) {
       const DiskConfig& disk = config.disks[slot - first_disk];
-      auto opened = VirtioBlock::open(disk.path, disk.read_only);
+      auto opened = VirtioBlock::open(disk.path, disk.read_only, disk.any_format);
       if (!opened) return opened.take_error();
       device = std::move(*opened);
     } else if (slot == first_disk - 1) {

@@ -44,6 +44,7 @@ class StatisticsTable;
 struct DiskConfig {
   std::string path;
   bool read_only = false;
+  bool any_format = false;  // served as it is, even if it looks like an image of another format
 };
 
 struct MachineConfig {

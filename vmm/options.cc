@@ -100,12 +100,18 @@ Result<uint64_t> check_memory(const std::string& text) {
 }
 
 Result<DiskOption> parse_disk(const std::string& text) {
-  DiskOption disk{text, false};
-  if (const size_t comma = text.rfind(','); comma != std::string::npos) {
-    const std::string flag = text.substr(comma + 1);
-    if (flag != "readonly")
-      return Error{"--disk: unknown flag '" + flag + "' in '" + text + "'; use FILE or FILE,readonly"};
-    disk = {text.substr(0, comma), true};
+  DiskOption disk{text};
+  for (size_t comma; (comma = disk.path.rfind(',')) != std::string::npos; disk.path.resize(comma)) {
+    const std::string flag = disk.path.substr(comma + 1);
+    if (flag == "readonly") {
+      disk.read_only = true;
+    } else if (flag == "format=raw") {
+      disk.any_format = true;
+    } else if (flag.starts_with("format=")) {
+      return Error{"--disk: " + flag + " in '" + text + "' is not served; make a raw image (qemu-img convert -O raw)"};
+    } else {
+      return Error{"--disk: unknown flag '" + flag + "' in '" + text + "'; use FILE[,readonly][,format=raw]"};
+    }
   }
   if (auto checked = check_file("--disk", disk.path); !checked) return checked.take_error();
   return disk;
@@ -130,7 +136,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("dtb", po::value(&run.dtb)->value_name("FILE"), "Device tree to use instead of the board's own; memory and /chosen are still filled in.")
       ("memory", po::value(&text.memory)->value_name("SIZE")->default_value("1G"), "Guest RAM, with suffix K, M or G: 16M to 3G.")
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
-      ("disk", po::value(&text.disks)->value_name("FILE[,readonly]")->composing(), "Disk image for a virtio block device; may be given several times.")
+      ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
       ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), "How guest memory is reached: auto, soft-call, soft, mmap, shadow, ept, hybrid or flat.")
       ("world", po::value(&text.world)->value_name("WORLD")->default_value("auto"), "Where the engine executes: process, kvm, or auto for the MMU mode's default.")
       ("flush", po::value(&text.flush)->value_name("POLICY")->default_value("auto"), "What a guest TLB flush does to entries: lazy drops them, eager walks again for them in bulk, auto decides each time.")

@@ -23,6 +23,7 @@ const char* name_of(WorldChoice world);
 struct DiskOption {
   std::string path;
   bool read_only = false;
+  bool any_format = false;  // format=raw
 };
 
 struct RunOptions {

@@ -64,7 +64,7 @@ MachineConfig machine_config(const RunOptions& options) {
   // Windows made by mmap(2) need the memfd.
   config.shared_ram = options.mmu == MmuChoice::Mmap || options.mmu == MmuChoice::Ept ||
                       options.mmu == MmuChoice::Flat || options.mmu == MmuChoice::Hybrid;
-  for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only});
+  for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only, disk.any_format});
   config.input_fd = STDIN_FILENO;
   config.output_fd = STDOUT_FILENO;
   config.escape_keys = isatty(STDIN_FILENO);

@@ -52,6 +52,8 @@ TEST_F(OptionsTest, Everything) {
                                other.path(),
                                "--disk",
                                other.path() + ",readonly",
+                               "--disk",
+                               other.path() + ",format=raw,readonly",
                                "--mmu",
                                "soft-call",
                                "--world",
@@ -68,11 +70,15 @@ TEST_F(OptionsTest, Everything) {
   ASSERT_NE(options, nullptr) << error_of(command);
   EXPECT_EQ(options->append, "console=ttyAMA0 a,b");
   EXPECT_EQ(options->memory_bytes, uint64_t{512} << 20);
-  ASSERT_EQ(options->disks.size(), 2u);
+  ASSERT_EQ(options->disks.size(), 3u);
   EXPECT_FALSE(options->disks[0].read_only);
   EXPECT_TRUE(options->disks[1].read_only);
   EXPECT_EQ(options->disks[1].path, other.path());
   EXPECT_EQ(options->mmu, MmuChoice::SoftCall);
+  EXPECT_FALSE(options->disks[1].any_format);
+  EXPECT_TRUE(options->disks[2].read_only);
+  EXPECT_TRUE(options->disks[2].any_format);
+  EXPECT_EQ(options->disks[2].path, other.path());
   EXPECT_EQ(options->world, WorldChoice::Kvm);
   EXPECT_TRUE(options->semihosting);
   EXPECT_EQ(options->timeout_seconds, 2.5);
@@ -103,6 +109,11 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--timeout", "0"}, "--timeout"},
       {{"--timeout", "-3"}, "--timeout"},
       {{"--timeout", "nan"}, "--timeout"},
+      {{"--disk", kernel_.path() + ",format=qcow2"}, "qemu-img convert -O raw"},
+      {{"--semihosting-files", "/nonexistent"}, "--semihosting-files: /nonexistent"},
+      {{"--semihosting-files", kernel_.path()}, "not a directory"},
+      {{"--semihosting-files", ""}, ""},
+      {{"--semihosting-files"}, "--help"},
       {{"--timeout", "soon"}, "timeout"},
       {{"--smp", "4"}, "--help"},
       {{"--kern"}, "--help"},

@@ -11,6 +11,7 @@
 #include <random>
 #include <string>
 
+#include "tests/vmm/sync_count.h"
 #include "vmm/devices/virtio_block.h"
 #include "vmm/devices/virtio_console.h"
 #include "vmm/devices/virtio_mmio.h"
@@ -76,15 +77,15 @@ class Harness : public InterruptSink, public IoNotifier, public CompletionSink {
     const std::lock_guard guard(lock_);
     slot_->write(0, offset, 4, value);
   }
-  // Up to FEATURES_OK.
-  void negotiate() {
+  // Up to FEATURES_OK. `features`: of the first 32.
+  void negotiate(uint32_t features = 1u << 28) {
     set(0x70, 0);
     set(0x70, 1);
     set(0x70, 3);
     set(0x24, 1);
     set(0x20, 1);  // VIRTIO_F_VERSION_1
     set(0x24, 0);
-    set(0x20, 1u << 28);
+    set(0x20, features);
     set(0x70, 11);
   }
   void set_queue(unsigned index, uint64_t ring, uint32_t size = kQueueSize) {
@@ -98,8 +99,8 @@ class Harness : public InterruptSink, public IoNotifier, public CompletionSink {
     set(0xa4, static_cast<uint32_t>((ring + 0x2000) >> 32));
     set(0x44, 1);
   }
-  void start(unsigned queues = 1) {
-    negotiate();
+  void start(unsigned queues = 1, uint32_t features = 1u << 28) {
+    negotiate(features);
     EXPECT_EQ(get(0x70), 11u);
     for (unsigned i = 0; i < queues; ++i) set_queue(i, kRing + i * 0x4000);
     set(0x70, 15);
@@ -242,6 +243,27 @@ TEST_F(BlockTest, Writes) {
   std::string expected = disk_content(4096);
   expected.replace(1024, 512, 512, 'W');
   EXPECT_EQ(file_->content(), expected);
+}
+
+// The device knows what was negotiated, and forgets it at a reset.
+TEST_F(BlockTest, WritesAreStableUnlessFlushWasNegotiated) {
+  open(disk_content(4096));
+  for (const bool flush : {false, true, false}) {
+    std::memset(ram().at(kRing), 0, 0x3000);
+    start(1, 1u << 28 | uint32_t{flush} << VIRTIO_BLK_F_FLUSH);
+    const unsigned before = sync_count();
+    EXPECT_EQ(request(VIRTIO_BLK_T_OUT, 2, 512, true), VIRTIO_BLK_S_OK);
+    EXPECT_EQ(sync_count() - before, flush ? 0u : 1u);
+  }
+  // A driver that is refused has negotiated nothing.
+  std::memset(ram().at(kRing), 0, 0x3000);
+  negotiate(1u << VIRTIO_BLK_F_FLUSH | 1u << 31);
+  EXPECT_EQ(get(0x70), 3u);
+  set_queue(0, kRing);
+  set(0x70, 7);
+  const unsigned before = sync_count();
+  EXPECT_EQ(request(VIRTIO_BLK_T_OUT, 2, 512, true), VIRTIO_BLK_S_OK);
+  EXPECT_EQ(sync_count() - before, 1u);
 }
 
 TEST_F(BlockTest, ReadOnlyDiskRefusesWrites) {

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "vmm/devices/disk_format.h"
+#include "vmm/devices/disk_lock.h"
 #include "vmm/statistics.h"
 
 namespace crosswalk::vmm {
@@ -32,8 +34,9 @@ struct DiscardSegment {
 
 }  // namespace
 
-Result<std::unique_ptr<VirtioBlock>> VirtioBlock::open(const std::string& path, bool read_only) {
-  const int fd = ::open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+Result<std::unique_ptr<VirtioBlock>> VirtioBlock::open(const std::string& path, bool read_only, bool any_format) {
+  // O_NONBLOCK: a FIFO is refused below, and not waited for.
+  const int fd = ::open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     const char* hint = errno == EACCES || errno == EROFS || errno == EPERM ? " (try --disk FILE,readonly)" : "";
     return Error{"--disk: cannot open " + path + ": " + std::strerror(errno) + hint};
@@ -48,7 +51,14 @@ Result<std::unique_ptr<VirtioBlock>> VirtioBlock::open(const std::string& path, 
     close(fd);
     return Error{"--disk: " + path + " is empty; make it as large as the disk shall be (truncate -s 1G FILE)"};
   }
-  return std::unique_ptr<VirtioBlock>(new VirtioBlock(fd, read_only, static_cast<uint64_t>(bytes), path));
+  std::unique_ptr<VirtioBlock> block(new VirtioBlock(fd, read_only, static_cast<uint64_t>(bytes), path));
+  if (auto locked = lock_disk(fd, read_only); !locked) return Error{"--disk: " + path + ": " + locked.error()};
+  if (any_format) return block;
+  if (const auto foreign = find_foreign_format(fd, block->file_bytes_, path)) {
+    return Error{"--disk: " + path + " is " + foreign->name + ", not a raw disk image; make one of it (" +
+                 foreign->command + "), or give FILE,format=raw if the guest shall see it as it is"};
+  }
+  return block;
 }
 
 VirtioBlock::VirtioBlock(int fd, bool read_only, uint64_t bytes, std::string path)
@@ -83,6 +93,22 @@ bool VirtioBlock::in_range(uint64_t sector, uint64_t bytes) const {
   return bytes % kSector == 0 && sector <= sectors_ && bytes / kSector <= sectors_ - sector;
 }
 
+bool VirtioBlock::backed(uint64_t sector, uint64_t bytes) const {
+  struct stat status;
+  if (fstat(fd_, &status) != 0) return false;
+  if (!S_ISREG(status.st_mode)) return true;  // a device knows its end
+  const auto now = static_cast<uint64_t>(status.st_size);
+  return now >= file_bytes_ || sector * kSector + bytes <= now;
+}
+
+uint8_t VirtioBlock::finish_write() {
+  return !write_through_ || fdatasync(fd_) == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+}
+
+void VirtioBlock::set_features(uint64_t negotiated) {
+  write_through_ = !(negotiated & uint64_t{1} << VIRTIO_BLK_F_FLUSH);
+}
+
 uint8_t VirtioBlock::read(const Chain& chain, uint64_t sector, uint64_t& bytes) {
   // The last writable byte is the status.
   const uint64_t wanted = chain.writable_bytes() - 1;
@@ -114,7 +140,8 @@ uint8_t VirtioBlock::read(const Chain& chain, uint64_t sector, uint64_t& bytes) 
 
 uint8_t VirtioBlock::write(const Chain& chain, uint64_t sector) {
   if (read_only_) return VIRTIO_BLK_S_IOERR;
-  if (!in_range(sector, chain.readable_bytes() - sizeof(RequestHeader))) return VIRTIO_BLK_S_IOERR;
+  const uint64_t wanted = chain.readable_bytes() - sizeof(RequestHeader);
+  if (!in_range(sector, wanted) || !backed(sector, wanted)) return VIRTIO_BLK_S_IOERR;
   uint64_t skip = sizeof(RequestHeader);
   uint64_t position = sector * kSector;
   for (const Segment& segment : chain.readable) {
@@ -131,7 +158,7 @@ uint8_t VirtioBlock::write(const Chain& chain, uint64_t sector) {
       bytes_written_ += static_cast<uint64_t>(count);
     }
   }
-  return VIRTIO_BLK_S_OK;
+  return finish_write();
 }
 
 uint8_t VirtioBlock::discard(const Chain& chain, bool write_zeroes) {
@@ -147,6 +174,7 @@ uint8_t VirtioBlock::discard(const Chain& chain, bool write_zeroes) {
     if (segment.sectors > kMaxDiscardSectors || !in_range(segment.sector, segment.sectors * kSector))
       return VIRTIO_BLK_S_IOERR;
     if (segment.sectors == 0) continue;
+    if (write_zeroes && !backed(segment.sector, segment.sectors * kSector)) return VIRTIO_BLK_S_IOERR;
     const int mode = write_zeroes && !(segment.flags & 1) ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE;
     const auto start = static_cast<off_t>(segment.sector * kSector);
     const auto length = static_cast<off_t>(segment.sectors * kSector);
@@ -161,7 +189,7 @@ uint8_t VirtioBlock::discard(const Chain& chain, bool write_zeroes) {
       done += count;
     }
   }
-  return VIRTIO_BLK_S_OK;
+  return finish_write();
 }
 
 uint32_t VirtioBlock::process(unsigned, const Chain& chain) {

@@ -2,6 +2,7 @@
 // virtio-blk (virtio 1.1, 5.2) on a file or block device.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,7 +16,8 @@ class VirtioBlock final : public VirtioDevice {
  public:
   static constexpr uint64_t kSector = 512;
 
-  static Result<std::unique_ptr<VirtioBlock>> open(const std::string& path, bool read_only);
+  // Locks the file. `any_format`: also a file that looks like an image of another format, as it is.
+  static Result<std::unique_ptr<VirtioBlock>> open(const std::string& path, bool read_only, bool any_format = false);
   ~VirtioBlock() override;
 
   uint32_t device_id() const override { return 2; }
@@ -23,6 +25,7 @@ class VirtioBlock final : public VirtioDevice {
   unsigned queue_count() const override { return 1; }
   uint8_t config_byte(uint32_t offset) const override;
   uint32_t process(unsigned queue, const Chain& chain) override;
+  void set_features(uint64_t negotiated) override;
   void add_statistics(StatisticsTable& table) const override;
 
  private:
@@ -32,9 +35,15 @@ class VirtioBlock final : public VirtioDevice {
   uint8_t write(const Chain& chain, uint64_t sector);
   uint8_t discard(const Chain& chain, bool write_zeroes);
   bool in_range(uint64_t sector, uint64_t bytes) const;
+  // Whether the file is still there for a write: one that somebody has cut is not made longer again.
+  bool backed(uint64_t sector, uint64_t bytes) const;
+  // The status of a write that got so far: makes it stable, if it is to be when it completes.
+  uint8_t finish_write();
 
   int fd_;
   bool read_only_;
+  // 5.2.6.2: without VIRTIO_BLK_F_FLUSH a write is stable when it completes.
+  std::atomic<bool> write_through_{true};
   uint64_t file_bytes_;  // when opened
   uint64_t sectors_;     // capacity: the last may lie partly behind the end of the file, and reads as zeros there
   std::string path_;

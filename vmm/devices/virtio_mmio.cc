@@ -152,6 +152,7 @@ void VirtioMmio::write_status(uint32_t value) {
       ((driver_features_ & ~offered_features()) || !(driver_features_ & kFeatureVersion1))) {
     status &= ~uint32_t{kFeaturesOk};
   }
+  if (!(status_ & kFeaturesOk) && (status & kFeaturesOk)) device_->set_features(driver_features_);
   const bool started = !(status_ & kDriverOk) && (status & kDriverOk);
   status_ = status;
   // Buffers may have been made available before.
@@ -169,6 +170,7 @@ void VirtioMmio::reset() {
   queue_select_ = device_features_select_ = driver_features_select_ = 0;
   interrupt_status_ = 0;
   update_interrupt();
+  device_->set_features(0);
   device_->reset();
 }
 

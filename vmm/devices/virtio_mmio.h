@@ -37,6 +37,8 @@ class VirtioDevice {
   virtual uint32_t process(unsigned queue, const Chain& chain) = 0;
   // On the I/O thread, with the lock: whether process would have something to do for this queue's next chain.
   virtual bool ready(unsigned) const { return true; }
+  // What the driver has agreed to, when it sets FEATURES_OK; 0 when it resets the device. With the lock.
+  virtual void set_features(uint64_t) {}
   // The driver reset the device. With the lock; no request is in progress.
   virtual void reset() {}
   virtual void add_statistics(StatisticsTable&) const {}
