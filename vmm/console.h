@@ -45,11 +45,14 @@ class Console {
   // `input_fd` may be -1: no input. Escape keys are recognised when `escapes`.
   Console(int input_fd, int output_fd, bool escapes);
 
+  static constexpr size_t kRoom = 64;  // bytes that has_room() promises
+
   // ---- CPU threads, with the device lock held ----
   bool has_room() const {
-    return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire) < kRing - 64;
+    return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire) < kRing - kRoom;
   }
-  // Precondition: wait_for_room since the last 64 bytes, or close() (the byte is then given up when the ring is full).
+  // Precondition: wait_for_room since the last kRoom bytes, or close() (the byte is then given up when the ring is
+  // full).
   void put(uint8_t byte);
   void set_notifier(IoNotifier* notifier) { notifier_ = notifier; }
   // Waits while stdout does not take more. Never with the device lock: the I/O thread needs it to go on.

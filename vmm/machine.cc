@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "translator/arm/trace.h"
 #include "vmm/devices/virtio_block.h"
@@ -34,6 +38,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config) {
   std::unique_ptr<Machine> machine(new Machine(config, std::move(*memory)));
   if (auto added = machine->add_virtio_devices(config); !added) return added.take_error();
   if (auto mapped = machine->map_devices(); !mapped) return mapped.take_error();
+  if (auto opened = machine->semihosting_.open_files(); !opened) return opened.take_error();
   return machine;
 }
 
@@ -58,7 +63,7 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
 Machine::~Machine() { shutdown(); }
 
 // Disks take the last slots, the first disk the lowest of them: one disk is where QEMU has it, and Linux, which probes
-// upwards, calls the first one vda. The console and the entropy source come below.
+// upwards, calls the first one vda. The entropy source comes below, and then the console.
 Result<bool> Machine::add_virtio_devices(const MachineConfig& config) {
   if (config.disks.size() > kVirtioSlots - 2) {
     return Error{"--disk: at most " + std::to_string(kVirtioSlots - 2) + " disks fit; give fewer"};
@@ -73,18 +78,18 @@ Result<bool> Machine::add_virtio_devices(const MachineConfig& config) {
       if (!opened) return opened.take_error();
       device = std::move(*opened);
     } else if (slot == first_disk - 1) {
+      device = std::make_unique<VirtioRng>();
+    } else if (slot == first_disk - 2 && config.virtio_console) {
       auto console = std::make_unique<VirtioConsole>(console_);
       virtio_console_ = console.get();
       device = std::move(console);
-    } else if (slot == first_disk - 2) {
-      device = std::make_unique<VirtioRng>();
     }
     const bool present = device != nullptr;
     virtio_.push_back(std::make_unique<VirtioMmio>(context, kFirstSpi + kVirtioFirstSpi + slot, std::move(device)));
     if (present) io_.add_worker(*virtio_.back());
   }
-  virtio_console_->set_transport(virtio_[first_disk - 1].get());
-  io_.set_input_sink(config.input_to_virtio ? static_cast<InputSink*>(virtio_console_) : &uart_);
+  if (virtio_console_) virtio_console_->set_transport(virtio_[first_disk - 2].get());
+  io_.set_input_sink(virtio_console_ ? static_cast<InputSink*>(virtio_console_) : &uart_);
   return true;
 }
 
@@ -319,28 +324,44 @@ void Machine::run_queued_work(CpuState& cpu) {
 
 void Machine::output_drained() {
   uart_.output_drained();
-  virtio_console_->output_drained();
+  if (virtio_console_) virtio_console_->output_drained();
 }
 
 int Machine::read_console_byte() {
   // Semihosting reads what the UART's driver would: a program uses one or the other.
+  if (virtio_console_) return -1;
   for (;;) {
+    const bool open = console_.input_open();  // asked first: what comes before the end of input is in the UART by then
     {
       const std::lock_guard lock(device_lock_);
       constexpr uint64_t kUartData = 0x00, kUartFlags = 0x18, kReceiveEmpty = 1 << 4;
       if (!(uart_.read(0, kUartFlags, 4) & kReceiveEmpty)) return static_cast<int>(uart_.read(0, kUartData, 4));
     }
-    if (stopping() || !console_.input_open()) return -1;
+    if (stopping() || !open) return -1;
     const timespec nap{0, 1'000'000};
     nanosleep(&nap, nullptr);
   }
 }
 
 void Machine::write_console(const uint8_t* data, size_t bytes) {
-  for (size_t i = 0; i < bytes; ++i) {
+  for (size_t done = 0; done < bytes && !stopping();) {
     console_.wait_for_room();
     const std::lock_guard lock(device_lock_);
-    console_.put(data[i]);
+    for (const size_t end = std::min(bytes, done + Console::kRoom); done < end; ++done) console_.put(data[done]);
+  }
+}
+
+void Machine::write_error(const uint8_t* data, size_t bytes) {
+  while (bytes != 0 && !stopping() && config_.error_fd >= 0) {
+    // A reader that stops reading is not to keep this thread for longer than the machine runs.
+    constexpr int kLook = 50;  // ms
+    pollfd fd{config_.error_fd, POLLOUT, 0};
+    if (poll(&fd, 1, kLook) <= 0) continue;
+    const ssize_t count = write(config_.error_fd, data, std::min<size_t>(bytes, PIPE_BUF));
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (count <= 0) return;  // nobody reads it
+    data += count;
+    bytes -= static_cast<size_t>(count);
   }
 }
 

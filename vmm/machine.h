@@ -52,8 +52,9 @@ struct MachineConfig {
   bool shared_ram = false;  // memfd: needed by the mmap and ept windows
   std::vector<DiskConfig> disks;
   int input_fd = -1, output_fd = -1;  // the console; -1: none
+  int error_fd = -1;                  // semihosting's standard error; -1: none
   bool escape_keys = false;           // Ctrl-A x and h
-  bool input_to_virtio = false;       // console input goes to virtio-console instead of the PL011
+  bool virtio_console = false;        // there is one, and console input goes there instead of to the PL011
   bool catch_signals = false;         // SIGINT, SIGTERM, SIGHUP, SIGQUIT stop the machine, with it all its threads
   double timeout_seconds = 0;         // 0: none
   double poll_seconds = 0;            // a CPU that runs polls at least so often; 0: only when there is something to see
@@ -96,7 +97,7 @@ class Machine final : public Platform,
   // Stops every CPU: kLineStop is raised, and the engine's run() returns. The first request wins. Any thread.
   void request_stop(StopReason reason, int code = 0);
   StopState stop_state() const;
-  bool stopping() const { return stop_.load() != 0; }
+  bool stopping() const override { return stop_.load() != 0; }
 
   // Raises a line and wakes the CPU if it sleeps. Any thread.
   void raise(CpuState& cpu, uint32_t line);
@@ -143,6 +144,7 @@ class Machine final : public Platform,
   void cpu_off(CpuState& cpu) override;
   int read_console_byte() override;
   void write_console(const uint8_t* data, size_t bytes) override;
+  void write_error(const uint8_t* data, size_t bytes) override;
   void semihosting_exit(int code) override { request_stop(StopReason::SemihostingExit, code); }
 
   MachineConfig config_;
@@ -158,7 +160,7 @@ class Machine final : public Platform,
   Pl011 uart_;
   Pl031 rtc_;
   std::vector<std::unique_ptr<VirtioMmio>> virtio_;
-  VirtioConsole* virtio_console_ = nullptr;  // owned by its transport
+  VirtioConsole* virtio_console_ = nullptr;  // owned by its transport; null: none
   Semihosting semihosting_;
   EnginePort* engine_ = nullptr;
   BootState boot_;

@@ -88,6 +88,15 @@ Result<bool> check_file(const std::string& option, const std::string& path) {
   return true;
 }
 
+Result<bool> check_directory(const std::string& option, const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) {
+    return Error{option + ": " + path + ": " + std::strerror(errno) + "; give the path of an existing directory"};
+  }
+  if (!S_ISDIR(status.st_mode)) return Error{option + ": " + path + " is not a directory; give one"};
+  return true;
+}
+
 Result<uint64_t> check_memory(const std::string& text) {
   const uint64_t bytes = parse_size(text);
   if (bytes == 0) return Error{"--memory: '" + text + "' is not a size; give for instance 512M or 1G"};
@@ -142,7 +151,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("flush", po::value(&text.flush)->value_name("POLICY")->default_value("auto"), "What a guest TLB flush does to entries: lazy drops them, eager walks again for them in bulk, auto decides each time.")
       ("fault-delivery", po::value(&text.fault_delivery)->value_name("HOW")->default_value("auto"), "How a window fault inside KVM reaches its handler: direct (no exit), exit, or auto for what costs less here.")
       ("window-flush", po::value(&text.window_flush)->value_name("HOW")->default_value("auto"), "How entries of shadow windows are flushed from the CPU's TLB: gate (INVLPG at CPL 0), exit, or auto.")
-      ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011 or virtio (hvc0). Both print to stdout.")
+      ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011, or virtio, which adds a virtio console (hvc0); the PL011 prints all the same.")
       ("stats", po::bool_switch(&run.stats), "Print a table of statistics to stderr at exit.")
       ("stats-json", po::value(&run.stats_json)->value_name("FILE"), "Write the statistics as JSON to FILE at exit.")
       ("stats-by-asid", po::bool_switch(&run.stats_by_asid), "Statistics for each ASID of the guest too: time, switches, faults, entries.")
@@ -153,7 +162,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("symbols", po::value(&run.symbols)->value_name("FILE"), "Guest functions for --perf-map and --trace: an ELF file or a System.map; by default those of an ELF --kernel.")
       ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, with exit status 4.")
       ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
-      ("semihosting-files", po::bool_switch(&run.semihosting_files), "Let semihosting open host files too, with your rights; implies --semihosting.")
+      ("semihosting-files", po::value(&run.semihosting_files)->value_name("DIR"), "Let semihosting open, make, rename and remove regular files below DIR too; implies --semihosting.")
       ("log,d", po::value(&run.log_items)->value_name("ITEMS"), "Log, as QEMU's -d: in_asm, op (IR), out_asm, int, exec, cpu; comma-separated.")
       ("log-file,D", po::value(&run.log_file)->value_name("FILE"), "Where the log goes; standard error by default.")
       ("code-cache", po::value(&text.code_cache)->value_name("SIZE")->default_value("64M"), "Memory for translated code, with suffix M: 4M to 1G.")
@@ -321,7 +330,11 @@ Command parse_run(const std::vector<std::string>& arguments) {
     }
     std::fclose(opened);
   }
-  run.semihosting |= run.semihosting_files;
+  if (values->count("semihosting-files")) {
+    if (auto checked = check_directory("--semihosting-files", run.semihosting_files); !checked)
+      return OptionError{checked.error()};
+    run.semihosting = true;
+  }
   return run;
 }
 

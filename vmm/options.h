@@ -32,7 +32,7 @@ struct RunOptions {
   std::vector<DiskOption> disks;
   MmuChoice mmu = MmuChoice::Auto;
   WorldChoice world = WorldChoice::Auto;
-  std::string console;  // "pl011" or "virtio": which device gets stdin
+  std::string console;  // "pl011", or "virtio" for that device too: which one gets stdin
   bool stats = false;
   std::string stats_json;                                  // empty: none
   bool stats_by_asid = false, count_instructions = false;  // each implies `stats` when there is no stats_json
@@ -41,7 +41,8 @@ struct RunOptions {
   bool perf_map = false;
   std::string symbols;         // file; empty: the kernel's own, if it is an ELF file
   double timeout_seconds = 0;  // 0: none
-  bool semihosting = false, semihosting_files = false;
+  bool semihosting = false;
+  std::string semihosting_files;    // a directory; empty: none
   std::string log_items, log_file;  // log_file empty: stderr
   uint64_t code_cache_bytes = 0;
   mmu::FlushPolicy flush = mmu::FlushPolicy::Auto;

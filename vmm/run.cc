@@ -67,8 +67,9 @@ MachineConfig machine_config(const RunOptions& options) {
   for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only, disk.any_format});
   config.input_fd = STDIN_FILENO;
   config.output_fd = STDOUT_FILENO;
+  config.error_fd = STDERR_FILENO;
   config.escape_keys = isatty(STDIN_FILENO);
-  config.input_to_virtio = options.console == "virtio";
+  config.virtio_console = options.console == "virtio";
   config.catch_signals = true;
   config.timeout_seconds = options.timeout_seconds;
   // A guest that never leaves an address space is judged all the same.

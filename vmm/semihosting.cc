@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/semihosting.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "translator/arm/cpu_state.h"
@@ -59,6 +56,14 @@ Semihosting::~Semihosting() {
   for (const File& open : files_) {
     if (open.kind == Kind::HostFile) close(open.fd);
   }
+}
+
+Result<bool> Semihosting::open_files() {
+  if (config_.files.empty()) return true;
+  auto opened = SemihostingFiles::open_directory(config_.files);
+  if (!opened) return opened.take_error();
+  host_files_ = std::move(*opened);
+  return true;
 }
 
 void Semihosting::call(CpuState& cpu) { cpu.r[0] = dispatch(cpu, cpu.r[0], cpu.r[1]); }
@@ -115,37 +120,25 @@ uint32_t Semihosting::open_file(CpuState& cpu, uint32_t parameter) {
   if (!arguments(cpu, parameter, values, 3) || !read_name(cpu, values[0], values[2], name)) return fail(EFAULT);
   const uint32_t mode = values[1];
   if (mode > 11) return fail(EINVAL);
+  size_t slot = 0;
+  while (slot < files_.size() && files_[slot].kind != Kind::Closed) ++slot;
+  if (slot == kMaxFiles) return fail(EMFILE);
   File opened;
   if (name == ":tt") {
     opened.kind = mode < 4 ? Kind::Input : mode < 8 ? Kind::Output : Kind::Error;
   } else if (name == ":semihosting-features") {
     if (mode > 1) return fail(EACCES);
     opened.kind = Kind::Features;
-  } else if (!config_.host_files) {
+  } else if (!host_files_) {
     return fail(EACCES);
   } else {
-    // The modes are those of fopen: r, rb, r+, r+b, w, wb, w+, w+b, a, ab, a+, a+b.
-    constexpr int kFlags[6] = {O_RDONLY,
-                               O_RDWR,
-                               O_WRONLY | O_CREAT | O_TRUNC,
-                               O_RDWR | O_CREAT | O_TRUNC,
-                               O_WRONLY | O_CREAT | O_APPEND,
-                               O_RDWR | O_CREAT | O_APPEND};
     opened.kind = Kind::HostFile;
-    opened.fd = open(name.c_str(), kFlags[mode / 2] | O_CLOEXEC | O_NOCTTY, 0644);
-    if (opened.fd < 0) return fail(static_cast<uint32_t>(errno));
+    opened.fd = host_files_->open(name, mode);
+    if (opened.fd < 0) return fail(static_cast<uint32_t>(-opened.fd));
   }
-  for (size_t i = 0; i < files_.size(); ++i) {
-    if (files_[i].kind != Kind::Closed) continue;
-    files_[i] = opened;
-    return static_cast<uint32_t>(i + 1);
-  }
-  if (files_.size() == kMaxFiles) {
-    if (opened.fd >= 0) close(opened.fd);
-    return fail(EMFILE);
-  }
-  files_.push_back(opened);
-  return static_cast<uint32_t>(files_.size());
+  if (slot == files_.size()) files_.emplace_back();
+  files_[slot] = opened;
+  return static_cast<uint32_t>(slot + 1);
 }
 
 uint32_t Semihosting::close_file(uint32_t handle) {
@@ -160,14 +153,15 @@ uint32_t Semihosting::close_file(uint32_t handle) {
 uint32_t Semihosting::write_file(CpuState& cpu, File& file, uint32_t va, uint32_t bytes) {
   if (file.kind == Kind::Input || file.kind == Kind::Features) return fail(EBADF, bytes);
   for (uint32_t done = 0, usable; done < bytes; done += usable) {
+    if (host_.stopping()) return fail(EINTR, bytes - done);
     const uint8_t* host = chunk(cpu, va + done, false, bytes - done, usable);
     if (!host) return fail(EFAULT, bytes - done);
     if (file.kind == Kind::HostFile) {
-      const ssize_t count = write(file.fd, host, usable);
-      if (count <= 0) return fail(static_cast<uint32_t>(errno), bytes - done);
+      const int count = SemihostingFiles::write(file.fd, host, usable);
+      if (count <= 0) return fail(static_cast<uint32_t>(-count), bytes - done);
       usable = static_cast<uint32_t>(count);
     } else if (file.kind == Kind::Error) {
-      std::fwrite(host, 1, usable, stderr);
+      host_.write_error(host, usable);
     } else {
       host_.write_console(host, usable);
     }
@@ -180,6 +174,7 @@ uint32_t Semihosting::read_file(CpuState& cpu, File& file, uint32_t va, uint32_t
   if (file.kind == Kind::Output || file.kind == Kind::Error) return fail(EBADF, bytes);
   uint32_t done = 0;
   while (done < bytes) {
+    if (host_.stopping()) return fail(EINTR, bytes - done);
     uint32_t usable;
     uint8_t* host = chunk(cpu, va + done, true, bytes - done, usable);
     if (!host) return fail(EFAULT, bytes - done);
@@ -205,7 +200,7 @@ uint32_t Semihosting::read_file(CpuState& cpu, File& file, uint32_t va, uint32_t
 }
 
 uint32_t Semihosting::write_string(CpuState& cpu, uint32_t va) {
-  for (;;) {
+  while (!host_.stopping()) {
     uint32_t usable;
     const uint8_t* host = chunk(cpu, va, false, kGuestPage, usable);
     if (!host) return fail(EFAULT);
@@ -214,6 +209,7 @@ uint32_t Semihosting::write_string(CpuState& cpu, uint32_t va) {
     if (end) return 0;
     va += usable;
   }
+  return fail(EINTR);
 }
 
 uint32_t Semihosting::command_line(CpuState& cpu, uint32_t parameter) {
@@ -241,9 +237,9 @@ uint32_t Semihosting::remove_or_rename(CpuState& cpu, uint32_t parameter, bool r
   if (!arguments(cpu, parameter, values, rename ? 4 : 2) || !read_name(cpu, values[0], values[1], from))
     return fail(EFAULT);
   if (rename && !read_name(cpu, values[2], values[3], to)) return fail(EFAULT);
-  if (!config_.host_files) return fail(EACCES);
-  const int status = rename ? std::rename(from.c_str(), to.c_str()) : unlink(from.c_str());
-  return status == 0 ? 0 : fail(static_cast<uint32_t>(errno));
+  if (!host_files_) return fail(EACCES);
+  const int status = rename ? host_files_->rename(from, to) : host_files_->remove(from);
+  return status == 0 ? 0 : fail(static_cast<uint32_t>(-status));
 }
 
 uint32_t Semihosting::dispatch(CpuState& cpu, uint32_t operation, uint32_t parameter) {
@@ -288,9 +284,11 @@ uint32_t Semihosting::dispatch(CpuState& cpu, uint32_t operation, uint32_t param
       File* open = take(1) ? file(values[0]) : nullptr;
       if (!open) return fail(EBADF);
       if (open->kind == Kind::Features) return sizeof kFeatures;
-      struct stat status;
-      if (open->kind != Kind::HostFile || fstat(open->fd, &status) != 0) return fail(EINVAL);
-      return static_cast<uint32_t>(status.st_size);
+      if (open->kind != Kind::HostFile) return fail(EINVAL);
+      const int64_t size = SemihostingFiles::size(open->fd);
+      if (size < 0) return fail(static_cast<uint32_t>(-size));
+      if (size >= static_cast<int64_t>(SemihostingFiles::kMaxFileBytes)) return fail(EFBIG);
+      return static_cast<uint32_t>(size);
     }
     case kTmpnam: return fail(ENOSYS);
     case kRemove: return remove_or_rename(cpu, parameter, false);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "vmm/console.h"
 #include "vmm/counter.h"
 #include "vmm/engine_port.h"
+#include "vmm/semihosting_files.h"
 
 namespace crosswalk::vmm {
 
@@ -18,13 +20,17 @@ class SemihostingHost {
   virtual ~SemihostingHost() = default;
   // The next byte of console input; waits for it. -1: there will be none.
   virtual int read_console_byte() = 0;
+  // Each waits until the reader takes it, or the machine stops.
   virtual void write_console(const uint8_t* data, size_t bytes) = 0;
+  virtual void write_error(const uint8_t* data, size_t bytes) = 0;
+  // What a guest asks for may take as long as it likes: long operations end when this is true.
+  virtual bool stopping() const = 0;
   virtual void semihosting_exit(int code) = 0;
 };
 
 struct SemihostingConfig {
   bool enabled = false;
-  bool host_files = false;   // SYS_OPEN may open files of the host, with this process's rights
+  std::string files;         // SYS_OPEN may open what is below this directory of the host; empty: nothing
   std::string command_line;  // SYS_GET_CMDLINE
 };
 
@@ -33,6 +39,8 @@ class Semihosting {
   Semihosting(SemihostingConfig config, const GuestRam& ram, const SystemCounter& counter, SemihostingHost& host);
   ~Semihosting();
 
+  // Opens the directory of the configuration. Call it before call().
+  Result<bool> open_files();
   bool enabled() const { return config_.enabled; }
   void set_engine(EnginePort* engine) { engine_ = engine; }
   // [start, end) of the loaded image: the heap begins behind it.
@@ -71,6 +79,7 @@ class Semihosting {
   const GuestRam& ram_;
   const SystemCounter& counter_;
   SemihostingHost& host_;
+  std::unique_ptr<SemihostingFiles> host_files_;
   EnginePort* engine_ = nullptr;
   uint64_t image_end_;
   std::vector<File> files_;  // handle n is files_[n - 1]

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <linux/virtio_blk.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -54,6 +55,7 @@ TEST(SystemCounter, NeverGoesBack) {
 class MachineTest : public testing::Test, public EnginePort {
  protected:
   MachineTest() {
+    signal(SIGPIPE, SIG_IGN);  // as block_signals does for a run
     EXPECT_EQ(pipe(in_), 0);
     EXPECT_EQ(pipe(out_), 0);
     config_.memory_bytes = kMinMemory;
@@ -441,7 +443,7 @@ TEST_F(MachineTest, DiskRequestThroughTheThreads) {
 }
 
 TEST_F(MachineTest, Semihosting) {
-  config_.semihosting = {true, false, "prog arg"};
+  config_.semihosting = {true, "", "prog arg"};
   make();
   machine_->start();
   const GuestRam& ram = machine_->ram();
@@ -512,6 +514,104 @@ TEST_F(MachineTest, Semihosting) {
   put(0x40000004, 42);
   semihost(0x20, 0x40000000);  // SYS_EXIT_EXTENDED
   EXPECT_EQ(machine_->stop_state().exit_status(), 42);
+}
+
+// A reader that stops reading does not keep the CPU's thread when the machine ends.
+TEST_F(MachineTest, SemihostingOutputEndsWithTheMachine) {
+  int errors[2];
+  ASSERT_EQ(pipe(errors), 0);
+  config_.error_fd = errors[1];
+  config_.semihosting = {true, "", ""};
+  for (const uint32_t mode : {4u, 8u}) {  // standard output and standard error
+    make();
+    machine_->start();
+    const auto put = [&](uint64_t pa, uint32_t value) { std::memcpy(machine_->ram().at(pa), &value, 4); };
+    const auto semihost = [&](uint32_t operation) {
+      cpu().r[0] = operation;
+      cpu().r[1] = 0x40000000;
+      EXPECT_TRUE(machine_->semihosting(cpu()));
+      return cpu().r[0];
+    };
+    std::memcpy(machine_->ram().at(0x40003000), ":tt", 3);
+    put(0x40000000, 0x40003000);
+    put(0x40000004, mode);
+    put(0x40000008, 3);
+    put(0x40000000, semihost(0x01));
+    put(0x40000004, 0x40100000);
+    put(0x40000008, 8 << 20);
+    *machine_->ram().at(0x40100000) = '#';
+    std::thread stopper([&] {
+      std::this_thread::sleep_for(200ms);
+      machine_->request_stop(StopReason::UserQuit);
+    });
+    EXPECT_GT(semihost(0x05), 0u);
+    EXPECT_TRUE(machine_->stopping());
+    stopper.join();
+    char first = 0;
+    EXPECT_EQ(read(mode == 4 ? out_[0] : errors[0], &first, 1), 1);
+    EXPECT_EQ(first, '#');
+  }
+  for (const int fd : errors) close(fd);
+}
+
+TEST_F(MachineTest, SemihostingInputEndsWithTheMachineAndWithTheInput) {
+  config_.semihosting = {true, "", ""};
+  make();
+  machine_->start();
+  const auto read_byte = [&] {
+    cpu().r[0] = 0x07;  // SYS_READC
+    EXPECT_TRUE(machine_->semihosting(cpu()));
+    return cpu().r[0];
+  };
+  ASSERT_EQ(write(in_[1], "ab", 2), 2);
+  EXPECT_EQ(read_byte(), uint32_t{'a'});
+  EXPECT_EQ(read_byte(), uint32_t{'b'});
+  std::thread stopper([&] {
+    std::this_thread::sleep_for(100ms);
+    machine_->request_stop(StopReason::UserQuit);
+  });
+  EXPECT_EQ(read_byte(), 0xffffffffu);
+  EXPECT_TRUE(machine_->stopping());
+  stopper.join();
+  make();
+  machine_->start();
+  ASSERT_EQ(write(in_[1], "c", 1), 1);
+  close(std::exchange(in_[1], -1));
+  EXPECT_EQ(read_byte(), uint32_t{'c'});
+  EXPECT_EQ(read_byte(), 0xffffffffu);
+  EXPECT_FALSE(machine_->stopping());
+}
+
+// Disks are where QEMU has them; the console is there only when it is wanted.
+TEST_F(MachineTest, VirtioSlots) {
+  const TestFile first(std::vector<uint8_t>(512)), second(std::vector<uint8_t>(1024));
+  config_.disks = {{first.path()}, {second.path()}};
+  const auto slots = [&] {
+    std::string ids;
+    for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
+      const uint32_t id = get(kVirtioBase + slot * kVirtioStride + 8);
+      if (id) ids += std::to_string(slot) + ":" + std::to_string(id) + " ";
+    }
+    return ids;
+  };
+  make();
+  EXPECT_EQ(slots(), "29:4 30:2 31:2 ");
+  EXPECT_EQ(get(kVirtioBase + 30 * kVirtioStride + 0x100), 1u);
+  EXPECT_EQ(get(kVirtioBase + 31 * kVirtioStride + 0x100), 2u);
+  machine_.reset();
+  config_.virtio_console = true;
+  make();
+  EXPECT_EQ(slots(), "28:3 29:4 30:2 31:2 ");
+}
+
+TEST_F(MachineTest, SameDiskTwiceIsAnError) {
+  const TestFile disk(std::vector<uint8_t>(512));
+  config_.disks = {{disk.path()}, {disk.path()}};
+  auto made = Machine::create(config_);
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().find(disk.path()), std::string::npos);
+  config_.disks = {{disk.path(), true}, {disk.path(), true}};
+  make();
 }
 
 TEST_F(MachineTest, SemihostingOffIsNotHandled) {

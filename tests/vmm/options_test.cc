@@ -64,6 +64,7 @@ TEST_F(OptionsTest, Everything) {
                                "--timeout",
                                "2.5",
                                "--semihosting-files",
+                               "/tmp",
                                "--console",
                                "virtio"});
   const auto* options = std::get_if<RunOptions>(&command);
@@ -74,13 +75,15 @@ TEST_F(OptionsTest, Everything) {
   EXPECT_FALSE(options->disks[0].read_only);
   EXPECT_TRUE(options->disks[1].read_only);
   EXPECT_EQ(options->disks[1].path, other.path());
-  EXPECT_EQ(options->mmu, MmuChoice::SoftCall);
   EXPECT_FALSE(options->disks[1].any_format);
   EXPECT_TRUE(options->disks[2].read_only);
   EXPECT_TRUE(options->disks[2].any_format);
   EXPECT_EQ(options->disks[2].path, other.path());
+  EXPECT_EQ(options->mmu, MmuChoice::SoftCall);
   EXPECT_EQ(options->world, WorldChoice::Kvm);
   EXPECT_TRUE(options->semihosting);
+  EXPECT_EQ(options->semihosting_files, "/tmp");
+  EXPECT_EQ(options->console, "virtio");
   EXPECT_EQ(options->timeout_seconds, 2.5);
 }
 
@@ -106,14 +109,14 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--dtb", "/tmp"}, "is a directory"},
       {{"--disk", "/nonexistent"}, "--disk"},
       {{"--disk", kernel_.path() + ",rw"}, "unknown flag 'rw'"},
-      {{"--timeout", "0"}, "--timeout"},
-      {{"--timeout", "-3"}, "--timeout"},
-      {{"--timeout", "nan"}, "--timeout"},
       {{"--disk", kernel_.path() + ",format=qcow2"}, "qemu-img convert -O raw"},
       {{"--semihosting-files", "/nonexistent"}, "--semihosting-files: /nonexistent"},
       {{"--semihosting-files", kernel_.path()}, "not a directory"},
       {{"--semihosting-files", ""}, ""},
       {{"--semihosting-files"}, "--help"},
+      {{"--timeout", "0"}, "--timeout"},
+      {{"--timeout", "-3"}, "--timeout"},
+      {{"--timeout", "nan"}, "--timeout"},
       {{"--timeout", "soon"}, "timeout"},
       {{"--smp", "4"}, "--help"},
       {{"--kern"}, "--help"},
