@@ -32,6 +32,16 @@ refused directory-dtb 'directory' run --kernel "$kernel" --dtb /tmp
 refused missing-disk 'nonexistent' run --kernel "$kernel" --disk /nonexistent/disk
 refused directory-disk 'directory' run --kernel "$kernel" --disk /tmp
 refused disk-option 'readwrong' run --kernel "$kernel" --disk "$scratch/file,readwrong"
+refused disk-format 'qemu-img convert' run --kernel "$kernel" --disk "$scratch/file,format=qcow2"
+printf 'QFI\373\0\0\0\3' >"$scratch/image"
+truncate -s 64K "$scratch/image"
+refused disk-qcow2 "qemu-img convert -O raw $scratch/image" run --kernel "$kernel" --disk "$scratch/image"
+gzip -c "$kernel" >"$scratch/image"
+refused disk-gzip "gzip -dc $scratch/image" run --kernel "$kernel" --disk "$scratch/image,readonly"
+refused disk-twice "$scratch/file" run --kernel "$kernel" --disk "$scratch/file" --disk "$scratch/file"
+refused semihosting-files-missing 'nonexistent' run --kernel "$kernel" --semihosting-files /nonexistent
+refused semihosting-files-file 'not a directory' run --kernel "$kernel" --semihosting-files "$scratch/file"
+refused unknown-console 'pl011, virtio' run --kernel "$kernel" --console vga
 refused memory-0 'memory' run --kernel "$kernel" --memory 0
 refused memory-1T 'memory' run --kernel "$kernel" --memory 1T
 refused memory-negative 'memory' run --kernel "$kernel" --memory=-1G
@@ -60,7 +70,7 @@ refused bench-baseline 'bochs' bench --baseline bochs
 refused bench-workload 'no_such' bench --workloads no_such
 
 # Help is on stdout, with status 0, and has a sentence for each option of `run`.
-for option in kernel initrd append dtb memory cpu disk mmu world flush stats stats-json stats-by-asid count-instructions trace trace-events perf-map symbols timeout; do
+for option in kernel initrd append dtb memory cpu disk console semihosting semihosting-files mmu world flush stats stats-json stats-by-asid count-instructions trace trace-events perf-map symbols timeout; do
   if "$crosswalk" run --help 2>/dev/null | grep -q -- "--$option\b.*\|--$option"; then ok "options/help-$option"
   else not_ok "options/help-$option" "'run --help' does not list --$option"; fi
 done
