@@ -43,9 +43,9 @@ held_by() {
     scripts/run-in-qemu.sh run --kernel "$bare/bad_hang.bin" --disk "$scratch/disk$2" </dev/null >/dev/null 2>"$scratch/held" &
   fi
   holder=$!
-  # Until it has locked the disk.
+  # Until it has locked the disk: QEMU takes byte 201 last.
   for _ in $(seq 1 300); do
-    grep -q "$(printf '%02x:%02x:%d ' $(stat -c '%Hd %Ld %i' "$scratch/disk"))" /proc/locks && return
+    grep -q "$(printf '%02x:%02x:%d 201 ' $(stat -c '%Hd %Ld %i' "$scratch/disk"))" /proc/locks && return
     kill -0 "$holder" || return
     sleep 0.1
   done
@@ -93,8 +93,8 @@ fi
 
 # A limit on the size of files is an error of the disk for the guest.
 export CMD='for d in /dev/vd?; do [ "$(cat /sys/block/${d##*/}/size)" = 2048 ] && disk=$d; done
-  dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct 2>/dev/null || exit 1
-  dd if=/dev/zero of=$disk bs=4k seek=200 count=1 oflag=direct 2>/dev/null && exit 2; exit 9'
+  dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct || exit 1
+  dd if=/dev/zero of=$disk bs=4k seek=200 count=1 oflag=direct && exit 2; exit 9'
 status=0
 (ulimit -f 512; DISK=$scratch/disk KERNEL=armmp MMU=soft TIMEOUT=60 CROSSWALK=$crosswalk timeout -s KILL 120 scripts/boot.sh) </dev/null 2>&1 |
   head -c 100000 >"$scratch/text"
