@@ -116,7 +116,7 @@ WindowEntry GuestMmu::rewalk(bool privileged, const cw_regime& regime, WalkMemo&
     memo.known = true;
   }
   const cw_result& r = memo.result;
-  if (r.fault != CW_FAULT_NONE || class_of(r.log2_size) != size_class || r.ng != old.ng()) return {};
+  if (!enterable(r) || class_of(r.log2_size) != size_class || r.ng != old.ng()) return {};
   const uint64_t pa = (r.pa & ~uint64_t{kPageSize - 1}) + (va & ~(kPageSize - 1)) - (memo.va & ~(kPageSize - 1));
   if (!ram_.contains(pa, kPageSize)) return {};
   const uint32_t page = ram_page_of(pa);
@@ -179,8 +179,7 @@ void GuestMmu::refresh(AddressSpace& space, const cw_regime& regime, bool nonglo
           space.soft->revalidate(nonglobal_only, kept, [&](uint32_t va, SoftTlbEntry& e, bool ng, uint32_t size_class) {
             cw_result r;
             walk(regime, va, AccessKind::Load, privileged, r);
-            if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa) ||
-                reinterpret_cast<uint64_t>(ram_.at(r.pa)) != e.addend + va || r.ng != ng ||
+            if (!enterable(r) || reinterpret_cast<uint64_t>(ram_.at(r.pa)) != e.addend + va || r.ng != ng ||
                 class_of(r.log2_size) != size_class)
               return false;
             if (!(r.permissions & cw_needed_permission(CW_STORE, privileged))) e.tag_store = kNoTag;
@@ -262,7 +261,7 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
     from->soft->for_each([&](uint32_t va, uint32_t) {
       if (space.soft->holds(va)) return;
       walk(regime, va, AccessKind::Load, privileged, r);
-      if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa)) return;
+      if (!enterable(r)) return;
       const uint32_t page = ram_page_of(r.pa);
       const bool writable = (r.permissions & cw_needed_permission(CW_STORE, privileged)) && !is_code_[page];
       if (writable) maybe_writable_[page] = 1;

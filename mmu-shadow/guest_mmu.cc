@@ -63,7 +63,7 @@ Translation GuestMmu::to_translation(uint32_t va, const cw_result& result) const
   Translation t;
   t.ok = result.fault == CW_FAULT_NONE;
   t.pa = result.pa;
-  t.normal_memory = result.memory_type == CW_NORMAL;
+  t.normal_memory = result.memory_type == CW_NORMAL || !result.entry_valid;
   if (!t.ok) {
     t.fsr = result.fsr;
     t.far = va;
@@ -96,7 +96,7 @@ Translation GuestMmu::fill(CpuState& cpu, uint32_t va, AccessKind kind) {
   bool writable = result.permissions & cw_needed_permission(CW_STORE, privileged);
   if (writable && is_code_[page])
     writable = kind == AccessKind::Store && code_written(t.pa, std::min(64u, kPageSize - (va & (kPageSize - 1))));
-  if (!current_ || current_->windowed) return t;
+  if (!current_ || current_->windowed || !enterable(result)) return t;
   const uint32_t size_class = class_of(result.log2_size);
   current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
   if (writable) maybe_writable_[page] = 1;

@@ -158,6 +158,12 @@ class GuestMmu final : public Mmu {
   cw_regime current_regime(const CpuState& cpu) const;
   void walk(const cw_regime& regime, uint32_t va, AccessKind kind, bool privileged, cw_result& result);
   Translation to_translation(uint32_t va, const cw_result& result) const;
+  // Whether translated code may access what the walk found without asking again. Not Device and Strongly-ordered
+  // memory, where alignment is checked (A3.2.1); with the MMU off, code that checks everything runs
+  // (CpuState::strict_alignment).
+  bool enterable(const cw_result& r) const {
+    return r.fault == CW_FAULT_NONE && ram_.contains(r.pa) && (r.memory_type == CW_NORMAL || r.log2_size == 32);
+  }
   uint32_t ram_page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
 
   // spaces.cc

@@ -270,7 +270,7 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
       if (space.window_at(va).entry(va).valid()) return;
       cw_result result;
       walk(regime, va, AccessKind::Load, space.key.privileged, result);
-      if (result.fault == CW_FAULT_NONE && ram_.contains(result.pa)) install(space, regime, va, result);
+      if (enterable(result)) install(space, regime, va, result);
     });
     statistics_.pages_promoted += statistics_.pages_installed - statistics_.pages_filled_around - before;
   }

@@ -47,7 +47,7 @@ struct Translation {
   bool ok = false;
   uint64_t pa = 0;
   uint8_t* host = nullptr;    // RAM: where the byte at `pa` is; null for devices and unassigned space
-  bool normal_memory = true;  // false: Device or Strongly-ordered
+  bool normal_memory = true;  // false: Device or Strongly-ordered; also with a domain or permission fault
   uint32_t fsr = 0;
   uint32_t far = 0;
   uint64_t par = 0;  // translate() only: PAR as ATS1C* writes it, also for a fault (64 bits with TTBCR.EAE)
@@ -58,7 +58,8 @@ enum class FaultOutcome : uint8_t {
   Installed,   // retry the access
   GuestFault,  // the guest's own fault: `translation` says which
   Device,      // emulate the access at translation.pa; when translation.host is set it is RAM that cannot be
-               // entered now (a page that still holds translated code): do the access there, by hand
+               // entered (it still holds translated code, or is Device or Strongly-ordered memory): do the access
+               // there, by hand; when !translation.ok, it is an alignment fault or this one
   CodeWrite,   // the page held translated code; it has been dropped and the page is writable: retry
   Split,       // the access wraps at 4 GiB or reaches the guard: emulate it piecewise
 };

@@ -3,8 +3,8 @@
 // cleared, so that equal keys mean equal translations (for unchanged tables).
 //
 // TTBR0 and TTBR1 are part of the key although a TLB need only be tagged by ASID: guests change TTBR0 under a reserved
-// ASID, and a key that tells them apart needs no flush. PRRR, NMRR and MAIR are not: they change memory attributes,
-// and RAM is installed whatever its attributes are.
+// ASID, and a key that tells them apart needs no flush. PRRR, NMRR, MAIR and SCTLR.TRE are not: they change memory
+// attributes, which a TLB holds until it is told (B3.10.1).
 #pragma once
 
 #include <cstdint>

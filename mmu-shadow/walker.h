@@ -462,21 +462,24 @@ static inline void cw_walk(const struct cw_regime* r, uint32_t va, unsigned kind
 /* PAR after a VA to PA translation (B4.1.112): 64 bits with long descriptors, else 32. */
 static inline uint64_t cw_par(const struct cw_regime* r, const struct cw_result* out) {
   const int uses_long = cw_uses_long(r->ttbcr);
-  uint32_t par;
+  uint32_t par, sh = out->shareability;
   if (out->fault != CW_FAULT_NONE) {
     if (uses_long) return 1u | (out->fsr & 0x3f) << 1 | 1u << 11;
     return 1u | (out->fsr & 15) << 1 | (out->fsr >> 10 & 1) << 5 | (out->fsr >> 12 & 1) << 6;
   }
-  if (uses_long)
+  if (uses_long) {
+    /* What is cached nowhere is outer shareable, whatever the descriptor has in SH. */
+    if (out->memory_type != CW_NORMAL || (out->inner == 0 && out->outer == 0)) sh = 2;
     return (out->pa & 0xfffffff000ull) | (uint64_t)out->mair_attribute << 56 | 1u << 11 | (uint32_t)out->ns << 9 |
-           (uint32_t)out->shareability << 7;
+           sh << 7;
+  }
   if (out->log2_size == 24)
     par = ((uint32_t)out->pa & 0xff000000u) | ((uint32_t)(out->pa >> 32) & 0xff) << 16 | 2u;
   else
     par = (uint32_t)out->pa & 0xfffff000u;
   par |= (uint32_t)out->ns << 9;
-  if (out->shareability) par |= 1u << 7;
-  if (out->shareability == 3) par |= 1u << 10; /* NOS */
+  if (sh) par |= 1u << 7;
+  if (sh == 3) par |= 1u << 10; /* NOS */
   if (out->memory_type == CW_STRONGLY_ORDERED)
     par |= 1u << 4;
   else if (out->memory_type == CW_DEVICE)

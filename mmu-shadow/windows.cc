@@ -51,13 +51,15 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
   cw_result result;
   walk(regime, va, write ? AccessKind::Store : AccessKind::Load, privileged, result);
   translation = to_translation(va, result);
-  if (!translation.ok) {
+  // The memory type's check of alignment comes before those of domain and permission.
+  const bool checks_alignment = !translation.normal_memory && regime.sctlr & CW_SCTLR_M;
+  if (!translation.ok && !checks_alignment) {
     statistics_.window_faults_guest++;
     if (config_.install_on_return) aborted_ = {current_, va, write ? AccessKind::Store : AccessKind::Load, 0};
     note_fault(start);
     return FaultOutcome::GuestFault;
   }
-  if (!translation.host) {
+  if (!enterable(result)) {
     statistics_.window_faults_device++;
     return FaultOutcome::Device;
   }
@@ -94,7 +96,7 @@ void GuestMmu::install_aborted(const cw_regime& regime) {
     return;
   }
   aborted_.space = nullptr;
-  if (!current_->windowed || !ram_.contains(result.pa)) return;
+  if (!current_->windowed || !enterable(result)) return;
   // A store to translated code faults, to be told.
   if (is_code_[ram_page_of(result.pa)]) return;
   if (const WindowEntry e = current_->window_at(va).entry(va);
@@ -123,8 +125,8 @@ GuestMmu::Stretch GuestMmu::contiguous_pages(const cw_regime& regime, bool privi
   const auto continues = [&](uint32_t other) {
     cw_result r;
     walk(regime, other, AccessKind::Load, privileged, r);
-    return r.fault == CW_FAULT_NONE && r.log2_size == result.log2_size && r.permissions == result.permissions &&
-           r.ng == result.ng && r.pa == pa + other - page && ram_.contains(r.pa, kPageSize);
+    return enterable(r) && r.log2_size == result.log2_size && r.permissions == result.permissions &&
+           r.ng == result.ng && r.pa == pa + other - page;
   };
   uint32_t first = page, last = page;
   while (first != low && ram_.contains(pa + (first - kPageSize) - page) && continues(first - kPageSize))
@@ -157,7 +159,7 @@ GuestMmu::Stretch GuestMmu::stretch_to_install(const cw_regime& regime, const Ad
     cw_result r;
     const uint32_t other = va ^ (1u << 20);
     walk(regime, other, AccessKind::Load, space.key.privileged, r);
-    if (r.fault == CW_FAULT_NONE && r.log2_size == 20 && r.permissions == result.permissions && r.ng == result.ng &&
+    if (enterable(r) && r.log2_size == 20 && r.permissions == result.permissions && r.ng == result.ng &&
         r.pa == result.pa + other - va) {
       const Stretch s = stretch_of(21);
       if (good(s)) return s;

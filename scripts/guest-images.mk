@@ -47,7 +47,7 @@ $(GUEST)/bench/bench-native: $(BENCH_SOURCES) $(BENCH_HEADERS) | $(BUILD)/.packa
 # --- bare-metal programs: linked where QEMU's virt machine loads raw binaries --------------------------------------
 BARE_PROGRAMS := $(patsubst tests/guests/bare/%.c,%,$(filter-out tests/guests/bare/runtime.c,$(wildcard tests/guests/bare/*.c)))
 BARE_GCC := arm-none-eabi-gcc -O2 -std=gnu11 -Wall -Wextra -Werror -I. -ffreestanding -nostdlib -mcpu=cortex-a15 -marm \
-  -mfpu=neon-vfpv4 -mfloat-abi=hard -fno-tree-loop-distribute-patterns
+  -mfpu=neon-vfpv4 -mfloat-abi=hard -mno-unaligned-access -fno-tree-loop-distribute-patterns
 BARE_RUNTIME := tests/guests/bare/start.S tests/guests/bare/runtime.c
 $(GUEST)/bare/%.elf: tests/guests/bare/%.c $(BARE_RUNTIME) tests/guests/bare/runtime.h tests/guests/chase.h tests/guests/bare/link.ld | $(BUILD)/.packages
 	@mkdir -p $(@D)

@@ -197,8 +197,7 @@ bool Machine::mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t va
   return answered;
 }
 
-bool Machine::firmware_call(CpuState& cpu, bool) {
-  // The device tree says HVC; a guest that uses SMC gets the same answers.
+bool Machine::firmware_call(CpuState& cpu) {
   ++firmware_calls_;
   return psci_call(*this, cpu);
 }

@@ -107,7 +107,7 @@ class Machine final : public Platform,
   // ---- Platform ----
   bool mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& value) override;
   bool mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t value) override;
-  bool firmware_call(CpuState& cpu, bool is_smc) override;
+  bool firmware_call(CpuState& cpu) override;
   bool semihosting(CpuState& cpu) override;
   void wait_for_interrupt(CpuState& cpu) override;
   uint64_t counter() override { return counter_.read(); }

@@ -25,7 +25,17 @@ constexpr int32_t kMigrateNotRequired = 2;  // no trusted OS to migrate
 constexpr int32_t kAffinityOn = 0;
 constexpr uint32_t kAffinityBits = 0x00ffffff;
 
+constexpr uint32_t kAffinityLevels = 3;  // above level 0
+
 bool is_cpu(const PsciHost& host, uint32_t affinity) { return (affinity & kAffinityBits) < host.cpu_count(); }
+
+// AFFINITY_INFO (5.1.5). Fields of levels below the one asked for are ignored. CPUs differ in level 0 alone, and all
+// are on: so is what they belong to.
+int32_t affinity_info(const PsciHost& host, uint32_t affinity, uint32_t level) {
+  if (level > kAffinityLevels) return kInvalidParameters;
+  const uint32_t ignored = level == 0 ? 0 : (1u << (8 * level)) - 1;
+  return is_cpu(host, affinity & ~ignored) ? kAffinityOn : kInvalidParameters;
+}
 
 int32_t features(uint32_t function) {
   switch (function) {
@@ -51,10 +61,7 @@ bool psci_call(PsciHost& host, CpuState& cpu) {
     case kFeatures: result = features(cpu.r[1]); break;
     case kMigrateInfoType: result = kMigrateNotRequired; break;
     case kMigrate: break;
-    case kAffinityInfo:
-      // Only level 0 exists to ask about.
-      result = cpu.r[2] == 0 && is_cpu(host, cpu.r[1]) ? kAffinityOn : kInvalidParameters;
-      break;
+    case kAffinityInfo: result = affinity_info(host, cpu.r[1], cpu.r[2]); break;
     case kCpuOn: result = is_cpu(host, cpu.r[1]) ? kAlreadyOn : kInvalidParameters; break;
     case kCpuSuspend:
       // Bits other than StateID, StateType and PowerLevel must be zero. A power-down request may be served by standby.

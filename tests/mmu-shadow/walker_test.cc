@@ -410,6 +410,59 @@ TEST_F(Walker, Par) {
   EXPECT_EQ(cw_par(&r, &out), 1u << 11 | 5 << 1 | 1);
 }
 
+// ATTR is the byte of MAIR. SH is the descriptor's, but for what is cached nowhere: outer shareable.
+TEST_F(Walker, ParOfLongDescriptors) {
+  cw_regime r = long_regime();
+  r.prrr = 0xff'00'04'44;  // MAIR0: Normal non-cacheable, Device, Strongly-ordered, Normal write-back
+  r.nmrr = 0x4f'f4'bb'aa;  // MAIR1: write-through, write-back; cached at one level only
+  constexpr struct {
+    unsigned index, sh;
+    uint64_t attr;
+    unsigned shown;
+  } kRows[] = {{0, 0, 0x44, 2}, {0, 3, 0x44, 2}, {1, 0, 0x04, 2}, {2, 3, 0x00, 2}, {3, 0, 0xff, 0}, {3, 2, 0xff, 2},
+               {3, 3, 0xff, 3}, {4, 0, 0xaa, 0}, {5, 3, 0xbb, 3}, {6, 0, 0xf4, 0}, {7, 3, 0x4f, 3}};
+  for (const auto& row : kRows)
+    for (const uint64_t ns : {0, 1}) {
+      memory.write64(kL1, 0x40000000 | 1 << 10 | row.sh << 8 | 1 << 6 | ns << 5 | row.index << 2 | 1);
+      const cw_result out = memory.walk(r, 0x00123456, CW_LOAD, false);
+      EXPECT_EQ(cw_par(&r, &out), row.attr << 56 | 0x40123000 | 1 << 11 | ns << 9 | row.shown << 7) << row.index;
+    }
+  // A fault: FST, with FSTAGE and S2WLK clear.
+  memory.write64(kL1, 0x40000000 | 1 << 6 | 1);
+  const cw_result out = memory.walk(r, 0x00123456, CW_LOAD, false);
+  EXPECT_EQ(cw_par(&r, &out), 1u << 11 | 0x09 << 1 | 1);
+  // With the MMU off the format is still TTBCR.EAE's: Strongly-ordered.
+  r.sctlr = 0;
+  const cw_result off = memory.walk(r, 0x00123456, CW_LOAD, false);
+  EXPECT_EQ(cw_par(&r, &off), 0x00123000u | 1 << 11 | 2 << 7);
+}
+
+// The attributes as they were remapped, not as the descriptor has them.
+TEST_F(Walker, ParOfShortDescriptors) {
+  const auto par = [&](cw_regime& r, unsigned tex, unsigned cb, unsigned s) {
+    write_short(memory, kSmall, 0x500000, 0x41023000, {.ap = 3, .xn = 0, .pxn = 0, .s = s, .tex = tex, .cb = cb});
+    const cw_result out = memory.walk(r, 0x500abc, CW_LOAD, false);
+    return cw_par(&r, &out) & 0xffe;
+  };
+  constexpr unsigned kSh = 1 << 7, kNos = 1 << 10;
+  cw_regime r = short_regime();
+  EXPECT_EQ(par(r, 0, 0, 0), kSh | 1 << 4);            // Strongly-ordered
+  EXPECT_EQ(par(r, 0, 1, 0), kSh | 3 << 4);            // Device
+  EXPECT_EQ(par(r, 2, 0, 0), 3u << 4);                 // Device, non-shareable
+  EXPECT_EQ(par(r, 0, 2, 0), 6u << 4 | 2 << 2);        // write-through
+  EXPECT_EQ(par(r, 0, 3, 1), kSh | 7u << 4 | 3 << 2);  // write-back, no allocation on write
+  EXPECT_EQ(par(r, 1, 0, 0), 0u);                      // non-cacheable
+  EXPECT_EQ(par(r, 7, 1, 1), kSh | 5 << 4 | 3 << 2);   // inner 01, outer 11
+  r.sctlr |= CW_SCTLR_TRE;
+  r.prrr = 2u << 0 | 1u << 2 | 0u << 4 | 2u << 6 | 1u << 19 | 1u << 24;  // n = 0 Normal and NOS, 1 Device, 2 S.-o.
+  r.nmrr = 1u << 0 | 2u << 16 | 0u << 6 | 3u << 22;
+  EXPECT_EQ(par(r, 0, 0, 1), kSh | kNos | 5 << 4 | 2 << 2);
+  EXPECT_EQ(par(r, 0, 0, 0), 5u << 4 | 2 << 2);
+  EXPECT_EQ(par(r, 0, 1, 0) & 0x70, 3u << 4);
+  EXPECT_EQ(par(r, 0, 2, 0), kSh | 1 << 4);
+  EXPECT_EQ(par(r, 0, 3, 1), kSh | 0 << 4 | 3 << 2);  // outer shareable
+}
+
 TEST_F(Walker, Asid) {
   cw_regime r = short_regime();
   r.contextidr = 0xabcdef42;

@@ -110,7 +110,7 @@ class MachineTest : public testing::Test, public EnginePort {
     cpu().r[0] = r0;
     cpu().r[1] = r1;
     cpu().r[2] = r2;
-    EXPECT_TRUE(machine_->firmware_call(cpu(), false));
+    EXPECT_TRUE(machine_->firmware_call(cpu()));
     return cpu().r[0];
   }
 
@@ -280,9 +280,17 @@ TEST_F(MachineTest, Psci) {
   EXPECT_EQ(call(0x84000003, 1), static_cast<uint32_t>(-2));
   EXPECT_EQ(call(0x84000004, 0, 0), 0u);
   EXPECT_EQ(call(0x84000004, 5, 0), static_cast<uint32_t>(-2));
+  // Levels above 0: the only cluster, whatever the fields below the level are; and those that are not there.
+  for (const uint32_t level : {1u, 2u, 3u}) {
+    EXPECT_EQ(call(0x84000004, 0, level), 0u) << level;
+    EXPECT_EQ(call(0x84000004, (1u << 8 * level) - 1, level), 0u) << level;
+  }
+  EXPECT_EQ(call(0x84000004, 0x100, 1), static_cast<uint32_t>(-2));
+  EXPECT_EQ(call(0x84000004, 0x10000, 2), static_cast<uint32_t>(-2));
+  EXPECT_EQ(call(0x84000004, 0, 4), static_cast<uint32_t>(-2));
   EXPECT_EQ(call(0x84000005), 0xffffffffu);
   cpu().r[0] = 0x12345678;
-  EXPECT_FALSE(machine_->firmware_call(cpu(), true));
+  EXPECT_FALSE(machine_->firmware_call(cpu()));
   call(0x84000009);
   EXPECT_EQ(machine_->stop_state().exit_status(), kExitGuestReset);
   EXPECT_TRUE(lines() & kLineStop);

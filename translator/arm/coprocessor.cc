@@ -20,7 +20,6 @@ constexpr SystemRegister kImplementationDefined =
 
 constexpr uint32_t kPmuserenrEn = 1;
 constexpr uint32_t kDbgdscrUdccDis = 1u << 12;
-constexpr uint32_t kTeecrXed = 1;
 
 const SystemRegister* find_row(std::span<const SystemRegister> table, uint32_t key) {
   const auto it = std::lower_bound(table.begin(), table.end(), key,
@@ -41,7 +40,6 @@ bool condition_holds(const CpuState& cpu, Condition condition) {
     case Condition::TimerPhysical: return cntkctl & kCntkctlPl0Pten;
     case Condition::TimerVirtual: return cntkctl & kCntkctlPl0Vten;
     case Condition::DebugPl0: return !(cpu.debug.dbgdscr & kDbgdscrUdccDis);
-    case Condition::TeehbrPl0: return !(cpu.debug.teecr & kTeecrXed);
     default: return true;
   }
 }

@@ -47,7 +47,6 @@ enum class Condition : uint8_t {
   TimerPhysical,     // PL0: CNTKCTL.PL0PTEN
   TimerVirtual,      // PL0: CNTKCTL.PL0VTEN
   DebugPl0,          // PL0: DBGDSCR.UDCCdis clear
-  TeehbrPl0,         // PL0: TEECR.XED clear
 };
 
 struct SystemRegister;

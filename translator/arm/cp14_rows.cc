@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Coprocessor 14: debug (ARM DDI 0406C, C11), ThumbEE and trivial Jazelle (B4.1.141, A2.10). The debug registers are
+// Coprocessor 14: debug (ARM DDI 0406C, C11) and trivial Jazelle (A2.10). The debug registers are
 // there for software that probes and programs them; breakpoints and watchpoints never match, and no external debugger
 // reads the communication channel.
 #include "translator/arm/cpu_model.h"
@@ -142,9 +142,7 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     rows::row64(14, "DBGDRAR (64-bit)", 0, 1, kPl1Read | kPl0Read, kReadZero, nullptr, 0, Condition::DebugPl0),
     rows::row64(14, "DBGDSAR (64-bit)", 0, 2, kPl1Read | kPl0Read, kReadZero, nullptr, 0, Condition::DebugPl0),
 
-    // ---- ThumbEE and trivial Jazelle: the registers, not the execution states
-    state("TEECR", {0, 6, 0, 0}, kPl1, DEBUG_FIELD(teecr), 1),
-    state("TEEHBR", {1, 6, 0, 0}, kPl0, DEBUG_FIELD(teehbr), ~0u, Condition::TeehbrPl0),
+    // ---- trivial Jazelle: the registers, not the execution state. TEECR and TEEHBR are ThumbEE's, which is not there.
     reg("JIDR", {0, 7, 0, 0}, kPl1Read, kReadZero, nullptr),
     reg("JOSCR", {1, 7, 0, 0}, kPl1, kReadZero, kWriteIgnored),
     reg("JMCR", {2, 7, 0, 0}, kPl1, kReadZero, kWriteIgnored),

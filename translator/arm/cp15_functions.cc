@@ -69,6 +69,13 @@ uint32_t read_isr(SystemContext& c, const SystemRegister&, uint64_t& value) {
   return give(value, (lines & kLineIrq ? kPsrI : 0u) | (lines & kLineFiq ? kPsrF : 0u));
 }
 
+uint32_t update_strict_alignment(CpuState& cpu) {
+  const uint8_t strict = (cpu.cp15.sctlr & kSctlrA) || !(cpu.cp15.sctlr & kSctlrM);
+  if (strict == cpu.strict_alignment) return kEffectNone;
+  cpu.strict_alignment = strict;
+  return kEffectAlignmentChanged;
+}
+
 uint32_t write_sctlr(SystemContext& c, const SystemRegister&, uint64_t value) {
   CpuState& cpu = c.cpu;
   const uint32_t old = cpu.cp15.sctlr;
@@ -77,11 +84,7 @@ uint32_t write_sctlr(SystemContext& c, const SystemRegister&, uint64_t value) {
   uint32_t effects = kEffectEndBlock;
   constexpr uint32_t kRegime = kSctlrM | kSctlrC | kSctlrI | kSctlrWxn | kSctlrUwxn | kSctlrEe | kSctlrTre | kSctlrAfe;
   if (changed & kRegime) effects |= kEffectRegimeChanged;
-  if (changed & kSctlrA) {
-    cpu.strict_alignment = (cpu.cp15.sctlr & kSctlrA) != 0;
-    effects |= kEffectAlignmentChanged;
-  }
-  return effects;
+  return effects | update_strict_alignment(cpu);
 }
 
 uint32_t write_cpacr(SystemContext& c, const SystemRegister&, uint64_t value) {
@@ -108,29 +111,12 @@ uint32_t write_address_translation(SystemContext& c, const SystemRegister& row, 
   const uint32_t va = static_cast<uint32_t>(value);
   const mmu::AccessKind kind = row.opc2 & 1 ? mmu::AccessKind::Store : mmu::AccessKind::Load;
   const mmu::Translation t = c.mmu.translate(c.cpu, va, kind, !(row.opc2 & 2));
-  const bool long_format = c.cpu.cp15.ttbcr & kTtbcrEae;
   if (!t.ok && is_external_abort_on_walk(t.fsr)) {  // B3.12.9: a Data Abort; PAR is UNKNOWN
     c.abort_fsr = t.fsr;
     c.abort_far = va;
     return kEffectDataAbort;
   }
-  constexpr uint64_t kNs = 1u << 9;
-  if (long_format) {
-    constexpr uint64_t kLpae = 1u << 11;
-    if (t.ok) {
-      // ATTR and SH as far as they are known: Normal write-back inner shareable, or Device outer shareable.
-      const uint64_t attributes = t.normal_memory ? 0xffull << 56 | 3u << 7 : 0x04ull << 56 | 2u << 7;
-      c.cpu.cp15.par = (t.pa & 0xff'ffff'f000) | kLpae | kNs | attributes;
-    } else {
-      c.cpu.cp15.par = kLpae | kNs | (t.fsr & 0x3f) << 1 | 1;
-    }
-  } else if (t.ok) {
-    // No attribute bits, as QEMU has it; PA[39:32] of a supersection is not shown either (SS = 0).
-    c.cpu.cp15.par = (t.pa & 0xffff'f000) | kNs;
-  } else {
-    // PAR.FS[5:0] = DFSR ExT, FS[4], FS[3:0] (B4.1.112).
-    c.cpu.cp15.par = (t.fsr >> 12 & 1) << 6 | (t.fsr >> 10 & 1) << 5 | (t.fsr & 15) << 1 | 1;
-  }
+  c.cpu.cp15.par = t.par;
   return kEffectNone;
 }
 

@@ -22,6 +22,10 @@ uint32_t read_aidr(SystemContext&, const SystemRegister&, uint64_t& value);
 uint32_t read_cbar(SystemContext&, const SystemRegister&, uint64_t& value);
 uint32_t read_isr(SystemContext&, const SystemRegister&, uint64_t& value);
 
+// After SCTLR.A or M changed. With the MMU off, data is Strongly-ordered (B3.2.1), and an unaligned access to such
+// memory takes an Alignment fault, as on any implementation with the Virtualization Extensions, which Cortex-A15 is
+// (A3.2.1).
+uint32_t update_strict_alignment(CpuState& cpu);
 uint32_t write_sctlr(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_cpacr(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_ttbcr(SystemContext&, const SystemRegister&, uint64_t value);
@@ -29,7 +33,7 @@ uint32_t write_ttbcr(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_instruction_cache(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_isb(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_memory_barrier(SystemContext&, const SystemRegister&, uint64_t value);
-// ATS1C* and ATS12NSO* (the same without the Virtualization Extensions): opc2[0] = write, opc2[1] = unprivileged.
+// ATS1C*: opc2[0] = write, opc2[1] = unprivileged.
 uint32_t write_address_translation(SystemContext&, const SystemRegister&, uint64_t value);
 
 uint32_t write_tlb_all(SystemContext&, const SystemRegister&, uint64_t value);

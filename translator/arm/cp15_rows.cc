@@ -70,7 +70,8 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     read_only("AIDR", {0, 1, 0, 7}, read_aidr),
     state("CSSELR", {0, 2, 0, 0}, kPl1, CP15_FIELD(csselr), 0xf),
 
-    // ---- c1: system control. SCR, SDER, NSACR and MVBAR belong to the Security Extensions: UNDEFINED.
+    // ---- c1: system control. What belongs to the Security and Virtualization Extensions is not there: SCR, SDER,
+    // NSACR, MVBAR, ATS12NSO*, and all that Hyp mode has. VBAR and ISR are, as in QEMU: guests use them unasked.
     state("SCTLR", {1, 0, 0, 0}, kPl1, CP15_FIELD(sctlr), ~0u,
           kEffectRegimeChanged | kEffectEndBlock | kEffectAlignmentChanged, Condition::None, write_sctlr),
     state("ACTLR", {1, 0, 0, 1}, kPl1, CP15_FIELD(actlr)),
@@ -110,10 +111,6 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     operation("ATS1CPW", {7, 0, 8, 1}, write_address_translation, kEffectDataAbort),
     operation("ATS1CUR", {7, 0, 8, 2}, write_address_translation, kEffectDataAbort),
     operation("ATS1CUW", {7, 0, 8, 3}, write_address_translation, kEffectDataAbort),
-    operation("ATS12NSOPR", {7, 0, 8, 4}, write_address_translation, kEffectDataAbort),
-    operation("ATS12NSOPW", {7, 0, 8, 5}, write_address_translation, kEffectDataAbort),
-    operation("ATS12NSOUR", {7, 0, 8, 6}, write_address_translation, kEffectDataAbort),
-    operation("ATS12NSOUW", {7, 0, 8, 7}, write_address_translation, kEffectDataAbort),
     operation("DCCMVAC", {7, 0, 10, 1}, kWriteIgnored),
     operation("DCCSW", {7, 0, 10, 2}, kWriteIgnored),
     barrier("CP15DSB", {7, 0, 10, 4}, write_memory_barrier, kEffectBarrier),

@@ -82,7 +82,6 @@ struct DebugRegisters {
   uint32_t dbgdscr, dbgvcr, dbgosdlr, dbgclaim, dbgprcr;
   uint32_t os_locked;  // DBGOSLSR.OSLK
   uint32_t dbgbvr[6], dbgbcr[6], dbgwvr[4], dbgwcr[4];
-  uint32_t teecr, teehbr;
 };
 struct PerformanceMonitors {
   uint32_t evtyper[6], evcntr[6];  // PMXEVTYPER and PMXEVCNTR of counters 0-5
@@ -121,9 +120,9 @@ struct alignas(64) CpuState {
   uint8_t a, i, f;                 // PSR mask bits
   uint8_t fp_enabled;              // 1 when VFP/Advanced SIMD instructions may execute now (CPACR and FPEXC.EN)
   uint8_t simd_enabled;            // the same for Advanced SIMD (CPACR.ASEDIS also clear)
-  uint8_t strict_alignment;        // SCTLR.A
+  uint8_t strict_alignment;        // every access must be aligned: SCTLR.A set, or SCTLR.M clear
   uint8_t monitor_armed;           // local exclusive monitor
-  uint8_t page_ids_e, page_ids_a;  // PSR.E and SCTLR.A that the page ids and the jump cache were made for
+  uint8_t page_ids_e, page_ids_a;  // PSR.E and strict_alignment that the page ids and the jump cache were made for
   uint8_t memory_window;           // 1: mem_base is a window, 0: a software TLB
   // Non-zero makes translated code leave at its next poll. Written by any thread.
   uint32_t pending;

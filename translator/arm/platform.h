@@ -31,9 +31,9 @@ class Platform {
   virtual bool mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& value) = 0;
   virtual bool mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t value) = 0;
 
-  // HVC and SMC with the SMC calling convention: arguments and results in cpu.r[0..3]. PSCI lives here.
+  // HVC with the SMC calling convention: arguments and results in cpu.r[0..3]. PSCI lives here.
   // Returns false when the call is not known (the engine then sets r0 = -1, NOT_SUPPORTED).
-  virtual bool firmware_call(CpuState& cpu, bool is_smc) = 0;
+  virtual bool firmware_call(CpuState& cpu) = 0;
 
   // Semihosting (SVC 0x123456, Thumb SVC 0xAB, HLT 0xF000, Thumb HLT 0x3C, never from User mode): operation in r0,
   // parameter in r1, result to r0.

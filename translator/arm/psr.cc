@@ -23,56 +23,6 @@ uint32_t field_mask(uint8_t fields) {
          (fields & kPsrFieldS ? 0x00ff0000u : 0) | (fields & kPsrFieldF ? 0xff000000u : 0);
 }
 
-struct BankedRegister {
-  bool valid = false;
-  bool spsr = false;
-  Mode mode = Mode::User;
-  uint8_t n = 0;
-};
-
-// Table B9-1 and B9-2, and BankedRegisterAccessValid / SPSRaccessValid (B9.2.3).
-BankedRegister decode_banked(const CpuState& cpu, bool spsr, unsigned sysm) {
-  const Mode current = mode_of(cpu);
-  if (current == Mode::User) return {};
-  BankedRegister reg;
-  reg.spsr = spsr;
-  if (spsr) {
-    switch (sysm) {
-      case 0b01110: reg.mode = Mode::Fiq; break;
-      case 0b10000: reg.mode = Mode::Irq; break;
-      case 0b10010: reg.mode = Mode::Supervisor; break;
-      case 0b10100: reg.mode = Mode::Abort; break;
-      case 0b10110: reg.mode = Mode::Undefined; break;
-      default: return {};
-    }
-    reg.valid = reg.mode != current;
-    return reg;
-  }
-  if (sysm <= 0b00110) {
-    reg.mode = Mode::User;
-    reg.n = static_cast<uint8_t>(8 + sysm);
-    // r8_usr-r12_usr are the current ones outside FIQ; SP_usr and LR_usr are in System.
-    reg.valid = reg.n <= 12 ? current == Mode::Fiq : current != Mode::System;
-    return reg;
-  }
-  if (sysm >= 0b01000 && sysm <= 0b01110) {
-    reg.mode = Mode::Fiq;
-    reg.n = static_cast<uint8_t>(sysm);
-    reg.valid = current != Mode::Fiq;
-    return reg;
-  }
-  switch (sysm & ~1u) {
-    case 0b10000: reg.mode = Mode::Irq; break;
-    case 0b10010: reg.mode = Mode::Supervisor; break;
-    case 0b10100: reg.mode = Mode::Abort; break;
-    case 0b10110: reg.mode = Mode::Undefined; break;
-    default: return {};
-  }
-  reg.n = sysm & 1 ? 13 : 14;
-  reg.valid = reg.mode != current;
-  return reg;
-}
-
 }  // namespace
 
 bool is_valid_mode(uint32_t m) {
@@ -227,24 +177,6 @@ uint32_t& register_of_mode(CpuState& cpu, Mode mode, unsigned n) {
 bool srs_mode_valid(const CpuState& cpu, uint32_t mode) {
   // In User or System mode, or to a bad mode, SRS is UNPREDICTABLE (B9.3.16).
   return mode_has_spsr(mode_of(cpu)) && is_valid_mode(mode);
-}
-
-uint32_t mrs_banked(CpuState& cpu, bool spsr, unsigned sysm, uint32_t& value) {
-  const BankedRegister reg = decode_banked(cpu, spsr, sysm);
-  if (!reg.valid) return kEffectUndefined;
-  value = reg.spsr ? cpu.banked.spsr[bank_of(reg.mode)] : register_of_mode(cpu, reg.mode, reg.n);
-  return kEffectNone;
-}
-
-uint32_t msr_banked(CpuState& cpu, bool spsr, unsigned sysm, uint32_t value) {
-  const BankedRegister reg = decode_banked(cpu, spsr, sysm);
-  if (!reg.valid) return kEffectUndefined;
-  if (reg.spsr) {
-    cpu.banked.spsr[bank_of(reg.mode)] = value;
-  } else {
-    register_of_mode(cpu, reg.mode, reg.n) = value;
-  }
-  return kEffectNone;
 }
 
 }  // namespace crosswalk::arm

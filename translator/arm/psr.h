@@ -100,9 +100,4 @@ inline uint32_t& user_register(CpuState& cpu, unsigned n) { return register_of_m
 bool srs_mode_valid(const CpuState& cpu, uint32_t mode);
 inline uint32_t& srs_base(CpuState& cpu, Mode mode) { return register_of_mode(cpu, mode, 13); }
 
-// MRS/MSR (banked register), B9.3.9 and B9.3.11, with table B9-1's encoding. UNPREDICTABLE cases (User mode, the
-// current mode's own registers, unallocated encodings, modes that do not exist) give kEffectUndefined.
-uint32_t mrs_banked(CpuState& cpu, bool spsr, unsigned sysm, uint32_t& value);
-uint32_t msr_banked(CpuState& cpu, bool spsr, unsigned sysm, uint32_t value);
-
 }  // namespace crosswalk::arm

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "translator/arm/cp15_functions.h"
 #include "translator/arm/exceptions.h"
 #include "translator/arm/fp_system.h"
 #include "translator/arm/system_bits.h"
@@ -40,7 +41,7 @@ void reset_state(CpuState& cpu, CpuModel model, uint32_t mpidr, uint32_t l2ctlr)
   cpu.cp15.pmcr = id.pmcr_reset;
   cpu.cp15.cntfrq = kCounterFrequency;
   cpu.cp15.l2ctlr = l2ctlr;
-  cpu.strict_alignment = (cpu.cp15.sctlr & kSctlrA) != 0;
+  update_strict_alignment(cpu);
   reset_fp(cpu);
   cpu.r[15] = vector_address(cpu, Exception::Reset);
   recompute_pending(cpu);

@@ -8,7 +8,11 @@ namespace {
 
 constexpr UndefinedByChoice kUndefinedByChoice[] = {
     {"UDF", "permanently undefined by the architecture"},
-    {"ENTERX", "there is no ThumbEE state on Cortex-A15 and A7 (ID_PFR0.State3 = 0)"},
+    {"ENTERX", "no ThumbEE (ID_PFR0.State3 = 0)"},
+    {"SMC", "no Security Extensions (ID_PFR1 = 0x00010001)"},
+    {"ERET", "no Virtualization Extensions (ID_PFR1 = 0x00010001)"},
+    {"MRS_banked", "no Virtualization Extensions (ID_PFR1 = 0x00010001)"},
+    {"MSR_banked", "no Virtualization Extensions (ID_PFR1 = 0x00010001)"},
     {"CDP", "no coprocessor with data processing but VFP and Advanced SIMD, which have their own rows"},
     {"LDC", "no coprocessor with memory transfers but VFP and Advanced SIMD; DBGDTRTXint through LDC is not offered"},
     {"STC", "no coprocessor with memory transfers but VFP and Advanced SIMD; DBGDTRRXint through STC is not offered"},

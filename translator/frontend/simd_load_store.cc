@@ -37,12 +37,15 @@ Access fields(uint32_t w) {
   return a;
 }
 
-// MemAccess of an access of (1 << log2_bytes) bytes that begins the instruction's.
-uint32_t access(const Translator& t, const Access& a, unsigned log2_bytes) {
+// MemAccess of an access of (1 << log2_bytes) bytes, `offset` bytes behind the first, which checks for all.
+uint32_t access(const Translator& t, const Access& a, unsigned log2_bytes, unsigned offset) {
   ir::MemAccess m;
   m.log2_bytes = static_cast<uint8_t>(log2_bytes);
-  m.align_log2 = log2_of(a.alignment);
-  if (t.flags.strict_alignment) m.align_log2 = std::max<uint8_t>(m.align_log2, static_cast<uint8_t>(a.size));
+  if (a.size != 2) m.element = static_cast<uint8_t>(a.size + 1);
+  if (offset == 0) {
+    m.align_log2 = log2_of(a.alignment);
+    if (t.flags.strict_alignment) m.align_log2 = std::max<uint8_t>(m.align_log2, static_cast<uint8_t>(a.size));
+  }
   return m.pack();
 }
 
@@ -62,30 +65,26 @@ struct Element {
   Value low, high;
 };
 
-// What the first element's access checks. SCTLR.A asks for an element's own alignment; t.load and t.store add that, but
-// for 64 bits.
-uint8_t element_alignment(const Translator& t, const Access& a, unsigned offset) {
-  const uint8_t align = offset == 0 ? log2_of(a.alignment) : 0;
-  return t.flags.strict_alignment && a.size == 3 ? std::max<uint8_t>(align, 3) : align;
-}
+// What the first element's access checks; t.load and t.store add the element's own alignment where that counts.
+uint8_t element_alignment(const Access& a, unsigned offset) { return offset == 0 ? log2_of(a.alignment) : 0; }
 
 Element load_element(Translator& t, const Access& a, unsigned offset) {
-  const uint8_t align = element_alignment(t, a, offset);
+  const uint8_t align = element_alignment(a, offset);
   const Value va = address(t, a, offset);
   if (a.size < 3) return {t.load(a.size, va, false, align), {}};
   // MemU of 8 bytes with the big-endian word order: the word at the lower address is the upper one.
-  const Value v = t.load64(va, align);
+  const Value v = t.load64(va, align, 3);
   Value low = t.ir.Low(v), high = t.ir.High(v);
   if (t.flags.big_endian) std::swap(low, high);
   return {low, high};
 }
 
 void store_element(Translator& t, const Access& a, unsigned offset, Element e) {
-  const uint8_t align = element_alignment(t, a, offset);
+  const uint8_t align = element_alignment(a, offset);
   const Value va = address(t, a, offset);
   if (a.size < 3) return t.store(a.size, va, e.low, align);
   if (t.flags.big_endian) std::swap(e.low, e.high);
-  t.store64(va, t.ir.Pack(e.low, e.high), align);
+  t.store64(va, t.ir.Pack(e.low, e.high), align, 3);
 }
 
 Value insert(Translator& t, unsigned size, unsigned index, Value vector, const Element& e) {
@@ -135,15 +134,13 @@ void transfer_elements(Translator& t, const Multiple& a) {
 // `count` doublewords, in memory order.
 void load_doublewords(Translator& t, const Access& a, unsigned count, Value* out) {
   for (unsigned i = 0; i < count; i++) {
-    const uint32_t mem = i == 0 ? access(t, a, 3) : ir::MemAccess{.log2_bytes = 3}.pack();
-    out[i] = t.ir.LoadX64(mem, address(t, a, 8 * i));
+    out[i] = t.ir.LoadX64(access(t, a, 3, 8 * i), address(t, a, 8 * i));
   }
 }
 
 void store_doublewords(Translator& t, const Access& a, unsigned count, const Value* in) {
   for (unsigned i = 0; i < count; i++) {
-    const uint32_t mem = i == 0 ? access(t, a, 3) : ir::MemAccess{.log2_bytes = 3}.pack();
-    t.ir.StoreX64(mem, address(t, a, 8 * i), in[i]);
+    t.ir.StoreX64(access(t, a, 3, 8 * i), address(t, a, 8 * i), in[i]);
   }
 }
 
@@ -151,9 +148,7 @@ void store_doublewords(Translator& t, const Access& a, unsigned count, const Val
 void transfer_consecutive(Translator& t, const Multiple& a) {
   Value v[4];
   const auto is_quad = [&](unsigned i) { return (a.d + i) % 2 == 0 && i + 1 < a.groups; };
-  const auto mem = [&](unsigned i, unsigned log2_bytes) {
-    return i == 0 ? access(t, a, log2_bytes) : ir::MemAccess{.log2_bytes = static_cast<uint8_t>(log2_bytes)}.pack();
-  };
+  const auto mem = [&](unsigned i, unsigned log2_bytes) { return access(t, a, log2_bytes, 8 * i); };
   for (unsigned i = 0; i < a.groups; i += is_quad(i) ? 2 : 1) {
     const Value va = address(t, a, 8 * i);
     if (a.load)

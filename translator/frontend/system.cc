@@ -42,17 +42,10 @@ void MSR_register(Translator& t, const Fields& f) {
 }
 void MSR_immediate(Translator& t, const Fields& f) { move_to_psr(t, f['r'], f['k'], expand_immediate(f).value); }
 
-// SYSm = M:M1, of which field x has M1:M.
-void MRS_banked(Translator& t, const Fields& f) {
-  const uint32_t sysm = (f['x'] & 1) << 4 | f['x'] >> 1;
-  if (f['d'] == 15) return t.unpredictable();
-  t.set_reg(f['d'], t.ir.call(&runtime::mrs_banked, ir::kCallMayExit, imm32(f['r']), imm32(sysm)));
-}
-void MSR_banked(Translator& t, const Fields& f) {
-  const uint32_t sysm = (f['x'] & 1) << 4 | f['x'] >> 1;
-  if (f['n'] == 15) return t.unpredictable();
-  t.ir.call(&runtime::msr_banked, ir::kCallMayExit, imm32(f['r']), imm32(sysm), t.reg(f['n']));
-}
+// These CPUs have neither the Security nor the Virtualization Extensions (ID_PFR1): what they add is UNDEFINED, but for
+// HVC, which calls the firmware as on QEMU's virt board.
+void MRS_banked(Translator& t, const Fields&) { t.undefined(); }
+void MSR_banked(Translator& t, const Fields&) { t.undefined(); }
 
 void CPS(Translator& t, const Fields& f) {
   // T16's im is imod<0> of enable (2) and disable (3).
@@ -113,8 +106,8 @@ void RFE(Translator& t, const Fields& f) {
 void SUBS_PC_LR(Translator& t, const Fields& f) {
   t.call_and_leave(&runtime::exception_return, t.ir.Sub(t.reg(14), imm32(f['i'])));
 }
-// Without Hyp mode, ERET returns to LR as MOVS PC, LR does (B9.3.3).
-void ERET(Translator& t, const Fields&) { t.call_and_leave(&runtime::exception_return, t.reg(14)); }
+// T32's encoding is one of SUBS PC, LR, which these CPUs have (B9.3.3).
+void ERET(Translator& t, const Fields&) { t.undefined(); }
 
 void SVC(Translator& t, const Fields& f) { t.call_and_leave(&runtime::supervisor_call, imm32(f['i']), imm32(t.bytes)); }
 void BKPT(Translator& t, const Fields&) {
@@ -128,9 +121,9 @@ void HLT(Translator& t, const Fields& f) {
   t.call_and_leave(&runtime::halting_breakpoint, imm32(t.bytes));
 }
 void HVC(Translator& t, const Fields&) { t.call_and_leave(&runtime::hypervisor_call, imm32(0), imm32(t.bytes)); }
-void SMC(Translator& t, const Fields&) { t.call_and_leave(&runtime::secure_monitor_call, imm32(0), imm32(t.bytes)); }
+void SMC(Translator& t, const Fields&) { t.undefined(); }
 void UDF(Translator& t, const Fields&) { t.undefined(); }
-// There is no ThumbEE state on Cortex-A15 and A7 (ID_PFR0.State3).
+// ThumbEE is not there (ID_PFR0.State3).
 void ENTERX(Translator& t, const Fields&) { t.undefined(); }
 
 void NOP(Translator&, const Fields&) {}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/frontend/translator.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "translator/arm/cpu_state.h"
@@ -234,22 +235,25 @@ void Translator::store(uint32_t log2_bytes, Value va, Value v, uint8_t align_log
   ir.Store(m.pack(), va, v);
 }
 
-Value Translator::load64(Value va, uint8_t align_log2) {
-  // SCTLR.A asks for the alignment of the elements, which are words.
+namespace {
+uint32_t mem64(const CodeFlags& flags, uint8_t align_log2, uint8_t element_log2) {
   ir::MemAccess m;
   m.log2_bytes = 3;
-  m.align_log2 = flags.strict_alignment && align_log2 < 2 ? 2 : align_log2;
-  const Value v = ir.Load64(m.pack(), va);
+  m.align_log2 = flags.strict_alignment ? std::max(align_log2, element_log2) : align_log2;
+  if (element_log2 != 2) m.element = element_log2 + 1;
+  return m.pack();
+}
+}  // namespace
+
+Value Translator::load64(Value va, uint8_t align_log2, uint8_t element_log2) {
+  const Value v = ir.Load64(mem64(flags, align_log2, element_log2), va);
   if (!flags.big_endian) return v;
   return ir.Pack(ir.Rev(ir.Low(v)), ir.Rev(ir.High(v)));
 }
 
-void Translator::store64(Value va, Value v, uint8_t align_log2) {
-  ir::MemAccess m;
-  m.log2_bytes = 3;
-  m.align_log2 = flags.strict_alignment && align_log2 < 2 ? 2 : align_log2;
+void Translator::store64(Value va, Value v, uint8_t align_log2, uint8_t element_log2) {
   if (flags.big_endian) v = ir.Pack(ir.Rev(ir.Low(v)), ir.Rev(ir.High(v)));
-  ir.Store64(m.pack(), va, v);
+  ir.Store64(mem64(flags, align_log2, element_log2), va, v);
 }
 
 // ---- ends of the block -------------------------------------------------------------------------------------

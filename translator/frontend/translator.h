@@ -18,7 +18,7 @@ using ir::Value;
 // The state that changes how code is translated; part of a translation's key, with its VA and PA.
 struct CodeFlags {
   bool big_endian = false;        // PSR.E
-  bool strict_alignment = false;  // SCTLR.A
+  bool strict_alignment = false;  // SCTLR.A set, or SCTLR.M clear
   constexpr uint32_t pack() const { return big_endian | strict_alignment << 1; }
 };
 
@@ -81,9 +81,11 @@ class Translator {
   Value load(uint32_t log2_bytes, Value va, bool sign_extend = false, uint8_t align_log2 = 0,
              bool unprivileged = false);
   void store(uint32_t log2_bytes, Value va, Value v, uint8_t align_log2 = 0, bool unprivileged = false);
-  Value load64(Value va, uint8_t align_log2 = 0);  // one 64-bit access; the low word is at va whatever the endianness
-  void store64(Value va, Value v, uint8_t align_log2 = 0);
-  uint32_t mem(uint32_t log2_bytes, uint8_t align_log2 = 0) const;  // MemAccess for the X forms, with SCTLR.A applied
+  // One 64-bit access, of two words or of one element; the low word is at va whatever the endianness.
+  Value load64(Value va, uint8_t align_log2 = 0, uint8_t element_log2 = 2);
+  void store64(Value va, Value v, uint8_t align_log2 = 0, uint8_t element_log2 = 2);
+  uint32_t mem(uint32_t log2_bytes,
+               uint8_t align_log2 = 0) const;  // MemAccess for the X forms, with strict_alignment applied
 
   // ---- ends of the block
   void undefined();                    // raises Undefined Instruction here

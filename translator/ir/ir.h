@@ -82,12 +82,19 @@ struct MemAccess {
   uint8_t log2_bytes = 2;  // 0-4
   bool sign_extend = false;
   uint8_t align_log2 =
-      0;  // alignment whose violation is an alignment fault; 0 = none. With SCTLR.A the frontend raises it
+      0;  // alignment whose violation is an alignment fault; 0 = none. The frontend raises it where all is checked
   bool unprivileged = false;  // LDRT/STRT: as if at PL0
   bool out_of_line = false;   // known to reach a device (or to wrap): never inline; set by the engine
+  uint8_t element = 0;        // 1 + log2 of an element's bytes; 0: a word, or the whole access if that is less
+  // What Device and Strongly-ordered memory demand (ARM DDI 0406C, A3.2.1): each element is aligned.
+  constexpr uint32_t element_mask() const {
+    const uint32_t log2 = element != 0 ? element - 1u : log2_bytes < 2 ? log2_bytes : 2u;
+    return (1u << log2) - 1;
+  }
+  // Bits 10 and 11 are backend/x64/slow_access.h's.
   constexpr uint32_t pack() const {
     return log2_bytes | uint32_t{sign_extend} << 3 | uint32_t{align_log2} << 4 | uint32_t{unprivileged} << 8 |
-           uint32_t{out_of_line} << 9;
+           uint32_t{out_of_line} << 9 | uint32_t{element} << 12;
   }
   static constexpr MemAccess unpack(uint32_t v) {
     MemAccess m;
@@ -96,6 +103,7 @@ struct MemAccess {
     m.align_log2 = v >> 4 & 15;
     m.unprivileged = v >> 8 & 1;
     m.out_of_line = v >> 9 & 1;
+    m.element = v >> 12 & 7;
     return m;
   }
 };

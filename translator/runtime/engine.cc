@@ -109,7 +109,7 @@ void Engine::step() {
 }
 
 void Engine::run_once() {
-  // PSR.E and SCTLR.A change only outside translated code. Page ids stand for code of one setting.
+  // PSR.E and alignment checking change only outside translated code. Page ids stand for code of one setting.
   if (cpu_.e != cpu_.page_ids_e || cpu_.strict_alignment != cpu_.page_ids_a) {
     cpu_.page_ids_e = cpu_.e;
     cpu_.page_ids_a = cpu_.strict_alignment;
@@ -374,7 +374,7 @@ bool Engine::plain_access() {
     // A miss of the software TLB that becomes a hit: the entry is there from now on.
     if (cpu_.memory_window || m.out_of_line) return false;
     const mmu::Translation t = mmu_->fill(cpu_, va, store ? mmu::AccessKind::Store : mmu::AccessKind::Load);
-    if (!t.ok || !t.host) return false;
+    if (!t.ok || !t.host || (!t.normal_memory && (va & m.element_mask()))) return false;
     statistics_.soft_refills++;
     host = t.host;
   }
@@ -394,15 +394,26 @@ void Engine::finish_narrow_load(uint8_t* data, const ir::MemAccess& m) {
   std::memcpy(data, &v, 4);
 }
 
-// One access of at most 16 bytes, at most one page crossing. Nothing is written when either page faults.
-bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, uint8_t* data,
+// One access of at most 16 bytes, at most one page crossing. Nothing is written when either page faults. `unaligned`:
+// an element is, which Device and Strongly-ordered memory do not allow.
+bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, bool unaligned, uint8_t* data,
                            mmu::Translation& fault) {
   const mmu::AccessKind kind = store ? mmu::AccessKind::Store : mmu::AccessKind::Load;
   const bool own_privilege = privileged == is_privileged(static_cast<Mode>(cpu_.mode));
   const auto translate_at = [&](uint32_t at) {
-    if (own_privilege) return mmu_->fill(cpu_, at, kind);
-    mmu::Translation t = mmu_->translate(cpu_, at, kind, privileged);
-    if (t.ok && t.host && store) mmu_->note_external_write(t.pa, 1);
+    mmu::Translation t;
+    if (own_privilege) {
+      t = mmu_->fill(cpu_, at, kind);
+    } else {
+      t = mmu_->translate(cpu_, at, kind, privileged);
+      if (t.ok && t.host && store) mmu_->note_external_write(t.pa, 1);
+    }
+    // After the faults of the walk, before those of domain and permission.
+    if (unaligned && !t.normal_memory) {
+      t.ok = false;
+      t.fsr = arm::alignment_fault_status(cpu_, store);
+      t.far = at;
+    }
     return t;
   };
   struct Piece {
@@ -442,7 +453,7 @@ bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privile
         if (!answered) {
           fault = piece.t;
           fault.fsr = arm::synchronous_external_abort_status(cpu_, store);
-          fault.far = va;
+          fault.far = va + static_cast<uint32_t>(p - data) + done;
           return false;
         }
         if (!store) std::memcpy(p + done, &value, step);
@@ -504,7 +515,8 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
         }
         status = stored ? 0 : 1;
       } else {
-        if (!access_memory(va, bytes, true, privileged, cpu_.access_value, fault)) return abort(fault.fsr, fault.far);
+        if (!access_memory(va, bytes, true, privileged, false, cpu_.access_value, fault))
+          return abort(fault.fsr, fault.far);
         status = 0;
       }
     }
@@ -514,7 +526,8 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
   } else {
     uint8_t data[16] = {};
     if (store) std::memcpy(data, cpu_.access_value, bytes);
-    if (!access_memory(va, bytes, store, privileged, data, fault)) return abort(fault.fsr, fault.far);
+    const bool unaligned = va & m.element_mask();
+    if (!access_memory(va, bytes, store, privileged, unaligned, data, fault)) return abort(fault.fsr, fault.far);
     if (!store) {
       if (bytes < 4) finish_narrow_load(data, m);
       std::memcpy(cpu_.access_value, data, 16);

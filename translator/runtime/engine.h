@@ -72,7 +72,8 @@ class Engine final : public mmu::CodeListener {
   uint64_t do_slow_access(const uint8_t* return_address);
   bool plain_access();
   static void finish_narrow_load(uint8_t* data, const ir::MemAccess& m);
-  bool access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, uint8_t* data, mmu::Translation& fault);
+  bool access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, bool unaligned, uint8_t* data,
+                     mmu::Translation& fault);
   bool fault(FaultFrame& frame);
   const x64::FaultSite* find_site(const Block& block, const uint8_t* host, bool call) const;
   void set_position(const Block& block, const x64::FaultSite& site);
@@ -99,7 +100,7 @@ class Engine final : public mmu::CodeListener {
   x64::BackendConfig backend_;
   x64::PieceCache pieces_;
   std::vector<std::vector<JumpCacheEntry>> jump_caches_;
-  uint32_t fault_effects_ = 0;              // arm::Effect of an abort that fault() has entered
+  uint32_t fault_effects_ = 0;             // arm::Effect of an abort that fault() has entered
   std::unordered_set<uint64_t> slow_pcs_;  // PA of instructions whose accesses go out of line: device accesses
   ir::Block ir_;
   EngineStatistics statistics_;

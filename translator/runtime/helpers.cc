@@ -71,13 +71,6 @@ bool semihosting(CpuState& cpu, uint32_t bytes) {
   return true;
 }
 
-uint64_t firmware(CpuState* cpu, uint32_t bytes, bool is_smc) {
-  if (arm::in_user_mode(*cpu)) return undefined(cpu);
-  leave_to_next(*cpu, bytes);
-  if (!services(cpu).platform.firmware_call(*cpu, is_smc)) cpu->r[0] = ~0u;  // NOT_SUPPORTED
-  return 0;
-}
-
 }  // namespace
 
 void apply_effects(CpuState& cpu, uint32_t effects) {
@@ -109,8 +102,12 @@ uint64_t breakpoint(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
   return 0;
 }
 
-uint64_t hypervisor_call(CpuState* cpu, uint32_t, uint32_t bytes, uint32_t) { return firmware(cpu, bytes, false); }
-uint64_t secure_monitor_call(CpuState* cpu, uint32_t, uint32_t bytes, uint32_t) { return firmware(cpu, bytes, true); }
+uint64_t hypervisor_call(CpuState* cpu, uint32_t, uint32_t bytes, uint32_t) {
+  if (arm::in_user_mode(*cpu)) return undefined(cpu);
+  leave_to_next(*cpu, bytes);
+  if (!services(cpu).platform.firmware_call(*cpu)) cpu->r[0] = ~0u;  // NOT_SUPPORTED
+  return 0;
+}
 
 uint64_t exception_return(CpuState* cpu, uint32_t pc, uint32_t, uint32_t) {
   if (!arm::mode_has_spsr(arm::mode_of(*cpu))) return undefined(cpu);
@@ -136,16 +133,6 @@ uint64_t srs_base(CpuState* cpu, uint32_t mode, uint32_t, uint32_t) {
 }
 uint64_t srs_write_back(CpuState* cpu, uint32_t mode, uint32_t value, uint32_t) {
   arm::srs_base(*cpu, static_cast<Mode>(mode)) = value;
-  return 0;
-}
-
-uint64_t mrs_banked(CpuState* cpu, uint32_t spsr, uint32_t sysm, uint32_t) {
-  uint32_t value = 0;
-  if (arm::mrs_banked(*cpu, spsr, sysm, value) & arm::kEffectUndefined) undefined(cpu);
-  return value;
-}
-uint64_t msr_banked(CpuState* cpu, uint32_t spsr, uint32_t sysm, uint32_t value) {
-  if (arm::msr_banked(*cpu, spsr, sysm, value) & arm::kEffectUndefined) undefined(cpu);
   return 0;
 }
 

@@ -43,7 +43,6 @@ uint64_t breakpoint(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 uint64_t halting_breakpoint(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t);
 // `bytes` of the instruction. UNDEFINED in User mode; else Platform::firmware_call.
 uint64_t hypervisor_call(CpuState* cpu, uint32_t, uint32_t bytes, uint32_t);
-uint64_t secure_monitor_call(CpuState* cpu, uint32_t, uint32_t bytes, uint32_t);
 // To `pc` with the current mode's SPSR; UNDEFINED in modes without one.
 uint64_t exception_return(CpuState* cpu, uint32_t pc, uint32_t, uint32_t);
 // To `pc` with `psr` as the CPSR.
@@ -58,8 +57,6 @@ uint64_t read_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 uint64_t write_spsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t);
 // SRS: the stack pointer of `mode`, and its writeback.
 uint64_t srs_base(CpuState* cpu, uint32_t mode, uint32_t, uint32_t);
-uint64_t mrs_banked(CpuState* cpu, uint32_t spsr, uint32_t sysm, uint32_t);
-uint64_t msr_banked(CpuState* cpu, uint32_t spsr, uint32_t sysm, uint32_t value);
 // MRC and MCR; a row is passed as the halves of its address.
 uint64_t read_system_register(CpuState* cpu, uint32_t row_low, uint32_t row_high, uint32_t);
 uint64_t write_system_register(CpuState* cpu, uint32_t row_low, uint32_t row_high, uint32_t value);

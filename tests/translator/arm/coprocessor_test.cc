@@ -239,12 +239,63 @@ TEST(Sctlr, FixedBitsAndEffects) {
   EXPECT_EQ(t.cpu.cp15.sctlr, 0x00c50058u);  // CP15BEN is cleared
   EXPECT_EQ(t.write(15, 7, 0, 5, 4, 0), uint32_t{kEffectUndefined});
   const uint32_t effects = t.write(15, 1, 0, 0, 0, 0x00c5187f);
-  EXPECT_EQ(effects, uint32_t{kEffectEndBlock | kEffectRegimeChanged | kEffectAlignmentChanged});
+  EXPECT_EQ(effects, uint32_t{kEffectEndBlock | kEffectRegimeChanged});
   EXPECT_EQ(t.cpu.strict_alignment, 1);
   EXPECT_EQ(t.write(15, 7, 0, 5, 4, 0), uint32_t{kEffectContextSync | kEffectEndBlock});
   EXPECT_FALSE(swp_enabled(t.cpu));
   t.write(15, 1, 0, 0, 0, 0x00c5187f | kSctlrSw);
   EXPECT_TRUE(swp_enabled(t.cpu));
+}
+
+// Everything must be aligned with SCTLR.A set, and with the MMU off, where data is Strongly-ordered.
+TEST(Sctlr, StrictAlignment) {
+  TestCpu t;
+  EXPECT_EQ(t.cpu.strict_alignment, 1);
+  constexpr uint32_t kBase = 0x00c50078;
+  struct Step {
+    uint32_t bits;
+    bool strict, changes;
+  };
+  for (const Step& s : {Step{kSctlrM, false, true}, Step{kSctlrM | kSctlrA, true, true}, Step{kSctlrA, true, false},
+                        Step{0, true, false}, Step{kSctlrM, false, true}, Step{0, true, true}}) {
+    const uint32_t effects = t.write(15, 1, 0, 0, 0, kBase | s.bits);
+    EXPECT_EQ(t.cpu.strict_alignment, s.strict) << s.bits;
+    EXPECT_EQ((effects & kEffectAlignmentChanged) != 0, s.changes) << s.bits;
+  }
+}
+
+// ID_PFR0, ID_PFR1 and ID_ISAR4 say that ThumbEE, the Security and the Virtualization Extensions are absent; so what
+// they add is UNDEFINED.
+TEST(AbsentExtensions, RegistersAreUndefined) {
+  for (const CpuModel model : {CpuModel::CortexA15, CpuModel::CortexA7}) {
+    TestCpu t(model);
+    EXPECT_EQ(t.value(15, 0, 0, 1, 0) >> 12 & 15, 0u) << "State3";
+    EXPECT_EQ(t.value(15, 0, 0, 1, 1) & 0xf0f0, 0u) << "Virtualization and Security";
+    EXPECT_EQ(t.value(15, 0, 0, 2, 4) >> 12 & 15, 0u) << "SMC_instrs";
+  }
+  struct Encoding {
+    const char* name;
+    unsigned coprocessor, crn, opc1, crm, opc2;
+  };
+  constexpr Encoding kEncodings[] = {
+      {"SCR", 15, 1, 0, 1, 0},        {"SDER", 15, 1, 0, 1, 1},       {"NSACR", 15, 1, 0, 1, 2},
+      {"MVBAR", 15, 12, 0, 0, 1},     {"ATS12NSOPR", 15, 7, 0, 8, 4}, {"ATS12NSOPW", 15, 7, 0, 8, 5},
+      {"ATS12NSOUR", 15, 7, 0, 8, 6}, {"ATS12NSOUW", 15, 7, 0, 8, 7}, {"VPIDR", 15, 0, 4, 0, 0},
+      {"VMPIDR", 15, 0, 4, 0, 5},     {"HSCTLR", 15, 1, 4, 0, 0},     {"HACTLR", 15, 1, 4, 0, 1},
+      {"HCR", 15, 1, 4, 1, 0},        {"HDCR", 15, 1, 4, 1, 1},       {"HCPTR", 15, 1, 4, 1, 2},
+      {"HSTR", 15, 1, 4, 1, 3},       {"HTCR", 15, 2, 4, 0, 2},       {"VTCR", 15, 2, 4, 1, 2},
+      {"HSR", 15, 5, 4, 2, 0},        {"HDFAR", 15, 6, 4, 0, 0},      {"HIFAR", 15, 6, 4, 0, 2},
+      {"HPFAR", 15, 6, 4, 0, 4},      {"ATS1HR", 15, 7, 4, 8, 0},     {"ATS1HW", 15, 7, 4, 8, 1},
+      {"TLBIALLHIS", 15, 8, 4, 3, 0}, {"TLBIMVAH", 15, 8, 4, 7, 1},   {"TLBIALLNSNH", 15, 8, 4, 7, 4},
+      {"HMAIR0", 15, 10, 4, 2, 0},    {"HVBAR", 15, 12, 4, 0, 0},     {"HTPIDR", 15, 13, 4, 0, 2},
+      {"CNTHCTL", 15, 14, 4, 1, 0},   {"CNTHP_CTL", 15, 14, 4, 2, 1}, {"TEECR", 14, 0, 6, 0, 0},
+      {"TEEHBR", 14, 1, 6, 0, 0},
+  };
+  for (const Encoding& e : kEncodings)
+    EXPECT_EQ(find_system_register(e.coprocessor, e.crn, e.opc1, e.crm, e.opc2), nullptr) << e.name;
+  for (const auto& [opc1, crm] :
+       {std::pair{4u, 2u}, {6u, 2u}, {4u, 14u}, {6u, 14u}})  // HTTBR, VTTBR, CNTVOFF, CNTHP_CVAL
+    EXPECT_EQ(find_system_register_64(15, opc1, crm), nullptr) << opc1 << " c" << crm;
 }
 
 TEST(Cpacr, ControlsFloatingPointByPrivilege) {
@@ -292,24 +343,23 @@ TEST(AddressTranslation, ParInBothFormats) {
   TestCpu t;
   t.mmu.translation.ok = true;
   t.mmu.translation.pa = 0x45678123;
+  t.mmu.translation.par = 0x45678ed4;  // whatever the walker makes of attributes
   EXPECT_EQ(t.write(15, 7, 0, 8, 0, 0x1123), uint32_t{kEffectNone});
-  EXPECT_EQ(t.value(15, 7, 0, 4, 0), 0x45678200u);  // QEMU 7.2: PA | NS
+  EXPECT_EQ(t.value(15, 7, 0, 4, 0), 0x45678ed4u);
   t.write(15, 7, 0, 8, 3, 0x1123);
-  t.write(15, 7, 0, 8, 6, 0x1123);
+  t.write(15, 7, 0, 8, 2, 0x1123);
   EXPECT_EQ(t.mmu.log, (std::vector<std::string>{"translate 4387 load privileged", "translate 4387 store user",
                                                  "translate 4387 load user"}));
   t.mmu.translation = {};
   t.mmu.translation.fsr = 0x80f;  // permission fault, page, write
+  t.mmu.translation.par = 0x1f;
   t.write(15, 7, 0, 8, 1, 0);
   EXPECT_EQ(t.value(15, 7, 0, 4, 0), 0x1fu);
   t.cpu.cp15.ttbcr = kTtbcrEae;
-  t.mmu.translation.fsr = 0xa07;  // translation fault, level 3
-  t.write(15, 7, 0, 8, 0, 0);
-  EXPECT_EQ(t.cpu.cp15.par, 0xa0full);
   t.mmu.translation.ok = true;
-  t.mmu.translation.pa = 0x3'45678123;
+  t.mmu.translation.par = 0x44000003'45678900;
   t.write(15, 7, 0, 8, 0, 0);
-  EXPECT_EQ(t.cpu.cp15.par, 0xff000003'45678b80ull);
+  EXPECT_EQ(t.cpu.cp15.par, 0x44000003'45678900ull);
 }
 
 TEST(AddressTranslation, ExternalAbortOnTheWalkIsADataAbort) {

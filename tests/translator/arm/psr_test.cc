@@ -199,43 +199,6 @@ TEST(It, Advances) {
   EXPECT_EQ(it_advance(0xa8), 0x00);
 }
 
-TEST(Banked, TableOfEncodings) {
-  TestCpu t;
-  for (Mode m : kModes) {
-    switch_mode(t.cpu, m);
-    for (unsigned n = 0; n < 15; ++n) t.cpu.r[n] = physical(m, n);
-  }
-  switch_mode(t.cpu, Mode::Supervisor);
-  uint32_t v = 0;
-  const struct {
-    unsigned sysm;
-    Mode mode;
-    unsigned n;
-  } rows[] = {{5, Mode::User, 13},   {6, Mode::User, 14},   {8, Mode::Fiq, 8},         {12, Mode::Fiq, 12},
-              {13, Mode::Fiq, 13},   {14, Mode::Fiq, 14},   {16, Mode::Irq, 14},       {17, Mode::Irq, 13},
-              {20, Mode::Abort, 14}, {21, Mode::Abort, 13}, {22, Mode::Undefined, 14}, {23, Mode::Undefined, 13}};
-  for (const auto& row : rows) {
-    EXPECT_EQ(mrs_banked(t.cpu, false, row.sysm, v), uint32_t{kEffectNone}) << row.sysm;
-    EXPECT_EQ(v, physical(row.mode, row.n)) << row.sysm;
-    EXPECT_EQ(msr_banked(t.cpu, false, row.sysm, 0x77), uint32_t{kEffectNone});
-    EXPECT_EQ(register_of_mode(t.cpu, row.mode, row.n), 0x77u);
-  }
-  // User r8-r12 outside FIQ, the current mode's own, Monitor, Hyp, unallocated.
-  for (unsigned sysm : {0u, 4u, 7u, 15u, 18u, 19u, 24u, 28u, 29u, 30u, 31u}) {
-    EXPECT_EQ(mrs_banked(t.cpu, false, sysm, v), uint32_t{kEffectUndefined}) << sysm;
-  }
-  for (unsigned sysm = 0; sysm < 32; ++sysm) {
-    const bool valid = sysm == 14 || sysm == 16 || sysm == 20 || sysm == 22;  // not 18: the current mode's
-    EXPECT_EQ(msr_banked(t.cpu, true, sysm, 0x100 + sysm), uint32_t{valid ? kEffectNone : kEffectUndefined}) << sysm;
-  }
-  EXPECT_EQ(t.cpu.banked.spsr[kBankIrq], 0x110u);
-  switch_mode(t.cpu, Mode::User);
-  for (unsigned sysm = 0; sysm < 32; ++sysm) {
-    EXPECT_EQ(mrs_banked(t.cpu, false, sysm, v), uint32_t{kEffectUndefined});
-    EXPECT_EQ(mrs_banked(t.cpu, true, sysm, v), uint32_t{kEffectUndefined});
-  }
-}
-
 TEST(Srs, UsesTheStackOfTheNamedMode) {
   TestCpu t;
   switch_mode(t.cpu, Mode::Irq);

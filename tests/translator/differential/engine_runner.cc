@@ -25,7 +25,7 @@ class BarePlatform final : public Platform {
  public:
   bool mmio_read(CpuState&, uint64_t, unsigned, uint64_t&) override { return false; }
   bool mmio_write(CpuState&, uint64_t, unsigned, uint64_t) override { return false; }
-  bool firmware_call(CpuState&, bool) override { return false; }
+  bool firmware_call(CpuState&) override { return false; }
   bool semihosting(CpuState&) override { return false; }
   void wait_for_interrupt(CpuState&) override {}
   uint64_t counter() override { return 0; }
@@ -71,6 +71,7 @@ struct EngineRunner::Parts {
     arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
     cpu.cp15.vbar = kVectors;
     cpu.cp15.sctlr |= arm::kSctlrSw;
+    cpu.strict_alignment = 0;  // the reference does not check alignment with the MMU off
     cpu.cp15.cpacr = 0xf00000;
     cpu.fpexc = arm::kFpexcEn;
     arm::update_fp_enabled(cpu);

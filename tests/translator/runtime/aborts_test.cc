@@ -54,6 +54,27 @@ constexpr Crossing kCrossings[] = {
     {"LDREX R1, [R0]", 0xe1901f9f, 0, false, 0},
 };
 
+// Where nothing answers behind a page of RAM, DFAR is the address of the part that reached it.
+TEST_P(Aborts, ExternalInTheMiddleOfAnInstruction) {
+  for (const Crossing& c : kCrossings) {
+    SCOPED_TRACE(c.name);
+    auto g = make_guest();
+    g->map(kVa, kData);
+    g->map(kPageEnd, kUnassigned);
+    g->words(kCode, {c.word, kHvc});
+    const uint32_t base = kPageEnd + static_cast<uint32_t>(c.base);
+    for (int round = 0; round < 3; round++) {
+      g->cpu.r[0] = base;
+      g->run(kCode);
+      ASSERT_EQ(g->stopped_at(), Exception::DataAbort);
+      EXPECT_EQ(g->cpu.r[0], base);
+      EXPECT_EQ(g->cpu.cp15.dfsr, kExternal | (c.write ? kWnr : 0));
+      EXPECT_EQ(g->cpu.cp15.dfar, kPageEnd + static_cast<uint32_t>(c.far));
+      EXPECT_EQ(g->cpu.r[14], kCode + 8);
+    }
+  }
+}
+
 // The base register, the flags and the rest of memory are as before; DFSR, DFAR, LR and SPSR are exact; and the
 // instruction works after the page has been mapped.
 TEST_P(Aborts, InTheMiddleOfAnInstruction) {

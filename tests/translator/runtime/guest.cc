@@ -9,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "translator/arm/cp15_functions.h"
 #include "translator/arm/fp_system.h"
 #include "translator/arm/psr.h"
 #include "translator/arm/reset.h"
@@ -114,6 +115,7 @@ Guest::Guest(runtime::EngineConfig config) {
   cpu.cp15.dacr = 1;  // domain 0: client
   cpu.cp15.contextidr = 0;
   cpu.cp15.sctlr |= arm::kSctlrM | arm::kSctlrC | arm::kSctlrI;
+  arm::update_strict_alignment(cpu);
   cpu.cp15.cpacr = 0xf00000;
   cpu.fpexc = arm::kFpexcEn;
   arm::update_fp_enabled(cpu);
@@ -216,7 +218,7 @@ bool Guest::mmio_write(CpuState&, uint64_t pa, unsigned bytes, uint64_t value) {
   if (on_device_write) on_device_write(offset, value);
   return true;
 }
-bool Guest::firmware_call(CpuState& c, bool) {
+bool Guest::firmware_call(CpuState& c) {
   raise_line(c, kLineStop);
   return true;
 }

@@ -76,7 +76,7 @@ class Guest final : public Platform {
   // ---- Platform
   bool mmio_read(CpuState&, uint64_t pa, unsigned bytes, uint64_t& value) override;
   bool mmio_write(CpuState&, uint64_t pa, unsigned bytes, uint64_t value) override;
-  bool firmware_call(CpuState&, bool) override;
+  bool firmware_call(CpuState&) override;
   bool semihosting(CpuState& c) override {
     if (!offers_semihosting) return false;
     semihosting_calls++;

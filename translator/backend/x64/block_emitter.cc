@@ -45,7 +45,7 @@ constexpr EmitFunction kEmitters[] = {
 }  // namespace
 
 BlockEmitter::BlockEmitter(Xbyak::CodeGenerator& c, const ir::Block& b, const BackendConfig& cfg)
-    : EmitContext(c), block(b), config(cfg) {
+    : EmitContext(c), block(b), config(cfg), known_alignment_(b, memory()) {
   locations_.resize(b.insts.size());
   remaining_.resize(b.insts.size());
   for (size_t i = 0; i < b.insts.size(); i++) remaining_[i] = b.insts[i].uses;

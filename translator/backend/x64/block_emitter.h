@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "translator/backend/x64/alignment.h"
 #include "translator/backend/x64/emit_context.h"
 #include "translator/backend/x64/host_registers.h"
 #include "translator/backend/x64/piece_cache.h"
@@ -115,6 +116,8 @@ class BlockEmitter final : public EmitContext {
   void indirect_jump(ir::Value target);
   void poll(uint32_t target);
 
+  KnownAlignment& known_alignment() { return known_alignment_; }
+
   const ir::GuestInst& guest() const { return block.guest[current_->guest]; }
   Label label(uint32_t n) const { return block_labels_[n]; }
 
@@ -175,6 +178,7 @@ class BlockEmitter final : public EmitContext {
   std::pmr::vector<int8_t> hints_{memory()};
   std::pmr::vector<Values> aliases_{15, memory()};  // values located in a pinned register or in CpuState.r
   Values xstates_{memory()};                        // values located in CpuState.vreg
+  KnownAlignment known_alignment_;
   int gpr_owner_[16];
   int x_owner_[16];
   uint32_t locked_ = 0, xlocked_ = 0;

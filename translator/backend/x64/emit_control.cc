@@ -80,6 +80,7 @@ void emit_SkipIfZero(EmitContext& e, const Inst& inst) {
 }
 void emit_Label(EmitContext& e, const Inst& inst) {
   core(e).spill_for_merge();
+  core(e).known_alignment().forget();
   e.labels.bind(core(e).label(inst.imm));
 }
 

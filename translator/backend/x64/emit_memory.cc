@@ -126,7 +126,8 @@ void emit_window(const Access& a) {
   auto& c = e.code;
   const Reg64 va = e.use(a.inst.args[0]);
   const int32_t displacement = a.displacement();
-  const uint32_t mask = (1u << a.m.align_log2) - 1;
+  uint32_t mask = (1u << a.m.align_log2) - 1;
+  if (mask && b.known_alignment().check(a.inst.args[0], displacement, mask)) mask = 0;
   const Reg64 scratch = mask ? e.temp() : va;
   const Data d = a.store ? store_source(a) : load_destination(a, !mask);
   if (mask) {

@@ -10,10 +10,10 @@
 
 namespace crosswalk::x64 {
 
-// CpuState.access_kind: bits 0-9 are MemAccess::pack().
+// CpuState.access_kind: MemAccess::pack(), and two bits that it leaves.
 inline constexpr uint32_t kAccessStore = 1u << 10;
 inline constexpr uint32_t kAccessExclusive = 1u << 11;
-inline constexpr uint32_t kAccessKindMask = (1u << 12) - 1;
+inline constexpr uint32_t kAccessKindLow = 12, kAccessKindHigh = 3;  // bits
 
 constexpr uint32_t access_kind(const ir::MemAccess& m, bool store) { return m.pack() | (store ? kAccessStore : 0); }
 
@@ -25,11 +25,13 @@ struct SlowAccessRequest {
   uint8_t status = 0;  // what a store-exclusive writes
   bool simd = false;   // data is an xmm register
   constexpr uint32_t pack() const {
-    return kind | uint32_t{va} << 12 | uint32_t{data} << 16 | uint32_t{status} << 20 | uint32_t{simd} << 24;
+    constexpr uint32_t kLow = (1u << kAccessKindLow) - 1;
+    return (kind & kLow) | uint32_t{va} << 12 | uint32_t{data} << 16 | uint32_t{status} << 20 | uint32_t{simd} << 24 |
+           kind >> kAccessKindLow << 25;
   }
   static constexpr SlowAccessRequest unpack(uint32_t v) {
     SlowAccessRequest r;
-    r.kind = v & kAccessKindMask;
+    r.kind = (v & ((1u << kAccessKindLow) - 1)) | (v >> 25 & ((1u << kAccessKindHigh) - 1)) << kAccessKindLow;
     r.va = v >> 12 & 15;
     r.data = v >> 16 & 15;
     r.status = v >> 20 & 15;
