@@ -59,7 +59,7 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
     note_fault(start);
     return FaultOutcome::GuestFault;
   }
-  if (!enterable(result)) {
+  if (!translation.host) {
     statistics_.window_faults_device++;
     return FaultOutcome::Device;
   }
@@ -70,6 +70,10 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
     const uint64_t to_end = kPageSize - (va & (kPageSize - 1));
     if (!code_written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) return FaultOutcome::Device;
     was_code = true;
+  }
+  if (!enterable(result)) {
+    statistics_.window_faults_device++;
+    return FaultOutcome::Device;
   }
   const WindowEntry old = current_->window_at(va).entry(va);
   const bool spurious = old.valid() && old.ram_page() == ram_page_of(translation.pa) && (old.writable() || !write);

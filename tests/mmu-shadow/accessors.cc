@@ -63,8 +63,8 @@ bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, 
     case FaultOutcome::CodeWrite: return true;
     case FaultOutcome::GuestFault: result.kind = AccessResult::Fault; return false;
     case FaultOutcome::Device:
-      result.kind = AccessResult::Device;
-      if (t.host) {
+      result.kind = t.ok ? AccessResult::Device : AccessResult::Fault;
+      if (t.ok && t.host) {
         result.kind = AccessResult::Done;
         if (write)
           host_store(t.host, bytes, value);

@@ -34,12 +34,12 @@ class MmuTest : public ::testing::TestWithParam<Mode> {
  protected:
   MmuTest() : memory(64 << 20), cpu(std::make_unique<CpuState>()) {
     memory.write32(kL1, kL2 | 1);
-    memory.write32(kL1 + (kSectionVa >> 20) * 4, 0x42000000 | 2 | 3 << 10);
-    memory.write32(kL2 + (kUserVa >> 12) * 4, kPa | 2 | 3 << 4 | 1 << 11);
-    memory.write32(kL2 + (kGlobalVa >> 12) * 4, (kPa + 0x1000) | 2 | 3 << 4);
+    memory.write32(kL1 + (kSectionVa >> 20) * 4, 0x42000000 | 2 | 3 << 2 | 3 << 10);
+    memory.write32(kL2 + (kUserVa >> 12) * 4, kPa | 2 | 3 << 2 | 3 << 4 | 1 << 11);
+    memory.write32(kL2 + (kGlobalVa >> 12) * 4, (kPa + 0x1000) | 2 | 3 << 2 | 3 << 4);
     memory.write32(kL2 + (kDevicePageVa >> 12) * 4, 0x09000000 | 2 | 3 << 4);
     for (uint32_t i = 0; i < 16; i++)
-      memory.write32(kL2 + ((kLargeVa >> 12) + i) * 4, (kPa + 0x10000) | 1 | 3 << 4 | 1 << 11);
+      memory.write32(kL2 + ((kLargeVa >> 12) + i) * 4, (kPa + 0x10000) | 1 | 3 << 2 | 3 << 4 | 1 << 11);
     if (GetParam() != Mode::Soft) {
       backend = make_mmap_backend(memory.ram);
       accessor = std::make_unique<SignalAccessor>();
@@ -129,6 +129,32 @@ TEST_P(MmuTest, FlushesRemoveWhatTheyNameAndNothingElse) {
   EXPECT_EQ(mmu->statistics().flush_mvaa, 1u);
 }
 
+// Every access to them is the slow path's, which checks alignment.
+TEST_P(MmuTest, DeviceAndStronglyOrderedRamIsNotEntered) {
+  const uint32_t entry = kL2 + (kUserVa >> 12) * 4;
+  for (const FlushPolicy flush : {FlushPolicy::Lazy, FlushPolicy::Eager}) {
+    mmu = make_mmu({.mode = GetParam(), .flush = flush, .fill_around = false}, memory.ram, listener, backend.get());
+    mmu->activate(*cpu);
+    for (const uint32_t attributes : {3u << 2, 1u << 2, 0u, 3u << 2, 0u}) {
+      const bool normal = attributes == 3u << 2;
+      memory.write32(entry, kPa | 2 | attributes | 3 << 4 | 1 << 11);
+      mmu->flush_all(*cpu);  // eagerly: what had been entered and is of another type now goes
+      for (uint32_t i = 0; i < 3; i++) {
+        EXPECT_EQ(store(kUserVa, 17 + i).kind, AccessResult::Done);
+        EXPECT_EQ(memory.read32(kPa), 17 + i);
+        EXPECT_EQ(load(kUserVa).value, 17 + i);
+        EXPECT_EQ(misses(kUserVa), !normal) << attributes;
+      }
+    }
+    // With the MMU off data is Strongly-ordered too, but the code that runs then checks by itself.
+    cpu->cp15.sctlr = 0;
+    mmu->activate(*cpu);
+    store(kPa, 1);
+    EXPECT_FALSE(misses(kPa));
+    cpu->cp15.sctlr = CW_SCTLR_M;
+  }
+}
+
 TEST_P(MmuTest, InstructionPagesFollowTheSameRules) {
   Translation t;
   const uint32_t slot = kUserVa >> 12;
@@ -145,12 +171,12 @@ TEST_P(MmuTest, InstructionPagesFollowTheSameRules) {
   EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);  // the same page has the same id again
   EXPECT_NE(mmu->fetch_page(*cpu, kUserVa, 2, t), id);  // but not with other flags
   EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
-  memory.write32(kL2 + (kUserVa >> 12) * 4, (kPa + 0x5000) | 2 | 3 << 4 | 1 << 11);
+  memory.write32(kL2 + (kUserVa >> 12) * 4, (kPa + 0x5000) | 2 | 3 << 2 | 3 << 4 | 1 << 11);
   mmu->flush_asid(*cpu, 1);
   EXPECT_NE(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
   EXPECT_EQ(t.pa, kPa + 0x5000);
   // Another address space has its own table, and the same numbers.
-  memory.write32(kL2 + (kUserVa >> 12) * 4, kPa | 2 | 3 << 4 | 1 << 11);
+  memory.write32(kL2 + (kUserVa >> 12) * 4, kPa | 2 | 3 << 2 | 3 << 4 | 1 << 11);
   switch_to(2, 0x10);
   EXPECT_EQ(cpu->instruction_pages[slot], 0u);
   EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
@@ -311,7 +337,8 @@ TEST(Windows, Flat) {
 
 TEST(Windows, SectionsAreFilledAround) {
   TestMemory memory(32 << 20);
-  for (uint32_t i = 0; i < 16; i++) memory.write32(kL1 + (0xc00 + i) * 4, (0x40000000 + (i << 20)) | 2 | 3 << 10);
+  for (uint32_t i = 0; i < 16; i++)
+    memory.write32(kL1 + (0xc00 + i) * 4, (0x40000000 + (i << 20)) | 2 | 3 << 2 | 3 << 10);
   Listener listener;
   const auto backend = make_mmap_backend(memory.ram);
   SignalAccessor accessor;
@@ -338,7 +365,7 @@ TEST(Windows, SectionsAreFilledAround) {
 uint64_t filled_around(uint32_t odd, uint32_t difference, bool& odd_writable) {
   TestMemory memory(32 << 20);
   memory.write32(kL1, kL2 | 1);
-  for (uint32_t i = 0; i < 16; i++) memory.write32(kL2 + (16 + i) * 4, (kPa + i * 0x1000) | 2 | 3 << 4);
+  for (uint32_t i = 0; i < 16; i++) memory.write32(kL2 + (16 + i) * 4, (kPa + i * 0x1000) | 2 | 3 << 2 | 3 << 4);
   memory.write32(kL2 + (16 + odd) * 4, memory.read32(kL2 + (16 + odd) * 4) ^ difference);
   Listener listener;
   const auto backend = make_mmap_backend(memory.ram);
@@ -361,6 +388,8 @@ TEST(Windows, NeighboursMustBeAlike) {
   EXPECT_TRUE(writable);
   EXPECT_EQ(filled_around(6, 1 << 9, writable), 5u);  // read-only: pages 0-5 only
   EXPECT_FALSE(writable);
+  EXPECT_EQ(filled_around(6, 1 << 3, writable), 5u);  // Device
+  EXPECT_TRUE(writable);
   EXPECT_EQ(filled_around(3, 1 << 9, writable), 11u);
   EXPECT_FALSE(writable);
   EXPECT_EQ(filled_around(6, 1 << 11, writable), 5u);  // non-global
@@ -371,8 +400,8 @@ TEST(Windows, NeighboursMustBeAlike) {
 TEST(Windows, TwoSectionsInstalledAtOnceAreFlushedOneByOne) {
   TestMemory memory(32 << 20);
   for (const bool ng : {false, true}) {
-    memory.write32(kL1 + 0xc00 * 4, 0x40800000 | 2 | 3 << 10 | ng << 17);
-    memory.write32(kL1 + 0xc01 * 4, 0x40900000 | 2 | 3 << 10 | ng << 17);
+    memory.write32(kL1 + 0xc00 * 4, 0x40800000 | 2 | 3 << 2 | 3 << 10 | ng << 17);
+    memory.write32(kL1 + 0xc01 * 4, 0x40900000 | 2 | 3 << 2 | 3 << 10 | ng << 17);
     Listener listener;
     const auto backend = make_mmap_backend(memory.ram);
     SignalAccessor accessor;
@@ -443,7 +472,7 @@ struct HybridMachine {
   void map_pages(uint32_t pages) {
     memory.write32(kL1, kL2 | 1);
     for (uint32_t i = 0; i < pages; i++)
-      memory.write32(kL2 + (16 + i) * 4, (kPa + (pages - i) * 0x2000) | 2 | 3 << 4 | 1 << 11);
+      memory.write32(kL2 + (16 + i) * 4, (kPa + (pages - i) * 0x2000) | 2 | 3 << 2 | 3 << 4 | 1 << 11);
   }
 
   TestMemory memory{64 << 20};
@@ -508,7 +537,7 @@ TEST(Hybrid, PollingJudgesASpaceThatIsNeverLeft) {
   for (const uint32_t sctlr : {uint32_t{0}, uint32_t{CW_SCTLR_M}}) {
     HybridMachine machine(true, 0);
     auto& [memory, listener, backend, mmu, cpu] = machine;
-    memory.write32(kL1 + (kPa >> 20) * 4, (kPa & 0xfff00000) | 2 | 3 << 10);
+    memory.write32(kL1 + (kPa >> 20) * 4, (kPa & 0xfff00000) | 2 | 3 << 2 | 3 << 10);
     cpu->cp15.sctlr = sctlr;
     machine.activate(0x13);
     HybridAccessor accessor;
@@ -562,7 +591,7 @@ TEST(Hybrid, CodeToTranslateDelaysAWindow) {
   for (const Translator translator : {kNobody, kAnother, kItself}) {
     HybridMachine machine(true, 0);
     auto& [memory, listener, backend, mmu, cpu] = machine;
-    memory.write32(kL1 + (kSectionVa >> 20) * 4, 0x42000000 | 2 | 3 << 10);
+    memory.write32(kL1 + (kSectionVa >> 20) * 4, 0x42000000 | 2 | 3 << 2 | 3 << 10);
     const auto execute = [&] {
       machine.activate(0x10);
       Translation t;

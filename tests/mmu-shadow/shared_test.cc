@@ -71,7 +71,7 @@ struct NoCode final : CodeListener {
 
 constexpr uint64_t kRootA = 0x40004000, kRootB = 0x40008000, kRootC = 0x40010000, kKernelRoot = 0x4000c000;
 constexpr uint32_t kVa = 0xc0300000;
-uint32_t section(uint32_t pa) { return pa | 2 | 3 << 10; }
+uint32_t section(uint32_t pa) { return pa | 2 | 3 << 2 | 3 << 10; }
 
 class Shared : public ::testing::Test {
  protected:

@@ -243,7 +243,7 @@ void Generator::prepare_state(Case& c, const Fields& f) {
     s.cpsr &= ~0x200u;
   }
   // Banked registers: always in Supervisor mode, with User mode's part of the state.
-  if (starts_with(row, {"LDM_user", "STM_user", "MRS_banked", "MSR_banked"}) && (s.cpsr & 0x1f) != 0x10) {
+  if (starts_with(row, {"LDM_user", "STM_user"}) && (s.cpsr & 0x1f) != 0x10) {
     c.user_bank = true;
     s.user_r13 = register_value();
     s.user_r14 = register_value();
@@ -287,8 +287,8 @@ Case Generator::next_sequence(uint32_t pc, unsigned count, const char* only_hand
       const Fields f{more.row, i.word};
       const uint32_t list = f['r'];
       if (changes_flow(*more.row) || more.code.size() != 1 || f['d'] == 15 || f['t'] == 15 || f['u'] == 15 ||
-          starts_with(*more.row, {"LDM_user", "LDM_exc", "STM_user", "MRS_banked", "MSR", "SVC", "UDF", "ENTERX", "LDC",
-                                  "STC", "CDP", "coprocessor_2", "ISB"}) ||
+          starts_with(*more.row, {"LDM_user", "LDM_exc", "STM_user", "MSR", "SVC", "UDF", "ENTERX", "LDC", "STC", "CDP",
+                                  "coprocessor_2", "ISB"}) ||
           (starts_with(*more.row, {"LDM"}) && list >> 15) ||
           (starts_with(*more.row, {"POP"}) && list & (isa_ == Isa::T16 ? 0x100 : 0x8000))) {
         continue;
