@@ -493,6 +493,7 @@ TEST(Hybrid, FirstFaultsAreExpectedAndOthersAreNot) {
     machine.activate(0x10);
     for (uint32_t i = 0; i < kPages; i++) accessor.access(*cpu, *mmu, 0x10000 + i * 0x1000, 4, true, i);
     spin(500'000);
+    mmu->polled(*cpu);
     machine.activate(0x13);
     machine.activate(0x10);
   };
@@ -521,6 +522,7 @@ TEST(Hybrid, EnteringMayTakeLongerThanTheHistory) {
     machine.activate(0x10);
     for (uint32_t i = first; i < first + pages; i++) accessor.access(*cpu, *mmu, 0x10000 + i * 0x1000, 4, true, i);
     spin(500'000);
+    mmu->polled(*cpu);
     machine.activate(0x13);
     machine.activate(0x10);
   };
