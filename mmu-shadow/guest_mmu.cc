@@ -63,7 +63,9 @@ Translation GuestMmu::to_translation(uint32_t va, const cw_result& result) const
   Translation t;
   t.ok = result.fault == CW_FAULT_NONE;
   t.pa = result.pa;
-  t.normal_memory = result.memory_type == CW_NORMAL || !result.entry_valid;
+  // Whose alignment the type checks: not before a descriptor was found; with the MMU off, code checks everything
+  // itself.
+  t.normal_memory = result.memory_type == CW_NORMAL || !result.entry_valid || result.log2_size == 32;
   if (!t.ok) {
     t.fsr = result.fsr;
     t.far = va;

@@ -52,8 +52,7 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
   walk(regime, va, write ? AccessKind::Store : AccessKind::Load, privileged, result);
   translation = to_translation(va, result);
   // The memory type's check of alignment comes before those of domain and permission.
-  const bool checks_alignment = !translation.normal_memory && regime.sctlr & CW_SCTLR_M;
-  if (!translation.ok && !checks_alignment) {
+  if (!translation.ok && translation.normal_memory) {
     statistics_.window_faults_guest++;
     if (config_.install_on_return) aborted_ = {current_, va, write ? AccessKind::Store : AccessKind::Load, 0};
     note_fault(start);
