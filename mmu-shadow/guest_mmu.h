@@ -223,7 +223,8 @@ class GuestMmu final : public Mmu {
     entered_at_ += ticks;
     excluded_ticks_ += ticks;
   }
-  bool resting(const AddressSpace& space) const { return polled_at_ < space.hybrid->rest_until; }
+  // By the distance: the time-stamp counter may restart.
+  bool resting(const AddressSpace& space) const { return space.hybrid->rest_until - polled_at_ - 1 < rest_ticks_; }
   void judge_current(CpuState& cpu);
   void judge(AddressSpace& space, const CpuState& cpu);
   bool prefills_windows() const;

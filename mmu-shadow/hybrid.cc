@@ -51,6 +51,8 @@ constexpr double kPrograms = 2;
 constexpr double kInvestmentMargin = 2;
 // One space that faults all the time does not say what entering costs.
 constexpr double kMaxEntering = 4;
+// Ticks that no stay in an address space lasts: a poll comes every 10 ms.
+constexpr uint64_t kNoStay = uint64_t{1} << 34;
 
 // The address that stands for all that is surely installed at once, in HybridHistory::seen.
 uint32_t entered_with(uint32_t va, uint32_t size_class) {
@@ -106,6 +108,8 @@ void GuestMmu::end_stay(uint64_t now) {
 }
 
 void GuestMmu::charge(AddressSpace& space, uint64_t ticks) {
+  // Far more than there is between two polls: the time-stamp counter has restarted or jumped.
+  if (ticks > kNoStay) return;
   if (!resting(space)) space.run_ticks += ticks;
   (space.windowed ? statistics_.window_ticks : statistics_.soft_ticks) += ticks;
   charged_ticks_ += ticks;

@@ -2,16 +2,16 @@
 #include "vmm/counter.h"
 
 #include <cpuid.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include <x86intrin.h>
 
 namespace crosswalk::vmm {
 namespace {
 
-uint64_t nanoseconds() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+uint64_t nanoseconds_of(const timespec& time) {
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
 }
 
 bool has_invariant_tsc() {
@@ -30,7 +30,7 @@ Sample sample() {
   uint64_t best_width = ~uint64_t{0};
   for (int i = 0; i < 20; ++i) {
     const uint64_t before = __rdtsc();
-    const uint64_t ns = nanoseconds();
+    const uint64_t ns = HostClock().nanoseconds();
     const uint64_t width = __rdtsc() - before;
     if (width < best_width) {
       best_width = width;
@@ -42,7 +42,20 @@ Sample sample() {
 
 }  // namespace
 
+uint64_t HostClock::nanoseconds() const {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+  return nanoseconds_of(now);
+}
+
+uint64_t HostClock::nanoseconds_by_system_call() const {
+  timespec now{};
+  syscall(SYS_clock_gettime, CLOCK_MONOTONIC_RAW, &now);
+  return nanoseconds_of(now);
+}
+
 SystemCounter::SystemCounter() {
+  uint64_t multiplier = 0;
   if (has_invariant_tsc()) {
     const Sample first = sample();
     const timespec pause{0, 10'000'000};
@@ -52,21 +65,13 @@ SystemCounter::SystemCounter() {
     // The TSC must run faster than the counter for a 0.64 fixed-point factor; all that have an invariant one do.
     if (second.tsc > first.tsc && ns > 0 && cycles > ns / kNanosecondsPerTick) {
       const unsigned __int128 ticks = static_cast<unsigned __int128>(ns) << 64;
-      multiplier_ = static_cast<uint64_t>(ticks / (static_cast<unsigned __int128>(cycles) * kNanosecondsPerTick));
+      multiplier = static_cast<uint64_t>(ticks / (static_cast<unsigned __int128>(cycles) * kNanosecondsPerTick));
       tsc_mhz_ = static_cast<double>(cycles) * 1000.0 / static_cast<double>(ns);
-      start_ = second.tsc;
-      return;
     }
   }
-  start_ = nanoseconds();
+  time_.start(multiplier);
 }
 
-uint64_t SystemCounter::read() const {
-  if (multiplier_ == 0) return (nanoseconds() - start_) / kNanosecondsPerTick;
-  // The TSCs of two sockets may differ by a few cycles just after the start: clamp instead of wrapping.
-  const int64_t elapsed = static_cast<int64_t>(__rdtsc() - start_);
-  if (elapsed <= 0) return 0;
-  return static_cast<uint64_t>(static_cast<unsigned __int128>(elapsed) * multiplier_ >> 64);
-}
+uint64_t SystemCounter::nanoseconds() const { return time_.nanoseconds(); }
 
 }  // namespace crosswalk::vmm

@@ -218,6 +218,14 @@ bool Vcpu::set_tsc_offset(int64_t offset) {
   return ioctl(fd_.get(), KVM_SET_DEVICE_ATTR, &attribute) == 0;
 }
 
+bool Vcpu::get_tsc_offset(int64_t& offset) const {
+  kvm_device_attr attribute = {};
+  attribute.group = KVM_VCPU_TSC_CTRL;
+  attribute.attr = KVM_VCPU_TSC_OFFSET;
+  attribute.addr = address_of(offset);
+  return ioctl(fd_.get(), KVM_GET_DEVICE_ATTR, &attribute) == 0;
+}
+
 std::string why_kvm_is_unusable() {
   try {
     const System system;

@@ -88,6 +88,8 @@ class Vcpu {
   bool set_xcr0(uint64_t value);
   // RDTSC inside the VM = RDTSC outside + offset. Returns false when the kernel has no way to set it.
   bool set_tsc_offset(int64_t offset);
+  // Returns false when the kernel does not tell.
+  bool get_tsc_offset(int64_t& offset) const;
 
  private:
   FileDescriptor fd_;

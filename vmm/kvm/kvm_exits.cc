@@ -17,7 +17,8 @@
 namespace crosswalk::kvm {
 namespace {
 
-constexpr uint16_t kSyscallOpcode = 0x050f;  // 0f 05, little-endian
+constexpr uint64_t kTicksOfALongExit = uint64_t{1} << 32;  // a second or two of TSC
+constexpr uint16_t kSyscallOpcode = 0x050f;                // 0f 05, little-endian
 
 uint64_t linux_system_call(uint64_t number, const kvm_regs& regs) {
   uint64_t result = number;
@@ -110,6 +111,8 @@ void KvmWorld::enter(void (*entry)(void*), void* argument, runtime::FaultHandler
     of_reason.count++;
     of_reason.ticks += ticks;
     trace::end(trace_, trace::Kind::VmExit, left, exit_detail_, 0, static_cast<uint32_t>(reason));
+    // A host that is suspended interrupts KVM_RUN or finds the thread outside; ticks wrap if the TSC restarted.
+    if (exit.kind == ExitKind::Interrupted || ticks > kTicksOfALongExit) keep_tsc_aligned();
   }
 }
 

@@ -540,8 +540,8 @@ void KvmWorld::measure_cpl0() {
 // An offset of 0 is right by the interface's definition; the measurement finds a KVM whose own host's TSC is an offset
 // one that it does not account for.
 void KvmWorld::align_tsc() {
-  int64_t offset = 0;
-  if (!vcpu_->set_tsc_offset(offset)) {
+  tsc_offset_ = 0;
+  if (!vcpu_->set_tsc_offset(tsc_offset_)) {
     constexpr uint32_t kMsrTsc = 0x10;
     vcpu_->set_msr(kMsrTsc, __builtin_ia32_rdtsc(), "IA32_TIME_STAMP_COUNTER");
   }
@@ -564,9 +564,16 @@ void KvmWorld::align_tsc() {
       correction = static_cast<int64_t>(before + shortest / 2 - inside);
     }
     if (tsc_is_exact_) return;
-    offset += correction;
-    if (!vcpu_->set_tsc_offset(offset)) return;
+    tsc_offset_ += correction;
+    if (!vcpu_->set_tsc_offset(tsc_offset_)) return;
   }
+}
+
+// When the host's TSC restarts, after a suspend, KVM changes the offset so that the VM's goes on.
+// Everything here, and the vDSO inside the VM, wants the host's.
+void KvmWorld::keep_tsc_aligned() {
+  int64_t offset = 0;
+  if (vcpu_->get_tsc_offset(offset) && offset != tsc_offset_) vcpu_->set_tsc_offset(tsc_offset_);
 }
 
 }  // namespace crosswalk::kvm

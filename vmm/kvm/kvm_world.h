@@ -162,6 +162,7 @@ class KvmWorld final : public runtime::World {
   void measure_mechanisms();
   void measure_cpl0();
   void align_tsc();
+  void keep_tsc_aligned();
   void install_stubs(uint64_t xsave_mask);
 
   void add_regions(uint64_t first, uint64_t count);
@@ -208,6 +209,7 @@ class KvmWorld final : public runtime::World {
   uint64_t exit_detail_ = 0;  // for the trace: what the last exit was about
   double cpl0_instruction_ns_ = 0;
   MechanismCosts mechanism_costs_;
+  int64_t tsc_offset_ = 0;
   bool direct_faults_ = false, gate_flush_ = false, tsc_is_exact_ = false;
   SyscallEntry syscall_entry_ = SyscallEntry::Unknown;
 };
