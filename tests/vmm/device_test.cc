@@ -264,5 +264,80 @@ TEST(Pl031, Alarm) {
   EXPECT_FALSE(sink.level[34]);
 }
 
+constexpr uint64_t kSecond = 1'000'000'000;
+
+class Pl031Alarm : public testing::Test {
+ protected:
+  Pl031Alarm() {
+    rtc_.write(0, 0x10, 4, 1);
+    rtc_.write(0, 4, 4, 1010);
+  }
+  bool raw() { return rtc_.read(0, 0x14, 4) & 1; }
+  FakeClock clock_;
+  Sink sink_;
+  Pl031 rtc_{clock_, sink_, 34};
+};
+
+TEST_F(Pl031Alarm, FiresWhenTheHostIsLate) {
+  clock_.now += 3600 * kSecond;
+  EXPECT_EQ(rtc_.next_alarm(), 0u);
+  rtc_.check_alarm();
+  EXPECT_TRUE(sink_.level[34]);
+}
+
+TEST_F(Pl031Alarm, IsSeenByWhoReadsTheTime) {
+  clock_.now += 12 * kSecond;
+  EXPECT_EQ(rtc_.read(0, 0, 4), 1012u);
+  EXPECT_TRUE(sink_.level[34]);
+  EXPECT_TRUE(raw());
+}
+
+TEST_F(Pl031Alarm, ComesLaterWhenTheClockIsSetBack) {
+  clock_.now -= 100 * kSecond;
+  rtc_.check_alarm();
+  EXPECT_FALSE(raw());
+  EXPECT_EQ(rtc_.next_alarm(), 110 * kSecond - clock_.now % kSecond);
+  clock_.now += 109 * kSecond;
+  EXPECT_FALSE(raw());
+  clock_.now += kSecond;
+  EXPECT_TRUE(raw());
+}
+
+TEST_F(Pl031Alarm, ThatTheGuestSetInThePastWaitsForTheCounter) {
+  rtc_.write(0, 4, 4, 990);
+  clock_.now += 3600 * kSecond;
+  EXPECT_FALSE(raw());
+  clock_.now -= 3700 * kSecond;  // to 900
+  EXPECT_FALSE(raw());
+  EXPECT_EQ(rtc_.next_alarm(), 90 * kSecond - clock_.now % kSecond);
+  clock_.now += 90 * kSecond;
+  EXPECT_TRUE(raw());
+}
+
+TEST_F(Pl031Alarm, TheGuestsOwnSettingOfTheTimeSkipsIt) {
+  rtc_.write(0, 8, 4, 2000);
+  EXPECT_FALSE(raw());
+  clock_.now += 3600 * kSecond;
+  EXPECT_FALSE(raw());
+  rtc_.write(0, 8, 4, 1009);
+  EXPECT_FALSE(raw());
+  clock_.now += kSecond;
+  EXPECT_TRUE(raw());
+  rtc_.write(0, 0x1c, 4, 1);
+  EXPECT_FALSE(raw());  // once only
+  EXPECT_GT(*rtc_.next_alarm(), 3600 * kSecond);
+  rtc_.write(0, 8, 4, 1010);  // equal: a match
+  EXPECT_TRUE(raw());
+}
+
+TEST_F(Pl031Alarm, AcrossTheEndOfTheCounter) {
+  rtc_.write(0, 8, 4, 0xfffffff0);
+  rtc_.write(0, 4, 4, 5);
+  clock_.now += 20 * kSecond;
+  EXPECT_FALSE(raw());
+  clock_.now += 2 * kSecond;
+  EXPECT_TRUE(raw());
+}
+
 }  // namespace
 }  // namespace crosswalk::vmm

@@ -23,21 +23,42 @@ constexpr uint64_t kSecond = 1'000'000'000;
 
 uint32_t Pl031::now() { return static_cast<uint32_t>(clock_.wall_nanoseconds() / kSecond) + offset_; }
 
+// Seconds from `last_` to the next match. After a match it is once around the counter.
+uint64_t Pl031::distance() const {
+  const uint32_t seconds = match_ - last_;
+  return seconds != 0 ? seconds : uint64_t{1} << 32;
+}
+
 std::optional<uint64_t> Pl031::next_alarm() {
-  if (!armed_) return std::nullopt;
+  if (!compares_ || ris_) return std::nullopt;
   const uint64_t host = clock_.wall_nanoseconds();
-  const uint32_t seconds = match_ - (static_cast<uint32_t>(host / kSecond) + offset_);  // the counter wraps
-  return seconds == 0 ? 0 : uint64_t{seconds} * kSecond - host % kSecond;
+  const auto moved = static_cast<int32_t>(static_cast<uint32_t>(host / kSecond) + offset_ - last_);
+  const int64_t seconds = static_cast<int64_t>(distance()) - moved;
+  return seconds <= 0 ? 0 : static_cast<uint64_t>(seconds) * kSecond - host % kSecond;
 }
 
 void Pl031::check_alarm() {
-  if (!armed_ || now() != match_) return;
-  armed_ = false;
+  if (!compares_) return;
+  const uint32_t count = now();
+  const auto moved = static_cast<int32_t>(count - last_);  // negative: the host's clock was set back
+  if (moved > 0 && distance() <= static_cast<uint32_t>(moved)) matched();
+  last_ = count;
+}
+
+// The guest wrote the match or the counter: they are compared as they are, not for what lies between.
+void Pl031::compare() {
+  last_ = now();
+  if (compares_ && last_ == match_) matched();
+  clock_.alarm_changed();
+}
+
+void Pl031::matched() {
   ris_ = 1;
   update_interrupt();
 }
 
 uint32_t Pl031::read(unsigned, uint64_t offset, unsigned) {
+  check_alarm();
   if (offset >= kPeriphId && offset < 0x1000) return offset % 4 ? 0 : kIdentification[(offset - kPeriphId) / 4];
   switch (offset) {
     case kDr: return now();
@@ -52,18 +73,17 @@ uint32_t Pl031::read(unsigned, uint64_t offset, unsigned) {
 }
 
 void Pl031::write(unsigned, uint64_t offset, unsigned, uint32_t value) {
+  check_alarm();
   switch (offset) {
     case kMr:
       match_ = value;
-      armed_ = true;
-      check_alarm();
-      clock_.alarm_changed();
+      compares_ = true;
+      compare();
       break;
     case kLr:
       load_ = value;
       offset_ += value - now();
-      check_alarm();
-      clock_.alarm_changed();
+      compare();
       break;
     case kImsc:
       imsc_ = value & 1;
@@ -72,6 +92,7 @@ void Pl031::write(unsigned, uint64_t offset, unsigned, uint32_t value) {
     case kIcr:
       ris_ &= ~value;
       update_interrupt();
+      clock_.alarm_changed();
       break;
     default: break;
   }

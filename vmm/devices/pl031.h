@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The PL031 real-time clock (ARM DDI 0224C): the host's wall clock in seconds.
+// The PL031 real-time clock (ARM DDI 0224C): the host's wall clock in seconds, plus what the guest has set.
+//
+// The comparator must see every value of the counter, but the host may be stopped or its clock be set.
+// So a match is that the counter has come to the match value or beyond it, from where it was when last
+// looked at. Where the host's clock is set back, the counter goes back, and comes to its match again.
 #pragma once
 
 #include <cstdint>
@@ -30,11 +34,15 @@ class Pl031 final : public MmioDevice {
 
   // Nanoseconds from now to the match, when one is awaited.
   std::optional<uint64_t> next_alarm();
-  // Raises the interrupt when the match is due.
+  // Raises the interrupt when the match is due. Call when it is, and every second or so: the host's
+  // clock may be set.
   void check_alarm();
 
  private:
   uint32_t now();
+  uint64_t distance() const;
+  void compare();
+  void matched();
   void update_interrupt() { interrupts_.set_interrupt(interrupt_, (ris_ & imsc_) != 0); }
 
   WallClock& clock_;
@@ -42,7 +50,8 @@ class Pl031 final : public MmioDevice {
   unsigned interrupt_;
   uint32_t offset_ = 0;  // RTCLR: what the guest set, relative to the host's clock
   uint32_t load_ = 0, match_ = 0, imsc_ = 0, ris_ = 0;
-  bool armed_ = false;  // RTCMR was written and its match has not come yet
+  uint32_t last_ = 0;      // the counter when it was last compared
+  bool compares_ = false;  // RTCMR was written
 };
 
 }  // namespace crosswalk::vmm
