@@ -116,6 +116,14 @@ void write_gic_and_timer(Writer& w) {
   w.end();
 }
 
+// QEMU names no interrupt for ARMv7 CPUs; for others it is this one.
+void write_pmu(Writer& w, const std::string& cpu_compatible) {
+  w.begin("pmu");
+  w.string("compatible", cpu_compatible + "-pmu");
+  w.cells("interrupts", {kPpiType, kPerformanceInterrupt - 16, kCpu0Mask | kLevelHigh});
+  w.end();
+}
+
 void write_devices(Writer& w) {
   w.begin(at("pl011", kUartBase));
   w.string("compatible", list("arm,pl011\0arm,primecell"));
@@ -231,6 +239,7 @@ Result<DeviceTree> build_device_tree(const std::string& cpu_compatible) {
   w.end();
   write_cpus(w, cpu_compatible);
   write_gic_and_timer(w);
+  write_pmu(w, cpu_compatible);
   write_devices(w);
   write_psci(w);
   w.end();

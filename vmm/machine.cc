@@ -28,6 +28,12 @@ void block_signals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+static_assert(kGicCpuInterfaceBase == kGicDistributorBase + GicV2::kRegionBytes);
+constexpr uint64_t kGicBytes = 2 * GicV2::kRegionBytes;
+
+// How often the host's clocks are looked at: the TSC may restart, and the wall clock be set.
+constexpr uint64_t kClockCheckTicks = kCounterFrequency;
+
 uint64_t ticks_of(double seconds) { return static_cast<uint64_t>(seconds * static_cast<double>(kCounterFrequency)); }
 
 }  // namespace
@@ -177,6 +183,10 @@ bool Machine::mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& va
   const uint64_t start = trace::begin(cpu.trace);
   const std::lock_guard lock(device_lock_);
   ++mmio_reads_;
+  // What the CPU reads of the GIC must not depend on how soon the timer thread runs.
+  if (pa - kGicDistributorBase < kGicBytes && counter_.read() >= timers_[cpu.cpu_index].deadline) {
+    update_timers(cpu.cpu_index);
+  }
   const bool answered = bus_.read(cpu.cpu_index, pa, bytes, value);
   mmio_unassigned_ += !answered;
   trace::end(cpu.trace, trace::Kind::DeviceRead, start, pa, value, bytes, !answered);
@@ -249,13 +259,26 @@ void Machine::wait_for_interrupt(CpuState& cpu) {
 }
 
 // Precondition: the device lock is held.
-void Machine::update_timers(unsigned cpu) {
+void Machine::update_timers(unsigned cpu) { update_timers(cpu, counter_.read()); }
+
+void Machine::update_timers(unsigned cpu, uint64_t now) {
   Timers& timers = timers_[cpu];
-  const uint64_t now = counter_.read();
   const arm::TimerOutputs outputs = arm::evaluate_timers(timers.registers, now);
-  timers.deadline = outputs.next_deadline.value_or(kNoDeadline);
+  timers.deadline.store(outputs.next_deadline.value_or(kNoDeadline), std::memory_order_relaxed);
   gic_.set_private_interrupt(cpu, kVirtualTimerInterrupt, outputs.virtual_timer);
   gic_.set_private_interrupt(cpu, kPhysicalTimerInterrupt, outputs.physical);
+  gic_.set_private_interrupt(cpu, kPerformanceInterrupt, outputs.overflow);
+}
+
+uint64_t Machine::counter_for(CpuState& cpu) {
+  Timers& timers = timers_[cpu.cpu_index];
+  // However the host's TSCs differ, a CPU never sees the counter go back.
+  const uint64_t now = timers.seen = std::max(timers.seen, counter_.read());
+  if (now >= timers.deadline.load(std::memory_order_relaxed)) {
+    const std::lock_guard lock(device_lock_);
+    update_timers(cpu.cpu_index, now);
+  }
+  return now;
 }
 
 void Machine::timers_changed(CpuState& cpu) {
@@ -266,15 +289,29 @@ void Machine::timers_changed(CpuState& cpu) {
 }
 
 // Precondition: the device lock is held.
+void Machine::update_alarm() {
+  const auto alarm = rtc_.next_alarm();
+  alarm_at_ = alarm ? counter_.read() + *alarm / kNanosecondsPerTick + 1 : kNoDeadline;
+}
+
+void Machine::alarm_changed() {
+  update_alarm();
+  rearm();
+}
+
+// Precondition: the device lock is held.
 void Machine::rearm() {
-  uint64_t next = std::min(timeout_at_, poll_at_);
-  for (const Timers& timers : timers_) next = std::min(next, timers.deadline);
-  if (const auto alarm = rtc_.next_alarm()) next = std::min(next, counter_.read() + *alarm / kNanosecondsPerTick + 1);
+  uint64_t next = std::min({timeout_at_, poll_at_, alarm_at_, clocks_checked_at_ + kClockCheckTicks});
+  for (const Timers& timers : timers_) next = std::min(next, timers.deadline.load());
   timer_thread_.set_deadline(next);
 }
 
 void Machine::deadline_passed() {
   const std::lock_guard lock(device_lock_);
+  if (counter_.read() >= clocks_checked_at_ + kClockCheckTicks) {
+    counter_.check();
+    clocks_checked_at_ = counter_.read();
+  }
   if (counter_.read() >= timeout_at_) {
     timeout_at_ = kNoDeadline;
     request_stop(StopReason::Timeout);
@@ -285,6 +322,7 @@ void Machine::deadline_passed() {
   }
   for (unsigned cpu = 0; cpu < kCpus; ++cpu) update_timers(cpu);
   rtc_.check_alarm();
+  update_alarm();
   rearm();
 }
 
@@ -375,6 +413,7 @@ void Machine::add_statistics(StatisticsTable& table) const {
   table.add("machine", "firmware calls", firmware_calls_);
   table.add("machine", "device completions", device_completions_);
   table.add("machine", "timer thread wakes", timer_thread_.wakes());
+  table.add("machine", "clock discontinuities", counter_.discontinuities());
   table.add("machine", "I/O thread wakes", io_.wakes());
   table.add("machine", "console bytes out", console_.bytes_out(), "bytes");
   table.add("machine", "console bytes in", console_.bytes_in(), "bytes");

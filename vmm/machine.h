@@ -111,6 +111,8 @@ class Machine final : public Platform,
   bool semihosting(CpuState& cpu) override;
   void wait_for_interrupt(CpuState& cpu) override;
   uint64_t counter() override { return counter_.read(); }
+  uint64_t counter_for(CpuState& cpu) override;
+  uint64_t nanoseconds() override { return counter_.nanoseconds(); }
   void timers_changed(CpuState& cpu) override;
   void run_queued_work(CpuState& cpu) override;
 
@@ -120,18 +122,21 @@ class Machine final : public Platform,
   // A copy of a CPU's timer registers: the timer thread must not see them half changed.
   struct Timers {
     arm::TimerRegisters registers;
-    uint64_t deadline = kNoDeadline;
+    std::atomic<uint64_t> deadline{kNoDeadline};  // when the outputs must be looked at again; written under the lock
+    uint64_t seen = 0;                            // the counter's highest value that the CPU has read
   };
 
   Machine(const MachineConfig& config, GuestMemory memory);
   Result<bool> add_virtio_devices(const MachineConfig& config);
   Result<bool> map_devices();
   void update_timers(unsigned cpu);
+  void update_timers(unsigned cpu, uint64_t now);
+  void update_alarm();
   void rearm();
 
   void set_cpu_line(unsigned cpu, uint32_t line, bool level) override;
   uint64_t wall_nanoseconds() override;
-  void alarm_changed() override { rearm(); }
+  void alarm_changed() override;
   void post(Completion&& completion) override;
   void deadline_passed() override;
   void quit_requested() override { request_stop(StopReason::UserQuit); }
@@ -166,6 +171,7 @@ class Machine final : public Platform,
   BootState boot_;
   std::array<Timers, kCpus> timers_;
   uint64_t timeout_at_ = kNoDeadline, poll_at_ = kNoDeadline;
+  uint64_t alarm_at_ = kNoDeadline, clocks_checked_at_ = 0;
   std::vector<Completion> completions_;  // for CPU 0, guarded by device_lock_
   std::array<std::atomic<uint32_t>, kCpus> waiting_{};
   std::atomic<uint64_t> stop_{0};  // StopReason | code << 32

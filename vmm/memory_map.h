@@ -20,7 +20,8 @@ inline constexpr unsigned kUartSpi = 1;
 inline constexpr unsigned kRtcSpi = 2;
 inline constexpr unsigned kVirtioFirstSpi = 16;
 
-// INTIDs of the generic timer's PPIs.
+// INTIDs of the PPIs: the performance monitors' and the generic timer's.
+inline constexpr unsigned kPerformanceInterrupt = 23;
 inline constexpr unsigned kHypTimerInterrupt = 26;
 inline constexpr unsigned kVirtualTimerInterrupt = 27;
 inline constexpr unsigned kSecurePhysicalTimerInterrupt = 29;

@@ -293,6 +293,7 @@ void compare_nodes(const void* ours, const void* qemu) {
       const void* value = fdt_getprop_by_offset(ours, property, &name, &length);
       const std::string seed = name;
       if (seed == "rng-seed" || seed == "kaslr-seed") continue;  // random
+      if (std::string(path) == "/pmu") continue;                 // empty in QEMU for ARMv7
       const void* their_value = fdt_getprop(qemu, theirs, name, &their_length);
       ASSERT_NE(their_value, nullptr) << path << ":" << name;
       EXPECT_EQ(length, their_length) << path << ":" << name;
@@ -304,8 +305,8 @@ void compare_nodes(const void* ours, const void* qemu) {
   }
   EXPECT_GT(compared, 170u);
   // And nothing of QEMU's is missing but what the board leaves out.
-  const std::string omitted[] = {"/platform-bus", "/fw-cfg", "/gpio-keys", "/pl061",
-                                 "/pcie",         "/pmu",    "/flash",     "/intc@8000000/v2m"};
+  const std::string omitted[] = {"/platform-bus", "/fw-cfg", "/gpio-keys",       "/pl061",
+                                 "/pcie",         "/flash",  "/intc@8000000/v2m"};
   for (int node = fdt_next_node(qemu, -1, nullptr); node >= 0; node = fdt_next_node(qemu, node, nullptr)) {
     ASSERT_EQ(fdt_get_path(qemu, node, path, sizeof path), 0);
     bool expected = true;
@@ -313,6 +314,21 @@ void compare_nodes(const void* ours, const void* qemu) {
     if (!expected) continue;
     EXPECT_GE(fdt_path_offset(ours, path), 0) << path;
   }
+}
+
+TEST_F(LoaderTest, DeviceTreeAnnouncesThePerformanceMonitors) {
+  auto boot = load(raw_image(100));
+  ASSERT_TRUE(boot) << boot.error();
+  const void* fdt = tree(*boot);
+  const int node = fdt_path_offset(fdt, "/pmu");
+  ASSERT_GE(node, 0);
+  EXPECT_STREQ(static_cast<const char*>(fdt_getprop(fdt, node, "compatible", nullptr)), "arm,cortex-a15-pmu");
+  int length = 0;
+  const auto* cells = static_cast<const fdt32_t*>(fdt_getprop(fdt, node, "interrupts", &length));
+  ASSERT_EQ(length, 12);
+  EXPECT_EQ(fdt32_to_cpu(cells[0]), 1u);      // a PPI,
+  EXPECT_EQ(fdt32_to_cpu(cells[1]), 7u);      // INTID 23,
+  EXPECT_EQ(fdt32_to_cpu(cells[2]), 0x104u);  // of CPU 0, active high
 }
 
 TEST_F(LoaderTest, DeviceTreeMatchesQemu) {

@@ -180,6 +180,59 @@ TEST_F(MachineTest, VirtualOffsetShiftsTheVirtualTimer) {
   EXPECT_EQ(lines(), uint32_t{kLineIrq});
 }
 
+// Without a timer thread: what the CPU's own reads show must be consistent.
+TEST_F(MachineTest, AReadOfTheCounterRaisesWhatIsDue) {
+  make();
+  enable_gic(27);
+  cpu().cp15.cntv_cval = machine_->counter() + kMillisecond;
+  cpu().cp15.cntv_ctl = 1;
+  machine_->timers_changed(cpu());
+  while (machine_->counter_for(cpu()) < cpu().cp15.cntv_cval) EXPECT_EQ(lines(), 0u);
+  EXPECT_EQ(lines(), uint32_t{kLineIrq});
+}
+
+TEST_F(MachineTest, AReadOfTheGicShowsWhatIsDue) {
+  make();
+  enable_gic(30);
+  cpu().cp15.cntp_cval = machine_->counter() + kMillisecond;
+  cpu().cp15.cntp_ctl = 1;
+  machine_->timers_changed(cpu());
+  constexpr uint64_t kPending = kGicDistributorBase + 0x200;
+  EXPECT_EQ(get(kPending), 0u);
+  std::this_thread::sleep_for(2ms);
+  EXPECT_EQ(get(kPending), 1u << 30);
+  EXPECT_EQ(get(kGicCpuInterfaceBase + 0xc), 30u);
+}
+
+TEST_F(MachineTest, AnOverflowRaisesItsInterruptInTime) {
+  make();
+  machine_->start();
+  enable_gic(23);
+  const uint64_t at = machine_->counter() + 20 * kMillisecond;
+  cpu().performance.interrupt_at = at;
+  machine_->timers_changed(cpu());
+  EXPECT_EQ(lines(), 0u);
+  ASSERT_TRUE(wait_for_line(kLineIrq, 2000ms));
+  EXPECT_GE(machine_->counter(), at);
+  EXPECT_EQ(get(kGicCpuInterfaceBase + 0xc), 23u);
+  cpu().performance.interrupt_at = 0;
+  machine_->timers_changed(cpu());
+  set(kGicCpuInterfaceBase + 0x10, 23);
+  EXPECT_EQ(lines(), 0u);
+}
+
+TEST_F(MachineTest, NanosecondsAreTheCounterMoreFinely) {
+  make();
+  uint64_t last = machine_->nanoseconds();
+  for (int i = 0; i < 1000; ++i) {
+    const uint64_t before = machine_->counter(), now = machine_->nanoseconds(), after = machine_->counter();
+    EXPECT_LE(before, now / kNanosecondsPerTick);
+    EXPECT_LE(now / kNanosecondsPerTick, after);
+    EXPECT_GE(now, last);
+    last = now;
+  }
+}
+
 TEST_F(MachineTest, AnEarlierDeadlineReplacesALaterOne) {
   make();
   machine_->start();

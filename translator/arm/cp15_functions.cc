@@ -138,14 +138,14 @@ uint32_t write_tlb_mva_all_asids(SystemContext& c, const SystemRegister& row, ui
 }
 
 uint32_t read_cntpct(SystemContext& c, const SystemRegister&, uint64_t& value) {
-  return give(value, c.platform.counter());
+  return give(value, c.platform.counter_for(c.cpu));
 }
 uint32_t read_cntvct(SystemContext& c, const SystemRegister&, uint64_t& value) {
-  return give(value, c.platform.counter() - c.cpu.cp15.cntvoff);
+  return give(value, c.platform.counter_for(c.cpu) - c.cpu.cp15.cntvoff);
 }
 
 uint32_t read_timer_value(SystemContext& c, const SystemRegister& row, uint64_t& value) {
-  return give(value, timer_of(c, row).read_timer_value(c.platform.counter()));
+  return give(value, timer_of(c, row).read_timer_value(c.platform.counter_for(c.cpu)));
 }
 uint32_t write_timer_value(SystemContext& c, const SystemRegister& row, uint64_t value) {
   const uint64_t count = c.platform.counter() - timer_of(c, row).offset;
@@ -154,7 +154,7 @@ uint32_t write_timer_value(SystemContext& c, const SystemRegister& row, uint64_t
   return timers_changed(c);
 }
 uint32_t read_timer_control(SystemContext& c, const SystemRegister& row, uint64_t& value) {
-  return give(value, timer_of(c, row).read_control(c.platform.counter()));
+  return give(value, timer_of(c, row).read_control(c.platform.counter_for(c.cpu)));
 }
 uint32_t write_timer_control(SystemContext& c, const SystemRegister& row, uint64_t value) {
   (is_virtual(row) ? c.cpu.cp15.cntv_ctl : c.cpu.cp15.cntp_ctl) =

@@ -87,7 +87,11 @@ struct PerformanceMonitors {
   uint32_t evtyper[6], evcntr[6];  // PMXEVTYPER and PMXEVCNTR of counters 0-5
   uint32_t ccfiltr;                // PMXEVTYPER with PMSELR.SEL = 31
   uint32_t cycle_residue;          // cycles not yet counted with PMCR.D = 1
-  uint64_t synchronized;           // Platform::counter() up to which the counters are current
+  uint64_t synchronized;           // Platform::nanoseconds() up to which the counters are current
+  uint64_t interrupt_at;           // Platform::counter() at which the overflow interrupt rises; 0: it does not
+  uint8_t interrupt;               // the overflow interrupt's level as of `synchronized`
+  uint8_t filtered;                // a counter runs at one privilege level only, so changes of it must be seen;
+  uint8_t user;                    // then: whether the time since `synchronized` passed in User mode
 };
 
 struct CpuState;

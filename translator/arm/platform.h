@@ -45,7 +45,13 @@ class Platform {
 
   // The system counter, CNTFRQ ticks a second (62.5 MHz). Must be cheap: no system call.
   virtual uint64_t counter() = 0;
-  // A timer register of this CPU changed (cp15.cnt*): recompute its output and its next deadline.
+  // The same as an instruction of `cpu` reads it. What is due by then is asserted when this returns:
+  // a guest that has seen that it is time finds its interrupt pending. As cheap while nothing is due.
+  virtual uint64_t counter_for(CpuState&) { return counter(); }
+  // The same time in nanoseconds, 16 to a tick: as finely as the host tells.
+  virtual uint64_t nanoseconds() { return counter() * 16; }
+  // A timer register of this CPU (cp15.cnt*) or its overflow interrupt (performance.interrupt*)
+  // changed: recompute its outputs and its next deadline.
   virtual void timers_changed(CpuState& cpu) = 0;
 
   // kLineWork was raised for `cpu`: lowers it and performs what other threads queued, with no translated code running.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Performance monitors, PMUv2 (ARM DDI 0406C, C12): the cycle counter and the event counters. A cycle is 1 ns of the
-// system counter, as in QEMU (a 1 GHz CPU). Events counted: 0x00 SW_INCR and 0x11 CPU_CYCLES; others stay 0, and
-// PMCEID says so. Overflow sets PMOVSR; no interrupt is raised (the board describes none to guests).
+// Performance monitors, PMUv2 (ARM DDI 0406C, C12): the cycle counter and the event counters. A cycle
+// is 1 ns of the system counter, as in QEMU (a 1 GHz CPU), also while the CPU sleeps. Events counted:
+// 0x00 SW_INCR and 0x11 CPU_CYCLES; others stay 0, and PMCEID says so.
+//
+// Counters are brought up to date when a register is accessed, not as time passes. What must not wait
+// for that is in PerformanceMonitors: `filtered` asks for calls of performance_privilege_changed(), and
+// interrupt and interrupt_at say how the overflow interrupt is and when it rises (timer.h). Its level is
+// that some bit is set in both PMOVSR and PMINTENSET, while PMCR.E is.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +14,9 @@
 #include "translator/arm/coprocessor.h"
 
 namespace crosswalk::arm {
+
+// User <-> privileged, while CpuState::performance.filtered. cpu.mode is the new one.
+void performance_privilege_changed(SystemContext&);
 
 uint32_t read_pmcr(SystemContext&, const SystemRegister&, uint64_t& value);
 uint32_t write_pmcr(SystemContext&, const SystemRegister&, uint64_t value);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The generic timer's two comparators (ARM DDI 0406C, B8.1.5), as pure functions of register values and the counter.
+// What raises an interrupt as time passes, as pure functions of register values and the counter: the
+// generic timer's two comparators (ARM DDI 0406C, B8.1.5), and an overflow that pmu.h foresees.
 //
 // The registers belong to the CPU's thread. Platform::timers_changed runs there: it takes a TimerRegisters with
 // timer_registers() and hands it to whoever watches deadlines; nobody else reads cp15.cnt*.
@@ -54,27 +55,42 @@ constexpr uint64_t compare_value_from_timer_value(uint64_t count, uint32_t timer
   return count + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(timer_value)));
 }
 
+// The overflow interrupt of the performance monitors: a level that rises by itself when a counter
+// overflows, and then stays until a register is written.
+struct OverflowInterrupt {
+  bool level = false;
+  uint64_t rises_at = 0;  // CNTPCT; 0: it does not rise
+
+  constexpr bool output(uint64_t counter) const { return level || (rises_at != 0 && counter >= rises_at); }
+  constexpr std::optional<uint64_t> deadline(uint64_t counter) const {
+    if (rises_at == 0 || output(counter)) return std::nullopt;
+    return rises_at;
+  }
+};
+
 struct TimerRegisters {
   Timer physical, virtual_timer;
+  OverflowInterrupt overflow{};
 };
 
 inline TimerRegisters timer_registers(const CpuState& cpu) {
-  return {{cpu.cp15.cntp_ctl, cpu.cp15.cntp_cval, 0}, {cpu.cp15.cntv_ctl, cpu.cp15.cntv_cval, cpu.cp15.cntvoff}};
+  return {{cpu.cp15.cntp_ctl, cpu.cp15.cntp_cval, 0},
+          {cpu.cp15.cntv_ctl, cpu.cp15.cntv_cval, cpu.cp15.cntvoff},
+          {cpu.performance.interrupt != 0, cpu.performance.interrupt_at}};
 }
 
 // The outputs at `counter`, and the next counter value at which one of them rises.
 struct TimerOutputs {
-  bool physical = false, virtual_timer = false;
+  bool physical = false, virtual_timer = false, overflow = false;
   std::optional<uint64_t> next_deadline;
 };
 
 inline TimerOutputs evaluate_timers(const TimerRegisters& timers, uint64_t counter) {
-  TimerOutputs out{timers.physical.output(counter), timers.virtual_timer.output(counter), std::nullopt};
-  const auto p = timers.physical.deadline(counter), v = timers.virtual_timer.deadline(counter);
-  if (p && v) {
-    out.next_deadline = std::min(*p, *v);
-  } else {
-    out.next_deadline = p ? p : v;
+  TimerOutputs out{timers.physical.output(counter), timers.virtual_timer.output(counter),
+                   timers.overflow.output(counter), std::nullopt};
+  for (const auto& deadline :
+       {timers.physical.deadline(counter), timers.virtual_timer.deadline(counter), timers.overflow.deadline(counter)}) {
+    if (deadline && (!out.next_deadline || *deadline < *out.next_deadline)) out.next_deadline = deadline;
   }
   return out;
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <bit>
 
+#include "translator/arm/pmu.h"
 #include "translator/arm/psr.h"
 
 namespace crosswalk::runtime {
@@ -74,6 +75,11 @@ bool semihosting(CpuState& cpu, uint32_t bytes) {
 }  // namespace
 
 void apply_effects(CpuState& cpu, uint32_t effects) {
+  if ((effects & arm::kEffectPrivilegeChanged) && cpu.performance.filtered) {
+    EngineServices& s = services(&cpu);
+    arm::SystemContext context{cpu, s.mmu, s.platform};
+    arm::performance_privilege_changed(context);
+  }
   if (effects & arm::kEffectRegimeChanged) services(&cpu).mmu.activate(cpu);
   if (effects & arm::kEffectBarrier) std::atomic_thread_fence(std::memory_order_seq_cst);
 }

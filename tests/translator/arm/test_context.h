@@ -50,11 +50,15 @@ class FakePlatform : public Platform {
   bool semihosting(CpuState&) override { return false; }
   void wait_for_interrupt(CpuState&) override {}
   uint64_t counter() override { return now; }
+  uint64_t counter_for(CpuState&) override {
+    ++counter_reads;
+    return now;
+  }
   void timers_changed(CpuState&) override { ++timer_changes; }
   void run_queued_work(CpuState& cpu) override { lower_line(cpu, kLineWork); }
 
   uint64_t now = 0;
-  int timer_changes = 0;
+  int timer_changes = 0, counter_reads = 0;
 };
 
 struct TestCpu {

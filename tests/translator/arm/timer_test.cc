@@ -52,6 +52,32 @@ TEST(Timer, EvaluateTakesTheEarliestDeadline) {
   EXPECT_EQ(out.next_deadline, std::nullopt);
 }
 
+TEST(Timer, AnOverflowIsADeadlineToo) {
+  TimerRegisters r{{}, {kTimerEnable, 150, 0}, {false, 120}};
+  TimerOutputs out = evaluate_timers(r, 100);
+  EXPECT_FALSE(out.overflow);
+  EXPECT_EQ(out.next_deadline, 120u);
+  out = evaluate_timers(r, 120);
+  EXPECT_TRUE(out.overflow);
+  EXPECT_EQ(out.next_deadline, 150u);
+  r.overflow = {true, 0};  // what the CPU says after it has seen the overflow
+  EXPECT_TRUE(evaluate_timers(r, 130).overflow);
+  r.overflow = {};
+  EXPECT_FALSE(evaluate_timers(r, 130).overflow);
+}
+
+// What tells the guest that it is time must go through counter_for(), which raises the interrupt.
+TEST(TimerRegisters, ReadsOfTheTimeLetThePlatformRaiseWhatIsDue) {
+  TestCpu t;
+  uint64_t v = 0;
+  read_system_register(t.context, *find_system_register_64(15, 0, 14), v);  // CNTPCT
+  read_system_register(t.context, *find_system_register_64(15, 1, 14), v);  // CNTVCT
+  for (const unsigned timer : {2u, 3u}) {
+    for (const unsigned register_ : {0u, 1u}) t.value(15, 14, 0, timer, register_);  // TVAL, CTL
+  }
+  EXPECT_EQ(t.platform.counter_reads, 6);
+}
+
 TEST(TimerRegisters, ThroughCoprocessor15) {
   TestCpu t;
   t.platform.now = 0x1'0000'0000;

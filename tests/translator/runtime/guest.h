@@ -84,7 +84,7 @@ class Guest final : public Platform {
     return true;
   }
   void wait_for_interrupt(CpuState&) override;
-  uint64_t counter() override { return 0; }
+  uint64_t counter() override { return ticks; }
   void timers_changed(CpuState&) override {}
 
   CpuState cpu{};
@@ -93,6 +93,7 @@ class Guest final : public Platform {
   unsigned waits = 0;
   bool offers_semihosting = false;
   unsigned semihosting_calls = 0;
+  uint64_t ticks = 0;  // the system counter
   const runtime::Engine& engine() const { return *engine_; }
 
  private:
