@@ -259,7 +259,7 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
   const double reuse = data_history_[privileged].rate;
   if (!space.windowed && from->soft && config_.costs.walk < reuse * config_.costs.soft_refill) {
     from->soft->for_each([&](uint32_t va, uint32_t) {
-      if (space.soft->holds(va)) return;
+      if (space.soft->holds(va) || is_watched(va)) return;
       walk(regime, va, AccessKind::Load, privileged, r);
       if (!enterable(r)) return;
       const uint32_t page = ram_page_of(r.pa);

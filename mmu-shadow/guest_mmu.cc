@@ -66,6 +66,7 @@ Translation GuestMmu::to_translation(uint32_t va, const cw_result& result) const
   // Whose alignment the type checks: not before a descriptor was found; with the MMU off, code checks everything
   // itself.
   t.normal_memory = result.memory_type == CW_NORMAL || !result.entry_valid || result.log2_size == 32;
+  t.watched = is_watched(va);
   if (!t.ok) {
     t.fsr = result.fsr;
     t.far = va;
@@ -91,14 +92,15 @@ Translation GuestMmu::fill(CpuState& cpu, uint32_t va, AccessKind kind) {
   statistics_.soft_misses++;
   walk(regime, va, kind, privileged, result);
   const Translation t = to_translation(va, result);
-  if (current_ && current_->hybrid && !current_->windowed && !resting(*current_)) note_refill(*current_, va, result);
+  if (current_ && current_->hybrid && !current_->windowed && !resting(*current_) && !t.watched)
+    note_refill(*current_, va, result);
   if (!t.host || kind == AccessKind::Fetch) return t;
 
   const uint32_t page = ram_page_of(t.pa);
   bool writable = result.permissions & cw_needed_permission(CW_STORE, privileged);
   if (writable && is_code_[page])
     writable = kind == AccessKind::Store && code_written(t.pa, std::min(64u, kPageSize - (va & (kPageSize - 1))));
-  if (!current_ || current_->windowed || !enterable(result)) return t;
+  if (!current_ || current_->windowed || t.watched || !enterable(result)) return t;
   const uint32_t size_class = class_of(result.log2_size);
   current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
   if (writable) maybe_writable_[page] = 1;

@@ -8,6 +8,7 @@
 //   shared.cc        what windows have in common
 //   hybrid.cc        Mode::Hybrid: which spaces have a window
 //   code_pages.cc    pages that hold translated code
+//   watch.cc         breakpoints and watchpoints: pages that are looked at
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@
 #include "mmu-shadow/regime.h"
 #include "mmu-shadow/soft_tlb.h"
 #include "mmu-shadow/window_map.h"
+#include "translator/arm/debug.h"
 
 namespace crosswalk::mmu {
 
@@ -78,6 +80,7 @@ struct SharedWindow {
   uint64_t protect_position, flush_position;
   Reuse reuse;
   WindowMap map;
+  uint64_t watch_version = 0;
 
   // Those of the 2 MiB of `va`.
   size_t root_offset(uint32_t va) const { return (va >> kLeafBits) * 8 % roots.size(); }
@@ -89,6 +92,7 @@ struct AddressSpace {
   uint64_t last_used = 0;
   uint64_t protect_position = 0;  // how much of the protect log is applied here
   uint64_t flush_position = 0;    // how much of the flush log is applied here
+  uint64_t watch_version = 0;     // GuestMmu's, when pages with watched bytes were removed here last
   uint32_t fetches = 0;           // instruction pages entered since the space was made: up to kPrefillFetches
   Reuse data_reuse, fetch_reuse;
   uint64_t run_ticks = 0;  // hybrid: time that it ran since it was judged
@@ -124,6 +128,7 @@ class GuestMmu final : public Mmu {
     exclude(ticks);
     if (config_.accounts) config_.accounts->slept(ticks);
   }
+  void debug_changed(CpuState& cpu) override;
   void translated(uint32_t page_id, uint64_t ticks) override;
   void flush_all(CpuState& cpu) override;
   void flush_asid(CpuState& cpu, uint8_t asid) override;
@@ -269,6 +274,22 @@ class GuestMmu final : public Mmu {
   void catch_up(AddressSpace& space);
   void catch_up(WindowMap& window, uint64_t& position);
 
+  // watch.cc
+  struct WatchedPages {  // VA >> 12, inclusive
+    uint32_t first, last;
+  };
+  bool is_watched(uint32_t first_page, uint32_t last_page) const {
+    for (uint32_t i = 0; i < watched_count_; i++)
+      if (first_page <= watched_[i].last && last_page >= watched_[i].first) return true;
+    return false;
+  }
+  bool is_watched(uint32_t va) const { return is_watched(va >> kPageBits, va >> kPageBits); }
+  bool missed_watches(const AddressSpace& space) const {
+    return space.watch_version != watch_version_ ||
+           (space.windowed && space.shared && space.shared->watch_version != watch_version_);
+  }
+  void remove_watched(AddressSpace& space);
+
   const MmuConfig config_;
   const GuestRam ram_;
   CodeListener& listener_;
@@ -320,6 +341,12 @@ class GuestMmu final : public Mmu {
   static constexpr uint32_t kFlushLog = 256;
   std::vector<FlushRecord> flush_log_;
   uint64_t flush_log_end_ = 0;
+
+  arm::BreakPages break_pages_;
+  uint32_t watched_count_ = 0;
+  WatchedPages watched_[arm::kWatchpoints] = {};
+  uint64_t watch_version_ = 0;  // changes when pages get watched
+
   ReuseHistory data_history_[2], fetch_history_[2];  // [privileged]
   // A space that fetches from so many pages is no passing combination of registers: time to prefill it.
   static constexpr uint32_t kPrefillFetches = 3;

@@ -268,6 +268,7 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
   check_roots(space);
   catch_up(space);
   apply_flushes(space, regime);
+  remove_watched(space);
   if (prefills_windows()) {
     const uint64_t before = statistics_.pages_installed - statistics_.pages_filled_around;
     space.soft->for_each([&](uint32_t va, uint32_t) {

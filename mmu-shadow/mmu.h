@@ -48,6 +48,7 @@ struct Translation {
   uint64_t pa = 0;
   uint8_t* host = nullptr;    // RAM: where the byte at `pa` is; null for devices and unassigned space
   bool normal_memory = true;  // false: Device or Strongly-ordered; also with a domain or permission fault
+  bool watched = false;       // in a page with a watched byte: is never entered
   uint32_t fsr = 0;
   uint32_t far = 0;
   uint64_t par = 0;  // translate() only: PAR as ATS1C* writes it, also for a fault (64 bits with TTBCR.EAE)
@@ -58,8 +59,9 @@ enum class FaultOutcome : uint8_t {
   Installed,   // retry the access
   GuestFault,  // the guest's own fault: `translation` says which
   Device,      // emulate the access at translation.pa; when translation.host is set it is RAM that cannot be
-               // entered (it still holds translated code, or is Device or Strongly-ordered memory): do the access
-               // there, by hand; when !translation.ok, it is an alignment fault or this one
+               // entered (a page that still holds translated code or has a watched byte, or Device or
+               // Strongly-ordered memory): do the access there, by hand; when !translation.ok, it is an
+               // alignment fault or this one
   CodeWrite,   // the page held translated code; it has been dropped and the page is writable: retry
   Split,       // the access wraps at 4 GiB or reaches the guard: emulate it piecewise
 };
@@ -211,6 +213,12 @@ class Mmu {
   // Forgets every instruction page of every address space: `code_flags` will be different ones from now on, and
   // translated code compares page ids without asking.
   virtual void forget_instruction_pages() {}
+
+  // DBGDSCR, DBGVCR, a debug lock or a breakpoint's or watchpoint's register has changed, and recompute_debug
+  // (arm/debug.h) been called. Forgets the instruction pages for which arm::page_may_break may answer otherwise now,
+  // which is part of `code_flags`, and enters no page with a watched byte from now on: accesses to it come to fill or
+  // window_fault, and the engine compares.
+  virtual void debug_changed(CpuState&) {}
 
   // The CPU polls, between blocks of translated code: an address space may get its other form (Mode::Hybrid), also when
   // the guest never leaves it.

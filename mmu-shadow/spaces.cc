@@ -41,9 +41,10 @@ void GuestMmu::activate(CpuState& cpu) {
     backend_->enter(space->window->base());
     if (space->roots_version != space->shared->version) check_roots(*space);
   }
-  const bool protection = missed_protection(*space), flushes = missed_flushes(*space);
-  if (protection || flushes) {
+  const bool protection = missed_protection(*space), flushes = missed_flushes(*space), watches = missed_watches(*space);
+  if (protection || flushes || watches) {
     const uint64_t start = upkeep_clock();
+    if (watches) remove_watched(*space);
     if (protection) catch_up(*space);
     if (flushes) {
       const TracedFlush traced(cpu, statistics_, trace::FlushKind::Deferred);

@@ -70,7 +70,7 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
     if (!code_written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) return FaultOutcome::Device;
     was_code = true;
   }
-  if (!enterable(result)) {
+  if (translation.watched || !enterable(result)) {
     statistics_.window_faults_device++;
     return FaultOutcome::Device;
   }
@@ -150,7 +150,9 @@ GuestMmu::Stretch GuestMmu::stretch_to_install(const cw_regime& regime, const Ad
     return {va & ~mask, 1u << (bits - kPageBits), ram_page_of(start)};
   };
   const auto good = [&](const Stretch& s) {
-    return s.pages > 1 && (!writable || count_runs(s.ram_page, s.pages) <= kMaxRuns);
+    const uint32_t first = s.va >> kPageBits;
+    return s.pages > 1 && (!writable || count_runs(s.ram_page, s.pages) <= kMaxRuns) &&
+           !is_watched(first, first + s.pages - 1);
   };
 
   if (result.log2_size == kPageBits) {
@@ -207,7 +209,7 @@ bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t si
 }
 
 bool GuestMmu::install(AddressSpace& space, const cw_regime& regime, uint32_t va, const cw_result& result) {
-  if (va >= space.shared_from && !follow_root(space, va)) return false;
+  if (is_watched(va) || (va >= space.shared_from && !follow_root(space, va))) return false;
   const bool writable = result.permissions & cw_needed_permission(CW_STORE, space.key.privileged);
   const uint32_t size_class = class_of(result.log2_size);
   const bool ng = result.ng;

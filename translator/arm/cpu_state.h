@@ -76,12 +76,13 @@ struct Cp15 {
   uint32_t l2ctlr, l2ectlr;
 };
 
-// Debug (coprocessor 14) and performance-monitor registers that hold state, beyond those in Cp15. Debug registers can
-// be written and read back; no breakpoint or watchpoint unit matches anything.
+// Debug (coprocessor 14) and performance-monitor registers that hold state, beyond those in Cp15.
 struct DebugRegisters {
-  uint32_t dbgdscr, dbgvcr, dbgosdlr, dbgclaim, dbgprcr;
+  uint32_t dbgdscr, dbgvcr, dbgwfar, dbgosdlr, dbgclaim, dbgprcr;
   uint32_t os_locked;  // DBGOSLSR.OSLK
   uint32_t dbgbvr[6], dbgbcr[6], dbgwvr[4], dbgwcr[4];
+  // Follow from the others (debug.h): whether a breakpoint or vector catch, and a watchpoint, may match anything.
+  uint8_t breaking, watching;
 };
 struct PerformanceMonitors {
   uint32_t evtyper[6], evcntr[6];  // PMXEVTYPER and PMXEVCNTR of counters 0-5

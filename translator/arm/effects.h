@@ -22,6 +22,7 @@ enum Effect : uint32_t {
   kEffectContextSync = 1u << 10,                // an ISB (CP15 form)
   kEffectPrivilegeChanged = 1u << 11,           // User <-> privileged: regime key and code key differ
   kEffectInterruptsUnmasked = 1u << 12,         // poll `pending` before the next instruction
+  kEffectDebugChanged = 1u << 13,               // call Mmu::debug_changed: breakpoints or watchpoints may differ
   kEffectUndefined = 1u << 14,                  // take the Undefined Instruction exception; nothing was changed
   kEffectDataAbort = 1u << 15,                  // take a Data Abort with SystemContext::abort_fsr and abort_far
 };

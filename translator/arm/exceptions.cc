@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "translator/arm/cpu_model.h"
+#include "translator/arm/debug.h"
 #include "translator/arm/psr.h"
 #include "translator/arm/reset.h"
 #include "translator/arm/system_bits.h"
@@ -69,7 +70,7 @@ uint32_t take_exception(CpuState& cpu, Exception kind, uint32_t pc) {
   if (kind == Exception::Reset) {
     reset_again(cpu);
     return kEffectEndBlock | kEffectRegimeChanged | kEffectPrivilegeChanged | kEffectFpEnableChanged |
-           kEffectFpModeChanged | kEffectAlignmentChanged | kEffectTimersChanged;
+           kEffectFpModeChanged | kEffectAlignmentChanged | kEffectTimersChanged | kEffectDebugChanged;
   }
   if (kind == Exception::SupervisorCall) cpu.it = it_advance(cpu.it);
   const uint32_t spsr = read_cpsr(cpu);
@@ -105,8 +106,7 @@ uint32_t prefetch_abort(CpuState& cpu, uint32_t pc, uint32_t fsr, uint32_t far) 
 }
 
 uint32_t breakpoint_instruction(CpuState& cpu, uint32_t pc) {
-  constexpr uint32_t kMoeMask = 15u << 2, kMoeBkpt = 3u << 2;  // DBGDSCR.MOE (C11.11.20)
-  cpu.debug.dbgdscr = (cpu.debug.dbgdscr & ~kMoeMask) | kMoeBkpt;
+  set_method_of_entry(cpu, DebugEvent::BkptInstruction);
   return prefetch_abort(cpu, pc, debug_event_status(cpu), 0);
 }
 

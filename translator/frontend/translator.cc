@@ -112,6 +112,10 @@ bool Translator::translate_one(const FetchFunction& fetch, bool first) {
     // Block::guest has the IT state of each instruction; the CPU's is 0 inside blocks.
     ir.StoreState8(offsetof(CpuState, it), ir::Builder::Imm(0));
   }
+  if (flags.breakpoints) {
+    close_condition();
+    ir.call(&runtime::check_breakpoints, ir::kCallMayExit);
+  }
   if (config.count_instructions) {
     close_condition();
     const Value count = ir.LoadState64(offsetof(CpuState, instructions));

@@ -19,7 +19,9 @@ using ir::Value;
 struct CodeFlags {
   bool big_endian = false;        // PSR.E
   bool strict_alignment = false;  // SCTLR.A set, or SCTLR.M clear
-  constexpr uint32_t pack() const { return big_endian | strict_alignment << 1; }
+  bool breakpoints = false;       // each instruction asks first whether a breakpoint matches it
+  // Bit 2 is mmu::kCodeFlagWindow.
+  constexpr uint32_t pack() const { return big_endian | strict_alignment << 1 | breakpoints << 3; }
 };
 
 struct TranslateConfig {

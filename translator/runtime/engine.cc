@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "translator/arm/debug.h"
 #include "translator/arm/exceptions.h"
 #include "translator/arm/trace.h"
 #include "translator/backend/x64/exit_reason.h"
@@ -63,11 +64,16 @@ void Engine::attach(mmu::Mmu& mmu) {
   mmu.activate(cpu_);
 }
 
-uint32_t Engine::code_flags() const {
+frontend::CodeFlags Engine::translation_flags(uint32_t va) const {
   frontend::CodeFlags f;
   f.big_endian = cpu_.e;
   f.strict_alignment = cpu_.strict_alignment;
-  return f.pack() | (cpu_.memory_window ? mmu::kCodeFlagWindow : 0);
+  f.breakpoints = arm::page_may_break(cpu_, va);
+  return f;
+}
+
+uint32_t Engine::code_flags(uint32_t va) const {
+  return translation_flags(va).pack() | (cpu_.memory_window ? mmu::kCodeFlagWindow : 0);
 }
 
 // ---- the run loop ----------------------------------------------------------------------------------------------
@@ -149,7 +155,7 @@ const void* Engine::cached_code() {
   const JumpCacheEntry& e = cpu_.jump_cache[jump_cache_index(target)];
   if (e.target != target || !e.code) return nullptr;
   uint32_t id = cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)];
-  if (mmu::Translation at; id != e.page_id) id = mmu_->fetch_page(cpu_, target & ~1u, code_flags(), at);
+  if (mmu::Translation at; id != e.page_id) id = mmu_->fetch_page(cpu_, target & ~1u, code_flags(target), at);
   return id == e.page_id ? e.code : nullptr;
 }
 
@@ -160,7 +166,8 @@ const void* Engine::linked_code(uint32_t number) {
   if (!link.from) return nullptr;
   const Block* const to = link.from->linked[link.index];
   // It left only because its page was not entered. Relinking would do too, but x86 punishes a write to code that runs.
-  if (mmu::Translation at; to && mmu_->fetch_page(cpu_, cpu_.r[15], code_flags(), at) == to->page_id) return to->code;
+  if (mmu::Translation at; to && mmu_->fetch_page(cpu_, cpu_.r[15], code_flags(cpu_.r[15]), at) == to->page_id)
+    return to->code;
   Block* const block = lookup();
   if (!block) return nullptr;
   // lookup() may have dropped the block that was left, or translated after emptying the cache.
@@ -177,7 +184,7 @@ const void* Engine::linked_code(uint32_t number) {
 Block* Engine::lookup() {
   if (!cpu_.t) cpu_.r[15] &= ~3u;
   const uint32_t pc = cpu_.r[15];
-  const uint32_t flags = code_flags();
+  const uint32_t flags = code_flags(pc);
   mmu::Translation at;
   const uint32_t page_id = mmu_->fetch_page(cpu_, pc, flags, at);
   const auto abort = [&](const mmu::Translation& t) -> Block* {
@@ -197,7 +204,7 @@ Block* Engine::lookup() {
     uint16_t half;
     std::memcpy(&half, at.host, 2);
     if (decoder::is_t32(half)) {
-      second_id = mmu_->fetch_page(cpu_, pc + 2, flags, second);
+      second_id = mmu_->fetch_page(cpu_, pc + 2, code_flags(pc + 2), second);
       if (second_id == 0) return abort(second);
       key.second_page = static_cast<uint32_t>(second.pa >> 12);
     }
@@ -224,10 +231,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   ir_.guest.clear();
   ir_.insts.clear();
   ir_.label_count = 0;
-  frontend::CodeFlags flags;
-  flags.big_endian = cpu_.e;
-  flags.strict_alignment = cpu_.strict_alignment;
-  frontend::Translator translator(ir_, flags, config_.translate);
+  frontend::Translator translator(ir_, translation_flags(key.va), config_.translate);
   const uint32_t page = key.va & ~0xfffu;
   const uint8_t* const first_page = at.host - (at.pa & 0xfff);
   const uint8_t* const second_page = second_id ? second.host - (second.pa & 0xfff) : nullptr;
@@ -374,7 +378,7 @@ bool Engine::plain_access() {
     // A miss of the software TLB that becomes a hit: the entry is there from now on.
     if (cpu_.memory_window || m.out_of_line) return false;
     const mmu::Translation t = mmu_->fill(cpu_, va, store ? mmu::AccessKind::Store : mmu::AccessKind::Load);
-    if (!t.ok || !t.host || (!t.normal_memory && (va & m.element_mask()))) return false;
+    if (!t.ok || !t.host || t.watched || (!t.normal_memory && (va & m.element_mask()))) return false;
     statistics_.soft_refills++;
     host = t.host;
   }
@@ -392,6 +396,16 @@ void Engine::finish_narrow_load(uint8_t* data, const ir::MemAccess& m) {
   uint32_t v = m.log2_bytes == 0 ? data[0] : data[0] | uint32_t{data[1]} << 8;
   if (m.sign_extend) v = static_cast<uint32_t>(m.log2_bytes == 0 ? static_cast<int8_t>(v) : static_cast<int16_t>(v));
   std::memcpy(data, &v, 4);
+}
+
+// MMU faults come first, external aborts after (B1.9.6). Precondition: cpu.r[15] and T are the instruction's.
+bool Engine::watchpoint_hit(uint32_t va, uint32_t bytes, bool store, bool privileged, mmu::Translation& fault) {
+  const auto byte = arm::watchpoint_match(cpu_, va, bytes, store, privileged);
+  if (!byte) return false;
+  fault.ok = false;
+  fault.fsr = arm::note_watchpoint(cpu_, store);
+  fault.far = *byte;
+  return true;
 }
 
 // One access of at most 16 bytes, at most one page crossing. Nothing is written when either page faults. `unaligned`:
@@ -431,6 +445,9 @@ bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privile
       fault = piece.t;
       return false;
     }
+  }
+  if (pieces[0].t.watched || pieces[1].t.watched) {
+    if (watchpoint_hit(va, bytes, store, privileged, fault)) return false;
   }
   for (const Piece& piece : pieces) {
     if (piece.bytes == 0) break;
@@ -494,9 +511,15 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
 
   if (exclusive && store) {
     uint32_t status = 1;
-    if (cpu_.monitor_armed && cpu_.monitor_address == va && cpu_.monitor_size == bytes) {
-      const mmu::Translation t = mmu_->fill(cpu_, va, mmu::AccessKind::Store);
+    const bool armed = cpu_.monitor_armed && cpu_.monitor_address == va && cpu_.monitor_size == bytes;
+    mmu::Translation t;
+    if (armed) {
+      t = mmu_->fill(cpu_, va, mmu::AccessKind::Store);
       if (!t.ok) return abort(t.fsr, t.far);
+    }
+    // Also where the monitor fails (Cortex-A15 TRM, 10.5.1).
+    if (cpu_.debug.watching && watchpoint_hit(va, bytes, true, privileged, fault)) return abort(fault.fsr, fault.far);
+    if (armed) {
       if (t.host) {
         uint64_t value = 0, expected = cpu_.monitor_value;
         std::memcpy(&value, cpu_.access_value, bytes);

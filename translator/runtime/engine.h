@@ -74,6 +74,7 @@ class Engine final : public mmu::CodeListener {
   static void finish_narrow_load(uint8_t* data, const ir::MemAccess& m);
   bool access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, bool unaligned, uint8_t* data,
                      mmu::Translation& fault);
+  bool watchpoint_hit(uint32_t va, uint32_t bytes, bool store, bool privileged, mmu::Translation& fault);
   bool fault(FaultFrame& frame);
   const x64::FaultSite* find_site(const Block& block, const uint8_t* host, bool call) const;
   void set_position(const Block& block, const x64::FaultSite& site);
@@ -85,7 +86,8 @@ class Engine final : public mmu::CodeListener {
                    uint32_t second_id);
   void drop_block(Block* block);
   void clear_cache();
-  uint32_t code_flags() const;
+  frontend::CodeFlags translation_flags(uint32_t va) const;
+  uint32_t code_flags(uint32_t va) const;  // of the page of `va`
   void run_once();
 
   EngineConfig config_;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <bit>
 
+#include "translator/arm/debug.h"
 #include "translator/arm/pmu.h"
 #include "translator/arm/psr.h"
 
@@ -81,6 +82,7 @@ void apply_effects(CpuState& cpu, uint32_t effects) {
     arm::performance_privilege_changed(context);
   }
   if (effects & arm::kEffectRegimeChanged) services(&cpu).mmu.activate(cpu);
+  if (effects & arm::kEffectDebugChanged) services(&cpu).mmu.debug_changed(cpu);
   if (effects & arm::kEffectBarrier) std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
@@ -105,6 +107,14 @@ uint64_t halting_breakpoint(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
 uint64_t breakpoint(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
   apply_effects(*cpu, arm::breakpoint_instruction(*cpu, cpu->r[15]));
   cpu->exit_reason = x64::kExitException;
+  return 0;
+}
+
+uint64_t check_breakpoints(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
+  if (const auto event = arm::instruction_debug_event(*cpu, cpu->r[15])) {
+    apply_effects(*cpu, arm::take_instruction_debug_event(*cpu, *event, cpu->r[15]));
+    cpu->exit_reason = x64::kExitException;
+  }
   return 0;
 }
 

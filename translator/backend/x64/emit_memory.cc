@@ -325,7 +325,8 @@ void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Label open, Label s
 }
 
 // rax = the status of a store-exclusive. With the monitor open it is 1, and no fault but that of alignment is due (ARM
-// DDI 0406C, A8.8.212): it is how Linux clears the monitor whenever it returns from an exception.
+// DDI 0406C, A8.8.212): it is how Linux clears the monitor whenever it returns from an exception. A watchpoint matches
+// all the same (Cortex-A15 TRM, 10.5.1).
 void decide_exclusive_store(EmitContext& e, const MemAccess& m, Reg64 va, Reg64 value, Label open, Label slow,
                             Label done) {
   auto& c = e.code;
@@ -334,6 +335,8 @@ void decide_exclusive_store(EmitContext& e, const MemAccess& m, Reg64 va, Reg64 
     c.test(va.cvt8(), (1u << m.log2_bytes) - 1);
     e.labels.jcc(kNotEqual, slow);
   }
+  c.cmp(e.state8(offsetof(CpuState, debug.watching)), 0);
+  e.labels.jcc(kNotEqual, slow);
   c.mov(eax, 1);
   e.labels.jmp(done);
   e.labels.bind(slow);
