@@ -46,7 +46,17 @@ constexpr Difference kDifferences[] = {
     {15, 14, 0, 3, 1, 0, 3, "CNTV_CTL: the same"},
     {14, 0, 0, 2, 2, 0, 0x0000fc3c, "DBGDSCRext: reserved and read-only bits"},
     {14, 1, 0, 1, 4, 0x0000000a, 0x0000000a, "DBGOSLSR: the image had unlocked"},
-    {14, 0, 0, 7, 0, 0, 0xffffffff, "DBGVCR keeps what is written; a NOP in QEMU"},
+    {14, 0, 0, 7, 0, 0, 0x000000df, "DBGVCR keeps what is written; a NOP in QEMU"},
+    {14, 0, 0, 0, 5, 0, 0x00ffe1e7, "DBGBCR: reserved bits"},
+    {14, 0, 0, 1, 5, 0, 0x00ffe1e7, "DBGBCR: reserved bits"},
+    {14, 0, 0, 2, 5, 0, 0x00ffe1e7, "DBGBCR: reserved bits"},
+    {14, 0, 0, 3, 5, 0, 0x00ffe1e7, "DBGBCR: reserved bits"},
+    {14, 0, 0, 4, 5, 0, 0x00ffe1e7, "DBGBCR: reserved bits"},
+    {14, 0, 0, 5, 5, 0, 0x00ffe1e7, "DBGBCR: reserved bits"},
+    {14, 0, 0, 0, 7, 0, 0x1f1fffff, "DBGWCR: reserved bits"},
+    {14, 0, 0, 1, 7, 0, 0x1f1fffff, "DBGWCR: reserved bits"},
+    {14, 0, 0, 2, 7, 0, 0x1f1fffff, "DBGWCR: reserved bits"},
+    {14, 0, 0, 3, 7, 0, 0x1f1fffff, "DBGWCR: reserved bits"},
 };
 
 void check_facts(CpuModel model, const RegisterFact& f) {
