@@ -64,6 +64,9 @@ void GuestMmu::check_roots(AddressSpace& space) {
   if (std::equal(space.shared->roots.begin(), space.shared->roots.end(), space.roots)) return;
   unshare_window(space);
   share_window(space);
+  // Those may not have been current for long.
+  if (missed_protection(space)) catch_up(space);
+  remove_watched(space);
   statistics_.spaces_parted++;
 }
 

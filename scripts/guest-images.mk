@@ -44,6 +44,11 @@ $(GUEST)/bench/bench-native: $(BENCH_SOURCES) $(BENCH_HEADERS) | $(BUILD)/.packa
 	@mkdir -p $(@D)
 	gcc $(BENCH_CFLAGS) -o $@ $(BENCH_SOURCES)
 
+# --- programs that tests/boot puts into a second archive -----------------------------------------------------------
+$(GUEST)/linux/%: tests/guests/linux/%.c | $(BUILD)/.packages
+	@mkdir -p $(@D)
+	$(ARM_LINUX_GCC) -mfpu=vfpv3-d16 -static -o $@ $<
+
 # --- bare-metal programs: linked where QEMU's virt machine loads raw binaries --------------------------------------
 BARE_PROGRAMS := $(patsubst tests/guests/bare/%.c,%,$(filter-out tests/guests/bare/runtime.c,$(wildcard tests/guests/bare/*.c)))
 BARE_GCC := arm-none-eabi-gcc -O2 -std=gnu11 -Wall -Wextra -Werror -I. -ffreestanding -nostdlib -mcpu=cortex-a15 -marm \
@@ -57,7 +62,8 @@ $(GUEST)/bare/%.bin: $(GUEST)/bare/%.elf
 
 BARE_IMAGES := $(foreach program,$(BARE_PROGRAMS),$(GUEST)/bare/$(program).elf $(GUEST)/bare/$(program).bin)
 BOOT_IMAGES := $(GUEST)/fetched $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/initrd-$(kernel).gz)
-BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES)
+BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES) \
+  $(GUEST)/linux/debugger
 
 guest: $(BENCH_IMAGES)
 rootfs: $(GUEST)/rootfs.ext4

@@ -16,6 +16,8 @@ for mode in $modes flat; do
     if [ "$(cat "$scratch/text")" = "hello from bare metal" ]; then expect_status "$name" 42
     else not_ok "$name" "printed: $(said)"; fi
   done
+  guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/debug_events.bin" --timeout 30
+  expect_status "bare_metal/$mode/debug_events" 0
   guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/timekeeping.bin" --timeout 60
   expect_status "bare_metal/$mode/timekeeping" 0
   guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/alignment.bin" --timeout 60

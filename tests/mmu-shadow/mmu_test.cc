@@ -11,6 +11,7 @@
 #include "mmu-shadow/page_set.h"
 #include "tests/mmu-shadow/test_memory.h"
 #include "tests/mmu-shadow/torture.h"
+#include "translator/arm/debug.h"
 
 namespace crosswalk::mmu::test {
 namespace {
@@ -278,6 +279,79 @@ TEST_P(MmuTest, ExternalWrites) {
   mmu->note_external_write(kPa - 0x800, 0x1000);
   EXPECT_EQ(listener.calls, std::vector<uint64_t>{kPa});
   mmu->note_external_write(0x09000000, 0x1000);
+}
+
+// Neither by an access nor by a new space's beginning; its neighbours are.
+TEST_P(MmuTest, WatchedPagesAreNotEntered) {
+  const auto watch = [&](uint32_t va, uint32_t wcr) {
+    cpu->debug.dbgdscr = 1u << 15;
+    cpu->debug.dbgwvr[0] = va & ~7u;
+    cpu->debug.dbgwcr[0] = wcr;
+    arm::recompute_debug(*cpu);
+    mmu->debug_changed(*cpu);
+  };
+  constexpr uint32_t kAnyAccess = 0x1fff, kTwoMegabytes = 21u << 24 | kAnyAccess;
+  switch_to(2, 0x10);
+  load(kUserVa);
+  switch_to(1, 0x10);
+  for (const uint32_t va : {kUserVa, kGlobalVa, kSectionVa, kSectionVa + 0x1000}) load(va);
+  watch(kUserVa + 0x123, kAnyAccess);
+  EXPECT_TRUE(misses(kUserVa));
+  EXPECT_TRUE(misses(kUserVa));
+  EXPECT_TRUE(mmu->fill(*cpu, kUserVa, AccessKind::Load).watched);
+  EXPECT_FALSE(misses(kGlobalVa));
+  switch_to(2, 0x10);
+  EXPECT_TRUE(misses(kUserVa));
+  EXPECT_TRUE(misses(kUserVa));
+  switch_to(1, 0x10);
+  watch(kSectionVa, kAnyAccess);
+  load(kUserVa);
+  EXPECT_FALSE(misses(kUserVa));
+  EXPECT_TRUE(misses(kSectionVa));
+  EXPECT_TRUE(misses(kSectionVa));
+  load(kSectionVa + 0x1000);
+  EXPECT_FALSE(misses(kSectionVa + 0x1000));
+  // So many pages that they are not looked for one by one.
+  watch(kSectionVa, kTwoMegabytes);
+  EXPECT_TRUE(misses(kSectionVa + 0x1000));
+  EXPECT_TRUE(misses(kSectionVa + 0x1000));
+  load(kUserVa);
+  EXPECT_FALSE(misses(kUserVa));
+  watch(0, 0);
+  load(kSectionVa + 0x1000);
+  EXPECT_FALSE(misses(kSectionVa + 0x1000));
+}
+
+TEST_P(MmuTest, ABreakpointForgetsItsInstructionPage) {
+  const auto breakpoint = [&](uint32_t va, uint32_t bcr) {
+    cpu->debug.dbgdscr = 1u << 15;
+    cpu->debug.dbgbvr[0] = va;
+    cpu->debug.dbgbcr[0] = bcr;
+    arm::recompute_debug(*cpu);
+    mmu->debug_changed(*cpu);
+  };
+  Translation t;
+  const auto entered = [&](uint32_t va) { return cpu->instruction_pages[va >> 12] != 0; };
+  const auto enter = [&] {
+    for (const uint32_t va : {kUserVa, kGlobalVa}) mmu->fetch_page(*cpu, va, 0, t);
+  };
+  switch_to(2, 0x10);
+  enter();
+  switch_to(1, 0x10);
+  enter();
+  breakpoint(kUserVa + 8, 0x1e7);
+  EXPECT_FALSE(entered(kUserVa));
+  EXPECT_TRUE(entered(kGlobalVa));
+  enter();
+  breakpoint(kUserVa + 8, 0x1e7);  // no change
+  EXPECT_TRUE(entered(kUserVa));
+  breakpoint(kGlobalVa, 0x1e7);
+  EXPECT_FALSE(entered(kUserVa) || entered(kGlobalVa));
+  enter();
+  breakpoint(kGlobalVa, 0x4001e7);  // mismatch: all pages
+  EXPECT_FALSE(entered(kUserVa) || entered(kGlobalVa));
+  switch_to(2, 0x10);
+  EXPECT_FALSE(entered(kUserVa) || entered(kGlobalVa));
 }
 
 TEST_P(MmuTest, RegimeSwitchesFlushNothing) {

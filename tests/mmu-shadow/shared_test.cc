@@ -7,6 +7,7 @@
 
 #include "mmu-shadow/mmu.h"
 #include "tests/mmu-shadow/test_memory.h"
+#include "translator/arm/debug.h"
 
 namespace crosswalk::mmu::test {
 namespace {
@@ -19,11 +20,11 @@ class NotingBackend final : public WindowBackend {
     return base;
   }
   void destroy_window(uint64_t base) override { windows_.erase(base); }
-  bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool) override {
+  bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
     if (windows_.at(base).is_common) {
       EXPECT_EQ(windows_.at(entered_).common, base) << "another window was entered last";
     }
-    for (uint64_t o = 0; o < bytes; o += 4096) windows_.at(base).pages[va + o] = pa + o;
+    for (uint64_t o = 0; o < bytes; o += 4096) windows_.at(base).pages[va + o] = pa + o + writable;
     return true;
   }
   void remove(uint64_t base, uint32_t va, uint64_t bytes) override {
@@ -45,22 +46,24 @@ class NotingBackend final : public WindowBackend {
   void enter(uint64_t base) override { entered_ = base; }
 
   // The PA, or 0 for a fault.
-  uint64_t reaches(uint64_t base, uint32_t va) const {
-    const Window& w = windows_.at(base);
-    const auto& pages = w.common != 0 && va >= w.from ? windows_.at(w.common).pages : w.pages;
-    const auto it = pages.find(va & ~0xfffu);
-    return it == pages.end() ? 0 : it->second;
-  }
+  uint64_t reaches(uint64_t base, uint32_t va) const { return entry(base, va) & ~uint64_t{1}; }
+  bool writable(uint64_t base, uint32_t va) const { return entry(base, va) & 1; }
   size_t windows() const { return windows_.size(); }
   uint64_t made = 0;
 
  private:
   struct Window {
-    std::map<uint64_t, uint64_t> pages;
+    std::map<uint64_t, uint64_t> pages;  // PA, with bit 0 for write access
     uint32_t from = 0;
     uint64_t common = 0;
     bool is_common = false;
   };
+  uint64_t entry(uint64_t base, uint32_t va) const {
+    const Window& w = windows_.at(base);
+    const auto& pages = w.common != 0 && va >= w.from ? windows_.at(w.common).pages : w.pages;
+    const auto it = pages.find(va & ~0xfffu);
+    return it == pages.end() ? 0 : it->second;
+  }
   uint64_t entered_ = 0;
   std::map<uint64_t, Window> windows_;
 };
@@ -88,6 +91,13 @@ class Shared : public ::testing::Test {
   }
   void set(uint64_t root, uint32_t va, uint32_t descriptor) { memory.write32(root + (va >> 20) * 4, descriptor); }
   uint64_t reaches(uint32_t va) const { return backend.reaches(cpu->mem_base, va); }
+  void watch(uint32_t va) {
+    cpu->debug.dbgdscr = 1u << 15;
+    cpu->debug.dbgwvr[0] = va & ~7u;
+    cpu->debug.dbgwcr[0] = 0x1fff;  // any access to eight bytes
+    arm::recompute_debug(*cpu);
+    mmu->debug_changed(*cpu);
+  }
   // The PA that a load gets, or 0 for the guest's fault.
   uint64_t load(uint32_t va) {
     if (reaches(va) != 0) return reaches(va);
@@ -240,6 +250,47 @@ TEST_F(Shared, NothingIsSharedIfSoAsked) {
     EXPECT_EQ(load(kVa), 0x41000000u);
   }
   EXPECT_EQ(statistics().spaces_sharing, 0u);
+}
+
+// A page with a watched byte goes from what is shared too, before a sharer is used again.
+TEST_F(Shared, WatchedPagesAreNotInIt) {
+  for (const uint64_t root : {kRootA, kRootB}) set(root, kVa, section(0x41000000));
+  use(kRootA);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  EXPECT_EQ(load(kVa + 0x1000), 0x41001000u);
+  cpu->mode = 0x10;
+  use(kRootA);
+  watch(kVa + 0x20);
+  cpu->mode = 0x13;
+  use(kRootB);
+  EXPECT_EQ(reaches(kVa), 0u);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  EXPECT_EQ(reaches(kVa), 0u);
+}
+
+// A flush shows that a space has come to be like others, which have not been current since a page was watched, and
+// another came to hold code.
+TEST_F(Shared, WhoJoinsFindsNoOldEntries) {
+  constexpr uint32_t kCodeVa = kVa + 0x100000, kWatchedVa = kVa + 0x200000;
+  for (const uint64_t root : {kRootA, kRootB}) {
+    set(root, kCodeVa, section(0x42000000));
+    set(root, kWatchedVa, section(0x43000000));
+  }
+  set(kRootA, kVa, section(0x41000000));
+  use(kRootA);
+  EXPECT_EQ(load(kCodeVa), 0x42000000u);
+  EXPECT_TRUE(backend.writable(cpu->mem_base, kCodeVa));
+  EXPECT_EQ(load(kWatchedVa), 0x43000000u);
+  set(kRootB, kVa, section(0x40100000));
+  use(kRootB);
+  EXPECT_EQ(reaches(kCodeVa), 0u);
+  watch(kWatchedVa);
+  mmu->protect_code_page(0x42000000);
+  set(kRootB, kVa, section(0x41000000));
+  mmu->flush_mva(*cpu, kVa, 0);
+  EXPECT_EQ(reaches(kCodeVa), 0x42000000u);
+  EXPECT_FALSE(backend.writable(cpu->mem_base, kCodeVa));
+  EXPECT_EQ(reaches(kWatchedVa), 0u);
 }
 
 }  // namespace

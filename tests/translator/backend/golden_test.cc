@@ -67,7 +67,8 @@ std::string with_field_names(std::string line) {
                                       FIELD(access_kind),
                                       FIELD(access_value),
                                       FIELD(exit_reason),
-                                      FIELD(exit_link)};
+                                      FIELD(exit_link),
+                                      FIELD(debug.watching)};
 #undef FIELD
   for (const Field& f : kFields) {
     if (offset < f.at || offset >= f.at + f.bytes) continue;
