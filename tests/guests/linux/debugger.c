@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A debugger and its child, and perf events that count breakpoints: hardware breakpoints and watchpoints as gdb and
-// Linux's hw_breakpoint use them. Prints each check that fails; ends with 0 when all are right.
+// Linux's hw_breakpoint use them. Prints each check that fails; ends with 0 when all are right. As the first program of
+// a guest it powers off.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/hw_breakpoint.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -157,5 +159,6 @@ int main(void) {
   close(event);
   expect("the watched word", watched[8], 8);
   if (!wrong) printf("hardware breakpoints and watchpoints are right\n");
+  if (getpid() == 1) reboot(RB_POWER_OFF);
   return wrong != 0;
 }
