@@ -49,6 +49,8 @@ fi
 
 status=0
 "$crosswalk" "${arguments[@]}" --initrd "$initrd" --append "$append" --disk "$scratch/status" </dev/null || status=$?
+# What 1 and 2 mean has been said.
+case $status in 1 | 2) exit $status ;; esac
 [ $status -eq 0 ] || { echo "boot: the guest did not power off by itself (status $status; docs/exit-status.md)" >&2; exit $status; }
 reported=$(tr -d '\000' <"$scratch/status" | sed -n 's/^crosswalk-status \([0-9][0-9]*\)$/\1/p')
 [ -n "$reported" ] || { echo "boot: the guest powered off without reporting the command's exit status" >&2; exit 125; }

@@ -97,8 +97,10 @@ Result<bool> check_directory(const std::string& option, const std::string& path)
   return true;
 }
 
+// A plain number is MiB, as in QEMU's -m.
 Result<uint64_t> check_memory(const std::string& text) {
-  const uint64_t bytes = parse_size(text);
+  const bool plain = !text.empty() && std::isdigit(static_cast<unsigned char>(text.back()));
+  const uint64_t bytes = parse_size(plain ? text + "M" : text);
   if (bytes == 0) return Error{"--memory: '" + text + "' is not a size; give for instance 512M or 1G"};
   if (bytes < kMinMemory || bytes > kMaxMemory) {
     return Error{"--memory: " + text +
@@ -143,7 +145,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("initrd", po::value(&run.initrd)->value_name("FILE"), "Initial RAM disk, passed to the kernel in the device tree.")
       ("append", po::value(&run.append)->value_name("STR"), "Kernel command line.")
       ("dtb", po::value(&run.dtb)->value_name("FILE"), "Device tree to use instead of the board's own; memory and /chosen are still filled in.")
-      ("memory", po::value(&text.memory)->value_name("SIZE")->default_value("1G"), "Guest RAM, with suffix K, M or G: 16M to 3G.")
+      ("memory", po::value(&text.memory)->value_name("SIZE")->default_value("1G"), "Guest RAM, in MiB or with suffix K, M or G: 16M to 3G.")
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
       ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), "How guest memory is reached: auto, soft-call, soft, mmap, shadow, ept, hybrid or flat.")
@@ -153,7 +155,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("window-flush", po::value(&text.window_flush)->value_name("HOW")->default_value("auto"), "How entries of shadow windows are flushed from the CPU's TLB: gate (INVLPG at CPL 0), exit, or auto.")
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011, or virtio, which adds a virtio console (hvc0); the PL011 prints all the same.")
       ("stats", po::bool_switch(&run.stats), "Print a table of statistics to stderr at exit.")
-      ("stats-json", po::value(&run.stats_json)->value_name("FILE"), "Write the statistics as JSON to FILE at exit.")
+      ("stats-json", po::value(&run.stats_json)->value_name("FILE"), "Write the statistics as JSON to FILE at exit; - is standard output.")
       ("stats-by-asid", po::bool_switch(&run.stats_by_asid), "Statistics for each ASID of the guest too: time, switches, faults, entries.")
       ("count-instructions", po::bool_switch(&run.count_instructions), "Count guest instructions and blocks in translated code, for the statistics; costs some speed.")
       ("trace", po::value(&run.trace)->value_name("FILE"), "Write a timeline to FILE at exit, as JSON for ui.perfetto.dev: faults, flushes, address spaces, exits, exceptions, translation, devices.")
@@ -224,17 +226,17 @@ Result<po::variables_map> parse(const std::vector<std::string>& arguments, const
   const std::string advice = std::string("; see crosswalk ") + command + " --help";
   try {
     po::variables_map values;
-    const po::positional_options_description no_positionals;
-    po::store(po::command_line_parser(arguments)
-                  .options(description)
-                  .positional(no_positionals)
-                  .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
-                  .run(),
-              values);
+    const auto parsed = po::command_line_parser(arguments)
+                            .options(description)
+                            .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
+                            .run();
+    for (const auto& option : parsed.options) {
+      if (option.position_key != -1 && !option.value.empty())
+        return Error{std::string(command) + ": '" + option.value[0] + "' does not belong to any option" + advice};
+    }
+    po::store(parsed, values);
     po::notify(values);
     return values;
-  } catch (const po::too_many_positional_options_error&) {
-    return Error{std::string(command) + ": an argument does not belong to any option" + advice};
   } catch (const po::error& error) {
     return Error{std::string(command) + ": " + error.what() + advice};
   }
@@ -322,7 +324,7 @@ Command parse_run(const std::vector<std::string>& arguments) {
   if ((run.stats_by_asid || run.count_instructions) && run.stats_json.empty()) run.stats = true;
   for (const auto& [option, file] : {std::pair{"--stats-json", run.stats_json}, std::pair{"--log-file", run.log_file},
                                      std::pair{"--trace", run.trace}}) {
-    if (file.empty()) continue;
+    if (file.empty() || (file == "-" && option == std::string("--stats-json"))) continue;
     FILE* const opened = std::fopen(file.c_str(), "a");
     if (!opened) {
       return OptionError{std::string(option) + ": cannot write '" + file + "' (" + std::strerror(errno) +

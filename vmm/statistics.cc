@@ -83,6 +83,12 @@ std::string StatisticsTable::json() const {
 }
 
 Result<bool> StatisticsTable::write_json(const std::string& path) const {
+  if (path == "-") {
+    const std::string text = json();
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+      return Error{std::string("--stats-json: cannot write to standard output: ") + std::strerror(errno)};
+    return true;
+  }
   std::FILE* file = std::fopen(path.c_str(), "we");
   if (!file) return Error{"--stats-json: cannot write " + path + ": " + std::strerror(errno)};
   const std::string text = json();

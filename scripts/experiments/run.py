@@ -58,6 +58,12 @@ def chosen_matrix(arguments):
         value = getattr(arguments, key)
         if value is not None:
             matrix[key] = [word for word in value.split(",") if word]
+    # Before anything is built, measured or written.
+    for key in ("modes", "workloads"):
+        if not matrix.get(key):
+            raise ValueError(f"--{key}: the list is empty")
+    workloads.expand(matrix["workloads"])
+    workloads.engines_of(matrix["modes"], [], True)
     for policy in matrix.get("flush", []):
         if policy not in workloads.POLICIES:
             raise ValueError(f"--flush: unknown policy '{policy}'; give lazy, eager or auto")

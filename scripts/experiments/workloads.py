@@ -31,6 +31,8 @@ BOOT_ROW = "start_to_user_space"
 SETUP = "@setup"
 FIRST_OUTPUT = "crosswalk: first user-space output"
 
+# Crosswalk's modes, and the others that can be named like one.
+MODES = ("soft-call", "soft", "mmap", "shadow", "ept", "hybrid", "flat", "auto", "qemu", "qemu-user", "native", "icount")
 POLICY_MODES = ("mmap", "shadow", "ept", "kmod")
 POLICIES = ("lazy", "eager", "auto")
 
@@ -74,7 +76,8 @@ def expand(words):
         else:
             found = GROUPS.get(word) or ([word] if group_of(word) != "other" else None)
         if found is None:
-            raise ValueError(f"unknown workload '{word}'; see --list-workloads")
+            groups = "; ".join(f"{group}: {' '.join(members)}" for group, members in GROUPS.items())
+            raise ValueError(f"unknown workload '{word}'; give all, a group or names: {groups}")
         names += [name for name in found if name not in names]
     return names
 
@@ -203,6 +206,8 @@ def engines_of(modes, policies, flush_known):
     engines = []
     for mode in modes:
         name, colon, policy = mode.partition(":")
+        if name not in MODES:
+            raise ValueError(f"unknown mode '{name}'; give some of {', '.join(MODES)}")
         if colon and policy not in POLICIES:
             raise ValueError(f"unknown flush policy '{policy}' in '{mode}'; give lazy, eager or auto")
         if not flush_known:

@@ -120,7 +120,10 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--timeout", "soon"}, "timeout"},
       {{"--smp", "4"}, "--help"},
       {{"--kern"}, "--help"},
-      {{"stray"}, "does not belong"},
+      {{"stray"}, "'stray' does not belong"},
+      {{"--stats", "stray", "--no-chain"}, "'stray' does not belong"},
+      {{"--memory", "512m1"}, "--memory"},
+      {{"--memory", "1073741824"}, "out of range"},
       {{"--append"}, "--help"},
       {{"--stats-json", ""}, ""},
   };
