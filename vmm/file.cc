@@ -14,7 +14,7 @@ Result<std::vector<uint8_t>> read_file(const std::string& path, const std::strin
   const auto fail = [&](const std::string& why) { return Error{option + ": cannot read " + path + ": " + why}; };
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fail(std::string(std::strerror(errno)) + "; give an existing, readable file");
-  struct stat status;
+  struct stat status {};
   if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
     close(fd);
     return fail("it is a directory; give a file");
