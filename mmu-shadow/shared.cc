@@ -32,9 +32,10 @@ void GuestMmu::share_window(AddressSpace& space) {
   if (!space.shared) {
     const uint64_t common = backend_->create_window();
     if (common == 0) return;
-    space.shared = std::make_shared<SharedWindow>(
-        key, std::vector<uint8_t>(space.roots, space.roots + part.roots_bytes), uint64_t{1}, protect_log_end_,
-        flush_log_end_, Reuse{}, WindowMap(common, leaves_));
+    // Not make_shared: an aggregate, for which Clang 14 has braces only.
+    space.shared.reset(new SharedWindow{key, std::vector<uint8_t>(space.roots, space.roots + part.roots_bytes),
+                                        uint64_t{1}, protect_log_end_, flush_log_end_, Reuse{},
+                                        WindowMap(common, leaves_)});
   }
   space.shared_from = part.from;
   space.roots_version = space.shared->version;

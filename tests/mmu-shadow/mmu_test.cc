@@ -560,7 +560,8 @@ struct HybridMachine {
 TEST(Hybrid, FirstFaultsAreExpectedAndOthersAreNot) {
   constexpr uint32_t kPages = 20;
   HybridMachine machine(false, 1'000'000);
-  auto& [memory, listener, backend, mmu, cpu] = machine;
+  auto& mmu = machine.mmu;
+  auto& cpu = machine.cpu;
   machine.map_pages(kPages);
   HybridAccessor accessor;
   const auto round = [&] {
@@ -589,7 +590,8 @@ TEST(Hybrid, FirstFaultsAreExpectedAndOthersAreNot) {
 TEST(Hybrid, EnteringMayTakeLongerThanTheHistory) {
   constexpr uint32_t kPages = 40;
   HybridMachine machine(false, 1'000'000, 500'000);
-  auto& [memory, listener, backend, mmu, cpu] = machine;
+  auto& mmu = machine.mmu;
+  auto& cpu = machine.cpu;
   machine.map_pages(kPages);
   HybridAccessor accessor;
   const auto visit = [&](uint32_t first, uint32_t pages) {
@@ -612,7 +614,9 @@ TEST(Hybrid, EnteringMayTakeLongerThanTheHistory) {
 TEST(Hybrid, PollingJudgesASpaceThatIsNeverLeft) {
   for (const uint32_t sctlr : {uint32_t{0}, uint32_t{CW_SCTLR_M}}) {
     HybridMachine machine(true, 0);
-    auto& [memory, listener, backend, mmu, cpu] = machine;
+    auto& memory = machine.memory;
+    auto& mmu = machine.mmu;
+    auto& cpu = machine.cpu;
     memory.write32(kL1 + (kPa >> 20) * 4, (kPa & 0xfff00000) | 2 | 3 << 2 | 3 << 10);
     cpu->cp15.sctlr = sctlr;
     machine.activate(0x13);
@@ -634,7 +638,9 @@ TEST(Hybrid, PollingJudgesASpaceThatIsNeverLeft) {
 // Where a window would cost far more than it saves nothing is counted for a while; then the space is looked at again.
 TEST(Hybrid, ASpaceThatRestsIsLookedAtAgain) {
   HybridMachine machine(false, 100'000);
-  auto& [memory, listener, backend, mmu, cpu] = machine;
+  auto& memory = machine.memory;
+  auto& mmu = machine.mmu;
+  auto& cpu = machine.cpu;
   memory.write32(kL1, kL2 | 1);
   memory.write32(kL2 + 16 * 4, kPa | 2 | 3 << 2 | 3 << 4 | 1 << 11);  // Normal memory, nG
   HybridAccessor accessor;
@@ -666,7 +672,9 @@ TEST(Hybrid, CodeToTranslateDelaysAWindow) {
   enum Translator { kNobody, kAnother, kItself };
   for (const Translator translator : {kNobody, kAnother, kItself}) {
     HybridMachine machine(true, 0);
-    auto& [memory, listener, backend, mmu, cpu] = machine;
+    auto& memory = machine.memory;
+    auto& mmu = machine.mmu;
+    auto& cpu = machine.cpu;
     memory.write32(kL1 + (kSectionVa >> 20) * 4, 0x42000000 | 2 | 3 << 2 | 3 << 10);
     const auto execute = [&] {
       machine.activate(0x10);
