@@ -69,17 +69,18 @@ scripts/make-initramfs.py "$scratch/initrd" "${entries[@]}" || fail_all nested/i
 mkdir -p "$build/check"
 log=$build/check/nested-machine.log
 start=$SECONDS
+seconds=$(limit "$limit")
 # Without LA57 every page walk of the machine is one level shorter; Crosswalk needs 47 bits only.
-timeout -k 10 "$limit" qemu-system-x86_64 -accel tcg -cpu max,+svm,+npt,-la57 -m 3G -display none -nodefaults -no-user-config \
+timeout -k 10 "$seconds" qemu-system-x86_64 -accel tcg -cpu max,+svm,+npt,-la57 -m 3G -display none -nodefaults -no-user-config \
   -serial stdio -monitor none -no-reboot -kernel "$machine/vmlinuz" -initrd "$scratch/initrd" \
-  -append "console=ttyS0 quiet panic=-1 NESTED=$amount ${NESTED_TESTS:+NESTED_TESTS=$NESTED_TESTS}" </dev/null 2>&1 |
+  -append "console=ttyS0 quiet panic=-1 NESTED=$amount LOAD=$(load_factor) ${NESTED_TESTS:+NESTED_TESTS=$NESTED_TESTS}" </dev/null 2>&1 |
   tee "$log" | sed -un 's/\r*$//; /^nested: begin/,/^nested: end/p' | tee "$scratch/text"
 status=${PIPESTATUS[0]}
 
 passed=$(grep -c '^ok ' "$scratch/text") failed=$(grep -c '^not ok ' "$scratch/text") skips=$(grep -c '^skipped ' "$scratch/text")
 if ! grep -q '^nested: end' "$scratch/text"; then
   why="the machine ended (status $status) before its tests did"
-  [ "$status" -lt 124 ] || why="not done after $limit s"
+  [ "$status" -lt 124 ] || why="not done after $seconds s"
   not_ok nested/machine "$why; $(tr -d '\r\000' <"$log" | tail -n 2 | tr '\n' ' ' | head -c 300)"
   failed=$((failed + 1))
 fi

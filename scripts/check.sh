@@ -1,77 +1,134 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs every GoogleTest program given and every system test in tests/boot, and ends with one line that counts them:
-# `N passed, N failed, N skipped`. Exit status 0 only when something passed and nothing failed.
-# ONLY=PATTERN runs the programs and scripts whose name contains it.
+# Runs every GoogleTest program given and every system test in tests/boot. The last lines name each
+# test that failed and count all: `N passed, N failed, N skipped`. Exit status 0 only when something
+# passed and nothing failed. ONLY=REGEX runs the programs and scripts whose name it matches; a part
+# of the name will do. The tests have no terminal and no input, whoever starts this. One that prints
+# nothing for PATIENCE seconds (of an idle machine) is ended and has failed.
+#
+# check.sh --select: prints which of the programs given and which scripts ONLY matches, one a line,
+# and runs nothing. What a script needs to be built stands behind its name, from the line `# Needs:
+# …` of the script; "everything" without one.
 set -u
 cd "$(dirname "$0")/.."
 export BUILD=${BUILD:-build} GUEST=${GUEST:-build/guest}
+. scripts/limits.sh
+select=
+if [ "${1:-}" = --select ]; then select=1; shift; fi
+
+# selected NAME: whether ONLY matches it.
+selected() {
+  [[ $1 =~ ${ONLY:-} ]]
+  case $? in
+    0) return 0 ;;
+    1) return 1 ;;
+    *) echo "check: ONLY='$ONLY' is no regular expression" >&2; exit 2 ;;
+  esac
+}
+
+programs=() scripts=() names=()
+for program in "$@"; do
+  names+=("$(basename "$program")")
+  if selected "${names[-1]}"; then programs+=("$program"); fi
+done
+for script in tests/boot/*.sh; do
+  name=$(basename "$script" .sh)
+  [ "$name" != lib ] || continue
+  names+=("$name")
+  if selected "$name"; then scripts+=("$script"); fi
+done
+if [ $((${#programs[@]} + ${#scripts[@]})) -eq 0 ]; then
+  echo "check: ONLY='${ONLY:-}' matches no test; there are: ${names[*]}" >&2
+  exit 2
+fi
+if [ -n "$select" ]; then
+  for program in "${programs[@]}"; do echo "$program"; done
+  for script in "${scripts[@]}"; do
+    needs=$(sed -n 's/^# Needs: *//p' "$script" | head -n 1)
+    echo "$script ${needs:-everything}"
+  done
+  exit 0
+fi
+
 results=$BUILD/check
 mkdir -p "$results"
 passed=0 failed=0 skips=0
 failures=()
+session=
+trap '[ -z "$session" ] || end_session "$session"; exit 130' INT TERM HUP
 
-# Counts of a GoogleTest result file: passed, failed, skipped.
+# Counts of a GoogleTest result file: passed, failed, skipped; then a line for each test that
+# failed.
 count_gtest() {
   python3 - "$1" <<'PYTHON'
 import sys
 import xml.etree.ElementTree as tree
-passed = failed = skipped = 0
+passed = skipped = 0
+failed = []
 for case in tree.parse(sys.argv[1]).getroot().iter("testcase"):
     if case.get("status") == "notrun":
         continue
     if case.find("failure") is not None:
-        failed += 1
+        failed.append(f"{case.get('classname')}.{case.get('name')}")
     elif case.find("skipped") is not None or case.get("result") == "skipped":
         skipped += 1
     else:
         passed += 1
-print(passed, failed, skipped)
+print(passed, len(failed), skipped)
+print("\n".join(failed))
 PYTHON
 }
 
-for program in "$@"; do
+for program in "${programs[@]}"; do
   name=$(basename "$program")
-  case $name in *${ONLY:-}*) ;; *) continue ;; esac
   rm -f "$results/$name.xml"
   echo "== $name"
   start=$SECONDS
-  timeout -s KILL "${PROGRAM_LIMIT:-900}" "$program" --gtest_color=no "--gtest_output=xml:$results/$name.xml" >"$results/$name.log" 2>&1
+  watched "$results/$name.log" "${PATIENCE:-300}" "$program" --gtest_color=no "--gtest_output=xml:$results/$name.xml"
   status=$?
   counts=$(count_gtest "$results/$name.xml" 2>/dev/null) || counts=
   if [ -z "$counts" ]; then
     # It crashed or was killed before it could write its results.
     tail -n 40 "$results/$name.log"
+    during=$(sed -n 's/^\[ RUN      \] //p' "$results/$name.log" | tail -n 1)
     echo "FAILED: $name ended with status $status and no results"
     failed=$((failed + 1))
-    failures+=("$name (status $status)")
+    failures+=("$name: status $status${during:+ during $during}")
     continue
   fi
   read -r p f s <<<"$counts"
-  if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
-  grep -E '^\[ +SKIPPED|: Skipped|skipped|[Ss]eed' "$results/$name.log" | sort -u | head -n 20
-  if [ "$f" -ne 0 ]; then
-    tail -n 80 "$results/$name.log"
-    failures+=("$name ($f)")
+  while read -r failure; do [ -z "$failure" ] || failures+=("$name: $failure"); done < <(tail -n +2 <<<"$counts")
+  if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
+    f=1
+    failures+=("$name: status $status after its tests had passed")
   fi
+  grep -E '^\[ +SKIPPED|: Skipped|skipped|[Ss]eed' "$results/$name.log" | sort -u | head -n 20
+  if [ "$f" -ne 0 ]; then tail -n 80 "$results/$name.log"; fi
   echo "   $p passed, $f failed, $s skipped in $((SECONDS - start)) s"
   passed=$((passed + p)) failed=$((failed + f)) skips=$((skips + s))
 done
 
-for script in tests/boot/*.sh; do
+for script in "${scripts[@]}"; do
   name=$(basename "$script" .sh)
-  [ "$name" != lib ] || continue
-  case $name in *${ONLY:-}*) ;; *) continue ;; esac
   echo "== $name"
   start=$SECONDS
-  timeout -s KILL "${SCRIPT_LIMIT:-1500}" bash "$script" 2>&1 | tee "$results/$name.log"
-  status=${PIPESTATUS[0]}
+  : >"$results/$name.log"
+  tail -s 0.2 -n +1 -f --pid=$$ "$results/$name.log" 2>/dev/null &
+  shown=$!
+  # A script prints a line for each of its tests; one test may boot several guests.
+  watched "$results/$name.log" "${PATIENCE:-900}" bash "$script"
+  status=$?
+  sleep 0.4 # two turns of tail
+  kill $shown 2>/dev/null
+  wait $shown 2>/dev/null
   p=$(grep -c '^ok ' "$results/$name.log") f=$(grep -c '^not ok ' "$results/$name.log") s=$(grep -c '^skipped ' "$results/$name.log")
+  while read -r failure; do failures+=("$failure"); done < <(grep '^not ok ' "$results/$name.log" | cut -c 8-200)
   if [ "$status" -gt 1 ] || [ $((p + f + s)) -eq 0 ]; then
+    last=$(grep -E '^(ok|not ok|skipped) ' "$results/$name.log" | tail -n 1)
     echo "FAILED: $name ended with status $status"
     f=$((f + 1))
+    failures+=("$name: status $status${last:+ after '$last'}")
   fi
-  while read -r failure; do failures+=("$failure"); done < <(grep '^not ok ' "$results/$name.log" | cut -c 8-200)
   echo "   $p passed, $f failed, $s skipped in $((SECONDS - start)) s"
   passed=$((passed + p)) failed=$((failed + f)) skips=$((skips + s))
 done

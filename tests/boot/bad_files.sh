@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Corrupted kernels, initrds and device trees, and a disk that vanishes: a clear error or a guest fault each time.
+# Needs: crosswalk boot bare
 set -u
 . tests/boot/lib.sh
 mode=${END_MODE:-auto}
@@ -37,10 +38,10 @@ for lie in 28:ffffff7f 44:3075 18:3e00; do
 done
 
 head -c 500000 "$initrd" >"$scratch/initrd"
-linux --kernel "$kernel" --initrd "$scratch/initrd" --timeout 60
+linux --kernel "$kernel" --initrd "$scratch/initrd" --timeout "$(limit 60)"
 expect_status bad_files/truncated-initrd "$reset"
 head -c 100000 "$kernel" | tail -c 50000 >"$scratch/initrd"
-linux --kernel "$kernel" --initrd "$scratch/initrd" --timeout 60
+linux --kernel "$kernel" --initrd "$scratch/initrd" --timeout "$(limit 60)"
 expect_status bad_files/initrd-of-rubbish "$reset"
 
 # Not a device tree; a device tree cut short; one of a machine without anything.
@@ -57,15 +58,12 @@ expect_refused bad_files/truncated-dtb
 
 # A disk that vanishes under the guest: the guest sees errors, and the command's own exit status still arrives.
 export CMD='for d in /dev/vd?; do [ "$(cat /sys/block/${d##*/}/size)" = 32768 ] && disk=$d; done; dd if=$disk of=/dev/null bs=1M 2>/dev/null || exit 1
-  echo disk-is-ready; for i in $(seq 1 100); do echo 3 >/proc/sys/vm/drop_caches; dd if=$disk of=/dev/null bs=1M 2>/dev/null || { echo disk-is-gone; exit 9; }; sleep 0.2; done; exit 1'
+  echo disk-is-ready; while :; do echo 3 >/proc/sys/vm/drop_caches; dd if=$disk of=/dev/null bs=1M 2>/dev/null || { echo disk-is-gone; exit 9; }; sleep 0.2; done'
 truncate -s 16M "$scratch/disk"
 : >"$scratch/out"
-DISK=$scratch/disk KERNEL=armmp MMU=$mode TIMEOUT=60 CROSSWALK=$crosswalk timeout -s KILL 120 scripts/boot.sh </dev/null >"$scratch/out" 2>"$scratch/err" &
+DISK=$scratch/disk KERNEL=armmp MMU=$mode TIMEOUT="$(limit 60)" CROSSWALK=$crosswalk timeout -s KILL "$(limit 120)" scripts/boot.sh </dev/null >"$scratch/out" 2>"$scratch/err" &
 job=$!
-for _ in $(seq 1 300); do
-  grep -q disk-is-ready "$scratch/out" && break
-  sleep 0.2
-done
+while ! grep -q disk-is-ready "$scratch/out" && kill -0 $job 2>/dev/null; do sleep 0.2; done # its own limit ends it
 truncate -s 0 "$scratch/disk"
 rm "$scratch/disk"
 status=0

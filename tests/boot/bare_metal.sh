@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Bare-metal guests in every mode: ELF and raw binaries, exit codes, and guests that misbehave by intent.
+# Needs: crosswalk bare
 set -u
 . tests/boot/lib.sh
 
@@ -11,7 +12,7 @@ for mode in $modes flat; do
   problem=$(mode_problem "$mode")
   if [ -n "$problem" ]; then skipped "bare_metal/$mode" "$problem"; continue; fi
   for image in hello.elf hello.bin; do
-    guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/$image" --timeout 20
+    guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/$image" --timeout "$(limit 60)"
     name="bare_metal/$mode/$image"
     if [ "$(cat "$scratch/text")" = "hello from bare metal" ]; then expect_status "$name" 42
     else not_ok "$name" "printed: $(said)"; fi
@@ -29,10 +30,10 @@ for mode in $modes flat; do
   fi
   expect_status "bare_metal/$mode/alignment" 0
   for program in bad_jump bad_tables; do
-    guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/$program.bin" --timeout 30
+    guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/$program.bin" --timeout "$(limit 60)"
     expect_status "bare_metal/$mode/$program" 0
   done
-  guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/bad_dma.bin" --disk "$scratch/disk.img" --timeout 60
+  guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/bad_dma.bin" --disk "$scratch/disk.img" --timeout "$(limit 60)"
   expect_status "bare_metal/$mode/bad_dma" 0
   guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/bad_hang.bin" --timeout 3
   expect_status "bare_metal/$mode/bad_hang" "${TIMEOUT_STATUS:-4}"

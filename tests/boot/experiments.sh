@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The experiments: a small matrix is interrupted and goes on where it was, its report has the tables that it should have,
 # a matrix for a cluster is valid, and every workload of the experiments gives right results.
+# Needs: crosswalk bench
 set -u
 . tests/boot/lib.sh
 
@@ -12,7 +13,7 @@ done
 
 workloads() {
   local status=0
-  timeout -s KILL 100 "$crosswalk" bench --mmu soft --images "$guest" --repeat 1 --milliseconds 2 --workloads experiment --timeout 90 \
+  timeout -s KILL "$(limit 200)" "$crosswalk" bench --mmu soft --images "$guest" --repeat 1 --milliseconds 2 --workloads experiment --timeout "$(limit 180)" \
     >"$scratch/text" 2>"$scratch/err" || status=$?
   if [ "$status" != 0 ]; then not_ok experiments/workloads "status $status: $(said 3)"
   elif ! grep -q '^mmap_churn .*s' "$scratch/text"; then not_ok experiments/workloads "no row of mmap_churn: $(said 4)"
@@ -28,19 +29,19 @@ report_has() {
 }
 
 matrix() {
-  cat >"$scratch/matrix.json" <<'JSON'
-{"modes": ["soft", "mmap"], "workloads": ["getppid", "bare_flush"], "repeats": 1, "milliseconds": 50, "timeout": 60, "instructions": false}
+  cat >"$scratch/matrix.json" <<JSON
+{"modes": ["soft", "mmap"], "workloads": ["getppid", "bare_flush"], "repeats": 1, "milliseconds": 50, "timeout": $(limit 120), "instructions": false}
 JSON
   local output=$scratch/output status=0 before after problem
   local options=(--matrix "$scratch/matrix.json" --output "$output" --crosswalk "$crosswalk" --images "$guest")
   # Stopped after a cell, and cut off in the middle of writing the next one's line.
-  timeout -s KILL 100 "$run" "${options[@]}" --stop-after 1 >"$scratch/text" 2>"$scratch/err" || status=$?
+  timeout -s KILL "$(limit 200)" "$run" "${options[@]}" --stop-after 1 >"$scratch/text" 2>"$scratch/err" || status=$?
   before=$(cat "$output/cells.jsonl" 2>/dev/null)
   if [ "$status" != 0 ] || [ "$(wc -l <"$output/cells.jsonl")" != 1 ]; then not_ok experiments/stop "status $status: $(said 3)"; return; fi
   ok experiments/stop
   printf '{"id": "cut sho' >>"$output/cells.jsonl"
 
-  timeout -s KILL 200 "$run" "${options[@]}" >"$scratch/text" 2>"$scratch/err" || status=$?
+  timeout -s KILL "$(limit 400)" "$run" "${options[@]}" >"$scratch/text" 2>"$scratch/err" || status=$?
   # boot, preparation of getppid, getppid and bare_flush in both modes
   after=$(grep -c '"status": "ok"' "$output/cells.jsonl")
   if [ "$status" != 0 ]; then not_ok experiments/continue "status $status: $(said 3)"
@@ -49,7 +50,7 @@ JSON
   else ok experiments/continue; fi
 
   after=$(cksum <"$output/cells.jsonl")
-  timeout -s KILL 100 "$run" "${options[@]}" >"$scratch/text" 2>"$scratch/err" || status=$?
+  timeout -s KILL "$(limit 200)" "$run" "${options[@]}" >"$scratch/text" 2>"$scratch/err" || status=$?
   if [ "$status" = 0 ] && [ "$(cksum <"$output/cells.jsonl")" = "$after" ] && grep -q '8 cells, 8 finished' "$scratch/text"; then ok experiments/repeat
   else not_ok experiments/repeat "a finished matrix ran again: $(said 3)"; fi
 
@@ -64,13 +65,13 @@ JSON
   if [ -z "$problem" ]; then ok experiments/report; else not_ok experiments/report "$problem"; fi
 
   status=0
-  timeout -s KILL 60 "$run" "${options[@]}" --repeats 2 --slurm >"$scratch/text" 2>"$scratch/err" || status=$?
+  timeout -s KILL "$(limit 120)" "$run" "${options[@]}" --repeats 2 --slurm >"$scratch/text" 2>"$scratch/err" || status=$?
   if [ "$status" != 0 ]; then not_ok experiments/slurm "status $status: $(said 3)"; return; fi
   if ! bash -n "$output/slurm.sh" 2>"$scratch/err"; then not_ok experiments/slurm "the script is not valid: $(said 2)"
   elif ! grep -q '^#SBATCH --array=0-5$' "$output/slurm.sh"; then not_ok experiments/slurm "not 6 cells: $(grep array "$output/slurm.sh")"
   # Task 5 is bare_flush of the second mode.
-  elif ! SLURM_ARRAY_TASK_ID=5 timeout -s KILL 60 bash "$output/slurm.sh" >"$scratch/text" 2>"$scratch/err"; then not_ok experiments/slurm "the task: $(said 3)"
-  elif ! timeout -s KILL 60 "$run" "${options[@]}" --repeats 2 --collect >"$scratch/text" 2>"$scratch/err" || ! grep -q '^1 new results' "$scratch/text"; then
+  elif ! SLURM_ARRAY_TASK_ID=5 timeout -s KILL "$(limit 120)" bash "$output/slurm.sh" >"$scratch/text" 2>"$scratch/err"; then not_ok experiments/slurm "the task: $(said 3)"
+  elif ! timeout -s KILL "$(limit 120)" "$run" "${options[@]}" --repeats 2 --collect >"$scratch/text" 2>"$scratch/err" || ! grep -q '^1 new results' "$scratch/text"; then
     not_ok experiments/slurm "collecting: $(said 3)"
   elif [ "$(grep -c '"status": "ok"' "$output/cells.jsonl")" != 9 ]; then not_ok experiments/slurm "the task's result was not merged"
   else ok experiments/slurm; fi
@@ -82,7 +83,12 @@ bad_options() {
   if [ "$status" = 2 ] && grep -q 'cannot read' "$scratch/err"; then ok experiments/no_matrix; else not_ok experiments/no_matrix "status $status: $(said)"; fi
   status=0
   "$run" --workloads nonsense --output "$scratch/bad" --crosswalk "$crosswalk" >"$scratch/text" 2>"$scratch/err" || status=$?
-  if [ "$status" = 2 ] && grep -q "unknown workload 'nonsense'" "$scratch/err"; then ok experiments/bad_workload; else not_ok experiments/bad_workload "status $status: $(said)"; fi
+  if [ "$status" = 2 ] && grep -q "unknown workload 'nonsense'.*getppid" "$scratch/err"; then ok experiments/bad_workload; else not_ok experiments/bad_workload "status $status: $(said)"; fi
+  # At once: there is no such program, and nothing is written.
+  status=0
+  "$run" --modes sof --output "$scratch/bad2" --crosswalk "$scratch/none" >"$scratch/text" 2>"$scratch/err" || status=$?
+  if [ "$status" = 2 ] && [ ! -e "$scratch/bad2" ] && [ "$(wc -l <"$scratch/err")" = 1 ] && grep -q "unknown mode 'sof'.*hybrid" "$scratch/err"; then ok experiments/bad_mode
+  else not_ok experiments/bad_mode "status $status: $(said)"; fi
 }
 
 parts() {

@@ -5,6 +5,7 @@ build=${BUILD:-build}
 guest=${GUEST:-build/guest}
 crosswalk=${CROSSWALK:-$build/crosswalk}
 modes=${MODES:-soft-call soft mmap shadow ept hybrid}
+. scripts/limits.sh
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -38,7 +39,7 @@ in_parallel() {
 # The outer time limit is only for a Crosswalk that ignores --timeout: it shows as status 137.
 guest_run() {
   status=0
-  timeout -s KILL "${LIMIT:-150}" "$crosswalk" run "$@" </dev/null >"$scratch/out" 2>"$scratch/err" || status=$?
+  timeout -s KILL "$(limit "${LIMIT:-150}")" "$crosswalk" run "$@" </dev/null >"$scratch/out" 2>"$scratch/err" || status=$?
   tr -d '\r' <"$scratch/out" >"$scratch/text"
 }
 

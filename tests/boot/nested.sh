@@ -1,4 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The kvm world on nested paging, in an emulated machine: the reduced part of `make check-nested`.
+# Needs: nested
 NESTED=${NESTED:-reduced} exec scripts/check-nested.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # --trace, --perf-map, --stats-by-asid and --count-instructions with a bare-metal guest that makes tables, faults and flushes.
+# Needs: crosswalk bare
 set -u
 . tests/boot/lib.sh
 kernel=$guest/bare/bad_tables.elf
@@ -46,20 +47,20 @@ for mode in $modes; do
     *) expected+=("window fault: installed" "window fault: guest fault") ;;
   esac
   case $mode in shadow | ept) expected+=("exit: system call") ;; esac
-  guest_run --semihosting --mmu "$mode" --kernel "$kernel" --timeout 20 --trace "$scratch/trace.json"
+  guest_run --semihosting --mmu "$mode" --kernel "$kernel" --timeout "$(limit 60)" --trace "$scratch/trace.json"
   if [ "$status" != 0 ]; then not_ok "observability/trace-$mode" "exit status $status; $(said)"
   elif check_trace "$scratch/trace.json" "${expected[@]}" 2>"$scratch/err"; then ok "observability/trace-$mode"
   else not_ok "observability/trace-$mode" "$(said)"; fi
 done
 
-guest_run --semihosting --mmu soft --kernel "$kernel" --timeout 20 --trace "$scratch/trace.json" --trace-events 100
+guest_run --semihosting --mmu soft --kernel "$kernel" --timeout "$(limit 60)" --trace "$scratch/trace.json" --trace-events 100
 if check_trace "$scratch/trace.json" 2>"$scratch/err" &&
   python3 -c 'import json,sys; d=json.load(open(sys.argv[1]))["otherData"]; sys.exit(not (d["dropped events"] > 0 and d["events"] == 100))' "$scratch/trace.json"
 then ok observability/trace-dropped; else not_ok observability/trace-dropped "$(said)"; fi
 
 # The map is named by the process that writes it: run it without anything in between.
 rm -f "$scratch/pid"
-sh -c 'echo $$ >"$0"; exec "$@"' "$scratch/pid" "$crosswalk" run --semihosting --mmu soft --kernel "$kernel" --timeout 20 --perf-map \
+sh -c 'echo $$ >"$0"; exec "$@"' "$scratch/pid" "$crosswalk" run --semihosting --mmu soft --kernel "$kernel" --timeout "$(limit 60)" --perf-map \
   </dev/null >"$scratch/text" 2>"$scratch/err"
 map=/tmp/perf-$(cat "$scratch/pid").map
 if [ ! -s "$map" ]; then not_ok observability/perf-map "no $map; $(said)"
@@ -71,14 +72,14 @@ else ok observability/perf-map; fi
 rm -f "$map"
 
 # Without symbols, addresses name the blocks.
-sh -c 'echo $$ >"$0"; exec "$@"' "$scratch/pid" "$crosswalk" run --semihosting --mmu soft --kernel "${kernel%.elf}.bin" --timeout 20 --perf-map \
+sh -c 'echo $$ >"$0"; exec "$@"' "$scratch/pid" "$crosswalk" run --semihosting --mmu soft --kernel "${kernel%.elf}.bin" --timeout "$(limit 60)" --perf-map \
   </dev/null >"$scratch/text" 2>"$scratch/err"
 map=/tmp/perf-$(cat "$scratch/pid").map
 if grep -q ' guest_0x40010000 \[kernel\]$' "$map"; then ok observability/perf-map-addresses
 else not_ok observability/perf-map-addresses "no guest_0x40010000 in $map; $(said)"; fi
 rm -f "$map"
 
-guest_run --semihosting --mmu soft --kernel "$kernel" --timeout 20 --stats-json "$scratch/stats.json" --stats-by-asid --count-instructions
+guest_run --semihosting --mmu soft --kernel "$kernel" --timeout "$(limit 60)" --stats-json "$scratch/stats.json" --stats-by-asid --count-instructions
 if python3 - "$scratch/stats.json" 2>>"$scratch/err" <<'PYTHON'
 import json
 import sys
@@ -94,5 +95,5 @@ PYTHON
 then ok observability/by-asid; else not_ok observability/by-asid "$(said)"; fi
 
 # Each implies --stats when nothing else would show it.
-guest_run --semihosting --mmu soft --kernel "$kernel" --timeout 20 --stats-by-asid
+guest_run --semihosting --mmu soft --kernel "$kernel" --timeout "$(limit 60)" --stats-by-asid
 if grep -q '^by ASID' "$scratch/err"; then ok observability/by-asid-table; else not_ok observability/by-asid-table "$(said)"; fi

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Bad options: one line on stderr that says what and what to do, nothing on stdout, exit status 2.
+# Needs: crosswalk bare
 set -u
 . tests/boot/lib.sh
 kernel=$guest/bare/hello.bin
@@ -11,7 +12,7 @@ refused() {
   local name=options/$1 pattern=$2
   shift 2
   status=0
-  timeout -s KILL 30 "$crosswalk" "$@" </dev/null >"$scratch/text" 2>"$scratch/err" || status=$?
+  timeout -s KILL "$(limit 30)" "$crosswalk" "$@" </dev/null >"$scratch/text" 2>"$scratch/err" || status=$?
   if [ "$status" != 2 ]; then not_ok "$name" "exit status $status, expected 2; $(said)"
   elif [ -s "$scratch/text" ]; then not_ok "$name" "prints on stdout: $(said)"
   elif [ "$(wc -l <"$scratch/err")" != 1 ]; then not_ok "$name" "not one line on stderr: $(said 5)"
@@ -23,6 +24,8 @@ refused no-command ''
 refused unknown-command 'frobnicate' frobnicate
 refused unknown-option 'frobnicate' run --kernel "$kernel" --frobnicate
 refused no-kernel 'kernel' run
+refused stray-argument "'vmlinuz'" run --kernel "$kernel" vmlinuz
+refused stray-argument-of-info "'all'" info all
 refused missing-kernel 'nonexistent' run --kernel /nonexistent/vmlinuz
 refused directory-kernel 'directory' run --kernel /tmp
 refused missing-initrd 'nonexistent' run --kernel "$kernel" --initrd /nonexistent/initrd
@@ -78,6 +81,10 @@ if "$crosswalk" info >"$scratch/text" 2>"$scratch/err" && grep -qi kvm "$scratch
 else not_ok options/info "$(said)"; fi
 if "$crosswalk" info --json 2>"$scratch/err" | python3 -m json.tool >"$scratch/text" 2>>"$scratch/err"; then ok options/info-json
 else not_ok options/info-json "not JSON: $(said)"; fi
-"$crosswalk" run --kernel "$kernel" --timeout 20 --stats-json "$scratch/stats.json" </dev/null >"$scratch/text" 2>"$scratch/err"
+"$crosswalk" run --kernel "$kernel" --timeout 2 --stats-json "$scratch/stats.json" </dev/null >"$scratch/text" 2>"$scratch/err"
+# Behind what the guest prints.
+"$crosswalk" run --kernel "$kernel" --timeout 1 --memory 64 --stats-json - </dev/null >"$scratch/text" 2>"$scratch/err"
+if [ ! -e - ] && python3 -c 'import json, sys; assert json.load(sys.stdin)["run"]["mmu"]' < <(sed -n '/^{$/,$p' "$scratch/text") 2>>"$scratch/err"; then ok options/stats-json-stdout
+else not_ok options/stats-json-stdout "no JSON on stdout: $(said)"; fi
 if python3 -m json.tool <"$scratch/stats.json" >/dev/null 2>>"$scratch/err"; then ok options/stats-json
 else not_ok options/stats-json "no JSON in --stats-json: $(said)"; fi

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Every benchmark workload checks its own result: a short run of each, and of Debian's programs, in every mode is a test.
+# Needs: crosswalk bench rootfs
 set -u
 . tests/boot/lib.sh
 
@@ -8,7 +9,7 @@ set -u
 bench() {
   local name=$1/$2 mode=$2 rows=$3 row status=0
   shift 3
-  timeout -s KILL 600 "$crosswalk" bench --mmu "$mode" --images "$guest" --repeat 1 --timeout "${BOOT_LIMIT:-280}" "$@" \
+  timeout -s KILL "$(limit 600)" "$crosswalk" bench --mmu "$mode" --images "$guest" --repeat 1 --timeout "$(limit "${BOOT_LIMIT:-280}")" "$@" \
     >"$scratch/text" 2>"$scratch/err" || status=$?
   if [ "$status" != 0 ]; then
     not_ok "$name" "status $status: $(grep -v 'run [0-9]* of' "$scratch/err" | tail -n 3 | tr '\n' ' ')"

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "tests/limits.h"
 #include "translator/arm/cp15_functions.h"
 #include "translator/arm/fp_system.h"
 #include "translator/arm/psr.h"
@@ -25,7 +26,6 @@ namespace {
 
 constexpr uint32_t kSection = 1 << 20;
 constexpr unsigned kSpaces = 16;
-constexpr auto kWatchdog = std::chrono::seconds(60);
 
 bool needs_kvm(mmu::Mode mode) { return mode == mmu::Mode::Shadow || mode == mmu::Mode::Ept; }
 
@@ -173,7 +173,6 @@ void Guest::run(uint32_t pc) {
 void Guest::resume() {
   lower_line(cpu, kLineStop);
   bool timed_out = false;
-  const auto begin = std::chrono::steady_clock::now();
   {
     std::unique_ptr<Delayed> interrupt;
     if (raise_line_) {
@@ -181,14 +180,13 @@ void Guest::resume() {
                                             [this, line = raise_line_] { raise_line(cpu, line); });
       raise_line_ = 0;
     }
-    const Delayed watchdog(kWatchdog, [&] {
+    const Delayed watchdog(patience(), [&] {
       timed_out = true;
       raise_line(cpu, kLineStop);
     });
     world_->run([](void* e) { static_cast<runtime::Engine*>(e)->run(); }, engine_.get(), &runtime::Engine::handle_fault,
                 engine_.get());
   }
-  seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   EXPECT_FALSE(timed_out) << "the guest did not stop; pc = " << std::hex << cpu.r[15];
 }
 

@@ -71,7 +71,6 @@ class Guest final : public Platform {
   uint32_t spsr(BankIndex bank) const { return cpu.banked.spsr[bank]; }
   // Raises `line` `milliseconds` after the next run has begun; lower it in a handler or after.
   void raise_after(uint32_t line, unsigned milliseconds);
-  double seconds() const { return seconds_; }  // of the last run
 
   // ---- Platform
   bool mmio_read(CpuState&, uint64_t pa, unsigned bytes, uint64_t& value) override;
@@ -106,7 +105,6 @@ class Guest final : public Platform {
   uint32_t next_table_ = kTables;
   uint32_t raise_line_ = 0;
   unsigned raise_after_ = 0;
-  double seconds_ = 0;
 };
 
 // Each mode, and in two of them each optimisation off.

@@ -7,8 +7,6 @@ namespace {
 
 INSTANTIATE_ENGINE_TESTS(Running);
 
-constexpr double kSoon = 10;  // seconds; a loop that does not poll never ends
-
 TEST_P(Running, InterruptsReachEveryLoop) {
   struct Loop {
     const char* name;
@@ -34,7 +32,6 @@ TEST_P(Running, InterruptsReachEveryLoop) {
     g->raise_after(kLineIrq, 20);
     g->run(kCode);
     EXPECT_EQ(g->stopped_at(), Exception::Irq);
-    EXPECT_LT(g->seconds(), kSoon);
     // The return address is in the loop (or the vector of its SVC).
     const uint32_t back = g->cpu.r[14] - 4;
     EXPECT_TRUE((back >= kCode && back < kCode + 0x20) || back == kVectors + 8) << std::hex << back;
@@ -53,7 +50,6 @@ TEST_P(Running, InterruptAcrossPages) {
   g->raise_after(kLineIrq, 20);
   g->run(kCode + 0xffc);
   EXPECT_EQ(g->stopped_at(), Exception::Irq);
-  EXPECT_LT(g->seconds(), kSoon);
 }
 
 // Masked interrupts wait; unmasking takes them before the next instruction.
@@ -86,7 +82,6 @@ TEST_P(Running, StopWhileInterruptsAreMasked) {
   g->words(kCode, {kCpsidI, 0xeafffffe});  // B .
   g->raise_after(kLineStop, 20);
   g->run(kCode);
-  EXPECT_LT(g->seconds(), kSoon);
   EXPECT_EQ(g->cpu.r[15], kCode + 4);
 }
 
@@ -119,7 +114,6 @@ TEST_P(Running, WaitForInterrupt) {
       EXPECT_EQ(g->cpu.r[0], 0u);
       EXPECT_EQ(g->cpu.r[14], kCode + 4 + 4);
     }
-    EXPECT_LT(g->seconds(), kSoon);
   }
 }
 

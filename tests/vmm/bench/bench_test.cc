@@ -7,12 +7,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cmath>
+
+#include "tests/limits.h"
 #include "vmm/bench_process.h"
 #include "vmm/bench_report.h"
 #include "vmm/exit_status.h"
 
 namespace crosswalk::vmm {
 namespace {
+
+// For processes that end by themselves.
+unsigned long_enough() { return static_cast<unsigned>(test::patience().count() / 1000); }
 
 TEST(FormatTime, KeepsThreeDigitsAndPicksTheUnit) {
   EXPECT_EQ(format_time(0.53), "0.53 ns");
@@ -85,7 +91,8 @@ TEST(BenchSamples, GeometricMeanSkipsOtherGroupsAndMissingRows) {
 }
 
 TEST(RunProcess, CollectsLinesStatusAndErrors) {
-  const ProcessOutcome outcome = run_process({"/bin/sh", "-c", "printf 'one\\r\\ntwo'; echo bad >&2; exit 7"}, 10);
+  const ProcessOutcome outcome =
+      run_process({"/bin/sh", "-c", "printf 'one\\r\\ntwo'; echo bad >&2; exit 7"}, long_enough());
   ASSERT_TRUE(outcome.started);
   EXPECT_EQ(outcome.exit_status, 7);
   ASSERT_EQ(outcome.lines.size(), 2u);
@@ -101,7 +108,8 @@ TEST(RunProcess, KillsAfterTheTimeout) {
 }
 
 TEST(ChildProcess, TakesTurns) {
-  ChildProcess process({"/bin/sh", "-c", "for i in 1 2; do echo ready $i; read line; echo got $i; done"}, 10);
+  ChildProcess process({"/bin/sh", "-c", "for i in 1 2; do echo ready $i; read line; echo got $i; done"},
+                       long_enough());
   ASSERT_TRUE(process.wait_for_line("ready"));
   EXPECT_EQ(process.outcome().lines.back().text, "ready 1");
   process.send_line();
@@ -117,15 +125,16 @@ TEST(ChildProcess, TakesTurns) {
 
 // The end of the input does not leave it waiting.
 TEST(ChildProcess, FinishEndsTheInput) {
-  ChildProcess process({"/bin/sh", "-c", "read line || echo no more"}, 10);
+  ChildProcess process({"/bin/sh", "-c", "read line || echo no more"}, long_enough());
   EXPECT_EQ(process.finish().lines.at(0).text, "no more");
 }
 
 // Only the time that it was waited for counts.
 TEST(ChildProcess, TheTimeOfOthersDoesNotCount) {
-  ChildProcess process({"/bin/sh", "-c", "echo ready; read line; echo end"}, 1);
+  const auto limit = static_cast<unsigned>(std::ceil(test::load_factor()));
+  ChildProcess process({"/bin/sh", "-c", "echo ready; read line; echo end"}, limit);
   ASSERT_TRUE(process.wait_for_line("ready"));
-  run_process({"/bin/sh", "-c", "sleep 1.2"}, 10);
+  run_process({"/bin/sh", "-c", "sleep " + std::to_string(limit) + ".2"}, long_enough());
   process.send_line();
   EXPECT_EQ(process.finish().exit_status, 0);
   EXPECT_FALSE(process.outcome().timed_out);
@@ -147,7 +156,7 @@ TEST(ChildProcess, DiesWithItsParent) {
   kill(parent, SIGKILL);
   waitpid(parent, nullptr, 0);
   pollfd end = {pipe_ends[0], POLLIN, 0};
-  EXPECT_EQ(poll(&end, 1, 10'000), 1);
+  EXPECT_EQ(poll(&end, 1, static_cast<int>(test::patience().count())), 1);
   close(pipe_ends[0]);
 }
 
