@@ -9,11 +9,22 @@
 #   make bench [BENCH='…']  the benchmark, against QEMU; BENCH gives other options of `crosswalk bench`
 #   make experiments        a matrix of modes, flush policies and workloads, with a report (docs/experiments.md); MATRIX=full,
 #                           EXPERIMENT='…' gives options of scripts/experiments/run.py; `make rootfs` builds its Debian root image
+#   make check-asan, check-tsan   tests and boots in builds with sanitizers (docs/testing.md); `make check` has a
+#                           part of each
+#   make fuzz FUZZ=NAME [TIME=seconds]   a fuzzer of tests/fuzz
 #   make format             clang-format of all sources
 BUILD ?= build
 # As many jobs as the machine has CPUs; `make -j N` says otherwise.
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
+endif
 CCACHE := $(shell command -v ccache 2>/dev/null)
+# Where ccache's folder cannot be written, as in a read-only HOME, it is in BUILD.
+ifneq ($(CCACHE),)
+ifeq ($(shell folder=`ccache -k cache_dir 2>/dev/null` && mkdir -p "$$folder/tmp" 2>/dev/null && [ -w "$$folder/tmp" ] && echo yes),)
+export CCACHE_DIR := $(abspath $(BUILD))/ccache
+endif
+endif
 CXX := $(CCACHE) g++
 CXXFLAGS ?= -O2 -g1
 override CXXFLAGS += -std=c++20 -Wall -Wextra -Werror -I. -MMD -MP -fno-strict-aliasing -pthread
@@ -38,7 +49,10 @@ $(BUILD)/lib$(1).a: $(call objects,$(call lib_sources,$(1)))
 	ar rcs $$@ $$^
 endef
 $(foreach d,$(LIB_DIRS),$(eval $(call library,$(d))))
-LIBS := $(BUILD)/libvmm.a $(BUILD)/libtranslator.a $(BUILD)/libmmu-shadow.a
+# PLAIN=FOLDER, in a build with sanitizers: only vmm/ is of this build, the other libraries are
+# of that one.
+PLAIN ?= $(BUILD)
+LIBS := $(BUILD)/libvmm.a $(PLAIN)/libtranslator.a $(PLAIN)/libmmu-shadow.a
 LINK_LIBS := -Wl,--start-group $(LIBS) -Wl,--end-group
 
 $(BUILD)/crosswalk: $(BUILD)/obj/vmm/main.o $(LIBS)
@@ -61,13 +75,42 @@ $(BUILD)/obj/%.o: %.cc | $(BUILD)/.packages
 	$(CXX) $(CXXFLAGS) -c -o $@ $<
 
 include scripts/guest-images.mk
+include scripts/sanitizers.mk
 
+# A wrong word is refused before anything is built or fetched. tests/boot/make.sh compares the
+# lists with Crosswalk's.
+ifneq ($(filter boot,$(MAKECMDGOALS)),)
+one_of = $(if $($(1)),$(if $(filter-out $(2),$($(1)))$(word 2,$($(1))),$(error $(1)='$($(1))' is unknown; use one of: $(2))))
+$(call one_of,MMU,auto soft-call soft mmap shadow ept flat hybrid)
+$(call one_of,FLUSH,lazy eager auto)
+$(call one_of,WORLD,auto process kvm)
+$(call one_of,KERNEL,armmp armmp-lpae installer)
+endif
 boot: $(BUILD)/crosswalk $(BOOT_IMAGES)
 	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
 	  MEMORY='$(MEMORY)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' STATS='$(STATS)' scripts/boot.sh
 
-check: $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(GUEST)/rootfs.ext4
-	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check.sh $(TESTS)
+# What `check` builds: what ONLY matches, and for its scripts what they say that they need.
+# Unexpanded, since a regular expression may hold a $.
+only = '$(subst ','\'',$(value ONLY))'
+ifneq ($(filter check,$(MAKECMDGOALS)),)
+SELECTED := $(shell ONLY=$(only) scripts/check.sh --select $(TESTS) 2>&1)
+ifneq ($(.SHELLSTATUS),0)
+$(error $(SELECTED))
+endif
+endif
+NEEDS_nothing =
+NEEDS_crosswalk = $(BUILD)/crosswalk
+NEEDS_bare = $(BARE_IMAGES)
+NEEDS_boot = $(BOOT_IMAGES)
+NEEDS_bench = $(BENCH_IMAGES)
+NEEDS_rootfs = $(GUEST)/rootfs.ext4
+NEEDS_sanitized = sanitized
+NEEDS_fuzzers = sanitized-fuzzers
+NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-kvm $(BUILD)/tests/mmu-shadow $(BARE_IMAGES)
+NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(GUEST)/rootfs.ext4 sanitized sanitized-fuzzers
+check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
+	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 
 NESTED ?= normal
 check-nested: $(BUILD)/crosswalk $(BUILD)/tests/vmm-kvm $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) \
@@ -89,4 +132,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps tests boot check check-nested bench experiments format clean
+.PHONY: all deps tests boot check check-nested bench experiments format clean check-asan check-tsan sanitized sanitized-fuzzers fuzz

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Builds with sanitizers, and the fuzzers. docs/testing.md says how to use them.
+#
+#   SANITIZE=address        AddressSanitizer and UndefinedBehaviorSanitizer; the fuzzers are of this build
+#   SANITIZE=thread         ThreadSanitizer
+#
+# Each wants a BUILD of its own, because make does not see that flags have changed.
+comma := ,
+ifneq ($(SANITIZE),)
+SANITIZERS.address := address,undefined
+SANITIZERS.thread := thread
+SANITIZERS := $(SANITIZERS.$(SANITIZE))
+$(if $(SANITIZERS),,$(error SANITIZE is 'address' or 'thread', not '$(SANITIZE)'))
+$(if $(filter build,$(BUILD)),$(error SANITIZE=$(SANITIZE) needs a BUILD of its own, for instance BUILD=build/$(SANITIZE)))
+# Clang has libFuzzer, and one build serves it and the tests. Warnings are GCC's business.
+CXX = $(CCACHE) clang++
+override CXXFLAGS += -O1 -fno-omit-frame-pointer -Wno-error -w -fsanitize=$(SANITIZERS)$(if $(filter address,$(SANITIZE)),$(comma)fuzzer-no-link)
+LDFLAGS += -fsanitize=$(SANITIZERS)
+endif
+
+# --- the fuzzers: tests/fuzz/NAME.cc -> $(BUILD)/fuzz/NAME, with SANITIZE=address ----------------------------------------
+FUZZERS := $(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*.cc))
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBS)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_LIBS) $(LDLIBS)
+
+# --- what `make check` builds: the tests of machine and MMU, and what has threads -------------------------------------------
+ASAN := $(BUILD)/asan
+TSAN := $(BUILD)/tsan
+MAKE_ASAN = +$(MAKE) --no-print-directory BUILD=$(ASAN) GUEST=$(GUEST) SANITIZE=address
+MAKE_TSAN = +$(MAKE) --no-print-directory GUEST=$(GUEST) SANITIZE=thread
+ASAN_CHECKED := $(ASAN)/crosswalk $(ASAN)/tests/vmm $(ASAN)/tests/mmu-shadow
+TSAN_CHECKED := $(addprefix $(BUILD)/tsan-vmm/,crosswalk tests/vmm)
+clang: $(BUILD)/.packages
+	scripts/install-packages.sh clang libclang-rt-14-dev
+sanitized-fuzzers: clang
+	$(MAKE_ASAN) $(addprefix $(ASAN)/fuzz/,$(FUZZERS))
+# One after the other, since both make the same objects.
+sanitized: clang $(LIBS) $(BARE_IMAGES) | sanitized-fuzzers
+	$(MAKE_ASAN) $(ASAN_CHECKED)
+	$(MAKE_TSAN) BUILD=$(BUILD)/tsan-vmm PLAIN=$(BUILD) $(TSAN_CHECKED)
+
+# --- the full forms -----------------------------------------------------------------------------------------------------
+check-asan: clang $(BENCH_IMAGES)
+	$(MAKE_ASAN) tests all
+	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-sanitized.sh address
+check-tsan: clang $(BENCH_IMAGES)
+	$(MAKE_TSAN) BUILD=$(TSAN) all $(TSAN)/tests/vmm $(TSAN)/tests/vmm-bench $(TSAN)/tests/translator-runtime
+	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-sanitized.sh thread
+
+ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
+ifneq ($(words $(filter $(FUZZERS),$(FUZZ))),1)
+$(error FUZZ='$(FUZZ)' is unknown; use one of: $(FUZZERS))
+endif
+endif
+TIME ?= 600
+fuzz: clang
+	$(MAKE_ASAN) $(ASAN)/fuzz/$(FUZZ)
+	@BUILD=$(ASAN) scripts/fuzz.sh $(FUZZ) $(TIME)
+.PHONY: clang

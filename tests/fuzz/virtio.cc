@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The virtio devices and the other devices of the board: register accesses, and what the rings in
+// RAM hold.
+#include "tests/fuzz/machine.h"
+#include "vmm/memory_map.h"
+
+using namespace crosswalk;
+
+namespace {
+
+// Rings and buffers where short inputs find them.
+constexpr uint64_t kRings = vmm::kRamBase;
+
+// What a driver does up to DRIVER_OK, with one queue (virtio 1.1, 3.1.1 and 4.2.3.2): descriptors,
+// available ring and used ring are at kRings + queue * 0x4000, each 0x1000 after the other.
+void set_up(fuzz::FuzzMachine& machine, uint64_t slot, uint32_t queue) {
+  const uint32_t ring = static_cast<uint32_t>(kRings) + queue * 0x4000;
+  const std::pair<uint32_t, uint32_t> writes[] = {{0x70, 0},  {0x70, 3},
+                                                  {0x24, 1},  {0x20, 1},
+                                                  {0x24, 0},  {0x20, ~0u},
+                                                  {0x70, 11}, {0x30, queue},
+                                                  {0x38, 16}, {0x80, ring},
+                                                  {0x84, 0},  {0x90, ring + 0x1000},
+                                                  {0x94, 0},  {0xa0, ring + 0x2000},
+                                                  {0xa4, 0},  {0x44, 1},
+                                                  {0x70, 15}};
+  for (const auto& [offset, value] : writes) machine->mmio_write(machine.cpu(), slot + offset, 4, value);
+}
+
+// A chain of up to four descriptors, with an entry in the available ring.
+void add_chain(fuzz::FuzzMachine& machine, uint64_t slot, uint32_t queue, fuzz::Input& in) {
+  const GuestRam& ram = machine->ram();
+  const uint64_t ring = kRings + queue * 0x4000;
+  const unsigned first = in.choose(16), count = 1 + in.choose(4);
+  for (unsigned i = 0; i < count; ++i) {
+    uint8_t* const at = ram.at(ring + (first + i) % 16 * 16);
+    const uint8_t shape = in.u8();
+    const uint64_t address = kRings + 0x10000 + (shape >> 2) * 0x200;
+    // Mostly short ones, so that an input takes no time.
+    const uint32_t bytes = shape & 1 ? in.u16() : shape & 2 ? 16 : 1;
+    const uint16_t flags = static_cast<uint16_t>((i + 1 < count ? 1 : 0) | (in.u8() & 6)), next = (first + i + 1) % 16;
+    std::memcpy(at, &address, 8);
+    std::memcpy(at + 8, &bytes, 4);
+    std::memcpy(at + 12, &flags, 2);
+    std::memcpy(at + 14, &next, 2);
+    in.copy(ram.at(address), std::min<size_t>(in.choose(32), 32));
+  }
+  uint16_t index;
+  std::memcpy(&index, ram.at(ring + 0x1002), 2);
+  const uint16_t head = static_cast<uint16_t>(first);
+  std::memcpy(ram.at(ring + 0x1004 + index % 16 * 2), &head, 2);
+  ++index;
+  std::memcpy(ram.at(ring + 0x1002), &index, 2);
+  machine->mmio_write(machine.cpu(), slot + 0x50, 4, queue);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  fuzz::Input in(data, size);
+  const uint8_t content[3000] = {1, 2, 3};
+  const fuzz::MemoryFile disk(content, sizeof content);
+  vmm::MachineConfig config;
+  config.disks.emplace_back();
+  config.disks.back().path = disk.path();
+  config.disks.back().read_only = in.u8() & 1;
+  fuzz::FuzzMachine machine(config);
+  while (!in.empty()) {
+    const uint8_t what = in.u8();
+    // The last slots have devices.
+    const uint64_t slot = vmm::kVirtioBase + (vmm::kVirtioSlots - 1 - (what >> 5)) * vmm::kVirtioStride;
+    uint64_t value;
+    switch (what & 7) {
+      case 0: machine->mmio_write(machine.cpu(), slot + in.u8() * 2u, 4, in.u32()); break;
+      case 1: machine->mmio_read(machine.cpu(), slot + in.u16() % 0x200, 1u << in.choose(4), value); break;
+      case 2: in.copy(machine->ram().at(kRings + in.u16() % 0x8000), in.u8()); break;
+      case 3: set_up(machine, slot, in.choose(3)); break;
+      case 4: add_chain(machine, slot, in.choose(3), in); break;
+      case 5: machine.work(); break;
+      case 6: {  // the UART and the clock
+        const uint64_t device = what & 8 ? vmm::kUartBase : vmm::kRtcBase, offset = in.u16() % 0x1000;
+        if (what & 16)
+          machine->mmio_write(machine.cpu(), device + offset, 1u << in.choose(4), in.u32());
+        else
+          machine->mmio_read(machine.cpu(), device + offset, 1u << in.choose(4), value);
+        break;
+      }
+      case 7: machine->mmio_write(machine.cpu(), slot + 0x50, 4, in.choose(4)); break;
+    }
+  }
+  machine.work();
+  return 0;
+}
