@@ -17,6 +17,7 @@ rm -f "$work"/crash-* "$work"/timeout-* "$work"/oom-* "$work"/leak-*
 # features of `translate`.
 cd "$work/files" || exit 2
 status=0
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 "$program" -max_total_time="$seconds" -timeout="$(limit 30)" -rss_limit_mb=3000 -max_len=4096 -entropic=0 -print_funcs=0 -print_final_stats=1 \
   -artifact_prefix="$work/" "$work/corpus" "$corpus" </dev/null >"$work/log" 2>&1 || status=$?
 rm -rf "$work/files"
