@@ -17,6 +17,10 @@ CXX = $(CCACHE) clang++
 override CXXFLAGS += -O1 -fno-omit-frame-pointer -Wno-error -w -fsanitize=$(SANITIZERS)$(if $(filter address,$(SANITIZE)),$(comma)fuzzer-no-link)
 LDFLAGS += -fsanitize=$(SANITIZERS)
 endif
+ifneq ($(PLAIN),$(BUILD))
+# Made by who has said PLAIN.
+$(PLAIN)/libtranslator.a $(PLAIN)/libmmu-shadow.a: ;
+endif
 
 # --- the fuzzers: tests/fuzz/NAME.cc -> $(BUILD)/fuzz/NAME, with SANITIZE=address ----------------------------------------
 FUZZERS := $(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*.cc))
