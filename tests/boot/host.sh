@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the host gives a guest, and what it does not: closed standard files, disks that others use, limits on files,
 # semihosting's directory, the second console.
+# Needs: crosswalk boot bare
 set -u
 . tests/boot/lib.sh
 mode=${END_MODE:-auto}
@@ -17,8 +18,8 @@ closed() {
     : >"$scratch/text"
     : >"$scratch/err"
     status=0
-    CLOSING=$closing timeout -s KILL 60 bash -c 'eval "exec $CLOSING"; exec "$@"' - "$crosswalk" run --semihosting --mmu "$mode" \
-      --kernel "$bare/quiet_ram.bin" --disk "$scratch/disk" --timeout 30 </dev/null >"$scratch/text" 2>"$scratch/err" || status=$?
+    CLOSING=$closing timeout -s KILL "$(limit 60)" bash -c 'eval "exec $CLOSING"; exec "$@"' - "$crosswalk" run --semihosting --mmu "$mode" \
+      --kernel "$bare/quiet_ram.bin" --disk "$scratch/disk" --timeout "$(limit 30)" </dev/null >"$scratch/text" 2>"$scratch/err" || status=$?
     if ! cmp -s -n 1048576 "$scratch/disk" /dev/zero; then not_ok "$name/$mode" "the disk has changed"
     else expect_status "$name/$mode" 0; fi
   done
@@ -38,13 +39,13 @@ expect_status host/closed-stderr-of-an-error 2
 # held_by ours|qemu FLAGS: opens the disk until `release`.
 held_by() {
   if [ "$1" = ours ]; then
-    "$crosswalk" run --mmu soft --kernel "$bare/bad_hang.bin" --disk "$scratch/disk$2" --timeout 120 </dev/null >/dev/null 2>"$scratch/held" &
+    "$crosswalk" run --mmu soft --kernel "$bare/bad_hang.bin" --disk "$scratch/disk$2" --timeout "$(limit 120)" </dev/null >/dev/null 2>"$scratch/held" &
   else
     scripts/run-in-qemu.sh run --kernel "$bare/bad_hang.bin" --disk "$scratch/disk$2" </dev/null >/dev/null 2>"$scratch/held" &
   fi
   holder=$!
   # Until it has locked the disk: QEMU takes byte 201 last.
-  for _ in $(seq 1 300); do
+  for _ in $(seq "$(limit 300)"); do
     grep -q "$(printf '%02x:%02x:%d 201 ' $(stat -c '%Hd %Ld %i' "$scratch/disk"))" /proc/locks && return
     kill -0 "$holder" || return
     sleep 0.1
@@ -58,10 +59,10 @@ release() {
 opens() {
   status=0
   if [ "$1" = ours ]; then
-    guest_run --semihosting --mmu soft --kernel "$bare/hello.bin" --disk "$scratch/disk$2" --timeout 30
+    guest_run --semihosting --mmu soft --kernel "$bare/hello.bin" --disk "$scratch/disk$2" --timeout "$(limit 30)"
     [ "$status" != 42 ] || status=0
   else
-    timeout -s KILL 60 scripts/run-in-qemu.sh run --kernel "$bare/hello.bin" --disk "$scratch/disk$2" </dev/null >"$scratch/text" 2>"$scratch/err" || status=$?
+    timeout -s KILL "$(limit 60)" scripts/run-in-qemu.sh run --kernel "$bare/hello.bin" --disk "$scratch/disk$2" </dev/null >"$scratch/text" 2>"$scratch/err" || status=$?
     [ "$status" != 42 ] || status=0
   fi
 }
@@ -96,7 +97,7 @@ export CMD='for d in /dev/vd?; do [ "$(cat /sys/block/${d##*/}/size)" = 2048 ] &
   dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct || exit 1
   dd if=/dev/zero of=$disk bs=4k seek=200 count=1 oflag=direct && exit 2; exit 9'
 status=0
-(ulimit -f 512; DISK=$scratch/disk KERNEL=armmp MMU=soft TIMEOUT=60 CROSSWALK=$crosswalk timeout -s KILL 120 scripts/boot.sh) </dev/null 2>&1 |
+(ulimit -f 512; DISK=$scratch/disk KERNEL=armmp MMU=soft TIMEOUT="$(limit 60)" CROSSWALK=$crosswalk timeout -s KILL "$(limit 120)" scripts/boot.sh) </dev/null 2>&1 |
   head -c 100000 >"$scratch/text"
 status=${PIPESTATUS[0]}
 expect_status host/disk-beyond-ulimit 9
@@ -111,7 +112,7 @@ for mode_of_files in soft mmap shadow; do
   echo input >"$scratch/top/files/input"
   mkfifo "$scratch/top/files/fifo"
   ln -s .. "$scratch/top/files/link"
-  guest_run --semihosting-files "$scratch/top/files" --mmu "$mode_of_files" --kernel "$bare/semihosting_files.bin" --timeout 30
+  guest_run --semihosting-files "$scratch/top/files" --mmu "$mode_of_files" --kernel "$bare/semihosting_files.bin" --timeout "$(limit 30)"
   if [ "$(cat "$scratch/top/secret" "$scratch/top/files/folder/output" 2>/dev/null | tr '\n' ' ')" != "secret input " ]; then
     not_ok "host/semihosting-files/$mode_of_files" "other files than expected; $(said)"
   else expect_status "host/semihosting-files/$mode_of_files" 0; fi
@@ -126,14 +127,11 @@ console() {
   command=$(printf %s 'if [ -e /dev/hvc0 ]; then exec </dev/hvc0; fi; echo type-now; read -r line
     echo "devices" $(cat /sys/bus/virtio/devices/*/device | sort) got $line' | base64 -w0)
   : >"$scratch/out"
-  timeout -s KILL 150 "$crosswalk" run --mmu "$mode" --kernel "$guest/armmp/vmlinuz" --initrd "$guest/initrd-armmp.gz" \
-    --append "console=ttyAMA0 quiet crosswalk.cmd=$command" --timeout 120 "$@" <"$scratch/keyboard" >"$scratch/out" 2>"$scratch/err" &
+  timeout -s KILL "$(limit 150)" "$crosswalk" run --mmu "$mode" --kernel "$guest/armmp/vmlinuz" --initrd "$guest/initrd-armmp.gz" \
+    --append "console=ttyAMA0 quiet crosswalk.cmd=$command" --timeout "$(limit 120)" "$@" <"$scratch/keyboard" >"$scratch/out" 2>"$scratch/err" &
   job=$!
   exec 4>"$scratch/keyboard"
-  for _ in $(seq 1 600); do
-    grep -q type-now "$scratch/out" && break
-    sleep 0.2
-  done
+  while ! grep -q type-now "$scratch/out" && kill -0 $job 2>/dev/null; do sleep 0.2; done
   echo typed >&4
   exec 4>&-
   status=0

@@ -25,7 +25,7 @@ class BarePlatform final : public Platform {
  public:
   bool mmio_read(CpuState&, uint64_t, unsigned, uint64_t&) override { return false; }
   bool mmio_write(CpuState&, uint64_t, unsigned, uint64_t) override { return false; }
-  bool firmware_call(CpuState&, bool) override { return false; }
+  bool firmware_call(CpuState&) override { return false; }
   bool semihosting(CpuState&) override { return false; }
   void wait_for_interrupt(CpuState&) override {}
   uint64_t counter() override { return ++ticks_; }
