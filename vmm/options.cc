@@ -238,6 +238,16 @@ Result<po::variables_map> parse(const std::vector<std::string>& arguments, const
     po::notify(values);
     return values;
   } catch (const po::error& error) {
+    // Boost replaces its placeholders, such as %value%, in what the user has written too, and for ever.
+    std::vector<std::string> plain = arguments;
+    bool changed = false;
+    for (std::string& argument : plain) {
+      for (char& c : argument) changed |= c == '%', c = c == '%' ? '_' : c;
+    }
+    if (changed) {
+      auto again = parse(plain, description, command);
+      return again ? Error{std::string(command) + ": a '%' where none can be" + advice} : again.take_error();
+    }
     return Error{std::string(command) + ": " + error.what() + advice};
   }
 }

@@ -120,6 +120,8 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--timeout", "soon"}, "timeout"},
       {{"--smp", "4"}, "--help"},
       {{"--kern"}, "--help"},
+      {{"--x%canonical_option%"}, "--x_canonical_option_"},
+      {{"--timeout", "%value%"}, "timeout"},
       {{"stray"}, "'stray' does not belong"},
       {{"--stats", "stray", "--no-chain"}, "'stray' does not belong"},
       {{"--memory", "512m1"}, "--memory"},
