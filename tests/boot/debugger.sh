@@ -11,7 +11,7 @@ scripts/make-initramfs.py "$initrd" dir:dev:755 nod:dev/console:600:c:5:1 nod:de
 # debugger KERNEL MODE
 debugger() {
   local name="debugger/$1/$2"
-  guest_run --kernel "$guest/$1/vmlinuz" --initrd "$initrd" --memory 512M --mmu "$2" --append "console=ttyAMA0" --timeout 280
+  guest_run --kernel "$guest/$1/vmlinuz" --initrd "$initrd" --memory 512M --mmu "$2" --append "console=ttyAMA0" --timeout "$(limit 280)"
   if ! grep -q 'hw-breakpoint: found 5 (+1 reserved) breakpoint and 4 watchpoint registers' "$scratch/text"; then
     not_ok "$name" "no such breakpoint registers: $(grep -a hw-breakpoint "$scratch/text" | head -n 1) $(said)"
   elif ! grep -q '^hardware breakpoints and watchpoints are right' "$scratch/text"; then
