@@ -209,7 +209,8 @@ TEST_F(MachineTest, AReadOfTheGicShowsWhatIsDue) {
   cpu().cp15.cntp_ctl = 1;
   machine_->timers_changed(cpu());
   constexpr uint64_t kPending = kGicDistributorBase + 0x200;
-  EXPECT_EQ(get(kPending), 0u);
+  const uint32_t early = get(kPending);
+  EXPECT_TRUE(early == 0 || machine_->counter() >= cpu().cp15.cntp_cval);
   std::this_thread::sleep_for(2ms);
   EXPECT_EQ(get(kPending), 1u << 30);
   EXPECT_EQ(get(kGicCpuInterfaceBase + 0xc), 30u);
@@ -222,7 +223,8 @@ TEST_F(MachineTest, AnOverflowRaisesItsInterruptInTime) {
   const uint64_t at = machine_->counter() + 20 * kMillisecond;
   cpu().performance.interrupt_at = at;
   machine_->timers_changed(cpu());
-  EXPECT_EQ(lines(), 0u);
+  const uint32_t early = lines();
+  EXPECT_TRUE(early == 0 || machine_->counter() >= at);
   ASSERT_TRUE(wait_for_line(kLineIrq));
   EXPECT_GE(machine_->counter(), at);
   EXPECT_EQ(get(kGicCpuInterfaceBase + 0xc), 23u);
