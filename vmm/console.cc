@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace crosswalk::vmm {
 
@@ -29,6 +30,8 @@ EscapeFilter::Action EscapeFilter::feed(uint8_t byte, std::string& out) {
     case 'h':
     case 'H':
     case '?': return Action::Help;
+    case 'i':
+    case 'I': return Action::State;
     default: return Action::None;
   }
 }
@@ -53,50 +56,97 @@ void Console::wait_for_room() const {
 }
 
 bool Console::has_output() const {
-  return !pending_.empty() || head_.load(std::memory_order_seq_cst) != tail_.load(std::memory_order_relaxed);
+  return !pending_.empty() || notice_bytes_.load() != 0 ||
+         head_.load(std::memory_order_seq_cst) != tail_.load(std::memory_order_relaxed);
 }
 
-bool Console::write_output() {
+// Precondition: output_lock_ is held.
+Console::Written Console::write_once() {
   size_t tail = tail_.load(std::memory_order_relaxed);
   const size_t head = head_.load(std::memory_order_acquire);
-  while (tail != head && pending_.size() < kMaxWrite) pending_.push_back(static_cast<char>(ring_[tail++ % kRing]));
+  // Half of what is written comes from the ring when other devices have output too, so that neither waits for the
+  // other.
+  const size_t limit = pending_.size() < kMaxWrite ? kMaxWrite : std::min(pending_.size() + kMaxWrite / 2, 2 * kRing);
+  while (tail != head && pending_.size() < limit) pending_.push_back(static_cast<char>(ring_[tail++ % kRing]));
   tail_.store(tail, std::memory_order_release);
-  if (pending_.empty()) return true;
+  if (notice_bytes_.load() != 0) {
+    const std::lock_guard lock(input_lock_);
+    pending_ += std::exchange(notices_, {});
+    notice_bytes_.store(0);
+  }
+  if (pending_.empty()) return Written::All;
   const ssize_t written =
       output_fd_ < 0 ? -1 : write(output_fd_, pending_.data(), std::min(pending_.size(), kMaxWrite));
   if (written < 0) {
-    if (output_fd_ >= 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    if (output_fd_ >= 0 && (errno == EAGAIN || errno == EINTR)) return Written::Nothing;
     // The reader has gone. The guest runs on without a console, as on a board with nothing plugged in.
     output_fd_ = -1;
     pending_.clear();
-    return false;
+    return Written::Nothing;
   }
   bytes_out_ += static_cast<uint64_t>(written);
   pending_.erase(0, static_cast<size_t>(written));
-  return true;
+  return pending_.empty() && head == tail ? Written::All : Written::Some;
 }
 
-EscapeFilter::Action Console::read_input() {
+bool Console::write_output() {
+  const std::lock_guard lock(output_lock_);
+  return write_once() != Written::Nothing;
+}
+
+void Console::write_rest(int milliseconds) {
+  const std::unique_lock lock(output_lock_, std::try_to_lock);
+  if (!lock) return;
+  Written written = Written::Some;
+  while (written == Written::Some && output_fd_ >= 0) {
+    pollfd out{output_fd_, POLLOUT, 0};
+    if (poll(&out, 1, milliseconds) <= 0) return;
+    written = write_once();
+  }
+}
+
+EscapeFilter::Asked Console::read_input() {
   uint8_t buffer[1024];
   const ssize_t count = read(input_fd_, buffer, sizeof buffer);
-  if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) input_fd_ = -1;  // end of input is not quit
-  EscapeFilter::Action asked = EscapeFilter::Action::None;
-  for (ssize_t i = 0; i < count; ++i) {
-    ++bytes_in_;
-    if (!escapes_) {
-      input_.push_back(static_cast<char>(buffer[i]));
-    } else if (const auto action = filter_.feed(buffer[i], input_); action != EscapeFilter::Action::None) {
-      asked = action;
+  EscapeFilter::Asked asked;
+  {
+    const std::lock_guard lock(input_lock_);
+    for (ssize_t i = 0; i < count; ++i) {
+      ++bytes_in_;
+      if (!escapes_) {
+        input_.push_back(static_cast<char>(buffer[i]));
+        continue;
+      }
+      switch (filter_.feed(buffer[i], input_)) {
+        case EscapeFilter::Action::Quit: asked.quit = true; break;
+        case EscapeFilter::Action::Help: asked.help = true; break;
+        case EscapeFilter::Action::State: asked.state = true; break;
+        case EscapeFilter::Action::None: break;
+      }
     }
+    if (escapes_ && input_.size() > kMaxInput) input_.resize(kMaxInput);
+    input_bytes_.store(input_.size());
   }
+  // After the buffer, for those who ask whether there will be more. The end of input is not quit.
+  if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) input_fd_ = -1;
   return asked;
 }
 
+void Console::add_notice(std::string_view text) {
+  const std::lock_guard lock(input_lock_);
+  if (notices_.size() + text.size() > kMaxNotices) return;  // nobody reads
+  notices_ += text;
+  notice_bytes_.store(notices_.size());
+}
+
 void Console::deliver_input(InputSink& sink) {
+  const std::lock_guard lock(input_lock_);
   const size_t bytes = std::min(input_.size(), sink.input_room());
   if (bytes == 0) return;
   sink.input(reinterpret_cast<const uint8_t*>(input_.data()), bytes);
   input_.erase(0, bytes);
+  input_bytes_.store(input_.size());
+  if (input_.empty() && !escapes_ && input_notifier_) input_notifier_->notify(true);
 }
 
 RawTerminal::RawTerminal(int fd) {
@@ -122,7 +172,8 @@ RawTerminal::RawTerminal(int fd) {
     char byte;
     while (read(ends[0], &byte, 1) < 0 && errno == EINTR) {
     }
-    tcsetattr(fd, TCSADRAIN, &saved);
+    // Not TCSADRAIN: output that nobody takes must not keep it.
+    tcsetattr(fd, TCSANOW, &saved);
     _exit(0);
   }
   close(ends[0]);
@@ -135,10 +186,18 @@ RawTerminal::RawTerminal(int fd) {
   tcsetattr(fd, TCSADRAIN, &raw);
 }
 
-RawTerminal::~RawTerminal() {
-  if (guardian_pipe_ < 0) return;
-  close(guardian_pipe_);
-  while (waitpid(guardian_pid_, nullptr, 0) < 0 && errno == EINTR) {
+RawTerminal::~RawTerminal() { restore(); }
+
+void RawTerminal::restore() {
+  const int pipe_end = guardian_pipe_.exchange(-1);
+  if (pipe_end < 0) return;
+  close(pipe_end);
+  // It has one system call to make; one that was stopped must not stop this process.
+  for (int waited = 0; waited < 200; ++waited) {
+    const pid_t ended = waitpid(guardian_pid_, nullptr, WNOHANG);
+    if (ended == guardian_pid_ || (ended < 0 && errno != EINTR)) return;
+    const timespec nap{0, 1'000'000};
+    nanosleep(&nap, nullptr);
   }
 }
 

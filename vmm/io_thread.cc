@@ -3,9 +3,8 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <stdexcept>
@@ -13,7 +12,8 @@
 namespace crosswalk::vmm {
 namespace {
 constexpr int kLingerMilliseconds = 2;
-constexpr int kLingerRounds = 10;  // rounds without output before a full sleep
+constexpr int kLingerRounds = 10;        // rounds without output before a full sleep
+constexpr int kFlushMilliseconds = 400;  // how long stdout may take nothing at the end
 }  // namespace
 
 IoThread::IoThread(Console& console, std::mutex& device_lock, IoEvents& events)
@@ -22,27 +22,32 @@ IoThread::IoThread(Console& console, std::mutex& device_lock, IoEvents& events)
 }
 
 IoThread::~IoThread() {
-  stop();
+  stop_.store(true);
+  notify(true);
+  join();
   close(event_fd_);
-  if (signal_fd_ >= 0) close(signal_fd_);
 }
 
-void IoThread::start(bool catch_signals) {
-  if (catch_signals) {
-    sigset_t set;
-    sigemptyset(&set);
-    for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&set, signal);
-    signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  }
+void IoThread::start() {
   stop_.store(false);
+  ended_ = false;
   thread_ = std::thread([this] { run(); });
 }
 
-void IoThread::stop() {
-  if (!thread_.joinable()) return;
+bool IoThread::finish(std::chrono::milliseconds patience) {
   stop_.store(true);
   notify(true);
-  thread_.join();
+  std::unique_lock lock(end_lock_);
+  for (uint64_t seen = progress_.load(); !end_changed_.wait_for(lock, patience, [this] { return ended_; });) {
+    const uint64_t now = progress_.load();
+    if (now == seen) return false;
+    seen = now;
+  }
+  return true;
+}
+
+void IoThread::join() {
+  if (thread_.joinable()) thread_.join();
 }
 
 // Pairs with wait(): that announces its sleep and then looks for work once more; the caller has made the work visible
@@ -68,7 +73,7 @@ bool IoThread::has_work() const {
 
 void IoThread::do_work() {
   for (VirtioMmio* worker : workers_) {
-    if (worker->has_work()) worker->do_work();
+    if (worker->has_work() && !stop_.load()) worker->do_work();
   }
   if (console_.has_input() && sink_) {
     const std::lock_guard lock(device_lock_);
@@ -76,19 +81,11 @@ void IoThread::do_work() {
   }
 }
 
-void IoThread::print_help() {
-  console_.put_from_io_thread(
-      "\r\nC-a h    print this help\r\nC-a x    quit Crosswalk\r\nC-a C-a  send C-a to the guest\r\n");
-}
-
-// Sleeps until there is something to do, and reads and writes the terminal.
+// Sleeps until there is something to do, and writes to the terminal.
 void IoThread::wait(bool was_busy) {
-  enum { kEvent, kSignal, kInput, kOutput, kCount };
+  enum { kEvent, kOutput, kCount };
   const bool output = console_.has_output();
-  pollfd fds[kCount] = {{event_fd_, POLLIN, 0},
-                        {signal_fd_, POLLIN, 0},
-                        {console_.wants_input() && sink_ ? console_.input_fd() : -1, POLLIN, 0},
-                        {output ? console_.output_fd() : -1, POLLOUT, 0}};
+  pollfd fds[kCount] = {{event_fd_, POLLIN, 0}, {output ? console_.output_fd() : -1, POLLOUT, 0}};
   const bool discard = output && console_.output_fd() < 0;
   // Output that stdout does not take yet is waited for by poll. Only output that comes while asleep needs a wake.
   sleep_state_.store(was_busy ? kLingering : kAsleep);
@@ -101,17 +98,6 @@ void IoThread::wait(bool was_busy) {
     uint64_t count;
     [[maybe_unused]] const ssize_t got = read(event_fd_, &count, sizeof count);
   }
-  if (fds[kSignal].revents & POLLIN) {
-    signalfd_siginfo info;
-    if (read(signal_fd_, &info, sizeof info) == sizeof info) events_.signal_received(static_cast<int>(info.ssi_signo));
-  }
-  if (fds[kInput].revents) {
-    switch (console_.read_input()) {
-      case EscapeFilter::Action::Quit: events_.quit_requested(); break;
-      case EscapeFilter::Action::Help: print_help(); break;
-      case EscapeFilter::Action::None: break;
-    }
-  }
   if (discard || fds[kOutput].revents) {
     if (console_.write_output()) {
       const std::lock_guard lock(device_lock_);
@@ -121,10 +107,17 @@ void IoThread::wait(bool was_busy) {
 }
 
 void IoThread::flush_output() {
-  while (console_.has_output()) {
+  for (int refused = 0; console_.has_output() && refused < kFlushMilliseconds;) {
     pollfd out{console_.output_fd(), POLLOUT, 0};
-    if (console_.output_fd() >= 0 && poll(&out, 1, 1000) <= 0) return;  // a stopped reader does not keep us
-    console_.write_output();
+    if (console_.output_fd() >= 0 && poll(&out, 1, kFlushMilliseconds) <= 0) return;  // a stopped reader keeps no one
+    if (console_.write_output()) {
+      progress_.fetch_add(1);
+      refused = 0;
+    } else {
+      const timespec nap{0, 1'000'000};
+      nanosleep(&nap, nullptr);
+      ++refused;
+    }
   }
 }
 
@@ -137,6 +130,9 @@ void IoThread::run() {
     wait(quiet_rounds < kLingerRounds);
   }
   flush_output();
+  const std::lock_guard lock(end_lock_);
+  ended_ = true;
+  end_changed_.notify_all();
 }
 
 }  // namespace crosswalk::vmm

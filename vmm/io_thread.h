@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The thread that does everything slow: terminal input and output, disk reads and writes, signals.
+// The thread that does everything slow: terminal output, disk reads and writes. It works in rounds, in which each
+// device and the console have a turn of bounded length.
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -16,8 +19,6 @@ namespace crosswalk::vmm {
 class IoEvents {
  public:
   virtual ~IoEvents() = default;
-  virtual void quit_requested() = 0;
-  virtual void signal_received(int signal) = 0;
   // stdout took output: there is room again. With the device lock held.
   virtual void output_drained() = 0;
 };
@@ -30,10 +31,12 @@ class IoThread final : public IoNotifier {
   void add_worker(VirtioMmio& worker) { workers_.push_back(&worker); }
   void set_input_sink(InputSink* sink) { sink_ = sink; }
 
-  // `catch_signals`: SIGINT, SIGTERM, SIGHUP and SIGQUIT, which the caller has blocked in every thread, end the run.
-  void start(bool catch_signals);
-  // Writes what is left of the output, as long as stdout takes it, and ends the thread.
-  void stop();
+  void start();
+  // Asks the thread to write what is left of the output, as long as stdout takes it, and to end. False: it has made no
+  // progress for `patience`, since it is in a system call that does not end. Any thread.
+  bool finish(std::chrono::milliseconds patience);
+  // Waits until it has ended, however long that takes. Precondition: finish() was called. One thread.
+  void join();
 
   void notify(bool urgent) override;
   uint64_t wakes() const { return wakes_.load(std::memory_order_relaxed); }
@@ -50,7 +53,6 @@ class IoThread final : public IoNotifier {
   bool has_work() const;
   void wait(bool was_busy);
   void flush_output();
-  void print_help();
 
   Console& console_;
   std::mutex& device_lock_;
@@ -58,8 +60,12 @@ class IoThread final : public IoNotifier {
   std::vector<VirtioMmio*> workers_;
   InputSink* sink_ = nullptr;
   std::thread thread_;
-  int event_fd_ = -1, signal_fd_ = -1;
+  int event_fd_ = -1;
   std::atomic<bool> stop_{false};
+  std::atomic<uint64_t> progress_{0};  // changes while output is taken
+  std::mutex end_lock_;
+  std::condition_variable end_changed_;
+  bool ended_ = true;  // guarded by end_lock_
   std::atomic<uint32_t> sleep_state_{kAwake};
   std::atomic<uint64_t> wakes_{0};
 };

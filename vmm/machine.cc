@@ -10,23 +10,23 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "translator/arm/trace.h"
 #include "vmm/devices/virtio_block.h"
 #include "vmm/devices/virtio_rng.h"
 #include "vmm/futex.h"
+#include "vmm/patient_write.h"
 #include "vmm/statistics.h"
 
 namespace crosswalk::vmm {
 namespace {
 
-void block_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&set, signal);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-}
+// How long a stopping machine waits for an I/O thread that makes no progress, and a CPU has to tell its state.
+constexpr std::chrono::milliseconds kIoPatience{500}, kStatePatience{200};
+constexpr std::chrono::milliseconds kLastFlush{100};  // for output, when a CPU did not stop
+// How long standard error may take nothing.
+constexpr int kErrorMilliseconds = 100;
 
 static_assert(kGicCpuInterfaceBase == kGicDistributorBase + GicV2::kRegionBytes);
 constexpr uint64_t kGicBytes = 2 * GicV2::kRegionBytes;
@@ -54,6 +54,7 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
       gic_(kCpus, *this),
       console_(config.input_fd, config.output_fd, config.escape_keys),
       io_(console_, device_lock_, *this),
+      control_(console_, io_, *this),
       timer_thread_(counter_, *this),
       uart_(console_, gic_, kFirstSpi + kUartSpi),
       rtc_(*this, gic_, kFirstSpi + kRtcSpi),
@@ -63,10 +64,14 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
     cpus_.back()->cpu_index = i;
   }
   console_.set_notifier(&io_);
+  console_.set_input_notifier(&control_);
   uart_.set_notifier(&io_);
 }
 
-Machine::~Machine() { shutdown(); }
+Machine::~Machine() {
+  control_.stop();
+  if (!shutdown()) io_.join();
+}
 
 // Disks take the last slots, the first disk the lowest of them: one disk is where QEMU has it, and Linux, which probes
 // upwards, calls the first one vda. The entropy source comes below, and then the console.
@@ -134,32 +139,48 @@ void Machine::set_engine(EnginePort* engine) {
 void Machine::start() {
   if (running_) return;
   running_ = true;
-  // Threads inherit the mask, so only the I/O thread's signalfd sees these signals.
-  if (config_.catch_signals) block_signals();
+  // Threads inherit the mask, so only the control thread's signalfd sees these signals.
+  if (config_.catch_signals) {
+    ControlThread::block_signals();
+    signal(SIGPIPE, SIG_IGN);
+  }
   // Short sleeps of WFI are guest timers; the default slack is 50 us.
   prctl(PR_SET_TIMERSLACK, 1);
   if (config_.timeout_seconds > 0) timeout_at_ = counter_.read() + ticks_of(config_.timeout_seconds);
   if (config_.poll_seconds > 0) poll_at_ = counter_.read() + ticks_of(config_.poll_seconds);
   timer_thread_.start();
-  io_.start(config_.catch_signals);
+  io_.start();
+  control_.start(config_.catch_signals);
   const std::lock_guard lock(device_lock_);
   rearm();
 }
 
-void Machine::shutdown() {
-  if (!running_) return;
-  running_ = false;
+bool Machine::shutdown() {
+  {
+    const std::lock_guard lock(state_lock_);
+    left_guest_ = true;
+  }
+  if (!running_) return true;
   console_.close();
   timer_thread_.stop();
-  io_.stop();
+  if (!io_.finish(kIoPatience)) {
+    console_.write_rest(kErrorMilliseconds);
+    return false;
+  }
+  io_.join();
+  running_ = false;
+  return true;
 }
 
 void Machine::request_stop(StopReason reason, int code) {
   uint64_t none = 0;
   const uint64_t wanted = static_cast<uint64_t>(reason) | uint64_t{static_cast<uint32_t>(code)} << 32;
-  stop_.compare_exchange_strong(none, wanted);
+  const Sleep sleep = waiting_[0].load();
+  if (stop_.compare_exchange_strong(none, wanted)) sleep_at_stop_.store(sleep);
   console_.close();
+  for (auto& slot : virtio_) slot->stop();
   for (auto& cpu : cpus_) raise(*cpu, kLineStop);
+  control_.notify(true);
 }
 
 StopState Machine::stop_state() const {
@@ -169,7 +190,7 @@ StopState Machine::stop_state() const {
 
 void Machine::raise(CpuState& cpu, uint32_t line) {
   raise_line(cpu, line);
-  if (waiting_[cpu.cpu_index].load()) futex_wake(&cpu.interrupt_lines);
+  if (waiting_[cpu.cpu_index].load() != Sleep::Awake) futex_wake(&cpu.interrupt_lines);
 }
 
 void Machine::set_cpu_line(unsigned cpu, uint32_t line, bool level) {
@@ -221,12 +242,12 @@ bool Machine::semihosting(CpuState& cpu) {
 void Machine::cpu_off(CpuState& cpu) {
   // There is no other CPU that could switch this one on again: only the machine's stop ends it.
   std::atomic_ref<uint32_t> lines(cpu.interrupt_lines);
-  waiting_[cpu.cpu_index].store(1);
+  waiting_[cpu.cpu_index].store(Sleep::Off);
   while (!stopping()) {
     const uint32_t seen = lines.load();
     if (!(seen & kLineStop)) futex_wait(&cpu.interrupt_lines, seen, 100'000'000);
   }
-  waiting_[cpu.cpu_index].store(0);
+  waiting_[cpu.cpu_index].store(Sleep::Awake);
 }
 
 void Machine::wait_for_interrupt(CpuState& cpu) {
@@ -241,13 +262,13 @@ void Machine::wait_for_interrupt(CpuState& cpu) {
     update_timers(index);
     deadline = timers_[index].deadline;
   }
-  waiting_[index].store(1);
+  waiting_[index].store(Sleep::WaitForInterrupt);
   // Either this sees the line, or whoever raises it sees `waiting_`.
   if (lines.load() == 0) {
     const bool forever = deadline - start > kCounterFrequency * 3600;
     futex_wait(&cpu.interrupt_lines, 0, forever ? -1 : static_cast<int64_t>((deadline - start) * kNanosecondsPerTick));
   }
-  waiting_[index].store(0);
+  waiting_[index].store(Sleep::Awake);
   const uint64_t end = counter_.read();
   ++waits_;
   wait_ticks_ += end - start;
@@ -340,12 +361,19 @@ void Machine::post(Completion&& completion) {
 void Machine::run_queued_work(CpuState& cpu) {
   // Lowered first: what is posted from now on raises it again.
   lower_line(cpu, kLineWork);
+  if (state_wanted_.exchange(false)) {
+    std::string state = describe(cpu, true, sleep_when_asked_.load());
+    const std::lock_guard lock(state_lock_);
+    state_ = std::move(state);
+    state_given_.notify_all();
+  }
   std::vector<Completion> completions;
   {
     const std::lock_guard lock(device_lock_);
     completions.swap(completions_);
   }
   for (const Completion& completion : completions) {
+    if (stopping()) return;  // the guest will not see it
     if (engine_) {
       for (const Completion::Range& range : completion.ranges) engine_->external_write(cpu, range.pa, range.bytes);
     }
@@ -400,6 +428,67 @@ void Machine::write_error(const uint8_t* data, size_t bytes) {
     data += count;
     bytes -= static_cast<size_t>(count);
   }
+}
+
+// The CPU gives its state between two blocks of translated code. What a CPU that does not come there has in memory may
+// be old, but says more than nothing.
+void Machine::state_requested() {
+  std::unique_lock lock(state_lock_);
+  std::string text;
+  if (!left_guest_) {
+    state_.clear();
+    sleep_when_asked_.store(waiting_[0].load());
+    state_wanted_.store(true);
+    raise(*cpus_[0], kLineWork);
+    state_given_.wait_for(lock, kStatePatience, [this] { return !state_.empty() || left_guest_; });
+    text = std::move(state_);
+    state_.clear();
+    if (text.empty() && !left_guest_) text = describe(*cpus_[0], false, waiting_[0].load());
+  }
+  lock.unlock();
+  if (text.empty()) text = "crosswalk: the guest has ended\n";
+  print_error(config_.error_fd, text, kErrorMilliseconds);
+}
+
+std::string Machine::describe_stopped() { return describe(*cpus_[0], true, sleep_at_stop_.load()); }
+
+std::string Machine::describe(CpuState& cpu, bool answered, Sleep sleep) {
+  StateReport report;
+  report.seconds = static_cast<double>(counter_.read()) / static_cast<double>(kCounterFrequency);
+  report.answered = answered;
+  report.sleep = sleep;
+  report.symbols = symbols_;
+  if (engine_) engine_->add_state(cpu, report);
+  report.counts.insert(report.counts.end(), {{"device reads", mmio_reads_},
+                                             {"device writes", mmio_writes_},
+                                             {"device completions", device_completions_},
+                                             {"waits for interrupt", waits_},
+                                             {"console bytes out", console_.bytes_out()},
+                                             {"console bytes in", console_.bytes_in()}});
+  return describe_state(cpu, report);
+}
+
+void Machine::exit_now(int status) {
+  if (config_.before_exit) config_.before_exit();
+  _exit(status);
+}
+
+void Machine::stop_overdue() {
+  std::string text;
+  {
+    const std::lock_guard lock(state_lock_);
+    if (left_guest_) return;
+    if (stop_state().reason == StopReason::Timeout) text = describe(*cpus_[0], false, waiting_[0].load());
+  }
+  io_.finish(kLastFlush);
+  {
+    const std::lock_guard lock(state_lock_);
+    if (left_guest_) return;
+  }
+  if (config_.before_exit) config_.before_exit();
+  print_error(config_.error_fd, text + "crosswalk: the CPU did not stop in time; the process ends without it\n",
+              kErrorMilliseconds);
+  _exit(stop_state().exit_status());
 }
 
 void Machine::add_statistics(StatisticsTable& table) const {

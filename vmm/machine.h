@@ -9,6 +9,8 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,6 +22,7 @@
 #include "translator/arm/timer.h"
 #include "vmm/bus.h"
 #include "vmm/console.h"
+#include "vmm/control_thread.h"
 #include "vmm/counter.h"
 #include "vmm/devices/gicv2.h"
 #include "vmm/devices/pl011.h"
@@ -35,11 +38,13 @@
 #include "vmm/psci.h"
 #include "vmm/result.h"
 #include "vmm/semihosting.h"
+#include "vmm/state_report.h"
 #include "vmm/timer_thread.h"
 
 namespace crosswalk::vmm {
 
 class StatisticsTable;
+class SymbolTable;
 
 struct DiskConfig {
   std::string path;
@@ -53,9 +58,12 @@ struct MachineConfig {
   std::vector<DiskConfig> disks;
   int input_fd = -1, output_fd = -1;  // the console; -1: none
   int error_fd = -1;                  // semihosting's standard error; -1: none
-  bool escape_keys = false;           // Ctrl-A x and h
+  bool escape_keys = false;           // Ctrl-A x, i and h
   bool virtio_console = false;        // there is one, and console input goes there instead of to the PL011
-  bool catch_signals = false;         // SIGINT, SIGTERM, SIGHUP, SIGQUIT stop the machine, with it all its threads
+  // SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the machine, SIGUSR1 prints its state to error_fd. A machine that does not
+  // stop, or is asked a second time, ends the process.
+  bool catch_signals = false;
+  std::function<void()> before_exit;  // called then, on any thread: restores the terminal
   double timeout_seconds = 0;         // 0: none
   double poll_seconds = 0;            // a CPU that runs polls at least so often; 0: only when there is something to see
   SemihostingConfig semihosting;
@@ -67,6 +75,7 @@ class Machine final : public Platform,
                       private CompletionSink,
                       private DeadlineHandler,
                       private IoEvents,
+                      private ControlEvents,
                       private PsciHost,
                       private SemihostingHost {
  public:
@@ -81,10 +90,18 @@ class Machine final : public Platform,
   // The engine, which must outlive the run. Without one RAM writes are not reported and VA = PA.
   void set_engine(EnginePort* engine);
 
-  // Starts the I/O and timer threads, and the clock of --timeout.
+  // Names for addresses in printed states; outlives the machine. Null: none.
+  void set_symbols(const SymbolTable* symbols) { symbols_ = symbols; }
+
+  // Starts the control, I/O and timer threads, and the clock of --timeout.
   void start();
-  // Ends the threads, after writing out what the guest has printed. Called by the destructor too.
-  void shutdown();
+  // The CPUs have left the guest: ends the I/O and timer threads, after writing out what the guest has printed; the
+  // engine is not used any more. The control thread goes on until the destructor, so that a second signal is heard.
+  // False: the I/O thread is in a system call that does not end. Then the machine cannot be destroyed before that
+  // does; a process that shall end calls _exit. Called by the destructor too.
+  bool shutdown();
+  // The guest's state and the main counters in words, with the time. Precondition: the CPUs have left the guest.
+  std::string describe_stopped();
 
   CpuState& cpu(unsigned index = 0) { return *cpus_[index]; }
   const GuestRam& ram() const { return memory_.ram(); }
@@ -141,6 +158,11 @@ class Machine final : public Platform,
   void deadline_passed() override;
   void quit_requested() override { request_stop(StopReason::UserQuit); }
   void signal_received(int signal) override { request_stop(StopReason::Signal, signal); }
+  void state_requested() override;
+  bool stop_requested() const override { return stopping(); }
+  void exit_now(int status) override;
+  void stop_overdue() override;
+  std::string describe(CpuState& cpu, bool answered, Sleep sleep);
   void output_drained() override;
   unsigned cpu_count() const override { return kCpus; }
   void system_off() override { request_stop(StopReason::PowerOff); }
@@ -161,6 +183,7 @@ class Machine final : public Platform,
   GicV2 gic_;
   Console console_;
   IoThread io_;
+  ControlThread control_;
   TimerThread timer_thread_;
   Pl011 uart_;
   Pl031 rtc_;
@@ -173,9 +196,18 @@ class Machine final : public Platform,
   uint64_t timeout_at_ = kNoDeadline, poll_at_ = kNoDeadline;
   uint64_t alarm_at_ = kNoDeadline, clocks_checked_at_ = 0;
   std::vector<Completion> completions_;  // for CPU 0, guarded by device_lock_
-  std::array<std::atomic<uint32_t>, kCpus> waiting_{};
+  std::array<std::atomic<Sleep>, kCpus> waiting_{};
+  std::atomic<Sleep> sleep_at_stop_{Sleep::Awake};
   std::atomic<uint64_t> stop_{0};  // StopReason | code << 32
   bool running_ = false;
+  const SymbolTable* symbols_ = nullptr;
+  // The question for CPU 0's state and its answer.
+  std::atomic<bool> state_wanted_{false};
+  std::atomic<Sleep> sleep_when_asked_{Sleep::Awake};
+  std::mutex state_lock_;
+  std::condition_variable state_given_;
+  std::string state_;        // guarded by state_lock_; empty: not given yet
+  bool left_guest_ = false;  // guarded by state_lock_: the engine may be gone
   // Written by one CPU thread, read at exit.
   uint64_t mmio_reads_ = 0, mmio_writes_ = 0, mmio_unassigned_ = 0, waits_ = 0, wait_ticks_ = 0, firmware_calls_ = 0;
   uint64_t device_completions_ = 0;

@@ -12,14 +12,13 @@ namespace crosswalk::vmm {
 Result<bool> Observability::prepare(const RunOptions& options) {
   options_ = options;
   start_ = ClockPair::now();
-  if (options.perf_map || !options.trace.empty()) {
-    if (options.symbols.empty()) {
-      symbols_ = SymbolTable::of_kernel(options.kernel);
-    } else {
-      auto loaded = SymbolTable::load(options.symbols, "--symbols");
-      if (!loaded) return loaded.take_error();
-      symbols_ = std::move(*loaded);
-    }
+  // Read now, whether something will ask for them or not: a state may be wanted at any time.
+  if (options.symbols.empty()) {
+    symbols_ = SymbolTable::of_kernel(options.kernel);
+  } else {
+    auto loaded = SymbolTable::load(options.symbols, "--symbols");
+    if (!loaded) return loaded.take_error();
+    symbols_ = std::move(*loaded);
   }
   if (options.perf_map) {
     auto made = PerfMap::create(PerfMap::default_path(), symbols_);
@@ -39,6 +38,7 @@ void Observability::configure(mmu::MmuConfig& mmu_config, runtime::EngineConfig&
   mmu_config.accounts = accounts_.get();
   engine_config.listener = perf_map_.get();
   engine_config.count = options_.count_instructions;
+  engine_config.log.describe_address = [this](uint32_t va) { return symbols_.describe(va); };
 }
 
 Result<bool> Observability::attach(CpuState& cpu, const runtime::Engine& engine, kvm::KvmWorld* kvm_world) {

@@ -34,6 +34,9 @@ class Observability {
   // Before the run. `kvm_world` is null in the process world.
   Result<bool> attach(CpuState& cpu, const runtime::Engine& engine, kvm::KvmWorld* kvm_world);
 
+  // Guest functions: those of --symbols or of an ELF kernel; perhaps none.
+  const SymbolTable& symbols() const { return symbols_; }
+
   // After the run: the rows that need more than one subsystem's counters.
   void add_statistics(StatisticsTable& table, const Machine& machine, const CpuState& cpu,
                       const runtime::Engine& engine, const mmu::Mmu& mmu);

@@ -161,8 +161,8 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("trace", po::value(&run.trace)->value_name("FILE"), "Write a timeline to FILE at exit, as JSON for ui.perfetto.dev: faults, flushes, address spaces, exits, exceptions, translation, devices.")
       ("trace-events", po::value(&text.trace_events)->value_name("N")->default_value("1000000"), "How many events --trace keeps; the oldest are dropped. 56 bytes each: 100 to 100000000.")
       ("perf-map", po::bool_switch(&run.perf_map), "Write /tmp/perf-PID.map, from which perf report takes the names of translated guest code.")
-      ("symbols", po::value(&run.symbols)->value_name("FILE"), "Guest functions for --perf-map and --trace: an ELF file or a System.map; by default those of an ELF --kernel.")
-      ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, with exit status 4.")
+      ("symbols", po::value(&run.symbols)->value_name("FILE"), "Guest functions for --perf-map, --trace, -d int and printed states: an ELF file or a System.map; by default those of an ELF --kernel.")
+      ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, print its state, and end with exit status 4.")
       ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
       ("semihosting-files", po::value(&run.semihosting_files)->value_name("DIR"), "Let semihosting open, make, rename and remove regular files below DIR too; implies --semihosting.")
       ("log,d", po::value(&run.log_items)->value_name("ITEMS"), "Log, as QEMU's -d: in_asm, op (IR), out_asm, int, exec, cpu; comma-separated.")
@@ -328,8 +328,6 @@ Command parse_run(const std::vector<std::string>& arguments) {
   }
   if (values->count("symbols")) {
     if (auto checked = check_file("--symbols", run.symbols); !checked) return OptionError{checked.error()};
-    if (!run.perf_map && run.trace.empty())
-      return OptionError{"--symbols: only --perf-map and --trace use symbols; give one of them too"};
   }
   if ((run.stats_by_asid || run.count_instructions) && run.stats_json.empty()) run.stats = true;
   for (const auto& [option, file] : {std::pair{"--stats-json", run.stats_json}, std::pair{"--log-file", run.log_file},

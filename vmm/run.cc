@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/run.h"
 
+#include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +12,7 @@
 #include <optional>
 
 #include "mmu-shadow/mmu.h"
+#include "mmu-shadow/regime.h"
 #include "translator/arm/reset.h"
 #include "translator/runtime/engine.h"
 #include "translator/runtime/world.h"
@@ -19,7 +22,9 @@
 #include "vmm/kvm/shadow_backend.h"
 #include "vmm/machine.h"
 #include "vmm/observability.h"
+#include "vmm/patient_write.h"
 #include "vmm/process_world.h"
+#include "vmm/state_report.h"
 #include "vmm/statistics.h"
 
 namespace crosswalk::vmm {
@@ -82,7 +87,8 @@ MachineConfig machine_config(const RunOptions& options) {
 // What the machine asks of the engine.
 class Port final : public EnginePort {
  public:
-  explicit Port(mmu::Mmu& mmu) : mmu_(mmu) {}
+  Port(mmu::Mmu& mmu, const runtime::Engine& engine, std::string memory)
+      : mmu_(mmu), engine_(engine), memory_(std::move(memory)) {}
   void external_write(CpuState&, uint64_t pa, uint64_t bytes) override { mmu_.note_external_write(pa, bytes); }
   bool translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) override {
     const mmu::Translation at = mmu_.translate(cpu, va, write ? mmu::AccessKind::Store : mmu::AccessKind::Load,
@@ -90,9 +96,29 @@ class Port final : public EnginePort {
     pa = at.pa;
     return at.ok;
   }
+  void add_state(const CpuState& cpu, StateReport& state) override {
+    const mmu::RegimeKey key = mmu::key_of(mmu::regime_of(cpu.cp15), is_privileged(static_cast<Mode>(cpu.mode)));
+    state.memory = memory_ + "; now a " + (cpu.memory_window ? "window" : "software TLB");
+    if (key.mmu_enabled())
+      state.memory += " for ASID " + std::to_string(key.asid) + (key.privileged ? ", privileged" : ", user");
+    else
+      state.memory += ", untranslated";
+    const runtime::EngineStatistics& e = engine_.statistics();
+    const mmu::Statistics& m = mmu_.statistics();
+    state.counts = {{"blocks translated", e.blocks_translated},
+                    {"interrupts", e.interrupts},
+                    {"prefetch aborts", e.prefetch_aborts},
+                    {"data aborts", e.data_aborts},
+                    {"window faults", e.window_faults},
+                    {"walks", m.walks},
+                    {"space switches", m.space_switches},
+                    {"flushes", m.flush_all + m.flush_asid + m.flush_mva + m.flush_mvaa}};
+  }
 
  private:
   mmu::Mmu& mmu_;
+  const runtime::Engine& engine_;
+  std::string memory_;
 };
 
 // The worlds, backends, MMU and engine, in the order in which they must be made.
@@ -194,8 +220,11 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
     owner.run_queued_work(owner.cpu());
   };
   runner.engine->work_context = &machine;
-  runner.port = std::make_unique<Port>(*runner.mmu);
+  runner.port = std::make_unique<Port>(
+      *runner.mmu, *runner.engine,
+      std::string("memory: --mmu ") + name_of(options.mmu) + ", " + runner.world->name() + " world");
   machine.set_engine(runner.port.get());
+  machine.set_symbols(&runner.observability.symbols());
   machine.timers_changed(cpu);
   return true;
 }
@@ -271,7 +300,19 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("mmu", "writes to code pages", m.code_page_writes);
 }
 
-int report(const RunOptions& options, Machine& machine, Runner& runner) {
+// What is said at the end, to a standard error that may be a pipe that nobody reads: then only once.
+class Messages {
+ public:
+  explicit Messages(int fd) : fd_(fd) {}
+  void operator()(const std::string& lines) { taken_ = taken_ && print_error(fd_, lines, kMilliseconds); }
+
+ private:
+  static constexpr int kMilliseconds = 100;
+  int fd_;
+  bool taken_ = true;
+};
+
+int report(const RunOptions& options, Machine& machine, Runner& runner, Messages& say) {
   if (options.stats || !options.stats_json.empty()) {
     StatisticsTable table;
     table.add("run", "mmu", std::string(name_of(options.mmu)));
@@ -279,7 +320,7 @@ int report(const RunOptions& options, Machine& machine, Runner& runner) {
     machine.add_statistics(table);
     add_engine_statistics(table, runner);
     runner.observability.add_statistics(table, machine, machine.cpu(), *runner.engine, *runner.mmu);
-    if (options.stats) std::fputs(table.table().c_str(), stderr);
+    if (options.stats) say(table.table());
     if (!options.stats_json.empty()) {
       if (auto written = table.write_json(options.stats_json); !written)
         return fail(written.error(), kExitInternalError);
@@ -290,9 +331,10 @@ int report(const RunOptions& options, Machine& machine, Runner& runner) {
   const StopState state = machine.stop_state();
   switch (state.reason) {
     case StopReason::Timeout:
-      std::fprintf(stderr, "crosswalk: stopped after --timeout %g seconds\n", options.timeout_seconds);
+      say(machine.describe_stopped());
+      say(fmt::format("crosswalk: stopped after --timeout {:g} seconds\n", options.timeout_seconds));
       break;
-    case StopReason::Reset: std::fputs("crosswalk: the guest asked for a reset\n", stderr); break;
+    case StopReason::Reset: say("crosswalk: the guest asked for a reset\n"); break;
     default: break;
   }
   return state.exit_status();
@@ -303,9 +345,14 @@ int report(const RunOptions& options, Machine& machine, Runner& runner) {
 int run_guest(const RunOptions& requested) {
   RunOptions options = requested;
   if (options.mmu == MmuChoice::Auto) options.mmu = resolve_auto(options.world);
+  signal(SIGUSR1, SIG_IGN);  // whoever asks for the state too early gets none; blocked, it is heard all the same
   // Before anything large exists: the terminal's guardian is a fork of this process.
   std::optional<RawTerminal> terminal(std::in_place, STDIN_FILENO);
-  auto machine = Machine::create(machine_config(options));
+  MachineConfig config = machine_config(options);
+  config.output_fd = reopen_nonblocking(STDOUT_FILENO);
+  config.error_fd = reopen_nonblocking(STDERR_FILENO);
+  config.before_exit = [&terminal] { terminal->restore(); };
+  auto machine = Machine::create(config);
   if (!machine) {
     terminal.reset();
     return fail(machine.error(), kExitBadOptions);
@@ -327,9 +374,17 @@ int run_guest(const RunOptions& requested) {
   (*machine)->start();
   runner.world->run([](void* engine) { static_cast<runtime::Engine*>(engine)->run(); }, &*runner.engine,
                     &runtime::Engine::handle_fault, &*runner.engine);
-  (*machine)->shutdown();
-  terminal.reset();
-  return report(options, **machine, runner);
+  const bool ended = (*machine)->shutdown();
+  terminal->restore();
+  Messages say(config.error_fd);
+  const int status = report(options, **machine, runner, say);
+  if (!ended) {
+    // The I/O thread may still use all that would be destroyed now.
+    say("crosswalk: a request to a disk or to standard output does not end; the process ends without it\n");
+    std::fflush(nullptr);
+    _exit(status);
+  }
+  return status;
 }
 
 }  // namespace crosswalk::vmm

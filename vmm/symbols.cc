@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <fstream>
 
 #include "vmm/file.h"
 
@@ -20,6 +21,11 @@ constexpr uint32_t kMaxUnsized = 64 << 10;
 
 bool is_elf(const std::vector<uint8_t>& file) {
   return file.size() >= SELFMAG && std::memcmp(file.data(), ELFMAG, SELFMAG) == 0;
+}
+
+bool starts_as_elf(const std::string& path) {
+  char magic[SELFMAG];
+  return std::ifstream(path, std::ios::binary).read(magic, SELFMAG) && std::memcmp(magic, ELFMAG, SELFMAG) == 0;
 }
 
 // Names may come from anywhere; they end up as lines of text.
@@ -50,8 +56,9 @@ Result<SymbolTable> SymbolTable::load(const std::string& path, const std::string
 
 SymbolTable SymbolTable::of_kernel(const std::string& path) {
   SymbolTable table;
+  if (!starts_as_elf(path)) return table;  // most kernels: not read as a whole for nothing
   auto file = read_file(path, "--kernel", kMaxFile);
-  if (!file || !is_elf(*file) || !table.read_elf(*file)) return {};
+  if (!file || !table.read_elf(*file)) return {};
   table.sort();
   return table;
 }

@@ -66,7 +66,7 @@ refused trace-events-few 'trace-events' run --kernel "$kernel" --trace "$scratch
 refused trace-events-rubbish 'trace-events' run --kernel "$kernel" --trace "$scratch/file" --trace-events=-5
 refused symbols-missing 'nonexistent' run --kernel "$kernel" --perf-map --symbols /nonexistent/System.map
 refused symbols-rubbish 'System.map' run --kernel "$kernel" --perf-map --symbols "$scratch/file"
-refused symbols-alone 'perf-map' run --kernel "$kernel" --symbols "$scratch/file"
+refused symbols-rubbish-alone 'System.map' run --kernel "$kernel" --symbols "$scratch/file"
 refused mode-needs-kvm-world 'world' run --kernel "$kernel" --mmu shadow --world process
 refused bench-mode 'turbo' bench --mmu turbo
 refused bench-baseline 'bochs' bench --baseline bochs

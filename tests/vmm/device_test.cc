@@ -209,6 +209,27 @@ TEST(Console, OutputToAClosedPipeIsDiscarded) {
   close(ends[1]);
 }
 
+// The UART's bytes and those of devices on the I/O thread each get through while the other has more than stdout takes.
+TEST(Console, NeitherKindOfOutputWaitsForTheOther) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  Console console(-1, ends[1], false);
+  size_t from_uart = 0, from_device = 0;
+  for (int round = 0; round < 1000; ++round) {
+    while (console.has_room()) console.put('u');
+    while (console.has_io_room()) console.put_from_io_thread(std::string(16 << 10, 'd'));
+    ASSERT_TRUE(console.write_output());
+    char text[4096];
+    const ssize_t count = read(ends[0], text, sizeof text);
+    ASSERT_GT(count, 0);
+    for (ssize_t i = 0; i < count; ++i) (text[i] == 'u' ? from_uart : from_device)++;
+  }
+  EXPECT_GT(from_uart, 100'000u);
+  EXPECT_GT(from_device, 100'000u);
+  close(ends[0]);
+  close(ends[1]);
+}
+
 TEST(Console, EscapeKeys) {
   EscapeFilter filter;
   std::string out;
@@ -222,6 +243,8 @@ TEST(Console, EscapeKeys) {
   EXPECT_EQ(feed('x'), Action::None);
   EXPECT_EQ(feed(1), Action::None);
   EXPECT_EQ(feed('x'), Action::Quit);
+  EXPECT_EQ(feed(1), Action::None);
+  EXPECT_EQ(feed('i'), Action::State);
   EXPECT_EQ(out, std::string("a\1x"));
 }
 

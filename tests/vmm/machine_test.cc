@@ -457,6 +457,81 @@ TEST_F(MachineTest, EscapeKeyQuits) {
   EXPECT_EQ(machine_->stop_state().exit_status(), kExitUserQuit);
 }
 
+// More than the device's backlog and the buffer before it.
+TEST_F(MachineTest, EscapeKeyIsHeardThoughTheGuestTakesNoInput) {
+  config_.escape_keys = true;
+  make();
+  machine_->start();
+  const std::string typed(20'000, 'a');
+  ASSERT_EQ(write(in_[1], typed.data(), typed.size()), static_cast<ssize_t>(typed.size()));
+  ASSERT_EQ(write(in_[1], "\1x", 2), 2);
+  ASSERT_TRUE(wait_for_line(kLineStop, 2000ms));
+  EXPECT_EQ(machine_->stop_state().exit_status(), kExitUserQuit);
+}
+
+class StateTest : public MachineTest {
+ protected:
+  StateTest() {
+    EXPECT_EQ(pipe(errors_), 0);
+    config_.error_fd = errors_[1];
+    config_.escape_keys = true;
+  }
+  ~StateTest() override {
+    machine_.reset();
+    close(errors_[0]);
+    close(errors_[1]);
+  }
+  void ask() {
+    make();
+    machine_->start();
+    ASSERT_EQ(write(in_[1], "\1i", 2), 2);
+    ASSERT_TRUE(wait_for_line(kLineWork, 2000ms));
+  }
+  std::string printed() {
+    pollfd fd{errors_[0], POLLIN, 0};
+    char buffer[8192];
+    const ssize_t count = poll(&fd, 1, 5000) > 0 ? read(errors_[0], buffer, sizeof buffer) : 0;
+    return {buffer, static_cast<size_t>(count)};
+  }
+  void add_state(const CpuState&, StateReport& report) override {
+    report.memory = "by magic";
+    report.counts = {{"spells", 17}};
+  }
+  int errors_[2];
+};
+
+TEST_F(StateTest, IsGivenByTheCpu) {
+  ask();
+  cpu().r[15] = 0x40010034;
+  cpu().mode = static_cast<uint8_t>(Mode::Abort);
+  cpu().cp15.dfsr = 0x805;
+  cpu().cp15.dfar = 0x1234;
+  machine_->run_queued_work(cpu());
+  const std::string text = printed();
+  for (const char* part : {"after 0.", "pc 40010034", "mode abt", "DFSR=805 DFAR=00001234",
+                           "translation fault, first level", "write", "by magic", "spells 17", "device reads"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
+  EXPECT_EQ(text.find("did not answer"), std::string::npos) << text;
+}
+
+TEST_F(StateTest, IsReadWhenTheCpuDoesNotAnswer) {
+  ask();
+  EXPECT_NE(printed().find("did not answer"), std::string::npos);
+}
+
+TEST_F(StateTest, SaysThatTheCpuSleeps) {
+  make();
+  machine_->start();
+  std::thread asker([this] {
+    std::this_thread::sleep_for(50ms);
+    EXPECT_EQ(write(in_[1], "\1i", 2), 2);
+  });
+  machine_->wait_for_interrupt(cpu());
+  asker.join();
+  machine_->run_queued_work(cpu());
+  EXPECT_NE(printed().find("asleep in WFI"), std::string::npos);
+}
+
 TEST_F(MachineTest, DiskRequestThroughTheThreads) {
   std::vector<uint8_t> content(4096);
   for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<uint8_t>(i / 16);

@@ -5,18 +5,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "tests/vmm/sync_count.h"
+#include "tests/vmm/test_files.h"
 #include "vmm/devices/virtio_block.h"
 #include "vmm/devices/virtio_console.h"
 #include "vmm/devices/virtio_mmio.h"
 #include "vmm/devices/virtio_rng.h"
 #include "vmm/guest_memory.h"
+#include "vmm/io_thread.h"
+#include "vmm/statistics.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -138,7 +146,8 @@ class Harness : public InterruptSink, public IoNotifier, public CompletionSink {
   }
   void notify_and_run(unsigned queue = 0) {
     set(0x50, queue);
-    slot_->do_work();
+    do slot_->do_work();
+    while (slot_->has_work());
     publish();
   }
   uint16_t used_index(unsigned queue = 0) const { return load<uint16_t>(kUsed + queue * 0x4000 + 2); }
@@ -368,6 +377,272 @@ TEST_F(BlockTest, CompletionAfterResetIsDropped) {
   EXPECT_FALSE(line);
 }
 
+TEST_F(BlockTest, AnnouncesWhatItTakes) {
+  open(disk_content(4096));
+  EXPECT_TRUE(get(0x10) >> VIRTIO_BLK_F_SIZE_MAX & 1);
+  EXPECT_TRUE(get(0x10) >> VIRTIO_BLK_F_SEG_MAX & 1);
+  const uint64_t size_max = get(0x108), seg_max = get(0x10c);
+  EXPECT_GE(size_max, 1u << 20);
+  EXPECT_GE(seg_max, 128u);
+  EXPECT_LE(size_max * seg_max, VirtioBlock::kMaxRequestBytes);
+}
+
+// Buffers may be named again and again: a small guest can ask for any amount.
+TEST_F(BlockTest, RequestBeyondTheLimitIsAnErrorAtOnce) {
+  const TestFile disk(std::vector<uint8_t>(512));
+  ASSERT_EQ(truncate(disk.path().c_str(), off_t{4} << 30), 0);
+  auto device = VirtioBlock::open(disk.path(), true);
+  ASSERT_TRUE(device) << device.error();
+  attach(std::move(*device));
+  start();
+  constexpr unsigned kBuffersInChain = 300;
+  constexpr uint32_t kBytes = 8 << 20;
+  const uint64_t table = kBuffers + 0x4000;
+  store<uint32_t>(kBuffers, VIRTIO_BLK_T_IN);
+  descriptor(0, kBuffers, 16, 1, 1, table);
+  for (unsigned i = 1; i <= kBuffersInChain; ++i)
+    descriptor(i, kBuffers + 0x100000, kBytes, 3, static_cast<uint16_t>(i + 1), table);
+  descriptor(kBuffersInChain + 1, kBuffers + 0x800, 1, 2, 0, table);
+  descriptor(5, table, (kBuffersInChain + 2) * 16, 4, 0);
+  make_available(5);
+  set(0x50, 0);
+  slot().do_work();
+  ASSERT_EQ(completions.size(), 1u);
+  EXPECT_EQ(load<uint8_t>(kBuffers + 0x800), VIRTIO_BLK_S_IOERR);
+  // The CPU is not told to look through gigabytes for translated code.
+  uint64_t changed = 0;
+  for (const Completion::Range& range : completions[0].ranges) changed += range.bytes;
+  EXPECT_LE(changed, 2u << 20);
+  EXPECT_EQ(completions[0].ranges.back().pa, kBuffers + 0x800);
+  StatisticsTable table_of_statistics;
+  slot().device()->add_statistics(table_of_statistics);
+  for (const auto& row : table_of_statistics.rows()) {
+    if (row.name == "bytes read") {
+      EXPECT_EQ(std::get<uint64_t>(row.value), 0u);
+    }
+  }
+}
+
+// A request that takes several turns, as the transport gives them.
+class BlockTurns : public BlockTest {
+ protected:
+  static constexpr uint32_t kBytes = (3 << 20) + 512;
+  void prepare(uint32_t type) {
+    content_ = disk_content(kBytes + 4096);
+    open(content_);
+    store<uint32_t>(kBuffers, type);
+    store<uint64_t>(kBuffers + 8, 1);
+    const bool out = type == VIRTIO_BLK_T_OUT;
+    chain_ = {};
+    chain_.readable = {{ram().at(kBuffers), kBuffers, 16}};
+    // Cut at odd places.
+    uint64_t at = kData;
+    for (const uint32_t bytes : {uint32_t{1000}, uint32_t{(2 << 20) + 1}, uint32_t{kBytes - 1001 - (2 << 20)}}) {
+      (out ? chain_.readable : chain_.writable).push_back({ram().at(at), at, bytes});
+      at += bytes;
+    }
+    chain_.writable.push_back({ram().at(kBuffers + 0x800), kBuffers + 0x800, 1});
+  }
+  static constexpr uint64_t kData = kBuffers + 0x100000;
+  Chain chain_;
+  std::string content_;
+};
+
+TEST_F(BlockTurns, LongReadAndWriteTakeTurns) {
+  prepare(VIRTIO_BLK_T_IN);
+  unsigned turns = 1;
+  Progress progress;
+  for (; !(progress = slot().device()->process(0, chain_)).done; ++turns) ASSERT_LT(turns, 100u);
+  EXPECT_GE(turns, 4u);
+  EXPECT_EQ(progress.written, kBytes + 1);
+  EXPECT_EQ(progress.changed, kBytes);
+  EXPECT_EQ(load<uint8_t>(kBuffers + 0x800), VIRTIO_BLK_S_OK);
+  EXPECT_EQ(std::memcmp(ram().at(kData), content_.data() + 512, kBytes), 0);
+
+  prepare(VIRTIO_BLK_T_OUT);
+  std::memset(ram().at(kData), 'W', kBytes);
+  for (turns = 1; !slot().device()->process(0, chain_).done; ++turns) ASSERT_LT(turns, 100u);
+  EXPECT_GE(turns, 4u);
+  EXPECT_EQ(load<uint8_t>(kBuffers + 0x800), VIRTIO_BLK_S_OK);
+  content_.replace(512, kBytes, kBytes, 'W');
+  EXPECT_EQ(file_->content(), content_);
+}
+
+TEST_F(BlockTurns, HeaderIsNotReadAgain) {
+  prepare(VIRTIO_BLK_T_IN);
+  ASSERT_FALSE(slot().device()->process(0, chain_).done);
+  store<uint32_t>(kBuffers, VIRTIO_BLK_T_OUT);
+  store<uint64_t>(kBuffers + 8, ~uint64_t{0});
+  while (!slot().device()->process(0, chain_).done) {
+  }
+  EXPECT_EQ(load<uint8_t>(kBuffers + 0x800), VIRTIO_BLK_S_OK);
+  EXPECT_EQ(file_->content(), content_);
+  EXPECT_EQ(std::memcmp(ram().at(kData), content_.data() + 512, kBytes), 0);
+}
+
+TEST_F(BlockTest, LongWriteZeroesTakesTurns) {
+  open(disk_content(4096));
+  ASSERT_EQ(truncate(file_->path().c_str(), off_t{2} << 30), 0);
+  auto device = VirtioBlock::open(file_->path(), false);
+  ASSERT_TRUE(device);
+  attach(std::move(*device));
+  store<uint32_t>(kBuffers, VIRTIO_BLK_T_WRITE_ZEROES);
+  store<uint64_t>(kBuffers + 0x1000, 0);
+  store<uint32_t>(kBuffers + 0x1008, (1u << 30) / 512);
+  store<uint32_t>(kBuffers + 0x100c, 1);  // unmap
+  Chain chain;
+  chain.readable = {{ram().at(kBuffers), kBuffers, 16}, {ram().at(kBuffers + 0x1000), kBuffers + 0x1000, 16}};
+  chain.writable = {{ram().at(kBuffers + 0x800), kBuffers + 0x800, 1}};
+  unsigned turns = 1;
+  for (; !slot().device()->process(0, chain).done; ++turns) ASSERT_LT(turns, 10'000u);
+  EXPECT_GE(turns, 4u);
+  EXPECT_EQ(load<uint8_t>(kBuffers + 0x800), VIRTIO_BLK_S_OK);
+  std::ifstream file(file_->path(), std::ios::binary);
+  std::string start(4096, 'x');
+  file.read(start.data(), 4096);
+  EXPECT_EQ(start, std::string(4096, '\0'));
+}
+
+// A device that does what a test says in each turn.
+class ScriptedDevice final : public VirtioDevice {
+ public:
+  explicit ScriptedDevice(std::function<Progress(Chain&)> turn) : turn_(std::move(turn)) {}
+  uint32_t device_id() const override { return 42; }
+  unsigned queue_count() const override { return 1; }
+  Progress process(unsigned, Chain& chain) override {
+    ++turns;
+    return turn_(chain);
+  }
+  std::atomic<unsigned> turns{0};
+
+ private:
+  std::function<Progress(Chain&)> turn_;
+};
+
+class TurnsTest : public testing::Test, public Harness {
+ protected:
+  ScriptedDevice& use(std::function<Progress(Chain&)> turn) {
+    auto device = std::make_unique<ScriptedDevice>(std::move(turn));
+    ScriptedDevice& result = *device;
+    attach(std::move(device));
+    start();
+    descriptor(0, kBuffers, 16, 2, 0);
+    make_available(0);
+    set(0x50, 0);
+    return result;
+  }
+};
+
+TEST_F(TurnsTest, ARoundIsBoundedWhateverTheGuestMakesAvailable) {
+  const ScriptedDevice& device = use([this](Chain&) {
+    make_available(0);
+    return Progress::filled(16);
+  });
+  slot().do_work();
+  EXPECT_TRUE(slot().has_work());
+  const unsigned first = device.turns;
+  EXPECT_GE(first, 1u);
+  EXPECT_LE(first, 1000u);
+  slot().do_work();
+  EXPECT_GT(device.turns, first);
+}
+
+TEST_F(TurnsTest, ARoundOfALongRequestIsBounded) {
+  const ScriptedDevice& device = use([](Chain& chain) {
+    ++chain.position;
+    return Progress::more();
+  });
+  slot().do_work();
+  EXPECT_TRUE(slot().has_work());
+  EXPECT_LE(device.turns, 1000u);
+}
+
+TEST_F(TurnsTest, ResetAndAStoppedQueueGiveALongRequestUp) {
+  std::vector<uint64_t> positions;
+  use([&](Chain& chain) {
+    positions.push_back(chain.position++);
+    return Progress::more();
+  });
+  for (const bool reset : {true, false}) {
+    SCOPED_TRACE(reset ? "reset" : "QueueReady");
+    slot().do_work();
+    ASSERT_GT(positions.size(), 1u);
+    EXPECT_EQ(positions[0], 0u);
+    positions.clear();
+    std::memset(ram().at(kAvailable), 0, 0x1000);
+    if (reset) {
+      start();  // begins with a reset
+    } else {
+      set(0x30, 0);
+      set(0x44, 0);
+      set_queue(0, kRing);
+    }
+    set(0x50, 0);
+    slot().do_work();
+    EXPECT_TRUE(positions.empty());
+    make_available(0);
+    set(0x50, 0);
+  }
+}
+
+TEST_F(TurnsTest, AResetWaitsForATurnButNotForeverWhenTheMachineStops) {
+  std::promise<void> release;
+  std::atomic<bool> inside{false};
+  use([&](Chain&) {
+    inside = true;
+    release.get_future().wait();
+    return Progress::filled(16);
+  });
+  std::thread io([this] { slot().do_work(); });
+  while (!inside) std::this_thread::yield();
+  std::atomic<bool> was_reset{false};
+  std::thread cpu([&] {
+    set(0x70, 0);
+    was_reset = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_FALSE(was_reset);
+  slot().stop();
+  cpu.join();
+  EXPECT_TRUE(was_reset);
+  release.set_value();
+  io.join();
+  EXPECT_TRUE(completions.empty());
+}
+
+// What is printed meanwhile does not wait for the system call that does not end.
+TEST_F(TurnsTest, AnIoThreadInASlowSystemCallIsNotWaitedFor) {
+  struct NoEvents final : IoEvents {
+    void output_drained() override {}
+  } events;
+  std::promise<void> release;
+  std::atomic<bool> inside{false};
+  use([&](Chain&) {
+    inside = true;
+    release.get_future().wait();
+    return Progress::filled(16);
+  });
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  std::mutex device_lock;
+  Console console(-1, ends[1], false);
+  IoThread io(console, device_lock, events);
+  io.add_worker(slot());
+  io.start();
+  while (!inside) std::this_thread::yield();
+  for (const char c : std::string("late")) console.put(static_cast<uint8_t>(c));
+  EXPECT_FALSE(io.finish(std::chrono::milliseconds(50)));
+  console.write_rest(1000);
+  char text[8] = {};
+  EXPECT_EQ(read(ends[0], text, sizeof text), 4);
+  EXPECT_STREQ(text, "late");
+  release.set_value();
+  EXPECT_TRUE(io.finish(std::chrono::seconds(10)));
+  io.join();
+  close(ends[0]);
+  close(ends[1]);
+}
+
 // Each breaks one rule; all must end in DEVICE_NEEDS_RESET with a configuration interrupt, and a reset must heal it.
 TEST_F(BlockTest, HostileChains) {
   open(disk_content(4096));
@@ -561,6 +836,41 @@ TEST(VirtioConsole, PrintsAndReceives) {
   harness.make_available(0);
   harness.notify_and_run(0);
   EXPECT_EQ(harness.used_length(1, 0), 2u);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST(VirtioConsole, LongBuffersArePrintedAsAWhole) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  Console console(-1, ends[1], false);
+  Harness harness;
+  auto device = std::make_unique<VirtioConsole>(console);
+  VirtioConsole* raw = device.get();
+  harness.attach(std::move(device));
+  raw->set_transport(&harness.slot());
+  harness.start(2);
+  constexpr uint32_t kBytes = 3 << 20;
+  std::memset(harness.ram().at(kBuffers), 'x', kBytes);
+  harness.descriptor(0, kBuffers, kBytes, 0, 0, kRing + 0x4000);
+  harness.make_available(0, 1);
+  harness.set(0x50, 1);
+  size_t got = 0;
+  for (int round = 0; round < 10'000 && got < kBytes; ++round) {
+    if (harness.slot().has_work()) harness.slot().do_work();
+    ASSERT_LT(console.bytes_out(), kBytes + 1);
+    EXPECT_TRUE(console.has_io_room() || console.has_output());
+    if (!console.has_output()) break;
+    ASSERT_TRUE(console.write_output());
+    raw->output_drained();
+    char text[4096];
+    const ssize_t count = read(ends[0], text, sizeof text);
+    ASSERT_GT(count, 0);
+    got += static_cast<size_t>(count);
+  }
+  EXPECT_EQ(got, kBytes);
+  harness.publish();
+  EXPECT_EQ(harness.used_index(1), 1u);
   close(ends[0]);
   close(ends[1]);
 }

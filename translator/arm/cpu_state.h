@@ -99,6 +99,9 @@ struct CpuState;
 namespace trace {
 class Ring;
 }
+namespace arm {
+class ExceptionObserver;
+}
 
 // One entry of the jump cache: where translated code for (virtual address | T) begins. Valid only while the
 // instruction-page table of the current address space holds `page_id` for the address's page.
@@ -172,6 +175,7 @@ struct alignas(64) CpuState {
   DebugRegisters debug;
   PerformanceMonitors performance;
   trace::Ring* trace;  // trace.h; null: off
+  arm::ExceptionObserver* exception_observer;  // exception_observer.h; null: none
 };
 
 // r15 in translated code points this many bytes into CpuState, to double the reach of byte displacements.

@@ -5,6 +5,7 @@
 
 #include "translator/arm/cpu_model.h"
 #include "translator/arm/debug.h"
+#include "translator/arm/exception_observer.h"
 #include "translator/arm/psr.h"
 #include "translator/arm/reset.h"
 #include "translator/arm/system_bits.h"
@@ -48,6 +49,11 @@ uint32_t fault_status(const CpuState& cpu, uint32_t short_fs, uint32_t long_stat
   return (short_fs & 15) | (short_fs >> 4 & 1) << 10;
 }
 
+void tell_observer(const CpuState& cpu, Exception kind, uint32_t pc, uint32_t psr) {
+  if (__builtin_expect(cpu.exception_observer != nullptr, 0))
+    cpu.exception_observer->exception_taken(cpu, kind, pc, psr);
+}
+
 // For the timeline: what an abort's handler will read.
 uint32_t fault_address(const CpuState& cpu, Exception kind) {
   return kind == Exception::DataAbort ? cpu.cp15.dfar : kind == Exception::PrefetchAbort ? cpu.cp15.ifar : 0;
@@ -68,7 +74,9 @@ uint32_t take_exception(CpuState& cpu, Exception kind, uint32_t pc) {
     trace::instant(cpu.trace, trace::Kind::Exception, pc, fault_address(cpu, kind), static_cast<uint32_t>(kind),
                    fault_status(cpu, kind));
   if (kind == Exception::Reset) {
+    const uint32_t psr = read_cpsr(cpu);
     reset_again(cpu);
+    tell_observer(cpu, kind, pc, psr);
     return kEffectEndBlock | kEffectRegimeChanged | kEffectPrivilegeChanged | kEffectFpEnableChanged |
            kEffectFpModeChanged | kEffectAlignmentChanged | kEffectTimersChanged | kEffectDebugChanged;
   }
@@ -90,6 +98,7 @@ uint32_t take_exception(CpuState& cpu, Exception kind, uint32_t pc) {
   cpu.e = (cpu.cp15.sctlr & kSctlrEe) != 0;
   cpu.r[15] = vector_address(cpu, kind);
   recompute_pending(cpu);
+  tell_observer(cpu, kind, pc, spsr);
   return effects;
 }
 

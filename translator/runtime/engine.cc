@@ -52,9 +52,12 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
   for (auto& cache : jump_caches_) cache.assign(kJumpCacheEntries, kEmptyEntry);
   cpu_.jump_caches[0] = cpu_.jump_cache = jump_caches_.front().data();
   cpu_.jump_caches[1] = jump_caches_.back().data();
+  if (config.log.items & kLogInt) cpu_.exception_observer = &exception_log_.emplace(config.log);
 }
 
-Engine::~Engine() = default;
+Engine::~Engine() {
+  if (exception_log_) cpu_.exception_observer = nullptr;
+}
 
 void Engine::attach(mmu::Mmu& mmu) {
   mmu_ = &mmu;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "translator/arm/platform.h"
 #include "translator/frontend/translator.h"
 #include "translator/runtime/code_cache.h"
+#include "translator/runtime/exception_log.h"
 #include "translator/runtime/helpers.h"
 #include "translator/runtime/log.h"
 #include "translator/runtime/translation_listener.h"
@@ -106,6 +108,7 @@ class Engine final : public mmu::CodeListener {
   std::unordered_set<uint64_t> slow_pcs_;  // PA of instructions whose accesses go out of line: device accesses
   ir::Block ir_;
   EngineStatistics statistics_;
+  std::optional<ExceptionLog> exception_log_;
 };
 
 }  // namespace crosswalk::runtime

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <string>
 
 #include "translator/arm/cpu_state.h"
@@ -16,7 +17,7 @@ enum LogItem : uint32_t {
   kLogInAsm = 1 << 0,   // guest instructions of each translated block
   kLogOp = 1 << 1,      // its IR
   kLogOutAsm = 1 << 2,  // its x86 code
-  kLogInt = 1 << 3,     // interrupts and exceptions
+  kLogInt = 1 << 3,     // interrupts and exceptions (exception_log.h)
   kLogExec = 1 << 4,    // each entry to translated code (with chaining off: each block)
   kLogCpu = 1 << 5,     // the registers there
 };
@@ -24,6 +25,8 @@ enum LogItem : uint32_t {
 struct LogConfig {
   uint32_t items = 0;
   FILE* file = nullptr;  // not null when items != 0
+  // "function+0x1c" for a guest address; empty text when it has no name. May be empty itself.
+  std::function<std::string(uint32_t)> describe_address;
 };
 
 // "in_asm,op,out_asm,int,exec,cpu" to a mask; sets `unknown` to the first word that is none of them.

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "vmm/devices/virtio_mmio.h"
@@ -15,6 +16,8 @@ namespace crosswalk::vmm {
 class VirtioBlock final : public VirtioDevice {
  public:
   static constexpr uint64_t kSector = 512;
+  // The most data of one request; more is an I/O error. A driver that heeds seg_max and size_max stays below.
+  static constexpr uint64_t kMaxRequestBytes = uint64_t{1} << 30;
 
   // Locks the file. `any_format`: also a file that looks like an image of another format, as it is.
   static Result<std::unique_ptr<VirtioBlock>> open(const std::string& path, bool read_only, bool any_format = false);
@@ -24,16 +27,23 @@ class VirtioBlock final : public VirtioDevice {
   uint64_t features() const override;
   unsigned queue_count() const override { return 1; }
   uint8_t config_byte(uint32_t offset) const override;
-  uint32_t process(unsigned queue, const Chain& chain) override;
+  Progress process(unsigned queue, Chain& chain) override;
   void set_features(uint64_t negotiated) override;
   void add_statistics(StatisticsTable& table) const override;
 
  private:
+  struct RequestHeader {
+    uint32_t type, reserved;
+    uint64_t sector;
+  };
+
   VirtioBlock(int fd, bool read_only, uint64_t bytes, std::string path);
-  // Each returns a status byte (VIRTIO_BLK_S_*). `bytes` counts data transferred to the guest.
-  uint8_t read(const Chain& chain, uint64_t sector, uint64_t& bytes);
-  uint8_t write(const Chain& chain, uint64_t sector);
-  uint8_t discard(const Chain& chain, bool write_zeroes);
+  // Each is one turn and returns a status byte (VIRTIO_BLK_S_*), or nothing when there is more to do. chain.position
+  // counts the data that was transferred, or discarded.
+  std::optional<uint8_t> read(Chain& chain, uint64_t sector);
+  std::optional<uint8_t> write(Chain& chain, uint64_t sector);
+  std::optional<uint8_t> discard(Chain& chain, bool write_zeroes);
+  std::optional<uint8_t> dispatch(Chain& chain);
   bool in_range(uint64_t sector, uint64_t bytes) const;
   // Whether the file is still there for a write: one that somebody has cut is not made longer again.
   bool backed(uint64_t sector, uint64_t bytes) const;
@@ -47,6 +57,7 @@ class VirtioBlock final : public VirtioDevice {
   uint64_t file_bytes_;  // when opened
   uint64_t sectors_;     // capacity: the last may lie partly behind the end of the file, and reads as zeros there
   std::string path_;
+  RequestHeader header_{};  // of the request that is in progress
   uint8_t config_[60] = {};
   uint64_t reads_ = 0, writes_ = 0, flushes_ = 0, errors_ = 0, bytes_read_ = 0, bytes_written_ = 0;
 };

@@ -6,8 +6,8 @@
 namespace crosswalk::vmm {
 namespace {
 constexpr unsigned kReceive = 0, kTransmit = 1;
-// More than a driver sends at once; what a hostile one may make the I/O thread copy.
-constexpr uint64_t kMaxTransmit = 1 << 20;
+// What a turn takes of a long buffer.
+constexpr uint64_t kMaxTransmit = 16 << 10;
 }  // namespace
 
 bool VirtioConsole::ready(unsigned queue) const {
@@ -25,15 +25,23 @@ void VirtioConsole::output_drained() {
   if (output_blocked_ && transport_) transport_->kick(kTransmit, false);
 }
 
-uint32_t VirtioConsole::process(unsigned queue, const Chain& chain) {
+Progress VirtioConsole::process(unsigned queue, Chain& chain) {
   if (queue == kTransmit) {
-    uint64_t left = kMaxTransmit;
+    uint64_t skip = chain.position, left = kMaxTransmit;
     for (const Segment& segment : chain.readable) {
-      const uint64_t bytes = std::min<uint64_t>(segment.bytes, left);
-      console_.put_from_io_thread({reinterpret_cast<const char*>(segment.host), bytes});
+      if (skip >= segment.bytes) {
+        skip -= segment.bytes;
+        continue;
+      }
+      if (left == 0) return Progress::more();
+      const uint64_t bytes = std::min<uint64_t>(segment.bytes - skip, left);
+      console_.put_from_io_thread({reinterpret_cast<const char*>(segment.host) + skip, bytes});
+      chain.position += bytes;
       left -= bytes;
+      if (skip + bytes < segment.bytes) return Progress::more();
+      skip = 0;
     }
-    return 0;
+    return {};
   }
   uint32_t written = 0;
   while (!received_.empty()) {
@@ -42,7 +50,7 @@ uint32_t VirtioConsole::process(unsigned queue, const Chain& chain) {
     received_.pop_front();
     ++written;
   }
-  return written;
+  return Progress::filled(written);
 }
 
 }  // namespace crosswalk::vmm

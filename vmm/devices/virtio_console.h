@@ -16,7 +16,7 @@ class VirtioConsole final : public VirtioDevice, public InputSink {
 
   uint32_t device_id() const override { return 3; }
   unsigned queue_count() const override { return 2; }
-  uint32_t process(unsigned queue, const Chain& chain) override;
+  Progress process(unsigned queue, Chain& chain) override;
   bool ready(unsigned queue) const override;
 
   // The transport that carries this device; set once, before the machine runs.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/devices/virtio_mmio.h"
 
+#include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace crosswalk::vmm {
 namespace {
@@ -92,7 +94,7 @@ bool VirtioMmio::write_queue_register(uint64_t offset, uint32_t value) {
   VirtQueue& queue = queues_[queue_select_];
   if (offset == kQueueReady) {
     if (!(value & 1)) {
-      queue.ready = false;
+      stop_queue(queue_select_);
     } else if (!queue.ready) {
       if (!queue.valid(context_.ram)) {
         needs_reset();
@@ -159,19 +161,37 @@ void VirtioMmio::write_status(uint32_t value) {
   for (unsigned queue = 0; started && queue < device_->queue_count(); ++queue) kick(queue);
 }
 
+void VirtioMmio::stop_queue(unsigned index) {
+  queues_[index].ready = false;
+  if (working_ == index)
+    requests_[index]->abandoned = true;
+  else
+    requests_[index].reset();
+}
+
 void VirtioMmio::reset() {
-  // What is in progress writes to buffers that the driver may reuse once the reset has been seen.
+  // What is in progress writes to buffers that the driver may reuse once the reset has been seen. That is one turn, or
+  // one system call of a slow host.
   status_ = 0;
   ++generation_;
-  while (in_progress_ != 0) idle_.wait(context_.lock);
+  while (working_) {
+    if (stopping_.load()) return;  // the driver will not see it
+    idle_.wait_for(context_.lock, std::chrono::milliseconds(10));
+  }
   kicked_.store(0);
   for (VirtQueue& queue : queues_) queue = VirtQueue{};
+  for (auto& request : requests_) request.reset();
   driver_features_ = 0;
   queue_select_ = device_features_select_ = driver_features_select_ = 0;
   interrupt_status_ = 0;
   update_interrupt();
   device_->set_features(0);
   device_->reset();
+}
+
+void VirtioMmio::stop() {
+  stopping_.store(true);
+  idle_.notify_all();
 }
 
 void VirtioMmio::needs_reset() {
@@ -190,35 +210,56 @@ void VirtioMmio::kick(unsigned queue, bool urgent) {
 void VirtioMmio::do_work() {
   for (uint32_t kicked = kicked_.exchange(0); kicked; kicked &= kicked - 1) {
     const unsigned index = static_cast<unsigned>(std::countr_zero(kicked));
-    for (;;) {
-      std::unique_lock lock(context_.lock);
-      VirtQueue& queue = queues_[index];
-      if (!(status_ & kDriverOk) || (status_ & kDeviceNeedsReset) || !queue.ready || !device_->ready(index)) break;
+    if (serve(index)) kicked_.fetch_or(1u << index);
+  }
+}
+
+bool VirtioMmio::serve(unsigned index) {
+  const auto end = std::chrono::steady_clock::now() + kRound;
+  std::unique_lock lock(context_.lock);
+  std::optional<Request>& request = requests_[index];
+  for (unsigned turn = 0; turn < kTurns; ++turn) {
+    if (turn != 0 && std::chrono::steady_clock::now() >= end) return true;
+    VirtQueue& queue = queues_[index];
+    if (!(status_ & kDriverOk) || (status_ & kDeviceNeedsReset) || !queue.ready || !device_->ready(index)) return false;
+    if (!request) {
       Chain chain;
       const VirtQueue::Pop popped = queue.pop(context_.ram, chain);
-      if (popped == VirtQueue::Pop::Empty) break;
-      if (popped == VirtQueue::Pop::Broken) {
-        needs_reset();
-        break;
-      }
-      const uint32_t generation = generation_;
-      ++in_progress_;
-      lock.unlock();
-      const uint32_t written = device_->process(index, chain);
-      lock.lock();
-      if (--in_progress_ == 0) idle_.notify_all();
-      if (generation != generation_) break;
-      Completion completion{this, generation, index, chain.head, written, {}};
-      uint32_t left = written;
-      for (const Segment& segment : chain.writable) {
-        if (left == 0) break;
-        const uint32_t bytes = left < segment.bytes ? left : segment.bytes;
-        completion.ranges.push_back({segment.pa, bytes});
-        left -= bytes;
-      }
-      context_.completions.post(std::move(completion));
+      if (popped == VirtQueue::Pop::Broken) needs_reset();
+      if (popped != VirtQueue::Pop::Taken) return false;
+      request.emplace(std::move(chain));
     }
+    const uint32_t generation = generation_;
+    working_ = index;
+    lock.unlock();
+    const Progress progress = device_->process(index, request->chain);
+    lock.lock();
+    working_.reset();
+    idle_.notify_all();
+    if (generation != generation_) return false;  // reset() waits, and drops it
+    if (request->abandoned) {
+      request.reset();
+      return false;
+    }
+    if (!progress.done) continue;
+    post(index, request->chain, progress);
+    request.reset();
   }
+  return true;
+}
+
+// Precondition: the device lock is held.
+void VirtioMmio::post(unsigned queue, const Chain& chain, const Progress& progress) {
+  Completion completion{this, generation_, queue, chain.head, progress.written, {}};
+  uint64_t left = progress.changed;
+  for (const Segment& segment : chain.writable) {
+    if (left == 0) break;
+    const uint64_t bytes = std::min<uint64_t>(left, segment.bytes);
+    completion.ranges.push_back({segment.pa, bytes});
+    left -= bytes;
+  }
+  if (progress.last_byte) completion.ranges.push_back({chain.writable.back().pa + chain.writable.back().bytes - 1, 1});
+  context_.completions.post(std::move(completion));
 }
 
 Completion::Range VirtioMmio::publish(const Completion& completion) {

@@ -2,16 +2,19 @@
 // The virtio-mmio transport, version 2 (virtio 1.1, 4.2), and what a virtio device implements.
 //
 // Life of a request: the driver's QueueNotify wakes the I/O thread. That takes a chain under the device lock, releases
-// it, lets the device work on the buffers, and posts a Completion. The CPU thread, told by kLineWork, first drops what
-// it knows of the RAM that was written (translated code), then publishes the used element and raises the interrupt. So
-// a driver never sees a completed request whose data it could execute from a stale translation.
+// it, lets the device work on the buffers, in turns of bounded length, and posts a Completion. The CPU thread, told by
+// kLineWork, first drops what it knows of the RAM that was written (translated code), then publishes the used element
+// and raises the interrupt. So a driver never sees a completed request whose data it could execute from a stale
+// translation.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "vmm/console.h"
@@ -23,6 +26,20 @@ namespace crosswalk::vmm {
 class StatisticsTable;
 class VirtioMmio;
 
+// What a turn at a request came to.
+struct Progress {
+  // False: more turns are needed, and the rest says nothing.
+  bool done = true;
+  // Bytes of the chain's writable part that were written, counted from its start: what the driver is told.
+  uint32_t written = 0;
+  // What of that really changed: this many bytes from its start, and the last byte if `last_byte`.
+  uint64_t changed = 0;
+  bool last_byte = false;
+
+  static Progress more() { return {.done = false}; }
+  static Progress filled(uint32_t bytes) { return {.written = bytes, .changed = bytes}; }
+};
+
 class VirtioDevice {
  public:
   virtual ~VirtioDevice() = default;
@@ -32,14 +49,15 @@ class VirtioDevice {
   virtual unsigned queue_count() const = 0;
   // Device-specific configuration; reads beyond it are zero.
   virtual uint8_t config_byte(uint32_t) const { return 0; }
-  // On the I/O thread, without the lock; may block. Returns how many bytes of the chain's writable part were written,
-  // counted from its start.
-  virtual uint32_t process(unsigned queue, const Chain& chain) = 0;
-  // On the I/O thread, with the lock: whether process would have something to do for this queue's next chain.
+  // One turn at a request, on the I/O thread, without the lock. It may block, but does no more than what takes some
+  // milliseconds on an ordinary host: other devices and the console wait meanwhile, and so does the end of the run.
+  // Longer requests keep their place in chain.position. A request may be given up between two turns.
+  virtual Progress process(unsigned queue, Chain& chain) = 0;
+  // On the I/O thread, with the lock: whether process would have something to do for this queue's next turn.
   virtual bool ready(unsigned) const { return true; }
   // What the driver has agreed to, when it sets FEATURES_OK; 0 when it resets the device. With the lock.
   virtual void set_features(uint64_t) {}
-  // The driver reset the device. With the lock; no request is in progress.
+  // The driver reset the device. With the lock; no request is being worked on.
   virtual void reset() {}
   virtual void add_statistics(StatisticsTable&) const {}
 };
@@ -86,6 +104,7 @@ class VirtioMmio final : public MmioDevice {
 
   // ---- the I/O thread, without the lock ----
   bool has_work() const { return kicked_.load() != 0; }
+  // A round: some turns for each queue. has_work() stays true when there is more to do.
   void do_work();
   // Any thread: `queue` may have become able to proceed.
   void kick(unsigned queue, bool urgent = true);
@@ -95,12 +114,26 @@ class VirtioMmio final : public MmioDevice {
   // as written.
   Completion::Range publish(const Completion& completion);
 
+  // Any thread: the machine stops, and a CPU that waits for a reset shall wait no more.
+  void stop();
+
   VirtioDevice* device() { return device_.get(); }
   uint32_t status() const { return status_; }
 
  private:
   static constexpr unsigned kMaxQueues = 4;
+  // A round's worth for one queue: so many turns, or as many as fit into this time.
+  static constexpr unsigned kTurns = 64;
+  static constexpr std::chrono::milliseconds kRound{5};
 
+  struct Request {
+    Chain chain;
+    bool abandoned = false;  // the driver stopped the queue while the I/O thread worked on it
+  };
+
+  bool serve(unsigned index);  // a round of one queue; true: there is more to do
+  void post(unsigned queue, const Chain& chain, const Progress& progress);
+  void stop_queue(unsigned index);
   bool write_queue_register(uint64_t offset, uint32_t value);
   void write_status(uint32_t value);
   void reset();
@@ -116,9 +149,11 @@ class VirtioMmio final : public MmioDevice {
   uint64_t driver_features_ = 0;
   VirtQueue queues_[kMaxQueues];
   uint32_t generation_ = 0;
-  unsigned in_progress_ = 0;          // requests the I/O thread is working on
-  std::condition_variable_any idle_;  // in_progress_ became 0
-  std::atomic<uint32_t> kicked_{0};   // a bit per queue
+  std::optional<Request> requests_[kMaxQueues];  // taken and not done yet
+  std::optional<unsigned> working_;              // the queue whose request the I/O thread is working on
+  std::condition_variable_any idle_;             // working_ became empty
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint32_t> kicked_{0};  // a bit per queue
 };
 
 }  // namespace crosswalk::vmm

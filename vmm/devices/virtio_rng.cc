@@ -7,7 +7,7 @@
 
 namespace crosswalk::vmm {
 
-uint32_t VirtioRng::process(unsigned, const Chain& chain) {
+Progress VirtioRng::process(unsigned, Chain& chain) {
   // The device chooses how much it gives; a bound keeps a huge buffer from occupying the I/O thread.
   constexpr uint32_t kMaxBytes = 64 << 10;
   uint32_t written = 0;
@@ -16,12 +16,12 @@ uint32_t VirtioRng::process(unsigned, const Chain& chain) {
     uint32_t done = 0;
     while (done < wanted) {
       const ssize_t count = getrandom(segment.host + done, wanted - done, 0);
-      if (count <= 0) return written + done;
+      if (count <= 0) return Progress::filled(written + done);
       done += static_cast<uint32_t>(count);
     }
     written += wanted;
   }
-  return written;
+  return Progress::filled(written);
 }
 
 }  // namespace crosswalk::vmm

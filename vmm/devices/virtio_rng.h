@@ -12,7 +12,7 @@ class VirtioRng final : public VirtioDevice {
  public:
   uint32_t device_id() const override { return 4; }
   unsigned queue_count() const override { return 1; }
-  uint32_t process(unsigned queue, const Chain& chain) override;
+  Progress process(unsigned queue, Chain& chain) override;
 };
 
 }  // namespace crosswalk::vmm

@@ -20,6 +20,8 @@ struct Segment {
 struct Chain {
   uint16_t head = 0;
   std::vector<Segment> readable, writable;  // the driver's buffers, in order
+  // How far the device is with the request; the device says what it counts. 0 at first.
+  uint64_t position = 0;
 
   uint64_t readable_bytes() const { return total(readable); }
   uint64_t writable_bytes() const { return total(writable); }
