@@ -156,7 +156,8 @@ class DiskTest : public testing::Test {
     if (!data.empty())
       (to_device ? chain.readable : chain.writable).push_back({data.data(), 0, static_cast<uint32_t>(data.size())});
     chain.writable.push_back({&status, 0, 1});
-    disk_->process(0, chain);
+    while (!disk_->process(0, chain).done) {
+    }
     return status;
   }
   uint8_t write(uint64_t sector, size_t bytes) {

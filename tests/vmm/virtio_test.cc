@@ -481,10 +481,10 @@ TEST_F(BlockTurns, HeaderIsNotReadAgain) {
 }
 
 TEST_F(BlockTest, LongWriteZeroesTakesTurns) {
-  open(disk_content(4096));
-  ASSERT_EQ(truncate(file_->path().c_str(), off_t{2} << 30), 0);
-  auto device = VirtioBlock::open(file_->path(), false);
-  ASSERT_TRUE(device);
+  const TestFile disk(std::vector<uint8_t>(4096, 'x'));
+  ASSERT_EQ(truncate(disk.path().c_str(), off_t{2} << 30), 0);
+  auto device = VirtioBlock::open(disk.path(), false);
+  ASSERT_TRUE(device) << device.error();
   attach(std::move(*device));
   store<uint32_t>(kBuffers, VIRTIO_BLK_T_WRITE_ZEROES);
   store<uint64_t>(kBuffers + 0x1000, 0);
@@ -497,7 +497,7 @@ TEST_F(BlockTest, LongWriteZeroesTakesTurns) {
   for (; !slot().device()->process(0, chain).done; ++turns) ASSERT_LT(turns, 10'000u);
   EXPECT_GE(turns, 4u);
   EXPECT_EQ(load<uint8_t>(kBuffers + 0x800), VIRTIO_BLK_S_OK);
-  std::ifstream file(file_->path(), std::ios::binary);
+  std::ifstream file(disk.path(), std::ios::binary);
   std::string start(4096, 'x');
   file.read(start.data(), 4096);
   EXPECT_EQ(start, std::string(4096, '\0'));

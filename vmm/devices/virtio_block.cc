@@ -218,7 +218,9 @@ std::optional<uint8_t> VirtioBlock::discard(Chain& chain, bool write_zeroes) {
       }
     }
     chain.position += length;
-    return std::nullopt;
+    skip = 0;
+    const bool last = offset + sizeof(DiscardSegment) >= chain.readable_bytes();
+    if (length < left || !last) return std::nullopt;
   }
   return finish_write();
 }
