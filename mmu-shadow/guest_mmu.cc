@@ -19,6 +19,9 @@ int read_ram(void* context, uint64_t pa, unsigned bytes, uint64_t* value) {
   return 0;
 }
 
+// With fewer, one window with what it shares would not do.
+constexpr uint32_t kMinWindowLeaves = 16;
+
 constexpr unsigned walker_kind(AccessKind kind) {
   return kind == AccessKind::Store ? CW_STORE : kind == AccessKind::Fetch ? CW_FETCH : CW_LOAD;
 }
@@ -30,6 +33,13 @@ GuestMmu::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& l
       ram_(ram),
       listener_(listener),
       backend_(config.mode == Mode::Soft || config.mode == Mode::SoftCall ? nullptr : backend),
+      max_resident_pages_(config.max_resident_pages ? config.max_resident_pages
+                                                    : 2 * (ram.size >> kPageBits) + kResidentBeyondRam),
+      max_window_leaves_(config.max_window_leaves ? std::max(config.max_window_leaves, kMinWindowLeaves)
+                                                  : kWindowLeaves + static_cast<uint32_t>(ram.size >> kLeafBits) * 8),
+      resident_check_ticks_(
+          backend_ ? static_cast<uint64_t>(backend_->resident_check_ns() * config.costs.ticks_per_ns) : 0),
+      ids_(std::max(config.max_page_ids, kMinPageIds)),
       is_code_(ram.size >> kPageBits),
       maybe_writable_(ram.size >> kPageBits),
       protect_log_(kProtectLog),
@@ -45,6 +55,7 @@ GuestMmu::~GuestMmu() {
     unshare_window(*s);
     if (s->window) backend_->destroy_window(s->window->base());
   }
+  spaces_.clear();  // while there is what they count in
 }
 
 cw_regime GuestMmu::current_regime(const CpuState& cpu) const {
@@ -142,8 +153,10 @@ uint32_t GuestMmu::fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, T
     return 0;
   }
   if (ids_.full()) {
-    for (auto& s : spaces_) s->instruction_pages.remove_all();
+    forget_instruction_pages();
+    listener_.page_ids_dropped();
     ids_.drop();
+    statistics_.page_id_drops++;
   }
   const uint32_t id = ids_.intern({va_page, ram_page_of(translation.pa), code_flags});
   const uint32_t size_class = class_of(result.log2_size);

@@ -175,7 +175,8 @@ class GuestMmu final : public Mmu {
   void enter_current(CpuState& cpu);
   AddressSpace* find_space(const RegimeKey& key) const;
   AddressSpace* new_space(const RegimeKey& key);
-  AddressSpace* least_recently_used(bool with_entries) const;
+  AddressSpace* least_recently_used() const;
+  AddressSpace* least_recently_used_window() const;
   void clear_space(AddressSpace& space);
   // Whether the space, or what it shares, has not applied all of a log yet.
   bool missed_protection(const AddressSpace& space) const {
@@ -260,6 +261,9 @@ class GuestMmu final : public Mmu {
   Stretch contiguous_pages(const cw_regime& regime, bool privileged, uint32_t va, const cw_result& result);
   bool install_stretch(AddressSpace& space, Stretch stretch, uint32_t size_class, bool ng, bool writable);
   bool install(AddressSpace& space, const cw_regime& regime, uint32_t va, const cw_result& result);
+  void keep_leaf_budget(AddressSpace& space);
+  void keep_resident_budget();
+  void clear_windows(AddressSpace& space);
   uint32_t count_runs(uint32_t ram_page, uint32_t pages) const;
 
   // shared.cc
@@ -326,6 +330,12 @@ class GuestMmu final : public Mmu {
   const uint64_t short_stay_ticks_ = static_cast<uint64_t>(2'000 * config_.costs.ticks_per_ns);
   const uint64_t long_stay_ticks_ = short_stay_ticks_ * 50;
   LeafPool leaves_;
+  // What all windows may have together: resident pages, and leaves that host page tables may exist for.
+  const uint64_t max_resident_pages_;
+  const uint32_t max_window_leaves_;
+  const uint64_t resident_check_ticks_;  // 0: never
+  uint64_t resident_checked_at_ = 0;
+  static constexpr uint32_t kMinPageIds = 64;  // a block's two pages, and room to get ahead
   PageIds ids_;
   bool flat_violation_ = false;
 

@@ -311,7 +311,7 @@ void GuestMmu::demote(AddressSpace& space) {
   space.instruction_pages.remove_all();
   // What it used is not new to it.
   add_all(h.seen, *space.window);
-  if (space.window->remove_all(*backend_) != 0) backend_->commit();
+  if (space.window->clear(*backend_)) backend_->commit();
 }
 
 }  // namespace crosswalk::mmu

@@ -5,7 +5,12 @@
 // vm.max_map_count of them. So the backend keeps a model of its VMAs: what each page of a window maps, and one bit for
 // each boundary between two VMAs. The kernel merges exactly what the model merges (the same file, adjacent offsets, the
 // same protection), so the count is exact but for the merging of neighbouring windows' guards.
+//
+// A host may have less than it says. A mapping that fails lowers the limit below what there is now, so that there is
+// room for what must not fail: to take mappings away.
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -29,6 +34,8 @@ constexpr uint64_t kWindowAlign = 1 << 30;
 constexpr uint64_t kPopulateBytes =
     4 << 10;  // mapped at once, without a second host fault; more costs more than it saves
 
+constexpr uint32_t kLeastMaps = 64;  // a host that has no more is asked again each time: its lack may pass
+
 uint32_t read_max_map_count() {
   uint32_t value = 65530;
   if (FILE* f = std::fopen("/proc/sys/vm/max_map_count", "r")) {
@@ -42,27 +49,29 @@ struct Window {
   uint8_t* reservation = nullptr;
   uint64_t reserved = 0;
   uint64_t base = 0;
-  uint32_t* pages = nullptr;  // (RAM page + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB
+  // (RAM page + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB, given back when the window is cleared.
+  uint32_t* pages = nullptr;
   uint64_t boundaries[kWindowPages / 64 + 1] = {};  // bit p: pages p-1 and p are in different VMAs
 };
 
 class MmapBackend final : public WindowBackend {
  public:
-  MmapBackend(const GuestRam& ram, uint32_t max_maps)
-      : ram_(ram), max_maps_(max_maps ? max_maps : read_max_map_count() / 4 * 3) {}
+  MmapBackend(const GuestRam& ram, uint32_t max_maps, HostMap map)
+      : ram_(ram), max_maps_(max_maps ? max_maps : read_max_map_count() / 4 * 3), map_(map ? map : ::mmap) {}
 
   ~MmapBackend() override {
     for (auto& w : windows_) unmap(*w);
+    if (statm_ >= 0) close(statm_);
   }
 
   uint64_t create_window() override {
     if (maps_ + 4 > max_maps_) return 0;
     auto w = std::make_unique<Window>();
     w->reserved = kWindowSize + 2 * kWindowGuard + 2 * kWindowAlign;
-    void* p = mmap(nullptr, w->reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* p = map_(nullptr, w->reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return 0;
     w->reservation = static_cast<uint8_t*>(p);
-    void* pages = mmap(nullptr, kWindowPages * sizeof(uint32_t), PROT_READ | PROT_WRITE,
+    void* pages = map_(nullptr, kWindowPages * sizeof(uint32_t), PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pages == MAP_FAILED) {
       munmap(p, w->reserved);
@@ -95,9 +104,14 @@ class MmapBackend final : public WindowBackend {
     }
     const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
     const int flags = MAP_SHARED | MAP_FIXED | (bytes <= kPopulateBytes ? MAP_POPULATE : 0);
-    if (mmap(reinterpret_cast<void*>(base + va), bytes, protection, flags, ram_.fd,
-             static_cast<off_t>(pa - ram_.base)) == MAP_FAILED)
+    if (map_(reinterpret_cast<void*>(base + va), bytes, protection, flags, ram_.fd,
+             static_cast<off_t>(pa - ram_.base)) == MAP_FAILED) {
+      max_maps_ = std::min(max_maps_, std::max(maps_ - maps_ / 8, kLeastMaps));
+      // What is there now, the old mapping or nothing at all, nobody says: other memory must not get there.
+      remove(base, va, bytes);
+      commit();
       return false;
+    }
     const uint32_t first = va >> kPageBits, count = static_cast<uint32_t>(bytes >> kPageBits);
     const uint32_t ram_page = static_cast<uint32_t>((pa - ram_.base) >> kPageBits);
     forget_boundaries(w, first, first + count);
@@ -136,13 +150,28 @@ class MmapBackend final : public WindowBackend {
     }
     const uint32_t first = static_cast<uint32_t>(start >> kPageBits),
                    end = first + static_cast<uint32_t>(bytes >> kPageBits);
-    clear_pages(w, first, end);
+    if (bytes == kWindowSize)
+      madvise(w.pages, kWindowPages * sizeof(uint32_t), MADV_DONTNEED);
+    else
+      clear_pages(w, first, end);
     forget_boundaries(w, first, end);
     update_boundary(w, first);
     update_boundary(w, end);
   }
 
   uint64_t max_entry() const override { return 2 << 20; }
+
+  // Files and shared memory of the whole process, /proc/PID/statm's third number: RAM as the engine sees it and the
+  // program itself are a constant part.
+  uint64_t resident_pages() override {
+    char text[128];
+    const ssize_t bytes = statm_ < 0 ? -1 : pread(statm_, text, sizeof text - 1, 0);
+    if (bytes <= 0) return 0;
+    text[bytes] = 0;
+    unsigned long size, resident, shared;
+    return std::sscanf(text, "%lu %lu %lu", &size, &resident, &shared) == 3 ? shared : 0;
+  }
+  double resident_check_ns() const override { return 5e6; }
 
  private:
   Window& window(uint64_t base) {
@@ -159,9 +188,12 @@ class MmapBackend final : public WindowBackend {
     munmap(w.pages, kWindowPages * sizeof(uint32_t));
   }
 
-  static bool make_inaccessible(Window& w, uint64_t va, uint64_t bytes) {
-    return mmap(reinterpret_cast<void*>(w.base + va), bytes, PROT_NONE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+  // To replace mappings takes none more than there are, but a host at its limit may refuse all the same. Without access
+  // they are as good as gone: they are replaced when something is installed there, or the window is cleared.
+  bool make_inaccessible(Window& w, uint64_t va, uint64_t bytes) {
+    void* const p = reinterpret_cast<void*>(w.base + va);
+    return map_(p, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED ||
+           mprotect(p, bytes, PROT_NONE) == 0;
   }
 
   // Boundaries strictly inside (first, end).
@@ -216,7 +248,9 @@ class MmapBackend final : public WindowBackend {
   }
 
   const GuestRam ram_;
-  const uint32_t max_maps_;
+  uint32_t max_maps_;
+  const HostMap map_;
+  const int statm_ = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   uint32_t maps_ = 0;  // VMAs of all windows, by the model
   std::vector<std::unique_ptr<Window>> windows_;
   Window* last_ = nullptr;
@@ -226,9 +260,9 @@ class MmapBackend final : public WindowBackend {
 
 }  // namespace
 
-std::unique_ptr<WindowBackend> make_mmap_backend(const GuestRam& ram, uint32_t max_maps) {
+std::unique_ptr<WindowBackend> make_mmap_backend(const GuestRam& ram, uint32_t max_maps, HostMap map) {
   if (ram.fd < 0) throw std::runtime_error("mmap windows need guest RAM in a memfd; this RAM is anonymous memory");
-  return std::make_unique<MmapBackend>(ram, max_maps);
+  return std::make_unique<MmapBackend>(ram, max_maps, map);
 }
 
 }  // namespace crosswalk::mmu

@@ -40,6 +40,9 @@ inline constexpr uint32_t kNoTag = 0xffffffff;
 // or above [base, base + 4 GiB) faults instead of reaching anything.
 inline constexpr uint64_t kWindowSize = uint64_t{1} << 32;
 inline constexpr uint64_t kWindowGuard = 64 << 10;
+// The default of MmuConfig::max_resident_pages is twice the pages of RAM and so many more.
+inline constexpr uint64_t kResidentBeyondRam = (64 << 20) >> 12;
+inline constexpr uint32_t kWindowLeaves = 4096;  // one window alone may have half of them
 
 // The result of a translation. When !ok, fsr is the DFSR/IFSR value (format by TTBCR.EAE, with WnR and ExT) and
 // far the faulting VA.
@@ -58,12 +61,13 @@ struct Translation {
 enum class FaultOutcome : uint8_t {
   Installed,   // retry the access
   GuestFault,  // the guest's own fault: `translation` says which
-  Device,      // emulate the access at translation.pa; when translation.host is set it is RAM that cannot be
-               // entered (a page that still holds translated code or has a watched byte, or Device or
-               // Strongly-ordered memory): do the access there, by hand; when !translation.ok, it is an
-               // alignment fault or this one
+  Device,      // emulate the access at translation.pa, and do so from now on; when translation.host is set it is
+               // RAM that is never entered (the page has a watched byte, or is Device or Strongly-ordered
+               // memory); when !translation.ok, it is an alignment fault or this one
   CodeWrite,   // the page held translated code; it has been dropped and the page is writable: retry
   Split,       // the access wraps at 4 GiB or reaches the guard: emulate it piecewise
+  Once,        // RAM that cannot be entered now (it still holds translated code, or the backend is at a limit): do
+               // this access at translation.host, by hand; the next one may succeed
 };
 
 // Called when guest code is about to be modified, or translations of a page must go. Implemented by the engine.
@@ -73,6 +77,9 @@ class CodeListener {
   // [pa, pa+bytes) lies within one 4 KiB page that holds translated code and is being written.
   // Returns true when the page holds no translated code any more (it may be made writable).
   virtual bool code_written(uint64_t pa, uint32_t bytes) = 0;
+  // Every page id that fetch_page has returned is void, and will be given to another page. Whoever keeps ids forgets
+  // them before this returns: translated code, its links and the jump cache. Called by fetch_page alone.
+  virtual void page_ids_dropped() {}
 };
 
 // How hardware entries are made (Mode::Mmap, Ept: mmap(2); Mode::Shadow: x86 page-table entries).
@@ -90,10 +97,17 @@ class WindowBackend {
   virtual bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) = 0;
   // Removes what is installed in [va, va+bytes). May be deferred until commit().
   virtual void remove(uint64_t base, uint32_t va, uint64_t bytes) = 0;
+  // Removes all that is installed in the window, but for what it shares, and gives back what it takes to have had
+  // entries there: page tables and bookkeeping. May be deferred until commit().
+  virtual void clear_window(uint64_t base) { remove(base, 0, kWindowSize); }
   // Makes all removals since the last commit effective before it returns.
   virtual void commit() = 0;
   // Largest useful install size: 4 KiB or 2 MiB.
   virtual uint64_t max_entry() const = 0;
+  // Where the host counts what windows reach as resident memory of this process: how many pages of files and shared
+  // memory it counts now, and how often it is worth asking, in nanoseconds. 0: nothing of windows is counted.
+  virtual uint64_t resident_pages() { return 0; }
+  virtual double resident_check_ns() const { return 0; }
 
   // Whether windows can have page tables in common: only where the engine writes them itself.
   virtual bool can_share() const { return false; }
@@ -143,6 +157,13 @@ struct MmuConfig {
   MmuCosts costs{};
   bool prefill = true;  // a new space gets its predecessor's instruction pages and software TLB, each walked for again
   uint32_t max_spaces = 64;  // windows or software TLBs kept before the least recently used is evicted
+  // Limits of what a guest can make grow (docs/limits.md). At the first, all translated code is forgotten; at the
+  // others, the windows used least recently are emptied.
+  uint32_t max_page_ids = 1 << 18;
+  uint64_t max_resident_pages = 0;       // WindowBackend::resident_pages; 0: twice RAM and kResidentBeyondRam
+  // Stretches of 2 MiB that have had entries since their windows were empty, which is what page tables exist for; 0:
+  // kWindowLeaves, and eight times those of RAM.
+  uint32_t max_window_leaves = 0;
   bool fill_around = true;   // a window fault also installs valid neighbours (sections, contiguous pages)
   bool install_on_return =
       true;                  // after a guest abort, the page is entered when the guest is back, if it is mapped then
@@ -176,6 +197,9 @@ struct Statistics {
   uint64_t pages_promoted = 0;       // installed when a space got a window, those filled around aside
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
   uint64_t spaces_cleared = 0;       // windows emptied because the backend was at a limit
+  uint64_t spaces_over_budget = 0;   // windows emptied for max_resident_pages and max_window_leaves
+  uint64_t most_window_pages = 0, most_window_leaves = 0, most_resident_pages = 0;  // that there were at a time
+  uint64_t page_id_drops = 0;                              // times that max_page_ids was reached
   uint64_t spaces_sharing = 0;       // that began to share hardware tables for the kernel's VAs
   uint64_t spaces_parted = 0;        // that stopped, since theirs became different
   uint64_t fetch_walks = 0, page_ids = 0;
@@ -254,7 +278,8 @@ std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, Code
 
 // The mmap(2) backend: windows are reservations in this process, entries are MAP_FIXED mappings of ram.fd.
 // Precondition: ram.fd is a memfd. `max_maps` limits the host mappings (VMAs) it makes; 0: three quarters of
-// vm.max_map_count. With several backends in one process, divide.
-std::unique_ptr<WindowBackend> make_mmap_backend(const GuestRam& ram, uint32_t max_maps = 0);
+// vm.max_map_count. With several backends in one process, divide. `map` is mmap(2), or what a test has in its place.
+using HostMap = void* (*)(void*, size_t, int, int, int, long);
+std::unique_ptr<WindowBackend> make_mmap_backend(const GuestRam& ram, uint32_t max_maps = 0, HostMap map = nullptr);
 
 }  // namespace crosswalk::mmu

@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "mmu-shadow/page_ids.h"
 
-#include <cstdio>
-#include <cstdlib>
-
 namespace crosswalk::mmu {
 
-PageIds::PageIds() { drop(); }
+PageIds::PageIds(uint32_t max_records) : max_records_(max_records) { drop(); }
 
 void PageIds::drop() {
-  // 2^32 numbers last for thousands of fillings; a wrap would let an old link match a new page.
-  if (records_.size() + kMaxRecords > 0xffffffffu - first_) {
-    std::fputs("crosswalk: out of instruction-page numbers\n", stderr);
-    std::abort();
-  }
-  first_ += static_cast<uint32_t>(records_.size());
   records_.clear();
-  records_.reserve(4096);
   translation_ns_.clear();
   slots_.assign(8192, 0);
 }
@@ -45,16 +35,16 @@ uint32_t PageIds::slot_of(const Record& record) const {
 
 uint32_t PageIds::find(const Record& record) const {
   const uint32_t s = slot_of(record);
-  return slots_[s] == 0 ? 0 : first_ + slots_[s] - 1;
+  return slots_[s];
 }
 
 uint32_t PageIds::intern(const Record& record) {
   const uint32_t s = slot_of(record);
-  if (slots_[s] != 0) return first_ + slots_[s] - 1;
+  if (slots_[s] != 0) return slots_[s];
   records_.push_back(record);
   translation_ns_.push_back(0);
   slots_[s] = static_cast<uint32_t>(records_.size());
-  const uint32_t id = first_ + slots_[s] - 1;
+  const uint32_t id = slots_[s];
   if (records_.size() * 2 > slots_.size()) grow(static_cast<uint32_t>(slots_.size()) * 2);
   return id;
 }

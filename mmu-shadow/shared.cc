@@ -50,7 +50,7 @@ void GuestMmu::unshare_window(AddressSpace& space) {
   if (!space.shared) return;
   backend_->unshare(space.window->base());
   if (space.shared.use_count() == 1) {
-    space.shared->map.remove_all(*backend_);
+    space.shared->map.clear(*backend_);
     backend_->destroy_window(space.shared->map.base());
   }
   backend_->commit();

@@ -58,6 +58,7 @@ void GuestMmu::activate(CpuState& cpu) {
 }
 
 void GuestMmu::polled(CpuState& cpu) {
+  keep_resident_budget();
   if (config_.mode != Mode::Hybrid || cpu.space != current_) return;
   account_poll();
   judge_current(cpu);
@@ -94,10 +95,20 @@ void GuestMmu::rebuild_table() {
 }
 
 // Among those that are not current; null when there is none.
-AddressSpace* GuestMmu::least_recently_used(bool with_entries) const {
+AddressSpace* GuestMmu::least_recently_used() const {
+  AddressSpace* oldest = nullptr;
+  for (auto& s : spaces_)
+    if (s.get() != current_ && (!oldest || s->last_used < oldest->last_used)) oldest = s.get();
+  return oldest;
+}
+
+// The same of those from which clear_windows() would take something.
+AddressSpace* GuestMmu::least_recently_used_window() const {
   AddressSpace* oldest = nullptr;
   for (auto& s : spaces_) {
-    if (s.get() == current_ || (with_entries && (!s->windowed || s->window->count() == 0))) continue;
+    if (s.get() == current_ || !s->window) continue;
+    const bool shares = s->shared && s->shared != current_->shared && s->shared->map.touched();
+    if (!shares && !s->window->touched()) continue;
     if (!oldest || s->last_used < oldest->last_used) oldest = s.get();
   }
   return oldest;
@@ -107,7 +118,7 @@ void GuestMmu::clear_space(AddressSpace& space) {
   if (aborted_.space == &space) aborted_.space = nullptr;
   space.instruction_pages.remove_all();
   if (space.soft) space.soft->remove_all();
-  if (space.window && space.window->remove_all(*backend_) != 0) backend_->commit();
+  if (space.window && space.window->clear(*backend_)) backend_->commit();
   if (space.hybrid) {
     space.hybrid->reset();
     space.run_ticks = 0;
@@ -168,7 +179,7 @@ AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
     }
   }
   // Reuse the oldest: its entries go, its window stays reserved.
-  AddressSpace* space = least_recently_used(false);
+  AddressSpace* space = least_recently_used();
   if (!space) space = current_;
   if (!space) throw std::runtime_error("no host address space for a window of 4 GiB");
   clear_space(*space);

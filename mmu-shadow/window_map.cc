@@ -22,6 +22,7 @@ void WindowMap::drop(WindowLeaf& leaf, uint32_t i) {
   const WindowEntry e = leaf.entries[i];
   leaf.count--;
   count_--;
+  pool_.pages--;
   if (e.ng()) leaf.ng_count--, ng_count_--;
   if (e.size_class()) leaf.large_count--;
   leaf.entries[i] = WindowEntry{};
@@ -39,6 +40,11 @@ void WindowMap::record(uint32_t va, uint32_t pages, uint32_t ram_page, bool writ
   if (!leaves_[l]) {
     leaves_[l] = pool_.take();
     used_[l >> 6] |= uint64_t{1} << (l & 63);
+    if (!(touched_[l >> 6] >> (l & 63) & 1)) {
+      touched_[l >> 6] |= uint64_t{1} << (l & 63);
+      touched_count_++;
+      pool_.touched++;
+    }
   }
   WindowLeaf& leaf = *leaves_[l];
   if (leaf.count != 0) {
@@ -49,6 +55,7 @@ void WindowMap::record(uint32_t va, uint32_t pages, uint32_t ram_page, bool writ
     leaf.entries[first + i] = WindowEntry::make(ram_page + i, writable, ng, size_class);
   leaf.count += pages;
   count_ += pages;
+  pool_.pages += pages;
   if (ng) leaf.ng_count += pages, ng_count_ += pages;
   if (size_class) {
     leaf.large_count += pages;
@@ -69,9 +76,31 @@ uint32_t WindowMap::remove_all(WindowBackend& backend) {
     leaves_[l] = nullptr;
   });
   std::fill(std::begin(used_), std::end(used_), 0);
+  pool_.pages -= count_;
   count_ = ng_count_ = 0;
   large_.clear();
   return removed;
+}
+
+// Everything here, and nothing of the backend.
+void WindowMap::forget_all() {
+  for_each_leaf([&](uint32_t l) {
+    pool_.give(leaves_[l]);
+    leaves_[l] = nullptr;
+  });
+  std::fill(std::begin(used_), std::end(used_), 0);
+  std::fill(std::begin(touched_), std::end(touched_), 0);
+  pool_.pages -= count_;
+  pool_.touched -= touched_count_;
+  count_ = ng_count_ = touched_count_ = 0;
+  large_.clear();
+}
+
+bool WindowMap::clear(WindowBackend& backend) {
+  if (!touched()) return false;
+  forget_all();
+  backend.clear_window(base_);
+  return true;
 }
 
 template <typename Match>
@@ -106,6 +135,7 @@ uint32_t WindowMap::remove_nonglobal(WindowBackend& backend) {
       range.add(uint64_t{l} << kLeafBits, 1u << kLeafBits);
       removed += leaf.count;
       count_ -= leaf.count;
+      pool_.pages -= leaf.count;
       ng_count_ -= leaf.ng_count;
       leaf.count = 0;
       release_if_empty(l);

@@ -37,11 +37,14 @@ struct WindowLeaf {
   uint32_t ram_first, ram_last;  // bounds of the RAM pages installed since the leaf was empty
 };
 
-// Leaves that no window uses now, shared by the windows of a CPU.
+// Leaves that no window uses now, shared by the windows of a CPU; and what these have together.
 class LeafPool {
  public:
   WindowLeaf* take();
   void give(WindowLeaf* leaf) { free_.push_back(leaf); }
+
+  uint64_t pages = 0;    // installed
+  uint32_t touched = 0;  // leaves that have had pages since their windows were cleared
 
  private:
   std::vector<std::unique_ptr<WindowLeaf[]>> chunks_;
@@ -51,6 +54,9 @@ class LeafPool {
 class WindowMap {
  public:
   WindowMap(uint64_t base, LeafPool& pool) : base_(base), pool_(pool) {}
+  ~WindowMap() { forget_all(); }
+  WindowMap(const WindowMap&) = delete;
+  WindowMap& operator=(const WindowMap&) = delete;
 
   uint64_t base() const { return base_; }
   uint32_t count() const { return count_; }
@@ -64,6 +70,9 @@ class WindowMap {
 
   // The removers also remove from the backend (without commit) and return the number of pages removed.
   uint32_t remove_all(WindowBackend& backend);
+  // The same, and the host gets back the page tables too. False: there was nothing, and there is nothing to commit.
+  bool clear(WindowBackend& backend);
+  bool touched() const { return touched_count_ != 0; }
   uint32_t remove_nonglobal(WindowBackend& backend);
   uint32_t remove_va(WindowBackend& backend, uint32_t va, bool global_only);
 
@@ -119,6 +128,7 @@ class WindowMap {
     uint64_t base_, start_ = 0, end_ = 0;
   };
 
+  void forget_all();
   static uint32_t index(uint32_t va) { return va >> kPageBits & (kLeafPages - 1); }
   void drop(WindowLeaf& leaf, uint32_t i);
   void release_if_empty(uint32_t l);
@@ -139,6 +149,8 @@ class WindowMap {
   LeafPool& pool_;
   WindowLeaf* leaves_[1 << (32 - kLeafBits)] = {};
   uint64_t used_[32] = {};  // one bit a leaf
+  uint64_t touched_[32] = {};  // leaves that have been in use since clear(): host page tables may exist for them
+  uint32_t touched_count_ = 0;
   uint32_t count_ = 0, ng_count_ = 0;
   LargeFilter large_;
 };

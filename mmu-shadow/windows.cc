@@ -67,7 +67,7 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
   if (write && is_code_[ram_page_of(translation.pa)]) {
     statistics_.window_faults_code++;
     const uint64_t to_end = kPageSize - (va & (kPageSize - 1));
-    if (!code_written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) return FaultOutcome::Device;
+    if (!code_written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) return FaultOutcome::Once;
     was_code = true;
   }
   if (translation.watched || !enterable(result)) {
@@ -78,7 +78,7 @@ FaultOutcome GuestMmu::window_fault(CpuState& cpu, int64_t offset, uint32_t byte
   const bool spurious = old.valid() && old.ram_page() == ram_page_of(translation.pa) && (old.writable() || !write);
   const bool installed = install(*current_, regime, va, result);
   note_fault(start);
-  if (!installed) return FaultOutcome::Device;
+  if (!installed) return FaultOutcome::Once;
   if (was_code) return FaultOutcome::CodeWrite;
   if (spurious)
     statistics_.window_faults_spurious++;
@@ -193,6 +193,8 @@ bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t si
     if (!backend_->install(window.base(), va, ram_.base + (uint64_t{ram_page} << kPageBits), bytes, run_writable))
       return false;
     window.record(va, pages, ram_page, run_writable, ng, size_class);
+    statistics_.most_window_pages = std::max(statistics_.most_window_pages, leaves_.pages);
+    statistics_.most_window_leaves = std::max<uint64_t>(statistics_.most_window_leaves, leaves_.touched);
     statistics_.pages_installed += pages;
     if (run_writable) std::fill_n(maybe_writable_.begin() + ram_page, pages, 1);
     if (bytes >= 2 << 20)
@@ -208,6 +210,47 @@ bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t si
   return true;
 }
 
+// Takes everything out of the space's window, and out of what it shares if the current space does not share it. If it
+// is the current one itself, out of that too.
+void GuestMmu::clear_windows(AddressSpace& space) {
+  bool changed = space.window->clear(*backend_);
+  if (space.shared && (&space == current_ || space.shared != current_->shared))
+    changed |= space.shared->map.clear(*backend_);
+  if (changed) backend_->commit();
+}
+
+// Makes room for another leaf. The space is the current one.
+void GuestMmu::keep_leaf_budget(AddressSpace& space) {
+  while (leaves_.touched >= max_window_leaves_) {
+    AddressSpace* const victim = least_recently_used_window();
+    clear_windows(victim ? *victim : space);
+    statistics_.spaces_over_budget++;
+    if (!victim) return;
+  }
+}
+
+// What is installed is resident only when it has been touched, which nobody tells: the kernel's sections, which are
+// installed in pieces of 2 MiB in each of its windows, hardly are. So the host is asked now and then. That the guest can
+// reach more within the time between is part of the limit.
+void GuestMmu::keep_resident_budget() {
+  if (resident_check_ticks_ == 0 || leaves_.pages <= max_resident_pages_ || !current_) return;
+  const uint64_t now = __builtin_ia32_rdtsc();
+  if (now - resident_checked_at_ < resident_check_ticks_) return;
+  resident_checked_at_ = now;
+  uint64_t resident = backend_->resident_pages();
+  statistics_.most_resident_pages = std::max(statistics_.most_resident_pages, resident);
+  if (resident <= max_resident_pages_) return;
+  // Some more than need be, so as not to be here again at once.
+  while (resident > max_resident_pages_ / 4 * 3) {
+    AddressSpace* const victim = least_recently_used_window();
+    if (!victim && !current_->window) return;
+    clear_windows(victim ? *victim : *current_);
+    statistics_.spaces_over_budget++;
+    if (!victim) return;
+    resident = backend_->resident_pages();
+  }
+}
+
 bool GuestMmu::install(AddressSpace& space, const cw_regime& regime, uint32_t va, const cw_result& result) {
   if (is_watched(va) || (va >= space.shared_from && !follow_root(space, va))) return false;
   const bool writable = result.permissions & cw_needed_permission(CW_STORE, space.key.privileged);
@@ -217,16 +260,15 @@ bool GuestMmu::install(AddressSpace& space, const cw_regime& regime, uint32_t va
   statistics_.pages_filled_around += stretch.pages - 1;
   Reuse& reuse = va >= space.shared_from ? space.shared->reuse : space.data_reuse;
   reuse.refilled += stretch.pages;  // counted as used again, all of them: a fault brought them back
+  keep_leaf_budget(space);
   if (install_stretch(space, stretch, size_class, ng, writable)) return true;
-  while (AddressSpace* victim = least_recently_used(true)) {
-    clear_space(*victim);
+  while (AddressSpace* victim = least_recently_used_window()) {
+    clear_windows(*victim);
     statistics_.spaces_cleared++;
     if (install_stretch(space, stretch, size_class, ng, writable)) return true;
   }
   // Only this window is left: empty it, and take no more than the page that is needed.
-  space.window->remove_all(*backend_);
-  if (space.shared) space.shared->map.remove_all(*backend_);
-  backend_->commit();
+  clear_windows(space);
   statistics_.spaces_cleared++;
   const Stretch one{va & ~(kPageSize - 1), 1, ram_page_of(result.pa)};
   return install_stretch(space, one, size_class, ng, writable);

@@ -79,6 +79,9 @@ MachineConfig machine_config(const RunOptions& options) {
   config.timeout_seconds = options.timeout_seconds;
   // A guest that never leaves an address space is judged all the same.
   if (options.mmu == MmuChoice::Hybrid) config.poll_seconds = 0.01;
+  // The resident size of windows is looked at when the CPU polls.
+  if (options.mmu == MmuChoice::Mmap) config.poll_seconds = 0.01;
+  if (options.mmu == MmuChoice::Ept) config.poll_seconds = 0.1;
   config.semihosting = {options.semihosting, options.semihosting_files,
                         options.append.empty() ? options.kernel : options.kernel + " " + options.append};
   return config;
@@ -249,6 +252,10 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("engine", "slow accesses", e.slow_accesses);
   table.add("engine", "device accesses", e.device_accesses);
   table.add("engine", "window faults", e.window_faults);
+  table.add("engine", "slow sites", e.slow_sites_now);
+  table.add("engine", "slow sites found", e.slow_sites);
+  table.add("engine", "accesses by hand once", e.slow_once);
+  table.add("engine", "bookkeeping of blocks, most", e.most_bookkeeping_bytes, "bytes");
   const mmu::Statistics& m = runner.mmu->statistics();
   table.add("mmu", "walks", m.walks);
   table.add("mmu", "levels read", m.walk_levels);
@@ -296,6 +303,13 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("mmu", "space switches", m.space_switches);
   table.add("mmu", "spaces created", m.spaces_created);
   table.add("mmu", "spaces evicted", m.spaces_evicted);
+  table.add("mmu", "window pages, most", m.most_window_pages);
+  table.add("mmu", "window leaves, most", m.most_window_leaves);
+  table.add("mmu", "resident pages, most seen", m.most_resident_pages);
+  table.add("mmu", "windows emptied, host limit", m.spaces_cleared);
+  table.add("mmu", "windows emptied, budget", m.spaces_over_budget);
+  table.add("mmu", "page ids", m.page_ids);
+  table.add("mmu", "page ids dropped", m.page_id_drops);
   table.add("mmu", "code pages protected", m.code_pages_protected);
   table.add("mmu", "writes to code pages", m.code_page_writes);
 }

@@ -35,6 +35,7 @@ const char* outcome_name(uint32_t outcome) {
     case mmu::FaultOutcome::Device: return "device";
     case mmu::FaultOutcome::CodeWrite: return "write to code";
     case mmu::FaultOutcome::Split: return "split";
+    case mmu::FaultOutcome::Once: return "once";
   }
   return "?";
 }

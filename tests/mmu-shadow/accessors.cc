@@ -72,6 +72,12 @@ bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, 
           result.value = host_load(t.host, bytes);
       }
       return false;
+    case FaultOutcome::Once:
+      if (write)
+        host_store(t.host, bytes, value);
+      else
+        result.value = host_load(t.host, bytes);
+      return false;
     case FaultOutcome::Split: break;
   }
   result.kind = AccessResult::Fault;  // an aligned access inside the window never splits

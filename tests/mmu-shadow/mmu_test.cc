@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "mmu-shadow/page_set.h"
@@ -26,7 +27,9 @@ struct Listener final : CodeListener {
     calls.push_back(pa);
     return answer;
   }
+  void page_ids_dropped() override { drops++; }
   std::vector<uint64_t> calls;
+  uint64_t drops = 0;
   bool answer = true;
 };
 
@@ -195,18 +198,35 @@ TEST_P(MmuTest, InstructionPagesCanBeForgotten) {
   EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
 }
 
-TEST_P(MmuTest, PageNumbersStayUniqueWhenRecordsAreDropped) {
-  // More (page, flags) combinations than are kept.
+// More (page, flags) combinations than are kept: the numbers begin anew, and whoever holds some is told before.
+TEST_P(MmuTest, PageNumbersAreReusedWhenTheyRunOut) {
+  constexpr uint32_t kLimit = 1000;
+  mmu = make_mmu({.mode = GetParam(), .max_page_ids = kLimit, .fill_around = false}, memory.ram, listener,
+                 backend.get());
+  switch_to(1, 0x10);
   Translation t;
-  const uint32_t first = mmu->fetch_page(*cpu, kUserVa, 0, t);
-  uint32_t last = first;
-  for (uint32_t flags = 1; flags < (1u << 20) + 100; flags++) {
+  std::set<uint32_t> ids;
+  uint64_t drops = 0;
+  for (uint32_t flags = 0; flags < 5 * kLimit; flags++) {
     const uint32_t id = mmu->fetch_page(*cpu, kUserVa, flags, t);
-    ASSERT_GT(id, last);
+    if (listener.drops != drops) {
+      EXPECT_EQ(ids.size(), kLimit);
+      ids.clear();
+      drops = listener.drops;
+    }
+    ASSERT_NE(id, 0u);
+    ASSERT_LE(id, kLimit);
+    ASSERT_TRUE(ids.insert(id).second) << "given twice";
     ASSERT_EQ(cpu->instruction_pages[kUserVa >> 12], id);
-    last = id;
   }
-  EXPECT_GT(mmu->fetch_page(*cpu, kUserVa, 0, t), last);
+  EXPECT_EQ(drops, 4u);
+  // Those of other spaces went too.
+  switch_to(2, 0x10);
+  mmu->fetch_page(*cpu, kGlobalVa, 0, t);
+  switch_to(1, 0x10);
+  for (uint32_t flags = 5 * kLimit; listener.drops == drops; flags++) mmu->fetch_page(*cpu, kUserVa, flags, t);
+  switch_to(2, 0x10);
+  EXPECT_EQ(cpu->instruction_pages[kGlobalVa >> 12], 0u);
 }
 
 TEST_P(MmuTest, FetchFromDevices) {

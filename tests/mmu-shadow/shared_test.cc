@@ -104,7 +104,7 @@ class Shared : public ::testing::Test {
     Translation t;
     switch (mmu->window_fault(*cpu, va, 4, false, t)) {
       case FaultOutcome::Installed: return reaches(va);
-      case FaultOutcome::Device: return t.pa;  // by hand
+      case FaultOutcome::Once: return t.pa;  // by hand
       default: return 0;
     }
   }

@@ -28,6 +28,8 @@ struct Listener final : CodeListener {
     if (gone) pages.erase(pa & ~uint64_t{0xfff});
     return gone;
   }
+  void page_ids_dropped() override { ids_dropped = true; }
+  bool ids_dropped = false;
   std::set<uint64_t> pages;  // that hold "translated code"
   std::vector<std::pair<uint64_t, uint32_t>> calls;
   bool answer = true;
@@ -489,6 +491,11 @@ class Torture {
     Translation t;
     const uint32_t flags = below(3);
     const uint32_t id = mmu_->fetch_page(*cpu_, va, flags, t);
+    if (listener_.ids_dropped) {
+      listener_.ids_dropped = false;
+      pages_by_id_.clear();
+      ids_by_page_.clear();
+    }
     if (!is_ram) {
       uint32_t fsr = expected.fsr;
       if (expected.fault == CW_FAULT_NONE) {

@@ -23,7 +23,7 @@ class Accessor {
  public:
   virtual ~Accessor() = default;
   // One naturally aligned load or store of 1, 2, 4 or 8 bytes in the CPU's current regime. A store that the Mmu wants
-  // done by hand (Device with translation.host set) is done by the accessor and is Done.
+  // done by hand (Once) is done by the accessor and is Done.
   virtual AccessResult access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t bytes, bool write, uint64_t value) = 0;
 };
 

@@ -2,6 +2,10 @@
 #include "tests/mmu-shadow/torture.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <memory>
 
 #include "tests/mmu-shadow/test_memory.h"
 
@@ -86,6 +90,82 @@ TEST(Torture, MmapWindowsWithoutFillAround) { torture_mmap({.mode = Mode::Mmap, 
 TEST(Torture, MmapWindowsInPiecesOf64K) { torture_mmap({.mode = Mode::Mmap, .fill_bytes = 64 << 10}, 0, 2, 30000); }
 
 TEST(Torture, FewMmapWindows) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 3}, 0, 2, 30000); }
+
+// Answers the question for resident pages with far too many, one time in three.
+class ResidentPages final : public WindowBackend {
+ public:
+  explicit ResidentPages(std::unique_ptr<WindowBackend> inner) : inner_(std::move(inner)) {}
+  uint64_t create_window() override { return inner_->create_window(); }
+  void destroy_window(uint64_t base) override { inner_->destroy_window(base); }
+  bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
+    return inner_->install(base, va, pa, bytes, writable);
+  }
+  void remove(uint64_t base, uint32_t va, uint64_t bytes) override { inner_->remove(base, va, bytes); }
+  void clear_window(uint64_t base) override { inner_->clear_window(base); }
+  void commit() override { inner_->commit(); }
+  uint64_t max_entry() const override { return inner_->max_entry(); }
+  uint64_t resident_pages() override { return ++asked_ % 3 == 0 ? 1 << 20 : 0; }
+  double resident_check_ns() const override { return 1; }
+
+ private:
+  const std::unique_ptr<WindowBackend> inner_;
+  uint64_t asked_ = 0;
+};
+
+// All limits at once, as small as they can be.
+TEST(Torture, TinyLimits) {
+  const uint64_t seed = test_seed();
+  for (uint64_t i = 0; i < 6; i++) {
+    TestMemory memory(kRamSize);
+    constexpr Mode kModes[] = {Mode::Mmap, Mode::Hybrid, Mode::Soft};
+    MmuConfig config{.mode = kModes[i % 3],
+                     .flush = static_cast<FlushPolicy>(i % 2),
+                     .max_page_ids = 100,
+                     .max_resident_pages = 500,
+                     .max_window_leaves = 16};
+    config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
+    config.costs.judge_after = 50;
+    config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
+    std::unique_ptr<WindowBackend> backend;
+    if (config.mode != Mode::Soft) backend = std::make_unique<ResidentPages>(make_mmap_backend(memory.ram));
+    SoftAccessor soft;
+    HybridAccessor windows;
+    Accessor& accessor = config.mode == Mode::Soft ? static_cast<Accessor&>(soft) : windows;
+    const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);
+    expect_agreement(r, seed + i);
+    EXPECT_GT(r.statistics.page_id_drops, 2u);
+    if (backend) {
+      EXPECT_GT(r.statistics.spaces_over_budget, 100u);
+      EXPECT_LE(r.statistics.most_window_leaves, 16u + 1);
+    }
+    if (HasFailure()) return;
+  }
+}
+
+// A host that refuses one mapping in twenty, with the range unmapped then as likely as not.
+void* unreliable_map(void* address, size_t bytes, int protection, int flags, int fd, long offset) {
+  static uint64_t calls;
+  if (++calls % 20 == 0 && (flags & MAP_FIXED)) {
+    if (protection != PROT_NONE && calls % 40 == 0) munmap(address, bytes);
+    errno = ENOMEM;
+    return MAP_FAILED;
+  }
+  return mmap(address, bytes, protection, flags, fd, offset);
+}
+
+TEST(Torture, MappingsThatFail) {
+  const uint64_t seed = test_seed();
+  SignalAccessor accessor;
+  for (uint64_t i = 0; i < 3; i++) {
+    TestMemory memory(kRamSize);
+    const auto backend = make_mmap_backend(memory.ram, 0, unreliable_map);
+    const TortureResult r = run_torture({.mode = Mode::Mmap, .flush = static_cast<FlushPolicy>(i)}, memory.ram,
+                                        backend.get(), accessor, seed + i, 20000);
+    expect_agreement(r, seed + i);
+    EXPECT_GT(r.statistics.spaces_cleared, 10u);
+    if (HasFailure()) return;
+  }
+}
 
 TEST(Torture, FewHostMappings) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 16}, 60, 2, 30000); }
 

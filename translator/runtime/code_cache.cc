@@ -26,6 +26,24 @@ size_t CodeCache::Hash::operator()(const BlockKey& k) const {
   return h ^ h >> 32;
 }
 
+namespace {
+
+// A block of the heap has a header, and so do the nodes of the tables that find the block.
+constexpr size_t kHeapOverhead = 16, kIndexBytes = 160;
+
+template <class T>
+size_t heap_bytes(const std::vector<T>& v) {
+  return v.capacity() == 0 ? 0 : v.capacity() * sizeof(T) + kHeapOverhead;
+}
+
+// A link takes another entry in the block that it goes to, and one in the list of all.
+size_t bookkeeping_of(const Block& b) {
+  return sizeof b + kHeapOverhead + kIndexBytes + heap_bytes(b.sites) + heap_bytes(b.links) + heap_bytes(b.linked) +
+         heap_bytes(b.guest) + b.links.size() * (2 * sizeof(Block::Incoming) + sizeof(CodeCache::Link));
+}
+
+}  // namespace
+
 Block* CodeCache::find(const BlockKey& key) const {
   const auto it = by_key_.find(key);
   return it == by_key_.end() ? nullptr : it->second;
@@ -35,6 +53,7 @@ Block* CodeCache::add(std::unique_ptr<Block> block, uint64_t second_pa) {
   used_ += align(block->code_size);
   Block* b = block.get();
   b->linked.assign(b->links.size(), nullptr);
+  bookkeeping_ += bookkeeping_of(*b);
   by_host_.push_back(std::move(block));
   by_key_[b->key] = b;
   by_page_[b->key.pa >> 12].push_back(b);
@@ -84,6 +103,7 @@ void CodeCache::clear() {
   by_page_.clear();
   by_host_.clear();
   used_ = prefix_;
+  bookkeeping_ = 0;
 }
 
 void CodeCache::link(Block* from, uint32_t n, Block* to) {

@@ -31,6 +31,7 @@ struct Block {
   uint32_t code_size = 0;
   uint32_t guest_bytes = 0;
   bool valid = true;
+  bool once = false;  // has an access out of line that is to be so once: the block goes with it
   std::vector<x64::FaultSite> sites;
   std::vector<x64::LinkSite> links;
   std::vector<Block*> linked;        // by link: where it goes; null: to its stub
@@ -87,6 +88,8 @@ class CodeCache {
   static void unlink(Block* from, uint32_t link);
 
   size_t block_count() const { return by_key_.size(); }
+  // What the blocks take besides their code, about; until clear(), dropped ones included.
+  size_t bookkeeping_bytes() const { return bookkeeping_; }
 
  private:
   static size_t align(size_t n) { return (n + 15) & ~size_t{15}; }
@@ -95,7 +98,7 @@ class CodeCache {
   };
   uint8_t* base_;
   size_t bytes_;
-  size_t used_ = 0, prefix_ = 0;
+  size_t used_ = 0, prefix_ = 0, bookkeeping_ = 0;
   std::vector<Link> links_;  // by number - first_link_
   uint32_t first_link_ = 0;
   std::vector<std::unique_ptr<Block>> by_host_;  // in address order

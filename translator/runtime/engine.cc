@@ -22,6 +22,8 @@ constexpr JumpCacheEntry kEmptyEntry{UINT32_MAX, UINT32_MAX, nullptr};
 
 // Room that any block fits into: 64 guest instructions, LDM of 15 registers each, with out-of-line paths.
 constexpr size_t kBlockRoom = 512 << 10;
+// What is known of a block takes four times as much as its code, with Debian; with many that were dropped, more.
+constexpr size_t kBookkeeping = 4, kLeastBookkeeping = 4 << 20;
 constexpr int32_t kMaxDisplacement = 16 << 10;  // well inside the windows' guards
 constexpr uint32_t kItShift = 8;
 
@@ -40,6 +42,7 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
       cache_(config.code_cache_bytes),
       assembler_(cache_.capacity(), cache_.base()),
       jump_caches_(config.mode == mmu::Mode::Hybrid ? 2 : 1) {
+  if (config_.bookkeeping_bytes == 0) config_.bookkeeping_bytes = cache_.capacity() * kBookkeeping + kLeastBookkeeping;
   thunks_ = x64::emit_thunks(assembler_, &Engine::slow_access);
   cache_.reserve_prefix(assembler_.getSize());
   if (config.listener) config.listener->thunks_emitted(thunks_, cache_.base(), assembler_.getSize());
@@ -162,15 +165,23 @@ const void* Engine::cached_code() {
   return id == e.page_id ? e.code : nullptr;
 }
 
+// Called from within fetch_page: nothing that it gave before is valid, nor is any block.
+void Engine::page_ids_dropped() { clear_cache(); }
+
 // The code that this link of the block left goes to, which is what cpu.r[15] names; it is linked when it was not. Null:
 // lookup() must say why, or what is there cannot be linked.
 const void* Engine::linked_code(uint32_t number) {
-  const CodeCache::Link link = cache_.find_link(number);
-  if (!link.from) return nullptr;
-  const Block* const to = link.from->linked[link.index];
+  const auto linked = [&]() -> const Block* {
+    const CodeCache::Link link = cache_.find_link(number);
+    return link.from ? link.from->linked[link.index] : nullptr;
+  };
+  if (!cache_.find_link(number).from) return nullptr;
   // It left only because its page was not entered. Relinking would do too, but x86 punishes a write to code that runs.
-  if (mmu::Translation at; to && mmu_->fetch_page(cpu_, cpu_.r[15], code_flags(cpu_.r[15]), at) == to->page_id)
-    return to->code;
+  if (linked()) {
+    mmu::Translation at;
+    const uint32_t id = mmu_->fetch_page(cpu_, cpu_.r[15], code_flags(cpu_.r[15]), at);
+    if (const Block* const to = linked(); to && to->page_id == id) return to->code;  // unless fetching dropped it
+  }
   Block* const block = lookup();
   if (!block) return nullptr;
   // lookup() may have dropped the block that was left, or translated after emptying the cache.
@@ -189,7 +200,7 @@ Block* Engine::lookup() {
   const uint32_t pc = cpu_.r[15];
   const uint32_t flags = code_flags(pc);
   mmu::Translation at;
-  const uint32_t page_id = mmu_->fetch_page(cpu_, pc, flags, at);
+  uint32_t page_id = mmu_->fetch_page(cpu_, pc, flags, at);
   const auto abort = [&](const mmu::Translation& t) -> Block* {
     statistics_.prefetch_aborts++;
     apply_effects(cpu_, arm::prefetch_abort(cpu_, pc, t.fsr, t.far));
@@ -207,16 +218,15 @@ Block* Engine::lookup() {
     uint16_t half;
     std::memcpy(&half, at.host, 2);
     if (decoder::is_t32(half)) {
+      const uint64_t before = statistics_.cache_flushes;
       second_id = mmu_->fetch_page(cpu_, pc + 2, code_flags(pc + 2), second);
       if (second_id == 0) return abort(second);
+      // Fetching the second page may have voided the first one's id. There is room for both now.
+      if (statistics_.cache_flushes != before) page_id = mmu_->fetch_page(cpu_, pc, flags, at);
       key.second_page = static_cast<uint32_t>(second.pa >> 12);
     }
   }
   Block* block = cache_.find(key);
-  if (block && (block->page_id != page_id || block->second_id != second_id)) {
-    drop_block(block);  // from before the MMU ran out of page ids
-    block = nullptr;
-  }
   if (!block) block = translate(key, page_id, at, second, second_id);
   if (cpu_.it == 0) {
     JumpCacheEntry& e = cpu_.jump_cache[jump_cache_index(key.va)];
@@ -230,7 +240,7 @@ Block* Engine::lookup() {
 Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at,
                          const mmu::Translation& second, uint32_t second_id) {
   const uint64_t start = trace::begin(cpu_.trace), ticks = __builtin_ia32_rdtsc();
-  if (cache_.free_bytes() < kBlockRoom) clear_cache();
+  if (cache_.free_bytes() < kBlockRoom || cache_.bookkeeping_bytes() > config_.bookkeeping_bytes) clear_cache();
   ir_.guest.clear();
   ir_.insts.clear();
   ir_.label_count = 0;
@@ -272,9 +282,14 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   } else {
     ir::count_uses(ir_);
   }
-  if (!slow_pcs_.empty())
-    for (uint16_t g = 0; g < ir_.guest.size(); g++)
-      if (slow_pcs_.contains(key.pa + (ir_.guest[g].pc - (key.va & ~1u)))) ir::set_out_of_line(ir_, g);
+  bool once = false;
+  if (slow_sites_.any_in_page(key.pa))
+    for (uint16_t g = 0; g < ir_.guest.size(); g++) {
+      const uint64_t pa = key.pa + (ir_.guest[g].pc - (key.va & ~1u));
+      const bool taken = slow_sites_.take_once(pa);
+      once |= taken;
+      if (taken || slow_sites_.contains(pa)) ir::set_out_of_line(ir_, g);
+    }
 
   assembler_.setSize(cache_.used());
   backend_.memory = memory_mode(config_.mode, cpu_.memory_window);
@@ -288,8 +303,11 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   block->code = compiled.code;
   block->code_size = compiled.size;
   block->guest_bytes = ir_.end_pc - ir_.pc;
+  block->once = once;
   block->sites = std::move(compiled.sites);
+  block->sites.shrink_to_fit();
   block->links = std::move(compiled.links);
+  block->links.shrink_to_fit();
   block->guest = ir_.guest;
   statistics_.blocks_translated++;
   statistics_.guest_instructions_translated += ir_.guest.size();
@@ -298,6 +316,8 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   const bool first_of_page = cache_.blocks_of_page(key.pa) == nullptr;
   const bool first_of_second = second_id && cache_.blocks_of_page(second.pa) == nullptr;
   Block* const result = cache_.add(std::move(block), second_id ? second.pa : 0);
+  statistics_.most_bookkeeping_bytes =
+      std::max<uint64_t>(statistics_.most_bookkeeping_bytes, cache_.bookkeeping_bytes());
   if (first_of_page) mmu_->protect_code_page(key.pa & ~uint64_t{0xfff});
   if (first_of_second) mmu_->protect_code_page(second.pa & ~uint64_t{0xfff});
   if (config_.listener) config_.listener->block_translated(*result, is_privileged(static_cast<Mode>(cpu_.mode)));
@@ -321,12 +341,16 @@ void Engine::clear_cache() {
   trace::instant(cpu_.trace, trace::Kind::CacheClear, cache_.block_count());
   cache_.for_each_page([this](uint64_t pa) { mmu_->unprotect_code_page(pa); });
   cache_.clear();
+  slow_sites_.clear();
+  statistics_.slow_sites_now = 0;
   for (auto& cache : jump_caches_) cache.assign(kJumpCacheEntries, kEmptyEntry);
 }
 
 bool Engine::code_written(uint64_t pa, uint32_t) {
   const uint64_t before = statistics_.blocks_dropped;
   while (const auto* blocks = cache_.blocks_of_page(pa)) drop_block(blocks->back());
+  slow_sites_.forget_page(pa);
+  statistics_.slow_sites_now = slow_sites_.count();
   const uint64_t dropped = statistics_.blocks_dropped - before;
   statistics_.code_invalidations += dropped != 0;
   trace::instant(cpu_.trace, trace::Kind::CodeInvalidation, pa, dropped);
@@ -491,13 +515,15 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
   const ir::MemAccess m = ir::MemAccess::unpack(kind);
   const uint32_t bytes = 1u << m.log2_bytes;
   const bool store = kind & x64::kAccessStore, exclusive = kind & x64::kAccessExclusive;
-  const Block* const block = cache_.find_by_host(return_address - 1);
+  Block* const block = cache_.find_by_host(return_address - 1);
   const x64::FaultSite* const site = block ? find_site(*block, return_address, true) : nullptr;
   if (!site) {
     std::fprintf(stderr, "crosswalk: internal error: no metadata for the call before %p\n",
                  static_cast<const void*>(return_address));
     std::abort();
   }
+  // Its code goes on to its end, and is translated as usual for the next time.
+  if (block->once && block->valid) drop_block(block);
   // Device models may look at the position (and tracing does).
   set_position(*block, *site);
   const auto abort = [&](uint32_t fsr, uint32_t far) -> uint64_t {
@@ -612,9 +638,17 @@ bool Engine::fault(FaultFrame& frame) {
     fault_effects_ = arm::data_abort(cpu_, cpu_.r[15], t.fsr, t.far);
     cpu_.exit_reason = x64::kExitException;
   } else {
-    // A device, or an access that wraps: translate the instruction again, out of line from now on, and restart it.
-    statistics_.slow_sites++;
-    slow_pcs_.insert(block->key.pa + (cpu_.r[15] - (block->key.va & ~1u)));
+    // Translate the instruction again, with its access out of line, and restart it. From now on if it is a device's or
+    // wraps; that RAM could not be entered says nothing of the next access.
+    const uint64_t pa = block->key.pa + (cpu_.r[15] - (block->key.va & ~1u));
+    if (outcome == mmu::FaultOutcome::Once) {
+      statistics_.slow_once++;
+      slow_sites_.add_once(pa);
+    } else {
+      statistics_.slow_sites++;
+      slow_sites_.add(pa);
+      statistics_.slow_sites_now = slow_sites_.count();
+    }
     drop_block(block);
     cpu_.exit_reason = x64::kExitLookup;
   }

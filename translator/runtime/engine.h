@@ -5,7 +5,6 @@
 
 #include <memory>
 #include <optional>
-#include <unordered_set>
 #include <vector>
 
 #include "mmu-shadow/mmu.h"
@@ -16,6 +15,7 @@
 #include "translator/runtime/exception_log.h"
 #include "translator/runtime/helpers.h"
 #include "translator/runtime/log.h"
+#include "translator/runtime/slow_sites.h"
 #include "translator/runtime/translation_listener.h"
 #include "translator/runtime/world.h"
 
@@ -24,6 +24,7 @@ namespace crosswalk::runtime {
 struct EngineConfig {
   mmu::Mode mode = mmu::Mode::Soft;
   size_t code_cache_bytes = size_t{64} << 20;
+  size_t bookkeeping_bytes = 0;  // of blocks, about: at more, the cache is cleared as if it were full; 0: by the cache
   frontend::TranslateConfig translate;
   bool optimise = true;  // IR passes beyond what correctness needs
   bool chain = true;     // link jumps between blocks
@@ -41,7 +42,8 @@ struct EngineStatistics {
   uint64_t exits_lookup = 0, exits_link = 0, exits_indirect = 0, exits_poll = 0, exits_exception = 0;
   uint64_t links = 0, interrupts = 0, prefetch_aborts = 0, data_aborts = 0;
   uint64_t soft_call_hits = 0, soft_refills = 0;
-  uint64_t slow_accesses = 0, device_accesses = 0, window_faults = 0, slow_sites = 0;
+  uint64_t slow_accesses = 0, device_accesses = 0, window_faults = 0, slow_sites = 0, slow_once = 0;
+  uint64_t slow_sites_now = 0, most_bookkeeping_bytes = 0;
 };
 
 class Engine final : public mmu::CodeListener {
@@ -60,6 +62,7 @@ class Engine final : public mmu::CodeListener {
   static bool handle_fault(void* engine, FaultFrame& frame);
 
   bool code_written(uint64_t pa, uint32_t bytes) override;
+  void page_ids_dropped() override;
   // Work queued by other threads (kLineWork) is done by this function, on the CPU's thread.
   void (*work)(void*) = nullptr;
   void* work_context = nullptr;
@@ -104,8 +107,8 @@ class Engine final : public mmu::CodeListener {
   x64::BackendConfig backend_;
   x64::PieceCache pieces_;
   std::vector<std::vector<JumpCacheEntry>> jump_caches_;
-  uint32_t fault_effects_ = 0;             // arm::Effect of an abort that fault() has entered
-  std::unordered_set<uint64_t> slow_pcs_;  // PA of instructions whose accesses go out of line: device accesses
+  uint32_t fault_effects_ = 0;  // arm::Effect of an abort that fault() has entered
+  SlowSites slow_sites_;
   ir::Block ir_;
   EngineStatistics statistics_;
   std::optional<ExceptionLog> exception_log_;

@@ -58,6 +58,9 @@ class EptBackend final : public mmu::WindowBackend {
     });
   }
   uint64_t max_entry() const override { return inner_->max_entry(); }
+  uint64_t resident_pages() override { return inner_->resident_pages(); }
+  // An exit each time.
+  double resident_check_ns() const override { return 10 * inner_->resident_check_ns(); }
 
   // The x86 page tables of the one lead to the other's guest-physical addresses; entries are still EPT entries.
   bool can_share() const override { return true; }

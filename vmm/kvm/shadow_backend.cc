@@ -76,12 +76,24 @@ class ShadowBackend final : public mmu::WindowBackend {
     });
   }
 
+  // What it shares is below page directories of the common window.
+  void clear_window(uint64_t base) override {
+    const Sharing& window = sharing_[index_of(base)];
+    const uint64_t bytes = window.common != 0 ? window.from : mmu::kWindowSize;
+    world_.execute([&] {
+      ring0::Invalidations changed;
+      world_.page_tables().unmap_and_retire_leaves(base, bytes, changed);
+      note(base, changed);
+    });
+  }
+
   bool can_share() const override { return true; }
 
   bool share(uint64_t base, uint32_t from, uint64_t common) override {
     bool ok = false;
     sharing_[index_of(common)].is_common = true;
     sharing_[index_of(base)].common = common;
+    sharing_[index_of(base)].from = from;
     sharing_[index_of(base)].clean_at = changes_;
     world_.execute(
         [&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
@@ -170,6 +182,7 @@ class ShadowBackend final : public mmu::WindowBackend {
   // shares.
   struct Sharing {
     uint64_t common = 0;
+    uint32_t from = 0;  // of its VAs
     bool is_common = false;
     uint64_t changed_at = 0, clean_at = 0;
   };

@@ -157,6 +157,18 @@ void PageTables::unmap_and_retire(uint64_t va, uint64_t bytes, Invalidations& ch
   }
 }
 
+void PageTables::unmap_and_retire_leaves(uint64_t va, uint64_t bytes, Invalidations& changed) {
+  for (const uint64_t end = va + bytes; va != end; va += kGigabyte) {
+    uint64_t* const slots = directory(va, false);
+    if (slots == nullptr) continue;
+    for (unsigned i = 0; i < 512; i++) {
+      if (!load(slots[i]).present()) continue;
+      retire_below(slots[i], 1);
+      changed.add_all();
+    }
+  }
+}
+
 bool PageTables::link(uint64_t va, uint64_t other, uint64_t bytes, Invalidations& changed) {
   for (const uint64_t end = va + bytes; va != end; va += kGigabyte, other += kGigabyte) {
     uint64_t* pointers = next_table(allocator_.at(root_)[index(va, 3)], true);

@@ -78,6 +78,10 @@ class PageTables {
   // list of retired pages until release_retired().
   void unmap_and_retire(uint64_t va, uint64_t bytes, Invalidations& changed);
 
+  // Like unmap for a range of whole 1 GiB units that other units may be linked to: gives up the page tables below, and
+  // keeps the page directories. They wait like those of unmap_and_retire.
+  void unmap_and_retire_leaves(uint64_t va, uint64_t bytes, Invalidations& changed);
+
   // Makes [va, va+bytes), whole 1 GiB units, have the tables of `other`: what is mapped or unmapped there later is so
   // here. Returns false when the allocator is exhausted; what has been linked by then is undone by unlink.
   // Precondition: none of it is linked.
