@@ -230,8 +230,8 @@ void GuestMmu::keep_leaf_budget(AddressSpace& space) {
 }
 
 // What is installed is resident only when it has been touched, which nobody tells: the kernel's sections, which are
-// installed in pieces of 2 MiB in each of its windows, hardly are. So the host is asked now and then. That the guest can
-// reach more within the time between is part of the limit.
+// installed in pieces of 2 MiB in each of its windows, hardly are. So the host is asked now and then. That the guest
+// can reach more within the time between is part of the limit.
 void GuestMmu::keep_resident_budget() {
   if (resident_check_ticks_ == 0 || leaves_.pages <= max_resident_pages_ || !current_) return;
   const uint64_t now = __builtin_ia32_rdtsc();
@@ -261,6 +261,7 @@ bool GuestMmu::install(AddressSpace& space, const cw_regime& regime, uint32_t va
   Reuse& reuse = va >= space.shared_from ? space.shared->reuse : space.data_reuse;
   reuse.refilled += stretch.pages;  // counted as used again, all of them: a fault brought them back
   keep_leaf_budget(space);
+  keep_resident_budget();
   if (install_stretch(space, stretch, size_class, ng, writable)) return true;
   while (AddressSpace* victim = least_recently_used_window()) {
     clear_windows(*victim);

@@ -201,13 +201,13 @@ TEST_P(MmuTest, InstructionPagesCanBeForgotten) {
 // More (page, flags) combinations than are kept: the numbers begin anew, and whoever holds some is told before.
 TEST_P(MmuTest, PageNumbersAreReusedWhenTheyRunOut) {
   constexpr uint32_t kLimit = 1000;
-  mmu = make_mmu({.mode = GetParam(), .max_page_ids = kLimit, .fill_around = false}, memory.ram, listener,
-                 backend.get());
+  mmu =
+      make_mmu({.mode = GetParam(), .max_page_ids = kLimit, .fill_around = false}, memory.ram, listener, backend.get());
   switch_to(1, 0x10);
   Translation t;
   std::set<uint32_t> ids;
   uint64_t drops = 0;
-  for (uint32_t flags = 0; flags < 5 * kLimit; flags++) {
+  for (uint32_t flags = 0; flags < 4 * kLimit + kLimit / 2; flags++) {
     const uint32_t id = mmu->fetch_page(*cpu, kUserVa, flags, t);
     if (listener.drops != drops) {
       EXPECT_EQ(ids.size(), kLimit);

@@ -643,6 +643,24 @@ TEST_F(TurnsTest, AnIoThreadInASlowSystemCallIsNotWaitedFor) {
   close(ends[1]);
 }
 
+// A driver that gives away what it has not got back would make completions wait without a limit.
+TEST_F(BlockTest, MoreInProgressThanTheQueueHolds) {
+  open(disk_content(4096));
+  start();
+  descriptor(0, kBuffers, 16, 1, 1);
+  descriptor(1, kBuffers + 0x800, 1, 2, 0);
+  for (unsigned i = 0; i < kQueueSize; ++i) make_available(0);
+  set(0x50, 0);
+  slot().do_work();
+  ASSERT_EQ(completions.size(), kQueueSize);
+  EXPECT_FALSE(needs_reset());
+  make_available(0);
+  set(0x50, 0);
+  slot().do_work();
+  EXPECT_EQ(completions.size(), kQueueSize);
+  EXPECT_TRUE(needs_reset());
+}
+
 // Each breaks one rule; all must end in DEVICE_NEEDS_RESET with a configuration interrupt, and a reset must heal it.
 TEST_F(BlockTest, HostileChains) {
   open(disk_content(4096));

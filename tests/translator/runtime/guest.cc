@@ -60,7 +60,7 @@ class Delayed {
 
 }  // namespace
 
-Guest::Guest(runtime::EngineConfig config) {
+Guest::Guest(runtime::EngineConfig config, const mmu::MmuConfig& limits, mmu::HostMap map) {
   ram_.base = kRam;
   ram_.size = kRamBytes;
   ram_.fd = memfd_create("guest-ram", MFD_CLOEXEC);
@@ -86,7 +86,7 @@ Guest::Guest(runtime::EngineConfig config) {
   }
   switch (config.mode) {
     case mmu::Mode::Hybrid:
-    case mmu::Mode::Mmap: backend_ = mmu::make_mmap_backend(ram_); break;
+    case mmu::Mode::Mmap: backend_ = mmu::make_mmap_backend(ram_, 0, map); break;
     case mmu::Mode::Ept: backend_ = kvm::make_ept_backend(*kvm_world, mmu::make_mmap_backend(ram_)); break;
     case mmu::Mode::Shadow: backend_ = kvm::make_shadow_backend(*kvm_world, ram_, kSpaces, error); break;
     default: break;
@@ -94,7 +94,7 @@ Guest::Guest(runtime::EngineConfig config) {
   if (!error.empty()) throw std::runtime_error(error);
   config.verify_ir = true;
   engine_ = std::make_unique<runtime::Engine>(config, cpu, ram_, *this);
-  mmu::MmuConfig mmu_config;
+  mmu::MmuConfig mmu_config = limits;
   mmu_config.mode = config.mode;
   mmu_config.max_spaces = kSpaces;
   // Every space gets its window as soon as it has run, and goes back to a software TLB soon: beyond 1, the share makes
@@ -251,13 +251,19 @@ void EngineTest::SetUp() {
 }
 
 std::unique_ptr<Guest> EngineTest::make_guest(size_t code_cache_bytes) {
+  runtime::EngineConfig config = engine_config();
+  config.code_cache_bytes = code_cache_bytes;
+  return std::make_unique<Guest>(config);
+}
+
+runtime::EngineConfig EngineTest::engine_config() const {
   runtime::EngineConfig config;
   config.mode = GetParam().mode;
-  config.code_cache_bytes = code_cache_bytes;
+  config.code_cache_bytes = 8 << 20;
   config.chain = GetParam().chain;
   config.optimise = GetParam().optimise;
   config.flag_fusion = GetParam().flag_fusion;
-  return std::make_unique<Guest>(config);
+  return config;
 }
 
 }  // namespace crosswalk::test

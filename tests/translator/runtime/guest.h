@@ -39,7 +39,8 @@ struct DeviceAccess {
 
 class Guest final : public Platform {
  public:
-  Guest(runtime::EngineConfig config);
+  // Of `limits`, those of MmuConfig that bound memory; `map` is for windows of the process world (make_mmap_backend).
+  Guest(runtime::EngineConfig config, const mmu::MmuConfig& limits = {}, mmu::HostMap map = nullptr);
   ~Guest() override;
 
   // ---- memory, by PA
@@ -94,6 +95,7 @@ class Guest final : public Platform {
   unsigned semihosting_calls = 0;
   uint64_t ticks = 0;  // the system counter
   const runtime::Engine& engine() const { return *engine_; }
+  const mmu::Statistics& mmu_statistics() const { return mmu_->statistics(); }
 
  private:
   GuestRam ram_;
@@ -119,6 +121,7 @@ class EngineTest : public ::testing::TestWithParam<Setting> {
  protected:
   void SetUp() override;
   std::unique_ptr<Guest> make_guest(size_t code_cache_bytes = 8 << 20);
+  runtime::EngineConfig engine_config() const;
 };
 inline std::string setting_name(const ::testing::TestParamInfo<Setting>& info) { return info.param.name; }
 #define INSTANTIATE_ENGINE_TESTS(name) \

@@ -505,6 +505,31 @@ TEST_F(Limits, PageTableExhaustionFailsTheInstallAndDestroyingAWindowHelps) {
   EXPECT_TRUE(helped);
 }
 
+// Entries that are removed leave their tables to the window; clearing it gives them to others.
+TEST_F(Limits, ClearingAWindowGivesItsPageTablesBack) {
+  const auto world = make_world({.page_table_bytes = 4 << 20});
+  TestRam ram(kRamBytes);
+  std::string error;
+  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 2, error);
+  ASSERT_NE(backend, nullptr) << error;
+  bool failed = false, removed = true, cleared = false;
+  run_in(*world, [&] {
+    const uint64_t a = backend->create_window(), b = backend->create_window();
+    for (uint64_t va = 0; va < mmu::kWindowSize && !failed; va += kLarge) {
+      failed = !backend->install(a, static_cast<uint32_t>(va), ram.ram.base, kPage, true);
+    }
+    backend->remove(a, 0, mmu::kWindowSize);
+    backend->commit();
+    removed = backend->install(b, 0, ram.ram.base, kPage, true);
+    backend->clear_window(a);
+    backend->commit();
+    cleared = backend->install(b, 0, ram.ram.base, kPage, true);
+  });
+  EXPECT_TRUE(failed);
+  EXPECT_FALSE(removed);
+  EXPECT_TRUE(cleared);
+}
+
 TEST_F(Limits, BadDescriptorsGiveErrors) {
   kvm::Vm vm{kvm::FileDescriptor()};
   try {

@@ -166,6 +166,32 @@ TEST(PageTables, RetiringARangeGivesItsTablesBack) {
   EXPECT_FALSE(tables.translate(kVa).present);
 }
 
+// The page directories stay, since others may be linked to them.
+TEST(PageTables, RetiringLeavesKeepsLinks) {
+  TestAllocator allocator(100);
+  PageTables tables(allocator);
+  Invalidations changed;
+  constexpr uint64_t kGigabyte = uint64_t{1} << 30;
+  const uint64_t other = kVa + 8 * kGigabyte;
+  ASSERT_TRUE(tables.link(kVa, other, kGigabyte, changed));
+  const size_t before = allocator.in_use();
+  for (uint64_t i = 0; i < 40; i++)
+    ASSERT_TRUE(tables.map(other + i * kLargePageBytes, 0x80000000, kPageBytes, {}, changed));
+  ASSERT_TRUE(tables.map(other + 50 * kLargePageBytes, 0x80000000, kLargePageBytes, {}, changed));
+  EXPECT_EQ(allocator.in_use(), before + 40);
+  changed.clear();
+  tables.unmap_and_retire_leaves(other, kGigabyte, changed);
+  EXPECT_TRUE(changed.all());
+  tables.release_retired();
+  EXPECT_EQ(allocator.in_use(), before);
+  for (const uint64_t va : {kVa, other}) {
+    EXPECT_FALSE(tables.translate(va).present);
+    EXPECT_FALSE(tables.translate(va + 50 * kLargePageBytes).present);
+  }
+  ASSERT_TRUE(tables.map(other, 0x90000000, kPageBytes, {}, changed));
+  EXPECT_EQ(tables.translate(kVa).pa, 0x90000000u);
+}
+
 TEST(PageTables, LinkedRangesAreOneUntilUnlinked) {
   constexpr uint64_t kGiB = uint64_t{1} << 30, kOther = kVa + 64 * kGiB;
   TestAllocator allocator(100);

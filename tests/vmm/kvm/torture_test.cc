@@ -147,6 +147,21 @@ TEST_F(KvmTorture, HybridOfShadow) {
   }
 }
 
+// As few page tables as can be, in the engine's budget and in all.
+TEST_F(KvmTorture, ShadowWithFewPageTables) {
+  using mmu::test::Regimes;
+  for (uint64_t seed = 51; seed <= 54 && !HasFailure(); seed++) {
+    const bool pool = seed % 2;  // they run out; or the engine empties windows before
+    Shadow shadow(72, {.page_table_bytes = pool ? uint64_t{5} << 19 : uint64_t{64} << 20});
+    mmu::MmuConfig config{.mode = mmu::Mode::Shadow, .max_page_ids = 100};
+    if (!pool) config.max_window_leaves = 16;
+    const mmu::Statistics s = shadow.torture(config, seed, 20000, seed > 52 ? Regimes::Processes : Regimes::Any);
+    if (shortened()) continue;
+    EXPECT_GT(s.page_id_drops, 2u);
+    EXPECT_GT(pool ? s.spaces_cleared : s.spaces_over_budget, 10u) << "seed " << seed;
+  }
+}
+
 TEST_F(KvmTorture, ShadowWithFewWindowsAndExits) {
   using Options = kvm::KvmOptions;
   Shadow shadow(3, {.fault_delivery = Options::FaultDelivery::Exit, .flush = Options::Flush::Exit});
@@ -161,6 +176,11 @@ TEST_F(KvmTorture, Ept) {
   expect_sharing(
       torture(*world, {.mode = mmu::Mode::Ept, .flush = mmu::FlushPolicy::Eager}, ram.ram, *backend, 22, 8000));
   torture(*world, {.mode = mmu::Mode::Ept, .share_tables = false}, ram.ram, *backend, 23, 8000);
+  const mmu::Statistics few = torture(*world, {.mode = mmu::Mode::Ept, .max_page_ids = 100, .max_window_leaves = 16},
+                                      ram.ram, *backend, 24, 8000);
+  if (!shortened()) {
+    EXPECT_GT(few.spaces_over_budget, 10u);
+  }
 }
 
 // In `ept` a fault in a window is a host fault in any case; those of the engine's own memory come by exits here.
