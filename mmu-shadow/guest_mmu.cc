@@ -37,8 +37,8 @@ GuestMmu::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& l
                                                     : 2 * (ram.size >> kPageBits) + kResidentBeyondRam),
       max_window_leaves_(config.max_window_leaves ? std::max(config.max_window_leaves, kMinWindowLeaves)
                                                   : kWindowLeaves + static_cast<uint32_t>(ram.size >> kLeafBits) * 8),
-      resident_check_ticks_(
-          backend_ ? static_cast<uint64_t>(backend_->resident_check_ns() * config.costs.ticks_per_ns) : 0),
+      resident_check_ticks_(backend_ ? static_cast<uint64_t>(backend_->resident_check_ns() * config.costs.ticks_per_ns)
+                                     : 0),
       ids_(std::max(config.max_page_ids, kMinPageIds)),
       is_code_(ram.size >> kPageBits),
       maybe_writable_(ram.size >> kPageBits),

@@ -160,11 +160,11 @@ struct MmuConfig {
   // Limits of what a guest can make grow (docs/limits.md). At the first, all translated code is forgotten; at the
   // others, the windows used least recently are emptied.
   uint32_t max_page_ids = 1 << 18;
-  uint64_t max_resident_pages = 0;       // WindowBackend::resident_pages; 0: twice RAM and kResidentBeyondRam
+  uint64_t max_resident_pages = 0;  // WindowBackend::resident_pages; 0: twice RAM and kResidentBeyondRam
   // Stretches of 2 MiB that have had entries since their windows were empty, which is what page tables exist for; 0:
   // kWindowLeaves, and eight times those of RAM.
   uint32_t max_window_leaves = 0;
-  bool fill_around = true;   // a window fault also installs valid neighbours (sections, contiguous pages)
+  bool fill_around = true;  // a window fault also installs valid neighbours (sections, contiguous pages)
   bool install_on_return =
       true;                  // after a guest abort, the page is entered when the guest is back, if it is mapped then
   bool share_tables = true;  // privileged address spaces have hardware tables in common, where they can
@@ -199,9 +199,9 @@ struct Statistics {
   uint64_t spaces_cleared = 0;       // windows emptied because the backend was at a limit
   uint64_t spaces_over_budget = 0;   // windows emptied for max_resident_pages and max_window_leaves
   uint64_t most_window_pages = 0, most_window_leaves = 0, most_resident_pages = 0;  // that there were at a time
-  uint64_t page_id_drops = 0;                              // times that max_page_ids was reached
-  uint64_t spaces_sharing = 0;       // that began to share hardware tables for the kernel's VAs
-  uint64_t spaces_parted = 0;        // that stopped, since theirs became different
+  uint64_t page_id_drops = 0;   // times that max_page_ids was reached
+  uint64_t spaces_sharing = 0;  // that began to share hardware tables for the kernel's VAs
+  uint64_t spaces_parted = 0;   // that stopped, since theirs became different
   uint64_t fetch_walks = 0, page_ids = 0;
 };
 

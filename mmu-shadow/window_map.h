@@ -148,7 +148,7 @@ class WindowMap {
   uint64_t base_;
   LeafPool& pool_;
   WindowLeaf* leaves_[1 << (32 - kLeafBits)] = {};
-  uint64_t used_[32] = {};  // one bit a leaf
+  uint64_t used_[32] = {};     // one bit a leaf
   uint64_t touched_[32] = {};  // leaves that have been in use since clear(): host page tables may exist for them
   uint32_t touched_count_ = 0;
   uint32_t count_ = 0, ng_count_ = 0;
