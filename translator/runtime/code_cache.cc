@@ -10,14 +10,43 @@
 
 namespace crosswalk::runtime {
 
-CodeCache::CodeCache(size_t bytes) : bytes_(bytes) {
-  void* p =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (p == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mapping the code cache");
-  base_ = static_cast<uint8_t*>(p);
+namespace {
+
+// Both views begin at a large page's boundary, so that page tables of a VM can map each as it is.
+constexpr size_t kViewAlign = 2 << 20;
+
+[[noreturn]] void throw_mapping_failed() {
+  throw std::system_error(errno, std::generic_category(), "mapping the code cache");
 }
 
-CodeCache::~CodeCache() { munmap(base_, bytes_); }
+}  // namespace
+
+// Shared anonymous memory rather than a memfd: perf looks up names of its code (--perf-map), but not of a file's.
+CodeCache::CodeCache(size_t bytes) : bytes_(bytes) {
+  const size_t view = (bytes + kViewAlign - 1) / kViewAlign * kViewAlign;
+  // One reservation; what is not used at its ends and between the views stays inaccessible.
+  reserved_ = 2 * view + 2 * kViewAlign;
+  reservation_ = mmap(nullptr, reserved_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reservation_ == MAP_FAILED) throw_mapping_failed();
+  try {
+    const auto start = reinterpret_cast<uintptr_t>(reservation_);
+    void* const executed = reinterpret_cast<void*>((start + kViewAlign - 1) / kViewAlign * kViewAlign);
+    base_ = static_cast<uint8_t*>(executed);
+    to_writable_ = static_cast<ptrdiff_t>(view + kViewAlign);
+    if (mmap(executed, view, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+        MAP_FAILED)
+      throw_mapping_failed();
+    // An old size of 0 maps the same pages once more (mremap(2)).
+    if (mremap(executed, 0, view, MREMAP_MAYMOVE | MREMAP_FIXED, writable(base_)) == MAP_FAILED) throw_mapping_failed();
+    if (mprotect(executed, view, PROT_READ | PROT_EXEC) != 0) throw_mapping_failed();
+    madvise(executed, view, MADV_HUGEPAGE);  // advice: most hosts have no large pages for shared memory
+  } catch (...) {
+    munmap(reservation_, reserved_);
+    throw;
+  }
+}
+
+CodeCache::~CodeCache() { munmap(reservation_, reserved_); }
 
 size_t CodeCache::Hash::operator()(const BlockKey& k) const {
   uint64_t h = k.pa * 0x9e3779b97f4a7c15ull;
@@ -108,11 +137,11 @@ void CodeCache::clear() {
 
 void CodeCache::link(Block* from, uint32_t n, Block* to) {
   const x64::LinkSite& l = from->links[n];
-  uint8_t* const jump = const_cast<uint8_t*>(from->code) + l.jump_offset;
+  const uint8_t* const jump = from->code + l.jump_offset;
   const int32_t relative = static_cast<int32_t>(to->code - (jump + 4));
   // The identity is written last: a jump from another page is not taken before it matches.
-  std::memcpy(jump, &relative, 4);
-  if (l.id_offset) std::memcpy(const_cast<uint8_t*>(from->code) + l.id_offset, &to->page_id, 4);
+  std::memcpy(writable(jump), &relative, 4);
+  if (l.id_offset) std::memcpy(writable(from->code + l.id_offset), &to->page_id, 4);
   from->linked[n] = to;
   to->incoming.push_back({from, n});
 }
@@ -123,11 +152,11 @@ void CodeCache::unlink(Block* from, uint32_t n) {
   from->linked[n] = nullptr;
   std::erase_if(to->incoming, [&](const Block::Incoming& in) { return in.from == from && in.link == n; });
   const x64::LinkSite& l = from->links[n];
-  uint8_t* const jump = const_cast<uint8_t*>(from->code) + l.jump_offset;
+  const uint8_t* const jump = from->code + l.jump_offset;
   const int32_t relative = static_cast<int32_t>(from->code + l.stub_offset - (jump + 4));
   const uint32_t none = 0;
-  if (l.id_offset) std::memcpy(const_cast<uint8_t*>(from->code) + l.id_offset, &none, 4);
-  std::memcpy(jump, &relative, 4);
+  if (l.id_offset) std::memcpy(writable(from->code + l.id_offset), &none, 4);
+  std::memcpy(writable(jump), &relative, 4);
 }
 
 }  // namespace crosswalk::runtime

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The memory that translated code lives in, and the translations made so far: found by guest address, by host address,
 // and by the guest page they were made from. Filled front to back; when full, everything is dropped at once.
+//
+// The memory is mapped twice: executable and never writable, which is what addresses of code are in, and writable and
+// never executable. Code is emitted and patched through the second, at the same distances. CPUs find a store to code
+// that they hold by its physical address; what was fetched before it and not executed yet is either form of a linked
+// jump, and each of them is right.
 #pragma once
 
 #include <tsl/robin_map.h>
@@ -51,12 +56,14 @@ class CodeCache {
   CodeCache(const CodeCache&) = delete;
   CodeCache& operator=(const CodeCache&) = delete;
 
-  uint8_t* base() const { return base_; }
+  const uint8_t* base() const { return base_; }
+  // The other view of code or of the space for it, and back.
+  uint8_t* writable(const uint8_t* code) const { return const_cast<uint8_t*>(code) + to_writable_; }
+  const uint8_t* executable(const uint8_t* written) const { return written - to_writable_; }
   size_t capacity() const { return bytes_; }
   size_t used() const { return used_; }
-  uint8_t* free_space() const { return base_ + used_; }
   size_t free_bytes() const { return bytes_ - used_; }
-  bool contains(const void* p) const { return p >= base_ && p < base_ + bytes_; }
+  bool contains(const void* p) const { return p >= base_ && p < base_ + bytes_; }  // of the executable view
   // What is there now stays for good (thunks); call once before any block.
   void reserve_prefix(size_t bytes) { used_ = prefix_ = align(bytes); }
 
@@ -84,8 +91,8 @@ class CodeCache {
   }
 
   // Precondition of link: it is unlinked.
-  static void link(Block* from, uint32_t link, Block* to);
-  static void unlink(Block* from, uint32_t link);
+  void link(Block* from, uint32_t link, Block* to);
+  void unlink(Block* from, uint32_t link);
 
   size_t block_count() const { return by_key_.size(); }
   // What the blocks take besides their code, about; until clear(), dropped ones included.
@@ -96,7 +103,10 @@ class CodeCache {
   struct Hash {
     size_t operator()(const BlockKey& k) const;
   };
-  uint8_t* base_;
+  void* reservation_ = nullptr;
+  size_t reserved_ = 0;
+  uint8_t* base_ = nullptr;
+  ptrdiff_t to_writable_ = 0;
   size_t bytes_;
   size_t used_ = 0, prefix_ = 0, bookkeeping_ = 0;
   std::vector<Link> links_;  // by number - first_link_

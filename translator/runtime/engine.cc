@@ -40,15 +40,16 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
       ram_(ram),
       platform_(platform),
       cache_(config.code_cache_bytes),
-      assembler_(cache_.capacity(), cache_.base()),
+      assembler_(cache_.capacity(), cache_.writable(cache_.base())),
       jump_caches_(config.mode == mmu::Mode::Hybrid ? 2 : 1) {
   if (config_.bookkeeping_bytes == 0) config_.bookkeeping_bytes = cache_.capacity() * kBookkeeping + kLeastBookkeeping;
-  thunks_ = x64::emit_thunks(assembler_, &Engine::slow_access);
+  written_thunks_ = x64::emit_thunks(assembler_, &Engine::slow_access);
+  thunks_ = written_thunks_.moved(cache_.base() - cache_.writable(cache_.base()));
   cache_.reserve_prefix(assembler_.getSize());
   if (config.listener) config.listener->thunks_emitted(thunks_, cache_.base(), assembler_.getSize());
   backend_.count = config.count;
   backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
-  backend_.thunks = &thunks_;
+  backend_.thunks = &written_thunks_;
   backend_.pieces = &pieces_;
   backend_.flag_fusion = config.flag_fusion;
   backend_.chain = config.chain;
@@ -189,8 +190,8 @@ const void* Engine::linked_code(uint32_t number) {
   if (!now.from) return block->code;
   // Within a page nothing is checked at run time: both must be of the same mapping of it.
   if (now.from->links[now.index].id_offset == 0 && now.from->page_id != block->page_id) return block->code;
-  CodeCache::unlink(now.from, now.index);
-  CodeCache::link(now.from, now.index, block);
+  cache_.unlink(now.from, now.index);
+  cache_.link(now.from, now.index, block);
   statistics_.links++;
   return block->code;
 }
@@ -300,7 +301,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   block->key = key;
   block->page_id = page_id;
   block->second_id = second_id;
-  block->code = compiled.code;
+  block->code = cache_.executable(compiled.code);
   block->code_size = compiled.size;
   block->guest_bytes = ir_.end_pc - ir_.pc;
   block->once = once;
@@ -312,7 +313,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   statistics_.blocks_translated++;
   statistics_.guest_instructions_translated += ir_.guest.size();
   statistics_.code_bytes += compiled.size;
-  if (config_.log.items) log_translation(config_.log, ir_, compiled.code, compiled.size);
+  if (config_.log.items) log_translation(config_.log, ir_, block->code, compiled.size);
   const bool first_of_page = cache_.blocks_of_page(key.pa) == nullptr;
   const bool first_of_second = second_id && cache_.blocks_of_page(second.pa) == nullptr;
   Block* const result = cache_.add(std::move(block), second_id ? second.pa : 0);

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "mmu-shadow/mmu.h"
@@ -69,6 +70,8 @@ class Engine final : public mmu::CodeListener {
 
   const EngineStatistics& statistics() const { return statistics_; }
   EngineServices& services() { return *services_; }
+  // Where translated code is executed: for World::add_code.
+  std::span<const uint8_t> code() const { return {cache_.base(), cache_.capacity()}; }
   // The IR of the most recently translated block, for tests and logs.
   const ir::Block& last_ir() const { return ir_; }
 
@@ -102,8 +105,9 @@ class Engine final : public mmu::CodeListener {
   mmu::Mmu* mmu_ = nullptr;
   std::unique_ptr<EngineServices> services_;
   CodeCache cache_;
-  Xbyak::CodeGenerator assembler_;  // over the whole cache
-  x64::Thunks thunks_{};
+  Xbyak::CodeGenerator assembler_;  // over the whole cache, in its writable view
+  x64::Thunks written_thunks_{};    // in that view: what emitted code jumps to
+  x64::Thunks thunks_{};            // the same to be executed
   x64::BackendConfig backend_;
   x64::PieceCache pieces_;
   std::vector<std::vector<JumpCacheEntry>> jump_caches_;

@@ -3,6 +3,7 @@
 // KVM guest, CPL 3, same addresses). The engine is one function of one argument in both.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace crosswalk::runtime {
@@ -31,6 +32,8 @@ class World {
   // code. Returns when entry returns. Not reentrant. Several threads may each be inside their own World.
   virtual void run(void (*entry)(void*), void* argument, FaultHandler handler, void* context) = 0;
   virtual const char* name() const = 0;
+  // Code that was not there when the world was made may be executed in run() too: [begin, begin+bytes).
+  virtual void add_code(const void* /*begin*/, size_t /*bytes*/) {}
 };
 
 }  // namespace crosswalk::runtime

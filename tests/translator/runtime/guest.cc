@@ -94,6 +94,7 @@ Guest::Guest(runtime::EngineConfig config, const mmu::MmuConfig& limits, mmu::Ho
   if (!error.empty()) throw std::runtime_error(error);
   config.verify_ir = true;
   engine_ = std::make_unique<runtime::Engine>(config, cpu, ram_, *this);
+  world_->add_code(engine_->code().data(), engine_->code().size());
   mmu::MmuConfig mmu_config = limits;
   mmu_config.mode = config.mode;
   mmu_config.max_spaces = kSpaces;

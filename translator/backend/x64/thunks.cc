@@ -34,6 +34,15 @@ void leave_guest_mxcsr(Xbyak::CodeGenerator& c) {
 
 }  // namespace
 
+Thunks Thunks::moved(ptrdiff_t distance) const {
+  Thunks t = *this;
+  t.enter = reinterpret_cast<decltype(enter)>(reinterpret_cast<uintptr_t>(enter) + static_cast<uintptr_t>(distance));
+  for (const uint8_t** code : {&t.exit_link, &t.exit_indirect, &t.exit_to, &t.dispatch, &t.exit_no_spill,
+                               &t.exit_no_spill_standard, &t.call, &t.call_pure, &t.slow_access})
+    *code += distance;
+  return t;
+}
+
 Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   Thunks t{};
   const Xbyak::Reg64 saved[] = {rbx, rbp, r12, r13, r14, r15};

@@ -27,6 +27,9 @@ struct Thunks {
   const uint8_t* call;                    // rax = function, cpu.call_args: calls it, result in rax; see emit_call
   const uint8_t* call_pure;               // rax = function of cpu.call_args alone; result in rax
   const uint8_t* slow_access;             // a SlowAccessRequest is on the stack, and removed; every register preserved
+
+  // The same code where its memory is mapped a second time, `distance` bytes further.
+  Thunks moved(ptrdiff_t distance) const;
 };
 
 // Goes to what the jump cache has for eax = target | T, if its page is that of the current instruction pages; else to
