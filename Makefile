@@ -28,7 +28,7 @@ endif
 CXX := $(CCACHE) g++
 CXXFLAGS ?= -O2 -g1
 override CXXFLAGS += -std=c++20 -Wall -Wextra -Werror -I. -MMD -MP -fno-strict-aliasing -pthread
-LDLIBS := -lboost_program_options -lfdt -lelf -lcapstone -lfmt -pthread
+LDLIBS := -lboost_program_options -lseccomp -lfdt -lelf -lcapstone -lfmt -pthread
 
 # Every .cc of these folders goes into one static library per folder tree.
 LIB_DIRS := translator mmu-shadow vmm

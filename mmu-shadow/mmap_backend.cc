@@ -97,6 +97,11 @@ class MmapBackend final : public WindowBackend {
 
   bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
     Window& w = window(base);
+    // From inside a VM these come as they are: MAP_FIXED replaces whatever is there.
+    const uint64_t offset = pa - ram_.base;
+    if ((va | offset | bytes) % (uint64_t{1} << kPageBits) != 0 || bytes == 0 || bytes > kWindowSize - va ||
+        offset > ram_.size || bytes > ram_.size - offset)
+      return false;
     if (pending_ == &w && va < pending_end_ && va + bytes > pending_start_) commit();
     if (maps_ + 2 > max_maps_) {
       commit();
@@ -123,6 +128,7 @@ class MmapBackend final : public WindowBackend {
 
   void remove(uint64_t base, uint32_t va, uint64_t bytes) override {
     Window& w = window(base);
+    if (bytes > kWindowSize - va) return;
     if (pending_ == &w && va <= pending_end_ && va + bytes >= pending_start_) {
       pending_start_ = std::min<uint64_t>(pending_start_, va);
       pending_end_ = std::max<uint64_t>(pending_end_, va + bytes);

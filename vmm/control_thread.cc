@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "vmm/exit_status.h"
+#include "vmm/sandbox.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -41,7 +42,8 @@ void ControlThread::block_signals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-void ControlThread::start(bool catch_signals) {
+void ControlThread::start(bool catch_signals, const Sandbox* sandbox) {
+  sandbox_ = sandbox;
   if (catch_signals) {
     const sigset_t set = control_signals();
     signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -108,6 +110,7 @@ int ControlThread::wait_milliseconds() {
 
 void ControlThread::run() {
   pthread_setname_np(pthread_self(), "control");
+  if (sandbox_) sandbox_->enter(Sandbox::Role::Signals);
   enum { kEvent, kSignal, kInput, kCount };
   while (!stop_.load()) {
     pollfd fds[kCount] = {{event_fd_, POLLIN, 0},

@@ -15,6 +15,8 @@
 
 namespace crosswalk::vmm {
 
+class Sandbox;
+
 // What the control thread reports to the machine. On its thread.
 class ControlEvents {
  public:
@@ -47,7 +49,8 @@ class ControlThread final : public IoNotifier {
 
   // `catch_signals`: the caller has blocked those of block_signals() in every thread. SIGINT, SIGTERM, SIGHUP and
   // SIGQUIT stop the run, SIGUSR1 prints its state, and a run that does not end is ended.
-  void start(bool catch_signals);
+  // `sandbox`: what confines the thread; null: nothing.
+  void start(bool catch_signals, const Sandbox* sandbox = nullptr);
   void stop();
   // Looks at stop_requested() and at the console's wish for input again. Any thread.
   void notify(bool urgent) override;
@@ -63,6 +66,7 @@ class ControlThread final : public IoNotifier {
   Console& console_;
   IoNotifier& io_;
   ControlEvents& events_;
+  const Sandbox* sandbox_ = nullptr;
   std::thread thread_;
   int event_fd_ = -1, signal_fd_ = -1;
   std::atomic<bool> stop_{false};

@@ -9,6 +9,8 @@
 
 #include <stdexcept>
 
+#include "vmm/sandbox.h"
+
 namespace crosswalk::vmm {
 namespace {
 constexpr int kLingerMilliseconds = 2;
@@ -28,7 +30,8 @@ IoThread::~IoThread() {
   close(event_fd_);
 }
 
-void IoThread::start() {
+void IoThread::start(const Sandbox* sandbox) {
+  sandbox_ = sandbox;
   stop_.store(false);
   ended_ = false;
   thread_ = std::thread([this] { run(); });
@@ -123,6 +126,7 @@ void IoThread::flush_output() {
 
 void IoThread::run() {
   pthread_setname_np(pthread_self(), "io");
+  if (sandbox_) sandbox_->enter(Sandbox::Role::Io);
   int quiet_rounds = kLingerRounds;
   while (!stop_.load()) {
     do_work();

@@ -15,6 +15,8 @@
 
 namespace crosswalk::vmm {
 
+class Sandbox;
+
 // What the I/O thread reports to the machine.
 class IoEvents {
  public:
@@ -31,7 +33,8 @@ class IoThread final : public IoNotifier {
   void add_worker(VirtioMmio& worker) { workers_.push_back(&worker); }
   void set_input_sink(InputSink* sink) { sink_ = sink; }
 
-  void start();
+  // `sandbox`: what confines the thread; null: nothing.
+  void start(const Sandbox* sandbox = nullptr);
   // Asks the thread to write what is left of the output, as long as stdout takes it, and to end. False: it has made no
   // progress for `patience`, since it is in a system call that does not end. Any thread.
   bool finish(std::chrono::milliseconds patience);
@@ -59,6 +62,7 @@ class IoThread final : public IoNotifier {
   IoEvents& events_;
   std::vector<VirtioMmio*> workers_;
   InputSink* sink_ = nullptr;
+  const Sandbox* sandbox_ = nullptr;
   std::thread thread_;
   int event_fd_ = -1;
   std::atomic<bool> stop_{false};

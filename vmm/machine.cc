@@ -148,9 +148,9 @@ void Machine::start() {
   prctl(PR_SET_TIMERSLACK, 1);
   if (config_.timeout_seconds > 0) timeout_at_ = counter_.read() + ticks_of(config_.timeout_seconds);
   if (config_.poll_seconds > 0) poll_at_ = counter_.read() + ticks_of(config_.poll_seconds);
-  timer_thread_.start();
-  io_.start();
-  control_.start(config_.catch_signals);
+  timer_thread_.start(config_.sandbox);
+  io_.start(config_.sandbox);
+  control_.start(config_.catch_signals, config_.sandbox);
   const std::lock_guard lock(device_lock_);
   rearm();
 }

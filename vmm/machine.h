@@ -43,6 +43,7 @@
 
 namespace crosswalk::vmm {
 
+class Sandbox;
 class StatisticsTable;
 class SymbolTable;
 
@@ -67,6 +68,7 @@ struct MachineConfig {
   double timeout_seconds = 0;         // 0: none
   double poll_seconds = 0;            // a CPU that runs polls at least so often; 0: only when there is something to see
   SemihostingConfig semihosting;
+  const Sandbox* sandbox = nullptr;  // confines the machine's threads; outlives it
 };
 
 class Machine final : public Platform,

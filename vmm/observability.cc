@@ -29,6 +29,9 @@ Result<bool> Observability::prepare(const RunOptions& options) {
     auto made = TraceBuffer::create(options.trace_events);
     if (!made) return made.take_error();
     trace_ = std::move(*made);
+    auto file = OutputFile::open("--trace", options.trace);
+    if (!file) return file.take_error();
+    trace_file_ = std::move(*file);
   }
   if (options.stats_by_asid) accounts_ = std::make_unique<mmu::AsidAccounts>();
   return true;
@@ -130,7 +133,7 @@ Result<bool> Observability::finish(const runtime::World& world) {
     description.process = "crosswalk " + options_.kernel;
     description.facts = {{"mmu", name_of(options_.mmu)}, {"world", world.name()}};
     description.symbols = &symbols_;
-    return write_trace(options_.trace, trace_->ring(), trace_->start(), ClockPair::now(), description);
+    return write_trace(*trace_file_, trace_->ring(), trace_->start(), ClockPair::now(), description);
   }
   return true;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "mmu-shadow/accounts.h"
@@ -51,6 +52,7 @@ class Observability {
   SymbolTable symbols_;
   std::unique_ptr<PerfMap> perf_map_;
   std::unique_ptr<TraceBuffer> trace_;
+  std::optional<OutputFile> trace_file_;
   std::unique_ptr<mmu::AsidAccounts> accounts_;
   kvm::KvmWorld* kvm_world_ = nullptr;
   ClockPair start_;

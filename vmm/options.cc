@@ -37,6 +37,7 @@ constexpr std::pair<const char*, kvm::KvmOptions::Flush> kWindowFlushes[] = {{"a
 constexpr const char* kCpus[] = {"cortex-a15", "cortex-a7"};
 constexpr const char* kBenchKernels[] = {"armmp", "armmp-lpae"};
 constexpr const char* kConsoles[] = {"pl011", "virtio"};
+constexpr std::pair<const char*, bool> kSwitch[] = {{"on", true}, {"off", false}};
 
 constexpr const char* kUsage =
     "Usage: crosswalk run --kernel FILE [options]   boot a guest\n"
@@ -132,7 +133,7 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
-  std::string mmu, world, memory, code_cache, flush, fill, trace_events, fault_delivery, window_flush;
+  std::string mmu, world, memory, code_cache, flush, fill, trace_events, fault_delivery, window_flush, sandbox;
   std::vector<std::string> disks;
 };
 
@@ -163,6 +164,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("perf-map", po::bool_switch(&run.perf_map), "Write /tmp/perf-PID.map, from which perf report takes the names of translated guest code.")
       ("symbols", po::value(&run.symbols)->value_name("FILE"), "Guest functions for --perf-map, --trace, -d int and printed states: an ELF file or a System.map; by default those of an ELF --kernel.")
       ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, print its state, and end with exit status 4.")
+      ("sandbox", po::value(&text.sandbox)->value_name("on|off")->default_value("on"), "Confine Crosswalk while the guest runs: no capabilities, only the system calls that it needs (docs/security.md).")
       ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
       ("semihosting-files", po::value(&run.semihosting_files)->value_name("DIR"), "Let semihosting open, make, rename and remove regular files below DIR too; implies --semihosting.")
       ("log,d", po::value(&run.log_items)->value_name("ITEMS"), "Log, as QEMU's -d: in_asm, op (IR), out_asm, int, exec, cpu; comma-separated.")
@@ -283,7 +285,8 @@ Command parse_run(const std::vector<std::string>& arguments) {
   if (!chosen(kMmus, "--mmu", text.mmu, run.mmu) || !chosen(kWorlds, "--world", text.world, run.world) ||
       !chosen(kFlushPolicies, "--flush", text.flush, run.flush) ||
       !chosen(kFaultDeliveries, "--fault-delivery", text.fault_delivery, run.fault_delivery) ||
-      !chosen(kWindowFlushes, "--window-flush", text.window_flush, run.window_flush))
+      !chosen(kWindowFlushes, "--window-flush", text.window_flush, run.window_flush) ||
+      !chosen(kSwitch, "--sandbox", text.sandbox, run.sandbox))
     return OptionError{problem};
   if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return OptionError{checked.error()};
   if (auto checked = check_name(kConsoles, "--console", run.console); !checked) return OptionError{checked.error()};

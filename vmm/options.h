@@ -36,8 +36,9 @@ struct RunOptions {
   bool stats = false;
   std::string stats_json;                                  // empty: none
   bool stats_by_asid = false, count_instructions = false;  // each implies `stats` when there is no stats_json
-  std::string trace;                                       // file; empty: none
-  uint64_t trace_events = 0;                               // kept at most
+  bool sandbox = true;
+  std::string trace;          // file; empty: none
+  uint64_t trace_events = 0;  // kept at most
   bool perf_map = false;
   std::string symbols;         // file; empty: the kernel's own, if it is an ELF file
   double timeout_seconds = 0;  // 0: none

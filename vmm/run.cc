@@ -24,6 +24,7 @@
 #include "vmm/observability.h"
 #include "vmm/patient_write.h"
 #include "vmm/process_world.h"
+#include "vmm/sandbox.h"
 #include "vmm/state_report.h"
 #include "vmm/statistics.h"
 
@@ -63,8 +64,9 @@ MmuChoice resolve_auto(WorldChoice world) {
   return MmuChoice::Soft;
 }
 
-MachineConfig machine_config(const RunOptions& options) {
+MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) {
   MachineConfig config;
+  config.sandbox = sandbox;
   config.memory_bytes = options.memory_bytes;
   // Windows made by mmap(2) need the memfd.
   config.shared_ram = options.mmu == MmuChoice::Mmap || options.mmu == MmuChoice::Ept ||
@@ -130,8 +132,10 @@ struct Runner {
     void operator()(FILE* file) const { std::fclose(file); }
   };
   std::unique_ptr<FILE, Close> log;
+  std::optional<OutputFile> stats_json;
   Observability observability;
   std::unique_ptr<runtime::World> world;
+  kvm::KvmWorld* kvm_world = nullptr;  // the same, if it is one
   std::unique_ptr<mmu::WindowBackend> backend;
   mmu::MmuCosts costs;
   std::optional<runtime::Engine> engine;
@@ -155,7 +159,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
     std::string error;
     auto made = kvm::KvmWorld::create({.fault_delivery = options.fault_delivery, .flush = options.window_flush}, error);
     if (!made) return Error{error};
-    kvm_world = made.get();
+    kvm_world = runner.kvm_world = made.get();
     // The timer thread reads the same counter outside the VM.
     if (machine.clock().uses_tsc() && !kvm_world->tsc_is_exact()) {
       return Error{"this KVM does not show the host's time-stamp counter to the VM; use --world process"};
@@ -217,6 +221,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   runner.engine.emplace(engine_config, cpu, machine.ram(), machine);
   runner.mmu = mmu::make_mmu(mmu_config, machine.ram(), *runner.engine, runner.backend.get());
   runner.engine->attach(*runner.mmu);
+  runner.world->add_code(runner.engine->code().data(), runner.engine->code().size());
   if (auto set = runner.observability.attach(cpu, *runner.engine, kvm_world); !set) return set.take_error();
   runner.engine->work = [](void* context) {
     auto& owner = *static_cast<Machine*>(context);
@@ -336,7 +341,7 @@ int report(const RunOptions& options, Machine& machine, Runner& runner, Messages
     runner.observability.add_statistics(table, machine, machine.cpu(), *runner.engine, *runner.mmu);
     if (options.stats) say(table.table());
     if (!options.stats_json.empty()) {
-      if (auto written = table.write_json(options.stats_json); !written)
+      if (auto written = table.write_json(*runner.stats_json); !written)
         return fail(written.error(), kExitInternalError);
     }
   }
@@ -362,7 +367,18 @@ int run_guest(const RunOptions& requested) {
   signal(SIGUSR1, SIG_IGN);  // whoever asks for the state too early gets none; blocked, it is heard all the same
   // Before anything large exists: the terminal's guardian is a fork of this process.
   std::optional<RawTerminal> terminal(std::in_place, STDIN_FILENO);
-  MachineConfig config = machine_config(options);
+  std::optional<Sandbox> sandbox;
+  if (options.sandbox && !Sandbox::built_in()) {
+    std::fputs("crosswalk: built with a sanitizer: the sandbox is off\n", stderr);
+  } else if (options.sandbox) {
+    auto made = Sandbox::create({.semihosting_files = options.semihosting_files});
+    if (!made) {
+      terminal.reset();
+      return fail(made.error(), kExitInternalError);
+    }
+    sandbox = std::move(*made);
+  }
+  MachineConfig config = machine_config(options, sandbox ? &*sandbox : nullptr);
   config.output_fd = reopen_nonblocking(STDOUT_FILENO);
   config.error_fd = reopen_nonblocking(STDERR_FILENO);
   config.before_exit = [&terminal] { terminal->restore(); };
@@ -377,6 +393,14 @@ int run_guest(const RunOptions& requested) {
     return fail(loaded.error(), kExitBadOptions);
   }
   Runner runner;
+  if (!options.stats_json.empty()) {
+    auto opened = OutputFile::open("--stats-json", options.stats_json);
+    if (!opened) {
+      terminal.reset();
+      return fail(opened.error(), kExitBadOptions);
+    }
+    runner.stats_json = std::move(*opened);
+  }
   if (auto prepared = runner.observability.prepare(options); !prepared) {
     terminal.reset();
     return fail(prepared.error(), kExitBadOptions);
@@ -385,7 +409,12 @@ int run_guest(const RunOptions& requested) {
     terminal.reset();
     return fail(made.error(), kExitInternalError);
   }
+  // Nothing is opened and no thread started from here on.
   (*machine)->start();
+  if (sandbox) {
+    if (runner.kvm_world) runner.kvm_world->confine(*sandbox);
+    sandbox->enter(runner.kvm_world ? Sandbox::Role::KvmCpu : Sandbox::Role::Cpu);
+  }
   runner.world->run([](void* engine) { static_cast<runtime::Engine*>(engine)->run(); }, &*runner.engine,
                     &runtime::Engine::handle_fault, &*runner.engine);
   const bool ended = (*machine)->shutdown();

@@ -4,9 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 namespace crosswalk::vmm {
@@ -82,20 +80,9 @@ std::string StatisticsTable::json() const {
   return root.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-Result<bool> StatisticsTable::write_json(const std::string& path) const {
-  if (path == "-") {
-    const std::string text = json();
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-      return Error{std::string("--stats-json: cannot write to standard output: ") + std::strerror(errno)};
-    return true;
-  }
-  std::FILE* file = std::fopen(path.c_str(), "we");
-  if (!file) return Error{"--stats-json: cannot write " + path + ": " + std::strerror(errno)};
+Result<bool> StatisticsTable::write_json(OutputFile& file) const {
   const std::string text = json();
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  const bool closed = std::fclose(file) == 0;
-  if (!written || !closed) return Error{"--stats-json: cannot write " + path + ": " + std::strerror(errno)};
-  return true;
+  return file.finish(std::fwrite(text.data(), 1, text.size(), file.stream()) == text.size());
 }
 
 }  // namespace crosswalk::vmm

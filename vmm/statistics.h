@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "vmm/output_file.h"
 #include "vmm/result.h"
 
 namespace crosswalk::vmm {
@@ -44,8 +45,8 @@ class StatisticsTable {
   // {"group": {"name": value, ...}, ..., "grid": [{"key": n, "column": value, ...}, ...]}; units are in the names'
   // companions "units".
   std::string json() const;
-  // Writes json() to `path`.
-  Result<bool> write_json(const std::string& path) const;
+  // Writes json() and closes the file.
+  Result<bool> write_json(OutputFile& file) const;
 
  private:
   std::vector<Row> rows_;

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include "vmm/futex.h"
+#include "vmm/sandbox.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -12,7 +13,8 @@ namespace {
 constexpr uint64_t kMaxSleepTicks = kCounterFrequency * 3600;
 }  // namespace
 
-void TimerThread::start() {
+void TimerThread::start(const Sandbox* sandbox) {
+  sandbox_ = sandbox;
   stop_.store(false);
   thread_ = std::thread([this] { run(); });
 }
@@ -39,6 +41,7 @@ void TimerThread::set_deadline(uint64_t deadline) {
 void TimerThread::run() {
   pthread_setname_np(pthread_self(), "timer");
   prctl(PR_SET_TIMERSLACK, 1);  // the default of 50 us would delay every guest timer
+  if (sandbox_) sandbox_->enter(Sandbox::Role::Timer);
   while (!stop_.load()) {
     const uint32_t word = wake_word_.load();
     const uint64_t deadline = deadline_.load();

@@ -11,6 +11,8 @@
 
 namespace crosswalk::vmm {
 
+class Sandbox;
+
 inline constexpr uint64_t kNoDeadline = ~uint64_t{0};
 
 class DeadlineHandler {
@@ -26,7 +28,8 @@ class TimerThread {
   TimerThread(const SystemCounter& counter, DeadlineHandler& handler) : counter_(counter), handler_(handler) {}
   ~TimerThread() { stop(); }
 
-  void start();
+  // `sandbox`: what confines the thread; null: nothing.
+  void start(const Sandbox* sandbox = nullptr);
   void stop();
   // The next deadline is now `deadline`, earlier or later than before. Any thread.
   void set_deadline(uint64_t deadline);
@@ -38,6 +41,7 @@ class TimerThread {
 
   const SystemCounter& counter_;
   DeadlineHandler& handler_;
+  const Sandbox* sandbox_ = nullptr;
   std::thread thread_;
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> deadline_{kNoDeadline};

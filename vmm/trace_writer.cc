@@ -258,10 +258,8 @@ TraceBuffer::~TraceBuffer() {
   if (storage_) munmap(storage_, bytes_);
 }
 
-Result<bool> write_trace(const std::string& path, const trace::Ring& ring, const ClockPair& start, const ClockPair& end,
+Result<bool> write_trace(OutputFile& file, const trace::Ring& ring, const ClockPair& start, const ClockPair& end,
                          const TraceDescription& description) {
-  FILE* const file = std::fopen(path.c_str(), "we");
-  if (!file) return Error{"--trace: cannot write " + path + ": " + std::strerror(errno)};
   // The ring has them by their ends. Of events that begin together, the outer one goes first.
   std::vector<uint32_t> order(ring.size());
   std::iota(order.begin(), order.end(), 0);
@@ -269,16 +267,11 @@ Result<bool> write_trace(const std::string& path, const trace::Ring& ring, const
     const Event &x = ring[a], &y = ring[b];
     return x.start != y.start ? x.start < y.start : x.end > y.end;
   });
-  Writer writer(file, start, end, description.symbols);
+  Writer writer(file.stream(), start, end, description.symbols);
   writer.header(ring, description);
   for (const uint32_t i : order) writer.event(ring[i]);
   writer.footer();
-  const bool written = writer.finish();
-  const int error = errno;
-  const bool closed = std::fclose(file) == 0;
-  if (!written || !closed)
-    return Error{"--trace: cannot write " + path + ": " + std::strerror(written ? errno : error)};
-  return true;
+  return file.finish(writer.finish());
 }
 
 }  // namespace crosswalk::vmm

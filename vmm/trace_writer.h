@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "translator/arm/trace.h"
+#include "vmm/output_file.h"
 #include "vmm/result.h"
 #include "vmm/symbols.h"
 
@@ -46,9 +47,9 @@ struct TraceDescription {
   const SymbolTable* symbols = nullptr;
 };
 
-// Writes the events in order of their beginnings; times are microseconds since `start`, by the rate between the two
-// clock pairs. Precondition: end.tsc > start.tsc.
-Result<bool> write_trace(const std::string& path, const trace::Ring& ring, const ClockPair& start, const ClockPair& end,
+// Writes the events in order of their beginnings and closes the file; times are microseconds since `start`, by the rate
+// between the two clock pairs. Precondition: end.tsc > start.tsc.
+Result<bool> write_trace(OutputFile& file, const trace::Ring& ring, const ClockPair& start, const ClockPair& end,
                          const TraceDescription& description);
 
 }  // namespace crosswalk::vmm

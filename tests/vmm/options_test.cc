@@ -222,7 +222,9 @@ TEST(Statistics, TableAndJson) {
   EXPECT_LT(text.find("walks"), text.find("mode"));
   EXPECT_NE(text.find("1.500 s"), std::string::npos);
   const TestFile file({});
-  ASSERT_TRUE(table.write_json(file.path()));
+  auto output = OutputFile::open("--stats-json", file.path());
+  ASSERT_TRUE(output) << output.error();
+  ASSERT_TRUE(table.write_json(*output));
   std::ifstream stream(file.path());
   const auto json = nlohmann::json::parse(stream);
   EXPECT_EQ(json["mmu"]["walks"], 12);
@@ -233,7 +235,10 @@ TEST(Statistics, TableAndJson) {
   EXPECT_NE(text.find("    3      0.250          7\n"), std::string::npos) << text;
   EXPECT_EQ(json["cpu"]["time"], 1.5);
   EXPECT_EQ(json["cpu"]["units"]["time"], "s");
-  EXPECT_FALSE(table.write_json("/nonexistent/file.json"));
+  EXPECT_FALSE(OutputFile::open("--stats-json", "/nonexistent/file.json"));
+  output = OutputFile::open("--stats-json", "/dev/full");
+  ASSERT_TRUE(output) << output.error();
+  EXPECT_FALSE(table.write_json(*output));
 }
 
 }  // namespace

@@ -23,7 +23,9 @@ constexpr ClockPair kEnd{3000, 5'001'000};  // half a nanosecond a tick
 
 json written(const trace::Ring& ring, const TraceDescription& description = {}) {
   const TestFile file({});
-  auto result = write_trace(file.path(), ring, kStart, kEnd, description);
+  auto output = OutputFile::open("--trace", file.path());
+  EXPECT_TRUE(output) << output.error();
+  auto result = write_trace(*output, ring, kStart, kEnd, description);
   EXPECT_TRUE(result) << result.error();
   std::ifstream in(file.path());
   return json::parse(in);
@@ -149,11 +151,14 @@ TEST(TraceWriter, NamesAreQuoted) {
 TEST(TraceWriter, AnUnwritableFileIsAnError) {
   Event storage[2];
   const trace::Ring ring(storage, 2);
-  auto result = write_trace("/nonexistent/trace.json", ring, kStart, kEnd, {});
+  auto output = OutputFile::open("--trace", "/nonexistent/trace.json");
+  ASSERT_FALSE(output);
+  EXPECT_NE(output.error().find("--trace: cannot write /nonexistent/trace.json"), std::string::npos);
+  output = OutputFile::open("--trace", "/dev/full");
+  ASSERT_TRUE(output) << output.error();
+  const auto result = write_trace(*output, ring, kStart, kEnd, {});
   ASSERT_FALSE(result);
-  EXPECT_NE(result.error().find("/nonexistent/trace.json"), std::string::npos);
-  result = write_trace("/dev/full", ring, kStart, kEnd, {});
-  EXPECT_FALSE(result);
+  EXPECT_NE(result.error().find("/dev/full: No space left"), std::string::npos) << result.error();
 }
 
 TEST(TraceBuffer, RefusesWhatDoesNotFit) {

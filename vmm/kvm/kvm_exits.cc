@@ -13,6 +13,7 @@
 
 #include "vmm/fault_report.h"
 #include "vmm/kvm/kvm_world.h"
+#include "vmm/sandbox.h"
 
 namespace crosswalk::kvm {
 namespace {
@@ -53,9 +54,26 @@ void KvmWorld::execute(void (*fn)(void*), void* argument) {
       fn, argument, [](void*, runtime::FaultFrame&) { return false; }, nullptr);
 }
 
-void KvmWorld::host_call(void (*fn)(void*), void* argument) {
-  if (!inside()) return fn(argument);
-  ring0::out_call(ring0::kPortHostCall, reinterpret_cast<uint64_t>(fn), reinterpret_cast<uint64_t>(argument));
+KvmWorld::HostFunctionNumber KvmWorld::add_host_function(HostFunction function, void* context) {
+  for (HostFunctionNumber number = 0; number < host_functions_.size(); number++) {
+    if (host_functions_[number].function != nullptr) continue;
+    host_functions_[number] = {function, context};
+    return number;
+  }
+  throw KvmError("too many host functions");
+}
+
+void KvmWorld::remove_host_function(HostFunctionNumber number) { host_functions_[number] = {}; }
+
+uint64_t KvmWorld::call_host_function(uint64_t number, const HostArguments& arguments) {
+  if (number >= host_functions_.size() || host_functions_[number].function == nullptr)
+    fail("host call of function " + std::to_string(number) + ", which there is not", frame_of_registers());
+  const HostEntry& entry = host_functions_[number];
+  return entry.function(entry.context, arguments);
+}
+
+uint64_t KvmWorld::host_call(HostFunctionNumber number, const HostArguments& arguments) {
+  return inside() ? ring0::host_call_out(number, arguments) : call_host_function(number, arguments);
 }
 
 KvmCounters KvmWorld::counters() const {
@@ -198,7 +216,9 @@ bool KvmWorld::serve(const Exit& exit) {
       return false;
     case ring0::kPortHostCall:
       counters_.host_calls++;
-      reinterpret_cast<void (*)(void*)>(regs.rdi)(reinterpret_cast<void*>(regs.rsi));
+      exit_detail_ = regs.rdi;
+      regs.rax = call_host_function(regs.rdi, {regs.rsi, regs.rdx, regs.rcx, regs.r8, regs.r9});
+      vcpu_->mark_dirty();
       return false;
     case ring0::kPortFlush: {
       ring0::Cr4 cr4 = std::bit_cast<ring0::Cr4>(static_cast<uint64_t>(user_sregs_.cr4));
@@ -314,6 +334,11 @@ void KvmWorld::serve_host_fault() {
 uint64_t KvmWorld::system_call(uint64_t number, const kvm_regs& regs) {
   counters_.system_calls++;
   exit_detail_ = number;
+  // The filter of this thread allows what the world does for itself too: KVM's ioctls among it, by which code inside
+  // could change what the VM reaches.
+  if (sandbox_ != nullptr &&
+      !sandbox_->allows_inside(number, {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}))
+    vmm::Sandbox::refuse_inside(number);
   switch (number) {
     // They would return in a second flow of control, or change registers of this thread that the VM has its own of.
     case SYS_clone:

@@ -91,7 +91,8 @@ class KvmWorld::Pool final : public ring0::PageAllocator {
   std::vector<uint64_t> free_;
 };
 
-KvmWorld::KvmWorld(const KvmOptions& options) : vm_(system_), options_(options) {}
+KvmWorld::KvmWorld(const KvmOptions& options)
+    : vm_(system_), options_(options), map_regions_(add_host_function(&KvmWorld::map_regions, this)) {}
 
 KvmWorld::~KvmWorld() {
   if (arena_ != nullptr) munmap(arena_, kRegionBytes);
@@ -110,7 +111,9 @@ std::unique_ptr<KvmWorld> KvmWorld::create(const KvmOptions& options, std::strin
     const unsigned physical_bits = sizes != nullptr && (sizes->eax & 0xff) != 0 ? sizes->eax & 0xff : 36;
     world->gpa_limit_ = uint64_t{1} << std::min(physical_bits, 52u);
     world->build_arena();
-    world->map_arena();
+    const auto* features = find_leaf(cpuid, 0x80000001);
+    constexpr uint32_t kNoExecute = 1u << 20;
+    world->map_arena(features != nullptr && (features->edx & kNoExecute) != 0);
     world->set_up_vcpu(cpuid);
     world->map_present_regions();
     world->choose_mechanisms();
@@ -119,6 +122,7 @@ std::unique_ptr<KvmWorld> KvmWorld::create(const KvmOptions& options, std::strin
     world->align_tsc();
     world->counters_ = {};
     world->area_->upcalls = 0;
+    world->protect_stubs();
     return world;
   } catch (const KvmError& failure) {
     error = std::string("cannot make the KVM world: ") + failure.what();
@@ -154,7 +158,7 @@ void KvmWorld::build_arena() {
   engine_stack_top_ = base + stack_end;
 }
 
-void KvmWorld::map_arena() {
+void KvmWorld::map_arena(bool no_execute) {
   const uint64_t base = reinterpret_cast<uint64_t>(arena_), gpa = next_gpa_;
   vm_.add_slot(next_slot_++, gpa, base, kRegionBytes);
   next_gpa_ += kRegionBytes;
@@ -163,19 +167,27 @@ void KvmWorld::map_arena() {
   const uint64_t pool_offset = stack_end + kLargePageBytes;
   const uint64_t pool_bytes = round_up(options_.page_table_bytes, kLargePageBytes);
   pool_ = std::make_unique<Pool>(arena_ + pool_offset, gpa + pool_offset, pool_bytes);
-  tables_ = std::make_unique<ring0::PageTables>(*pool_);
+  tables_ = std::make_unique<ring0::PageTables>(*pool_, no_execute);
+  ring0::Efer efer;
+  efer.nxe = no_execute;
+  user_sregs_.efer = ring0::raw(efer);
+  using Access = ring0::PageTables::Access;
   const struct {
     uint64_t begin, end;
-    bool user;
-  } parts[] = {{kSystemPages, kSupervisorEnd, false},
-               {kExceptionStack, kUserEnd, true},
-               {kFaultStack, kFaultStackEnd, true},
-               {kEngineStack, stack_end, true},
-               {pool_offset, pool_offset + pool_bytes, true}};
+    Access access;
+  } parts[] = {{kSystemPages, kSupervisorCode, {.user = false}},
+               {kSupervisorCode, kDoubleFaultStack, {.writable = false, .user = false, .executable = true}},
+               {kDoubleFaultStack, kSupervisorEnd, {.user = false}},
+               {kExceptionStack, kUserCode, {}},
+               {kUserCode, kUpcallArea, {.writable = false, .executable = true}},
+               {kUpcallArea, kUserEnd, {}},
+               {kFaultStack, kFaultStackEnd, {}},
+               {kEngineStack, stack_end, {}},
+               {pool_offset, pool_offset + pool_bytes, {}}};
   ring0::Invalidations none;
   for (const auto& part : parts) {
     if (!tables_->valid() ||
-        !tables_->map(base + part.begin, gpa + part.begin, part.end - part.begin, {.user = part.user}, none)) {
+        !tables_->map(base + part.begin, gpa + part.begin, part.end - part.begin, part.access, none)) {
       throw KvmError("page_table_bytes is too small for the arena's own tables");
     }
   }
@@ -190,6 +202,14 @@ void KvmWorld::install_stubs(uint64_t xsave_mask) {
   const uint64_t base = reinterpret_cast<uint64_t>(arena_);
   system_pages_ = ring0::build_system_pages(arena_ + kSystemPages, stubs_, base + kExceptionStack + kPageBytes,
                                             base + kDoubleFaultStack + kPageBytes);
+}
+
+// Descriptor tables and stubs are as they stay: not even page tables that code inside has changed lead to a writable
+// page of them.
+void KvmWorld::protect_stubs() {
+  if (mprotect(arena_ + kSystemPages, kDoubleFaultStack - kSystemPages, PROT_READ) != 0 ||
+      mprotect(arena_ + kUserCode, kUpcallArea - kUserCode, PROT_READ) != 0)
+    throw KvmError(std::string("mprotect of the stubs: ") + std::strerror(errno));
 }
 
 void KvmWorld::set_up_vcpu(const std::vector<kvm_cpuid_entry2>& cpuid) {
@@ -208,11 +228,12 @@ void KvmWorld::set_up_vcpu(const std::vector<kvm_cpuid_entry2>& cpuid) {
   cr4.fsgsbase = leaf7 != nullptr && (leaf7->ebx & kFsgsbase) != 0;
   const bool osxsave = cr4.osxsave;
 
+  const uint64_t efer = user_sregs_.efer;
   user_sregs_ = vcpu_->get_sregs();
   user_sregs_.cr0 = ring0::raw(ring0::Cr0{});
   user_sregs_.cr4 = ring0::raw(cr4);
   user_sregs_.cr3 = tables_->root();
-  user_sregs_.efer = ring0::raw(ring0::Efer{});
+  user_sregs_.efer = efer;
   user_sregs_.cs = segment(ring0::kUserCode, ring0::kTypeCode, true);
   user_sregs_.ss = user_sregs_.ds = user_sregs_.es = user_sregs_.fs = user_sregs_.gs =
       segment(ring0::kUserData, ring0::kTypeData, false);
@@ -253,6 +274,7 @@ void KvmWorld::map_present_regions() {
     // Reservations are mapped when they turn out to be used.
     const bool reservation = permissions[0] != 'r' || end - begin > (uint64_t{64} << 30);
     if (!reservation && end <= kLowerHalfEnd) ranges.emplace_back(begin, end);
+    if (permissions[2] == 'x' && end <= kLowerHalfEnd) code_ranges_.push_back({begin, end});
   }
   std::fclose(maps);
   for (const auto& [begin, end] : ranges) {
@@ -277,43 +299,68 @@ void KvmWorld::add_regions(uint64_t first, uint64_t count) {
   next_slot_++;
   next_gpa_ += count << 30;
   ring0::Invalidations changed;
-  if (!tables_->map(va, gpa, bytes, {}, changed))
-    throw KvmError("page-table memory is used up: raise page_table_bytes");
+  bool mapped = tables_->map(va, gpa, bytes, {}, changed);
   for (uint64_t i = 0; i < count; i++) region_gpa_[first + i] = gpa + (i << 30);
+  for (const Range& code : code_ranges_) {
+    const uint64_t begin = std::max(code.base, va), end = std::min(code.end, va + bytes);
+    if (begin < end) mapped = mapped && map_code(begin, end, changed);
+  }
+  if (!mapped) throw KvmError("page-table memory is used up: raise page_table_bytes");
+}
+
+// Precondition: the regions of [begin, end) are reachable.
+bool KvmWorld::map_code(uint64_t begin, uint64_t end, ring0::Invalidations& changed) {
+  while (begin < end) {
+    const uint64_t chunk = std::min(end - begin, kRegionBytes - begin % kRegionBytes);
+    if (!tables_->map(begin, gpa_of(begin), chunk, {.executable = true}, changed)) return false;
+    begin += chunk;
+  }
+  return true;
+}
+
+void KvmWorld::add_code(const void* begin, size_t bytes) {
+  const uint64_t base = reinterpret_cast<uint64_t>(begin), end = base + round_up(bytes, kPageBytes);
+  std::string error;
+  if (!ensure_mapped(base, end - base, error)) throw KvmError(error);
+  code_ranges_.push_back({base, end});
+  bool mapped = false;
+  execute([&] {
+    ring0::Invalidations changed;
+    mapped = map_code(base, end, changed);
+    invalidate(changed);
+  });
+  if (!mapped) throw KvmError("page-table memory is used up: raise page_table_bytes");
+}
+
+// Host function: address, bytes. Returns 0 with mapping_error_ set.
+uint64_t KvmWorld::map_regions(void* context, const HostArguments& range) {
+  auto& self = *static_cast<KvmWorld*>(context);
+  const uint64_t address = range[0], bytes = range[1];
+  try {
+    if (bytes == 0 || address >= kLowerHalfEnd || bytes > kLowerHalfEnd - address)
+      throw KvmError("address range outside of user space");
+    const uint64_t end = (address + bytes - 1) >> 30;
+    for (uint64_t first = address >> 30; first <= end;) {
+      uint64_t count = 0;
+      while (first + count <= end && self.region_gpa_[first + count] == 0) count++;
+      if (count > 0) self.add_regions(first, count);
+      first += count + (count == 0);
+    }
+    return 1;
+  } catch (const KvmError& failure) {
+    self.mapping_error_ = failure.what();
+    return 0;
+  }
 }
 
 bool KvmWorld::ensure_mapped(uint64_t address, uint64_t bytes, std::string& error) {
-  struct Call {
-    KvmWorld* self;
-    uint64_t address, bytes;
-    std::string* error;
-    bool ok;
-  } call{this, address, bytes, &error, true};
-  const auto add_missing = [](void* argument) {
-    auto& c = *static_cast<Call*>(argument);
-    try {
-      const uint64_t end = (c.address + c.bytes - 1) >> 30;
-      for (uint64_t first = c.address >> 30; first <= end;) {
-        uint64_t count = 0;
-        while (first + count <= end && c.self->region_gpa_[first + count] == 0) count++;
-        if (count > 0) c.self->add_regions(first, count);
-        first += count + (count == 0);
-      }
-    } catch (const KvmError& failure) {
-      *c.error = failure.what();
-      c.ok = false;
-    }
-  };
-  if (bytes == 0 || address >= kLowerHalfEnd || bytes > kLowerHalfEnd - address) {
-    error = "address range outside of user space";
-    return false;
+  bool all = address < kLowerHalfEnd && bytes != 0 && bytes <= kLowerHalfEnd - address;
+  for (uint64_t region = address >> 30; all && region <= (address + bytes - 1) >> 30; region++) {
+    all = region_gpa_[region] != 0;
   }
-  bool all = true;
-  for (uint64_t region = address >> 30; region <= (address + bytes - 1) >> 30; region++) {
-    all = all && region_gpa_[region] != 0;
-  }
-  if (!all) host_call(add_missing, &call);
-  return call.ok;
+  if (all || host_call(map_regions_, {address, bytes}) != 0) return true;
+  error = mapping_error_;
+  return false;
 }
 
 void KvmWorld::add_window_range(uint64_t base, uint64_t bytes) { window_ranges_.push_back({base, base + bytes}); }

@@ -3,13 +3,17 @@
 //
 // Memory. The host address space is divided into regions of 1 GiB. A region is made reachable as a whole: one
 // memory slot (or a part of one) puts it at some guest-physical address, and 2 MiB x86 page-table entries map it at
-// its own address, readable, writable and executable at CPL 3. Holes, later mmaps and protections are then KVM's
-// business: it follows the host's page tables. Regions of what is mapped when the world is made are reachable from
-// the start, others when they are first touched.
+// its own address, readable and writable at CPL 3. Holes, later mmaps and protections are then KVM's business: it
+// follows the host's page tables. Regions of what is mapped when the world is made are reachable from the start, others
+// when they are first touched.
+//
+// KVM does not follow the host's PROT_EXEC. The code of the program and its libraries, as it is when the world is made,
+// and what add_code() names are executable; all else is not, guest RAM and the writable view of the code cache among
+// it.
 //
 // The world's own structures lie in a region of their own, the arena: descriptor tables and CPL 0 stubs (supervisor
-// only), the stacks of the engine with guard pages, and the pool of x86 page-table pages, which engine code writes
-// through ordinary pointers.
+// only), CPL 3 stubs (read-only), the stacks of the engine with guard pages, and the pool of x86 page-table pages,
+// which engine code writes through ordinary pointers.
 //
 // Faults of translated code are delivered by ring0/upcall.h.
 //
@@ -17,6 +21,7 @@
 // same inside and outside when tsc_is_exact().
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,6 +33,10 @@
 #include "vmm/kvm/kvm_options.h"
 #include "vmm/kvm/ring0/page_tables.h"
 #include "vmm/kvm/ring0/upcall.h"
+
+namespace crosswalk::vmm {
+class Sandbox;
+}
 
 namespace crosswalk::kvm {
 
@@ -84,21 +93,30 @@ class KvmWorld final : public runtime::World {
   // return -ENOSYS.
   void run(void (*entry)(void*), void* argument, runtime::FaultHandler handler, void* context) override;
   const char* name() const override { return "kvm"; }
+  void add_code(const void* begin, size_t bytes) override;
 
   // Runs fn(argument) inside the VM: at once when already there, else by an entry of its own.
   // Precondition: fn takes no faults in windows.
   void execute(void (*fn)(void*), void* argument);
-  // Runs fn(argument) outside the VM: one exit when inside. For work that makes several system calls.
-  void host_call(void (*fn)(void*), void* argument);
-  // The same two for anything that can be called.
+  // The same for anything that can be called.
   template <class Function>
   void execute(Function function) {
     execute([](void* f) { (*static_cast<Function*>(f))(); }, &function);
   }
-  template <class Function>
-  void host_call(Function function) {
-    host_call([](void* f) { (*static_cast<Function*>(f))(); }, &function);
-  }
+
+  // Work outside the VM for code inside, such as several system calls in one exit. What code inside names is the number
+  // of a function that was added before, not an address, and values: the function checks them.
+  using HostArguments = ring0::HostArguments;
+  using HostFunction = uint64_t (*)(void* context, const HostArguments& arguments);
+  using HostFunctionNumber = uint32_t;
+  HostFunctionNumber add_host_function(HostFunction function, void* context);
+  void remove_host_function(HostFunctionNumber number);
+  // At once when the caller is outside, by one exit when inside. Aborts with the state printed when there is none of
+  // this number.
+  uint64_t host_call(HostFunctionNumber number, const HostArguments& arguments = {});
+
+  // From now on, the system calls of code inside the VM are those that `sandbox` allows it. Outlives the world.
+  void confine(const vmm::Sandbox& sandbox) { sandbox_ = &sandbox; }
   // Whether the caller executes inside the VM. Only the thread that owns this world may ask.
   bool inside() const { return __atomic_load_n(&area_->inside, __ATOMIC_RELAXED) != 0; }
 
@@ -153,7 +171,7 @@ class KvmWorld final : public runtime::World {
 
   explicit KvmWorld(const KvmOptions& options);
   void build_arena();
-  void map_arena();
+  void map_arena(bool no_execute);
   void set_up_vcpu(const std::vector<kvm_cpuid_entry2>& cpuid);
   void map_present_regions();
   void choose_mechanisms();
@@ -164,8 +182,12 @@ class KvmWorld final : public runtime::World {
   void align_tsc();
   void keep_tsc_aligned();
   void install_stubs(uint64_t xsave_mask);
+  void protect_stubs();
 
   void add_regions(uint64_t first, uint64_t count);
+  static uint64_t map_regions(void* self, const HostArguments& range);
+  uint64_t call_host_function(uint64_t number, const HostArguments& arguments);
+  bool map_code(uint64_t begin, uint64_t end, ring0::Invalidations& changed);
   bool resolve(uint64_t address);
   bool in_window_range(uint64_t address) const;
 
@@ -199,6 +221,15 @@ class KvmWorld final : public runtime::World {
   uint64_t gpa_limit_ = 0;
   uint32_t next_slot_ = 0, slot_limit_ = 0;
   std::vector<Range> window_ranges_;
+  struct HostEntry {
+    HostFunction function = nullptr;
+    void* context = nullptr;
+  };
+  std::array<HostEntry, 8> host_functions_;
+  HostFunctionNumber map_regions_;
+  std::string mapping_error_;  // of the last map_regions that failed
+  const vmm::Sandbox* sandbox_ = nullptr;
+  std::vector<Range> code_ranges_;  // what may be executed of the process's memory
 
   runtime::FaultHandler handler_ = nullptr;
   void* handler_context_ = nullptr;

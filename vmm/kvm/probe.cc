@@ -132,6 +132,7 @@ void entry_probe_entry(void* argument) {
 
 struct CostProbe {
   KvmWorld* world;
+  KvmWorld::HostFunctionNumber nothing;
   double exit_us = 0, syscall_us = 0, flush_page_us = 0, flush_all_us = 0;
 };
 
@@ -146,7 +147,7 @@ void cost_probe_entry(void* argument) {
     }
     return best;
   };
-  probe.exit_us = time([&] { probe.world->host_call([](void*) {}, nullptr); });
+  probe.exit_us = time([&] { probe.world->host_call(probe.nothing); });
   probe.syscall_us = time([] { getppid(); });
   probe.flush_page_us = time([&] {
     ring0::Invalidations one;
@@ -191,8 +192,11 @@ void probe_kvm(HostFacts& facts, const GuestRam& ram) {
   facts.flush_exit_us = mechanisms.flush_exit_us;
   facts.syscall_entry = name_of(world->syscall_entry());
   facts.exact_tsc = world->tsc_is_exact();
-  CostProbe costs{.world = world.get()};
+  CostProbe costs{
+      .world = world.get(),
+      .nothing = world->add_host_function([](void*, const KvmWorld::HostArguments&) { return uint64_t{0}; }, nullptr)};
   world->execute(cost_probe_entry, &costs);
+  world->remove_host_function(costs.nothing);
   facts.exit_us = costs.exit_us;
   facts.syscall_us = costs.syscall_us;
   facts.flush_page_us = costs.flush_page_us;

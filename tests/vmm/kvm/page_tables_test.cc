@@ -47,7 +47,7 @@ constexpr uint64_t kVa = uint64_t{0x7f12} << 32;
 
 TEST(PageTables, MapsWithTheLargestPageThatFits) {
   TestAllocator allocator(100);
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   Invalidations changed;
   // 4 KiB before a 2 MiB boundary to 4 KiB after the next one.
   ASSERT_TRUE(tables.map(kVa + kLargePageBytes - kPageBytes, 0x80000000 + kLargePageBytes - kPageBytes,
@@ -67,7 +67,7 @@ TEST(PageTables, MapsWithTheLargestPageThatFits) {
 
 TEST(PageTables, LargePageOnlyWhenBothAddressesAreAligned) {
   TestAllocator allocator(100);
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   Invalidations changed;
   ASSERT_TRUE(tables.map(kVa, 0x80001000, kLargePageBytes, {}, changed));
   EXPECT_EQ(tables.translate(kVa + 0x5000).page_bytes, kPageBytes);
@@ -76,7 +76,7 @@ TEST(PageTables, LargePageOnlyWhenBothAddressesAreAligned) {
 
 TEST(PageTables, RightsAreAsAsked) {
   TestAllocator allocator(100);
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   Invalidations changed;
   for (const bool writable : {false, true}) {
     for (const bool user : {false, true}) {
@@ -89,7 +89,7 @@ TEST(PageTables, RightsAreAsAsked) {
 
 TEST(PageTables, WhatNeedsAnInvalidation) {
   TestAllocator allocator(100);
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   const auto map = [&](uint64_t pa, bool writable) {
     Invalidations changed;
     EXPECT_TRUE(tables.map(kVa, pa, kPageBytes, {.writable = writable}, changed));
@@ -122,7 +122,7 @@ TEST(PageTables, ManyInvalidationsBecomeAFullFlush) {
 
 TEST(PageTables, PartialUnmapSplitsALargePage) {
   TestAllocator allocator(100);
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   Invalidations changed;
   ASSERT_TRUE(tables.map(kVa, 0x80000000, kLargePageBytes, {.writable = false}, changed));
   EXPECT_TRUE(tables.unmap(kVa + 0x3000, kPageBytes, changed));
@@ -135,7 +135,7 @@ TEST(PageTables, PartialUnmapSplitsALargePage) {
 
 TEST(PageTables, LargePageReplacesATableAndRetiresIt) {
   TestAllocator allocator(100);
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   Invalidations changed;
   ASSERT_TRUE(tables.map(kVa, 0x80000000, kPageBytes, {}, changed));
   const size_t before = allocator.in_use();
@@ -150,7 +150,7 @@ TEST(PageTables, LargePageReplacesATableAndRetiresIt) {
 
 TEST(PageTables, RetiringARangeGivesItsTablesBack) {
   TestAllocator allocator(5000);
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   Invalidations changed;
   ASSERT_TRUE(tables.map(kVa - kPageBytes, 0x1000, kPageBytes, {}, changed));  // a neighbour that must stay
   const size_t before = allocator.in_use();
@@ -195,7 +195,7 @@ TEST(PageTables, RetiringLeavesKeepsLinks) {
 TEST(PageTables, LinkedRangesAreOneUntilUnlinked) {
   constexpr uint64_t kGiB = uint64_t{1} << 30, kOther = kVa + 64 * kGiB;
   TestAllocator allocator(100);
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   Invalidations changed;
   ASSERT_TRUE(tables.map(kVa + 0x5000, 0x80005000, kPageBytes, {}, changed));
   ASSERT_TRUE(tables.map(kOther, 0x90000000, kLargePageBytes, {}, changed));
@@ -226,7 +226,7 @@ TEST(PageTables, LinkedRangesAreOneUntilUnlinked) {
 TEST(PageTables, LinksThatFindNoPageCanBeUndone) {
   constexpr uint64_t kGiB = uint64_t{1} << 30;
   TestAllocator allocator(4);  // the root; pointers and directory of one gigabyte; no further directory
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   Invalidations changed;
   ASSERT_TRUE(tables.map(kVa, 0x80000000, kLargePageBytes, {}, changed));
   EXPECT_FALSE(tables.link(kVa, kVa + 8 * kGiB, 2 * kGiB, changed));
@@ -236,18 +236,18 @@ TEST(PageTables, LinksThatFindNoPageCanBeUndone) {
 
 TEST(PageTables, ExhaustionIsAResult) {
   TestAllocator allocator(3);  // root and two of the three tables that a first page needs
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   ASSERT_TRUE(tables.valid());
   Invalidations changed;
   EXPECT_FALSE(tables.map(kVa, 0x1000, kPageBytes, {}, changed));
   EXPECT_FALSE(tables.translate(kVa).present);
   TestAllocator none(0);
-  EXPECT_FALSE(PageTables(none).valid());
+  EXPECT_FALSE(PageTables(none, true).valid());
 }
 
 TEST(PageTables, RandomOperationsAgreeWithAModel) {
   TestAllocator allocator(100000);
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   std::map<uint64_t, std::pair<uint64_t, bool>> model;  // page -> (pa, writable)
   std::mt19937_64 random(42);
   constexpr uint64_t kPages = 6 * 512;

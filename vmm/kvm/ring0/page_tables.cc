@@ -10,14 +10,14 @@ namespace {
 // Accessed and Dirty do not make two entries different.
 bool same_mapping(PageTableEntry a, PageTableEntry b) {
   return a.present() == b.present() && a.address() == b.address() && a.writable() == b.writable() &&
-         a.user() == b.user() && a.large() == b.large();
+         a.user() == b.user() && a.large() == b.large() && a.executable() == b.executable();
 }
 
 // More rights to the same page need no invalidation: a stale translation only faults, and the fault itself drops it
 // (SDM volume 3, 4.10.4.3).
 bool only_adds_rights(PageTableEntry before, PageTableEntry after) {
   return before.address() == after.address() && before.large() == after.large() && before.user() == after.user() &&
-         after.writable();
+         (after.writable() || !before.writable()) && (after.executable() || !before.executable());
 }
 
 }  // namespace
@@ -52,7 +52,8 @@ uint64_t* PageTables::leaf_table(uint64_t& directory_slot, uint64_t va, Invalida
   if (page == 0) return nullptr;
   uint64_t* table = allocator_.at(page);
   for (unsigned i = 0; i < 512; i++) {
-    store(table[i], PageTableEntry::page(entry.address() + i * kPageBytes, entry.writable(), entry.user(), false));
+    store(table[i], PageTableEntry::page(entry.address() + i * kPageBytes, entry.writable(), entry.user(), false,
+                                         entry.executable()));
   }
   // The translations are the same before and after; the caller is about to change one of them, and a stale
   // translation of the large entry could be used for it: INVLPG drops it.
@@ -62,12 +63,15 @@ uint64_t* PageTables::leaf_table(uint64_t& directory_slot, uint64_t va, Invalida
 }
 
 bool PageTables::map(uint64_t va, uint64_t pa, uint64_t bytes, Access access, Invalidations& changed) {
+  const auto page = [&](bool large) {
+    return PageTableEntry::page(pa, access.writable, access.user, large, access.executable || !no_execute_);
+  };
   while (bytes > 0) {
     uint64_t* slots = directory(va, true);
     if (slots == nullptr) return false;
     uint64_t& slot = slots[index(va, 1)];
     if (access.large_pages && bytes >= kLargePageBytes && (va | pa) % kLargePageBytes == 0) {
-      const PageTableEntry before = load(slot), after = PageTableEntry::page(pa, access.writable, access.user, true);
+      const PageTableEntry before = load(slot), after = page(true);
       if (!same_mapping(before, after)) {
         if (before.present() && !before.large()) {
           retire_below(slot, 1);
@@ -85,7 +89,7 @@ bool PageTables::map(uint64_t va, uint64_t pa, uint64_t bytes, Access access, In
     if (table == nullptr) return false;
     for (const uint64_t end = va + chunk; va != end; va += kPageBytes, pa += kPageBytes) {
       uint64_t& leaf = table[index(va, 0)];
-      const PageTableEntry before = load(leaf), after = PageTableEntry::page(pa, access.writable, access.user, false);
+      const PageTableEntry before = load(leaf), after = page(false);
       if (same_mapping(before, after)) continue;
       if (before.present() && !only_adds_rights(before, after)) changed.add(va);
       store(leaf, after);
@@ -197,13 +201,14 @@ void PageTables::release_retired() {
 
 PageTables::Translation PageTables::translate(uint64_t va) const {
   Translation result;
-  result.writable = result.user = true;
+  result.writable = result.user = result.executable = true;
   uint64_t table = root_;
   for (int level = 3; level >= 0; level--) {
     const PageTableEntry entry = load(allocator_.at(table)[index(va, level)]);
     if (!entry.present()) return {};
     result.writable = result.writable && entry.writable();
     result.user = result.user && entry.user();
+    result.executable = result.executable && entry.executable();
     if (level == 0 || (level == 1 && entry.large())) {
       result.page_bytes = level == 0 ? kPageBytes : kLargePageBytes;
       result.pa = entry.address() | (va & (result.page_bytes - 1));

@@ -52,8 +52,9 @@ class Invalidations {
 
 class PageTables {
  public:
-  // Precondition: `allocator` can give at least one page; check valid().
-  explicit PageTables(PageAllocator& allocator) : allocator_(allocator), root_(allocator.allocate()) {}
+  // Precondition: `allocator` can give at least one page; check valid(). `no_execute`: EFER.NXE is on.
+  PageTables(PageAllocator& allocator, bool no_execute)
+      : allocator_(allocator), no_execute_(no_execute), root_(allocator.allocate()) {}
   PageTables(const PageTables&) = delete;
   PageTables& operator=(const PageTables&) = delete;
 
@@ -64,6 +65,7 @@ class PageTables {
     bool writable = true;
     bool user = true;
     bool large_pages = true;  // 2 MiB entries where both addresses allow
+    bool executable = false;  // everything is where the CPU has no no-execute bit
   };
   // Maps [va, va+bytes) to [pa, pa+bytes); all multiples of 4 KiB. Entries in the way are replaced. Returns false
   // when the allocator is exhausted; the range may then be partly mapped.
@@ -96,7 +98,7 @@ class PageTables {
   struct Translation {
     bool present = false;
     uint64_t pa = 0;
-    bool writable = false, user = false;
+    bool writable = false, user = false, executable = false;
     uint64_t page_bytes = 0;
   };
   Translation translate(uint64_t va) const;
@@ -120,6 +122,7 @@ class PageTables {
   };
 
   PageAllocator& allocator_;
+  const bool no_execute_;
   uint64_t root_;
   std::vector<Link> links_;
   std::vector<uint64_t> retired_;

@@ -14,6 +14,7 @@
 // leaves UpcallArea alone and exits by kPortNestedFault.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -29,7 +30,7 @@ enum Port : uint8_t {
   kPortNestedFault = 0xc2,  // see above; rax = CR2
   kPortRefused = 0xc3,      // UpcallArea::handler returned false
   kPortMap = 0xc4,          // rdi = address: make the engine memory there reachable; rax = 1 when done, else 0
-  kPortHostCall = 0xc5,     // rdi = void (*)(void*), rsi = argument: call it outside the VM
+  kPortHostCall = 0xc5,     // rdi = number of a host function, its HostArguments in rsi, rdx, rcx, r8, r9; rax = result
   kPortFlush = 0xc6,        // drop all translations
   kPortLoopDone = 0xc7,     // the CPL 0 timing loop ended
   kPortEnd = 0xc8,
@@ -100,12 +101,21 @@ inline uint64_t out_call(Port port, uint64_t rdi, uint64_t rsi) {
   uint64_t rax = 0;
   switch (port) {  // the port is an immediate operand
     case kPortMap: asm volatile("outb %%al, %1" : "+a"(rax) : "i"(kPortMap), "D"(rdi), "S"(rsi) : "memory"); break;
-    case kPortHostCall:
-      asm volatile("outb %%al, %1" : "+a"(rax) : "i"(kPortHostCall), "D"(rdi), "S"(rsi) : "memory");
-      break;
     case kPortFlush: asm volatile("outb %%al, %1" : "+a"(rax) : "i"(kPortFlush), "D"(rdi), "S"(rsi) : "memory"); break;
     default: asm volatile("ud2");
   }
+  return rax;
+}
+using HostArguments = std::array<uint64_t, 5>;
+inline uint64_t host_call_out(uint64_t number, const HostArguments& arguments) {
+  uint64_t rax = 0;
+  register uint64_t r8 asm("r8") = arguments[3];
+  register uint64_t r9 asm("r9") = arguments[4];
+  asm volatile("outb %%al, %1"
+               : "+a"(rax)
+               : "i"(kPortHostCall), "D"(number), "S"(arguments[0]), "d"(arguments[1]), "c"(arguments[2]), "r"(r8),
+                 "r"(r9)
+               : "memory");
   return rax;
 }
 

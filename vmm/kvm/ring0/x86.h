@@ -43,20 +43,22 @@ class PageTableEntry {
   static constexpr PageTableEntry table(uint64_t gpa) {
     return PageTableEntry(gpa | kPresent | kWritable | kUser | kAccessed);
   }
-  static constexpr PageTableEntry page(uint64_t gpa, bool writable, bool user, bool large) {
+  // `executable` must be true where EFER.NXE is off: the bit is reserved then.
+  static constexpr PageTableEntry page(uint64_t gpa, bool writable, bool user, bool large, bool executable) {
     return PageTableEntry(gpa | kPresent | (writable ? kWritable : 0) | (user ? kUser : 0) | kAccessed | kDirty |
-                          (large ? kPageSize : 0));
+                          (large ? kPageSize : 0) | (executable ? 0 : kNoExecute));
   }
   constexpr uint64_t bits() const { return bits_; }
   constexpr bool present() const { return bits_ & kPresent; }
   constexpr bool writable() const { return bits_ & kWritable; }
   constexpr bool user() const { return bits_ & kUser; }
   constexpr bool large() const { return bits_ & kPageSize; }
+  constexpr bool executable() const { return !(bits_ & kNoExecute); }
   constexpr uint64_t address() const { return bits_ & kAddressMask; }
 
  private:
   static constexpr uint64_t kPresent = 1 << 0, kWritable = 1 << 1, kUser = 1 << 2, kAccessed = 1 << 5, kDirty = 1 << 6,
-                            kPageSize = 1 << 7;
+                            kPageSize = 1 << 7, kNoExecute = uint64_t{1} << 63;
   static constexpr uint64_t kAddressMask = 0x000ffffffffff000;
   uint64_t bits_ = 0;
 };
