@@ -28,7 +28,7 @@ while [ $# -gt 0 ]; do
       file=${2%,format=raw} file=${file%,readonly} file=${file%,format=raw}
       arguments+=(-drive "if=none,id=disk$disks,format=raw,cache=writeback,file=$file$extra" -device "virtio-blk-device,drive=disk$disks")
       disks=$((disks + 1)) ;;
-    --mmu | --world | --console | --stats-json | --semihosting-files) ;;
+    --mmu | --world | --console | --stats-json | --semihosting-files | --sandbox) ;;
     --stats | --semihosting) shift; continue ;;
     *) die "unknown option $option" ;;
   esac

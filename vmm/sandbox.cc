@@ -128,7 +128,10 @@ Sandbox::Sandbox(const Config& config) {
   add(kThreads, {SCMP_SYS(restart_syscall)});  // what was interrupted by SIGSTOP and SIGCONT
   // Files that are open. Reads and writes go on the console, disks, files of options and event counters.
   add(kThreads | kInside, {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev)});
-  // stdio asks about a file when it first writes to it.
+  // The C library: qsort asks how much memory there is, malloc how many CPUs, stdio about a file when it first writes
+  // to it, perror for a second descriptor.
+  add(kThreads | kInside, {SCMP_SYS(sysinfo), SCMP_SYS(sched_getaffinity), SCMP_SYS(dup)});
+  add(kThreads | kInside, SCMP_SYS(fcntl), {{1, kWhole, F_GETFL}});
   add(kThreads | kInside, {SCMP_SYS(fstat), SCMP_SYS(lseek)});
   add(kThreads | kInside, SCMP_SYS(newfstatat), {{3, kWhole, AT_EMPTY_PATH}});
   add(kThreads | kInside, SCMP_SYS(ioctl), {{1, kWhole, TCGETS}});

@@ -51,6 +51,7 @@ refused memory-negative 'memory' run --kernel "$kernel" --memory=-1G
 refused memory-rubbish 'memory' run --kernel "$kernel" --memory lots
 refused memory-tiny 'memory' run --kernel "$kernel" --memory 1K
 refused unknown-mode 'turbo' run --kernel "$kernel" --mmu turbo
+refused unknown-sandbox 'perhaps' run --kernel "$kernel" --sandbox perhaps
 refused unknown-world 'moon' run --kernel "$kernel" --world moon
 refused bad-largest-entry '3M' run --kernel "$kernel" --largest-entry 3M
 refused unknown-flush 'sometimes' run --kernel "$kernel" --flush sometimes
@@ -73,7 +74,7 @@ refused bench-baseline 'bochs' bench --baseline bochs
 refused bench-workload 'no_such' bench --workloads no_such
 
 # Help is on stdout, with status 0, and has a sentence for each option of `run`.
-for option in kernel initrd append dtb memory cpu disk console semihosting semihosting-files mmu world flush stats stats-json stats-by-asid count-instructions trace trace-events perf-map symbols timeout; do
+for option in kernel initrd append dtb memory cpu disk console semihosting semihosting-files mmu world flush stats stats-json stats-by-asid count-instructions trace trace-events perf-map symbols sandbox timeout; do
   if "$crosswalk" run --help 2>/dev/null | grep -q -- "--$option\b.*\|--$option"; then ok "options/help-$option"
   else not_ok "options/help-$option" "'run --help' does not list --$option"; fi
 done

@@ -37,6 +37,7 @@ TEST_F(OptionsTest, Defaults) {
   EXPECT_EQ(options->world, WorldChoice::Auto);
   EXPECT_FALSE(options->stats);
   EXPECT_EQ(options->timeout_seconds, 0);
+  EXPECT_TRUE(options->sandbox);
 }
 
 TEST_F(OptionsTest, Everything) {

@@ -3,9 +3,10 @@
 // and by the guest page they were made from. Filled front to back; when full, everything is dropped at once.
 //
 // The memory is mapped twice: executable and never writable, which is what addresses of code are in, and writable and
-// never executable. Code is emitted and patched through the second, at the same distances. CPUs find a store to code
-// that they hold by its physical address; what was fetched before it and not executed yet is either form of a linked
-// jump, and each of them is right.
+// never executable. Code is emitted and patched through the second, at the same distances. CPUs keep their instruction
+// caches coherent by physical addresses. Only for what a CPU has already fetched does the SDM want a serializing
+// instruction when the linear addresses differ (volume 3, 8.1.3); no store here changes code that is about to run: it
+// is left before, and entered again by indirect jumps much later.
 #pragma once
 
 #include <tsl/robin_map.h>
