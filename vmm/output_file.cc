@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/output_file.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -8,7 +11,8 @@ namespace crosswalk::vmm {
 
 Result<OutputFile> OutputFile::open(const std::string& option, const std::string& path) {
   const std::string name = option + ": cannot write " + path + ": ";
-  FILE* const file = std::fopen(path.c_str(), "we");
+  const int standard = path == "-" ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : -1;
+  FILE* const file = path == "-" ? fdopen(standard, "w") : std::fopen(path.c_str(), "we");
   if (!file) return Error{name + std::strerror(errno)};
   return OutputFile(file, name);
 }

@@ -13,6 +13,7 @@ namespace crosswalk::vmm {
 
 class OutputFile {
  public:
+  // "-" is standard output.
   static Result<OutputFile> open(const std::string& option, const std::string& path);
 
   FILE* stream() const { return file_.get(); }

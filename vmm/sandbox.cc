@@ -28,6 +28,8 @@ namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kSanitizer = true;
+#elif defined(__has_feature)  // Clang
+constexpr bool kSanitizer = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
 #else
 constexpr bool kSanitizer = false;
 #endif
@@ -35,8 +37,8 @@ constexpr bool kSanitizer = false;
 constexpr unsigned bit(Sandbox::Role role) { return 1u << static_cast<unsigned>(role); }
 constexpr unsigned kCpu = bit(Sandbox::Role::Cpu), kKvmCpu = bit(Sandbox::Role::KvmCpu),
                    kInside = bit(Sandbox::Role::InsideVm), kIo = bit(Sandbox::Role::Io),
-                   kTimer = bit(Sandbox::Role::Timer), kSignals = bit(Sandbox::Role::Signals);
-constexpr unsigned kThreads = kCpu | kKvmCpu | kIo | kTimer | kSignals;
+                   kTimer = bit(Sandbox::Role::Timer), kControl = bit(Sandbox::Role::Control);
+constexpr unsigned kThreads = kCpu | kKvmCpu | kIo | kTimer | kControl;
 // What the engine calls comes from its thread, or from inside the VM and is made by the thread around it.
 constexpr unsigned kEngine = kCpu | kKvmCpu | kInside;
 constexpr unsigned kMain = kCpu | kKvmCpu;
@@ -142,28 +144,35 @@ Sandbox::Sandbox(const Config& config) {
   add(kThreads | kInside, SCMP_SYS(rt_sigaction), {{0, kWhole, SIGABRT}});
   add(kThreads, SCMP_SYS(prctl), {{0, kWhole, PR_GET_NAME}});  // for the line about a violation
 
-  // The main thread runs the CPU, then ends the other threads, the terminal's guardian and what it has open.
-  add(kMain, {SCMP_SYS(close), SCMP_SYS(wait4), SCMP_SYS(sigaltstack)});
+  // Standard output and error may be pipes: they are written when they take something.
+  add(kThreads, {SCMP_SYS(poll), SCMP_SYS(ppoll)});
+
+  // The main thread runs the CPU, then ends the other threads, the terminal's guardian and what it has open. When it
+  // does not come to it, the control thread gives the terminal back.
+  add(kMain | kControl, {SCMP_SYS(close), SCMP_SYS(wait4)});
+  add(kMain, {SCMP_SYS(sigaltstack)});
+  add(kEngine, {SCMP_SYS(pread64)});  // /proc/self/statm, again and again
   // Faults of translated code (process_world.cc).
   add(kMain, SCMP_SYS(rt_sigaction), {{0, kWhole, SIGSEGV}});
   add(kMain, SCMP_SYS(rt_sigaction), {{0, kWhole, SIGBUS}});
-  if (config.semihosting_files)
+  if (config.semihosting_files) {
     add(kEngine, {SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(close), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
-                  SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(ftruncate)});
+                  SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(ftruncate)});
+    add(kEngine, SCMP_SYS(newfstatat), {{3, kWhole, AT_SYMLINK_NOFOLLOW}});
+  }
 
-  // The KVM world: runs, flushes, and makes memory of this process reachable.
-  for (const uint64_t request : {uint64_t{KVM_RUN}, uint64_t{KVM_SET_SREGS}, uint64_t{KVM_GET_SREGS},
-                                 uint64_t{KVM_GET_REGS}, uint64_t{KVM_SET_USER_MEMORY_REGION}})
+  // The KVM world: runs, flushes, makes memory of this process reachable, and keeps the TSC.
+  for (const uint64_t request :
+       {uint64_t{KVM_RUN}, uint64_t{KVM_SET_SREGS}, uint64_t{KVM_GET_SREGS}, uint64_t{KVM_GET_REGS},
+        uint64_t{KVM_SET_USER_MEMORY_REGION}, uint64_t{KVM_GET_DEVICE_ATTR}, uint64_t{KVM_SET_DEVICE_ATTR}})
     add(kKvmCpu, SCMP_SYS(ioctl), {{1, kWhole, request}});
   add(kKvmCpu, {SCMP_SYS(mincore)});
   add(kKvmCpu, SCMP_SYS(arch_prctl), {{0, kWhole, ARCH_GET_FS}});
   add(kKvmCpu, SCMP_SYS(arch_prctl), {{0, kWhole, ARCH_GET_GS}});
 
-  // The console and disks.
-  add(kIo | kSignals, {SCMP_SYS(poll), SCMP_SYS(ppoll)});
+  // Disks.
   add(kIo, {SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fdatasync),
             SCMP_SYS(fsync), SCMP_SYS(fallocate), SCMP_SYS(ftruncate)});
-  add(kSignals, {SCMP_SYS(rt_sigtimedwait)});
 }
 
 // ---- everything else ---------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class Sandbox {
     InsideVm,  // not a thread: the calls that the KVM world makes for code inside the VM
     Io,
     Timer,
-    Signals,
+    Control,  // signals and the keyboard
   };
   struct Config {
     bool semihosting_files = false;  // the guest may open, rename and remove files

@@ -38,7 +38,7 @@ const char* name_of(Role role) {
     case Role::KvmCpu: return "KvmCpu";
     case Role::Io: return "Io";
     case Role::Timer: return "Timer";
-    case Role::Signals: return "Signals";
+    case Role::Control: return "Control";
     case Role::InsideVm: break;
   }
   return "InsideVm";
@@ -61,7 +61,7 @@ class SandboxTest : public testing::TestWithParam<Role> {
   }
 };
 INSTANTIATE_TEST_SUITE_P(Threads, SandboxTest,
-                         testing::Values(Role::Cpu, Role::KvmCpu, Role::Io, Role::Timer, Role::Signals),
+                         testing::Values(Role::Cpu, Role::KvmCpu, Role::Io, Role::Timer, Role::Control),
                          [](const auto& info) { return name_of(info.param); });
 
 void* page() { return mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
@@ -223,7 +223,7 @@ TEST_F(SandboxRoles, TheIoThreadServesDisksAndTheConsole) {
            poll(&fds, 1, 0) >= 0;
   });
   close(fd);
-  for (const Role role : {Role::Cpu, Role::KvmCpu, Role::Timer, Role::Signals}) {
+  for (const Role role : {Role::Cpu, Role::KvmCpu, Role::Timer, Role::Control}) {
     EXPECT_EXIT(
         {
           confine(role);
@@ -236,7 +236,7 @@ TEST_F(SandboxRoles, TheIoThreadServesDisksAndTheConsole) {
 TEST_F(SandboxRoles, OnlyTheThreadAroundAVmHasItsIoctls) {
   for (const uint64_t request : {uint64_t{KVM_RUN}, uint64_t{KVM_SET_SREGS}, uint64_t{KVM_SET_USER_MEMORY_REGION}}) {
     expect_allowed(Role::KvmCpu, [&] { return ioctl(-1, request, nullptr) < 0 && errno == EBADF; });
-    for (const Role role : {Role::Cpu, Role::Io, Role::Timer, Role::Signals}) {
+    for (const Role role : {Role::Cpu, Role::Io, Role::Timer, Role::Control}) {
       EXPECT_EXIT(
           {
             confine(role);
