@@ -371,7 +371,7 @@ int run_guest(const RunOptions& requested) {
   if (options.sandbox && !Sandbox::built_in()) {
     std::fputs("crosswalk: built with a sanitizer: the sandbox is off\n", stderr);
   } else if (options.sandbox) {
-    auto made = Sandbox::create({.semihosting_files = options.semihosting_files});
+    auto made = Sandbox::create({.semihosting_files = !options.semihosting_files.empty()});
     if (!made) {
       terminal.reset();
       return fail(made.error(), kExitInternalError);

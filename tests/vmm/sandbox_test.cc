@@ -249,7 +249,10 @@ TEST_F(SandboxRoles, OnlyTheThreadAroundAVmHasItsIoctls) {
 }
 
 TEST_F(SandboxRoles, SemihostingOpensFilesOnlyWhereTheOptionSaysSo) {
-  const auto attempt = [] { return open("/nonexistent/file", O_RDONLY) < 0 && errno == ENOENT; };
+  const auto attempt = [] {
+    const uint64_t how[3] = {};
+    return syscall(SYS_openat2, AT_FDCWD, "/nonexistent/file", how, sizeof how) < 0 && errno == ENOENT;
+  };
   expect_allowed(Role::Cpu, attempt, {.semihosting_files = true});
   expect_allowed(Role::KvmCpu, attempt, {.semihosting_files = true});
   EXPECT_EXIT(
@@ -258,7 +261,7 @@ TEST_F(SandboxRoles, SemihostingOpensFilesOnlyWhereTheOptionSaysSo) {
         attempt();
         _exit(0);
       },
-      testing::ExitedWithCode(1), "system call openat");
+      testing::ExitedWithCode(1), "system call openat2");
 }
 
 TEST_F(SandboxRoles, CodeInsideAVmHasFewerCallsThanTheThreadAroundIt) {

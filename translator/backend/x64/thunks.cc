@@ -35,6 +35,7 @@ void leave_guest_mxcsr(Xbyak::CodeGenerator& c) {
 }  // namespace
 
 Thunks Thunks::moved(ptrdiff_t distance) const {
+  static_assert(sizeof(Thunks) == 10 * sizeof(void*), "every thunk is moved");
   Thunks t = *this;
   t.enter = reinterpret_cast<decltype(enter)>(reinterpret_cast<uintptr_t>(enter) + static_cast<uintptr_t>(distance));
   for (const uint8_t** code : {&t.exit_link, &t.exit_indirect, &t.exit_to, &t.dispatch, &t.exit_no_spill,
