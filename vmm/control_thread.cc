@@ -110,7 +110,7 @@ int ControlThread::wait_milliseconds() {
 
 void ControlThread::run() {
   pthread_setname_np(pthread_self(), "control");
-  if (sandbox_) sandbox_->enter(Sandbox::Role::Signals);
+  if (sandbox_) sandbox_->enter(Sandbox::Role::Control);
   enum { kEvent, kSignal, kInput, kCount };
   while (!stop_.load()) {
     pollfd fds[kCount] = {{event_fd_, POLLIN, 0},
