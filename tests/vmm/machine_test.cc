@@ -465,7 +465,7 @@ TEST_F(MachineTest, EscapeKeyIsHeardThoughTheGuestTakesNoInput) {
   const std::string typed(20'000, 'a');
   ASSERT_EQ(write(in_[1], typed.data(), typed.size()), static_cast<ssize_t>(typed.size()));
   ASSERT_EQ(write(in_[1], "\1x", 2), 2);
-  ASSERT_TRUE(wait_for_line(kLineStop, 2000ms));
+  ASSERT_TRUE(wait_for_line(kLineStop));
   EXPECT_EQ(machine_->stop_state().exit_status(), kExitUserQuit);
 }
 
@@ -485,7 +485,7 @@ class StateTest : public MachineTest {
     make();
     machine_->start();
     ASSERT_EQ(write(in_[1], "\1i", 2), 2);
-    ASSERT_TRUE(wait_for_line(kLineWork, 2000ms));
+    ASSERT_TRUE(wait_for_line(kLineWork));
   }
   std::string printed() {
     pollfd fd{errors_[0], POLLIN, 0};

@@ -169,7 +169,7 @@ TEST(PageTables, RetiringARangeGivesItsTablesBack) {
 // The page directories stay, since others may be linked to them.
 TEST(PageTables, RetiringLeavesKeepsLinks) {
   TestAllocator allocator(100);
-  PageTables tables(allocator);
+  PageTables tables(allocator, true);
   Invalidations changed;
   constexpr uint64_t kGigabyte = uint64_t{1} << 30;
   const uint64_t other = kVa + 8 * kGigabyte;

@@ -27,7 +27,7 @@ int vcpu_descriptor() {
 }
 
 class Tsc : public KvmTest {
- protected:
+ public:
   void SetUp() override {
     KvmTest::SetUp();
     if (IsSkipped()) return;
@@ -78,10 +78,16 @@ TEST_F(Tsc, IsPutBackWhenASignalEndsTheRun) {
     }
   });
   bool back = false;
+  const auto function = world_->add_host_function(
+      [](void* test, const kvm::KvmWorld::HostArguments&) -> uint64_t {
+        static_cast<Tsc*>(test)->move();
+        return 0;
+      },
+      this);
   const uint64_t before = world_->counters().interrupted;
   run_in(*world_, [&] {
     const uint64_t start = __builtin_ia32_rdtsc();
-    world_->host_call([&] { move(); });
+    world_->host_call(function);
     go = true;
     for (uint64_t i = 0; i < 5'000'000; ++i) __builtin_ia32_pause();
     back = !moved(start);
@@ -96,12 +102,16 @@ TEST_F(Tsc, IsPutBackWhenASignalEndsTheRun) {
 
 TEST_F(Tsc, IsPutBackAfterALongStayOutside) {
   bool back = false;
+  const auto function = world_->add_host_function(
+      [](void* test, const kvm::KvmWorld::HostArguments& arguments) -> uint64_t {
+        static_cast<Tsc*>(test)->move();
+        while (__builtin_ia32_rdtsc() - arguments[0] <= uint64_t{1} << 33) usleep(10'000);
+        return 0;
+      },
+      this);
   run_in(*world_, [&] {
     const uint64_t start = __builtin_ia32_rdtsc();
-    world_->host_call([&] {
-      move();
-      while (__builtin_ia32_rdtsc() - start <= uint64_t{1} << 33) usleep(10'000);
-    });
+    world_->host_call(function, {start});
     back = !moved(start);
   });
   EXPECT_TRUE(back);
