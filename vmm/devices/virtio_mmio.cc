@@ -227,7 +227,7 @@ bool VirtioMmio::serve(unsigned index) {
       const VirtQueue::Pop popped = queue.pop(context_.ram, chain);
       if (popped == VirtQueue::Pop::Broken) needs_reset();
       if (popped != VirtQueue::Pop::Taken) return false;
-      request.emplace(std::move(chain));
+      request = Request{std::move(chain)};
     }
     const uint32_t generation = generation_;
     working_ = index;
