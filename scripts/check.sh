@@ -55,7 +55,7 @@ mkdir -p "$results"
 passed=0 failed=0 skips=0
 failures=()
 session=
-trap '[ -z "$session" ] || end_session "$session"; exit 130' INT TERM HUP
+trap '[ -z "$session" ] || end_session "$session"; kill $(jobs -p) 2>/dev/null; exit 130' INT TERM HUP
 
 # Counts of a GoogleTest result file: passed, failed, skipped; then a line for each test that
 # failed.
@@ -79,11 +79,13 @@ print("\n".join(failed))
 PYTHON
 }
 
-for program in "${programs[@]}"; do
+# run_program PROGRAM: what it prints is a report for people; the counts and the tests that failed go to
+# $results/NAME.counts.
+run_program() {
+  local program=$1 name start=$SECONDS status counts during p f s
   name=$(basename "$program")
   rm -f "$results/$name.xml"
   echo "== $name"
-  start=$SECONDS
   watched "$results/$name.log" "${PATIENCE:-300}" "$program" --gtest_color=no "--gtest_output=xml:$results/$name.xml"
   status=$?
   counts=$(count_gtest "$results/$name.xml" 2>/dev/null) || counts=
@@ -92,19 +94,37 @@ for program in "${programs[@]}"; do
     tail -n 40 "$results/$name.log"
     during=$(sed -n 's/^\[ RUN      \] //p' "$results/$name.log" | tail -n 1)
     echo "FAILED: $name ended with status $status and no results"
-    failed=$((failed + 1))
-    failures+=("$name: status $status${during:+ during $during}")
-    continue
+    printf '0 1 0\nstatus %s%s\n' "$status" "${during:+ during $during}" >"$results/$name.counts"
+    return
   fi
   read -r p f s <<<"$counts"
-  while read -r failure; do [ -z "$failure" ] || failures+=("$name: $failure"); done < <(tail -n +2 <<<"$counts")
   if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
     f=1
-    failures+=("$name: status $status after its tests had passed")
+    counts=$(printf '%s 1 %s\nstatus %s after its tests had passed' "$p" "$s" "$status")
   fi
+  echo "$counts" >"$results/$name.counts"
   grep -E '^\[ +SKIPPED|: Skipped|skipped|[Ss]eed' "$results/$name.log" | sort -u | head -n 20
   if [ "$f" -ne 0 ]; then tail -n 80 "$results/$name.log"; fi
   echo "   $p passed, $f failed, $s skipped in $((SECONDS - start)) s"
+}
+
+# The programs have one thread each, mostly: one a CPU runs, and each report is printed as a whole.
+for program in "${programs[@]}"; do
+  while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-$(nproc)}" ]; do wait -n || true; done
+  rm -f "$results/$(basename "$program").counts"
+  (
+    trap '[ -z "$session" ] || end_session "$session"; exit 130' INT TERM HUP
+    report=$results/$(basename "$program").report
+    run_program "$program" >"$report" 2>&1
+    cat "$report"
+  ) &
+done
+wait
+for program in "${programs[@]}"; do
+  name=$(basename "$program")
+  p=0 f=1 s=0
+  { read -r p f s; while read -r failure; do [ -z "$failure" ] || failures+=("$name: $failure"); done; } <"$results/$name.counts" ||
+    failures+=("$name: it was not run to its end")
   passed=$((passed + p)) failed=$((failed + f)) skips=$((skips + s))
 done
 

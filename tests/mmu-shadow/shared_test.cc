@@ -104,7 +104,8 @@ class Shared : public ::testing::Test {
     Translation t;
     switch (mmu->window_fault(*cpu, va, 4, false, t)) {
       case FaultOutcome::Installed: return reaches(va);
-      case FaultOutcome::Once: return t.pa;  // by hand
+      case FaultOutcome::Device:
+      case FaultOutcome::Once: return t.ok && t.host ? t.pa : 0;  // by hand
       default: return 0;
     }
   }

@@ -228,6 +228,10 @@ Block* Engine::lookup() {
     }
   }
   Block* block = cache_.find(key);
+  if (block && block->second_id != second_id) {
+    drop_block(block);  // the second page's code flags have changed, which are not in the key
+    block = nullptr;
+  }
   if (!block) block = translate(key, page_id, at, second, second_id);
   if (cpu_.it == 0) {
     JumpCacheEntry& e = cpu_.jump_cache[jump_cache_index(key.va)];
