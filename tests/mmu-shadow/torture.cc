@@ -139,6 +139,9 @@ class Torture {
       r.sctlr = CW_SCTLR_M;
       r.dacr = 0x55555555;
       r.ttbcr = chance(30) ? CW_TTBCR_EAE : 0;
+      // MAIR0 and MAIR1: but for the first one, which is Strongly-ordered, Normal memory. Other is never entered.
+      r.prrr = 0xff44ff00;
+      r.nmrr = 0xffffffff;
       return sibling(r);
     }
     if (chance(94)) r.sctlr |= CW_SCTLR_M;
