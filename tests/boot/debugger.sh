@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Hardware breakpoints and watchpoints as Debian's kernels offer them to debuggers and perf, in every mode.
+# Needs: crosswalk bench
 set -u
 . tests/boot/lib.sh
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Guests that make the VMM grow as much as they can: what it takes stays within the limits of docs/limits.md. SECONDS_EACH
 # says for how long each is watched.
+# Needs: crosswalk bare
 set -u
 . tests/boot/lib.sh
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A running Crosswalk as the host's kernel sees it: every thread confined, no page writable and executable, in each mode;
 # without, with --sandbox off. Outputs of options and disks are served all the same.
+# Needs: crosswalk bare
 set -u
 . tests/boot/lib.sh
 kernel=$guest/bare/bad_hang.elf
