@@ -7,6 +7,7 @@
 #   make check-nested       the kvm world on nested paging, in an emulated machine with SVM (docs/kvm-world.md); NESTED=full adds
 #                           Debian's ARM kernel, NESTED=reduced is the part that `make check` runs
 #   make bench [BENCH='…']  the benchmark, against QEMU; BENCH gives other options of `crosswalk bench`
+#   make count [COUNT='…']  instructions per operation, on nested paging in an emulated machine (docs/counting.md)
 #   make experiments        a matrix of modes, flush policies and workloads, with a report (docs/experiments.md); MATRIX=full,
 #                           EXPERIMENT='…' gives options of scripts/experiments/run.py; `make rootfs` builds its Debian root image
 #   make check-asan, check-tsan   tests and boots in builds with sanitizers (docs/testing.md); `make check` has a
@@ -90,6 +91,16 @@ boot: $(BUILD)/crosswalk $(BOOT_IMAGES)
 	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
 	  MEMORY='$(MEMORY)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' STATS='$(STATS)' scripts/boot.sh
 
+# Instructions counted in an emulated machine (docs/counting.md).
+COUNT_TOOLS := $(BUILD)/count-tools/count-run $(BUILD)/count-tools/split.so
+COUNT_GCC := gcc -O2 -std=gnu11 -Wall -Wextra -Werror
+$(BUILD)/count-tools/count-run: tests/guests/count/count-run.c | $(BUILD)/.packages
+	@mkdir -p $(@D)
+	$(COUNT_GCC) -static -o $@ $<
+$(BUILD)/count-tools/split.so: tests/guests/count/split.c | $(BUILD)/.packages
+	@mkdir -p $(@D)
+	$(COUNT_GCC) -shared -fPIC -fvisibility=hidden -o $@ $<
+
 # What `check` builds: what ONLY matches, and for its scripts what they say that they need.
 # Unexpanded, since a regular expression may hold a $.
 only = '$(subst ','\'',$(value ONLY))'
@@ -108,7 +119,8 @@ NEEDS_rootfs = $(GUEST)/rootfs.ext4
 NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers
 NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-kvm $(BUILD)/tests/mmu-shadow $(BARE_IMAGES)
-NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(GUEST)/rootfs.ext4 sanitized sanitized-fuzzers
+NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
+NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
 check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 
@@ -121,6 +133,9 @@ BENCH ?= --baseline qemu
 bench: $(BUILD)/crosswalk $(BENCH_IMAGES)
 	$(BUILD)/crosswalk bench --images $(GUEST) $(BENCH)
 
+count: $(BUILD)/crosswalk $(COUNT_TOOLS) $(NESTED_IMAGES) $(BENCH_IMAGES) $(if $(findstring program,$(COUNT)),$(GUEST)/rootfs.ext4)
+	scripts/count/run.py --crosswalk $(BUILD)/crosswalk --images $(GUEST) --tools $(BUILD)/count-tools --output $(BUILD)/count $(COUNT)
+
 MATRIX ?= quick
 experiments: $(BUILD)/crosswalk $(BENCH_IMAGES) $(if $(filter quick,$(MATRIX)),,$(GUEST)/rootfs.ext4)
 	scripts/experiments/run.py --matrix $(MATRIX) --crosswalk $(BUILD)/crosswalk --images $(GUEST) $(EXPERIMENT)
@@ -132,4 +147,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps tests boot check check-nested bench experiments format clean check-asan check-tsan sanitized sanitized-fuzzers fuzz
+.PHONY: all deps tests boot check check-nested bench count experiments format clean check-asan check-tsan sanitized sanitized-fuzzers fuzz

@@ -40,31 +40,14 @@ for file in "${programs[@]}" "${guests[@]}"; do
   [ -e "$file" ] || fail_all nested/image "$file is missing; make check-nested builds it"
 done
 
-# The programs, without debug information, and the shared libraries that they load, at their own paths.
-entries=(dir:bin:755 dir:dev:755 dir:proc:755 dir:sys:755 dir:tmp:1777 dir:modules:755 dir:guests:755
-  nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 file:init:755:tests/guests/nested/init
-  "file:bin/busybox:755:$machine/busybox" slink:bin/sh:busybox "tree:modules:$machine/modules")
-for program in "${programs[@]}"; do
-  name=$(basename "$program")
-  strip -o "$scratch/$name" "$program" || fail_all nested/image "strip $program failed"
-  entries+=("file:bin/$name:755:$scratch/$name")
-done
-for program in "${guests[@]}"; do entries+=("file:guests/$(basename "$program"):644:$program"); done
+entries=()
+for program in "${programs[@]}"; do entries+=("--program=$program"); done
+for program in "${guests[@]}"; do entries+=("--file=guests/$(basename "$program")=$program"); done
 if [ "$amount" = full ]; then
-  entries+=("file:guests/vmlinuz:644:$guest/armmp/vmlinuz" "file:guests/initrd.gz:644:$guest/initrd-armmp.gz")
+  entries+=("--file=guests/vmlinuz=$guest/armmp/vmlinuz" "--file=guests/initrd.gz=$guest/initrd-armmp.gz")
 fi
-declare -A folders
-mapfile -t libraries < <(ldd "${programs[@]}" | grep -o '/[^ :]*\.so[^ ]*' | sort -u)
-for library in "${libraries[@]}"; do
-  folder=${library%/*}
-  while [ -n "$folder" ]; do folders[$folder]=1 folder=${folder%/*}; done
-done
-# A folder precedes what is in it.
-mapfile -t sorted < <(printf '%s\n' "${!folders[@]}" | sort)
-for folder in "${sorted[@]}"; do entries+=("dir:${folder#/}:755"); done
-for library in "${libraries[@]}"; do entries+=("file:${library#/}:755:$(readlink -f "$library")"); done
 # Not compressed: the emulated machine would take longer to unpack it than to read it.
-scripts/make-initramfs.py "$scratch/initrd" "${entries[@]}" || fail_all nested/image "scripts/make-initramfs.py failed"
+scripts/pack-machine.py "$scratch/initrd" "$machine" tests/guests/nested/init "${entries[@]}" || fail_all nested/image "scripts/pack-machine.py failed"
 
 mkdir -p "$build/check"
 log=$build/check/nested-machine.log

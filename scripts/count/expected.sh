@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Counts the rows that `make check` compares, and with --write writes tests/counts.expected.
+# Without it, prints `ok`, `not ok` or `skipped` for each row.
+set -u
+cd "$(dirname "$0")/../.."
+build=${BUILD:-build}
+action=(--expected tests/counts.expected)
+[ "${1:-}" != --write ] || action=(--write-expected tests/counts.expected)
+common=(--crosswalk "$build/crosswalk" --images "${GUEST:-build/guest}" --tools "$build/count-tools" --no-split --milliseconds 4)
+exec scripts/count/run.py "${common[@]}" --output "$build/check/counts" "${action[@]}" \
+  soft,shadow=compute,getppid,page_touch,fork_wait,boot soft,mmap,shadow,ept=bare_mmu,bare_translate
