@@ -6,6 +6,8 @@ nanosecond for each executed instruction, and nothing in it depends on the host'
 seed, its clocks a fixed start, its serial port is a file, and a sleep ends at once. Two runs of one cell print the same
 bytes.
 """
+import bisect
+import collections
 import json
 import os
 import re
@@ -68,10 +70,11 @@ def read_lines(path):
         return [line.rstrip("\r") for line in file.read().replace("\r\n", "\n").split("\n")]
 
 
-def parse(lines, split):
-    """What the machine printed, as a record: rows {name: instructions per operation}, split {name: {where: share}},
-    counters, and what went wrong, if anything did."""
-    record = {"rows": {}, "split": {}, "counters": {}, "problem": None, "machine_kernel": None}
+def parse(lines, split, binary):
+    """What the machine printed, as a record: rows {name: instructions per operation}, split {name: {where:
+    instructions}}, functions {name: [[function, instructions]]}, counters, and what went wrong, if anything did. Of
+    several slices of one workload the last one counts. `binary` is the program whose functions are named."""
+    record = {"rows": {}, "split": {}, "functions": {}, "counters": {}, "problem": None, "machine_kernel": None}
     marks, maps, elapsed, status, errors, ended = [], [], 0, None, [], False
     statistics = None
     for line in lines:
@@ -109,8 +112,9 @@ def parse(lines, split):
         record["rows"]["start_to_power_off"] = elapsed
     record["elapsed"] = elapsed
     if split:
-        parts = parse_split(split, maps)
-        record["split"] = dict(zip(marks + ["run"], parts))
+        places = Places(maps, binary)
+        for name, part in zip(marks + ["run"], parse_split(split)):
+            record["split"][name], record["functions"][name] = places.summarize(part)
     native = "start_to_user_space" not in record["rows"] and not ended
     if status != 0:
         record["problem"] = f"exit status {status}: {' | '.join(errors[-2:])}"
@@ -121,37 +125,71 @@ def parse(lines, split):
     return record
 
 
-def where_is(address, maps):
-    """translated, engine or libraries: what the code at an address of user space is."""
-    for fields in maps:
-        first, last = (int(word, 16) for word in fields[0].split("-"))
-        if first <= address < last:
-            path = fields[5] if len(fields) > 5 else ""
-            if path.startswith("/bin/"):
-                return "engine"
-            return "engine" if path.startswith(("/lib", "/usr")) or path.startswith("[") else "translated"
-    return "engine"
-
-
-def parse_split(text, maps):
-    """For each part: {total, translated, engine, kernel: instructions}. `vm` is what of them is inside a VM."""
+def parse_split(text):
+    """The parts in the plugin's output, each {totals: {class: instructions}, blocks: [(class, address, instructions)]}."""
     parts = []
     for line in text.splitlines():
         words = line.split()
         if words[0] == "part":
-            parts.append({"total": 0, "translated": 0, "engine": 0, "kernel": 0, "vm": 0})
+            parts.append({"totals": {}, "blocks": []})
         elif words[0] == "total":
-            part, count = parts[-1], int(words[2])
-            part["total"] += count
-            if words[1] == "kernel":
-                part["kernel"] = count
-            elif words[1] == "vm":
-                part["vm"] = count
-        elif words[0] == "block" and words[1] != "kernel":
-            address, count = int(words[2], 16), int(words[3])
-            if where_is(address, maps) == "translated":
-                parts[-1]["translated"] += count
-    for part in parts:
-        # Rare blocks are in the total alone: they are the engine's.
-        part["engine"] = part["total"] - part["kernel"] - part["translated"]
+            parts[-1]["totals"][words[1]] = int(words[2])
+        else:
+            parts[-1]["blocks"].append((words[1], int(words[2], 16), int(words[3])))
     return parts
+
+
+class Places:
+    """Names what is at an address of the process that was counted."""
+
+    FUNCTIONS = 40  # kept of each part
+
+    def __init__(self, maps, binary):
+        # [first, last, file offset, path]
+        self.maps = []
+        for fields in maps:
+            first, last = (int(word, 16) for word in fields[0].split("-"))
+            self.maps.append((first, last, int(fields[2], 16), fields[5] if len(fields) > 5 else ""))
+        self.binary = os.path.basename(binary)
+        self.symbols = symbols_of(binary)
+        self.starts = [symbol[0] for symbol in self.symbols]
+
+    def name(self, kind, address):
+        """(translated, engine or kernel; function, library or area)"""
+        if kind == "kernel":
+            # The x86-64 kernel has modules, KVM among them, from here on (Documentation/x86/x86_64/mm.rst).
+            return "kernel", "kernel modules" if address >= 0xffffffffc0000000 else "kernel"
+        for first, last, offset, path in self.maps:
+            if first <= address < last:
+                if path == f"/bin/{self.binary}":
+                    index = bisect.bisect(self.starts, address - first + offset) - 1
+                    return "engine", self.symbols[index][1] if index >= 0 else "?"
+                # Translated code is in a mapping of no file of the system.
+                return ("engine", os.path.basename(path)) if path.startswith(("/lib", "/usr", "/bin", "[")) else (
+                    "translated", "translated code")
+        return "engine", "other"
+
+    def summarize(self, part):
+        """({total, translated, engine, kernel, vm: instructions}, [[function, instructions]] from the largest on)"""
+        totals, functions = part["totals"], collections.Counter()
+        sums = collections.Counter()
+        for kind, address, count in part["blocks"]:
+            where, name = self.name(kind, address)
+            sums[where] += count
+            functions[name] += count
+        total = sum(totals.values())
+        # Rare blocks are in the total alone: they are the engine's.
+        split = {"total": total, "translated": sums["translated"], "kernel": totals["kernel"], "vm": totals["vm"],
+                 "engine": total - totals["kernel"] - sums["translated"]}
+        return split, [list(pair) for pair in functions.most_common(self.FUNCTIONS)]
+
+
+def symbols_of(binary):
+    """[(file offset, name)] of its functions, sorted. Crosswalk's code has equal offsets and addresses but for a base."""
+    listed = subprocess.run(["nm", "-C", "--defined-only", binary], capture_output=True, text=True, check=False).stdout
+    found = []
+    for line in listed.splitlines():
+        address, kind, name = (line.split(" ", 2) + ["", ""])[:3]
+        if kind in "tTwW" and kind:
+            found.append((int(address, 16), name))
+    return sorted(found)

@@ -92,6 +92,17 @@ def split_table(records):
         ["mode", "operation", "translated code", "engine", "host kernel", "vm"], lines)
 
 
+def function_tables(records, count):
+    """The functions that take most instructions in each part, in per cent of the part."""
+    out = []
+    for record in records if count else []:
+        for name, functions in record.get("functions", {}).items():
+            total = record["split"][name]["total"]
+            out += ["", f"{name} in {record['engine']}:", ""]
+            out += [f"    {100 * value / total:5.2f} %  {function[:110]}" for function, value in functions[:count]]
+    return "\n".join(out) + "\n" if out else ""
+
+
 def counter_table(records):
     lines = []
     for record in records:

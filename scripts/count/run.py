@@ -41,6 +41,8 @@ def arguments():
                         help="million instructions that a Linux workload is scaled to (default: %(default)s)")
     parser.add_argument("--no-split", dest="split", action="store_false",
                         help="do not count by translated code, engine and host kernel: a quarter faster")
+    parser.add_argument("--functions", type=int, default=0, metavar="N",
+                        help="also print the N functions of the engine that take most, for each measurement")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="machines at a time (default: %(default)s)")
     parser.add_argument("--timeout", type=int, default=3600, help="seconds for one machine (default: %(default)s)")
     parser.add_argument("--again", action="store_true", help="run each cell, also those that are done")
@@ -77,7 +79,7 @@ def run_cell(cell, settings, path):
     record = {**cell, "problem": None, "rows": {}}
     try:
         lines, split = machine.run(cells.command_of(cell, settings), programs, files, settings)
-        record.update(machine.parse(lines, split))
+        record.update(machine.parse(lines, split, programs[0]))
     except machine.CellError as error:
         record["problem"] = str(error)
     if not record["problem"]:
@@ -169,7 +171,7 @@ def main():
              "memory": options.memory,
              "machine": next((r["machine_kernel"] for r in records if r.get("machine_kernel")), "unknown"),
              "guest": machine_version(options)}
-    text = report.tables(records, about, second)
+    text = report.tables(records, about, second) + report.function_tables(records, options.functions)
     with open(f"{options.output}/report.md", "w", encoding="utf-8") as file:
         file.write(text)
     with open(f"{options.output}/results.json", "w", encoding="utf-8") as file:
