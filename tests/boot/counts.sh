@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Instructions per operation on nested paging, compared with tests/counts.expected: more than 2 % worse fails.
+# Needs: counts
 set -u
 . tests/boot/lib.sh
 command -v qemu-system-x86_64 >/dev/null || { skipped counts "qemu-system-x86_64 is not installed (Debian package qemu-system-x86)"; exit 0; }
