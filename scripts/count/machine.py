@@ -126,14 +126,18 @@ def parse(lines, split, binary):
 
 
 def parse_split(text):
-    """The parts in the plugin's output, each {totals: {class: instructions}, blocks: [(class, address, instructions)]}."""
+    """The parts in the plugin's output, each {totals: {class: instructions}, events: {"class instruction": times},
+    blocks: [(class, address, instructions)]}."""
     parts = []
     for line in text.splitlines():
         words = line.split()
         if words[0] == "part":
-            parts.append({"totals": {}, "blocks": []})
+            parts.append({"totals": {}, "blocks": [], "events": {}})
         elif words[0] == "total":
             parts[-1]["totals"][words[1]] = int(words[2])
+        elif words[0] == "event":
+            if words[3] != "0":
+                parts[-1]["events"][f"{words[1]} {words[2]}"] = int(words[3])
         else:
             parts[-1]["blocks"].append((words[1], int(words[2], 16), int(words[3])))
     return parts
@@ -170,7 +174,7 @@ class Places:
         return "engine", "other"
 
     def summarize(self, part):
-        """({total, translated, engine, kernel, vm: instructions}, [[function, instructions]] from the largest on)"""
+        """({total, translated, engine, kernel, vm: instructions, events}, [[function, instructions]] from the largest on)"""
         totals, functions = part["totals"], collections.Counter()
         sums = collections.Counter()
         for kind, address, count in part["blocks"]:
@@ -180,7 +184,7 @@ class Places:
         total = sum(totals.values())
         # Rare blocks are in the total alone: they are the engine's.
         split = {"total": total, "translated": sums["translated"], "kernel": totals["kernel"], "vm": totals["vm"],
-                 "engine": total - totals["kernel"] - sums["translated"]}
+                 "engine": total - totals["kernel"] - sums["translated"], "events": part["events"]}
         return split, [list(pair) for pair in functions.most_common(self.FUNCTIONS)]
 
 

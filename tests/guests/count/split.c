@@ -27,6 +27,7 @@ enum { kInlineAdd64 = 0, kNoRegisters = 0 };
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, struct qemu_plugin_tb*));
 void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb*, int, void*, uint64_t);
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb*, vcpu_callback, int, void*);
+void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn*, int, void*, uint64_t);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn*, vcpu_callback, int, void*);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb*);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb*);
@@ -48,6 +49,11 @@ struct block {
 };
 enum { kBuckets = 1 << 18 };
 enum { kBeginRun = 0x43570000, kBeginSlice = 0x43570001, kEndSlice = 0x43570002, kEndRun = 0x43570003 };
+
+// Instructions that cost a processor much more than others; where they are says what they are for.
+enum event { kVmrun, kIret, kInvlpg, kLoadCr3, kSysret, kEvents };
+static const char* const event_names[] = {"vmrun", "iret", "invlpg", "cr3", "sysret"};
+static uint64_t events[kClasses][kEvents], events_at_start[kClasses][kEvents], events_at_begin[kClasses][kEvents];
 
 static struct block* buckets[kBuckets];
 static bool in_vm;
@@ -74,11 +80,13 @@ static void leave_vm(unsigned vcpu, void* data) { (void)vcpu, (void)data, in_vm 
 static void begin_run(unsigned vcpu, void* data) {
   (void)vcpu, (void)data;
   FOR_EACH_BLOCK(b) b->at_start = b->instructions;
+  memcpy(events_at_start, events, sizeof events);
 }
 
 static void begin_slice(unsigned vcpu, void* data) {
   (void)vcpu, (void)data;
   FOR_EACH_BLOCK(b) b->at_begin = b->instructions;
+  memcpy(events_at_begin, events, sizeof events);
 }
 
 static void write_part(bool whole) {
@@ -95,6 +103,10 @@ static void write_part(bool whole) {
   }
   fprintf(out, "part\n");
   for (int c = 0; c < kClasses; ++c) fprintf(out, "total %s %" PRIu64 "\n", class_names[c], totals[c]);
+  for (int c = 0; c < kClasses; ++c)
+    for (int e = 0; e < kEvents; ++e)
+      fprintf(out, "event %s %s %" PRIu64 "\n", class_names[c], event_names[e],
+              events[c][e] - (whole ? events_at_start : events_at_begin)[c][e]);
   FOR_EACH_BLOCK(b) {
     const uint64_t count = b->instructions - (whole ? b->at_start : b->at_begin);
     if (count > all / 1000000)
@@ -107,6 +119,20 @@ static void write_part(bool whole) {
 }
 static void end_slice(unsigned vcpu, void* data) { (void)vcpu, (void)data, write_part(false); }
 static void end_run(unsigned vcpu, void* data) { (void)vcpu, (void)data, write_part(true); }
+
+// By the opcode behind the prefixes (Intel SDM 2).
+static int event_of(const uint8_t* bytes, size_t size) {
+  if (size && (bytes[0] & 0xf0) == 0x40) ++bytes, --size;  // REX
+  if (size == 1 && bytes[0] == 0xcf) return kIret;
+  if (size < 2 || bytes[0] != 0x0f) return kEvents;
+  if (bytes[1] == 0x07) return kSysret;
+  if (size < 3) return kEvents;
+  const unsigned reg = bytes[2] >> 3 & 7, mod = bytes[2] >> 6;
+  if (bytes[1] == 0x01 && bytes[2] == 0xd8) return kVmrun;
+  if (bytes[1] == 0x01 && reg == 7 && mod != 3) return kInvlpg;
+  if (bytes[1] == 0x22 && reg == 3) return kLoadCr3;
+  return kEvents;
+}
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb* tb) {
   (void)id;
@@ -121,7 +147,9 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb* tb) {
     struct qemu_plugin_insn* insn = qemu_plugin_tb_get_insn(tb, i);
     const uint8_t* bytes = qemu_plugin_insn_data(insn);
     const size_t size = qemu_plugin_insn_size(insn);
-    if (kernel && !in_vm && size == 3 && !memcmp(bytes, "\x0f\x01\xd8", 3)) {
+    const int event = event_of(bytes, size);
+    if (event != kEvents) qemu_plugin_register_vcpu_insn_exec_inline(insn, kInlineAdd64, &events[class_of][event], 1);
+    if (event == kVmrun && class_of == kKernel) {
       after_vmrun = qemu_plugin_insn_vaddr(insn) + 3;
       qemu_plugin_register_vcpu_insn_exec_cb(insn, enter_vm, kNoRegisters, NULL);
     } else if (!kernel && size == 7 && !memcmp(bytes, "\x0f\x1f\x80", 3)) {
