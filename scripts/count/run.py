@@ -37,7 +37,7 @@ def arguments():
     parser.add_argument("--tools", default="build/count-tools", help="count-run and split.so (default: %(default)s)")
     parser.add_argument("--kernel", default="armmp", choices=("armmp", "armmp-lpae"))
     parser.add_argument("--memory", default="512M", help="of the guest (default: %(default)s)")
-    parser.add_argument("--milliseconds", type=float, default=20,
+    parser.add_argument("--milliseconds", type=float, default=100,
                         help="million instructions that a Linux workload is scaled to (default: %(default)s)")
     parser.add_argument("--no-split", dest="split", action="store_false",
                         help="do not count by translated code, engine and host kernel: a quarter faster")
