@@ -145,7 +145,7 @@ Sandbox::Sandbox(const Config& config) {
   add(kThreads, SCMP_SYS(prctl), {{0, kWhole, PR_GET_NAME}});  // for the line about a violation
 
   // Standard output and error may be pipes: they are written when they take something.
-  add(kThreads, {SCMP_SYS(poll), SCMP_SYS(ppoll)});
+  add(kThreads | kInside, {SCMP_SYS(poll), SCMP_SYS(ppoll)});
 
   // The main thread runs the CPU, then ends the other threads, the terminal's guardian and what it has open. When it
   // does not come to it, the control thread gives the terminal back.

@@ -115,6 +115,8 @@ for mode_of_files in soft mmap shadow; do
   guest_run --semihosting-files "$scratch/top/files" --mmu "$mode_of_files" --kernel "$bare/semihosting_files.bin" --timeout "$(limit 30)"
   if [ "$(cat "$scratch/top/secret" "$scratch/top/files/folder/output" 2>/dev/null | tr '\n' ' ')" != "secret input " ]; then
     not_ok "host/semihosting-files/$mode_of_files" "other files than expected; $(said)"
+  elif ! grep -q '^to standard error$' "$scratch/err"; then
+    not_ok "host/semihosting-files/$mode_of_files" "nothing on standard error; $(said)"
   else expect_status "host/semihosting-files/$mode_of_files" 0; fi
 done
 

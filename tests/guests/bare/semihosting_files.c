@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Semihosting's files: "input" can be read and "output" written; "fifo" and names that lead elsewhere cannot be opened,
-// and nobody waits. Ends with the number of wrong results.
+// and nobody waits; ":tt" for appending is standard error. Ends with the number of wrong results.
 #include "runtime.h"
 
-enum { kOpen = 1, kClose = 2, kWrite = 5, kRead = 6, kRemove = 14, kReadMode = 0, kWriteMode = 4, kFailed = -1 };
+enum {
+  kOpen = 1,
+  kClose = 2,
+  kWrite = 5,
+  kRead = 6,
+  kRemove = 14,
+  kReadMode = 0,
+  kWriteMode = 4,
+  kErrorMode = 8,
+  kFailed = -1
+};
 
 static uint32_t length(const char* string) {
   uint32_t count = 0;
@@ -44,5 +54,7 @@ void main(void) {
   check("read", transfer(kRead, input, text, sizeof text) == sizeof text - 6);
   check("write", transfer(kWrite, output, text, 6) == 0);
   check("close", semihost(kClose, &input) == 0 && semihost(kClose, &output) == 0);
+  const uint32_t error = open_file(":tt", kErrorMode);
+  check("write error", transfer(kWrite, error, "to standard error\n", 18) == 0);
   semihosting_exit(wrong);
 }
