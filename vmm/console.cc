@@ -149,6 +149,20 @@ void Console::deliver_input(InputSink& sink) {
   if (input_.empty() && !escapes_ && input_notifier_) input_notifier_->notify(true);
 }
 
+namespace {
+
+void make_raw(int fd, int when) {
+  termios settings;
+  if (tcgetattr(fd, &settings) != 0) return;
+  // Output processing stays as it is: what Crosswalk itself prints needs it and guests send CR LF themselves.
+  const tcflag_t output = settings.c_oflag;
+  cfmakeraw(&settings);
+  settings.c_oflag = output;
+  tcsetattr(fd, when, &settings);
+}
+
+}  // namespace
+
 RawTerminal::RawTerminal(int fd) {
   termios saved;
   if (!isatty(fd) || tcgetattr(fd, &saved) != 0) return;
@@ -179,17 +193,23 @@ RawTerminal::RawTerminal(int fd) {
   close(ends[0]);
   guardian_pipe_ = ends[1];
   guardian_pid_ = pid;
-  termios raw = saved;
-  cfmakeraw(&raw);
-  // Output processing stays as it is: what Crosswalk itself prints needs it and guests send CR LF themselves.
-  raw.c_oflag = saved.c_oflag;
-  tcsetattr(fd, TCSADRAIN, &raw);
+  fd_ = fd;
+  make_raw(fd, TCSADRAIN);
 }
 
 RawTerminal::~RawTerminal() { restore(); }
 
+void RawTerminal::resume() {
+  const std::lock_guard lock(lock_);
+  if (active() && tcgetpgrp(fd_) == getpgrp()) make_raw(fd_, TCSANOW);
+}
+
 void RawTerminal::restore() {
-  const int pipe_end = guardian_pipe_.exchange(-1);
+  int pipe_end = -1;
+  {
+    const std::lock_guard lock(lock_);
+    pipe_end = guardian_pipe_.exchange(-1);
+  }
   if (pipe_end < 0) return;
   close(pipe_end);
   // It has one system call to make; one that was stopped must not stop this process.

@@ -141,8 +141,13 @@ class RawTerminal {
   bool active() const { return guardian_pipe_ >= 0; }
   // What the destructor does, earlier, and perhaps by several threads. Waits a short time at most.
   void restore();
+  // Makes it raw again when this process is in the foreground: a shell takes the terminal back from a stopped job, and
+  // does not know what it was like. Nothing after restore().
+  void resume();
 
  private:
+  int fd_ = -1;
+  std::mutex lock_;                     // no resume() after the restore has begun
   std::atomic<int> guardian_pipe_{-1};  // closing it makes the guardian restore the terminal
   int guardian_pid_ = -1;
 };

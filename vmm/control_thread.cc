@@ -20,7 +20,7 @@ namespace {
 sigset_t control_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1}) sigaddset(&set, signal);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGCONT}) sigaddset(&set, signal);
   return set;
 }
 
@@ -80,6 +80,8 @@ void ControlThread::read_signal() {
   while (read(signal_fd_, &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGUSR1)
       events_.state_requested();
+    else if (info.ssi_signo == SIGCONT)
+      events_.continued();
     else
       request_stop(kExitSignalBase + static_cast<int>(info.ssi_signo), false);
   }

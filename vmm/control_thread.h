@@ -25,6 +25,8 @@ class ControlEvents {
   virtual void signal_received(int signal) = 0;
   // SIGUSR1 or Ctrl-A i. May take a few hundred milliseconds.
   virtual void state_requested() = 0;
+  // SIGCONT: the process was stopped, and goes on.
+  virtual void continued() = 0;
   virtual bool stop_requested() const = 0;
   // Asked to stop for the second time: ends the process with this status.
   virtual void exit_now(int status) = 0;
@@ -48,7 +50,7 @@ class ControlThread final : public IoNotifier {
   static void block_signals();
 
   // `catch_signals`: the caller has blocked those of block_signals() in every thread. SIGINT, SIGTERM, SIGHUP and
-  // SIGQUIT stop the run, SIGUSR1 prints its state, and a run that does not end is ended.
+  // SIGQUIT stop the run, SIGUSR1 prints its state, SIGCONT is reported, and a run that does not end is ended.
   // `sandbox`: what confines the thread; null: nothing.
   void start(bool catch_signals, const Sandbox* sandbox = nullptr);
   void stop();

@@ -65,6 +65,7 @@ struct MachineConfig {
   // stop, or is asked a second time, ends the process.
   bool catch_signals = false;
   std::function<void()> before_exit;  // called then, on any thread: restores the terminal
+  std::function<void()> continued;    // called after SIGCONT, on the control thread: takes the terminal back
   double timeout_seconds = 0;         // 0: none
   double poll_seconds = 0;            // a CPU that runs polls at least so often; 0: only when there is something to see
   SemihostingConfig semihosting;
@@ -161,6 +162,9 @@ class Machine final : public Platform,
   void quit_requested() override { request_stop(StopReason::UserQuit); }
   void signal_received(int signal) override { request_stop(StopReason::Signal, signal); }
   void state_requested() override;
+  void continued() override {
+    if (config_.continued) config_.continued();
+  }
   bool stop_requested() const override { return stopping(); }
   void exit_now(int status) override;
   void stop_overdue() override;

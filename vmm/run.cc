@@ -382,6 +382,7 @@ int run_guest(const RunOptions& requested) {
   config.output_fd = reopen_nonblocking(STDOUT_FILENO);
   config.error_fd = reopen_nonblocking(STDERR_FILENO);
   config.before_exit = [&terminal] { terminal->restore(); };
+  config.continued = [&terminal] { terminal->resume(); };
   auto machine = Machine::create(config);
   if (!machine) {
     terminal.reset();

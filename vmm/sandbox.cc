@@ -150,6 +150,10 @@ Sandbox::Sandbox(const Config& config) {
   // The main thread runs the CPU, then ends the other threads, the terminal's guardian and what it has open. When it
   // does not come to it, the control thread gives the terminal back.
   add(kMain | kControl, {SCMP_SYS(close), SCMP_SYS(wait4)});
+  // Or takes it back after a stop: of standard input alone, if it is the foreground's.
+  add(kControl, {SCMP_SYS(getpgrp)});
+  for (const uint64_t request : {uint64_t{TIOCGPGRP}, uint64_t{TCSETS}})
+    add(kControl, SCMP_SYS(ioctl), {{0, kWhole, STDIN_FILENO}, {1, kWhole, request}});
   add(kMain, {SCMP_SYS(sigaltstack)});
   add(kEngine, {SCMP_SYS(pread64)});  // /proc/self/statm, again and again
   // Faults of translated code (process_world.cc).

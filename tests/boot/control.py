@@ -168,6 +168,55 @@ def key_ends(word, slow=None):
     return case
 
 
+def continued_on_terminal():
+    """After a stop, the terminal is raw again, unless another job is in the foreground by then."""
+    terminal = Terminal()
+    cooked = termios.tcgetattr(terminal.slave)
+
+    def take_terminal():
+        os.setsid()
+        fcntl.ioctl(terminal.slave, termios.TIOCSCTTY, 0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTTOU})
+        if os.fork() == 0:  # the other job
+            for fd in set(range(256)) - {terminal.slave}:
+                try:
+                    os.close(fd)
+                except OSError:
+                    pass
+            os.setpgid(0, 0)
+            signal.sigwait({signal.SIGUSR1})
+            os.tcsetpgrp(terminal.slave, os.getpid())
+            signal.sigwait({signal.SIGUSR1})
+            os._exit(0)
+
+    with terminal, Run(
+        command("sleep"), stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave, preexec_fn=take_terminal
+    ) as run:
+        run.read_until(b"ready", terminal.master)
+        assert terminal.is_raw()
+        pid = run.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children") as children:
+            # The guardian of the terminal is one too.
+            other = min(int(child) for child in children.read().split())
+        try:
+            for foreground in (True, False):
+                run.process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, pid, os.WSTOPPED)
+                termios.tcsetattr(terminal.slave, termios.TCSANOW, cooked)
+                if not foreground:
+                    os.kill(other, signal.SIGUSR1)
+                    time.sleep(0.5)
+                run.process.send_signal(signal.SIGCONT)
+                end = time.monotonic() + (END_LIMIT if foreground else 0.5)
+                while time.monotonic() < end and not terminal.is_raw():
+                    time.sleep(0.02)
+                assert terminal.is_raw() == foreground, "in the foreground" if foreground else "in the background"
+            run.process.send_signal(signal.SIGTERM)
+            run.end(128 + signal.SIGTERM)
+        finally:
+            os.kill(other, signal.SIGKILL)
+
+
 def unread_terminal(by_key):
     """Nobody reads the terminal: its buffers are full."""
 
@@ -341,6 +390,7 @@ cases |= {
     "same-signals": same_signals,
     "console-under-load": console_under_load,
     "request-refused": refused,
+    "continued": continued_on_terminal,
     "state-terminal": state_on_terminal,
     "state-sleep": state_by_signal("sleep", "asleep in WFI", "(main+0x"),
     "state-entropy": state_by_signal("entropy", "(", "device completions"),

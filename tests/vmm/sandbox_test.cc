@@ -248,6 +248,20 @@ TEST_F(SandboxRoles, OnlyTheThreadAroundAVmHasItsIoctls) {
   }
 }
 
+TEST_F(SandboxRoles, OnlyTheControlThreadSetsTheTerminalOfStandardInput) {
+  const auto attempt = [](int fd) { return ioctl(fd, TCSETS, nullptr) < 0; };
+  expect_allowed(Role::Control, [&] { return attempt(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != 0 && getpgrp() > 0; });
+  for (const Role role : {Role::Cpu, Role::KvmCpu, Role::Io, Role::Timer, Role::Control}) {
+    EXPECT_EXIT(
+        {
+          confine(role);
+          attempt(role == Role::Control ? STDERR_FILENO : STDIN_FILENO);
+          _exit(0);
+        },
+        testing::ExitedWithCode(1), "system call ioctl");
+  }
+}
+
 TEST_F(SandboxRoles, SemihostingOpensFilesOnlyWhereTheOptionSaysSo) {
   const auto attempt = [] {
     const uint64_t how[3] = {};
