@@ -11,6 +11,7 @@
 //   watch.cc         breakpoints and watchpoints: pages that are looked at
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -229,9 +230,17 @@ class GuestMmu final : public Mmu {
     entered_at_ += ticks;
     excluded_ticks_ += ticks;
   }
+  // Whether the time of the space is what polls sample, and nothing is measured for it.
+  bool sampled(const AddressSpace& space) const { return at_once_ && space.windowed; }
+  uint64_t judge_after_ticks(const AddressSpace& space) const {
+    return sampled(space) ? sampled_ticks_ : judge_after_ticks_;
+  }
   // By the distance: the time-stamp counter may restart.
   bool resting(const AddressSpace& space) const { return space.hybrid->rest_until - polled_at_ - 1 < rest_ticks_; }
-  void judge_current(CpuState& cpu);
+  void judge_current(CpuState& cpu) {
+    if (current_->hybrid && current_->run_ticks > judge_after_ticks(*current_)) judge_now(cpu);
+  }
+  void judge_now(CpuState& cpu);
   void judge(AddressSpace& space, const CpuState& cpu);
   bool prefills_windows() const;
   double entering_cost(AddressSpace& space) const;
@@ -249,7 +258,9 @@ class GuestMmu final : public Mmu {
   void install_aborted(const cw_regime& regime);
 
   // What the upkeep of a window costs is of interest; of a software TLB's, not.
-  uint64_t upkeep_clock() const { return current_->hybrid && current_->windowed ? __builtin_ia32_rdtsc() : 0; }
+  uint64_t upkeep_clock() const {
+    return current_->hybrid && current_->windowed && !at_once_ ? __builtin_ia32_rdtsc() : 0;
+  }
   void note_fault(uint64_t since);
   void note_upkeep(uint64_t since);
   void note_refill(AddressSpace& space, uint32_t va, const cw_result& result);
@@ -317,9 +328,14 @@ class GuestMmu final : public Mmu {
   };
   Learned hot_code_[2] = {{20e6, 5e6}, {50e6, 7.5e6}};  // translation of what was executed lately: is needed again
   Learned entering_[2] = {{2e6, 2e6}, {2e6, 2e6}};      // one window_fault for each page in use: all faults
+  // Mode::Hybrid: every address space begins in a window.
+  const bool at_once_ = config_.mode == Mode::Hybrid && config_.costs.windows_pay_at_once();
   const double ns_per_tick_ = 1 / config_.costs.ticks_per_ns;
   const uint64_t judge_after_ticks_ = static_cast<uint64_t>(config_.costs.judge_after * config_.costs.ticks_per_ns);
   const uint64_t rest_ticks_ = judge_after_ticks_ * 8;
+  // Time that is charged by samples, a poll each, has to be made of a number of them.
+  const uint64_t sampled_ticks_ = static_cast<uint64_t>(
+      std::max(config_.costs.judge_after, config_.costs.half_life * 8) * config_.costs.ticks_per_ns);
   // Hybrid: whether the stay in the current space is measured, and the time-stamp counter when it, or what has not been
   // charged of it yet, began.
   bool measuring_ = false;

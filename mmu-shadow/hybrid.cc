@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Mode::Hybrid. Every address space begins on a software TLB. The cost model:
+// Mode::Hybrid, in one of two ways, as MmuCosts::windows_pay_at_once() says.
+//
+// Where a fault does not leave the VM, an entry of a window costs, with its fault and its flush, less than the lookups
+// that it saves while it is there. Then the shortest of lives is better off in a window: every address space begins
+// in one, and its code is translated once. There is nothing to learn, and no clock is read: faults and flushes are
+// counted, at the price that was measured before the guest ran, and time is what polls sample. That is for the way
+// back: a space whose entries do not live as long as they should goes to a software TLB, and from there on it is judged
+// as below.
+//
+// Elsewhere, every address space begins on a software TLB. The cost model:
 //
 // While it runs, a window saves the lookups and the refills, and costs faults and flushes. In an address space's recent
 // history, per nanosecond,
@@ -76,7 +85,7 @@ uint32_t add_all(PageSet& seen, const Entries& entries) {
 // Before a change of the current space. A system call is four of them, and to read the time-stamp counter at each was 7
 // % of one. So where stays are short, one of five to eight is measured, for all of them.
 void GuestMmu::account_change(AddressSpace& next) {
-  const bool measure = next.unmeasured == 0 && !resting(next);
+  const bool measure = !sampled(next) && next.unmeasured == 0 && !resting(next);
   if (measuring_ || measure) {
     const uint64_t now = __builtin_ia32_rdtsc();
     if (measuring_) end_stay(now);
@@ -95,7 +104,7 @@ void GuestMmu::account_poll() {
   if (polled_at_ != 0 && now - polled_at_ > accounted) charge(*current_, now - polled_at_ - accounted);
   charged_ticks_ = excluded_ticks_ = 0;
   polled_at_ = entered_at_ = now;
-  measuring_ = true;
+  measuring_ = !sampled(*current_);
 }
 
 void GuestMmu::end_stay(uint64_t now) {
@@ -120,6 +129,11 @@ void GuestMmu::note_fault(uint64_t since) {
   if (!current_->hybrid) return;
   const MmuCosts& c = config_.costs;
   HybridHistory& h = *current_->hybrid;
+  if (at_once_) {
+    h.faults++;
+    h.entered_ns += c.window_fault;
+    return;
+  }
   const double ns =
       static_cast<double>(__builtin_ia32_rdtsc() - since) * ns_per_tick_ + c.window_fault - c.window_install;
   h.faults++;
@@ -187,9 +201,8 @@ double GuestMmu::translation_cost(const AddressSpace& space) const {
 }
 
 // Only between blocks of translated code.
-void GuestMmu::judge_current(CpuState& cpu) {
+void GuestMmu::judge_now(CpuState& cpu) {
   AddressSpace& space = *current_;
-  if (space.run_ticks <= judge_after_ticks_ || !space.hybrid) return;
   const bool windowed = space.windowed;
   const uint64_t start = trace::begin(cpu.trace);
   judge(space, cpu);
@@ -209,6 +222,7 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   h.age += ran;
   const double share = c.lookup_share[privileged];
   if (space.windowed) {
+    if (at_once_) h.spent_ns = h.faults * (c.window_fault - c.soft_refill) + h.flushes * c.window_flush;
     const double saved = (h.ns - h.spent_ns) * share / (1 - share);
     if (h.spent_ns > saved * kMargin[privileged]) return demote(space);
   } else {
@@ -309,6 +323,7 @@ void GuestMmu::demote(AddressSpace& space) {
   if (h.reluctance < kMaxReluctance) h.reluctance *= 2;
   space.windowed = false;
   space.instruction_pages.remove_all();
+  if (!space.soft) space.soft = std::make_unique<SoftTlb>();
   // What it used is not new to it.
   add_all(h.seen, *space.window);
   if (space.window->clear(*backend_)) backend_->commit();

@@ -19,7 +19,8 @@ enum class AccessKind : uint8_t { Load, Store, Fetch };
 // --mmu. Auto is resolved before an Mmu is made.
 //
 // Hybrid: each address space is in one of two forms, a software TLB or a window of the backend, and changes between
-// them as its history says (hybrid.cc). cpu.memory_window says which form the current one has.
+// them as its history says, or has a window from the start where those are cheap (hybrid.cc). cpu.memory_window says
+// which form the current one has.
 enum class Mode : uint8_t { SoftCall, Soft, Mmap, Shadow, Ept, Flat, Hybrid };
 
 // The bit of the code flags (fetch_page) that is cpu.memory_window: code made for one form is not for the other.
@@ -147,6 +148,14 @@ struct MmuCosts {
   double lookup_share[2] = {0.25, 0.18};
   double judge_after = 2'000'000, half_life = 20'000'000;
   double ticks_per_ns = 2;  // of the time-stamp counter
+  // The lookups of the software TLB that an entry of a window saves before it is flushed, about 1 ns each: a page of an
+  // ordinary Linux guest is accessed a few thousand times between two flushes.
+  double entry_saves = 4'000;
+
+  // What an entry of a window costs, from the access that faults to its flush; a software TLB has a refill for it.
+  double entry() const { return window_fault + window_flush - soft_refill; }
+  // Whether an address space is better off with a window whatever it does: then nothing is to be learned about it.
+  bool windows_pay_at_once() const { return entry() <= entry_saves; }
 };
 
 class AsidAccounts;

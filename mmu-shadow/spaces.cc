@@ -35,7 +35,7 @@ void GuestMmu::activate(CpuState& cpu) {
     note_space_switch(cpu, config_.accounts, statistics_, space->key.asid, space->key.privileged, id);
     statistics_.space_switches++;
   }
-  if (config_.mode == Mode::Hybrid && space != current_) account_change(*space);
+  if (space->hybrid && space != current_ && (measuring_ || !sampled(*space))) account_change(*space);
   current_ = space;
   if (space->windowed && space->shared) {
     backend_->enter(space->window->base());
@@ -124,7 +124,7 @@ void GuestMmu::clear_space(AddressSpace& space) {
     space.run_ticks = 0;
     space.stays = 1;
     space.unmeasured = 0;
-    space.windowed = false;
+    space.windowed = at_once_ && space.window;
   }
   space.protect_position = protect_log_end_;
   space.flush_position = flush_log_end_;
@@ -156,17 +156,15 @@ AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
   if (spaces_.size() < limit) {
     auto space = std::make_unique<AddressSpace>();
     bool made = true;
-    if (config_.mode == Mode::Hybrid) {
-      space->soft = std::make_unique<SoftTlb>();
-      space->hybrid = std::make_unique<HybridHistory>();
-    } else if (uses_windows()) {
+    const bool hybrid = config_.mode == Mode::Hybrid;
+    if (hybrid) space->hybrid = std::make_unique<HybridHistory>();
+    if (hybrid ? at_once_ : uses_windows()) {
       const uint64_t base = backend_->create_window();
-      made = base != 0;
-      if (made) space->window = std::make_unique<WindowMap>(base, leaves_);
-      space->windowed = true;
-    } else {
-      space->soft = std::make_unique<SoftTlb>();
+      space->windowed = base != 0;
+      if (space->windowed) space->window = std::make_unique<WindowMap>(base, leaves_);
+      made = hybrid || space->windowed;
     }
+    if (!space->windowed) space->soft = std::make_unique<SoftTlb>();
     if (made) {
       space->key = key;
       space->protect_position = protect_log_end_;

@@ -44,24 +44,35 @@ mmu::Mode mode_of(MmuChoice choice) {
     case MmuChoice::Ept: return mmu::Mode::Ept;
     case MmuChoice::Flat: return mmu::Mode::Flat;
     case MmuChoice::Hybrid: return mmu::Mode::Hybrid;
-    case MmuChoice::Auto:  // resolve_auto has replaced it
+    case MmuChoice::Auto:  // resolve_by_host has replaced it
     case MmuChoice::Soft: break;
   }
   return mmu::Mode::Soft;
 }
 
-// --mmu auto, within what --world allows: measures the host.
-MmuChoice resolve_auto(WorldChoice world) {
-  switch (kvm::pick_auto(kvm::probe_host()).mode) {
-    case mmu::Mode::Mmap: return world == WorldChoice::Kvm ? MmuChoice::Soft : MmuChoice::Mmap;
-    case mmu::Mode::Shadow: return world == WorldChoice::Process ? MmuChoice::Soft : MmuChoice::Shadow;
-    case mmu::Mode::Ept: return world == WorldChoice::Process ? MmuChoice::Soft : MmuChoice::Ept;
+MmuChoice choice_of(mmu::Mode mode) {
+  switch (mode) {
+    case mmu::Mode::Mmap: return MmuChoice::Mmap;
+    case mmu::Mode::Shadow: return MmuChoice::Shadow;
+    case mmu::Mode::Ept: return MmuChoice::Ept;
     case mmu::Mode::Hybrid: return MmuChoice::Hybrid;
-    case mmu::Mode::SoftCall: return MmuChoice::SoftCall;
+    case mmu::Mode::SoftCall:  // pick_auto never picks the others
     case mmu::Mode::Soft:
     case mmu::Mode::Flat: break;
   }
   return MmuChoice::Soft;
+}
+
+// --mmu auto within what --world allows, and the world of --mmu hybrid: measures the host.
+void resolve_by_host(RunOptions& options) {
+  const bool mode_is_open = options.mmu == MmuChoice::Auto;
+  if (!mode_is_open && (options.mmu != MmuChoice::Hybrid || options.world != WorldChoice::Auto)) return;
+  kvm::HostFacts facts = kvm::probe_host();
+  if (options.world == WorldChoice::Kvm) facts = kvm::within_kvm(facts);
+  if (options.world == WorldChoice::Process) facts = kvm::within_process(facts);
+  const kvm::Choice choice = kvm::pick_auto(facts);
+  if (mode_is_open) options.mmu = choice_of(choice.mode);
+  if (options.mmu == MmuChoice::Hybrid && choice.hybrid_in_kvm) options.world = WorldChoice::Kvm;
 }
 
 MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) {
@@ -70,7 +81,7 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.memory_bytes = options.memory_bytes;
   // Windows made by mmap(2) need the memfd.
   config.shared_ram = options.mmu == MmuChoice::Mmap || options.mmu == MmuChoice::Ept ||
-                      options.mmu == MmuChoice::Flat || options.mmu == MmuChoice::Hybrid;
+                      options.mmu == MmuChoice::Flat || (options.mmu == MmuChoice::Hybrid && !needs_kvm(options));
   for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only, disk.any_format});
   config.input_fd = STDIN_FILENO;
   config.output_fd = STDOUT_FILENO;
@@ -289,7 +300,7 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
     table.add("mmu", "cost of an entry installed, measured", runner.costs.window_install, "ns");
     table.add("mmu", "cost of an entry flushed, measured", runner.costs.window_flush, "ns");
   }
-  if (m.soft_ticks != 0) {
+  if (m.soft_ticks + m.window_ticks != 0) {
     const double seconds_per_tick = 1e-9 / runner.costs.ticks_per_ns;
     table.add("mmu", "hybrid: spaces promoted", m.promotions);
     table.add("mmu", "hybrid: spaces demoted", m.demotions);
@@ -363,7 +374,7 @@ int report(const RunOptions& options, Machine& machine, Runner& runner, Messages
 
 int run_guest(const RunOptions& requested) {
   RunOptions options = requested;
-  if (options.mmu == MmuChoice::Auto) options.mmu = resolve_auto(options.world);
+  resolve_by_host(options);
   signal(SIGUSR1, SIG_IGN);  // whoever asks for the state too early gets none; blocked, it is heard all the same
   // Before anything large exists: the terminal's guardian is a fork of this process.
   std::optional<RawTerminal> terminal(std::in_place, STDIN_FILENO);

@@ -76,11 +76,32 @@ TEST(Torture, Hybrid) {
     config.costs.judge_after = 50;
     // Beyond 1, the share makes both forms look better than the other.
     config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
+    config.costs.entry_saves = -1'000;  // spaces begin on a software TLB
     config.prefill = i != 2;
     const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);
     expect_agreement(r, seed + i);
     EXPECT_GT(r.statistics.promotions, i == 3 ? 20u : 300u);  // with three spaces, most are evicted first
     EXPECT_GT(r.statistics.demotions, 0u);
+    if (HasFailure()) return;
+  }
+}
+
+// Spaces begin in windows, lose them, and get them back.
+TEST(Torture, HybridOfCheapWindows) {
+  const uint64_t seed = test_seed();
+  HybridAccessor accessor;
+  for (uint64_t i = 0; i < 4; i++) {
+    TestMemory memory(kRamSize);
+    const auto backend = make_mmap_backend(memory.ram);
+    MmuConfig config{.mode = Mode::Hybrid, .flush = static_cast<FlushPolicy>(i % 3), .max_spaces = i == 3 ? 3u : 64u};
+    config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
+    config.costs.judge_after = config.costs.half_life = 50;
+    config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
+    config.prefill = i != 2;
+    const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);
+    expect_agreement(r, seed + i);
+    EXPECT_GT(r.statistics.promotions + (i == 3 ? 11 : 0), 10u);  // with three spaces, they are evicted before
+    EXPECT_GT(r.statistics.demotions, 20u);
     if (HasFailure()) return;
   }
 }
@@ -126,6 +147,7 @@ TEST(Torture, TinyLimits) {
     config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
     config.costs.judge_after = 50;
     config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
+    config.costs.entry_saves = i < 3 ? -1'000 : 4'000;  // of hybrid: spaces begin on a software TLB, or in a window
     std::unique_ptr<WindowBackend> backend;
     if (config.mode != Mode::Soft) backend = std::make_unique<ResidentPages>(make_mmap_backend(memory.ram));
     SoftAccessor soft;

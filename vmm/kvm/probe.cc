@@ -67,6 +67,9 @@ struct FaultProbe {
 
 void fault_probe_entry(void* argument) {
   auto& probe = *static_cast<FaultProbe*>(argument);
+  // What the host takes when a page of RAM is used for the first time is not the window's.
+  for (uint64_t pa = 0; pa < kProbeRam; pa += kPage)
+    asm volatile("movq (%0), %%rax" : : "r"(probe.ram->host + pa) : "rax", "memory");
   // The best of several batches: other programs may be running. The first also makes page-table pages and runs code
   // that has never run.
   for (uint64_t i = 0; i < kProbeFaults; i += kBatch) {
@@ -88,7 +91,7 @@ bool fault_probe_handler(void* context, runtime::FaultFrame& frame) {
   return probe.backend->install(probe.window, static_cast<uint32_t>(va), probe.ram->base + va % kProbeRam, kPage, true);
 }
 
-double window_fault_us(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram, std::string& reason) {
+double measure_fault_us(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram, std::string& reason) {
   FaultProbe probe{.backend = &backend, .ram = &ram};
   probe.window = backend.create_window();
   if (probe.window == 0) {
@@ -161,6 +164,14 @@ void cost_probe_entry(void* argument) {
   });
 }
 
+void measure_entry(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram, double& fault_us,
+                   double& flush_us, std::string& reason) {
+  mmu::MmuCosts costs;
+  if (!measure_window_costs(world, backend, ram, costs, reason)) return;
+  fault_us = costs.window_fault / 1000;
+  flush_us = costs.window_flush / 1000;
+}
+
 const char* name_of(KvmWorld::SyscallEntry entry) {
   switch (entry) {
     case KvmWorld::SyscallEntry::Unknown: return "unknown";
@@ -205,11 +216,11 @@ void probe_kvm(HostFacts& facts, const GuestRam& ram) {
     facts.shadow_reason = facts.ept_reason = "no memfd for the measurement";
     return;
   }
-  if (const auto shadow = make_shadow_backend(*world, ram, 1, facts.shadow_reason)) {
-    facts.window_fault_shadow_us = window_fault_us(*world, *shadow, ram, facts.shadow_reason);
-  }
+  if (const auto shadow = make_shadow_backend(*world, ram, 1, facts.shadow_reason))
+    measure_entry(*world, *shadow, ram, facts.window_fault_shadow_us, facts.window_flush_shadow_us,
+                  facts.shadow_reason);
   const auto ept = make_ept_backend(*world, mmu::make_mmap_backend(ram));
-  facts.window_fault_ept_us = window_fault_us(*world, *ept, ram, facts.ept_reason);
+  measure_entry(*world, *ept, ram, facts.window_fault_ept_us, facts.window_flush_ept_us, facts.ept_reason);
 }
 
 std::string first_line(const char* path) {
@@ -229,7 +240,7 @@ std::string chosen(const std::string& line) {
 
 bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram, mmu::MmuCosts& costs,
                           std::string& reason) {
-  const double fault_us = window_fault_us(world, backend, ram, reason);
+  const double fault_us = measure_fault_us(world, backend, ram, reason);
   if (fault_us == 0) return false;
   EntryProbe probe{.backend = &backend, .ram = &ram};
   const auto before = Clock::now();
@@ -265,7 +276,8 @@ HostFacts probe_host() {
     } else {
       const auto world = vmm::make_process_world();
       const auto backend = mmu::make_mmap_backend(ram.ram());
-      facts.window_fault_mmap_us = window_fault_us(*world, *backend, ram.ram(), facts.mmap_reason);
+      measure_entry(*world, *backend, ram.ram(), facts.window_fault_mmap_us, facts.window_flush_mmap_us,
+                    facts.mmap_reason);
     }
   } catch (const std::exception& error) {
     facts.mmap_reason = error.what();
@@ -320,6 +332,9 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
   number("window_fault_mmap_us", "window fault, mmap", facts.window_fault_mmap_us, "us", facts.mmap_reason);
   number("window_fault_shadow_us", "window fault, shadow", facts.window_fault_shadow_us, "us", facts.shadow_reason);
   number("window_fault_ept_us", "window fault, ept", facts.window_fault_ept_us, "us", facts.ept_reason);
+  number("window_flush_mmap_us", "window flush, mmap", facts.window_flush_mmap_us, "us", facts.mmap_reason);
+  number("window_flush_shadow_us", "window flush, shadow", facts.window_flush_shadow_us, "us", facts.shadow_reason);
+  number("window_flush_ept_us", "window flush, ept", facts.window_flush_ept_us, "us", facts.ept_reason);
   flag("fsgsbase", "FSGSBASE", facts.fsgsbase);
   flag("huge_pages_anonymous", "huge pages, anonymous memory", facts.huge_pages_anonymous);
   flag("huge_pages_memfd", "huge pages, memfd", facts.huge_pages_memfd);
@@ -328,39 +343,65 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
   return rows;
 }
 
+HostFacts within_kvm(HostFacts facts) {
+  facts.window_fault_mmap_us = 0;
+  return facts;
+}
+
+HostFacts within_process(HostFacts facts) {
+  facts.kvm_usable = false;
+  return facts;
+}
+
 Choice pick_auto(const HostFacts& facts, bool ram_has_fd) {
   struct Candidate {
     mmu::Mode mode;
     const char* name;
-    double us;
+    double fault_us, flush_us, outside_us;
+    double rank() const { return fault_us + flush_us + outside_us; }
+    bool pays() const {
+      mmu::MmuCosts costs;
+      costs.window_fault = fault_us * 1000;
+      costs.window_flush = flush_us * 1000;
+      return costs.windows_pay_at_once();
+    }
   };
+  const bool kvm = facts.kvm_usable && facts.exact_tsc;
   std::vector<Candidate> candidates;
-  if (facts.kvm_usable && facts.window_fault_shadow_us > 0) {
-    candidates.push_back({mmu::Mode::Shadow, "shadow", facts.window_fault_shadow_us});
-  }
+  if (kvm && facts.window_fault_shadow_us > 0)
+    candidates.push_back(
+        {mmu::Mode::Shadow, "shadow", facts.window_fault_shadow_us, facts.window_flush_shadow_us, facts.exit_us});
   if (ram_has_fd && facts.window_fault_mmap_us > 0)
-    candidates.push_back({mmu::Mode::Mmap, "mmap", facts.window_fault_mmap_us});
-  if (ram_has_fd && facts.kvm_usable && facts.window_fault_ept_us > 0) {
-    candidates.push_back({mmu::Mode::Ept, "ept", facts.window_fault_ept_us});
+    candidates.push_back({mmu::Mode::Mmap, "mmap", facts.window_fault_mmap_us, facts.window_flush_mmap_us, 0});
+  if (ram_has_fd && kvm && facts.window_fault_ept_us > 0)
+    candidates.push_back({mmu::Mode::Ept, "ept", facts.window_fault_ept_us, facts.window_flush_ept_us, facts.exit_us});
+  if (candidates.empty()) return {mmu::Mode::Soft, false, "no kind of window works on this host"};
+
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.rank() < b.rank(); });
+  std::string costs;
+  for (const Candidate& c : candidates) {
+    char text[96];
+    std::snprintf(text, sizeof text, "%s%s %.1f + %.1f us", costs.empty() ? "" : ", ", c.name, c.fault_us, c.flush_us);
+    costs += text;
   }
-  if (candidates.empty()) return {mmu::Mode::Soft, "no kind of window works on this host"};
-  const auto best = std::min_element(candidates.begin(), candidates.end(),
-                                     [](const Candidate& a, const Candidate& b) { return a.us < b.us; });
-  char text[256];
-  if (best->us <= kWorthwhileFaultUs) {
-    std::snprintf(text, sizeof text, "its window faults cost %.1f us here, less than those of the other modes%s",
-                  best->us, facts.kvm_usable ? "" : " (KVM is not usable)");
-    return {best->mode, text};
+  costs = "an entry costs (fault + flush) " + costs;
+  if (facts.kvm_usable && !kvm) costs += " (not in KVM, which has another time-stamp counter)";
+  const auto hybrid =
+      std::find_if(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.mode != mmu::Mode::Ept; });
+  const bool in_kvm = hybrid != candidates.end() && hybrid->mode == mmu::Mode::Shadow;
+  const double saves_us = mmu::MmuCosts{}.entry_saves / 1000;
+  char text[128];
+  if (candidates.front().pays()) {
+    std::snprintf(text, sizeof text, "; less than %.0f us, the lookups that it saves, pays in every address space",
+                  saves_us);
+    return {candidates.front().mode, in_kvm, costs + text};
   }
-  if (ram_has_fd && facts.window_fault_mmap_us > 0) {
-    std::snprintf(text, sizeof text,
-                  "the cheapest window fault here is %.1f us (%s), and above %.0f us only address spaces that run "
-                  "long and fault seldom gain from a window",
-                  best->us, best->name, kWorthwhileFaultUs);
-    return {mmu::Mode::Hybrid, text};
-  }
-  std::snprintf(text, sizeof text, "the cheapest window fault here is %.1f us (%s)", best->us, best->name);
-  return {mmu::Mode::Soft, text};
+  if (hybrid == candidates.end()) return {mmu::Mode::Soft, false, costs};
+  std::snprintf(text, sizeof text,
+                "; above %.0f us, the lookups that it saves, only address spaces that run long and fault seldom gain",
+                saves_us);
+  return {mmu::Mode::Hybrid, in_kvm, costs + text};
 }
 
 }  // namespace crosswalk::kvm

@@ -28,6 +28,8 @@ struct HostFacts {
   bool exact_tsc = false;     // RDTSC inside is RDTSC outside
   // A first access to a page of a window that is not installed, up to the end of the access: per mode. 0: not usable.
   double window_fault_mmap_us = 0, window_fault_shadow_us = 0, window_fault_ept_us = 0;
+  // One such page taken out again, and effective.
+  double window_flush_mmap_us = 0, window_flush_shadow_us = 0, window_flush_ept_us = 0;
   std::string mmap_reason, shadow_reason, ept_reason;  // why not, when 0
   bool fsgsbase = false;
   bool huge_pages_anonymous = false;  // madvise(MADV_HUGEPAGE) works for anonymous memory
@@ -54,13 +56,16 @@ bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, co
 // The MMU mode for --mmu auto.
 struct Choice {
   mmu::Mode mode = mmu::Mode::Soft;
+  bool hybrid_in_kvm = false;  // Hybrid, here or as --mmu says, with the windows of shadow: they cost less than mmap's
   std::string reason;
 };
-// An entry of a window pays for itself by the lookups of the software TLB it saves, about 1 ns each; a page of an
-// ordinary Linux guest is accessed a few thousand times between two flushes. Where window faults cost more than this,
-// only some address spaces should have a window (Mode::Hybrid).
-inline constexpr double kWorthwhileFaultUs = 4;
+// The mode whose windows cost least, if they pay in every address space (MmuCosts::windows_pay_at_once); else Hybrid,
+// with the windows that cost least. What is inside the VM leaves it for devices and timers, so an exit counts as part
+// of what its windows cost when they are compared.
 // `ram_has_fd`: guest RAM is a memfd, which mmap and ept need.
 Choice pick_auto(const HostFacts& facts, bool ram_has_fd = true);
+// The host as far as the engine may use it, if it has to be in one of the worlds.
+HostFacts within_kvm(HostFacts facts);
+HostFacts within_process(HostFacts facts);
 
 }  // namespace crosswalk::kvm
