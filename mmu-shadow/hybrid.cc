@@ -48,6 +48,8 @@ namespace {
 // What a window may cost of what it should save before the space goes back, unprivileged and privileged. lookup_share
 // is an average: kernel code that changes mappings all the time gains much less than it.
 constexpr double kMargin[2] = {1.2, 0.5};
+// Of a space that began in its window: to go back is to translate its code once more.
+constexpr double kMarginAtOnce = 1.5;
 constexpr double kMaxReluctance = 32;
 // A space whose window would cost this much of the time that it runs is not looked at for a while: counting what would
 // happen there costs up to 5 % of a guest that does little but change its mappings.
@@ -224,7 +226,7 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
   if (space.windowed) {
     if (at_once_) h.spent_ns = h.faults * (c.window_fault - c.soft_refill) + h.flushes * c.window_flush;
     const double saved = (h.ns - h.spent_ns) * share / (1 - share);
-    if (h.spent_ns > saved * kMargin[privileged]) return demote(space);
+    if (h.spent_ns > saved * (at_once_ ? kMarginAtOnce : kMargin[privileged])) return demote(space);
   } else {
     const double entering = entering_[privileged].factor();
     const double cost = h.faults * entering * c.window_fault + h.flushes * c.window_flush;

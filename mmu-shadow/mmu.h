@@ -148,14 +148,16 @@ struct MmuCosts {
   double lookup_share[2] = {0.25, 0.18};
   double judge_after = 2'000'000, half_life = 20'000'000;
   double ticks_per_ns = 2;  // of the time-stamp counter
-  // The lookups of the software TLB that an entry of a window saves before it is flushed, about 1 ns each: a page of an
-  // ordinary Linux guest is accessed a few thousand times between two flushes.
-  double entry_saves = 4'000;
+  double soft_lookup = 1;   // that a software TLB takes in each access
+  // A page of an ordinary Linux guest is accessed a few thousand times between two flushes.
+  double accesses_of_entry = 4'000;
 
-  // What an entry of a window costs, from the access that faults to its flush; a software TLB has a refill for it.
-  double entry() const { return window_fault + window_flush - soft_refill; }
+  // What an entry of a window costs, from the access that faults to its flush, where a software TLB has a refill; and
+  // the lookups that it saves.
+  double entry_costs() const { return window_fault + window_flush - soft_refill; }
+  double entry_saves() const { return accesses_of_entry * soft_lookup; }
   // Whether an address space is better off with a window whatever it does: then nothing is to be learned about it.
-  bool windows_pay_at_once() const { return entry() <= entry_saves; }
+  bool windows_pay_at_once() const { return entry_costs() <= entry_saves(); }
 };
 
 class AsidAccounts;

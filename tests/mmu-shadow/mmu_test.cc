@@ -550,7 +550,7 @@ struct HybridMachine {
     config.costs.window_flush = config.costs.window_create = 0;
     config.costs.judge_after = 100'000;
     config.costs.half_life = half_life;
-    config.costs.entry_saves = -1'000;  // spaces begin on a software TLB, whatever windows cost
+    config.costs.accesses_of_entry = -1'000;  // spaces begin on a software TLB, whatever windows cost
     return config;
   }
   HybridMachine(bool prefill, double window_fault, double half_life = 20'000'000)

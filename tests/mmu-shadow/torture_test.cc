@@ -76,7 +76,7 @@ TEST(Torture, Hybrid) {
     config.costs.judge_after = 50;
     // Beyond 1, the share makes both forms look better than the other.
     config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
-    config.costs.entry_saves = -1'000;  // spaces begin on a software TLB
+    config.costs.accesses_of_entry = -1'000;  // spaces begin on a software TLB
     config.prefill = i != 2;
     const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);
     expect_agreement(r, seed + i);
@@ -147,7 +147,8 @@ TEST(Torture, TinyLimits) {
     config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
     config.costs.judge_after = 50;
     config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
-    config.costs.entry_saves = i < 3 ? -1'000 : 4'000;  // of hybrid: spaces begin on a software TLB, or in a window
+    config.costs.accesses_of_entry =
+        i < 3 ? -1'000 : 4'000;  // of hybrid: spaces begin on a software TLB, or in a window
     std::unique_ptr<WindowBackend> backend;
     if (config.mode != Mode::Soft) backend = std::make_unique<ResidentPages>(make_mmap_backend(memory.ram));
     SoftAccessor soft;

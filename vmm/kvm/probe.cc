@@ -33,6 +33,33 @@ constexpr uint64_t kPage = 4096;
 constexpr uint64_t kProbeFaults = 300, kBatch = 20;
 constexpr uint64_t kProbeRam = 4 << 20;
 
+// An access as translated code makes it through a software TLB that has the page.
+double measure_lookup_ns() {
+  constexpr uint32_t kEntries = 64, kAccesses = 2000;
+  mmu::SoftTlbEntry tlb[kEntries];
+  static const uint64_t memory[8] = {};
+  for (uint32_t i = 0; i < kEntries; i++)
+    tlb[i] = {i * 4096, i * 4096, reinterpret_cast<uint64_t>(memory) - i * uint64_t{4096}};
+  double best = 1e9;
+  for (int batch = 0; batch < 12; batch++) {
+    uint32_t misses = 0;
+    const auto start = Clock::now();
+    for (uint32_t i = 0; i < kAccesses; i++) {
+      uint32_t va = (i % kEntries) << 12 | (i & 7) << 3;
+      asm volatile("" : "+r"(va) : : "memory");
+      const mmu::SoftTlbEntry& entry = tlb[va >> 12 & (kEntries - 1)];
+      if (entry.tag_load != (va & ~0xfffu)) {
+        misses++;
+        continue;
+      }
+      asm volatile("" : : "r"(*reinterpret_cast<const uint64_t*>(entry.addend + va)));
+    }
+    const double us = microseconds_since(start);
+    if (misses == 0) best = std::min(best, us * 1000 / kAccesses);
+  }
+  return best;
+}
+
 // A small guest RAM.
 class ProbeRam {
  public:
@@ -257,6 +284,7 @@ bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, co
   costs.window_fault = fault_us * 1000;
   costs.window_install = probe.install_us * 1000;
   costs.window_flush = probe.flush_us * 1000;
+  costs.soft_lookup = measure_lookup_ns();
   return true;
 }
 
@@ -264,6 +292,7 @@ HostFacts probe_host() {
   HostFacts facts;
   const auto start = Clock::now();
   const ProbeRam ram;
+  facts.soft_lookup_ns = measure_lookup_ns();
   try {
     probe_kvm(facts, ram.ram());
   } catch (const std::exception& error) {
@@ -329,6 +358,7 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
     text("syscall_entry", "SYSCALL inside the VM", facts.syscall_entry);
     flag("exact_tsc", "RDTSC the same inside", facts.exact_tsc);
   }
+  number("soft_lookup_ns", "lookup in a software TLB", facts.soft_lookup_ns, "ns");
   number("window_fault_mmap_us", "window fault, mmap", facts.window_fault_mmap_us, "us", facts.mmap_reason);
   number("window_fault_shadow_us", "window fault, shadow", facts.window_fault_shadow_us, "us", facts.shadow_reason);
   number("window_fault_ept_us", "window fault, ept", facts.window_fault_ept_us, "us", facts.ept_reason);
@@ -359,12 +389,6 @@ Choice pick_auto(const HostFacts& facts, bool ram_has_fd) {
     const char* name;
     double fault_us, flush_us, outside_us;
     double rank() const { return fault_us + flush_us + outside_us; }
-    bool pays() const {
-      mmu::MmuCosts costs;
-      costs.window_fault = fault_us * 1000;
-      costs.window_flush = flush_us * 1000;
-      return costs.windows_pay_at_once();
-    }
   };
   const bool kvm = facts.kvm_usable && facts.exact_tsc;
   std::vector<Candidate> candidates;
@@ -390,18 +414,19 @@ Choice pick_auto(const HostFacts& facts, bool ram_has_fd) {
   const auto hybrid =
       std::find_if(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.mode != mmu::Mode::Ept; });
   const bool in_kvm = hybrid != candidates.end() && hybrid->mode == mmu::Mode::Shadow;
-  const double saves_us = mmu::MmuCosts{}.entry_saves / 1000;
+  const Candidate& best = candidates.front();
+  mmu::MmuCosts best_costs;
+  best_costs.window_fault = best.fault_us * 1000;
+  best_costs.window_flush = best.flush_us * 1000;
+  best_costs.soft_lookup = facts.soft_lookup_ns;
+  const bool pays = best_costs.windows_pay_at_once();
   char text[128];
-  if (candidates.front().pays()) {
-    std::snprintf(text, sizeof text, "; less than %.0f us, the lookups that it saves, pays in every address space",
-                  saves_us);
-    return {candidates.front().mode, in_kvm, costs + text};
-  }
+  std::snprintf(text, sizeof text, "; the lookups that it saves, %.1f us: %s", best_costs.entry_saves() / 1000,
+                pays ? "it pays in every address space" : "it pays where a space runs long and faults seldom");
+  costs += text;
+  if (pays) return {best.mode, in_kvm, costs};
   if (hybrid == candidates.end()) return {mmu::Mode::Soft, false, costs};
-  std::snprintf(text, sizeof text,
-                "; above %.0f us, the lookups that it saves, only address spaces that run long and fault seldom gain",
-                saves_us);
-  return {mmu::Mode::Hybrid, in_kvm, costs + text};
+  return {mmu::Mode::Hybrid, in_kvm, costs};
 }
 
 }  // namespace crosswalk::kvm

@@ -26,6 +26,7 @@ struct HostFacts {
   double fault_direct_us = 0, fault_exit_us = 0, flush_gate_us = 0, flush_exit_us = 0;
   std::string syscall_entry;  // what SYSCALL does inside the VM
   bool exact_tsc = false;     // RDTSC inside is RDTSC outside
+  double soft_lookup_ns = 1;  // that an access through a software TLB takes
   // A first access to a page of a window that is not installed, up to the end of the access: per mode. 0: not usable.
   double window_fault_mmap_us = 0, window_fault_shadow_us = 0, window_fault_ept_us = 0;
   // One such page taken out again, and effective.
@@ -48,8 +49,8 @@ struct Fact {
 std::vector<Fact> list_facts(const HostFacts& facts);
 
 // Measures what window entries of this backend cost in this world, before a guest runs: costs.window_fault,
-// window_install, window_flush and window_create. Uses the first 4 MiB of `ram` without changing them. False, with the
-// reason, when no window works.
+// window_install, window_flush and window_create, and soft_lookup to compare them with. Uses the first 4 MiB of `ram`
+// without changing them. False, with the reason, when no window works.
 bool measure_window_costs(runtime::World& world, mmu::WindowBackend& backend, const GuestRam& ram, mmu::MmuCosts& costs,
                           std::string& reason);
 

@@ -102,7 +102,7 @@ Guest::Guest(runtime::EngineConfig config, const mmu::MmuConfig& limits, mmu::Ho
   // both look profitable, whatever they cost.
   mmu_config.costs.lookup_share[0] = mmu_config.costs.lookup_share[1] = 1e9;
   mmu_config.costs.judge_after = mmu_config.costs.window_fault = mmu_config.costs.window_flush = 0;
-  mmu_config.costs.entry_saves = -1'000;  // not in a window from the start
+  mmu_config.costs.accesses_of_entry = -1'000;  // not in a window from the start
   mmu_ = mmu::make_mmu(mmu_config, ram_, *engine_, backend_.get());
   arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
 

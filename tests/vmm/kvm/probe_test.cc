@@ -16,6 +16,8 @@ TEST(Probe, FindsWhatTheHostHasInASecond) {
   EXPECT_EQ(facts.kvm_usable, facts.kvm_reason.empty()) << facts.kvm_reason;
   EXPECT_GT(facts.window_fault_mmap_us, 0) << facts.mmap_reason;
   EXPECT_GT(facts.max_map_count, 0u);
+  EXPECT_GT(facts.soft_lookup_ns, 0.1);
+  EXPECT_LT(facts.soft_lookup_ns, 100);
   if (facts.kvm_usable) {
     EXPECT_GT(facts.exit_us, 0);
     EXPECT_GT(facts.window_fault_shadow_us, 0) << facts.shadow_reason;
@@ -54,6 +56,7 @@ HostFacts software_mmu() {
 HostFacts nested_paging() {
   HostFacts facts = facts_with(36, 0.52, 46);
   facts.exit_us = 3.3;
+  facts.soft_lookup_ns = 5.5;
   facts.window_flush_mmap_us = 9, facts.window_flush_shadow_us = 0.93, facts.window_flush_ept_us = 12;
   return facts;
 }
@@ -88,16 +91,20 @@ TEST(PickAuto, OnEachKindOfHost) {
 // It is the costs that decide, not what kind of host it is.
 TEST(PickAuto, EachMechanismCounts) {
   HostFacts facts = nested_paging();
-  facts.window_fault_shadow_us = 4.6;  // by an exit
+  facts.window_fault_shadow_us = 22;  // by a slow exit
   EXPECT_EQ(pick_auto(facts).mode, mmu::Mode::Hybrid);
   EXPECT_TRUE(pick_auto(facts).hybrid_in_kvm);
   facts = nested_paging();
-  facts.window_flush_shadow_us = 4.2;  // by an exit
+  facts.window_flush_shadow_us = 22;  // by a slow exit
   EXPECT_EQ(pick_auto(facts).mode, mmu::Mode::Hybrid);
   facts = nested_paging();
   facts.window_fault_mmap_us = 1.5, facts.window_flush_mmap_us = 1;  // less than what leaving the VM costs
   EXPECT_EQ(pick_auto(facts).mode, mmu::Mode::Mmap);
   EXPECT_FALSE(pick_auto(facts).hybrid_in_kvm);
+  facts = nested_paging();
+  facts.window_fault_shadow_us = facts.window_flush_shadow_us = 2.5;
+  facts.soft_lookup_ns = 1;  // a processor that does more at a time
+  EXPECT_EQ(pick_auto(facts).mode, mmu::Mode::Hybrid);
   facts = nested_paging();
   facts.exact_tsc = false;  // no clock for the guest inside
   EXPECT_EQ(pick_auto(facts).mode, mmu::Mode::Hybrid);
@@ -117,7 +124,8 @@ TEST(PickAuto, SaysWhy) {
   const std::string nested = pick_auto(nested_paging()).reason, software = pick_auto(software_mmu()).reason;
   EXPECT_NE(nested.find("shadow 0.5 + 0.9 us, mmap 36.0 + 9.0 us"), std::string::npos) << nested;
   EXPECT_NE(software.find("mmap 9.5 + 4.1 us, shadow 12.7 + 8.3 us"), std::string::npos) << software;
-  EXPECT_NE(software.find("above 4 us"), std::string::npos) << software;
+  EXPECT_NE(software.find("saves, 4.0 us: it pays where"), std::string::npos) << software;
+  EXPECT_NE(nested.find("saves, 22.0 us: it pays in every"), std::string::npos) << nested;
 }
 
 }  // namespace

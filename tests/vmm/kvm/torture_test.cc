@@ -141,7 +141,7 @@ TEST_F(KvmTorture, HybridOfShadow) {
     config.costs.half_life = 50;
     config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;  // both forms look better than the other
     const bool at_once = seed == 10;                                    // spaces begin in windows
-    config.costs.entry_saves = at_once ? 4'000 : -1'000;
+    config.costs.accesses_of_entry = at_once ? 4'000 : -1'000;
     const mmu::Statistics s = shadow.torture(config, seed, 60000);
     if (shortened()) continue;
     expect_sharing(s);
