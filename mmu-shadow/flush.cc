@@ -21,6 +21,23 @@ constexpr double kLearningRate = 0.125;
 
 }  // namespace
 
+class GuestMmu::SlotWalker {
+ public:
+  SlotWalker(GuestMmu& mmu, const cw_regime& regime, AccessKind kind, bool privileged)
+      : mmu_(mmu), regime_(regime), kind_(kind), privileged_(privileged) {}
+  const cw_result& operator()(uint32_t va) {
+    return mmu_.walk(regime_, va, kind_, privileged_, memos_[va >> 20 & (kMemos - 1)]);
+  }
+
+ private:
+  static constexpr uint32_t kMemos = 16;
+  GuestMmu& mmu_;
+  const cw_regime& regime_;
+  const AccessKind kind_;
+  const bool privileged_;
+  cw_memo memos_[kMemos] = {};
+};
+
 void GuestMmu::flush_all(CpuState& cpu) {
   statistics_.flush_all++;
   flush(cpu, {FlushRecord::All, 0, 0});
@@ -106,20 +123,12 @@ void GuestMmu::apply_flushes(AddressSpace& space, const cw_regime& regime) {
   backend_->commit();
 }
 
-// The entry that a walk for `va` gives now in place of `old`: of the same size and nG, or none. `memo` saves the walks
-// of the other pages of a large entry, which come from one descriptor.
-WindowEntry GuestMmu::rewalk(bool privileged, const cw_regime& regime, WalkMemo& memo, uint32_t va, WindowEntry old) {
+// The entry that a walk for `va` gives now in place of `old`: of the same size and nG, or none.
+WindowEntry GuestMmu::rewalk(bool privileged, const cw_regime& regime, cw_memo& memo, uint32_t va, WindowEntry old) {
   const uint32_t size_class = old.size_class();
-  if (size_class == 0 || !memo.known || !same_entry(va, memo.va, size_class)) {
-    walk(regime, va, AccessKind::Load, privileged, memo.result);
-    memo.va = va;
-    memo.known = true;
-  }
-  const cw_result& r = memo.result;
+  const cw_result& r = walk(regime, va, AccessKind::Load, privileged, memo);
   if (!enterable(r) || class_of(r.log2_size) != size_class || r.ng != old.ng()) return {};
-  const uint64_t pa = (r.pa & ~uint64_t{kPageSize - 1}) + (va & ~(kPageSize - 1)) - (memo.va & ~(kPageSize - 1));
-  if (!ram_.contains(pa, kPageSize)) return {};
-  const uint32_t page = ram_page_of(pa);
+  const uint32_t page = ram_page_of(r.pa);
   const bool writable = (r.permissions & cw_needed_permission(CW_STORE, privileged)) && !is_code_[page];
   if (writable) maybe_writable_[page] = 1;
   return WindowEntry::make(page, writable, old.ng(), size_class);
@@ -146,7 +155,7 @@ uint32_t GuestMmu::flush_window_page(WindowMap& window, bool privileged, const c
   const WindowEntry e = window.entry(va);
   if (config_.flush == FlushPolicy::Lazy || !e.valid() || (global_only && e.ng()) || window.in_large_entry(va))
     return window.remove_va(*backend_, va, global_only);
-  WalkMemo memo;
+  cw_memo memo{};
   uint32_t kept = 0, rewritten = 0;
   const uint32_t removed = window.revalidate_page(
       *backend_, ram_.base, va, kept, rewritten,
@@ -160,12 +169,13 @@ uint32_t GuestMmu::flush_window_page(WindowMap& window, bool privileged, const c
 void GuestMmu::refresh(AddressSpace& space, const cw_regime& regime, bool nonglobal_only) {
   const bool privileged = space.key.privileged;
   uint32_t kept = 0, removed = 0;
+  const auto eager_walker = [&](AccessKind kind) { return SlotWalker(*this, regime, kind, privileged); };
   if (const uint32_t n = space.instruction_pages.count(nonglobal_only)) {
     if (choose_eager(fetch_history_[privileged], space.fetch_reuse, n, config_.costs.fetch_refill)) {
+      SlotWalker walk = eager_walker(AccessKind::Fetch);
       removed += space.instruction_pages.revalidate(
           nonglobal_only, kept, [&](uint32_t va, uint32_t id, bool ng, uint32_t size_class) {
-            cw_result r;
-            walk(regime, va, AccessKind::Fetch, privileged, r);
+            const cw_result& r = walk(va);
             return r.fault == CW_FAULT_NONE && ram_.contains(r.pa) && ram_page_of(r.pa) == ids_.record(id).ram_page &&
                    r.ng == ng && class_of(r.log2_size) == size_class;
           });
@@ -175,10 +185,10 @@ void GuestMmu::refresh(AddressSpace& space, const cw_regime& regime, bool nonglo
   }
   if (const uint32_t n = space.soft ? space.soft->count(nonglobal_only) : 0) {
     if (choose_eager(data_history_[privileged], space.data_reuse, n, config_.costs.soft_refill)) {
+      SlotWalker walk = eager_walker(AccessKind::Load);
       removed +=
           space.soft->revalidate(nonglobal_only, kept, [&](uint32_t va, SoftTlbEntry& e, bool ng, uint32_t size_class) {
-            cw_result r;
-            walk(regime, va, AccessKind::Load, privileged, r);
+            const cw_result& r = walk(va);
             if (!enterable(r) || reinterpret_cast<uint64_t>(ram_.at(r.pa)) != e.addend + va || r.ng != ng ||
                 class_of(r.log2_size) != size_class)
               return false;
@@ -200,7 +210,7 @@ void GuestMmu::refresh_window(WindowMap& window, Reuse& reuse, bool privileged, 
   if (n == 0) return;
   uint32_t kept = 0, rewritten = 0, removed = 0;
   if (choose_eager(data_history_[privileged], reuse, n, config_.costs.window_fault)) {
-    WalkMemo memo;
+    cw_memo memo{};
     removed =
         window.revalidate(*backend_, ram_.base, nonglobal_only, kept, rewritten,
                           [&](uint32_t va, WindowEntry old) { return rewalk(privileged, regime, memo, va, old); });
@@ -241,10 +251,10 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
   if (!from) return;
   const bool privileged = space.key.privileged;
   uint64_t pages = 0;
-  cw_result r;
+  SlotWalker fetch(*this, regime, AccessKind::Fetch, privileged);
   from->instruction_pages.for_each([&](uint32_t va, uint32_t id) {
     if (space.instruction_pages.id_at(va) != 0) return;
-    walk(regime, va, AccessKind::Fetch, privileged, r);
+    const cw_result& r = fetch(va);
     PageIds::Record record = ids_.record(id);
     if (r.fault != CW_FAULT_NONE || !ram_.contains(r.pa) || ram_page_of(r.pa) != record.ram_page) return;
     if (space.windowed != from->windowed) {
@@ -258,9 +268,10 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
   statistics_.instruction_pages_prefilled += pages;
   const double reuse = data_history_[privileged].rate;
   if (!space.windowed && from->soft && config_.costs.walk < reuse * config_.costs.soft_refill) {
+    SlotWalker load(*this, regime, AccessKind::Load, privileged);
     from->soft->for_each([&](uint32_t va, uint32_t) {
       if (space.soft->holds(va) || is_watched(va)) return;
-      walk(regime, va, AccessKind::Load, privileged, r);
+      const cw_result& r = load(va);
       if (!enterable(r)) return;
       const uint32_t page = ram_page_of(r.pa);
       const bool writable = (r.permissions & cw_needed_permission(CW_STORE, privileged)) && !is_code_[page];

@@ -70,6 +70,13 @@ void GuestMmu::walk(const cw_regime& regime, uint32_t va, AccessKind kind, bool 
   statistics_.walk_levels += result.levels_read;
 }
 
+const cw_result& GuestMmu::walk(const cw_regime& regime, uint32_t va, AccessKind kind, bool privileged, cw_memo& memo) {
+  statistics_.walks++;
+  statistics_.walk_levels +=
+      cw_walk_memo(&regime, va, walker_kind(kind), privileged, read_ram, const_cast<GuestRam*>(&ram_), &memo);
+  return memo.result;
+}
+
 Translation GuestMmu::to_translation(uint32_t va, const cw_result& result) const {
   Translation t;
   t.ok = result.fault == CW_FAULT_NONE;

@@ -23,6 +23,7 @@
 #include "mmu-shadow/page_set.h"
 #include "mmu-shadow/regime.h"
 #include "mmu-shadow/soft_tlb.h"
+#include "mmu-shadow/walk_memo.h"
 #include "mmu-shadow/window_map.h"
 #include "translator/arm/debug.h"
 
@@ -163,6 +164,10 @@ class GuestMmu final : public Mmu {
   bool uses_windows() const { return backend_ != nullptr; }
   cw_regime current_regime(const CpuState& cpu) const;
   void walk(const cw_regime& regime, uint32_t va, AccessKind kind, bool privileged, cw_result& result);
+  // The same for many pages in the order of their addresses.
+  const cw_result& walk(const cw_regime& regime, uint32_t va, AccessKind kind, bool privileged, cw_memo& memo);
+  // The same in the order of their slots in a table, in which stretches of VA are interleaved.
+  class SlotWalker;
   Translation to_translation(uint32_t va, const cw_result& result) const;
   // Whether translated code may access what the walk found without asking again. Not Device and Strongly-ordered
   // memory, where alignment is checked (A3.2.1); with the MMU off, code that checks everything runs
@@ -203,16 +208,11 @@ class GuestMmu final : public Mmu {
     double rate = 0.5;
     uint32_t since_dropped = 0;  // flushes
   };
-  struct WalkMemo {
-    cw_result result;
-    uint32_t va = 0;
-    bool known = false;
-  };
   void flush(const CpuState& cpu, FlushRecord record);
   template <typename Covers, typename Refresh, typename FlushPage>
   void apply_log(uint64_t& position, Covers covers, Refresh refresh, FlushPage flush_page);
   void apply_flushes(AddressSpace& space, const cw_regime& regime);
-  WindowEntry rewalk(bool privileged, const cw_regime& regime, WalkMemo& memo, uint32_t va, WindowEntry old);
+  WindowEntry rewalk(bool privileged, const cw_regime& regime, cw_memo& memo, uint32_t va, WindowEntry old);
   void flush_page(AddressSpace& space, const cw_regime& regime, uint32_t va, bool global_only);
   uint32_t flush_window_page(WindowMap& window, bool privileged, const cw_regime& regime, uint32_t va,
                              bool global_only);

@@ -125,9 +125,9 @@ GuestMmu::Stretch GuestMmu::contiguous_pages(const cw_regime& regime, bool privi
                                              const cw_result& result) {
   const uint32_t page = va & ~(kPageSize - 1), low = page & ~(kAroundPages * kPageSize - 1);
   const uint64_t pa = result.pa & ~uint64_t{kPageSize - 1};
+  cw_memo memo{};
   const auto continues = [&](uint32_t other) {
-    cw_result r;
-    walk(regime, other, AccessKind::Load, privileged, r);
+    const cw_result& r = walk(regime, other, AccessKind::Load, privileged, memo);
     return enterable(r) && r.log2_size == result.log2_size && r.permissions == result.permissions &&
            r.ng == result.ng && r.pa == pa + other - page;
   };

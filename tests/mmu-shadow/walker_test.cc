@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 
+#include "mmu-shadow/walk_memo.h"
 #include "tests/mmu-shadow/test_memory.h"
 
 namespace crosswalk::mmu::test {
@@ -484,6 +486,114 @@ TEST_F(Walker, TablesThatPointAtThemselves) {
   const cw_result l = memory.walk(r, 0, CW_LOAD, true);
   EXPECT_EQ(l.levels_read, 3);
   EXPECT_EQ(l.pa, kL1);
+}
+
+// Walks with a memo against walks without, over tables of all kinds of descriptors, good and bad.
+class WalkMemo : public Walker {
+ protected:
+  static constexpr size_t kResultBytes = offsetof(cw_result, mair_attribute) + 1;  // but for padding
+  static constexpr uint32_t kRegion = 0x00400000, kPages = 16 << 8;                // 16 MiB
+
+  // Half of the time one of few descriptors, so that neighbours are alike.
+  uint64_t descriptor(uint64_t mask) {
+    const uint64_t common[] = {0, kRam | 0x7ff, kRam | 0xc12, kRam | 0x2301002 | uint64_t{1} << 54};
+    const uint64_t page = random() % 4 << 12;
+    return ((random() & 1) != 0 ? common[random() % 4] + page : random()) & mask;
+  }
+  void fill_short() {
+    for (uint32_t i = 0; i < 16; i++) {
+      const uint32_t table = kL2 + (random() & 7) * 0x400;
+      const uint32_t entry = static_cast<uint32_t>(random());
+      const uint32_t kind = random() & 7;
+      memory.write32(kL1 + ((kRegion >> 20) + i) * 4, kind == 0   ? entry
+                                                      : kind == 1 ? 0xfffffc01
+                                                                  : table | (entry & 0x1fc) | 1);
+    }
+    for (uint32_t i = 0; i < 8 * 256; i++) memory.write32(kL2 + i * 4, static_cast<uint32_t>(descriptor(0xffffffff)));
+  }
+  void fill_long() {
+    memory.write64(kL1, random() % 8 == 0 ? descriptor(~uint64_t{0}) : kL2 | 3 | (random() & 31) << 59);
+    for (uint32_t i = 0; i < 512; i++)
+      memory.write64(kL2 + i * 8, random() % 4 == 0 ? descriptor(~uint64_t{0})
+                                                    : (kL3 + (random() & 3) * 0x1000) | 3 | (random() & 31) << 59);
+    for (uint32_t i = 0; i < 4 * 512; i++) memory.write64(kL3 + i * 8, descriptor(~uint64_t{0}));
+  }
+  void compare(const cw_regime& r, unsigned kind, bool privileged) {
+    cw_memo memo{};
+    for (uint32_t i = 0; i < 4000; i++) {
+      // Neighbours mostly, forward and back.
+      va_ = (random() & 7) == 0 ? static_cast<uint32_t>(random()) % kPages * 4096
+                                : va_ + (static_cast<uint32_t>(random() % 6) - 2) * 4096;
+      const uint32_t va = kRegion + va_ % (kPages * 4096) + (random() & 0xfff);
+      cw_walk_memo(&r, va, kind, privileged, TestMemory::read, &memory.ram, &memo);
+      const cw_result want = memory.walk(r, va, kind, privileged);
+      ASSERT_EQ(std::memcmp(&want, &memo.result, kResultBytes), 0)
+          << std::hex << va << " pa " << memo.result.pa << ", not " << want.pa << ", fsr " << memo.result.fsr
+          << ", not " << want.fsr;
+    }
+  }
+  uint64_t random() { return generator_(); }
+
+ private:
+  std::mt19937_64 generator_{test_seed()};
+  uint32_t va_ = 0;
+};
+
+TEST_F(WalkMemo, IsAWholeWalk) {
+  for (uint32_t round = 0; round < 40; round++) {
+    const unsigned kind = round % 3;
+    const bool privileged = (random() & 1) != 0;
+    const uint32_t sctlr =
+        static_cast<uint32_t>(random()) & (CW_SCTLR_WXN | CW_SCTLR_UWXN | CW_SCTLR_AFE | CW_SCTLR_TRE);
+    cw_regime r = short_regime();
+    r.sctlr |= sctlr;
+    r.dacr = static_cast<uint32_t>(random());
+    r.prrr = static_cast<uint32_t>(random());
+    r.nmrr = static_cast<uint32_t>(random());
+    fill_short();
+    compare(r, kind, privileged);
+    r = long_regime();
+    r.sctlr |= sctlr;
+    fill_long();
+    compare(r, kind, privileged);
+  }
+}
+
+TEST_F(WalkMemo, ReadsOneDescriptorOfANeighbour) {
+  cw_regime r = short_regime();
+  memory.write32(kL1 + (kRegion >> 20) * 4, kL2 | 0x3e1);
+  for (uint32_t i = 0; i < 256; i++) memory.write32(kL2 + i * 4, (kRam + i * 4096) | 0x7e);
+  cw_memo memo{};
+  for (uint32_t i = 0; i < 256; i++)
+    EXPECT_EQ(cw_walk_memo(&r, kRegion + i * 4096, CW_LOAD, 1, TestMemory::read, &memory.ram, &memo), i == 0 ? 2u : 1u);
+  memory.write32(kL1 + (kRegion >> 20) * 4, kRam | 0xc0e);
+  memo = {};
+  for (uint32_t i = 0; i < 256; i++)
+    EXPECT_EQ(cw_walk_memo(&r, kRegion + i * 4096, CW_LOAD, 1, TestMemory::read, &memory.ram, &memo), i == 0 ? 1u : 0u);
+}
+
+// Of the memory's other byte order, only equal descriptors are known again.
+TEST_F(WalkMemo, InTheOtherByteOrder) {
+  cw_regime r = short_regime();
+  r.sctlr |= CW_SCTLR_EE;
+  fill_short();
+  for (uint32_t pa = kL1; pa < kL1 + 0xc000; pa += 4) memory.write32(pa, __builtin_bswap32(memory.read32(pa)));
+  cw_memo memo{};
+  for (uint32_t va = kRegion; va < kRegion + kPages * 4096; va += 4096) {
+    cw_walk_memo(&r, va, CW_LOAD, 1, TestMemory::read, &memory.ram, &memo);
+    const cw_result want = memory.walk(r, va, CW_LOAD, true);
+    ASSERT_EQ(std::memcmp(&want, &memo.result, kResultBytes), 0) << std::hex << va;
+  }
+}
+
+TEST_F(WalkMemo, WithTheMmuOff) {
+  cw_regime r = short_regime();
+  r.sctlr = 0;
+  cw_memo memo{};
+  for (uint32_t va = 0x1000; va < 0x9000; va += 0x1000) {
+    cw_walk_memo(&r, va, CW_LOAD, 1, TestMemory::read, &memory.ram, &memo);
+    EXPECT_EQ(memo.result.pa, va);
+  }
 }
 
 }  // namespace
