@@ -26,9 +26,15 @@ void GuestMmu::share_window(AddressSpace& space) {
   key.ttbr0 = 0;
   key.asid = 0;
   space.roots = part.roots_bytes != 0 ? ram_.at(part.roots_pa) : nullptr;
-  for (auto& s : spaces_)
-    if (s->shared && s->shared->key == key && std::equal(s->shared->roots.begin(), s->shared->roots.end(), space.roots))
+  const SharedWindow* differs = nullptr;  // most of the spaces share one: it is compared once
+  for (auto& s : spaces_) {
+    if (!s->shared || s->shared.get() == differs || s->shared->key != key) continue;
+    if (std::equal(s->shared->roots.begin(), s->shared->roots.end(), space.roots)) {
       space.shared = s->shared;
+      break;
+    }
+    differs = s->shared.get();
+  }
   if (!space.shared) {
     const uint64_t common = backend_->create_window();
     if (common == 0) return;

@@ -26,6 +26,7 @@ void WindowMap::drop(WindowLeaf& leaf, uint32_t i) {
   if (e.ng()) leaf.ng_count--, ng_count_--;
   if (e.size_class()) leaf.large_count--;
   leaf.entries[i] = WindowEntry{};
+  leaf.valid[i / 64] &= ~(uint64_t{1} << i % 64);
 }
 
 void WindowMap::release_if_empty(uint32_t l) {
@@ -51,8 +52,10 @@ void WindowMap::record(uint32_t va, uint32_t pages, uint32_t ram_page, bool writ
     for (uint32_t i = first; i < first + pages; i++)
       if (leaf.entries[i].valid()) drop(leaf, i);
   }
-  for (uint32_t i = 0; i < pages; i++)
+  for (uint32_t i = 0; i < pages; i++) {
     leaf.entries[first + i] = WindowEntry::make(ram_page + i, writable, ng, size_class);
+    leaf.valid[(first + i) / 64] |= uint64_t{1} << (first + i) % 64;
+  }
   leaf.count += pages;
   count_ += pages;
   pool_.pages += pages;
@@ -107,8 +110,7 @@ template <typename Match>
 uint32_t WindowMap::remove_matching(uint32_t l, Range& range, Match match) {
   WindowLeaf& leaf = *leaves_[l];
   uint32_t removed = 0;
-  for (uint32_t i = 0; i < kLeafPages; i++) {
-    if (!leaf.entries[i].valid()) continue;
+  leaf.for_each([&](uint32_t i) {
     const uint32_t va = l << kLeafBits | i << kPageBits;
     if (match(va, leaf.entries[i])) {
       range.add(va, kPageSize);
@@ -117,7 +119,7 @@ uint32_t WindowMap::remove_matching(uint32_t l, Range& range, Match match) {
     } else {
       range.keep();
     }
-  }
+  });
   release_if_empty(l);
   return removed;
 }
@@ -191,12 +193,12 @@ void WindowMap::protect_page(WindowBackend& backend, uint64_t ram_base, uint32_t
   for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *leaves_[l];
     if (ram_page < leaf.ram_first || ram_page > leaf.ram_last) return;
-    for (uint32_t i = 0; i < kLeafPages; i++) {
+    leaf.for_each([&](uint32_t i) {
       WindowEntry& e = leaf.entries[i];
-      if (e.ram_page() != ram_page || !e.writable()) continue;
+      if (e.ram_page() != ram_page || !e.writable()) return;
       make_read_only(backend, ram_base, l << kLeafBits | i << kPageBits, e, leaf);
       changed = true;
-    }
+    });
     release_if_empty(l);
   });
   if (changed) backend.commit();
@@ -207,16 +209,16 @@ void WindowMap::protect_all(WindowBackend& backend, uint64_t ram_base, const uin
   bool changed = false;
   for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *leaves_[l];
-    for (uint32_t i = 0; i < kLeafPages; i++) {
+    leaf.for_each([&](uint32_t i) {
       WindowEntry& e = leaf.entries[i];
-      if (!e.writable()) continue;
+      if (!e.writable()) return;
       if (!is_code[e.ram_page()]) {
         maybe_writable[e.ram_page()] = 1;
-        continue;
+        return;
       }
       make_read_only(backend, ram_base, l << kLeafBits | i << kPageBits, e, leaf);
       changed = true;
-    }
+    });
     release_if_empty(l);
   });
   if (changed) backend.commit();

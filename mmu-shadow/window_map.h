@@ -33,8 +33,17 @@ inline constexpr uint32_t kLeafBits = 21;
 
 struct WindowLeaf {
   WindowEntry entries[kLeafPages];
+  uint64_t valid[kLeafPages / 64];  // one bit an entry: a leaf may hold few of them
   uint16_t count, ng_count, large_count;
   uint32_t ram_first, ram_last;  // bounds of the RAM pages installed since the leaf was empty
+
+  // visit(index) for each valid entry. It may drop that one.
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for (uint32_t w = 0; w < kLeafPages / 64; w++)
+      for (uint64_t bits = valid[w]; bits != 0; bits &= bits - 1)
+        visit(w * 64 + static_cast<uint32_t>(std::countr_zero(bits)));
+  }
 };
 
 // Leaves that no window uses now, shared by the windows of a CPU; and what these have together.
@@ -93,9 +102,8 @@ class WindowMap {
   template <typename Visit>
   void for_each(Visit visit) const {
     for_each_leaf([&](uint32_t l) {
-      for (uint32_t i = 0; i < kLeafPages; i++)
-        if (const WindowEntry e = leaves_[l]->entries[i]; e.valid())
-          visit(l << kLeafBits | i << kPageBits, e.size_class());
+      leaves_[l]->for_each(
+          [&](uint32_t i) { visit(l << kLeafBits | i << kPageBits, leaves_[l]->entries[i].size_class()); });
     });
   }
 
@@ -191,23 +199,21 @@ uint32_t WindowMap::revalidate(WindowBackend& backend, uint64_t ram_base, bool n
   for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *leaves_[l];
     if (nonglobal_only && leaf.ng_count == 0) return range.keep();
-    for (uint32_t i = 0; i < kLeafPages; i++) {
-      if (!leaf.entries[i].valid()) continue;
-      if (nonglobal_only && !leaf.entries[i].ng()) {
-        range.keep();
-        continue;
-      }
+    uint32_t next = 0;
+    leaf.for_each([&](uint32_t i) {
+      if (i < next) return;
+      if (nonglobal_only && !leaf.entries[i].ng()) return range.keep();
       const uint32_t va = l << kLeafBits | i << kPageBits, before = kept;
       recheck_page(backend, ram_base, va, range, kept, rewritten, removed, recheck);
       // The other pages of a large entry that is as it was.
       const WindowEntry e = leaf.entries[i];
-      if (kept == before || e.size_class() == 0) continue;
-      const uint32_t first = i;
-      while (i + 1 < kLeafPages && leaf.entries[i + 1].bits == e.bits + ((i + 1 - first) << 6) &&
-             same_entry(va, l << kLeafBits | (i + 1) << kPageBits, e.size_class()))
-        i++;
-      kept += i - first;
-    }
+      if (kept == before || e.size_class() == 0) return;
+      next = i + 1;
+      while (next < kLeafPages && leaf.entries[next].bits == e.bits + ((next - i) << 6) &&
+             same_entry(va, l << kLeafBits | next << kPageBits, e.size_class()))
+        next++;
+      kept += next - i - 1;
+    });
     release_if_empty(l);
   });
   return removed;

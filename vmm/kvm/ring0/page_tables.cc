@@ -110,34 +110,36 @@ void PageTables::clear_table(uint64_t* table, unsigned first, unsigned last, uin
 bool PageTables::unmap(uint64_t va, uint64_t bytes, Invalidations& changed) {
   bool exact = true;
   while (bytes > 0) {
-    uint64_t* slots = directory(va, false);
-    if (slots == nullptr) {
-      const uint64_t skip = std::min(bytes, kGigabyte - va % kGigabyte);
-      va += skip, bytes -= skip;
-      continue;
-    }
-    const uint64_t chunk = std::min(bytes, kLargePageBytes - va % kLargePageBytes);
-    uint64_t& slot = slots[index(va, 1)];
-    const PageTableEntry entry = load(slot);
-    if (entry.present()) {
-      uint64_t* table = nullptr;
-      if (!entry.large()) {
-        table = allocator_.at(entry.address());
-      } else if (chunk != kLargePageBytes) {
-        table = leaf_table(slot, va, changed);
-        if (table == nullptr) exact = false;
-      }
-      if (table != nullptr) {
-        const unsigned first = index(va, 0);
-        clear_table(table, first, first + static_cast<unsigned>(chunk / kPageBytes), va, changed);
-      } else {
-        store(slot, PageTableEntry());
-        changed.add(va);
+    const uint64_t here = std::min(bytes, kGigabyte - va % kGigabyte);
+    // A range swept up by a flush spans the address space, and most of its directories' entries are not present.
+    if (uint64_t* const slots = directory(va, false)) {
+      for (uint64_t at = va, end = va + here; at != end;) {
+        const uint64_t next = std::min(end, (at | (kLargePageBytes - 1)) + 1);
+        uint64_t& slot = slots[index(at, 1)];
+        if (load(slot).present()) exact &= unmap_slot(slot, at, next - at, changed);
+        at = next;
       }
     }
-    va += chunk, bytes -= chunk;
+    va += here, bytes -= here;
   }
   return exact;
+}
+
+// The part [va, va+bytes) of what a present entry of a page directory maps.
+bool PageTables::unmap_slot(uint64_t& slot, uint64_t va, uint64_t bytes, Invalidations& changed) {
+  const PageTableEntry entry = load(slot);
+  const bool part_of_large = entry.large() && bytes != kLargePageBytes;
+  uint64_t* const table = !entry.large()  ? allocator_.at(entry.address())
+                          : part_of_large ? leaf_table(slot, va, changed)
+                                          : nullptr;
+  if (table == nullptr) {
+    store(slot, PageTableEntry());
+    changed.add(va);
+    return !part_of_large;
+  }
+  const unsigned first = index(va, 0);
+  clear_table(table, first, first + static_cast<unsigned>(bytes / kPageBytes), va, changed);
+  return true;
 }
 
 // Unlinks what `slot` (an entry of level `level`) points to, and zeroes and retires the tables below.

@@ -113,6 +113,7 @@ class PageTables {
   uint64_t* next_table(uint64_t& slot, bool create);
   // The page table below a directory entry, splitting a 2 MiB entry; null without memory.
   uint64_t* leaf_table(uint64_t& directory_slot, uint64_t va, Invalidations& changed);
+  bool unmap_slot(uint64_t& slot, uint64_t va, uint64_t bytes, Invalidations& changed);
   void clear_table(uint64_t* table, unsigned first, unsigned last, uint64_t va, Invalidations& changed);
   void retire_below(uint64_t& slot, int level);
 
