@@ -145,9 +145,11 @@ class GuestMmu final : public Mmu {
  private:
   // Register values as of the last activate().
   struct Registers {
-    uint64_t ttbr0, ttbr1;
-    uint32_t sctlr, ttbcr, dacr, contextidr;
+    // The first ones change most, and decide most comparisons.
     bool privileged;
+    uint32_t dacr, contextidr;
+    uint64_t ttbr0, ttbr1;
+    uint32_t sctlr, ttbcr;
     bool operator==(const Registers&) const = default;
     uint32_t hash() const { return static_cast<uint32_t>(ttbr0 >> 14) ^ dacr ^ contextidr << 1 ^ privileged; }
   };

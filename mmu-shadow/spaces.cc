@@ -11,7 +11,7 @@ namespace crosswalk::mmu {
 void GuestMmu::activate(CpuState& cpu) {
   const Cp15& c = cpu.cp15;
   const bool privileged = is_privileged(static_cast<crosswalk::Mode>(cpu.mode));
-  const Registers now{c.ttbr0, c.ttbr1, c.sctlr, c.ttbcr, c.dacr, c.contextidr, privileged};
+  const Registers now{privileged, c.dacr, c.contextidr, c.ttbr0, c.ttbr1, c.sctlr, c.ttbcr};
   if (now == registers_ && current_ && cpu.space == current_) return;
   registers_ = now;
 
@@ -53,7 +53,7 @@ void GuestMmu::activate(CpuState& cpu) {
     note_upkeep(start);
   }
   if (space == aborted_.space) install_aborted(current_regime(cpu));
-  judge_current(cpu);
+  if (space->hybrid) judge_current(cpu);
   enter_current(cpu);
 }
 

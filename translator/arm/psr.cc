@@ -11,10 +11,17 @@ namespace {
 
 constexpr uint32_t kSctlrNmfi = 1u << 27;
 
-// After A, I or F changed. Unmasking makes an interrupt that is already asserted visible.
-uint32_t masks_changed(CpuState& cpu, bool unmasked) {
+// Writes those of A, I and F that `affected` has. Unmasking makes an interrupt that is already asserted visible.
+uint32_t write_masks(CpuState& cpu, uint32_t value, uint32_t affected) {
+  const uint32_t before = uint32_t{cpu.a} << 8 | uint32_t{cpu.i} << 7 | uint32_t{cpu.f} << 6;
+  if ((cpu.cp15.sctlr & kSctlrNmfi) && (value & kPsrF)) affected &= ~uint32_t{kPsrF};
+  const uint32_t changed = (before ^ value) & affected, now = before ^ changed;
+  if (changed == 0) return kEffectNone;
+  cpu.a = now >> 8 & 1;
+  cpu.i = now >> 7 & 1;
+  cpu.f = now >> 6 & 1;
   recompute_pending(cpu);
-  return unmasked ? kEffectInterruptsUnmasked : kEffectNone;
+  return before & changed ? kEffectInterruptsUnmasked : kEffectNone;
 }
 
 // The low-order fields of a PSR write as a bit mask.
@@ -65,13 +72,10 @@ uint32_t switch_mode(CpuState& cpu, Mode mode) {
 
 uint32_t write_cpsr_by_instruction(CpuState& cpu, uint32_t value, uint8_t fields, bool exception_return) {
   const bool privileged = !in_user_mode(cpu);
+  // What most of these are: the kernel restores its interrupt mask.
+  if (fields == kPsrFieldC && !exception_return && (!privileged || (value & kPsrModeMask) == cpu.mode))
+    return privileged ? write_masks(cpu, value, kPsrI | kPsrF) : kEffectNone;
   uint32_t effects = kEffectNone;
-  bool masks_differ = false, unmasked = false;
-  auto write_mask_bit = [&](uint8_t& bit, bool set) {
-    masks_differ |= bit != set;
-    unmasked |= bit && !set;
-    bit = set;
-  };
   uint8_t it = cpu.it;
   if (fields & kPsrFieldF) {
     write_nzcv(cpu, value);
@@ -82,13 +86,10 @@ uint32_t write_cpsr_by_instruction(CpuState& cpu, uint32_t value, uint8_t fields
   if (fields & kPsrFieldX) {
     if (exception_return) it = static_cast<uint8_t>((it & 3) | (value >> 10 & 0x3f) << 2);
     effects |= setend(cpu, value & kPsrE);
-    if (privileged) write_mask_bit(cpu.a, value & kPsrA);
+    if (privileged) effects |= write_masks(cpu, value, kPsrA);
   }
   if (fields & kPsrFieldC) {
-    if (privileged) {
-      write_mask_bit(cpu.i, value & kPsrI);
-      if (!(cpu.cp15.sctlr & kSctlrNmfi) || !(value & kPsrF)) write_mask_bit(cpu.f, value & kPsrF);
-    }
+    if (privileged) effects |= write_masks(cpu, value, kPsrI | kPsrF);
     if (exception_return) {
       cpu.t = (value & kPsrT) != 0;
       cpu.j = 0;
@@ -101,7 +102,6 @@ uint32_t write_cpsr_by_instruction(CpuState& cpu, uint32_t value, uint8_t fields
     cpu.it = cpu.t ? it : 0;
     effects |= kEffectEndBlock;
   }
-  if (masks_differ) effects |= masks_changed(cpu, unmasked);
   return effects;
 }
 
@@ -147,12 +147,14 @@ uint32_t exception_return(CpuState& cpu, uint32_t pc, uint32_t psr) {
 
 uint32_t cps(CpuState& cpu, const CpsOperation& operation) {
   if (in_user_mode(cpu)) return kEffectNone;
-  uint32_t value = read_cpsr(cpu);
   const uint32_t affected =
       (operation.affect_a ? kPsrA : 0u) | (operation.affect_i ? kPsrI : 0u) | (operation.affect_f ? kPsrF : 0u);
+  if (!operation.change_mode)
+    return write_masks(cpu, operation.disable ? affected : 0, operation.enable || operation.disable ? affected : 0);
+  uint32_t value = read_cpsr(cpu);
   if (operation.enable) value &= ~affected;
   if (operation.disable) value |= affected;
-  if (operation.change_mode) value = (value & ~uint32_t{kPsrModeMask}) | (operation.mode & kPsrModeMask);
+  value = (value & ~uint32_t{kPsrModeMask}) | (operation.mode & kPsrModeMask);
   return write_cpsr_by_instruction(cpu, value, kPsrFieldX | kPsrFieldC, false);
 }
 
