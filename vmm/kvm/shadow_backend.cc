@@ -59,6 +59,7 @@ class ShadowBackend final : public mmu::WindowBackend {
       world_.page_tables().unmap_and_retire(base, mmu::kWindowSize, changed_);
     });
     states_[index_of(base)] = State::Retired;
+    retired_ = true;
     sharing_[index_of(base)] = {};
   }
 
@@ -106,14 +107,14 @@ class ShadowBackend final : public mmu::WindowBackend {
   }
 
   void commit() override {
-    const bool retired = std::find(states_.begin(), states_.end(), State::Retired) != states_.end();
-    if (changed_.empty() && !world_.page_tables().has_retired() && !retired) return;
+    if (changed_.empty() && !world_.page_tables().has_retired() && !retired_) return;
     if (changed_.all()) flushed_at_ = changes_;
     world_.execute([&] {
       world_.invalidate(changed_);
       world_.page_tables().release_retired();
     });
-    std::replace(states_.begin(), states_.end(), State::Retired, State::Free);
+    if (retired_) std::replace(states_.begin(), states_.end(), State::Retired, State::Free);
+    retired_ = false;
   }
 
   void enter(uint64_t base) override {
@@ -177,6 +178,7 @@ class ShadowBackend final : public mmu::WindowBackend {
   uint64_t reservation_, reserved_bytes_, first_;
   unsigned count_;
   std::vector<State> states_;
+  bool retired_ = false;  // one of them
   // For each window: the one that it shares, or whether it is one that others share; by the counter of changes in
   // common windows, when such a one changed last, and how far nothing stale can be cached at the addresses of one that
   // shares.
