@@ -93,11 +93,15 @@ Block* CodeCache::add(std::unique_ptr<Block> block, uint64_t second_pa) {
 
 Block* CodeCache::find_by_host(const void* host) const {
   const auto* p = static_cast<const uint8_t*>(host);
+  Block*& found = found_by_host_[reinterpret_cast<uintptr_t>(p) / 4 % kFoundByHost];
+  if (found && p >= found->code && p < found->code + found->code_size) return found;
   auto it = std::upper_bound(by_host_.begin(), by_host_.end(), p,
                              [](const uint8_t* a, const auto& b) { return a < b->code; });
   if (it == by_host_.begin()) return nullptr;
   Block* b = std::prev(it)->get();
-  return p < b->code + b->code_size ? b : nullptr;
+  if (p >= b->code + b->code_size) return nullptr;
+  found = b;
+  return b;
 }
 
 const std::vector<Block*>* CodeCache::blocks_of_page(uint64_t pa) const {
@@ -131,6 +135,7 @@ void CodeCache::clear() {
   by_key_.clear();
   by_page_.clear();
   by_host_.clear();
+  std::fill(std::begin(found_by_host_), std::end(found_by_host_), nullptr);
   used_ = prefix_;
   bookkeeping_ = 0;
 }

@@ -113,6 +113,9 @@ class CodeCache {
   std::vector<Link> links_;  // by number - first_link_
   uint32_t first_link_ = 0;
   std::vector<std::unique_ptr<Block>> by_host_;  // in address order
+  // What find_by_host() gave: few instructions fault often, such as those of copying and clearing loops.
+  static constexpr size_t kFoundByHost = 64;
+  mutable Block* found_by_host_[kFoundByHost] = {};
   tsl::robin_map<BlockKey, Block*, Hash> by_key_;
   std::unordered_map<uint64_t, std::vector<Block*>> by_page_;
 };
