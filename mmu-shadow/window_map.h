@@ -37,6 +37,13 @@ struct WindowLeaf {
   uint16_t count, ng_count, large_count;
   uint32_t ram_first, ram_last;  // bounds of the RAM pages installed since the leaf was empty
 
+  // The first valid entry from `i` on, or kLeafPages.
+  uint32_t next_valid(uint32_t i) const {
+    for (uint32_t w = i / 64; w < kLeafPages / 64; w++)
+      if (const uint64_t bits = valid[w] & (w == i / 64 ? ~uint64_t{0} << i % 64 : ~uint64_t{0}))
+        return w * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+    return kLeafPages;
+  }
   // visit(index) for each valid entry. It may drop that one.
   template <typename Visit>
   void for_each(Visit visit) const {
@@ -199,21 +206,22 @@ uint32_t WindowMap::revalidate(WindowBackend& backend, uint64_t ram_base, bool n
   for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *leaves_[l];
     if (nonglobal_only && leaf.ng_count == 0) return range.keep();
-    uint32_t next = 0;
-    leaf.for_each([&](uint32_t i) {
-      if (i < next) return;
-      if (nonglobal_only && !leaf.entries[i].ng()) return range.keep();
+    for (uint32_t i = 0, next = 0; (i = leaf.next_valid(next)) < kLeafPages;) {
+      next = i + 1;
+      if (nonglobal_only && !leaf.entries[i].ng()) {
+        range.keep();
+        continue;
+      }
       const uint32_t va = l << kLeafBits | i << kPageBits, before = kept;
       recheck_page(backend, ram_base, va, range, kept, rewritten, removed, recheck);
       // The other pages of a large entry that is as it was.
       const WindowEntry e = leaf.entries[i];
-      if (kept == before || e.size_class() == 0) return;
-      next = i + 1;
+      if (kept == before || e.size_class() == 0) continue;
       while (next < kLeafPages && leaf.entries[next].bits == e.bits + ((next - i) << 6) &&
              same_entry(va, l << kLeafBits | next << kPageBits, e.size_class()))
         next++;
       kept += next - i - 1;
-    });
+    }
     release_if_empty(l);
   });
   return removed;
