@@ -115,17 +115,17 @@ def files_of(cell, settings):
 def command_of(cell, settings):
     """The command that runs a cell, in the machine."""
     engine, kind, names = cell["engine"], cell["kind"], cell["workloads"]
-    # The third slice counts: the first ones translate, and find out how many operations a slice has. QEMU takes some ten
-    # times as many instructions: so that what a slice begins with weighs as little, its slices are ten times as long.
-    milliseconds = settings["milliseconds"] * (10 if engine == "qemu" else 1)
-    bench = ["--ms", f"{milliseconds:g}", "--slices", "3"] + names
+    # The median of the slices after the first one counts, which translates. QEMU takes some ten times as many
+    # instructions: so that what a slice begins with weighs as little, its slices are ten times as long.
+    milliseconds, slices = (settings["milliseconds"] * 10, 3) if engine == "qemu" else (settings["milliseconds"], 6)
+    bench = ["--ms", f"{milliseconds:g}", "--slices", str(slices)] + names
     if engine == "native":
         return ["/bin/bench-native"] + bench
     append = ""
     if kind == "linux":
-        append = "console=ttyAMA0 quiet rdinit=/bench-linux -- " + " ".join(bench)
+        append = "console=ttyAMA0 quiet norandmaps rdinit=/bench-linux -- " + " ".join(bench)
     elif kind == "program":
-        append = "console=ttyAMA0 quiet -- run-programs --slices 1 " + " ".join(names)
+        append = "console=ttyAMA0 quiet norandmaps -- run-programs --slices 1 " + " ".join(names)
     if engine == "qemu":
         line = ["qemu-system-arm", "-M", "virt", "-cpu", "cortex-a15", "-m", settings["memory"], "-nographic",
                 "-nodefaults", "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot", "-semihosting"]

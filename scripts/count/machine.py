@@ -14,6 +14,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+from statistics import median
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "../.."))
@@ -72,11 +73,11 @@ def read_lines(path):
 
 def parse(lines, split, binary):
     """What the machine printed, as a record: rows {name: instructions per operation}, split {name: {where:
-    instructions}}, functions {name: [[function, instructions]]}, counters, and what went wrong, if anything did. Of
-    several slices of one workload the last one counts. `binary` is the program whose functions are named."""
+    instructions}}, functions {name: [[function, instructions]]}, counters, and what went wrong, if anything did. A row is the
+    median of its slices but the first, a split is of the last slice. `binary` is the program whose functions are named."""
     record = {"rows": {}, "split": {}, "functions": {}, "counters": {}, "problem": None, "machine_kernel": None}
     marks, maps, elapsed, status, errors, ended = [], [], 0, None, [], False
-    statistics = None
+    statistics, slices = None, {}
     for line in lines:
         timed = re.match(r"(\d+) (.*)", line)
         if line.startswith("count: kernel "):
@@ -105,9 +106,12 @@ def parse(lines, split, binary):
             elif text.startswith("bench: end"):
                 ended = text == "bench: end 0"
             elif tab and re.fullmatch(r"\d+(\.\d+)?", value):
-                record["rows"][name] = float(value)
+                slices.setdefault(name, []).append(float(value))
             elif text.startswith("bench: ") and not text.startswith(("bench: begin", "bench: ready")):
                 errors.append(text)
+    for name, values in slices.items():
+        # The first slice still translates.
+        record["rows"][name] = median(values[1:] or values)
     if "start_to_user_space" in record["rows"]:
         record["rows"]["start_to_power_off"] = elapsed
     record["elapsed"] = elapsed

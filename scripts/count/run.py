@@ -153,7 +153,7 @@ def main():
     try:
         plan = []
         for one in options.sets or [f"{options.modes}={options.workloads}"]:
-            modes, equals, names = one.partition("=")
+            modes, equals, names = one.rpartition("=")  # options of modes may have one
             if not equals:
                 raise ValueError(f"'{one}' is no set of cells; give MODES=WORKLOADS, such as soft,shadow=system,boot")
             plan += cells.plan(modes.split(","), cells.expand(names.split(",")))

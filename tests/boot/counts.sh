@@ -4,6 +4,9 @@
 # Needs: counts
 set -u
 . tests/boot/lib.sh
+status=0
+python3 tests/scripts/count_test.py >"$scratch/text" 2>"$scratch/err" || status=$?
+if [ "$status" = 0 ]; then ok counts/parts; else not_ok counts/parts "$(grep -E '^(ERROR|FAIL|[A-Za-z]*Error)' "$scratch/err" | tr '\n' ' ' | head -c 400)"; fi
 command -v qemu-system-x86_64 >/dev/null || { skipped counts "qemu-system-x86_64 is not installed (Debian package qemu-system-x86)"; exit 0; }
 if [ ! -e "$guest/nested/fetched" ] && ! FETCH_ATTEMPTS=${FETCH_ATTEMPTS:-2} scripts/fetch-nested.sh "$guest/nested" >"$scratch/fetch" 2>&1; then
   skipped counts "the machine's kernel cannot be fetched: $(tail -n 1 "$scratch/fetch")"

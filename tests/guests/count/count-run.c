@@ -73,12 +73,13 @@ int main(int argc, char** argv) {
   ssize_t length;
   int mapped = 0;
   while ((length = getline(&line, &capacity, lines)) > 0) {
-    if (slice[0]) {
+    while (length && (line[length - 1] == '\n' || line[length - 1] == '\r')) line[--length] = 0;
+    // A guest's terminal echoes the line that began the slice.
+    if (slice[0] && length) {
       MARK_END_SLICE();
       printf("count: mark %s\n", slice);
       slice[0] = 0;
     }
-    while (length && (line[length - 1] == '\n' || line[length - 1] == '\r')) line[--length] = 0;
     printf("%lld %s\n", (long long)(nanoseconds() - start), line);
     if (!mapped++) print_maps(child);
     fflush(stdout);

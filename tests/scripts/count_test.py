@@ -1,0 +1,107 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The parts of scripts/count: plans, what a machine prints, expected figures."""
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/count"))
+import cells  # noqa: E402
+import machine  # noqa: E402
+import model  # noqa: E402
+import report  # noqa: E402
+
+ABOUT = {"guest": "6.1-a", "machine": "6.1-b"}
+
+
+class Plan(unittest.TestCase):
+    def test_one_guest_runs_all_linux_workloads_and_programs_are_new_to_theirs(self):
+        plan = cells.plan(["soft"], ["getppid", "qsort_ints", "program_bzip2", "program_python3", "bare_mmu"])
+        self.assertEqual([cell["workloads"] for cell in plan],
+                         [["getppid", "qsort_ints"], ["program_bzip2"], ["program_python3"], ["bare_mmu"]])
+
+    def test_native_code_neither_boots_nor_is_bare_metal(self):
+        self.assertEqual(cells.plan(["native"], ["boot", "bare_mmu", "program_bzip2"]), [])
+
+    def test_wrong_words_are_refused(self):
+        for engine in ("sofd", "soft:never", "soft@moon", "qemu:lazy", "native+fast"):
+            with self.assertRaises(ValueError, msg=engine):
+                cells.parse_engine(engine)
+        with self.assertRaises(ValueError):
+            cells.expand(["getpid"])
+
+
+class Output(unittest.TestCase):
+    LINES = ["count: kernel 6.1", "100 crosswalk: first user-space output",
+             "count: map 1000-2000 r-xp 00000000 00:00 0 /bin/nothing", "count: map 3000-4000 r-xs 00000000 00:00 0",
+             "200 bench: ready getppid", "count: mark getppid", "300 getppid\t12.5", "400 bench: end 0",
+             "count: status 0 elapsed 500", "count: statistics", '{"kvm": {"exits": 3}}', "count: end of statistics",
+             "count: done"]
+    SPLIT = ("part\ntotal vm 100\ntotal user 10\ntotal kernel 5\nevent vm iret 2\nevent user iret 0\nblock vm 3000 60\nblock vm 1000 30\n"
+             "part\ntotal vm 1000\ntotal user 100\ntotal kernel 50\n")
+
+    def test_rows_counters_and_places(self):
+        record = machine.parse(self.LINES, self.SPLIT, "/bin/true")
+        self.assertIsNone(record["problem"])
+        self.assertEqual(record["rows"], {"start_to_user_space": 100, "getppid": 12.5, "start_to_power_off": 500})
+        self.assertEqual(record["counters"]["kvm"]["exits"], 3)
+        part = record["split"]["getppid"]
+        self.assertEqual((part["total"], part["translated"], part["kernel"], part["engine"]), (115, 60, 5, 50))
+        self.assertEqual(part["events"], {"vm iret": 2})
+        self.assertEqual(record["split"]["run"]["total"], 1150)
+
+    def test_a_row_is_the_median_of_its_slices_but_the_first(self):
+        lines = [f"300 getppid\t{value}" for value in (900, 10, 30, 20)] + self.LINES[7:]
+        self.assertEqual(machine.parse(lines, "", "/bin/true")["rows"]["getppid"], 20)
+
+    def test_a_failure_is_a_problem(self):
+        lines = [line.replace("status 0", "status 3") for line in self.LINES]
+        self.assertIn("status 3", machine.parse(lines, "", "/bin/true")["problem"])
+
+
+class Expected(unittest.TestCase):
+    def compare(self, value, about=None, rows=("getppid",)):
+        records = [{"engine": "soft", "rows": {"getppid": 100.0, "page_touch": 7.0}}]
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/expected"
+            report.write_expected(path, records, ABOUT)
+            now = [{"engine": "soft", "rows": {row: value for row in rows} | {"page_touch": 7.0}}]
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                worse = report.compare_expected(path, now, about or ABOUT)
+        return worse, out.getvalue()
+
+    def test_two_per_cent_more_fails_and_names_the_row(self):
+        self.assertEqual(self.compare(101.9)[0], 0)
+        worse, text = self.compare(102.1)
+        self.assertEqual(worse, 1)
+        self.assertIn("not ok counts/soft/getppid", text)
+
+    def test_fewer_is_well_and_said(self):
+        worse, text = self.compare(90)
+        self.assertEqual(worse, 0)
+        self.assertIn("10.0 % fewer", text)
+
+    def test_a_row_that_is_missing_fails(self):
+        self.assertEqual(self.compare(100, rows=())[0], 1)
+
+    def test_other_kernels_are_not_compared(self):
+        worse, text = self.compare(1000, {"guest": "6.2", "machine": "6.1-b"})
+        self.assertEqual(worse, 0)
+        self.assertIn("skipped counts", text)
+
+
+class Model(unittest.TestCase):
+    def test_events_cost_what_the_parameters_say(self):
+        part = {"total": 1000, "events": {"vm iret": 10, "kernel vmrun": 2}}
+        times = model.events_of(part)
+        self.assertEqual(times, {"instruction": 1000, "vm-iret": 10, "walk": 10, "vmrun": 2})
+        parameters = {name: ((1, 2, 3), "", "") for name in model.PARAMETERS}
+        self.assertEqual(model.cycles_of(times, parameters, 1), 2 * 1022)
+
+
+if __name__ == "__main__":
+    unittest.main()
