@@ -44,7 +44,7 @@ watch() {
     echo "   $most_VmRSS MiB resident, $most_RssAnon anonymous, $most_VmPTE of page tables"
   fi
   kill $pid 2>/dev/null
-  wait $pid 2>/dev/null
+  wait $pid 2>/dev/null || true
 }
 
 for mode in $modes; do

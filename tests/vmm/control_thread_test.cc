@@ -16,12 +16,13 @@ using namespace std::chrono_literals;
 
 class ControlThreadTest : public testing::Test, public ControlEvents, public IoNotifier {
  protected:
-  ControlThreadTest() {
+  // Not in constructor and destructor: the thread calls what a test overrides.
+  void SetUp() override {
     pthread_sigmask(SIG_SETMASK, nullptr, &before_);
     ControlThread::block_signals();
     thread_.start(true);
   }
-  ~ControlThreadTest() override {
+  void TearDown() override {
     thread_.stop();
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }

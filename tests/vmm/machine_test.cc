@@ -570,7 +570,8 @@ TEST_F(MachineTest, DiskRequestThroughTheThreads) {
     put(0x4000000e + i * 16, descriptors[i].next);
   }
   put(0x40010008, uint64_t{2});  // type 0 (IN), sector 2
-  put(0x40001002, uint16_t{1});
+  // The I/O thread may be looking.
+  std::atomic_ref<uint16_t>(*reinterpret_cast<uint16_t*>(ram.at(0x40001002))).store(1);
   set(slot + 0x50, 0);
   ASSERT_TRUE(wait_for_line(kLineWork));
   EXPECT_EQ(*ram.at(0x40002002), 0);  // not published yet
