@@ -59,7 +59,7 @@ LINK_LIBS := -Wl,--start-group $(LIBS) -Wl,--end-group
 $(BUILD)/crosswalk: $(BUILD)/obj/vmm/main.o $(LIBS)
 	$(CXX) $(LDFLAGS) -o $@ $< $(LINK_LIBS) $(LDLIBS)
 
-# One test program per folder that holds *_test.cc: tests/translator/decoder -> build/tests/translator-decoder.
+# One test program per folder that holds *_test.cc: tests/translator/ir -> build/tests/translator-ir.
 TEST_DIRS := $(sort $(patsubst %/,%,$(dir $(shell find tests -name '*_test.cc'))))
 test_program = $(BUILD)/tests/$(subst /,-,$(patsubst tests/%,%,$(1)))
 define test
@@ -118,14 +118,14 @@ NEEDS_bench = $(BENCH_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
 NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers
-NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-kvm $(BUILD)/tests/mmu-shadow $(BARE_IMAGES)
+NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/mmu-shadow $(BARE_IMAGES)
 NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
 NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
 check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 
 NESTED ?= normal
-check-nested: $(BUILD)/crosswalk $(BUILD)/tests/vmm-kvm $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) \
+check-nested: $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) \
   $(if $(filter full,$(NESTED)),$(BOOT_IMAGES))
 	@BUILD=$(BUILD) GUEST=$(GUEST) NESTED=$(NESTED) scripts/check-nested.sh
 

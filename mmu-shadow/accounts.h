@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "mmu-shadow/mmu.h"
-#include "translator/arm/trace.h"
+#include "translator/arm32/cpu/trace.h"
 
 namespace crosswalk::mmu {
 

@@ -21,11 +21,11 @@
 #include "mmu-shadow/mmu.h"
 #include "mmu-shadow/page_ids.h"
 #include "mmu-shadow/page_set.h"
-#include "mmu-shadow/regime.h"
 #include "mmu-shadow/soft_tlb.h"
-#include "mmu-shadow/walk_memo.h"
+#include "mmu-shadow/walker/regime.h"
+#include "mmu-shadow/walker/walk_memo.h"
 #include "mmu-shadow/window_map.h"
-#include "translator/arm/debug.h"
+#include "translator/arm32/cpu/debug.h"
 
 namespace crosswalk::mmu {
 

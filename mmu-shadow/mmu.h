@@ -2,19 +2,21 @@
 // The guest MMU as the engine uses it: one Mmu per CPU. It owns the address spaces (one per regime key), each
 // with its instruction-page table and either a software TLB or a window, and applies guest TLB maintenance.
 //
-// Includes: translator/arm (state) only. It knows nothing of translated code, KVM exits or signals; whoever
+// It knows nothing of translated code, KVM exits or signals; whoever
 // catches a host fault calls window_fault.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 
-#include "translator/arm/cpu_state.h"
-#include "translator/arm/platform.h"
+#include "translator/arm32/cpu/cpu_state.h"
+#include "translator/arm32/cpu/mmu_port.h"
+#include "translator/arm32/cpu/platform.h"
 
 namespace crosswalk::mmu {
 
-enum class AccessKind : uint8_t { Load, Store, Fetch };
+using crosswalk::AccessKind;
+using crosswalk::Translation;
 
 // --mmu. Auto is resolved before an Mmu is made.
 //
@@ -44,19 +46,6 @@ inline constexpr uint64_t kWindowGuard = 64 << 10;
 // The default of MmuConfig::max_resident_pages is twice the pages of RAM and so many more.
 inline constexpr uint64_t kResidentBeyondRam = (64 << 20) >> 12;
 inline constexpr uint32_t kWindowLeaves = 4096;  // one window alone may have half of them
-
-// The result of a translation. When !ok, fsr is the DFSR/IFSR value (format by TTBCR.EAE, with WnR and ExT) and
-// far the faulting VA.
-struct Translation {
-  bool ok = false;
-  uint64_t pa = 0;
-  uint8_t* host = nullptr;    // RAM: where the byte at `pa` is; null for devices and unassigned space
-  bool normal_memory = true;  // false: Device or Strongly-ordered; also with a domain or permission fault
-  bool watched = false;       // in a page with a watched byte: is never entered
-  uint32_t fsr = 0;
-  uint32_t far = 0;
-  uint64_t par = 0;  // translate() only: PAR as ATS1C* writes it, also for a fault (64 bits with TTBCR.EAE)
-};
 
 // What became of a host fault inside a window.
 enum class FaultOutcome : uint8_t {
@@ -216,18 +205,12 @@ struct Statistics {
   uint64_t fetch_walks = 0, page_ids = 0;
 };
 
-class Mmu {
+class Mmu : public MmuPort {
  public:
-  virtual ~Mmu() = default;
-
   // The translation regime may have changed (CP15 write, or privilege changed): selects the address space for the
   // CPU's current regime and sets cpu.mem_base, cpu.instruction_pages and cpu.space. Flushes nothing. Cheap when
   // the key is unchanged or recently used.
   virtual void activate(CpuState& cpu) = 0;
-
-  // Walks for one byte access; installs nothing. `privileged` is separate from cpu.mode for LDRT/STRT and for
-  // the VA-to-PA operations. Alignment is the caller's.
-  virtual Translation translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) = 0;
 
   // The software-TLB slow path: translate for the CPU's current privilege, and install the entry for plain RAM.
   // A Store to a page with translated code calls the listener for the 64 bytes from `va` (within its page) before it
@@ -264,13 +247,6 @@ class Mmu {
 
   // Code of the page `page_id` was translated, which took so many ticks of the time-stamp counter.
   virtual void translated(uint32_t /*page_id*/, uint64_t /*ticks*/) {}
-
-  // Guest TLB maintenance; the local CPU's. Complete on return, for all that can be accessed then: an address space
-  // that is not current applies what it missed when it becomes current.
-  virtual void flush_all(CpuState& cpu) = 0;
-  virtual void flush_asid(CpuState& cpu, uint8_t asid) = 0;
-  virtual void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) = 0;
-  virtual void flush_mva_all_asids(CpuState& cpu, uint32_t va) = 0;
 
   // Translated code was made from the RAM page at `pa` / is gone: installed entries lose or may regain write access.
   virtual void protect_code_page(uint64_t pa) = 0;

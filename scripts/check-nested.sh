@@ -5,7 +5,7 @@
 #   NESTED=reduced  host facts, choice of mechanisms, a short torture test in shadow and ept
 #   NESTED=normal   all KVM tests, a long torture test, and bare-metal guests that exercise the MMU
 #   NESTED=full     also Debian's ARM kernel up to its user space; takes long
-# NESTED_TESTS=FILTER runs only these tests of tests/vmm/kvm, for debugging; NESTED_LIMIT is a time limit in seconds.
+# NESTED_TESTS=FILTER runs only these tests of tests/vmm/world, for debugging; NESTED_LIMIT is a time limit in seconds.
 # Ends with a line that counts; exit status 0 only when something passed and nothing failed. The machine's whole output
 # is in $BUILD/check/nested-machine.log.
 set -u
@@ -34,7 +34,7 @@ command -v qemu-system-x86_64 >/dev/null || skip_all "qemu-system-x86_64 is not 
 if [ ! -e "$machine/fetched" ] && ! FETCH_ATTEMPTS=${FETCH_ATTEMPTS:-2} scripts/fetch-nested.sh "$machine" >"$scratch/fetch" 2>&1; then
   skip_all "its kernel cannot be fetched: $(tail -n 1 "$scratch/fetch")"
 fi
-programs=("$crosswalk" "$build/tests/vmm-kvm" "$build/tests/mmu-shadow")
+programs=("$crosswalk" "$build/tests/vmm-world" "$build/tests/mmu-shadow")
 guests=("$guest/bare/hello.elf" "$guest/bare/bench_mmu.elf" "$guest/bare/bench_flush.elf" "$guest/bare/bad_tables.elf")
 for file in "${programs[@]}" "${guests[@]}"; do
   [ -e "$file" ] || fail_all nested/image "$file is missing; make check-nested builds it"

@@ -33,8 +33,9 @@ ASAN := $(BUILD)/asan
 TSAN := $(BUILD)/tsan
 MAKE_ASAN = +$(MAKE) --no-print-directory BUILD=$(ASAN) GUEST=$(GUEST) SANITIZE=address
 MAKE_TSAN = +$(MAKE) --no-print-directory GUEST=$(GUEST) SANITIZE=thread
-ASAN_CHECKED := $(ASAN)/crosswalk $(ASAN)/tests/vmm $(ASAN)/tests/mmu-shadow
-TSAN_CHECKED := $(addprefix $(BUILD)/tsan-vmm/,crosswalk tests/vmm)
+VMM_TESTS := vmm-app vmm-base vmm-devices vmm-machine
+ASAN_CHECKED := $(ASAN)/crosswalk $(addprefix $(ASAN)/tests/,$(VMM_TESTS) mmu-shadow)
+TSAN_CHECKED := $(addprefix $(BUILD)/tsan-vmm/,crosswalk $(addprefix tests/,$(VMM_TESTS)))
 clang: $(BUILD)/.packages
 	scripts/install-packages.sh clang libclang-rt-14-dev
 sanitized-fuzzers: clang
@@ -49,7 +50,7 @@ check-asan: clang $(BENCH_IMAGES)
 	$(MAKE_ASAN) tests all
 	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-sanitized.sh address
 check-tsan: clang $(BENCH_IMAGES)
-	$(MAKE_TSAN) BUILD=$(TSAN) all $(TSAN)/tests/vmm $(TSAN)/tests/vmm-bench $(TSAN)/tests/translator-runtime
+	$(MAKE_TSAN) BUILD=$(TSAN) all $(addprefix $(TSAN)/tests/,$(VMM_TESTS) vmm-bench translator-engine)
 	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-sanitized.sh thread
 
 ifneq ($(filter fuzz,$(MAKECMDGOALS)),)

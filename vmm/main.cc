@@ -7,12 +7,12 @@
 #include <variant>
 #include <vector>
 
-#include "vmm/bench.h"
-#include "vmm/exit_status.h"
-#include "vmm/info.h"
-#include "vmm/options.h"
-#include "vmm/run.h"
-#include "vmm/standard_files.h"
+#include "vmm/app/info.h"
+#include "vmm/app/options.h"
+#include "vmm/app/run.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/base/standard_files.h"
+#include "vmm/bench/bench.h"
 
 namespace crosswalk::vmm {
 namespace {

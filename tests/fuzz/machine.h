@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "tests/fuzz/input.h"
-#include "vmm/machine.h"
+#include "vmm/machine/machine.h"
 
 // Nothing waits: the counter would measure its rate for 10 ms for each input. Takes the place of
 // the C library's.

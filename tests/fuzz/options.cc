@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Command lines: an option for each line of the input. A bad one is an error of one line.
-#include "vmm/options.h"
+#include "vmm/app/options.h"
 
 #include "tests/fuzz/input.h"
 

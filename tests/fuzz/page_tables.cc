@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Page tables of any content in any regime: the guest's MMU says what the walker alone says, before
 // and after entries are kept in a software TLB and flushed.
-#include "mmu-shadow/regime.h"
+#include "mmu-shadow/walker/regime.h"
 #include "tests/fuzz/input.h"
 #include "tests/mmu-shadow/test_memory.h"
-#include "translator/arm/cpu_state.h"
+#include "translator/arm32/cpu/cpu_state.h"
 
 using namespace crosswalk;
 

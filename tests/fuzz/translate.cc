@@ -6,12 +6,12 @@
 
 #include "mmu-shadow/mmu.h"
 #include "tests/fuzz/input.h"
-#include "translator/arm/fp_system.h"
-#include "translator/arm/psr.h"
-#include "translator/arm/reset.h"
-#include "translator/arm/system_bits.h"
-#include "translator/runtime/engine.h"
-#include "vmm/process_world.h"
+#include "translator/arm32/cpu/fp_system.h"
+#include "translator/arm32/cpu/psr.h"
+#include "translator/arm32/cpu/reset.h"
+#include "translator/arm32/cpu/system_bits.h"
+#include "translator/engine/engine.h"
+#include "vmm/world/process/process_world.h"
 
 using namespace crosswalk;
 
@@ -37,14 +37,14 @@ class BarePlatform final : public Platform {
 
 struct Guest {
   Guest(uint8_t options, const GuestRam& memory) : ram(memory) {
-    runtime::EngineConfig config;
+    engine::EngineConfig config;
     config.mode = options & 1 ? mmu::Mode::Soft : mmu::Mode::SoftCall;
     config.verify_ir = true;
     config.optimise = !(options & 2);
     config.flag_fusion = !(options & 4);
     config.chain = false;  // every block comes back
     config.code_cache_bytes = 4 << 20;
-    engine = std::make_unique<runtime::Engine>(config, cpu, ram, platform);
+    engine = std::make_unique<engine::Engine>(config, cpu, ram, platform);
     mmu::MmuConfig mmu_config;
     mmu_config.mode = config.mode;
     mmu = mmu::make_mmu(mmu_config, ram, *engine, nullptr);
@@ -61,7 +61,7 @@ struct Guest {
   const GuestRam& ram;
   BarePlatform platform;
   CpuState cpu{};
-  std::unique_ptr<runtime::Engine> engine;
+  std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<mmu::Mmu> mmu;
   uint32_t code_bytes = 0;
 };
@@ -75,7 +75,7 @@ void run(void* p) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::unique_ptr<runtime::World> world = vmm::make_process_world();
+  static const std::unique_ptr<engine::World> world = vmm::make_process_world();
   GuestRam ram{kRam, kRamBytes, nullptr, -1};
   ram.host = static_cast<uint8_t*>(
       mmap(nullptr, kRamBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -96,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     in.copy(ram.at(kCode), guest.code_bytes);
     constexpr uint32_t kUdf = 0xe7f000f0;
     std::memcpy(ram.at(kCode) + guest.code_bytes, &kUdf, 4);
-    world->run(run, &guest, &runtime::Engine::handle_fault, guest.engine.get());
+    world->run(run, &guest, &engine::Engine::handle_fault, guest.engine.get());
   }
   munmap(ram.host, kRamBytes);
   return 0;

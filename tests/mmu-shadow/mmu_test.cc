@@ -12,7 +12,7 @@
 #include "mmu-shadow/page_set.h"
 #include "tests/mmu-shadow/test_memory.h"
 #include "tests/mmu-shadow/torture.h"
-#include "translator/arm/debug.h"
+#include "translator/arm32/cpu/debug.h"
 
 namespace crosswalk::mmu::test {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "mmu-shadow/regime.h"
+#include "mmu-shadow/walker/regime.h"
 
 #include <gtest/gtest.h>
 

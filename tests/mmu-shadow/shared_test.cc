@@ -7,7 +7,7 @@
 
 #include "mmu-shadow/mmu.h"
 #include "tests/mmu-shadow/test_memory.h"
-#include "translator/arm/debug.h"
+#include "translator/arm32/cpu/debug.h"
 
 namespace crosswalk::mmu::test {
 namespace {

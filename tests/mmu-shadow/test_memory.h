@@ -13,7 +13,7 @@
 #include <string>
 
 #include "mmu-shadow/mmu.h"
-#include "mmu-shadow/walker.h"
+#include "mmu-shadow/walker/walker.h"
 
 namespace crosswalk::mmu::test {
 

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string>
 
-#include "mmu-shadow/walk_memo.h"
+#include "mmu-shadow/walker/walk_memo.h"
 #include "tests/mmu-shadow/test_memory.h"
 
 namespace crosswalk::mmu::test {

@@ -3,7 +3,7 @@
 // whoever would get into each other's way is told so, whichever of the two programs it is.
 #pragma once
 
-#include "vmm/result.h"
+#include "vmm/base/result.h"
 
 namespace crosswalk::vmm {
 

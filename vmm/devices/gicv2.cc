@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "translator/arm/cpu_state.h"
-#include "vmm/statistics.h"
+#include "translator/arm32/cpu/cpu_state.h"
+#include "vmm/base/statistics.h"
 
 namespace crosswalk::vmm {
 namespace {

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 
-#include "vmm/device.h"
+#include "vmm/devices/device.h"
 
 namespace crosswalk::vmm {
 

@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <deque>
 
-#include "vmm/console.h"
-#include "vmm/device.h"
+#include "vmm/devices/console.h"
+#include "vmm/devices/device.h"
 
 namespace crosswalk::vmm {
 

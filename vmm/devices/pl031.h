@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "vmm/device.h"
+#include "vmm/devices/device.h"
 
 namespace crosswalk::vmm {
 

@@ -10,9 +10,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "vmm/base/statistics.h"
 #include "vmm/devices/disk_format.h"
 #include "vmm/devices/disk_lock.h"
-#include "vmm/statistics.h"
 
 namespace crosswalk::vmm {
 namespace {

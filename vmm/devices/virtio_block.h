@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "vmm/base/result.h"
 #include "vmm/devices/virtio_mmio.h"
-#include "vmm/result.h"
 
 namespace crosswalk::vmm {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <deque>
 
-#include "vmm/console.h"
+#include "vmm/devices/console.h"
 #include "vmm/devices/virtio_mmio.h"
 
 namespace crosswalk::vmm {

@@ -17,8 +17,8 @@
 #include <optional>
 #include <vector>
 
-#include "vmm/console.h"
-#include "vmm/device.h"
+#include "vmm/devices/console.h"
+#include "vmm/devices/device.h"
 #include "vmm/devices/virtqueue.h"
 
 namespace crosswalk::vmm {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "translator/arm/platform.h"
+#include "translator/arm32/cpu/platform.h"
 
 namespace crosswalk::vmm {
 

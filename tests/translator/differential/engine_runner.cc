@@ -7,13 +7,13 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "translator/arm/fp_system.h"
-#include "translator/arm/psr.h"
-#include "translator/arm/reset.h"
-#include "translator/arm/system_bits.h"
+#include "translator/arm32/cpu/fp_system.h"
+#include "translator/arm32/cpu/psr.h"
+#include "translator/arm32/cpu/reset.h"
+#include "translator/arm32/cpu/system_bits.h"
+#include "translator/engine/engine.h"
 #include "translator/ir/ir.h"
-#include "translator/runtime/engine.h"
-#include "vmm/process_world.h"
+#include "vmm/world/process/process_world.h"
 
 namespace crosswalk::differential {
 namespace {
@@ -43,8 +43,8 @@ Exception exception_at(uint32_t pc) {
   }
 }
 
-runtime::EngineConfig engine_config(mmu::Mode mode, unsigned block_instructions) {
-  runtime::EngineConfig config;
+engine::EngineConfig engine_config(mmu::Mode mode, unsigned block_instructions) {
+  engine::EngineConfig config;
   config.mode = mode;
   config.translate.max_instructions = block_instructions;
   config.chain = false;
@@ -62,7 +62,7 @@ struct EngineRunner::Parts {
     if (ram.fd < 0 || ftruncate(ram.fd, kRamSize) != 0) std::abort();
     ram.host = static_cast<uint8_t*>(mmap(nullptr, kRamSize, PROT_READ | PROT_WRITE, MAP_SHARED, ram.fd, 0));
     if (ram.host == MAP_FAILED) std::abort();
-    engine = std::make_unique<runtime::Engine>(engine_config(mode, block_instructions), cpu, ram, platform);
+    engine = std::make_unique<engine::Engine>(engine_config(mode, block_instructions), cpu, ram, platform);
     if (mode == mmu::Mode::Flat) backend = mmu::make_mmap_backend(ram);
     mmu::MmuConfig config;
     config.mode = mode;
@@ -86,9 +86,9 @@ struct EngineRunner::Parts {
   BarePlatform platform;
   CpuState cpu{};
   std::unique_ptr<mmu::WindowBackend> backend;
-  std::unique_ptr<runtime::Engine> engine;
+  std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<mmu::Mmu> mmu;
-  std::unique_ptr<runtime::World> world = vmm::make_process_world();
+  std::unique_ptr<engine::World> world = vmm::make_process_world();
   size_t steps = 0;
   uint32_t end = 0;
 };
@@ -133,11 +133,11 @@ Outcome EngineRunner::run(const Case& c) {
           const uint32_t pc = cpu.r[15];
           for (int again = 0; again < 3; again++) {
             parts->engine->step();
-            if (cpu.r[15] != pc || cpu.exit_reason != x64::kExitLookup) break;
+            if (cpu.r[15] != pc || cpu.exit_reason != kExitLookup) break;
           }
         }
       },
-      parts_.get(), &runtime::Engine::handle_fault, parts_->engine.get());
+      parts_.get(), &engine::Engine::handle_fault, parts_->engine.get());
   Outcome out;
   std::memcpy(out.state.r, cpu.r, sizeof cpu.r);
   std::memcpy(out.state.d, cpu.vreg, sizeof out.state.d);

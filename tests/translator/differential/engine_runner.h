@@ -6,7 +6,7 @@
 
 #include "mmu-shadow/mmu.h"
 #include "tests/translator/differential/guest_runner.h"
-#include "translator/arm/cpu_state.h"
+#include "translator/arm32/cpu/cpu_state.h"
 
 namespace crosswalk::differential {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "translator/frontend/translator.h"
+#include "translator/arm32/frontend/translator.h"
 
 namespace crosswalk::differential {
 namespace {
@@ -46,7 +46,7 @@ uint32_t deposit(uint32_t word, uint32_t mask, uint32_t value) {
 }
 
 // Stands for words without a row.
-constexpr Row kUnallocated{Isa::T16, "UNALLOCATED", "(no row)", "", nullptr};
+constexpr Row kUnallocated{Isa::T16, "UNALLOCATED", "(no row)", ""};
 
 }  // namespace
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "translator/decoder/decoder.h"
+#include "translator/arm32/decoder/decoder.h"
 
 namespace crosswalk::differential {
 

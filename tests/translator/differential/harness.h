@@ -6,7 +6,7 @@
 
 #include "mmu-shadow/mmu.h"
 #include "tests/translator/differential/exclusions.h"
-#include "translator/decoder/decoder.h"
+#include "translator/arm32/decoder/decoder.h"
 
 namespace crosswalk::differential {
 

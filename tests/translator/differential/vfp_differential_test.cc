@@ -7,7 +7,7 @@
 #include "tests/translator/differential/generator.h"
 #include "tests/translator/differential/harness.h"
 #include "tests/translator/differential/unicorn_runner.h"
-#include "translator/arm/fp_system.h"
+#include "translator/arm32/cpu/fp_system.h"
 #include "translator/softfloat/softfloat.h"
 
 namespace crosswalk::differential {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "translator/arm/cpu_state.h"
+#include "translator/arm32/cpu/cpu_state.h"
 #include "translator/ir/ir.h"
 
 namespace crosswalk::test {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The element-wise helpers against values worked out by hand from the Arm pseudocode (ARM DDI 0406C).
-#include "translator/runtime/simd_helpers.h"
+#include "translator/arm32/helpers/simd_helpers.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/translator/simd/machine.h"
-#include "translator/arm/fp_system.h"
+#include "translator/arm32/cpu/fp_system.h"
 
-namespace crosswalk::runtime::simd {
+namespace crosswalk::helpers::simd {
 namespace {
 
 using simd_test::make_state;
@@ -154,4 +154,4 @@ TEST(SimdHelpers, FlushToZero) {
 }
 
 }  // namespace
-}  // namespace crosswalk::runtime::simd
+}  // namespace crosswalk::helpers::simd

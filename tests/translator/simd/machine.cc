@@ -8,8 +8,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "translator/arm/fp_system.h"
-#include "translator/backend/x64/block_emitter.h"
+#include "translator/arm32/cpu/fp_system.h"
+#include "translator/x64/block_emitter.h"
 
 namespace crosswalk::simd_test {
 namespace {

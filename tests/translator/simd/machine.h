@@ -9,10 +9,10 @@
 #include <random>
 #include <vector>
 
-#include "translator/arm/cpu_state.h"
-#include "translator/backend/x64/thunks.h"
-#include "translator/decoder/decoder.h"
-#include "translator/frontend/translator.h"
+#include "translator/arm32/cpu/cpu_state.h"
+#include "translator/arm32/decoder/decoder.h"
+#include "translator/arm32/frontend/translator.h"
+#include "translator/x64/thunks.h"
 
 namespace crosswalk::simd_test {
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "tests/translator/simd/machine.h"
-#include "translator/arm/fp_system.h"
+#include "translator/arm32/cpu/fp_system.h"
 
 namespace crosswalk::simd_test {
 namespace {

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "translator/arm/fp_system.h"
-#include "translator/backend/x64/block_emitter.h"
-#include "translator/backend/x64/exit_reason.h"
-#include "translator/frontend/translator.h"
+#include "translator/arm32/cpu/exit_reason.h"
+#include "translator/arm32/cpu/fp_system.h"
+#include "translator/arm32/frontend/translator.h"
+#include "translator/x64/block_emitter.h"
 
 namespace crosswalk::testing {
 
@@ -68,11 +68,11 @@ class GuestCode {
   // Runs it with the state in `cpu`.
   void run() {
     cpu.t = thumb_;
-    cpu.exit_reason = x64::kExitNone;
+    cpu.exit_reason = kExitNone;
     thunks_.enter(&cpu, compiled_.code);
   }
   // True when the last run did an access out of line, and so did not end.
-  bool slow_access_seen() const { return cpu.exit_reason == x64::kExitNone; }
+  bool slow_access_seen() const { return cpu.exit_reason == kExitNone; }
 
   uint8_t* memory() { return memory_.data(); }
   std::string ir() const { return ir::print(block_); }

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "tests/translator/vfp/operands.h"
-#include "translator/arm/fp_system.h"
+#include "translator/arm32/cpu/fp_system.h"
 
 namespace crosswalk::softfloat {
 namespace {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/translator/vfp/guest_code.h"
-#include "translator/decoder/decoder.h"
+#include "translator/arm32/decoder/decoder.h"
 
 namespace crosswalk {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "tests/translator/vfp/guest_code.h"
 #include "tests/translator/vfp/operands.h"
-#include "translator/decoder/decoder.h"
+#include "translator/arm32/decoder/decoder.h"
 
 namespace crosswalk {
 namespace {

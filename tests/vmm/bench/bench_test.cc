@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vmm/bench.h"
+#include "vmm/bench/bench.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -10,9 +10,9 @@
 #include <cmath>
 
 #include "tests/limits.h"
-#include "vmm/bench_process.h"
-#include "vmm/bench_report.h"
-#include "vmm/exit_status.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/bench/bench_process.h"
+#include "vmm/bench/bench_report.h"
 
 namespace crosswalk::vmm {
 namespace {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The translation regime as a key: the registers that decide what a walk returns, with the bits that do not matter
+// cleared, so that equal keys mean equal translations (for unchanged tables).
+//
+// TTBR0 and TTBR1 are part of the key although a TLB need only be tagged by ASID: guests change TTBR0 under a reserved
+// ASID, and a key that tells them apart needs no flush. PRRR, NMRR, MAIR and SCTLR.TRE are not: they change memory
+// attributes, which a TLB holds until it is told (B3.10.1).
+#pragma once
+
+#include <cstdint>
+
+#include "mmu-shadow/walker/walker.h"
+#include "translator/arm32/cpu/cpu_state.h"
+
+namespace crosswalk::mmu {
+
+struct RegimeKey {
+  uint64_t ttbr0 = 0, ttbr1 = 0;
+  uint32_t ttbcr = 0, dacr = 0, sctlr = 0;
+  uint8_t asid = 0;
+  bool privileged = false;
+
+  bool operator==(const RegimeKey&) const = default;
+
+  bool mmu_enabled() const { return sctlr & CW_SCTLR_M; }
+  uint32_t hash() const {
+    uint64_t h = (ttbr0 ^ ttbr1 << 21) * 0x9e3779b97f4a7c15u;
+    h ^= (uint64_t{dacr} << 32 | (ttbcr ^ sctlr)) * 0xc2b2ae3d27d4eb4fu;
+    h ^= (uint64_t{asid} << 1 | privileged) * 0xff51afd7ed558ccdu;
+    return static_cast<uint32_t>((h ^ h >> 29) * 0x94d049bb133111ebu >> 32);
+  }
+};
+
+inline cw_regime regime_of(const Cp15& c) {
+  return cw_regime{c.ttbr0, c.ttbr1, c.sctlr, c.ttbcr, c.dacr, c.prrr, c.nmrr, c.contextidr};
+}
+
+inline RegimeKey key_of(const cw_regime& r, bool privileged) {
+  RegimeKey key;
+  if (!(r.sctlr & CW_SCTLR_M)) return key;  // flat for both privileges
+  key.privileged = privileged;
+  key.asid = cw_asid(&r);
+  constexpr uint32_t kAlways = CW_SCTLR_M | CW_SCTLR_WXN | CW_SCTLR_UWXN | CW_SCTLR_EE;
+  if (cw_uses_long(r.ttbcr)) {
+    constexpr uint64_t kBase = 0xffffffffffu;
+    key.sctlr = r.sctlr & kAlways;
+    key.ttbcr = r.ttbcr & (CW_TTBCR_EAE | CW_TTBCR_T0SZ | CW_TTBCR_EPD0 | CW_TTBCR_T1SZ | CW_TTBCR_EPD1);
+    if (!(r.ttbcr & CW_TTBCR_EPD0)) key.ttbr0 = r.ttbr0 & kBase;
+    const bool ttbr1_unused = !(r.ttbcr & (CW_TTBCR_T0SZ | CW_TTBCR_T1SZ));
+    if (!(r.ttbcr & CW_TTBCR_EPD1) && !ttbr1_unused) key.ttbr1 = r.ttbr1 & kBase;
+  } else {
+    key.sctlr = r.sctlr & (kAlways | CW_SCTLR_AFE);
+    key.dacr = r.dacr;
+    const uint32_t n = r.ttbcr & CW_TTBCR_N;
+    key.ttbcr = r.ttbcr & (CW_TTBCR_N | CW_TTBCR_PD0 | CW_TTBCR_PD1);
+    if (!(r.ttbcr & CW_TTBCR_PD0)) key.ttbr0 = static_cast<uint32_t>(r.ttbr0) & ~((1u << (14 - n)) - 1);
+    if (n == 0)
+      key.ttbcr &= ~CW_TTBCR_PD1;
+    else if (!(r.ttbcr & CW_TTBCR_PD1))
+      key.ttbr1 = static_cast<uint32_t>(r.ttbr1) & 0xffffc000u;
+  }
+  return key;
+}
+
+// The VAs, from `from` to 4 GiB in whole GiB, for which regimes that differ in TTBR0 and the ASID alone may give the
+// same translations.
+//
+// Where TTBR1 translates them, they always do (ARM DDI 0406C, B3.5.4 and B3.6.4). Where TTBR0 translates everything,
+// the last GiB is the kernel's in most systems, and each process has a copy of the kernel's descriptors of the first
+// level: the translations are the same if these are.
+struct CommonPart {
+  uint64_t from = uint64_t{1} << 32;
+  uint64_t roots_pa = 0;     // the descriptors of the first level, of TTBR0's table,
+  uint32_t roots_bytes = 0;  // and how much they are; 0 with TTBR1
+};
+
+inline CommonPart common_part(const RegimeKey& key) {
+  constexpr uint64_t kEnd = uint64_t{1} << 32, kGigabyte = 1 << 30;
+  const auto in_gigabytes = [](uint64_t start) {
+    return CommonPart{.from = (start + kGigabyte - 1) & ~(kGigabyte - 1)};
+  };
+  if (!key.mmu_enabled()) return {};
+  if (cw_uses_long(key.ttbcr)) {
+    const uint32_t t0 = key.ttbcr & CW_TTBCR_T0SZ, t1 = (key.ttbcr & CW_TTBCR_T1SZ) >> 16;
+    if (t0 == 0 && t1 == 0) {
+      if (key.ttbcr & CW_TTBCR_EPD0) return {};
+      return {kEnd - kGigabyte, (key.ttbr0 & ~uint64_t{31}) + 24, 8};
+    }
+    if (key.ttbcr & CW_TTBCR_EPD1) return {};
+    return in_gigabytes(t1 != 0 ? kEnd - (kEnd >> t1) : kEnd >> t0);
+  }
+  const uint32_t n = key.ttbcr & CW_TTBCR_N;
+  if (n == 0) {
+    if (key.ttbcr & CW_TTBCR_PD0) return {};
+    return {kEnd - kGigabyte, key.ttbr0 + 0x3000, 0x1000};
+  }
+  if (key.ttbcr & CW_TTBCR_PD1) return {};
+  return in_gigabytes(kEnd >> n);
+}
+
+}  // namespace crosswalk::mmu

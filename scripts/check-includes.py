@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which folder may include which: checks every #include, and draws the picture in docs/structure.md.
+
+check-includes.py            fails on an include that FOLDERS does not allow, on one that FOLDERS
+                             allows and nobody makes, on a folder that is not listed, and when the
+                             picture is not of this list
+check-includes.py --write    writes the picture
+"""
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+# From the lowest up: a folder may include those that it names, and only folders above it in this
+# list, so that no two include each other.
+FOLDERS = {
+    "translator/softfloat": ("Arm's floating point by integers", []),
+    "translator/ir": ("opcodes in one table, builder, verifier", []),
+    "translator/ir/passes": ("what is done to a block between translation and emission", ["translator/ir"]),
+    "translator/arm32/cpu": ("state of the CPU, CP14 and CP15, exceptions; ports to MMU and machine", []),
+    "translator/arm32/decoder": ("one row an encoding: the Arm manual's bit pattern and name", []),
+    "mmu-shadow/walker": ("page-table walks (freestanding C), regimes and their keys", ["translator/arm32/cpu"]),
+    "mmu-shadow": ("the guest MMU: spaces, software TLBs, windows, flushes", ["translator/arm32/cpu", "mmu-shadow/walker"]),
+    "mmu-shadow/backends": ("how entries of windows are made: mmap", ["mmu-shadow"]),
+    "translator/arm32/helpers": ("what translated code calls for system and vector instructions", ["translator/softfloat", "translator/ir", "translator/arm32/cpu", "mmu-shadow"]),
+    "translator/arm32/frontend": ("a function an instruction shape, from fields to IR", ["translator/ir", "translator/arm32/cpu", "translator/arm32/decoder", "translator/arm32/helpers"]),
+    "translator/x64": ("one emitter an opcode, register allocation, fault sites", ["translator/ir", "translator/arm32/cpu", "mmu-shadow", "translator/arm32/helpers"]),
+    "translator/engine": ("run loop, code cache, links, memory access, faults", ["translator/ir", "translator/arm32/cpu", "mmu-shadow", "translator/arm32/helpers", "translator/arm32/frontend", "translator/x64"]),
+    "vmm/base": ("files, results, statistics, the sandbox: of this process, not of a guest", []),
+    "vmm/devices": ("GICv2, PL011, PL031, virtio", ["translator/arm32/cpu", "vmm/base"]),
+    "vmm/machine": ("the board: memory, bus, timers, threads, loaders, firmware", ["translator/arm32/cpu", "vmm/base", "vmm/devices"]),
+    "vmm/world": ("what the worlds have in common", ["translator/engine"]),
+    "vmm/world/process": ("the engine in an ordinary thread", ["translator/engine", "vmm/world"]),
+    "vmm/world/kvm/ring0": ("what runs at CPL 0 inside the VM, and page tables", []),
+    "vmm/world/kvm": ("the engine inside a VM; the shadow and ept backends", ["translator/arm32/cpu", "mmu-shadow", "translator/engine", "vmm/base", "vmm/world", "vmm/world/process", "vmm/world/kvm/ring0"]),
+    "vmm/bench": ("`crosswalk bench`", ["vmm/base"]),
+    "vmm/app": ("the command line, run, info, traces", ["translator/arm32/cpu", "mmu-shadow/walker", "mmu-shadow", "translator/engine", "vmm/base", "vmm/machine", "vmm/world/process", "vmm/world/kvm", "vmm/bench"]),
+    "vmm": ("main", ["vmm/base", "vmm/bench", "vmm/app"]),
+}
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PICTURE = "docs/structure.md"
+BEGIN, END = "<!-- folders: scripts/check-includes.py --write -->", "<!-- end of folders -->"
+
+
+def files():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--"] +
+        ["*.cc", "*.h", "*.c", "*.inc"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [f for f in listed.splitlines()
+            if f.split("/")[0] in ("vmm", "translator", "mmu-shadow", "kernel-module")
+            and os.path.isfile(os.path.join(ROOT, f))]
+
+
+def included(folder_of=os.path.dirname):
+    """{(folder, folder included): [file:line, …]}"""
+    found = {}
+    for name in files():
+        with open(os.path.join(ROOT, name)) as text:
+            for number, line in enumerate(text, 1):
+                match = re.match(r'#include "([^"]+)"', line)
+                if match and folder_of(match[1]) != folder_of(name):
+                    found.setdefault((folder_of(name), folder_of(match[1])), []).append(f"{name}:{number}")
+    return found
+
+
+def problems(folders, found, present):
+    order = list(folders)
+    for folder, (_, below) in folders.items():
+        for other in below:
+            if other not in folders:
+                yield f"FOLDERS: {folder} names {other}, which is not listed"
+            elif order.index(other) > order.index(folder):
+                yield f"FOLDERS: {folder} may not include {other}, which stands higher"
+            elif (folder, other) not in found:
+                yield f"FOLDERS: {folder} includes nothing of {other}; take it out of the list"
+    for folder in present:
+        if folder not in folders:
+            yield f"{folder}: not in FOLDERS"
+    for (folder, other), where in sorted(found.items()):
+        if folder in folders and other not in folders[folder][1]:
+            yield f"{where[0]}: {folder} may not include {other} (docs/structure.md)"
+
+
+def picture(folders):
+    """Highest first: what a folder holds, and what it includes."""
+    lines = ["```"]
+    for folder, (holds, below) in reversed(folders.items()):
+        lines.append(f"{folder:26}{holds}")
+        if below:
+            lines += textwrap.wrap(", ".join(below), 97, initial_indent="   └▶ ", subsequent_indent="      ",
+                                   break_on_hyphens=False)
+    return "\n".join(lines + ["```"])
+
+
+def main():
+    path = os.path.join(ROOT, PICTURE)
+    with open(path) as text:
+        page = text.read()
+    before, rest = page.split(BEGIN, 1)
+    drawn, after = rest.split(END, 1)
+    wanted = f"\n{picture(FOLDERS)}\n"
+    if "--write" in sys.argv[1:]:
+        with open(path, "w") as text:
+            text.write(before + BEGIN + wanted + END + after)
+        drawn = wanted
+    bad = list(problems(FOLDERS, included(), sorted({os.path.dirname(f) for f in files()})))
+    if drawn != wanted:
+        bad.append(f"{PICTURE}: the picture is not of this list; run scripts/check-includes.py --write")
+    for line in bad:
+        print(line)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Random IR blocks: emitted code against the interpreter, in each memory mode, with and without passes and flag fusion.
+// CROSSWALK_SEED chooses the blocks, CROSSWALK_BLOCKS how many.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <tuple>
+
+#include "tests/translator/x64/emitted.h"
+#include "tests/translator/x64/random_block.h"
+
+namespace crosswalk::test {
+namespace {
+
+uint64_t number_from(const char* name, uint64_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 0) : otherwise;
+}
+
+void randomise(CpuState& cpu, std::mt19937_64& random) {
+  for (int n = 0; n < 15; n++) {
+    const uint64_t v = random();
+    cpu.r[n] = v >> 60 == 0 ? static_cast<uint32_t>(v & 3) : static_cast<uint32_t>(v);
+  }
+  write_nzcv(cpu, static_cast<uint32_t>(random()));
+  cpu.ge = random() & 15;
+  cpu.q = random() & 1;
+  cpu.mode = static_cast<uint8_t>(Mode::Supervisor);
+  cpu.mxcsr = cpu.mxcsr_standard = 0x1f80;
+  cpu.pending = random() % 4 == 0;
+  cpu.cp15.tpidrurw = static_cast<uint32_t>(random());
+  cpu.cp15.par = random();
+  for (uint8_t& b : cpu.vreg) b = static_cast<uint8_t>(random());
+}
+
+std::string differences(const CpuState& want, const CpuState& have) {
+  std::string s;
+  char line[96];
+  const auto compare = [&](const char* name, int n, uint64_t w, uint64_t h) {
+    if (w == h) return;
+    std::snprintf(line, sizeof line, "  %s%d: interpreter %#llx, emitted %#llx\n", name, n,
+                  static_cast<unsigned long long>(w), static_cast<unsigned long long>(h));
+    s += line;
+  };
+  for (int n = 0; n < 16; n++) compare("r", n, want.r[n], have.r[n]);
+  compare("nzcv", 0, read_nzcv(want), read_nzcv(have));
+  compare("q", 0, want.q, have.q);
+  compare("ge", 0, want.ge, have.ge);
+  compare("t", 0, want.t, have.t);
+  compare("exit_reason", 0, want.exit_reason, have.exit_reason);
+  compare("tpidrurw", 0, want.cp15.tpidrurw, have.cp15.tpidrurw);
+  compare("par", 0, want.cp15.par, have.cp15.par);
+  compare("monitor_armed", 0, want.monitor_armed, have.monitor_armed);
+  if (want.monitor_armed) {
+    compare("monitor_address", 0, want.monitor_address, have.monitor_address);
+    compare("monitor_size", 0, want.monitor_size, have.monitor_size);
+    compare("monitor_value", 0, want.monitor_value, have.monitor_value);
+  }
+  for (int d = 0; d < 32; d++) {
+    uint64_t w, h;
+    std::memcpy(&w, want.vreg + 8 * d, 8);
+    std::memcpy(&h, have.vreg + 8 * d, 8);
+    compare("d", d, w, h);
+  }
+  return s;
+}
+
+using Setting = std::tuple<x64::MemoryMode, bool, bool>;  // memory, passes, flag fusion
+
+std::string name_of(const ::testing::TestParamInfo<Setting>& info) {
+  const auto [mode, passes, fusion] = info.param;
+  const char* const memory = mode == x64::MemoryMode::Window       ? "Window"
+                             : mode == x64::MemoryMode::SoftInline ? "Soft"
+                                                                   : "SoftCall";
+  return std::string(memory) + (passes ? "Passes" : "Plain") + (fusion ? "Fusion" : "");
+}
+
+class RandomIr : public ::testing::TestWithParam<Setting> {
+ protected:
+  void run(const BlockShape& shape, uint64_t blocks) {
+    const auto [mode, passes, fusion] = GetParam();
+    const uint64_t seed = number_from("CROSSWALK_SEED", 1);
+    blocks = number_from("CROSSWALK_BLOCKS", blocks);
+    Emitted emitted(mode, fusion);
+    auto memory = std::make_unique<GuestMemory>(), expected_memory = std::make_unique<GuestMemory>();
+    uint64_t faults = 0;
+    for (uint64_t n = 0; n < blocks; n++) {
+      std::mt19937_64 random(seed * 1000003 + n);
+      const ir::Block original = random_block(random, shape);
+      ASSERT_EQ(ir::verify(original), "") << "block " << n << "\n" << ir::print(original);
+      ir::Block block = original;
+      if (passes)
+        ASSERT_EQ(optimise(block), "") << "block " << n << "\n" << ir::print(original);
+      else
+        ir::count_uses(block);
+      const x64::CompiledBlock& code = emitted.emit(block);
+      for (int round = 0; round < 2; round++) {
+        auto want = std::make_unique<CpuState>(), have = std::make_unique<CpuState>();
+        randomise(*want, random);
+        *have = *want;
+        for (uint32_t i = 0; i < 64; i++) {  // a little of everything, and long runs of equal bytes
+          const uint64_t v = random();
+          std::memcpy(memory->bytes + random() % (sizeof memory->bytes - 8), &v, 8);
+        }
+        *expected_memory = *memory;
+        interpret(original, *want, *expected_memory);
+        emitted.run(*have, *memory);
+        faults += want->exit_reason == 5;
+        std::string wrong = differences(*want, *have);
+        for (uint32_t i = 0; i < sizeof memory->bytes && wrong.size() < 2000; i++)
+          if (memory->bytes[i] != expected_memory->bytes[i]) wrong += "  memory differs at " + std::to_string(i) + "\n";
+        ASSERT_EQ(wrong, "") << "CROSSWALK_SEED=" << seed << ", block " << n << ", round " << round << "\n"
+                             << ir::print(original) << "after the passes:\n"
+                             << ir::print(block) << disassemble(code.code, code.size, 0);
+      }
+    }
+    if (!shape.memory) return;
+    EXPECT_GT(faults, 0u) << "no block faulted: the test does not test that";
+  }
+};
+
+TEST_P(RandomIr, Everything) { run({}, 1500); }
+TEST_P(RandomIr, Straight) {
+  run({.instructions = 60, .control = false, .memory = false, .calls = false, .simd = false}, 600);
+}
+TEST_P(RandomIr, LongBlocks) { run({.instructions = 250}, 150); }
+TEST_P(RandomIr, ControlOnly) { run({.instructions = 50, .memory = false, .calls = false, .simd = false}, 600); }
+
+INSTANTIATE_TEST_SUITE_P(, RandomIr,
+                         ::testing::Combine(::testing::Values(x64::MemoryMode::Window, x64::MemoryMode::SoftInline,
+                                                              x64::MemoryMode::SoftCall),
+                                            ::testing::Bool(), ::testing::Bool()),
+                         name_of);
+
+}  // namespace
+}  // namespace crosswalk::test

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "tests/vmm/test_files.h"
+#include "vmm/app/options.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/base/statistics.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+class OptionsTest : public testing::Test {
+ protected:
+  OptionsTest() : kernel_({1, 2, 3, 4}) {}
+  Command run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"run", "--kernel", kernel_.path()});
+    return parse_options(arguments);
+  }
+  static std::string error_of(const Command& command) {
+    const auto* error = std::get_if<OptionError>(&command);
+    return error ? error->message : "(no error)";
+  }
+  TestFile kernel_;
+};
+
+TEST_F(OptionsTest, Defaults) {
+  const Command command = run({});
+  const auto* options = std::get_if<RunOptions>(&command);
+  ASSERT_NE(options, nullptr) << error_of(command);
+  EXPECT_EQ(options->memory_bytes, uint64_t{1} << 30);
+  EXPECT_EQ(options->cpu, "cortex-a15");
+  EXPECT_EQ(options->mmu, MmuChoice::Auto);
+  EXPECT_EQ(options->world, WorldChoice::Auto);
+  EXPECT_FALSE(options->stats);
+  EXPECT_EQ(options->timeout_seconds, 0);
+  EXPECT_TRUE(options->sandbox);
+}
+
+TEST_F(OptionsTest, Everything) {
+  const TestFile other({1});
+  const Command command = run({"--initrd",
+                               other.path(),
+                               "--append",
+                               "console=ttyAMA0 a,b",
+                               "--memory=512m",
+                               "--cpu",
+                               "cortex-a7",
+                               "--disk",
+                               other.path(),
+                               "--disk",
+                               other.path() + ",readonly",
+                               "--disk",
+                               other.path() + ",format=raw,readonly",
+                               "--mmu",
+                               "soft-call",
+                               "--world",
+                               "kvm",
+                               "--stats",
+                               "--stats-json",
+                               "/tmp/x.json",
+                               "--timeout",
+                               "2.5",
+                               "--semihosting-files",
+                               "/tmp",
+                               "--console",
+                               "virtio"});
+  const auto* options = std::get_if<RunOptions>(&command);
+  ASSERT_NE(options, nullptr) << error_of(command);
+  EXPECT_EQ(options->append, "console=ttyAMA0 a,b");
+  EXPECT_EQ(options->memory_bytes, uint64_t{512} << 20);
+  ASSERT_EQ(options->disks.size(), 3u);
+  EXPECT_FALSE(options->disks[0].read_only);
+  EXPECT_TRUE(options->disks[1].read_only);
+  EXPECT_EQ(options->disks[1].path, other.path());
+  EXPECT_FALSE(options->disks[1].any_format);
+  EXPECT_TRUE(options->disks[2].read_only);
+  EXPECT_TRUE(options->disks[2].any_format);
+  EXPECT_EQ(options->disks[2].path, other.path());
+  EXPECT_EQ(options->mmu, MmuChoice::SoftCall);
+  EXPECT_EQ(options->world, WorldChoice::Kvm);
+  EXPECT_TRUE(options->semihosting);
+  EXPECT_EQ(options->semihosting_files, "/tmp");
+  EXPECT_EQ(options->console, "virtio");
+  EXPECT_EQ(options->timeout_seconds, 2.5);
+}
+
+TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--memory", "0"}, "--memory"},
+      {{"--memory", "1T"}, "16M to 3G"},
+      {{"--memory", "15M"}, "16M to 3G"},
+      {{"--memory", "17M"}, "multiple of 2M"},
+      {{"--memory", "99999999999999999999G"}, "not a size"},
+      {{"--memory", "-1G"}, "not a size"},
+      {{"--memory", "1Q"}, "not a size"},
+      {{"--memory", "1GB"}, "not a size"},
+      {{"--memory", ""}, ""},
+      {{"--mmu", "magic"}, "soft-call, soft, mmap, shadow, ept, flat"},
+      {{"--world", "disc"}, "auto, process, kvm"},
+      {{"--cpu", "cortex-a9"}, "cortex-a15, cortex-a7"},
+      {{"--console", "vga"}, "pl011, virtio"},
+      {{"--mmu", "mmap", "--world", "kvm"}, "--mmu ept"},
+      {{"--mmu", "ept", "--world", "process"}, "--world kvm"},
+      {{"--initrd", "/nonexistent/file"}, "No such file"},
+      {{"--initrd", "/tmp"}, "is a directory"},
+      {{"--dtb", "/tmp"}, "is a directory"},
+      {{"--disk", "/nonexistent"}, "--disk"},
+      {{"--disk", kernel_.path() + ",rw"}, "unknown flag 'rw'"},
+      {{"--disk", kernel_.path() + ",format=qcow2"}, "qemu-img convert -O raw"},
+      {{"--semihosting-files", "/nonexistent"}, "--semihosting-files: /nonexistent"},
+      {{"--semihosting-files", kernel_.path()}, "not a directory"},
+      {{"--semihosting-files", ""}, ""},
+      {{"--semihosting-files"}, "--help"},
+      {{"--timeout", "0"}, "--timeout"},
+      {{"--timeout", "-3"}, "--timeout"},
+      {{"--timeout", "nan"}, "--timeout"},
+      {{"--timeout", "soon"}, "timeout"},
+      {{"--smp", "4"}, "--help"},
+      {{"--kern"}, "--help"},
+      {{"--x%canonical_option%"}, "--x_canonical_option_"},
+      {{"--timeout", "%value%"}, "timeout"},
+      {{"stray"}, "'stray' does not belong"},
+      {{"--stats", "stray", "--no-chain"}, "'stray' does not belong"},
+      {{"--memory", "512m1"}, "--memory"},
+      {{"--memory", "1073741824"}, "out of range"},
+      {{"--append"}, "--help"},
+      {{"--stats-json", ""}, ""},
+  };
+  for (const auto& [arguments, expected] : cases) {
+    const std::string message = error_of(run(arguments));
+    EXPECT_NE(message, "(no error)") << arguments[0] << " " << (arguments.size() > 1 ? arguments[1] : "");
+    EXPECT_NE(message.find(expected), std::string::npos) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  }
+}
+
+TEST(Options, CommandsAndKernel) {
+  const auto error = [](const std::vector<std::string>& arguments) {
+    const Command command = parse_options(arguments);
+    const auto* failed = std::get_if<OptionError>(&command);
+    return failed ? failed->message : std::string("(no error)");
+  };
+  EXPECT_NE(error({}).find("run, info or bench"), std::string::npos);
+  EXPECT_NE(error({"boot"}).find("unknown command 'boot'"), std::string::npos);
+  EXPECT_NE(error({"run"}).find("--kernel"), std::string::npos);
+  EXPECT_NE(error({"run", "--kernel", "/nonexistent"}).find("No such file"), std::string::npos);
+  EXPECT_NE(error({"run", "--kernel", "/tmp"}).find("directory"), std::string::npos);
+  EXPECT_NE(error({"info", "--kernel", "x"}).find("info"), std::string::npos);
+  EXPECT_NE(error({"bench", "--mmu", "soft,magic"}).find("'magic'"), std::string::npos);
+  EXPECT_NE(error({"bench", "--mmu", "soft,shadow:never"}).find("'never'"), std::string::npos);
+  EXPECT_NE(error({"bench", "--mmu", "shadow+no-such-thing"}).find("no-such-thing"), std::string::npos);
+  EXPECT_NE(error({"bench", "--mmu", "mmap+"}).find("--mmu mmap+"), std::string::npos);
+  EXPECT_NE(error({"bench", "--repeat", "0"}).find("--repeat"), std::string::npos);
+  EXPECT_NE(error({"bench", "--baseline", "bochs"}).find("qemu, qemu-user, native"), std::string::npos);
+  EXPECT_NE(error({"bench", "--baseline", ""}).find("--baseline"), std::string::npos);
+}
+
+TEST(Options, HelpHasASentenceForEveryOption) {
+  for (const char* command : {"run", "info", "bench"}) {
+    const Command parsed = parse_options({command, "--help"});
+    const auto* help = std::get_if<HelpText>(&parsed);
+    ASSERT_NE(help, nullptr);
+    size_t options = 0, sentences = 0;
+    for (size_t at = help->text.find("  --"); at != std::string::npos; at = help->text.find("  --", at + 4)) {
+      const size_t next = help->text.find("\n  --", at);
+      const std::string entry = help->text.substr(at, next == std::string::npos ? next : next - at);
+      ++options;
+      sentences += entry.find('.') != std::string::npos;
+    }
+    EXPECT_GE(options, 2u) << help->text;
+    EXPECT_EQ(options, sentences) << help->text;
+  }
+}
+
+TEST_F(OptionsTest, ModesOfBenchCarryOptionsOfRun) {
+  EXPECT_EQ(mode_arguments("mmap"), (std::vector<std::string>{"--mmu", "mmap"}));
+  EXPECT_EQ(
+      mode_arguments("shadow:lazy+no-share-tables+largest-entry=64K"),
+      (std::vector<std::string>{"--mmu", "shadow", "--flush", "lazy", "--no-share-tables", "--largest-entry=64K"}));
+  const Command command = parse_options({"bench", "--mmu", "shadow:lazy+no-share-tables+largest-entry=64K,soft"});
+  EXPECT_NE(std::get_if<BenchOptions>(&command), nullptr) << error_of(command);
+}
+
+TEST(Options, Bench) {
+  const Command command = parse_options({"bench", "--mmu", "soft,mmap", "--baseline", "qemu,native", "--repeat", "3"});
+  const auto* bench = std::get_if<BenchOptions>(&command);
+  ASSERT_NE(bench, nullptr);
+  EXPECT_EQ(bench->mmu_modes, (std::vector<std::string>{"soft", "mmap"}));
+  EXPECT_EQ(bench->baselines, (std::vector<std::string>{"qemu", "native"}));
+  EXPECT_EQ(bench->repeat, 3u);
+}
+
+TEST(Options, Sizes) {
+  EXPECT_EQ(parse_size("1048576"), 1048576u);
+  EXPECT_EQ(parse_size("64k"), 65536u);
+  EXPECT_EQ(parse_size("3G"), uint64_t{3} << 30);
+  EXPECT_EQ(parse_size("1T"), uint64_t{1} << 40);
+  EXPECT_EQ(parse_size("M"), 0u);
+  EXPECT_EQ(parse_size("1.5G"), 0u);
+  EXPECT_EQ(parse_size("1152921504606846975G"), 0u);
+}
+
+TEST(ExitStatus, EachEndHasItsOwn) {
+  EXPECT_EQ((StopState{StopReason::PowerOff, 0}.exit_status()), 0);
+  EXPECT_EQ((StopState{StopReason::Reset, 0}.exit_status()), 3);
+  EXPECT_EQ((StopState{StopReason::Timeout, 0}.exit_status()), 4);
+  EXPECT_EQ((StopState{StopReason::Signal, 15}.exit_status()), 143);
+  EXPECT_EQ((StopState{StopReason::SemihostingExit, 42}.exit_status()), 42);
+  EXPECT_EQ((StopState{}.exit_status()), 1);
+}
+
+TEST(Statistics, TableAndJson) {
+  StatisticsTable table;
+  table.add("mmu", "walks", uint64_t{12}, "walks");
+  table.add("cpu", "time", 1.5, "s");
+  table.add("mmu", "mode", std::string("soft"));
+  table.add({"by ASID", "asid", {"time", "walks"}, {{3, {0.25, uint64_t{7}}}, {9, {0.5, uint64_t{8}}}}});
+  const std::string text = table.table();
+  EXPECT_LT(text.find("walks"), text.find("mode"));
+  EXPECT_NE(text.find("1.500 s"), std::string::npos);
+  const TestFile file({});
+  auto output = OutputFile::open("--stats-json", file.path());
+  ASSERT_TRUE(output) << output.error();
+  ASSERT_TRUE(table.write_json(*output));
+  std::ifstream stream(file.path());
+  const auto json = nlohmann::json::parse(stream);
+  EXPECT_EQ(json["mmu"]["walks"], 12);
+  EXPECT_EQ(json["mmu"]["mode"], "soft");
+  EXPECT_EQ(json["by ASID"][0]["asid"], 3);
+  EXPECT_EQ(json["by ASID"][1]["time"], 0.5);
+  EXPECT_EQ(json["by ASID"][1]["walks"], 8);
+  EXPECT_NE(text.find("    3      0.250          7\n"), std::string::npos) << text;
+  EXPECT_EQ(json["cpu"]["time"], 1.5);
+  EXPECT_EQ(json["cpu"]["units"]["time"], "s");
+  EXPECT_FALSE(OutputFile::open("--stats-json", "/nonexistent/file.json"));
+  output = OutputFile::open("--stats-json", "/dev/full");
+  ASSERT_TRUE(output) << output.error();
+  EXPECT_FALSE(table.write_json(*output));
+}
+
+}  // namespace
+}  // namespace crosswalk::vmm

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Signals to this process, and what the control thread makes of them.
+#include "vmm/machine/control_thread.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+namespace crosswalk::vmm {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ControlThreadTest : public testing::Test, public ControlEvents, public IoNotifier {
+ protected:
+  // Not in constructor and destructor: the thread calls what a test overrides.
+  void SetUp() override {
+    pthread_sigmask(SIG_SETMASK, nullptr, &before_);
+    ControlThread::block_signals();
+    thread_.start(true);
+  }
+  void TearDown() override {
+    thread_.stop();
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  void quit_requested() override {}
+  void signal_received(int signal) override {
+    stopping_ = true;
+    last_signal_ = signal;
+  }
+  void state_requested() override { ++states_; }
+  void continued() override { ++continued_; }
+  bool stop_requested() const override { return stopping_; }
+  void exit_now(int status) override { exit_status_ = status; }
+  void stop_overdue() override { ++overdue_; }
+  void notify(bool) override {}
+
+  template <class Condition>
+  static bool wait_for(Condition condition) {
+    for (int i = 0; i < 5000 && !condition(); ++i) std::this_thread::sleep_for(1ms);
+    return condition();
+  }
+
+  sigset_t before_;
+  Console console_{-1, -1, false};
+  ControlThread thread_{console_, *this, *this};
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> last_signal_{0}, states_{0}, exit_status_{0}, overdue_{0}, continued_{0};
+};
+
+TEST_F(ControlThreadTest, EachSignalIsHeard) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    kill(getpid(), signal);
+    EXPECT_TRUE(wait_for([&] { return last_signal_ == signal; })) << signal;
+  }
+  EXPECT_EQ(exit_status_, 0);
+}
+
+TEST_F(ControlThreadTest, UserSignalAsksForTheState) {
+  kill(getpid(), SIGUSR1);
+  EXPECT_TRUE(wait_for([&] { return states_ == 1; }));
+  EXPECT_FALSE(stopping_);
+}
+
+TEST_F(ControlThreadTest, ContinuationIsReported) {
+  kill(getpid(), SIGCONT);
+  EXPECT_TRUE(wait_for([&] { return continued_ == 1; }));
+  EXPECT_FALSE(stopping_);
+}
+
+TEST_F(ControlThreadTest, ASecondRequestEndsTheProcessButNotAnEchoOfTheFirst) {
+  kill(getpid(), SIGTERM);
+  ASSERT_TRUE(wait_for([&] { return stopping_.load(); }));
+  kill(getpid(), SIGHUP);
+  ASSERT_TRUE(wait_for([&] { return last_signal_ == SIGHUP; }));
+  EXPECT_EQ(exit_status_, 0);
+  std::this_thread::sleep_for(ControlThread::kSameRequest + 50ms);
+  kill(getpid(), SIGINT);
+  EXPECT_TRUE(wait_for([&] { return exit_status_ == 128 + SIGINT; }));
+}
+
+TEST_F(ControlThreadTest, AStopThatDoesNotComeAboutIsNoticed) {
+  stopping_ = true;
+  const auto start = std::chrono::steady_clock::now();
+  thread_.notify(true);
+  EXPECT_TRUE(wait_for([&] { return overdue_ == 1; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, ControlThread::kStopPatience);
+}
+
+}  // namespace
+}  // namespace crosswalk::vmm

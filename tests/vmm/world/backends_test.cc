@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The window backends of the kvm world: what an access sees after installs, removals and commits.
+#include <cstring>
+#include <functional>
+#include <map>
+#include <random>
+
+#include "mmu-shadow/mmu.h"
+#include "tests/vmm/world/access.h"
+#include "tests/vmm/world/fixture.h"
+#include "vmm/world/kvm/ept_backend.h"
+#include "vmm/world/kvm/shadow_backend.h"
+
+namespace crosswalk::test {
+namespace {
+
+constexpr uint64_t kPage = 4096, kLarge = 2 << 20;
+constexpr uint64_t kRamBytes = 64 << 20;
+
+struct Case {
+  const char* name;
+  bool ept;
+  kvm::KvmOptions options;
+};
+
+class Backends : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    const std::string reason = kvm::why_kvm_is_unusable();
+    if (!reason.empty()) GTEST_SKIP() << "needs KVM: " << reason;
+    world_ = make_world(GetParam().options);
+    ASSERT_NE(world_, nullptr);
+    ram_ = std::make_unique<TestRam>(kRamBytes);
+    for (uint64_t p = 0; p < kRamBytes; p += kPage) write_ram(p, signature(p));
+    std::string error;
+    if (GetParam().ept) {
+      backend_ = kvm::make_ept_backend(*world_, mmu::make_mmap_backend(ram_->ram));
+    } else {
+      backend_ = kvm::make_shadow_backend(*world_, ram_->ram, 4, error);
+    }
+    ASSERT_NE(backend_, nullptr) << error;
+  }
+  void TearDown() override { backend_.reset(); }
+
+  static uint64_t signature(uint64_t offset) { return 0x5157000000000000 | offset; }
+  void write_ram(uint64_t offset, uint64_t value) { std::memcpy(ram_->ram.host + offset, &value, 8); }
+  uint64_t read_ram(uint64_t offset) const {
+    uint64_t value;
+    std::memcpy(&value, ram_->ram.host + offset, 8);
+    return value;
+  }
+  uint64_t pa(uint64_t offset) const { return ram_->ram.base + offset; }
+
+  // What a load sees: the RAM offset that the page maps, or nothing.
+  static constexpr uint64_t kFault = ~uint64_t{0};
+  static uint64_t seen(uint64_t address) {
+    const Accessed a = load(address, 8);
+    return a.given_up ? kFault : a.value & ~signature(0);
+  }
+  static bool can_write(uint64_t address, uint64_t value) { return store(address, 8, value).given_up == 0; }
+
+  // Runs `body` in the VM; every window fault gives its access up.
+  void inside(const std::function<void()>& body) {
+    run_in(*world_, body, [&](engine::FaultFrame& frame) {
+      if (!is_access(frame)) return false;
+      faults_++;
+      EXPECT_EQ(frame.address_valid, !GetParam().ept);
+      if (frame.address_valid) {
+        EXPECT_EQ(frame.address, frame.gpr[7]);
+      }
+      give_up(frame);
+      return true;
+    });
+  }
+
+  std::unique_ptr<kvm::KvmWorld> world_;
+  std::unique_ptr<TestRam> ram_;
+  std::unique_ptr<mmu::WindowBackend> backend_;
+  int faults_ = 0;
+};
+
+using Delivery = kvm::KvmOptions::FaultDelivery;
+using Flush = kvm::KvmOptions::Flush;
+INSTANTIATE_TEST_SUITE_P(
+    All, Backends,
+    testing::Values(Case{"shadow", false, {}},
+                    Case{"shadow_by_exits", false, {.fault_delivery = Delivery::Exit, .flush = Flush::Exit}},
+                    Case{"ept", true, {}}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST_P(Backends, InstallRemoveCommit) {
+  uint64_t before = 0, installed = 0, neighbour = 0, removed = 0, again = 0;
+  inside([&] {
+    const uint64_t w = backend_->create_window();
+    if (w == 0) return;
+    before = seen(w + 0x5000);
+    backend_->install(w, 0x5000, pa(0x7000), kPage, true);
+    backend_->commit();
+    installed = seen(w + 0x5000);
+    neighbour = seen(w + 0x6000);
+    backend_->remove(w, 0x5000, kPage);
+    backend_->commit();
+    removed = seen(w + 0x5000);
+    backend_->install(w, 0x5000, pa(0x9000), kPage, true);
+    backend_->commit();
+    again = seen(w + 0x5000);
+    backend_->destroy_window(w);
+    backend_->commit();
+  });
+  EXPECT_EQ(before, kFault);
+  EXPECT_EQ(installed, 0x7000u);
+  EXPECT_EQ(neighbour, kFault);
+  EXPECT_EQ(removed, kFault);
+  EXPECT_EQ(again, 0x9000u);
+}
+
+TEST_P(Backends, ReplacementIsSeenAfterCommit) {
+  std::vector<uint64_t> values;
+  inside([&] {
+    const uint64_t w = backend_->create_window();
+    if (w == 0) return;
+    for (uint64_t i = 0; i < 30; i++) {
+      backend_->install(w, 0xc0000000, pa(i * kPage), kPage, i % 2);
+      backend_->commit();
+      values.push_back(seen(w + 0xc0000000));
+    }
+  });
+  ASSERT_EQ(values.size(), 30u);
+  for (uint64_t i = 0; i < 30; i++) EXPECT_EQ(values[i], i * kPage);
+}
+
+TEST_P(Backends, WriteProtectionAndUpgrade) {
+  bool read_only = true, upgraded = false, downgraded = true;
+  uint64_t value = 0;
+  inside([&] {
+    const uint64_t w = backend_->create_window();
+    if (w == 0) return;
+    backend_->install(w, 0x10000, pa(0x3000), kPage, false);
+    backend_->commit();
+    value = seen(w + 0x10000);
+    read_only = can_write(w + 0x10000, 1);
+    backend_->install(w, 0x10000, pa(0x3000), kPage, true);
+    backend_->commit();
+    upgraded = can_write(w + 0x10000, 2);
+    backend_->install(w, 0x10000, pa(0x3000), kPage, false);
+    backend_->commit();
+    downgraded = can_write(w + 0x10000, 3);
+  });
+  EXPECT_EQ(value, 0x3000u);
+  EXPECT_FALSE(read_only);
+  EXPECT_TRUE(upgraded);
+  EXPECT_FALSE(downgraded);
+  EXPECT_EQ(read_ram(0x3000), 2u);
+}
+
+TEST_P(Backends, EdgesAndGuardsOfAWindow) {
+  uint64_t first = 0, last = 0, below = 0, above = 0;
+  inside([&] {
+    const uint64_t w = backend_->create_window();
+    if (w == 0) return;
+    backend_->install(w, 0, pa(0x1000), kPage, true);
+    backend_->install(w, 0xfffff000, pa(0x2000), kPage, true);
+    backend_->commit();
+    first = seen(w);
+    last = seen(w + 0xfffff000);
+    below = seen(w - 8);
+    above = seen(w + mmu::kWindowSize);
+  });
+  EXPECT_EQ(first, 0x1000u);
+  EXPECT_EQ(last, 0x2000u);
+  EXPECT_EQ(below, kFault);
+  EXPECT_EQ(above, kFault);
+  EXPECT_EQ(faults_, 2);
+}
+
+TEST_P(Backends, LargeRangesAndHolesInThem) {
+  uint64_t wrong = 0, holes = 0;
+  inside([&] {
+    const uint64_t w = backend_->create_window();
+    if (w == 0) return;
+    backend_->install(w, 0x40000000, pa(0), 16 << 20, true);
+    backend_->remove(w, 0x40000000 + 3 * kLarge + 5 * kPage, kPage);
+    backend_->remove(w, 0x40000000 + 5 * kLarge, kLarge);
+    backend_->commit();
+    for (uint64_t o = 0; o < 16 << 20; o += 16 * kPage + kPage) {
+      const bool hole = o == 3 * kLarge + 5 * kPage || (o >= 5 * kLarge && o < 6 * kLarge);
+      const uint64_t s = seen(w + 0x40000000 + o);
+      if (s != (hole ? kFault : o)) wrong++;
+    }
+    holes += seen(w + 0x40000000 + 3 * kLarge + 5 * kPage) == kFault;
+    holes += seen(w + 0x40000000 + 3 * kLarge + 4 * kPage) == 3 * kLarge + 4 * kPage;
+    holes += seen(w + 0x40000000 + 5 * kLarge + kPage) == kFault;
+  });
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_EQ(holes, 3u);
+}
+
+TEST_P(Backends, WindowsAreApart) {
+  uint64_t a = 0, b = 0, b_other = 0;
+  inside([&] {
+    const uint64_t w1 = backend_->create_window(), w2 = backend_->create_window();
+    if (w1 == 0 || w2 == 0) return;
+    backend_->install(w1, 0x1000, pa(0x1000), kPage, true);
+    backend_->install(w2, 0x1000, pa(0x2000), kPage, true);
+    backend_->install(w2, 0x2000, pa(0x4000), kPage, true);
+    backend_->commit();
+    a = seen(w1 + 0x1000);
+    b = seen(w2 + 0x1000);
+    backend_->destroy_window(w1);
+    backend_->commit();
+    b_other = seen(w2 + 0x2000);
+  });
+  EXPECT_EQ(a, 0x1000u);
+  EXPECT_EQ(b, 0x2000u);
+  EXPECT_EQ(b_other, 0x4000u);
+}
+
+TEST_P(Backends, DestroyedWindowsComeBackEmpty) {
+  int created = 0;
+  uint64_t stale = 0;
+  inside([&] {
+    for (int i = 0; i < 12; i++) {
+      const uint64_t w = backend_->create_window();
+      if (w == 0) return;
+      created++;
+      if (seen(w + 0x8000) != kFault || seen(w + 0x40000000) != kFault) stale++;
+      backend_->install(w, 0x8000, pa(0x8000), kPage, true);
+      backend_->install(w, 0x40000000, pa(0), kLarge, true);
+      if (seen(w + 0x8000) != 0x8000 || seen(w + 0x40001000) != 0x1000) stale++;
+      backend_->destroy_window(w);
+      backend_->commit();
+    }
+  });
+  EXPECT_EQ(created, 12);
+  EXPECT_EQ(stale, 0u);
+}
+
+TEST_P(Backends, SharedPartsOfWindowsAreOne) {
+  struct {
+    bool shared = false;
+    uint64_t own = 0, below = 0, in_a = 0, in_b = 0, above = 0, moved = 0, removed = 0, unshared = 0, still = 0;
+    bool read_only = true;
+  } r;
+  ASSERT_TRUE(backend_->can_share());
+  inside([&] {
+    const uint64_t a = backend_->create_window(), b = backend_->create_window(), common = backend_->create_window();
+    if (a == 0 || b == 0 || common == 0) return;
+    r.shared = backend_->share(a, 0xc0000000, common) && backend_->share(b, 0xc0000000, common);
+    backend_->commit();
+    backend_->install(a, 0xbffff000, pa(0x1000), kPage, true);
+    backend_->commit();
+    backend_->enter(a);
+    r.own = seen(a + 0xbffff000);
+    r.below = seen(b + 0xbffff000);
+    backend_->install(common, 0xc0000000, pa(0x2000), kPage, true);
+    backend_->install(common, 0xfffff000, pa(0x3000), kPage, true);
+    backend_->commit();
+    r.in_a = seen(a + 0xc0000000);
+    backend_->enter(b);
+    r.in_b = seen(b + 0xc0000000);
+    r.above = seen(b + 0xfffff000);
+    backend_->install(common, 0xc0000000, pa(0x4000), kPage, false);
+    backend_->commit();
+    r.moved = seen(b + 0xc0000000);
+    backend_->enter(a);
+    r.read_only = !can_write(a + 0xc0000000, 1);
+    backend_->remove(common, 0xc0000000, kPage);
+    backend_->commit();
+    r.removed = seen(a + 0xc0000000);
+    backend_->unshare(b);
+    backend_->commit();
+    r.unshared = seen(b + 0xfffff000);
+    r.still = seen(a + 0xfffff000);
+    backend_->destroy_window(a);
+    backend_->destroy_window(b);
+    backend_->destroy_window(common);
+    backend_->commit();
+  });
+  EXPECT_TRUE(r.shared);
+  EXPECT_EQ(r.own, 0x1000u);
+  EXPECT_EQ(r.below, kFault);
+  EXPECT_EQ(r.in_a, 0x2000u);
+  EXPECT_EQ(r.in_b, 0x2000u);
+  EXPECT_EQ(r.above, 0x3000u);
+  EXPECT_EQ(r.moved, 0x4000u);
+  EXPECT_TRUE(r.read_only);
+  EXPECT_EQ(r.removed, kFault);
+  EXPECT_EQ(r.unshared, kFault);
+  EXPECT_EQ(r.still, 0x3000u);
+}
+
+// What changes in common is effective where accesses are, and elsewhere when the window there is entered.
+TEST_P(Backends, CommonChangesFollowTheWindowThatIsEntered) {
+  std::vector<uint64_t> in_a, in_b;
+  inside([&] {
+    const uint64_t a = backend_->create_window(), b = backend_->create_window(), common = backend_->create_window();
+    if (a == 0 || b == 0 || common == 0) return;
+    if (!backend_->share(a, 0xc0000000, common) || !backend_->share(b, 0xc0000000, common)) return;
+    backend_->commit();
+    for (uint64_t i = 1; i <= 20; i++) {
+      backend_->enter(a);
+      in_a.push_back(seen(a + 0xc0000000));
+      for (uint64_t p = 0; p < i; p++)
+        backend_->install(common, static_cast<uint32_t>(0xc0000000 + p * kPage), pa((i + p) * kPage), kPage, true);
+      backend_->commit();
+      in_a.push_back(seen(a + 0xc0000000));
+      backend_->enter(b);
+      in_b.push_back(seen(b + 0xc0000000));
+      if (i % 3 == 0) {
+        backend_->remove(common, 0xc0000000, kPage);
+        backend_->commit();
+        in_b.push_back(seen(b + 0xc0000000));
+      }
+    }
+    for (const uint64_t w : {a, b, common}) backend_->destroy_window(w);
+    backend_->commit();
+  });
+  ASSERT_EQ(in_a.size(), 40u);
+  ASSERT_EQ(in_b.size(), 26u);
+  size_t at_b = 0;
+  for (uint64_t i = 1; i <= 20; i++) {
+    EXPECT_EQ(in_a[2 * i - 2], i == 1 || (i - 1) % 3 == 0 ? kFault : (i - 1) * kPage) << i;
+    EXPECT_EQ(in_a[2 * i - 1], i * kPage) << i;
+    EXPECT_EQ(in_b[at_b++], i * kPage) << i;
+    if (i % 3 == 0) {
+      EXPECT_EQ(in_b[at_b++], kFault) << i;
+    }
+  }
+}
+
+TEST_P(Backends, OperationsOutsideTheVm) {
+  const uint64_t w = backend_->create_window();
+  ASSERT_NE(w, 0u);
+  ASSERT_TRUE(backend_->install(w, 0x5000, pa(0x5000), kPage, true));
+  ASSERT_TRUE(backend_->install(w, 0x6000, pa(0x6000), kPage, true));
+  backend_->commit();
+  uint64_t first = 0, second = 0, removed = 0, kept = 0;
+  inside([&] { first = seen(w + 0x5000), second = seen(w + 0x6000); });
+  backend_->remove(w, 0x5000, kPage);
+  backend_->commit();
+  inside([&] { removed = seen(w + 0x5000), kept = seen(w + 0x6000); });
+  EXPECT_EQ(first, 0x5000u);
+  EXPECT_EQ(second, 0x6000u);
+  EXPECT_EQ(removed, kFault);
+  EXPECT_EQ(kept, 0x6000u);
+  backend_->destroy_window(w);
+}
+
+TEST_P(Backends, HandlerInstallsAndTheAccessRepeats) {
+  const uint64_t w = backend_->create_window();
+  ASSERT_NE(w, 0u);
+  uint64_t sum = 0, expected = 0;
+  const auto before = world_->counters();
+  run_in(
+      *world_,
+      [&] {
+        for (uint64_t i = 0; i < 50; i++) sum += load(w + i * 3 * kPage, 8).value & ~signature(0);
+      },
+      [&](engine::FaultFrame& frame) {
+        if (!is_access(frame)) return false;
+        faults_++;
+        const uint64_t va = (frame.gpr[7] - w) & ~(kPage - 1);
+        return backend_->install(w, static_cast<uint32_t>(va), pa(va), kPage, true);
+      });
+  const auto after = world_->counters();
+  uint64_t by_reason = 0, ticks = 0;
+  for (const auto& reason : after.by_reason) by_reason += reason.count, ticks += reason.ticks;
+  EXPECT_EQ(by_reason, after.exits + after.interrupted);
+  EXPECT_EQ(ticks, after.ticks_outside);
+  for (uint64_t i = 0; i < 50; i++) expected += i * 3 * kPage;
+  EXPECT_EQ(sum, expected);
+  EXPECT_EQ(faults_, 50);
+  // One exit a fault, or none at all with direct delivery; besides the one at the end of the run.
+  const uint64_t exits = after.exits - before.exits - 1;
+  if (GetParam().ept) {
+    EXPECT_EQ(after.host_faults - before.host_faults, 50u);
+    EXPECT_EQ(exits, 51u) << "one more for the first touch of the region";
+    EXPECT_EQ(after.regions_added - before.regions_added, 1u);
+  } else if (world_->direct_faults()) {
+    EXPECT_EQ(after.upcalls - before.upcalls, 50u);
+    EXPECT_LE(exits, 2u) << "new engine memory at most";
+  } else {
+    EXPECT_EQ(after.page_fault_exits - before.page_fault_exits, 50u);
+    EXPECT_LE(exits, 52u);
+  }
+}
+
+TEST_P(Backends, RandomStepsAgreeWithAModel) {
+  std::mt19937_64 random(7);
+  struct Entry {
+    uint64_t offset;
+    bool writable;
+  };
+  std::map<std::pair<int, uint64_t>, Entry> model;  // (window, page) -> entry
+  std::string failure;
+  uint64_t accesses = 0;
+  inside([&] {
+    uint64_t windows[2] = {backend_->create_window(), backend_->create_window()};
+    if (windows[0] == 0 || windows[1] == 0) {
+      failure = "no window";
+      return;
+    }
+    // Pages in a few tables, around a 2 MiB and a 1 GiB boundary and at both ends.
+    const auto pick = [&]() -> uint64_t {
+      static constexpr uint64_t kAreas[] = {0, 0x3ffff, 0x10000, 0xffe00};
+      return std::min<uint64_t>(kAreas[random() % 4] + random() % 24, 0xfffff);
+    };
+    for (int step = 0; step < 10000 && failure.empty(); step++) {
+      const int which = static_cast<int>(random() % 2);
+      const uint64_t w = windows[which], page = pick();
+      switch (random() % 8) {
+        case 0:
+        case 1: {
+          const uint64_t pages = std::min<uint64_t>(random() % 4 + 1, 0x100000 - page),
+                         offset = random() % 4000 * kPage;
+          const bool writable = random() % 2;
+          if (!backend_->install(w, static_cast<uint32_t>(page * kPage), pa(offset), pages * kPage, writable)) {
+            failure = "install failed";
+            break;
+          }
+          backend_->commit();
+          for (uint64_t i = 0; i < pages; i++) model[{which, page + i}] = {offset + i * kPage, writable};
+          break;
+        }
+        case 2: {
+          // Several removals, one commit.
+          for (uint64_t n = random() % 20; n-- > 0;) {
+            const uint64_t p = pick(), pages = std::min<uint64_t>(random() % 3 + 1, 0x100000 - p);
+            backend_->remove(w, static_cast<uint32_t>(p * kPage), pages * kPage);
+            for (uint64_t i = 0; i < pages; i++) model.erase({which, p + i});
+          }
+          backend_->commit();
+          break;
+        }
+        case 3:
+          if (random() % 100 != 0) break;
+          backend_->destroy_window(w);
+          backend_->commit();
+          windows[which] = backend_->create_window();
+          std::erase_if(model, [&](const auto& item) { return item.first.first == which; });
+          if (windows[which] == 0) failure = "no window after a destroyed one";
+          break;
+        default: {
+          accesses++;
+          const auto entry = model.find({which, page});
+          if (random() % 2) {
+            const uint64_t expected = entry == model.end() ? kFault : entry->second.offset;
+            const uint64_t actual = seen(w + page * kPage);
+            if (actual != expected) {
+              failure = "step " + std::to_string(step) + ": load saw " + std::to_string(actual) + ", not " +
+                        std::to_string(expected);
+            }
+          } else {
+            const bool expected = entry != model.end() && entry->second.writable;
+            // Beside the signature.
+            const bool actual = can_write(w + page * kPage + 64, static_cast<uint64_t>(step));
+            if (actual != expected) failure = "step " + std::to_string(step) + ": wrong outcome of a store";
+            if (expected && read_ram(entry->second.offset + 64) != static_cast<uint64_t>(step)) {
+              failure = "step " + std::to_string(step) + ": a store went elsewhere";
+            }
+          }
+        }
+      }
+    }
+  });
+  EXPECT_EQ(failure, "");
+  EXPECT_GT(accesses, 3000u);
+  EXPECT_GT(faults_, 100);
+}
+
+class Limits : public KvmTest {};
+
+TEST_F(Limits, TooManyShadowWindowsIsZero) {
+  const auto world = make_world();
+  TestRam ram(kRamBytes);
+  std::string error;
+  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 2, error);
+  ASSERT_NE(backend, nullptr) << error;
+  const uint64_t a = backend->create_window(), b = backend->create_window();
+  EXPECT_NE(a, 0u);
+  EXPECT_NE(b, 0u);
+  EXPECT_EQ(backend->create_window(), 0u);
+  backend->destroy_window(a);
+  EXPECT_EQ(backend->create_window(), a) << "reused after its own flush";
+}
+
+TEST_F(Limits, PageTableExhaustionFailsTheInstallAndDestroyingAWindowHelps) {
+  const auto world = make_world({.page_table_bytes = 4 << 20});
+  TestRam ram(kRamBytes);
+  std::string error;
+  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 2, error);
+  ASSERT_NE(backend, nullptr) << error;
+  bool failed = false, helped = false;
+  run_in(*world, [&] {
+    const uint64_t a = backend->create_window(), b = backend->create_window();
+    uint64_t va = 0;
+    for (; va < mmu::kWindowSize && !failed; va += kLarge) {
+      failed = !backend->install(a, static_cast<uint32_t>(va), ram.ram.base, kPage, true);
+    }
+    if (!failed) return;
+    backend->destroy_window(a);
+    helped = backend->install(b, 0, ram.ram.base, kPage, true);
+  });
+  EXPECT_TRUE(failed);
+  EXPECT_TRUE(helped);
+}
+
+// Entries that are removed leave their tables to the window; clearing it gives them to others.
+TEST_F(Limits, ClearingAWindowGivesItsPageTablesBack) {
+  const auto world = make_world({.page_table_bytes = 4 << 20});
+  TestRam ram(kRamBytes);
+  std::string error;
+  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 2, error);
+  ASSERT_NE(backend, nullptr) << error;
+  bool failed = false, removed = true, cleared = false;
+  run_in(*world, [&] {
+    const uint64_t a = backend->create_window(), b = backend->create_window();
+    for (uint64_t va = 0; va < mmu::kWindowSize && !failed; va += kLarge) {
+      failed = !backend->install(a, static_cast<uint32_t>(va), ram.ram.base, kPage, true);
+    }
+    backend->remove(a, 0, mmu::kWindowSize);
+    backend->commit();
+    removed = backend->install(b, 0, ram.ram.base, kPage, true);
+    backend->clear_window(a);
+    backend->commit();
+    cleared = backend->install(b, 0, ram.ram.base, kPage, true);
+  });
+  EXPECT_TRUE(failed);
+  EXPECT_FALSE(removed);
+  EXPECT_TRUE(cleared);
+}
+
+TEST_F(Limits, BadDescriptorsGiveErrors) {
+  kvm::Vm vm{kvm::FileDescriptor()};
+  try {
+    vm.add_slot(0, 0, 0, 4096);
+    FAIL() << "no error";
+  } catch (const kvm::KvmError& error) {
+    EXPECT_STREQ(error.what(), "KVM_SET_USER_MEMORY_REGION: Bad file descriptor");
+  }
+  EXPECT_THROW(kvm::Vcpu(-1, 4096, 0), kvm::KvmError);
+  const kvm::System system;
+  kvm::Vm good(system);
+  // Not page-aligned.
+  EXPECT_THROW(good.add_slot(0, 123, 0, 4096), kvm::KvmError);
+}
+
+TEST_F(Limits, OptionsThatCannotWorkGiveErrors) {
+  std::string error;
+  EXPECT_EQ(kvm::KvmWorld::create({.page_table_bytes = uint64_t{2} << 30}, error), nullptr);
+  EXPECT_NE(error.find("below 1 GiB"), std::string::npos) << error;
+  error.clear();
+  EXPECT_EQ(kvm::KvmWorld::create({.page_table_bytes = 0}, error), nullptr);
+  EXPECT_NE(error.find("page_table_bytes"), std::string::npos) << error;
+}
+
+}  // namespace
+}  // namespace crosswalk::test

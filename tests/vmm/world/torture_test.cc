@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// mmu-shadow's torture test as a whole inside the VM, with each backend. CROSSWALK_TORTURE_STEPS limits its length, for
+// emulated machines.
+#include "tests/mmu-shadow/torture.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "tests/vmm/world/access.h"
+#include "tests/vmm/world/fixture.h"
+#include "vmm/world/kvm/ept_backend.h"
+#include "vmm/world/kvm/shadow_backend.h"
+#include "vmm/world/process/process_world.h"
+
+namespace crosswalk::test {
+namespace {
+
+constexpr uint64_t kRamBytes = 64 << 20;
+
+// Accesses through the window, if the address space has one; faults go to the Mmu as the engine's handler would do it.
+class WorldAccessor final : public mmu::test::Accessor {
+ public:
+  mmu::test::AccessResult access(CpuState& cpu, mmu::Mmu& mmu, uint32_t va, uint32_t bytes, bool write,
+                                 uint64_t value) override {
+    if (!cpu.memory_window) return soft_.access(cpu, mmu, va, bytes, write, value);
+    cpu_ = &cpu, mmu_ = &mmu, va_ = va, bytes_ = bytes, write_ = write, value_ = value;
+    result_ = {};
+    const uint64_t address = cpu.mem_base + va;
+    const Accessed done = write ? store(address, bytes, value) : load(address, bytes);
+    if (!done.given_up && !write) result_.value = done.value;
+    return result_;
+  }
+  bool fault(engine::FaultFrame& frame) {
+    if (!is_access(frame)) return false;
+    const uint64_t address = frame.address_valid ? frame.address : frame.gpr[7];
+    const int64_t offset = static_cast<int64_t>(address - cpu_->mem_base);
+    if (!resolve_window_fault(*cpu_, *mmu_, offset, va_, bytes_, write_, value_, result_)) give_up(frame);
+    return true;
+  }
+
+ private:
+  CpuState* cpu_ = nullptr;
+  mmu::Mmu* mmu_ = nullptr;
+  uint32_t va_ = 0, bytes_ = 0;
+  bool write_ = false;
+  uint64_t value_ = 0;
+  mmu::test::AccessResult result_;
+  mmu::test::SoftAccessor soft_;
+};
+
+const char* step_limit() { return std::getenv("CROSSWALK_TORTURE_STEPS"); }
+bool shortened() { return step_limit() != nullptr; }
+uint64_t at_most(uint64_t steps) {
+  return shortened() ? std::min<uint64_t>(steps, std::strtoull(step_limit(), nullptr, 0)) : steps;
+}
+
+void expect_sharing(const mmu::Statistics& statistics) {
+  if (!shortened()) {
+    EXPECT_GT(statistics.spaces_sharing, 10u);
+  }
+}
+
+mmu::Statistics torture(engine::World& world, const mmu::MmuConfig& config, const GuestRam& ram,
+                        mmu::WindowBackend& backend, uint64_t seed, uint64_t steps,
+                        mmu::test::Regimes regimes = mmu::test::Regimes::Any) {
+  WorldAccessor accessor;
+  mmu::test::TortureResult result;
+  run_in(
+      world, [&] { result = mmu::test::run_torture(config, ram, &backend, accessor, seed, at_most(steps), regimes); },
+      [&](engine::FaultFrame& frame) { return accessor.fault(frame); });
+  EXPECT_EQ(result.failure, "") << "seed " << seed;
+  EXPECT_GT(result.accesses, 0u);
+  EXPECT_GT(result.required_flushes, 0u);
+  EXPECT_GT(result.statistics.window_faults_installed, 0u);
+  return result.statistics;
+}
+
+TEST(ProcessWorldTorture, Mmap) {
+  TestRam ram(kRamBytes);
+  const auto world = vmm::make_process_world();
+  const auto backend = mmu::make_mmap_backend(ram.ram);
+  torture(*world, {.mode = mmu::Mode::Mmap}, ram.ram, *backend, 1, 20000);
+}
+
+class KvmTorture : public KvmTest {
+ protected:
+  // RAM, a world and `shadow` windows in it.
+  struct Shadow {
+    explicit Shadow(unsigned windows, const kvm::KvmOptions& options = {}) : world(make_world(options)) {
+      std::string error;
+      backend = kvm::make_shadow_backend(*world, ram.ram, windows, error);
+      EXPECT_NE(backend, nullptr) << error;
+    }
+    mmu::Statistics torture(const mmu::MmuConfig& config, uint64_t seed, uint64_t steps,
+                            mmu::test::Regimes regimes = mmu::test::Regimes::Any) {
+      return backend ? test::torture(*world, config, ram.ram, *backend, seed, steps, regimes) : mmu::Statistics{};
+    }
+
+    TestRam ram{kRamBytes};
+    const std::unique_ptr<kvm::KvmWorld> world;
+    std::unique_ptr<mmu::WindowBackend> backend;
+  };
+};
+
+TEST_F(KvmTorture, Shadow) {
+  for (uint64_t seed = 1; seed <= 6 && !HasFailure(); seed++) {
+    Shadow shadow(72);
+    const mmu::Statistics s = shadow.torture({.mode = mmu::Mode::Shadow,
+                                              .flush = static_cast<mmu::FlushPolicy>(seed % 3),
+                                              .max_spaces = seed == 2 ? 3u : 64u},
+                                             seed, 20000);
+    expect_sharing(s);
+  }
+}
+
+// Windows share as much as they ever do, and begin and stop it all the time.
+TEST_F(KvmTorture, ShadowOfProcesses) {
+  for (uint64_t seed = 41; seed <= 46 && !HasFailure(); seed++) {
+    Shadow shadow(72);
+    const mmu::Statistics s =
+        shadow.torture({.mode = mmu::Mode::Shadow, .flush = static_cast<mmu::FlushPolicy>(seed % 3)}, seed, 20000,
+                       mmu::test::Regimes::Processes);
+    if (shortened()) continue;
+    expect_sharing(s);
+    EXPECT_GT(s.spaces_parted, 10u);
+  }
+}
+
+TEST_F(KvmTorture, ShadowWithTablesOfItsOwn) {
+  Shadow shadow(64);
+  const mmu::Statistics s = shadow.torture({.mode = mmu::Mode::Shadow, .share_tables = false}, 7, 20000);
+  EXPECT_EQ(s.spaces_sharing, 0u);
+}
+
+TEST_F(KvmTorture, HybridOfShadow) {
+  for (uint64_t seed = 8; seed <= 10 && !HasFailure(); seed++) {
+    Shadow shadow(72);
+    mmu::MmuConfig config{.mode = mmu::Mode::Hybrid};
+    config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
+    config.costs.judge_after = 50;
+    config.costs.half_life = 50;
+    config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;  // both forms look better than the other
+    const bool at_once = seed == 10;                                    // spaces begin in windows
+    config.costs.accesses_of_entry = at_once ? 4'000 : -1'000;
+    const mmu::Statistics s = shadow.torture(config, seed, 60000);
+    if (shortened()) continue;
+    expect_sharing(s);
+    EXPECT_GT(s.promotions, at_once ? 10u : 100u);
+    EXPECT_GT(s.demotions, 0u);
+  }
+}
+
+// As few page tables as can be, in the engine's budget and in all.
+TEST_F(KvmTorture, ShadowWithFewPageTables) {
+  using mmu::test::Regimes;
+  for (uint64_t seed = 51; seed <= 54 && !HasFailure(); seed++) {
+    const bool pool = seed % 2;  // they run out; or the engine empties windows before
+    Shadow shadow(72, {.page_table_bytes = pool ? uint64_t{2} << 20 : uint64_t{64} << 20});
+    ASSERT_NE(shadow.backend, nullptr);
+    // Another window has most of them.
+    const uint64_t other = shadow.backend->create_window();
+    for (uint64_t i = 0; pool && i < 350; i++)
+      ASSERT_TRUE(shadow.backend->install(other, static_cast<uint32_t>(i << 21), shadow.ram.ram.base, 4096, false));
+    mmu::MmuConfig config{.mode = mmu::Mode::Shadow, .max_page_ids = 100};
+    if (!pool) config.max_window_leaves = 16;
+    const mmu::Statistics s = shadow.torture(config, seed, 20000, seed > 52 ? Regimes::Processes : Regimes::Any);
+    if (shortened()) continue;
+    EXPECT_GT(s.page_id_drops, 0u);
+    EXPECT_GT(pool ? s.spaces_cleared : s.spaces_over_budget, pool ? 0u : 10u) << "seed " << seed;
+  }
+}
+
+TEST_F(KvmTorture, ShadowWithFewWindowsAndExits) {
+  using Options = kvm::KvmOptions;
+  Shadow shadow(3, {.fault_delivery = Options::FaultDelivery::Exit, .flush = Options::Flush::Exit});
+  shadow.torture({.mode = mmu::Mode::Shadow}, 11, 8000);
+}
+
+TEST_F(KvmTorture, Ept) {
+  TestRam ram(kRamBytes);
+  const auto world = make_world();
+  const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
+  expect_sharing(torture(*world, {.mode = mmu::Mode::Ept}, ram.ram, *backend, 21, 8000));
+  expect_sharing(
+      torture(*world, {.mode = mmu::Mode::Ept, .flush = mmu::FlushPolicy::Eager}, ram.ram, *backend, 22, 8000));
+  torture(*world, {.mode = mmu::Mode::Ept, .share_tables = false}, ram.ram, *backend, 23, 8000);
+  const mmu::Statistics few = torture(*world, {.mode = mmu::Mode::Ept, .max_page_ids = 100, .max_window_leaves = 16},
+                                      ram.ram, *backend, 24, 8000);
+  if (!shortened()) {
+    EXPECT_GT(few.spaces_over_budget, 10u);
+  }
+}
+
+// In `ept` a fault in a window is a host fault in any case; those of the engine's own memory come by exits here.
+TEST_F(KvmTorture, EptWithExits) {
+  TestRam ram(kRamBytes);
+  using Options = kvm::KvmOptions;
+  const auto world = make_world({.fault_delivery = Options::FaultDelivery::Exit, .flush = Options::Flush::Exit});
+  const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
+  torture(*world, {.mode = mmu::Mode::Ept}, ram.ram, *backend, 31, 8000);
+}
+
+}  // namespace
+}  // namespace crosswalk::test

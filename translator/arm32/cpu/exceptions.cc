@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/arm32/cpu/exceptions.h"
+
+#include <atomic>
+
+#include "translator/arm32/cpu/cpu_model.h"
+#include "translator/arm32/cpu/debug.h"
+#include "translator/arm32/cpu/exception_observer.h"
+#include "translator/arm32/cpu/psr.h"
+#include "translator/arm32/cpu/reset.h"
+#include "translator/arm32/cpu/system_bits.h"
+#include "translator/arm32/cpu/trace.h"
+
+namespace crosswalk::arm {
+namespace {
+
+Mode exception_mode(Exception kind) {
+  switch (kind) {
+    case Exception::Reset:
+    case Exception::SupervisorCall: return Mode::Supervisor;
+    case Exception::UndefinedInstruction: return Mode::Undefined;
+    case Exception::PrefetchAbort:
+    case Exception::DataAbort: return Mode::Abort;
+    case Exception::Irq: return Mode::Irq;
+    case Exception::Fiq: return Mode::Fiq;
+  }
+  return Mode::Supervisor;
+}
+
+// LR minus the address of the instruction (table B1-7): what the handler's return instruction expects.
+uint32_t link_offset(Exception kind, bool thumb) {
+  switch (kind) {
+    case Exception::UndefinedInstruction:
+    case Exception::SupervisorCall: return thumb ? 2 : 4;
+    case Exception::DataAbort: return 8;
+    default: return 4;
+  }
+}
+
+uint32_t load_lines(const CpuState& cpu) {
+  return std::atomic_ref<uint32_t>(const_cast<uint32_t&>(cpu.interrupt_lines)).load(std::memory_order_seq_cst);
+}
+
+bool is_lpae(const CpuState& cpu) { return cpu.cp15.ttbcr & kTtbcrEae; }
+
+// A fault status: FS of the short format or STATUS of the long one.
+uint32_t fault_status(const CpuState& cpu, uint32_t short_fs, uint32_t long_status) {
+  if (is_lpae(cpu)) return kFsrLpae | long_status;
+  return (short_fs & 15) | (short_fs >> 4 & 1) << 10;
+}
+
+void tell_observer(const CpuState& cpu, Exception kind, uint32_t pc, uint32_t psr) {
+  if (__builtin_expect(cpu.exception_observer != nullptr, 0))
+    cpu.exception_observer->exception_taken(cpu, kind, pc, psr);
+}
+
+// For the timeline: what an abort's handler will read.
+uint32_t fault_address(const CpuState& cpu, Exception kind) {
+  return kind == Exception::DataAbort ? cpu.cp15.dfar : kind == Exception::PrefetchAbort ? cpu.cp15.ifar : 0;
+}
+uint32_t fault_status(const CpuState& cpu, Exception kind) {
+  return kind == Exception::DataAbort ? cpu.cp15.dfsr : kind == Exception::PrefetchAbort ? cpu.cp15.ifsr : 0;
+}
+
+}  // namespace
+
+uint32_t vector_address(const CpuState& cpu, Exception kind) {
+  const uint32_t base = cpu.cp15.sctlr & kSctlrV ? 0xffff0000u : cpu.cp15.vbar & ~0x1fu;
+  return base + 4 * static_cast<uint32_t>(kind);
+}
+
+uint32_t take_exception(CpuState& cpu, Exception kind, uint32_t pc) {
+  if (__builtin_expect(cpu.trace != nullptr, 0))
+    trace::instant(cpu.trace, trace::Kind::Exception, pc, fault_address(cpu, kind), static_cast<uint32_t>(kind),
+                   fault_status(cpu, kind));
+  if (kind == Exception::Reset) {
+    const uint32_t psr = read_cpsr(cpu);
+    reset_again(cpu);
+    tell_observer(cpu, kind, pc, psr);
+    return kEffectEndBlock | kEffectRegimeChanged | kEffectPrivilegeChanged | kEffectFpEnableChanged |
+           kEffectFpModeChanged | kEffectAlignmentChanged | kEffectTimersChanged | kEffectDebugChanged;
+  }
+  if (kind == Exception::SupervisorCall) cpu.it = it_advance(cpu.it);
+  const uint32_t spsr = read_cpsr(cpu);
+  const uint32_t lr = pc + link_offset(kind, cpu.t);
+  const Mode mode = exception_mode(kind);
+
+  uint32_t effects = kEffectEndBlock | switch_mode(cpu, mode);
+  cpu.banked.spsr[bank_of(mode)] = spsr;
+  cpu.r[14] = lr;
+  cpu.i = 1;
+  // B1.9: SVC and Undefined Instruction leave A as it was; only FIQ sets F.
+  if (kind != Exception::SupervisorCall && kind != Exception::UndefinedInstruction) cpu.a = 1;
+  if (kind == Exception::Fiq) cpu.f = 1;
+  cpu.it = 0;
+  cpu.j = 0;
+  cpu.t = (cpu.cp15.sctlr & kSctlrTe) != 0;
+  cpu.e = (cpu.cp15.sctlr & kSctlrEe) != 0;
+  cpu.r[15] = vector_address(cpu, kind);
+  recompute_pending(cpu);
+  tell_observer(cpu, kind, pc, spsr);
+  return effects;
+}
+
+uint32_t data_abort(CpuState& cpu, uint32_t pc, uint32_t fsr, uint32_t far) {
+  cpu.cp15.dfsr = fsr;
+  cpu.cp15.dfar = far;
+  return take_exception(cpu, Exception::DataAbort, pc);
+}
+
+uint32_t prefetch_abort(CpuState& cpu, uint32_t pc, uint32_t fsr, uint32_t far) {
+  cpu.cp15.ifsr = fsr & ~kFsrWnr;
+  cpu.cp15.ifar = far;
+  return take_exception(cpu, Exception::PrefetchAbort, pc);
+}
+
+uint32_t breakpoint_instruction(CpuState& cpu, uint32_t pc) {
+  set_method_of_entry(cpu, DebugEvent::BkptInstruction);
+  return prefetch_abort(cpu, pc, debug_event_status(cpu), 0);
+}
+
+uint32_t alignment_fault_status(const CpuState& cpu, bool write) {
+  return fault_status(cpu, 0b00001, 0b100001) | (write ? kFsrWnr : 0u);
+}
+uint32_t synchronous_external_abort_status(const CpuState& cpu, bool write) {
+  return fault_status(cpu, 0b01000, 0b010000) | (write ? kFsrWnr : 0u);
+}
+uint32_t debug_event_status(const CpuState& cpu) { return fault_status(cpu, 0b00010, 0b100010); }
+
+Interrupt pending_interrupt(const CpuState& cpu) {
+  const uint32_t lines = load_lines(cpu);
+  if ((lines & kLineFiq) && !cpu.f) return Interrupt::Fiq;
+  if ((lines & kLineIrq) && !cpu.i) return Interrupt::Irq;
+  return Interrupt::None;
+}
+
+bool interrupt_asserted(const CpuState& cpu) { return load_lines(cpu) & (kLineIrq | kLineFiq); }
+
+void recompute_pending(CpuState& cpu) {
+  std::atomic_ref<uint32_t> pending(cpu.pending);
+  // Nothing asserted: nothing to see and nothing to clear that the next poll would not clear.
+  if (std::atomic_ref<uint32_t>(cpu.interrupt_lines).load(std::memory_order_relaxed) == 0 &&
+      pending.load(std::memory_order_relaxed) == 0) {
+    return;
+  }
+  pending.store(0, std::memory_order_seq_cst);
+  const uint32_t wanted = kLineStop | kLineWork | kLinePoll | (cpu.i ? 0u : kLineIrq) | (cpu.f ? 0u : kLineFiq);
+  if (load_lines(cpu) & wanted) pending.store(1, std::memory_order_seq_cst);
+}
+
+}  // namespace crosswalk::arm

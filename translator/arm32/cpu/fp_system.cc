@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/arm32/cpu/fp_system.h"
+
+#include "translator/arm32/cpu/cpu_model.h"
+
+namespace crosswalk::arm {
+namespace {
+
+constexpr uint32_t kCpacrAsedis = 1u << 31;
+
+bool privileged(const CpuState& cpu) { return is_privileged(static_cast<Mode>(cpu.mode)); }
+
+}  // namespace
+
+bool fp_coprocessor_access(const CpuState& cpu) {
+  // CPACR.cp10; cp11 different from cp10 is UNPREDICTABLE (B4.1.40).
+  switch (cpu.cp15.cpacr >> 20 & 3) {
+    case 1: return privileged(cpu);
+    case 3: return true;
+    default: return false;
+  }
+}
+
+uint32_t update_fp_enabled(CpuState& cpu) {
+  const uint8_t fp = fp_coprocessor_access(cpu) && (cpu.fpexc & kFpexcEn);
+  const uint8_t simd = fp && !(cpu.cp15.cpacr & kCpacrAsedis);
+  const bool changed = fp != cpu.fp_enabled || simd != cpu.simd_enabled;
+  cpu.fp_enabled = fp;
+  cpu.simd_enabled = simd;
+  return changed ? kEffectFpEnableChanged | kEffectEndBlock : kEffectNone;
+}
+
+uint32_t read_fp_register(CpuState& cpu, unsigned reg, uint32_t& value) {
+  if (!fp_coprocessor_access(cpu)) return kEffectUndefined;
+  const IdRegisters& id = id_registers(cpu);
+  switch (static_cast<FpSystemRegister>(reg)) {
+    case FpSystemRegister::FPSCR:
+      if (!cpu.fp_enabled) return kEffectUndefined;
+      value = read_fpscr(cpu);
+      return kEffectNone;
+    // From VFPv3 on, all others need PL1; FPEXC.EN does not matter for them (B9.3.22).
+    case FpSystemRegister::FPSID: value = id.fpsid; break;
+    case FpSystemRegister::MVFR0: value = id.mvfr[0]; break;
+    case FpSystemRegister::MVFR1: value = id.mvfr[1]; break;
+    case FpSystemRegister::FPEXC: value = cpu.fpexc; break;
+    default: return kEffectUndefined;
+  }
+  return privileged(cpu) ? kEffectNone : kEffectUndefined;
+}
+
+uint32_t write_fp_register(CpuState& cpu, unsigned reg, uint32_t value) {
+  if (!fp_coprocessor_access(cpu)) return kEffectUndefined;
+  switch (static_cast<FpSystemRegister>(reg)) {
+    case FpSystemRegister::FPSCR:
+      if (!cpu.fp_enabled) return kEffectUndefined;
+      return write_fpscr(cpu, value);
+    case FpSystemRegister::FPSID:  // read-only: a write is ignored
+    case FpSystemRegister::MVFR0:
+    case FpSystemRegister::MVFR1: return privileged(cpu) ? kEffectNone : kEffectUndefined;
+    case FpSystemRegister::FPEXC:
+      if (!privileged(cpu)) return kEffectUndefined;
+      cpu.fpexc = value & kFpexcEn;  // no subarchitecture: EX and the rest are RAZ/WI
+      return update_fp_enabled(cpu);
+    default: return kEffectUndefined;
+  }
+}
+
+void reset_fp(CpuState& cpu) {
+  write_fpscr(cpu, 0);
+  cpu.fpexc = 0;
+  update_fp_enabled(cpu);
+}
+
+}  // namespace crosswalk::arm

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The instruction table and its decoder. One row per encoding, with the Arm manual's bit pattern and name:
+//
+//   INST(isa, handler, "NAME (form)", "pattern")
+//
+// In a pattern 0 and 1 are fixed bits, '-' and '+' are ignored (should be zero, should be one), a letter names a field;
+// bits that share a letter are concatenated, most significant first. Where two rows match, the one with more fixed bits
+// wins; a test checks that overlapping rows are always ordered like that (one strictly more specific). In A32 a pattern
+// that starts with "cccc" never matches condition 1111. NNNN, TTTT, DDDD and AAAA in A32 and T32 rows are the register
+// fields n, t, d and a where the manual says "if Rn == '1111' then SEE ...": they never match 1111. T16 patterns have
+// 16 characters, the others 32; T32 words carry the first halfword in bits 31:16. VFP and Advanced SIMD rows are in A32
+// form and serve T32 too (see decode_t32).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace crosswalk::decoder {
+
+enum class Isa : uint8_t { A32, T32, T16, Vfp, Simd };
+
+struct Row;
+
+// A decoded word: fields by letter.
+struct Fields {
+  const Row* row = nullptr;
+  uint32_t word = 0;
+  // Value of a field; 0 when the row has no such letter.
+  uint32_t operator[](char letter) const;
+  bool has(char letter) const;
+  // Sign-extended value of a field.
+  int32_t sx(char letter) const;
+};
+
+struct RowField {
+  char letter;
+  uint32_t mask;
+};
+
+struct Row {
+  Isa isa;
+  const char* handler_name;
+  const char* name;
+  const char* pattern;
+  uint32_t mask = 0, value = 0;  // word & mask == value
+  uint8_t fixed_bits = 0;
+  bool conditional = false;  // pattern starts with cccc
+  uint8_t field_count = 0;
+  RowField fields[12] = {};
+  uint32_t not_ones[2] = {};  // masks of fields that are never all ones; 0 when there is none
+
+  constexpr uint32_t field_mask(char letter) const {
+    for (unsigned i = 0; i < field_count; i++)
+      if (fields[i].letter == letter) return fields[i].mask;
+    return 0;
+  }
+  constexpr bool matches(uint32_t word) const {
+    return (word & mask) == value && (!not_ones[0] || (word & not_ones[0]) != not_ones[0]) &&
+           (!not_ones[1] || (word & not_ones[1]) != not_ones[1]) &&
+           !(conditional && isa == Isa::A32 && word >> 28 == 15);
+  }
+};
+
+// All rows, in table order.
+std::span<const Row> rows();
+
+// The row for an instruction word, or row == nullptr: an undefined instruction.
+Fields decode_a32(uint32_t word);
+Fields decode_t32(uint32_t word);  // first halfword in bits 31:16
+Fields decode_t16(uint16_t half);
+// True when `half` is the first halfword of a 32-bit T32 instruction.
+inline bool is_t32(uint16_t half) { return (half >> 11) >= 0x1d; }
+
+}  // namespace crosswalk::decoder

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Loads and stores of single registers and pairs (ARM DDI 0406C, A5.2.8, A5.2.9, A5.3, A6.2.4, A6.3.6-A6.3.10), and
+// memory hints. The access comes before every register write: an abort leaves the base register as it was (base
+// restored).
+#include "translator/arm32/frontend/operands.h"
+
+namespace crosswalk::frontend {
+namespace {
+
+struct Access {
+  uint8_t log2_bytes;
+  bool store = false;
+  bool sign_extend = false;
+  bool unprivileged = false;
+};
+
+struct Address {
+  uint32_t n = 15;
+  Value offset;       // a constant or a register value
+  bool index = true;  // P: the access is at base +- offset
+  bool add = true;    // U
+  bool wback = false;
+};
+
+Value base_of(Translator& t, uint32_t n) { return n == 15 ? imm32(t.pc_aligned()) : t.reg(n); }
+Value indexed(Translator& t, const Address& a) {
+  const Value base = base_of(t, a.n);
+  return a.add ? t.ir.Add(base, a.offset) : t.ir.Sub(base, a.offset);
+}
+
+void transfer(Translator& t, const Access& access, uint32_t rt, const Address& a) {
+  if (a.wback && a.n == 15) return t.unpredictable();
+  const bool pc_allowed = access.log2_bytes == 2 && !access.unprivileged && !(access.store && t.thumb);
+  if (rt == 15 && !pc_allowed) return t.unpredictable();
+  const Value next = indexed(t, a);
+  const Value va = a.index ? next : base_of(t, a.n);
+  Value loaded;
+  if (access.store)
+    t.store(access.log2_bytes, va, t.reg(rt), 0, access.unprivileged);
+  else
+    loaded = t.load(access.log2_bytes, va, access.sign_extend, 0, access.unprivileged);
+  if (a.wback) t.set_reg(a.n, next);
+  if (access.store) return;
+  if (rt == 15)
+    t.bx_write_pc(loaded);
+  else
+    t.set_reg(rt, loaded);
+}
+
+void transfer_pair(Translator& t, bool store, uint32_t rt, uint32_t rt2, const Address& a) {
+  if ((a.wback && (a.n == 15 || a.n == rt || a.n == rt2)) || any_is_pc(rt, rt2)) return t.unpredictable();
+  if (!store && rt == rt2) return t.unpredictable();
+  const Value next = indexed(t, a);
+  const Value va = a.index ? next : base_of(t, a.n);
+  if (store) {
+    t.store64(va, t.ir.Pack(t.reg(rt), t.reg(rt2)), 2);
+    if (a.wback) t.set_reg(a.n, next);
+  } else {
+    const Value v = t.load64(va, 2);
+    if (a.wback) t.set_reg(a.n, next);
+    t.set_reg(rt, t.ir.Low(v));
+    t.set_reg(rt2, t.ir.High(v));
+  }
+}
+
+// P, U and W, with the values that encodings without them imply: offset addressing, upwards. T16's SP forms have no n.
+Address addressing(const Fields& f) {
+  Address a;
+  a.n = field_or(f, 'n', 13);
+  a.index = field_or(f, 'P', 1);
+  a.add = field_or(f, 'U', 1);
+  a.wback = !a.index || f['W'];
+  return a;
+}
+
+void with_immediate(Translator& t, const Fields& f, const Access& access) {
+  Address a = addressing(f);
+  if (f.row->isa == Isa::T32 && f.has('P') && !a.index && !f['W']) return t.undefined();
+  uint32_t scale = 0;
+  if (f.row->isa == Isa::T16) scale = f.has('n') ? access.log2_bytes : 2;
+  a.offset = imm32(f['i'] << scale);
+  transfer(t, access, f['t'], a);
+}
+void with_register(Translator& t, const Fields& f, const Access& access) {
+  Address a = addressing(f);
+  if (f['m'] == 15) return t.unpredictable();
+  a.offset = shifted_rm(t, f, false).value;
+  transfer(t, access, f['t'], a);
+}
+void with_literal(Translator& t, const Fields& f, const Access& access) {
+  Address a;
+  a.add = field_or(f, 'U', 1);
+  a.offset = imm32(f.row->isa == Isa::T16 ? f['i'] * 4 : f['i']);
+  transfer(t, access, f['t'], a);
+}
+
+// LDRT and its family: post-indexed in A32, with an offset in T32.
+void unprivileged(Translator& t, const Fields& f, Access access, Value offset) {
+  Address a;
+  a.n = f['n'];
+  if (a.n == 15) return t.unpredictable();
+  a.index = f.row->isa == Isa::T32;
+  a.add = field_or(f, 'U', 1);
+  a.wback = !a.index;
+  a.offset = offset;
+  access.unprivileged = true;
+  transfer(t, access, f['t'], a);
+}
+void unprivileged_immediate(Translator& t, const Fields& f, const Access& access) {
+  unprivileged(t, f, access, imm32(f['i']));
+}
+void unprivileged_register(Translator& t, const Fields& f, const Access& access) {
+  if (f['m'] == 15) return t.unpredictable();
+  unprivileged(t, f, access, shifted_rm(t, f, false).value);
+}
+
+// LDRD and STRD: A32 names an even register and uses the next one too; T32 names both and scales the offset.
+void pair(Translator& t, const Fields& f, bool store, Address a, bool register_offset) {
+  uint32_t rt = f['t'], rt2 = f['u'];
+  if (f.row->isa == Isa::A32) {
+    if (rt & 1 || (!a.index && f['W'])) return t.unpredictable();
+    rt2 = rt + 1;
+  }
+  if (register_offset) {
+    const uint32_t m = f['m'];
+    if (m == 15 || (!store && (m == rt || m == rt2))) return t.unpredictable();
+    a.offset = t.reg(m);
+  } else {
+    a.offset = imm32(f.row->isa == Isa::T32 ? f['i'] * 4 : f['i']);
+  }
+  transfer_pair(t, store, rt, rt2, a);
+}
+Address pair_addressing(const Fields& f) {
+  Address a = addressing(f);
+  // The T32 post-indexed rows have P = 0 and W = 1 as fixed bits.
+  if (f.row->isa == Isa::T32 && (f.word >> 24 & 1) == 0) a.index = false, a.wback = true;
+  return a;
+}
+
+constexpr Access kSTR{2, true}, kSTRB{0, true}, kSTRH{1, true};
+constexpr Access kLDR{2}, kLDRB{0}, kLDRH{1}, kLDRSB{0, false, true}, kLDRSH{1, false, true};
+
+}  // namespace
+
+void STR_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kSTR); }
+void STR_register(Translator& t, const Fields& f) { with_register(t, f, kSTR); }
+void STRT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kSTR); }
+void STRT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kSTR); }
+void STRB_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kSTRB); }
+void STRB_register(Translator& t, const Fields& f) { with_register(t, f, kSTRB); }
+void STRBT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kSTRB); }
+void STRBT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kSTRB); }
+void STRH_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kSTRH); }
+void STRH_register(Translator& t, const Fields& f) { with_register(t, f, kSTRH); }
+void STRHT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kSTRH); }
+void STRHT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kSTRH); }
+void LDR_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kLDR); }
+void LDR_register(Translator& t, const Fields& f) { with_register(t, f, kLDR); }
+void LDR_literal(Translator& t, const Fields& f) { with_literal(t, f, kLDR); }
+void LDRT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kLDR); }
+void LDRT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kLDR); }
+void LDRB_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kLDRB); }
+void LDRB_register(Translator& t, const Fields& f) { with_register(t, f, kLDRB); }
+void LDRB_literal(Translator& t, const Fields& f) { with_literal(t, f, kLDRB); }
+void LDRBT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kLDRB); }
+void LDRBT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kLDRB); }
+void LDRH_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kLDRH); }
+void LDRH_register(Translator& t, const Fields& f) { with_register(t, f, kLDRH); }
+void LDRH_literal(Translator& t, const Fields& f) { with_literal(t, f, kLDRH); }
+void LDRHT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kLDRH); }
+void LDRHT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kLDRH); }
+void LDRSB_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kLDRSB); }
+void LDRSB_register(Translator& t, const Fields& f) { with_register(t, f, kLDRSB); }
+void LDRSB_literal(Translator& t, const Fields& f) { with_literal(t, f, kLDRSB); }
+void LDRSBT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kLDRSB); }
+void LDRSBT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kLDRSB); }
+void LDRSH_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kLDRSH); }
+void LDRSH_register(Translator& t, const Fields& f) { with_register(t, f, kLDRSH); }
+void LDRSH_literal(Translator& t, const Fields& f) { with_literal(t, f, kLDRSH); }
+void LDRSHT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kLDRSH); }
+void LDRSHT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kLDRSH); }
+
+void LDRD_immediate(Translator& t, const Fields& f) { pair(t, f, false, pair_addressing(f), false); }
+void LDRD_register(Translator& t, const Fields& f) { pair(t, f, false, pair_addressing(f), true); }
+void STRD_immediate(Translator& t, const Fields& f) { pair(t, f, true, pair_addressing(f), false); }
+void STRD_register(Translator& t, const Fields& f) { pair(t, f, true, pair_addressing(f), true); }
+void LDRD_literal(Translator& t, const Fields& f) {
+  Address a;
+  a.add = f['U'];
+  pair(t, f, false, a, false);
+}
+
+// Preloads are hints (A3.5.5): nothing is fetched ahead, and they never fault.
+void PLD(Translator&, const Fields&) {}
+void PLI(Translator&, const Fields&) {}
+
+}  // namespace crosswalk::frontend

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Exclusives and SWP (ARM DDI 0406C, A3.4, A5.2.10, A6.3.6), and barriers (A3.8.3).
+#include <cstddef>
+
+#include "translator/arm32/cpu/cpu_state.h"
+#include "translator/arm32/cpu/system_bits.h"
+#include "translator/arm32/frontend/operands.h"
+
+namespace crosswalk::frontend {
+namespace {
+
+uint32_t exclusive_access(uint8_t log2_bytes) {
+  ir::MemAccess m;
+  m.log2_bytes = log2_bytes;
+  m.align_log2 = log2_bytes;
+  return m.pack();
+}
+
+Value swap_bytes(Translator& t, uint8_t log2_bytes, Value v) {
+  if (!t.flags.big_endian || log2_bytes == 0) return v;
+  return log2_bytes == 1 ? t.ir.Uxth(t.ir.Rev16(v)) : t.ir.Rev(v);
+}
+
+// Rn + imm8:00 in T32's word forms, Rn elsewhere.
+Value exclusive_address(Translator& t, const Fields& f) {
+  const Value base = t.reg(f['n']);
+  return f.has('i') ? t.ir.Add(base, imm32(f['i'] * 4)) : base;
+}
+
+// SP in T32, besides as the base.
+bool bad_t32_registers(const Translator& t, const Fields& f) {
+  return t.thumb && (f['t'] == 13 || f['d'] == 13 || f['u'] == 13);
+}
+
+void load_exclusive(Translator& t, const Fields& f, uint8_t log2_bytes) {
+  if (any_is_pc(f['n'], f['t']) || bad_t32_registers(t, f)) return t.unpredictable();
+  const Value v = t.ir.LoadExclusive(exclusive_access(log2_bytes), exclusive_address(t, f));
+  t.set_reg(f['t'], swap_bytes(t, log2_bytes, v));
+}
+void store_exclusive(Translator& t, const Fields& f, uint8_t log2_bytes) {
+  if (any_is_pc(f['n'], f['t'], f['d']) || bad_t32_registers(t, f)) return t.unpredictable();
+  if (f['d'] == f['n'] || f['d'] == f['t']) return t.unpredictable();
+  const Value v = swap_bytes(t, log2_bytes, t.reg(f['t']));
+  t.set_reg(f['d'], t.ir.StoreExclusive(exclusive_access(log2_bytes), exclusive_address(t, f), v));
+}
+
+// The second register of the doubleword forms: the next one in A32, where Rt is even.
+uint32_t second_register(const Fields& f) { return f.row->isa == Isa::A32 ? f['t'] + 1 : f['u']; }
+bool bad_pair(const Fields& f) {
+  return any_is_pc(f['n'], f['t'], second_register(f)) || (f.row->isa == Isa::A32 && (f['t'] & 1));
+}
+
+// An atomic exchange from the exclusives: when another observer wrote in between, the instruction starts again.
+void swap(Translator& t, const Fields& f, uint8_t log2_bytes) {
+  if (any_is_pc(f['n'], f['t'], f['m'])) return t.unpredictable();
+  const Value sw = t.ir.And(t.ir.LoadState32(offsetof(CpuState, cp15.sctlr)), imm32(arm::kSctlrSw));
+  t.undefined_if(t.ir.Equal(sw, imm32(0)));
+  const Value address = t.reg(f['n']);
+  const Value old = t.ir.LoadExclusive(exclusive_access(log2_bytes), address);
+  const Value failed =
+      t.ir.StoreExclusive(exclusive_access(log2_bytes), address, swap_bytes(t, log2_bytes, t.reg(f['m'])));
+  t.ir.JumpIfNotZero(t.target(t.pc), failed);
+  t.branched_conditionally();
+  t.set_reg(f['t'], swap_bytes(t, log2_bytes, old));
+}
+
+}  // namespace
+
+void LDREX(Translator& t, const Fields& f) { load_exclusive(t, f, 2); }
+void LDREXB(Translator& t, const Fields& f) { load_exclusive(t, f, 0); }
+void LDREXH(Translator& t, const Fields& f) { load_exclusive(t, f, 1); }
+void STREX(Translator& t, const Fields& f) { store_exclusive(t, f, 2); }
+void STREXB(Translator& t, const Fields& f) { store_exclusive(t, f, 0); }
+void STREXH(Translator& t, const Fields& f) { store_exclusive(t, f, 1); }
+
+void LDREXD(Translator& t, const Fields& f) {
+  if (bad_pair(f) || f['t'] == second_register(f) || bad_t32_registers(t, f)) return t.unpredictable();
+  const Value v = t.ir.LoadExclusive64(exclusive_access(3), t.reg(f['n']));
+  t.set_reg(f['t'], swap_bytes(t, 2, t.ir.Low(v)));
+  t.set_reg(second_register(f), swap_bytes(t, 2, t.ir.High(v)));
+}
+void STREXD(Translator& t, const Fields& f) {
+  const uint32_t d = f['d'];
+  if (bad_t32_registers(t, f)) return t.unpredictable();
+  if (bad_pair(f) || any_is_pc(d) || d == f['n'] || d == f['t'] || d == second_register(f)) return t.unpredictable();
+  const Value v = t.ir.Pack(swap_bytes(t, 2, t.reg(f['t'])), swap_bytes(t, 2, t.reg(second_register(f))));
+  t.set_reg(f['d'], t.ir.StoreExclusive64(exclusive_access(3), t.reg(f['n']), v));
+}
+
+void SWP(Translator& t, const Fields& f) { swap(t, f, 2); }
+void SWPB(Translator& t, const Fields& f) { swap(t, f, 0); }
+
+void CLREX(Translator& t, const Fields&) { t.ir.ClearExclusive(); }
+void DMB(Translator& t, const Fields&) { t.ir.MemoryBarrier(); }
+void DSB(Translator& t, const Fields&) { t.ir.MemoryBarrier(); }
+// Everything that could change how code is fetched has taken effect when the instruction after it was translated or
+// looked up; the look-up is what an ISB asks for.
+void ISB(Translator& t, const Fields&) { t.end_block_exit(); }
+
+}  // namespace crosswalk::frontend

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// VFP arithmetic and comparison (ARM DDI 0406C, A7.5 table A7-16 and the first half of A7-17).
+#include <cstddef>
+
+#include "translator/arm32/cpu/cpu_state.h"
+#include "translator/arm32/cpu/fp_system.h"
+#include "translator/arm32/frontend/vfp_common.h"
+
+namespace crosswalk::frontend {
+
+using namespace vfp;
+
+// These instructions would work on short vectors; with FPSCR.Len or Stride set and no such hardware they are UNDEFINED.
+// FPSCR changes only by VMSR, so one check covers a block.
+void Translator::check_fp_scalar() {
+  check_fp_enabled();
+  if (scalar_checked_) return;
+  scalar_checked_ = true;
+  constexpr uint32_t kVectors = arm::kFpscrLenMask | arm::kFpscrStrideMask;
+  undefined_if(ir.And(ir.LoadState32(offsetof(CpuState, fpscr)), ir::Builder::Imm(kVectors)));
+}
+
+namespace {
+
+Value multiply(Translator& t, const Fields& f) {
+  const Value n = get_n(t, f), m = get_m(t, f);
+  return is_double(f) ? t.ir.FpMul64(n, m) : t.ir.FpMul32(n, m);
+}
+Value negate(Translator& t, const Fields& f, Value v) { return is_double(f) ? t.ir.FpNeg64(v) : t.ir.FpNeg32(v); }
+
+// FPSCR.NZCV of a comparison.
+void compare(Translator& t, const Fields& f, Value a, Value b) {
+  t.ir.FpSetNzcv(is_double(f) ? t.ir.FpCompare64(f['E'], a, b) : t.ir.FpCompare32(f['E'], a, b));
+}
+
+}  // namespace
+
+void VfpAdd(Translator& t, const Fields& f) {
+  t.check_fp_scalar();
+  const Value n = get_n(t, f), m = get_m(t, f);
+  set_d(t, f, is_double(f) ? t.ir.FpAdd64(n, m) : t.ir.FpAdd32(n, m));
+}
+
+void VfpSubtract(Translator& t, const Fields& f) {
+  t.check_fp_scalar();
+  const Value n = get_n(t, f), m = get_m(t, f);
+  set_d(t, f, is_double(f) ? t.ir.FpSub64(n, m) : t.ir.FpSub32(n, m));
+}
+
+void VfpMultiply(Translator& t, const Fields& f) {
+  t.check_fp_scalar();
+  set_d(t, f, multiply(t, f));
+}
+
+void VfpMultiplyNegate(Translator& t, const Fields& f) {
+  t.check_fp_scalar();
+  set_d(t, f, negate(t, f, multiply(t, f)));
+}
+
+void VfpDivide(Translator& t, const Fields& f) {
+  t.check_fp_scalar();
+  const Value n = get_n(t, f), m = get_m(t, f);
+  set_d(t, f, is_double(f) ? t.ir.FpDiv64(n, m) : t.ir.FpDiv32(n, m));
+}
+
+// VMLA, VMLS, VNMLA, VNMLS: rounded twice. Bit 20 negates the addend, and the product is negated by bit 6.
+void VfpMultiplyAccumulate(Translator& t, const Fields& f) {
+  t.check_fp_scalar();
+  const bool negate_addend = f.word >> 20 & 1, negate_product = f.word >> 6 & 1;
+  Value product = multiply(t, f), addend = get_d(t, f);
+  if (negate_product) product = negate(t, f, product);
+  if (negate_addend) addend = negate(t, f, addend);
+  set_d(t, f, is_double(f) ? t.ir.FpAdd64(addend, product) : t.ir.FpAdd32(addend, product));
+}
+
+// VFMA, VFMS, VFNMA, VFNMS: rounded once. The operands are negated, which shows when they are NaNs.
+void VfpFusedMultiply(Translator& t, const Fields& f) {
+  t.check_fp_scalar();
+  const bool negate_addend = f.word >> 20 & 1, negate_product = f.word >> 6 & 1;
+  Value addend = get_d(t, f), n = get_n(t, f);
+  const Value m = get_m(t, f);
+  if (negate_product) n = negate(t, f, n);
+  if (negate_addend) addend = negate(t, f, addend);
+  set_d(t, f, is_double(f) ? t.ir.FpMulAdd64(addend, n, m) : t.ir.FpMulAdd32(addend, n, m));
+}
+
+void VfpAbsolute(Translator& t, const Fields& f) {
+  t.check_fp_scalar();
+  const Value m = get_m(t, f);
+  set_d(t, f, is_double(f) ? t.ir.FpAbs64(m) : t.ir.FpAbs32(m));
+}
+
+void VfpNegate(Translator& t, const Fields& f) {
+  t.check_fp_scalar();
+  set_d(t, f, negate(t, f, get_m(t, f)));
+}
+
+void VfpSquareRoot(Translator& t, const Fields& f) {
+  t.check_fp_scalar();
+  const Value m = get_m(t, f);
+  set_d(t, f, is_double(f) ? t.ir.FpSqrt64(m) : t.ir.FpSqrt32(m));
+}
+
+// Comparisons are scalar whatever FPSCR.Len says.
+void VfpCompare(Translator& t, const Fields& f) {
+  t.check_fp_enabled();
+  compare(t, f, get_d(t, f), get_m(t, f));
+}
+
+void VfpCompareZero(Translator& t, const Fields& f) {
+  t.check_fp_enabled();
+  const Value zero = is_double(f) ? t.ir.X64FromI64(ir::Builder::Imm64(0)) : t.ir.X32FromI32(ir::Builder::Imm(0));
+  compare(t, f, get_d(t, f), zero);
+}
+
+}  // namespace crosswalk::frontend

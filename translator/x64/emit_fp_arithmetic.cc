@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// VFP arithmetic and comparison on SSE; see emit_fp.h for what differs from it.
+#include "translator/arm32/helpers/fp_helpers.h"
+#include "translator/x64/emit_fp.h"
+
+namespace crosswalk::x64 {
+
+using namespace fp;
+using ir::Inst;
+
+namespace {
+
+// Whether a result can be tiny and inexact: sums of representable numbers and square roots cannot.
+enum class Underflow : uint8_t { Never, Possible };
+
+// result = f(result = a, b).
+template <class F>
+void binary(EmitContext& e, const Inst& inst, Precision p, Underflow underflow, Helper helper, F f) {
+  Operation op(e, helper);
+  const Xmm a = e.xuse(inst.args[0]), b = e.xuse(inst.args[1]);
+  const Xmm r = e.xdefine();
+  const Xmm t = underflow == Underflow::Possible ? e.xtemp() : r;
+  op.operand(p, a);
+  op.operand(p, b);
+  op.result(p, r);
+  const auto body = [&c = e.code, a, b, r, f] {
+    c.movaps(r, a);
+    f(c, r, b);
+  };
+  op.flush_to_zero_path(kModeFz, body);
+  body();
+  if (underflow == Underflow::Possible)
+    op.leave_if_nan_or_least_normal(p, r, t);
+  else
+    op.leave_if_nan(p, r);
+  op.done();
+}
+
+using Gen = Xbyak::CodeGenerator;
+
+template <class F>
+void square_root(EmitContext& e, const Inst& inst, Precision p, Helper helper, F f) {
+  Operation op(e, helper);
+  const Xmm a = e.xuse(inst.args[0]);
+  const Xmm r = e.xdefine();
+  op.operand(p, a);
+  op.result(p, r);
+  op.flush_to_zero_path(kModeFz);  // the root of a normal number is one
+  e.code.movaps(r, a);             // no false dependency on r
+  f(e.code, r);
+  op.leave_if_nan(p, r);
+  op.done();
+}
+
+template <class F>
+void mul_add(EmitContext& e, const Inst& inst, Precision p, Helper helper, F f) {
+  Operation op(e, helper);
+  const Xmm addend = e.xuse(inst.args[0]), a = e.xuse(inst.args[1]), b = e.xuse(inst.args[2]);
+  const Xmm r = e.xdefine(), t = e.xtemp();
+  op.operand(p, addend);
+  op.operand(p, a);
+  op.operand(p, b);
+  op.result(p, r);
+  if (!host_features().fma) {
+    e.labels.jmp(op.slow());
+    op.done();
+    return;
+  }
+  const auto body = [&c = e.code, addend, a, b, r, f] {
+    c.movaps(r, addend);
+    f(c, r, a, b);
+  };
+  op.flush_to_zero_path(kModeFz, body);
+  body();
+  op.leave_if_nan_or_least_normal(p, r, t);
+  op.done();
+}
+
+// UCOMIS raises Invalid Operation for signalling NaNs, COMIS for all.
+void compare(EmitContext& e, const Inst& inst, Precision p) {
+  using namespace helpers;
+  const bool signal = inst.imm & 1;
+  const Helper helper = p == Precision::Single ? (signal ? fp_compare_signal32 : fp_compare32)
+                                               : (signal ? fp_compare_signal64 : fp_compare64);
+  Operation op(e, helper);
+  const Xmm a = e.xuse(inst.args[0]), b = e.xuse(inst.args[1]);
+  const Reg64 r = e.define(), t = e.temp();
+  op.operand(p, a);
+  op.operand(p, b);
+  op.result(r);
+  op.flush_to_zero_path(kModeFz);
+  auto& c = e.code;
+  if (p == Precision::Single) {
+    if (signal)
+      c.comiss(a, b);
+    else
+      c.ucomiss(a, b);
+  } else {
+    if (signal)
+      c.comisd(a, b);
+    else
+      c.ucomisd(a, b);
+  }
+  // ZF PF CF: greater 000, less 001, equal 100, unordered 111.
+  c.mov(r.cvt32(), 0x20000000);
+  c.mov(t.cvt32(), 0x80000000);
+  c.cmovb(r.cvt32(), t.cvt32());
+  c.mov(t.cvt32(), 0x60000000);
+  c.cmove(r.cvt32(), t.cvt32());
+  c.mov(t.cvt32(), 0x30000000);
+  c.cmovp(r.cvt32(), t.cvt32());
+  op.done();
+}
+
+void sign_operation(EmitContext& e, const Inst& inst, Precision p, bool negate) {
+  const Xmm r = e.xdefine_from(inst.args[0]);
+  const uint64_t sign = p == Precision::Single ? 0x8000000080000000 : 0x8000000000000000;
+  if (negate)
+    e.code.xorps(r, e.constant128(sign, sign));
+  else
+    e.code.andps(r, e.constant128(~sign, ~sign));
+}
+
+}  // namespace
+
+#define CROSSWALK_BINARY(name, helper, underflow, instruction)                    \
+  void emit_##name##32(EmitContext & e, const Inst& inst) {                       \
+    binary(e, inst, Precision::Single, Underflow::underflow, helpers::helper##32, \
+           [](Gen& c, const Xmm& r, const Xmm& b) { c.instruction##ss(r, b); });  \
+  }                                                                               \
+  void emit_##name##64(EmitContext & e, const Inst& inst) {                       \
+    binary(e, inst, Precision::Double, Underflow::underflow, helpers::helper##64, \
+           [](Gen& c, const Xmm& r, const Xmm& b) { c.instruction##sd(r, b); });  \
+  }
+CROSSWALK_BINARY(FpAdd, fp_add, Never, add)
+CROSSWALK_BINARY(FpSub, fp_sub, Never, sub)
+CROSSWALK_BINARY(FpMul, fp_mul, Possible, mul)
+CROSSWALK_BINARY(FpDiv, fp_div, Possible, div)
+#undef CROSSWALK_BINARY
+
+void emit_FpSqrt32(EmitContext& e, const Inst& inst) {
+  square_root(e, inst, Precision::Single, helpers::fp_sqrt32, [](Gen& c, const Xmm& r) { c.sqrtss(r, r); });
+}
+void emit_FpSqrt64(EmitContext& e, const Inst& inst) {
+  square_root(e, inst, Precision::Double, helpers::fp_sqrt64, [](Gen& c, const Xmm& r) { c.sqrtsd(r, r); });
+}
+void emit_FpMulAdd32(EmitContext& e, const Inst& inst) {
+  mul_add(e, inst, Precision::Single, helpers::fp_mul_add32,
+          [](Gen& c, const Xmm& r, const Xmm& a, const Xmm& b) { c.vfmadd231ss(r, a, b); });
+}
+void emit_FpMulAdd64(EmitContext& e, const Inst& inst) {
+  mul_add(e, inst, Precision::Double, helpers::fp_mul_add64,
+          [](Gen& c, const Xmm& r, const Xmm& a, const Xmm& b) { c.vfmadd231sd(r, a, b); });
+}
+
+void emit_FpAbs32(EmitContext& e, const Inst& inst) { sign_operation(e, inst, Precision::Single, false); }
+void emit_FpAbs64(EmitContext& e, const Inst& inst) { sign_operation(e, inst, Precision::Double, false); }
+void emit_FpNeg32(EmitContext& e, const Inst& inst) { sign_operation(e, inst, Precision::Single, true); }
+void emit_FpNeg64(EmitContext& e, const Inst& inst) { sign_operation(e, inst, Precision::Double, true); }
+
+void emit_FpCompare32(EmitContext& e, const Inst& inst) { compare(e, inst, Precision::Single); }
+void emit_FpCompare64(EmitContext& e, const Inst& inst) { compare(e, inst, Precision::Double); }
+
+void emit_FpSetNzcv(EmitContext& e, const Inst& inst) {
+  constexpr size_t kFpscr = offsetof(CpuState, fpscr);
+  const Reg64 v = e.use(inst.args[0]), t = e.temp();
+  e.code.mov(t.cvt32(), e.state32(kFpscr));
+  e.code.and_(t.cvt32(), ~arm::kFpscrNzcvMask);
+  e.code.or_(t.cvt32(), v.cvt32());
+  e.code.mov(e.state32(kFpscr), t.cvt32());
+}
+
+// arm::read_fpscr with the live MXCSR.
+void emit_FpReadFpscr(EmitContext& e, const Inst&) {
+  constexpr size_t kMxcsr = offsetof(CpuState, mxcsr);
+  e.need_mxcsr(EmitContext::Rounding::Vfp);  // which stores the flags of the other
+  const Reg64 r = e.define(), t = e.temp();
+  auto& c = e.code;
+  c.stmxcsr(e.state32(kMxcsr));
+  c.mov(r.cvt32(), e.state32(kMxcsr));
+  c.or_(r.cvt32(), e.state32(offsetof(CpuState, mxcsr_standard)));
+  c.mov(t.cvt32(), r.cvt32());
+  c.and_(t.cvt32(), arm::kMxcsrIe);
+  c.shr(r.cvt32(), 1);
+  c.and_(r.cvt32(), arm::kFpscrDzc | arm::kFpscrOfc | arm::kFpscrUfc | arm::kFpscrIxc);
+  c.or_(r.cvt32(), t.cvt32());
+  c.or_(r.cvt32(), e.state32(offsetof(CpuState, fpscr)));
+}
+
+}  // namespace crosswalk::x64

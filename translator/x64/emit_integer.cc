@@ -1,0 +1,666 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Emitters of the integer rows of opcodes.inc.
+#include "translator/x64/block_emitter.h"
+
+namespace crosswalk::x64 {
+
+using namespace Xbyak::util;
+using ir::Inst;
+using ir::Value;
+
+namespace {
+
+// An operand of an ALU instruction: `alu(destination, operand)` with an immediate where the value is constant.
+template <class F>
+void with_operand(EmitContext& e, Value v, F f) {
+  if (v.is_imm())
+    f(static_cast<uint32_t>(v.imm32()));
+  else
+    f(e.use_rm(v));
+}
+
+template <class Op>
+void binary(EmitContext& e, const Inst& inst, bool commutative, Op op) {
+  Value a = inst.args[0], b = inst.args[1];
+  if (commutative && (a.is_imm() || (!b.is_imm() && core(e).result_prefers(b) && !core(e).result_prefers(a))))
+    std::swap(a, b);
+  with_operand(e, b, [&](const auto& rm) { op(e.define_from(a).cvt32(), rm); });
+}
+
+template <class Op>
+void unary(EmitContext& e, const Inst& inst, Op op) {
+  op(e.define_from(inst.args[0]).cvt32());
+}
+
+template <class Op>
+void binary64(EmitContext& e, const Inst& inst, Op op) {
+  const Reg64 b = e.use(inst.args[1]);
+  op(e.define_from(inst.args[0]), b);
+}
+
+// Shift by the low byte of a register, amounts of 32 and more included. x86 masks the count to 5 bits; 64-bit shifts
+// mask to 6, so a 64-bit shift of the zero- or sign-extended value is right up to 63, and the count is clamped there.
+void clamped_count(EmitContext& e, Value amount) {
+  e.take(rcx);
+  const Reg64 n = e.use(amount);
+  Xbyak::Label small;
+  e.code.movzx(ecx, n.getIdx() == Xbyak::Operand::RCX ? Xbyak::Reg8(Xbyak::Operand::CL) : n.cvt8());
+  e.code.cmp(ecx, 63);
+  e.code.jbe(small);
+  e.code.mov(ecx, 63);
+  e.code.L(small);
+}
+
+// CF = C, or !C when it is a borrow that is wanted. From EFLAGS if they still hold it; else from the byte in CpuState,
+// read as a byte: a wider load would wait for the byte store before it to reach the cache.
+void load_carry(EmitContext& e, bool borrow) {
+  switch (core(e).eflags()) {
+    case EflagsForm::Add:
+      if (borrow) e.code.cmc();
+      return;
+    case EflagsForm::Sub:
+      if (!borrow) e.code.cmc();
+      return;
+    default:
+      e.code.cmp(e.state8(offsetof(CpuState, c)), 1);  // CF = !C
+      if (!borrow) e.code.cmc();
+  }
+}
+
+}  // namespace
+
+// ---- guest registers and state
+void emit_GetReg(EmitContext& e, const Inst& inst) { core(e).get_reg(inst.imm); }
+void emit_SetReg(EmitContext& e, const Inst& inst) { core(e).set_reg(inst.imm, inst.args[0]); }
+void emit_LoadState8(EmitContext& e, const Inst& inst) { e.code.movzx(e.define().cvt32(), e.state8(inst.imm)); }
+void emit_LoadState32(EmitContext& e, const Inst& inst) { e.code.mov(e.define().cvt32(), e.state32(inst.imm)); }
+void emit_LoadState64(EmitContext& e, const Inst& inst) { e.code.mov(e.define(), e.state64(inst.imm)); }
+void emit_StoreState8(EmitContext& e, const Inst& inst) {
+  if (inst.args[0].is_imm())
+    e.code.mov(e.state8(inst.imm), static_cast<uint8_t>(inst.args[0].imm32()));
+  else
+    e.code.mov(e.state8(inst.imm), e.use(inst.args[0]).cvt8());
+}
+void emit_StoreState32(EmitContext& e, const Inst& inst) {
+  if (inst.args[0].is_imm())
+    e.code.mov(e.state32(inst.imm), inst.args[0].imm32());
+  else
+    e.code.mov(e.state32(inst.imm), e.use(inst.args[0]).cvt32());
+}
+void emit_StoreState64(EmitContext& e, const Inst& inst) { e.code.mov(e.state64(inst.imm), e.use(inst.args[0])); }
+
+// ---- NZCV
+void emit_AddS(EmitContext& e, const Inst& inst) {
+  Value a = inst.args[0], b = inst.args[1];
+  if (a.is_imm() || (!b.is_imm() && core(e).result_prefers(b) && !core(e).result_prefers(a))) std::swap(a, b);
+  with_operand(e, b, [&](const auto& rm) {
+    const Reg64 r = e.define_from(a);
+    e.code.add(r.cvt32(), rm);
+    core(e).flags_produced(EflagsForm::Add);
+    core(e).materialise(inst.flags_live, r);
+  });
+}
+void emit_SubS(EmitContext& e, const Inst& inst) {
+  const Value a = inst.args[0], b = inst.args[1];
+  if (inst.uses == 0 && !(inst.flags_live & 1) &&
+      !a.is_imm()) {  // a comparison whose N and Z are used from EFLAGS only
+    const Reg32 r = e.use(a).cvt32();
+    with_operand(e, b, [&](const auto& rm) { e.code.cmp(r, rm); });
+    core(e).flags_produced(EflagsForm::Sub);
+    core(e).materialise(inst.flags_live, r.cvt64());
+    return;
+  }
+  with_operand(e, b, [&](const auto& rm) {
+    const Reg64 r = e.define_from(a);
+    e.code.sub(r.cvt32(), rm);
+    core(e).flags_produced(EflagsForm::Sub);
+    core(e).materialise(inst.flags_live, r);
+  });
+}
+void emit_AdcS(EmitContext& e, const Inst& inst) {
+  with_operand(e, inst.args[1], [&](const auto& rm) {
+    const Reg64 r = e.define_from(inst.args[0]);
+    load_carry(e, false);
+    e.code.adc(r.cvt32(), rm);
+    core(e).flags_produced(EflagsForm::Add);
+    core(e).materialise(inst.flags_live, r);
+  });
+}
+void emit_SbcS(EmitContext& e, const Inst& inst) {
+  with_operand(e, inst.args[1], [&](const auto& rm) {
+    const Reg64 r = e.define_from(inst.args[0]);
+    load_carry(e, true);
+    e.code.sbb(r.cvt32(), rm);
+    core(e).flags_produced(EflagsForm::Sub);
+    core(e).materialise(inst.flags_live, r);
+  });
+}
+void emit_SetNZ(EmitContext& e, const Inst& inst) {
+  const Value v = inst.args[0];
+  const Reg64 r = e.use(v);
+  if (inst.flags_live & 1) e.code.mov(e.state64(offsetof(CpuState, nz)), r);
+  e.code.test(r.cvt32(), r.cvt32());
+  core(e).flags_produced(EflagsForm::Logic);
+}
+void emit_SetNZ64(EmitContext& e, const Inst& inst) {
+  // nz holds Z in its low word and N in bit 63 (or 31): fold the halves for Z, keep bit 63 for N.
+  const Reg64 v = e.use(inst.args[0]);
+  const Reg64 low = e.temp();
+  e.code.mov(low, v);
+  e.code.shr(low, 32);
+  e.code.or_(low.cvt32(), v.cvt32());
+  const Reg64 high = e.temp();
+  e.code.mov(e.state32(offsetof(CpuState, nz)), low.cvt32());
+  // Bit 31 of the low word counts as N: replace a nonzero word by 1.
+  e.code.xor_(high.cvt32(), high.cvt32());
+  e.code.test(low.cvt32(), low.cvt32());
+  e.code.setne(high.cvt8());
+  e.code.mov(e.state32(offsetof(CpuState, nz)), high.cvt32());
+  e.code.mov(high, v);
+  e.code.shr(high, 32);
+  e.code.mov(e.state32(offsetof(CpuState, nz) + 4), high.cvt32());
+}
+void emit_SetC(EmitContext& e, const Inst& inst) {
+  if (inst.args[0].is_imm())
+    e.code.mov(e.state8(offsetof(CpuState, c)), static_cast<uint8_t>(inst.args[0].imm32()));
+  else
+    e.code.mov(e.state8(offsetof(CpuState, c)), e.use(inst.args[0]).cvt8());
+  // EFLAGS of an arithmetic producer no longer hold C.
+  if (core(e).eflags() != EflagsForm::None) core(e).flags_produced(EflagsForm::Logic);
+}
+void emit_SetNZCV(EmitContext& e, const Inst& inst) {
+  const Reg64 v = e.use(inst.args[0]);
+  const Reg64 r = e.temp(), s = e.temp();
+  auto& c = e.code;
+  c.mov(r.cvt32(), v.cvt32());
+  c.and_(r.cvt32(), 0x80000000);
+  c.mov(e.state32(offsetof(CpuState, nz) + 4), r.cvt32());
+  c.mov(s.cvt32(), v.cvt32());
+  c.shr(s.cvt32(), 30);
+  c.and_(s.cvt32(), 1);
+  c.xor_(s.cvt32(), 1);  // low word: 0 when Z
+  c.mov(e.state32(offsetof(CpuState, nz)), s.cvt32());
+  c.bt(v.cvt32(), 29);
+  c.setc(e.state8(offsetof(CpuState, c)));
+  c.bt(v.cvt32(), 28);
+  c.setc(e.state8(offsetof(CpuState, v)));
+}
+void emit_GetC(EmitContext& e, const Inst&) { e.code.movzx(e.define().cvt32(), e.state8(offsetof(CpuState, c))); }
+void emit_GetNZCV(EmitContext& e, const Inst&) {
+  const Reg64 r = e.define();
+  const Reg64 s = e.temp();
+  auto& c = e.code;
+  c.mov(r.cvt32(), e.state32(offsetof(CpuState, nz)));
+  c.mov(s.cvt32(), r.cvt32());
+  c.or_(r.cvt32(), e.state32(offsetof(CpuState, nz) + 4));
+  c.and_(r.cvt32(), 0x80000000);
+  c.cmp(s.cvt32(), 1);  // CF = (low word == 0) = Z
+  c.sbb(s.cvt32(), s.cvt32());
+  c.and_(s.cvt32(), 0x40000000);
+  c.or_(r.cvt32(), s.cvt32());
+  c.movzx(s.cvt32(), e.state8(offsetof(CpuState, c)));
+  c.shl(s.cvt32(), 29);
+  c.or_(r.cvt32(), s.cvt32());
+  c.movzx(s.cvt32(), e.state8(offsetof(CpuState, v)));
+  c.shl(s.cvt32(), 28);
+  c.or_(r.cvt32(), s.cvt32());
+}
+void emit_Select(EmitContext& e, const Inst& inst) {
+  Reg64 yes = e.use(inst.args[0]);
+  const Reg64 no = e.use_copy(inst.args[1]);
+  const Label keep = e.labels.make();
+  core(e).condition_jump(inst.imm, keep, true);
+  e.code.mov(no.cvt32(), yes.cvt32());
+  e.labels.bind(keep);
+  e.define_as(no);
+}
+void emit_TestCond(EmitContext& e, const Inst& inst) {
+  const Reg64 r = e.temp();
+  const Label no = e.labels.make();
+  e.code.mov(r.cvt32(), 0);
+  core(e).condition_jump(inst.imm, no, true);
+  e.code.mov(r.cvt32(), 1);
+  e.labels.bind(no);
+  e.define_as(r);
+}
+
+// ---- 32-bit integer
+void emit_Add(EmitContext& e, const Inst& inst) {
+  Value a = inst.args[0], b = inst.args[1];
+  if (a.is_imm()) std::swap(a, b);
+  if (!core(e).result_prefers(a) && !(!b.is_imm() && core(e).result_prefers(b))) {
+    // Three operands: LEA reads both before it writes.
+    const Reg64 x = e.use(a);
+    if (b.is_imm()) {
+      const Reg64 r = core(e).define_overlapping();
+      e.code.lea(r.cvt32(), ptr[x + static_cast<int32_t>(b.imm32())]);
+    } else {
+      const Reg64 y = e.use(b);
+      const Reg64 r = core(e).define_overlapping();
+      e.code.lea(r.cvt32(), ptr[x + y]);
+    }
+    core(e).keep_flags();
+    return;
+  }
+  binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.add(r, rm); });
+}
+void emit_Sub(EmitContext& e, const Inst& inst) {
+  const Value a = inst.args[0], b = inst.args[1];
+  if (b.is_imm() && !a.is_imm() && !core(e).result_prefers(a)) {
+    const Reg64 x = e.use(a);
+    const Reg64 r = core(e).define_overlapping();
+    e.code.lea(r.cvt32(), ptr[x + static_cast<int32_t>(0 - b.imm32())]);
+    core(e).keep_flags();
+    return;
+  }
+  binary(e, inst, false, [&](const Reg32& r, const auto& rm) { e.code.sub(r, rm); });
+}
+void emit_Adc(EmitContext& e, const Inst& inst) {
+  with_operand(e, inst.args[1], [&](const auto& rm) {
+    const Reg64 r = e.define_from(inst.args[0]);
+    load_carry(e, false);
+    e.code.adc(r.cvt32(), rm);
+  });
+}
+void emit_Sbc(EmitContext& e, const Inst& inst) {
+  with_operand(e, inst.args[1], [&](const auto& rm) {
+    const Reg64 r = e.define_from(inst.args[0]);
+    load_carry(e, true);
+    e.code.sbb(r.cvt32(), rm);
+  });
+}
+void emit_And(EmitContext& e, const Inst& inst) {
+  binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.and_(r, rm); });
+}
+void emit_Or(EmitContext& e, const Inst& inst) {
+  binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.or_(r, rm); });
+}
+void emit_Xor(EmitContext& e, const Inst& inst) {
+  binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.xor_(r, rm); });
+}
+void emit_AndNot(EmitContext& e, const Inst& inst) {
+  if (inst.args[1].is_imm()) {
+    e.code.and_(e.define_from(inst.args[0]).cvt32(), ~inst.args[1].imm32());
+    return;
+  }
+  const Reg64 mask = e.use_copy(inst.args[1]);
+  e.code.not_(mask.cvt32());
+  e.code.and_(e.define_from(inst.args[0]).cvt32(), mask.cvt32());
+}
+void emit_Not(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.not_(r); });
+}
+void emit_Neg(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.neg(r); });
+}
+void emit_Mul(EmitContext& e, const Inst& inst) {
+  Value a = inst.args[0], b = inst.args[1];
+  if (a.is_imm()) std::swap(a, b);
+  const Reg64 y = e.use(b);
+  e.code.imul(e.define_from(a).cvt32(), y.cvt32());
+}
+void emit_AddShifted(EmitContext& e, const Inst& inst) {
+  const Value a = inst.args[0];
+  const Reg64 b = e.use(inst.args[1]);
+  const auto shifted = b * (1 << inst.imm);
+  if (a.is_imm()) {
+    e.code.lea(e.define().cvt32(), ptr[shifted + static_cast<int32_t>(a.imm32())]);
+  } else {
+    const Reg64 r = e.use(a);
+    e.code.lea(e.define().cvt32(), ptr[r + shifted]);
+  }
+}
+void emit_Lsl(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.shl(r, static_cast<int>(inst.imm)); });
+}
+void emit_Lsr(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.shr(r, static_cast<int>(inst.imm)); });
+}
+void emit_Asr(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.sar(r, static_cast<int>(inst.imm)); });
+}
+void emit_Ror(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.ror(r, static_cast<int>(inst.imm)); });
+}
+void emit_Rrx(EmitContext& e, const Inst& inst) {
+  const Reg64 r = e.define_from(inst.args[0]);
+  load_carry(e, false);
+  e.code.rcr(r.cvt32(), 1);
+}
+void emit_Bit(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) {
+    if (inst.imm) e.code.shr(r, static_cast<int>(inst.imm));
+    if (inst.imm != 31) e.code.and_(r, 1);
+  });
+}
+void emit_LslReg(EmitContext& e, const Inst& inst) {
+  clamped_count(e, inst.args[1]);
+  const Reg64 r = e.use_copy(inst.args[0]);
+  e.code.shl(r, cl);
+  e.code.mov(r.cvt32(), r.cvt32());
+  e.define_as(r);
+}
+void emit_LsrReg(EmitContext& e, const Inst& inst) {
+  clamped_count(e, inst.args[1]);
+  const Reg64 r = e.use_copy(inst.args[0]);
+  e.code.shr(r, cl);
+  e.define_as(r);
+}
+void emit_AsrReg(EmitContext& e, const Inst& inst) {
+  clamped_count(e, inst.args[1]);
+  const Reg64 r = e.use_copy(inst.args[0]);
+  e.code.movsxd(r, r.cvt32());
+  e.code.sar(r, cl);
+  e.code.mov(r.cvt32(), r.cvt32());
+  e.define_as(r);
+}
+void emit_RorReg(EmitContext& e, const Inst& inst) {
+  e.take(rcx);
+  const Reg64 n = e.use(inst.args[1]);
+  e.code.mov(ecx, n.cvt32());
+  const Reg64 r = e.use_copy(inst.args[0]);
+  e.code.ror(r.cvt32(), cl);  // the count modulo 32
+  e.define_as(r);
+}
+// Carry out of Shift_C (A2.2.1): the last bit shifted out, the carry in for an amount of 0, 0 beyond 32 (LSL, LSR).
+void emit_LslRegC(EmitContext& e, const Inst& inst) {
+  clamped_count(e, inst.args[1]);
+  const Reg64 r = e.use_copy(inst.args[0]);
+  const Reg64 in = e.use_copy(inst.args[2]);
+  e.code.shl(r, cl);  // bit 32 is the last bit out (0 for more than 32)
+  e.code.shr(r, 32);
+  e.code.and_(r.cvt32(), 1);
+  e.code.test(ecx, ecx);
+  e.code.cmovz(r.cvt32(), in.cvt32());
+  e.define_as(r);
+}
+void emit_LsrRegC(EmitContext& e, const Inst& inst) {
+  clamped_count(e, inst.args[1]);
+  const Reg64 r = e.use_copy(inst.args[0]);
+  const Reg64 in = e.use_copy(inst.args[2]);
+  e.code.add(r, r);  // bit 0 of (2 * value) >> n is the last bit out
+  e.code.shr(r, cl);
+  e.code.and_(r.cvt32(), 1);
+  e.code.test(ecx, ecx);
+  e.code.cmovz(r.cvt32(), in.cvt32());
+  e.define_as(r);
+}
+void emit_AsrRegC(EmitContext& e, const Inst& inst) {
+  clamped_count(e, inst.args[1]);
+  const Reg64 r = e.use_copy(inst.args[0]);
+  const Reg64 in = e.use_copy(inst.args[2]);
+  e.code.movsxd(r, r.cvt32());
+  e.code.add(r, r);
+  e.code.sar(r, cl);
+  e.code.and_(r.cvt32(), 1);
+  e.code.test(ecx, ecx);
+  e.code.cmovz(r.cvt32(), in.cvt32());
+  e.define_as(r);
+}
+void emit_RorRegC(EmitContext& e, const Inst& inst) {
+  e.take(rcx);
+  const Reg64 n = e.use(inst.args[1]);
+  e.code.movzx(ecx, n.getIdx() == Xbyak::Operand::RCX ? Xbyak::Reg8(Xbyak::Operand::CL) : n.cvt8());
+  const Reg64 r = e.use_copy(inst.args[0]);
+  const Reg64 in = e.use_copy(inst.args[2]);
+  e.code.ror(r.cvt32(), cl);
+  e.code.shr(r.cvt32(), 31);
+  e.code.test(ecx, ecx);
+  e.code.cmovz(r.cvt32(), in.cvt32());
+  e.define_as(r);
+}
+void emit_SDiv(EmitContext& e, const Inst& inst) {
+  auto& c = e.code;
+  e.take(rax);
+  e.take(rdx);
+  const Reg64 d = e.use_copy(inst.args[1]);
+  const Reg64 n = e.use(inst.args[0]);
+  Xbyak::Label zero, done;
+  // Divide in 64 bits: INT_MIN / -1 does not trap there and truncates to INT_MIN, as the architecture asks.
+  c.movsxd(rax, n.cvt32());
+  c.movsxd(d, d.cvt32());
+  c.test(d.cvt32(), d.cvt32());
+  c.jz(zero);
+  c.cqo();
+  c.idiv(d);
+  c.mov(eax, eax);
+  c.jmp(done);
+  c.L(zero);
+  c.xor_(eax, eax);
+  c.L(done);
+  e.define_as(rax);
+}
+void emit_UDiv(EmitContext& e, const Inst& inst) {
+  auto& c = e.code;
+  e.take(rax);
+  e.take(rdx);
+  const Reg64 d = e.use(inst.args[1]);
+  const Reg64 n = e.use(inst.args[0]);
+  Xbyak::Label done;
+  c.mov(eax, n.cvt32());
+  c.xor_(edx, edx);
+  c.test(d.cvt32(), d.cvt32());
+  Xbyak::Label zero;
+  c.jz(zero);
+  c.div(d.cvt32());
+  c.jmp(done);
+  c.L(zero);
+  c.xor_(eax, eax);
+  c.L(done);
+  e.define_as(rax);
+}
+void emit_Clz(EmitContext& e, const Inst& inst) {
+  auto& c = e.code;
+  const Reg64 r = e.use_copy(inst.args[0]);
+  const Reg64 t = e.temp();
+  c.mov(t.cvt32(), 63);
+  c.bsr(r.cvt32(), r.cvt32());  // ZF when the source is 0; the destination is then not relied on
+  c.cmovz(r.cvt32(), t.cvt32());
+  c.xor_(r.cvt32(), 31);  // 31 - index; 63 ^ 31 = 32
+  e.define_as(r);
+}
+void emit_Rbit(EmitContext& e, const Inst& inst) {
+  auto& c = e.code;
+  const Reg32 r = e.use_copy(inst.args[0]).cvt32();
+  const Reg32 t = e.temp().cvt32();
+  const uint32_t masks[] = {0x55555555, 0x33333333, 0x0f0f0f0f};
+  for (int i = 0; i < 3; i++) {
+    c.mov(t, r);
+    c.shr(t, 1 << i);
+    c.and_(t, masks[i]);
+    c.and_(r, masks[i]);
+    c.shl(r, 1 << i);
+    c.or_(r, t);
+  }
+  c.bswap(r);
+  e.define_as(r.cvt64());
+}
+void emit_Rev(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) { e.code.bswap(r); });
+}
+void emit_Rev16(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) {
+    e.code.bswap(r);
+    e.code.ror(r, 16);
+  });
+}
+void emit_RevSh(EmitContext& e, const Inst& inst) {
+  unary(e, inst, [&](const Reg32& r) {
+    e.code.bswap(r);
+    e.code.sar(r, 16);
+  });
+}
+void emit_Sxtb(EmitContext& e, const Inst& inst) {
+  const Reg64 a = e.use(inst.args[0]);
+  e.code.movsx(core(e).define_overlapping().cvt32(), a.cvt8());
+}
+void emit_Sxth(EmitContext& e, const Inst& inst) {
+  const Reg64 a = e.use(inst.args[0]);
+  e.code.movsx(core(e).define_overlapping().cvt32(), a.cvt16());
+}
+void emit_Uxtb(EmitContext& e, const Inst& inst) {
+  const Reg64 a = e.use(inst.args[0]);
+  e.code.movzx(core(e).define_overlapping().cvt32(), a.cvt8());
+}
+void emit_Uxth(EmitContext& e, const Inst& inst) {
+  const Reg64 a = e.use(inst.args[0]);
+  e.code.movzx(core(e).define_overlapping().cvt32(), a.cvt16());
+}
+
+namespace {
+template <class Set>
+void compare(EmitContext& e, const Inst& inst, Set set) {
+  const Reg64 a = e.use(inst.args[0]);
+  const Reg64 b = e.use(inst.args[1]);
+  const Reg64 r = e.temp();
+  e.code.cmp(a.cvt32(), b.cvt32());
+  set(r.cvt8());
+  e.code.movzx(r.cvt32(), r.cvt8());
+  e.define_as(r);
+}
+}  // namespace
+void emit_Equal(EmitContext& e, const Inst& inst) {
+  compare(e, inst, [&](auto r) { e.code.sete(r); });
+}
+void emit_LessU(EmitContext& e, const Inst& inst) {
+  compare(e, inst, [&](auto r) { e.code.setb(r); });
+}
+void emit_LessS(EmitContext& e, const Inst& inst) {
+  compare(e, inst, [&](auto r) { e.code.setl(r); });
+}
+void emit_Choose(EmitContext& e, const Inst& inst) {
+  const Reg64 a = e.use(inst.args[0]);
+  const Reg64 b = e.use(inst.args[1]);
+  const Reg64 r = e.use_copy(inst.args[2]);
+  e.code.test(a.cvt32(), a.cvt32());
+  e.code.cmovnz(r.cvt32(), b.cvt32());
+  e.define_as(r);
+}
+void emit_Ssat(EmitContext& e, const Inst& inst) {
+  const Reg64 r = e.use_copy(inst.args[0]);
+  const Reg64 t = e.temp();
+  const int32_t high = static_cast<int32_t>((int64_t{1} << (inst.imm - 1)) - 1), low = -high - 1;
+  e.code.mov(t.cvt32(), static_cast<uint32_t>(high));
+  e.code.cmp(r.cvt32(), t.cvt32());
+  e.code.cmovg(r.cvt32(), t.cvt32());
+  e.code.mov(t.cvt32(), static_cast<uint32_t>(low));
+  e.code.cmp(r.cvt32(), t.cvt32());
+  e.code.cmovl(r.cvt32(), t.cvt32());
+  e.define_as(r);
+}
+void emit_Usat(EmitContext& e, const Inst& inst) {
+  const Reg64 r = e.use_copy(inst.args[0]);
+  const Reg64 t = e.temp();
+  e.code.mov(t.cvt32(), static_cast<uint32_t>((uint64_t{1} << inst.imm) - 1));
+  e.code.cmp(r.cvt32(), t.cvt32());
+  e.code.cmovg(r.cvt32(), t.cvt32());
+  e.code.mov(t.cvt32(), 0);
+  e.code.test(r.cvt32(), r.cvt32());
+  e.code.cmovs(r.cvt32(), t.cvt32());
+  e.define_as(r);
+}
+void emit_OrQ(EmitContext& e, const Inst& inst) {
+  const Reg64 a = e.use(inst.args[0]);
+  const Reg64 r = e.temp();
+  e.code.test(a.cvt32(), a.cvt32());
+  e.code.setne(r.cvt8());
+  e.code.or_(e.state8(offsetof(CpuState, q)), r.cvt8());
+}
+
+// ---- 64-bit integer
+void emit_UMull(EmitContext& e, const Inst& inst) {
+  const Reg64 b = e.use(inst.args[1]);
+  e.code.imul(e.define_from(inst.args[0]), b);  // both are zero-extended: the low 64 bits are the product
+}
+void emit_SMull(EmitContext& e, const Inst& inst) {
+  const Reg64 b = e.use_copy(inst.args[1]);
+  const Reg64 a = e.use_copy(inst.args[0]);
+  e.code.movsxd(a, a.cvt32());
+  e.code.movsxd(b, b.cvt32());
+  e.code.imul(a, b);
+  e.define_as(a);
+}
+void emit_Pack(EmitContext& e, const Inst& inst) {
+  const Reg64 low = e.use(inst.args[0]);
+  const Reg64 high = e.use_copy(inst.args[1]);
+  e.code.shl(high, 32);
+  e.code.or_(high, low);
+  e.define_as(high);
+}
+void emit_Low(EmitContext& e, const Inst& inst) {
+  const Reg64 a = e.use(inst.args[0]);
+  e.code.mov(core(e).define_overlapping().cvt32(), a.cvt32());
+}
+void emit_High(EmitContext& e, const Inst& inst) {
+  const Reg64 a = e.use_copy(inst.args[0]);
+  e.code.shr(a, 32);
+  e.define_as(a);
+}
+void emit_Add64(EmitContext& e, const Inst& inst) {
+  binary64(e, inst, [&](auto r, auto b) { e.code.add(r, b); });
+}
+void emit_Sub64(EmitContext& e, const Inst& inst) {
+  binary64(e, inst, [&](auto r, auto b) { e.code.sub(r, b); });
+}
+void emit_Lsl64(EmitContext& e, const Inst& inst) {
+  const Reg64 r = e.use_copy(inst.args[0]);
+  e.code.shl(r, static_cast<int>(inst.imm));
+  e.define_as(r);
+}
+void emit_Lsr64(EmitContext& e, const Inst& inst) {
+  const Reg64 r = e.use_copy(inst.args[0]);
+  e.code.shr(r, static_cast<int>(inst.imm));
+  e.define_as(r);
+}
+void emit_Asr64(EmitContext& e, const Inst& inst) {
+  const Reg64 r = e.use_copy(inst.args[0]);
+  e.code.sar(r, static_cast<int>(inst.imm));
+  e.define_as(r);
+}
+void emit_Sxt64(EmitContext& e, const Inst& inst) {
+  const Reg64 r = e.use_copy(inst.args[0]);
+  e.code.movsxd(r, r.cvt32());
+  e.define_as(r);
+}
+void emit_Uxt64(EmitContext& e, const Inst& inst) {
+  const Reg64 r = e.use_copy(inst.args[0]);
+  e.define_as(r);
+}
+
+// ---- between the integer and the SIMD side
+void emit_GetS(EmitContext& e, const Inst& inst) {
+  core(e).get_vreg(ir::Type::X32, offsetof(CpuState, vreg) + 4 * inst.imm);
+}
+void emit_GetD(EmitContext& e, const Inst& inst) {
+  core(e).get_vreg(ir::Type::X64, offsetof(CpuState, vreg) + 8 * inst.imm);
+}
+void emit_GetQ(EmitContext& e, const Inst& inst) {
+  core(e).get_vreg(ir::Type::X128, offsetof(CpuState, vreg) + 16 * inst.imm);
+}
+void emit_SetS(EmitContext& e, const Inst& inst) {
+  core(e).set_vreg(offsetof(CpuState, vreg) + 4 * inst.imm, 4, inst.args[0]);
+}
+void emit_SetD(EmitContext& e, const Inst& inst) {
+  core(e).set_vreg(offsetof(CpuState, vreg) + 8 * inst.imm, 8, inst.args[0]);
+}
+void emit_SetQ(EmitContext& e, const Inst& inst) {
+  core(e).set_vreg(offsetof(CpuState, vreg) + 16 * inst.imm, 16, inst.args[0]);
+}
+void emit_X32FromI32(EmitContext& e, const Inst& inst) {
+  const Reg64 a = e.use(inst.args[0]);
+  e.code.movd(e.xdefine(), a.cvt32());
+}
+void emit_I32FromX32(EmitContext& e, const Inst& inst) {
+  const Xmm x = e.xuse(inst.args[0]);
+  e.code.movd(e.define().cvt32(), x);
+}
+void emit_X64FromI64(EmitContext& e, const Inst& inst) {
+  const Reg64 a = e.use(inst.args[0]);
+  e.code.movq(e.xdefine(), a);
+}
+void emit_I64FromX64(EmitContext& e, const Inst& inst) {
+  const Xmm x = e.xuse(inst.args[0]);
+  e.code.movq(e.define(), x);
+}
+
+}  // namespace crosswalk::x64

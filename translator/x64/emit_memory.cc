@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Emitters of guest memory accesses, one for each way to reach memory (MemoryMode):
+//   Window      one x86 instruction at [window + VA + displacement]; its address is a fault site
+//   SoftInline  a lookup in the software TLB at r14; the miss path is out of line
+//   SoftCall    always the out-of-line path
+// The out-of-line path is told which registers to use and preserves all others, so it places no constraint on the
+// allocator.
+#include "mmu-shadow/mmu.h"
+#include "translator/x64/block_emitter.h"
+#include "translator/x64/slow_access.h"
+
+namespace crosswalk::x64 {
+
+using namespace Xbyak::util;
+using ir::Inst;
+using ir::MemAccess;
+using ir::Value;
+using Gen = Xbyak::CodeGenerator;
+
+namespace {
+
+// The value moved by an access: a general or a SIMD register.
+struct Data {
+  bool simd = false;
+  Reg64 gpr;
+  Xmm xmm;
+};
+
+void move_from_memory(EmitContext& e, const MemAccess& m, const Data& d, const Xbyak::RegExp& at) {
+  auto& c = e.code;
+  if (d.simd) {
+    if (m.log2_bytes == 2)
+      c.movss(d.xmm, dword[at]);
+    else if (m.log2_bytes == 3)
+      c.movsd(d.xmm, qword[at]);
+    else
+      c.movups(d.xmm, xword[at]);
+    return;
+  }
+  switch (m.log2_bytes) {
+    case 0: m.sign_extend ? c.movsx(d.gpr.cvt32(), byte[at]) : c.movzx(d.gpr.cvt32(), byte[at]); break;
+    case 1: m.sign_extend ? c.movsx(d.gpr.cvt32(), word[at]) : c.movzx(d.gpr.cvt32(), word[at]); break;
+    case 2: c.mov(d.gpr.cvt32(), dword[at]); break;
+    default: c.mov(d.gpr, qword[at]); break;
+  }
+}
+
+void move_to_memory(EmitContext& e, const MemAccess& m, const Data& d, const Xbyak::RegExp& at) {
+  auto& c = e.code;
+  if (d.simd) {
+    if (m.log2_bytes == 2)
+      c.movss(dword[at], d.xmm);
+    else if (m.log2_bytes == 3)
+      c.movsd(qword[at], d.xmm);
+    else
+      c.movups(xword[at], d.xmm);
+    return;
+  }
+  switch (m.log2_bytes) {
+    case 0: c.mov(byte[at], d.gpr.cvt8()); break;
+    case 1: c.mov(word[at], d.gpr.cvt16()); break;
+    case 2: c.mov(dword[at], d.gpr.cvt32()); break;
+    default: c.mov(qword[at], d.gpr); break;
+  }
+}
+
+// The out-of-line path. Falls through with the loaded value, or a store-exclusive's status, in its register.
+void slow_path(EmitContext& e, uint32_t kind, Reg64 va, const Data& d, Reg64 status = Reg64()) {
+  SlowAccessRequest request;
+  request.kind = kind;
+  request.va = static_cast<uint8_t>(va.getIdx());
+  request.data = static_cast<uint8_t>(d.simd ? d.xmm.getIdx() : d.gpr.getIdx());
+  request.status = static_cast<uint8_t>(status.getIdx());
+  request.simd = d.simd;
+  e.code.push(request.pack());
+  e.code.call(core(e).config.thunks->slow_access);
+  core(e).record_call_site();
+}
+
+struct Access {
+  EmitContext& e;
+  const Inst& inst;
+  MemAccess m;
+  bool store;
+  bool simd;
+  bool slow_only() const { return m.unprivileged || m.out_of_line || core(e).config.memory == MemoryMode::SoftCall; }
+  uint32_t kind() const { return access_kind(m, store); }
+  int32_t displacement() const { return static_cast<int32_t>(inst.aux); }
+};
+
+Data load_destination(const Access& a, bool overlapping) {
+  Data d;
+  d.simd = a.simd;
+  if (a.simd)
+    d.xmm = a.e.xdefine();
+  else
+    d.gpr = overlapping ? core(a.e).define_overlapping() : a.e.define();
+  return d;
+}
+
+Data store_source(const Access& a) {
+  Data d;
+  d.simd = a.simd;
+  if (a.simd)
+    d.xmm = a.e.xuse(a.inst.args[1]);
+  else
+    d.gpr = a.e.use(a.inst.args[1]);
+  return d;
+}
+
+void emit_slow_only(const Access& a) {
+  EmitContext& e = a.e;
+  Reg64 va = e.use(a.inst.args[0]);
+  if (a.displacement()) {
+    const Reg64 sum = e.temp();
+    e.code.lea(sum.cvt32(), ptr[va + a.displacement()]);
+    va = sum;
+  }
+  const Data d = a.store ? store_source(a) : load_destination(a, true);
+  slow_path(e, a.kind(), va, d);
+}
+
+void emit_window(const Access& a) {
+  EmitContext& e = a.e;
+  auto& b = core(e);
+  auto& c = e.code;
+  const Reg64 va = e.use(a.inst.args[0]);
+  const int32_t displacement = a.displacement();
+  uint32_t mask = (1u << a.m.align_log2) - 1;
+  if (mask && b.known_alignment().check(a.inst.args[0], displacement, mask)) mask = 0;
+  const Reg64 scratch = mask ? e.temp() : va;
+  const Data d = a.store ? store_source(a) : load_destination(a, !mask);
+  if (mask) {
+    const Label unaligned = e.labels.make();
+    if (displacement & static_cast<int32_t>(mask)) {
+      c.lea(scratch.cvt32(), ptr[va + displacement]);
+      c.test(scratch.cvt8(), static_cast<uint8_t>(mask));
+    } else {
+      c.test(va.cvt8(), static_cast<uint8_t>(mask));
+    }
+    e.labels.jcc(kNotEqual, unaligned);
+    e.out_of_line([&e, &b, a, va, displacement, scratch, d, unaligned, inst = b.position()] {
+      // The access faults: an alignment fault, or the fault of the walk if that has priority.
+      BlockEmitter::Reposition at(b, inst);
+      e.labels.bind(unaligned);
+      if (displacement) e.code.lea(scratch.cvt32(), ptr[va + displacement]);
+      slow_path(e, a.kind(), displacement ? scratch : va, d);
+      e.code.ud2();  // an unaligned access of this kind never returns
+    });
+  }
+  const uint8_t* const at = c.getCurr();
+  const Xbyak::RegExp address = r14 + va + displacement;
+  if (a.store)
+    move_to_memory(e, a.m, d, address);
+  else
+    move_from_memory(e, a.m, d, address);
+  b.record_site(at, 1u << a.m.log2_bytes, a.store, va, displacement);
+  if (!mask) b.keep_flags();
+}
+
+// Looks the VA in `host` up in the software TLB at r14 and turns it into the host address. `index` and `tag` are
+// clobbered. Jumps to `miss`, with the VA still in `host`, when the entry is another page's or forbids the access, when
+// the access crosses a page, or when it is misaligned for `align_mask`.
+void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t bytes, uint32_t align_mask, bool store,
+                 Label miss) {
+  auto& c = e.code;
+  auto& b = core(e);
+  constexpr int kPageBits = 12, kEntryBits = 4;
+  // How far from the first byte the access's last aligned unit is; 0 when the low bits of its tag tell.
+  const uint32_t last = align_mask + 1 >= bytes ? 0 : bytes - 1 - align_mask;
+  const uint32_t key = static_cast<uint32_t>(host.getIdx() | index.getIdx() << 4 | tag.getIdx() << 8) | last << 12 |
+                       align_mask << 16 | uint32_t{store} << 30;
+  b.emit_piece(key, [&] {
+    c.mov(index.cvt32(), host.cvt32());
+    c.shr(index.cvt32(), kPageBits - kEntryBits);
+    c.and_(index.cvt32(), (b.config.soft_tlb_entries - 1) << kEntryBits);
+    // The tag to match: the page of the access's last aligned unit, with the low bits that must be zero.
+    if (last == 0)
+      c.mov(tag.cvt32(), host.cvt32());
+    else
+      c.lea(tag.cvt32(), ptr[host + last]);
+    c.and_(tag.cvt32(), 0xfffff000u | align_mask);
+    const size_t tag_offset = store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
+    c.cmp(tag.cvt32(), dword[r14 + index + tag_offset]);
+  });
+  e.labels.jcc(kNotEqual, miss);
+  constexpr uint32_t kHit = 1u << 31;
+  b.emit_piece(kHit | static_cast<uint32_t>(host.getIdx() | index.getIdx() << 4),
+               [&] { c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]); });
+}
+
+void emit_soft(const Access& a) {
+  EmitContext& e = a.e;
+  auto& b = core(e);
+  auto& c = e.code;
+  const Reg64 host = e.use_copy(a.inst.args[0]);
+  if (a.displacement()) c.lea(host.cvt32(), ptr[host + a.displacement()]);
+  const Reg64 index = e.temp();
+  const Reg64 tag = e.temp();
+  Data d;
+  if (a.store) {
+    d = store_source(a);
+  } else {
+    d.simd = a.simd;
+    if (a.simd)
+      d.xmm = e.xdefine();
+    else
+      d.gpr = b.define_hinted_or(host);
+  }
+  const Label miss = e.labels.make(), done = e.labels.make();
+  soft_lookup(e, host, index, tag, 1u << a.m.log2_bytes, (1u << a.m.align_log2) - 1, a.store, miss);
+  if (a.store)
+    move_to_memory(e, a.m, d, Xbyak::RegExp(host));
+  else
+    move_from_memory(e, a.m, d, Xbyak::RegExp(host));
+  e.labels.bind(done);
+  e.out_of_line([&e, &b, a, host, d, miss, done, inst = b.position()] {
+    BlockEmitter::Reposition at(b, inst);
+    e.labels.bind(miss);
+    slow_path(e, a.kind(), host, d);
+    e.labels.jmp(done);
+  });
+}
+
+void emit_access(EmitContext& e, const Inst& inst, bool store, bool simd) {
+  const Access a{e, inst, MemAccess::unpack(inst.imm), store, simd};
+  if (a.slow_only())
+    emit_slow_only(a);
+  else if (core(e).config.memory == MemoryMode::Window)
+    emit_window(a);
+  else
+    emit_soft(a);
+}
+
+// Exclusives wholly out of line: soft-call, and devices.
+void exclusive_slow(EmitContext& e, const Inst& inst, bool store) {
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  const Reg64 va = e.use(inst.args[0]);
+  Data d;
+  if (store) d.gpr = e.use(inst.args[1]);
+  const Reg64 result = core(e).define_overlapping();
+  if (!store) d.gpr = result;
+  slow_path(e, access_kind(m, store) | kAccessExclusive, va, d, result);
+}
+
+void arm_monitor(EmitContext& e, Reg64 value, Reg64 va, uint32_t bytes) {
+  auto& c = e.code;
+  c.mov(e.state64(offsetof(CpuState, monitor_value)), value);
+  c.mov(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
+  c.mov(e.state32(offsetof(CpuState, monitor_size)), bytes);
+  c.mov(e.state8(offsetof(CpuState, monitor_armed)), 1);
+}
+
+void exclusive_load_window(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  auto& c = e.code;
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  const Reg64 va = e.use(inst.args[0]);
+  const Reg64 r = e.temp();
+  Data d;
+  d.gpr = r;
+  const uint32_t mask = (1u << m.log2_bytes) - 1;
+  if (mask) {
+    const Label unaligned = e.labels.make();
+    c.test(va.cvt8(), static_cast<uint8_t>(mask));
+    e.labels.jcc(kNotEqual, unaligned);
+    e.out_of_line([&e, &b, m, va, d, unaligned, i = b.position()] {
+      BlockEmitter::Reposition at(b, i);
+      e.labels.bind(unaligned);
+      slow_path(e, access_kind(m, false) | kAccessExclusive, va, d);
+      e.code.ud2();
+    });
+  }
+  const uint8_t* const at = c.getCurr();
+  move_from_memory(e, m, d, r14 + va);
+  b.record_site(at, 1u << m.log2_bytes, false, va, 0);
+  arm_monitor(e, r, va, 1u << m.log2_bytes);
+  e.define_as(r);
+}
+
+void exclusive_load_soft(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  auto& c = e.code;
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  const uint32_t bytes = 1u << m.log2_bytes;
+  const Reg64 va = e.use(inst.args[0]);
+  const Reg64 host = e.temp(), index = e.temp(), tag = e.temp();
+  const Label miss = e.labels.make(), done = e.labels.make();
+  c.mov(host.cvt32(), va.cvt32());
+  soft_lookup(e, host, index, tag, bytes, bytes - 1, false, miss);
+  Data d;
+  d.gpr = host;
+  move_from_memory(e, m, d, Xbyak::RegExp(host));
+  arm_monitor(e, host, va, bytes);
+  e.labels.bind(done);
+  e.define_as(host);
+  e.out_of_line([&e, &b, m, d, host, miss, done, i = b.position()] {
+    BlockEmitter::Reposition at(b, i);
+    e.labels.bind(miss);
+    slow_path(e, access_kind(m, false) | kAccessExclusive, host, d);
+    e.labels.jmp(done);
+  });
+}
+
+void compare_exchange(EmitContext& e, uint32_t bytes, const Xbyak::RegExp& address, Reg64 value) {
+  auto& c = e.code;
+  c.lock();
+  switch (bytes) {
+    case 1: c.cmpxchg(byte[address], value.cvt8()); break;
+    case 2: c.cmpxchg(word[address], value.cvt16()); break;
+    case 4: c.cmpxchg(dword[address], value.cvt32()); break;
+    default: c.cmpxchg(qword[address], value); break;
+  }
+}
+
+// The monitor must be armed, or else goes to `open`, and for this VA and size, or else the slow path decides.
+void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Label open, Label slow) {
+  auto& c = e.code;
+  c.cmp(e.state8(offsetof(CpuState, monitor_armed)), 1);
+  e.labels.jcc(kNotEqual, open);
+  c.cmp(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
+  e.labels.jcc(kNotEqual, slow);
+  c.cmp(e.state32(offsetof(CpuState, monitor_size)), bytes);
+  e.labels.jcc(kNotEqual, slow);
+}
+
+// rax = the status of a store-exclusive. With the monitor open it is 1, and no fault but that of alignment is due (ARM
+// DDI 0406C, A8.8.212): it is how Linux clears the monitor whenever it returns from an exception. A watchpoint matches
+// all the same (Cortex-A15 TRM, 10.5.1).
+void decide_exclusive_store(EmitContext& e, const MemAccess& m, Reg64 va, Reg64 value, Label open, Label slow,
+                            Label done) {
+  auto& c = e.code;
+  e.labels.bind(open);
+  if (m.log2_bytes != 0) {
+    c.test(va.cvt8(), (1u << m.log2_bytes) - 1);
+    e.labels.jcc(kNotEqual, slow);
+  }
+  c.cmp(e.state8(offsetof(CpuState, debug.watching)), 0);
+  e.labels.jcc(kNotEqual, slow);
+  c.mov(eax, 1);
+  e.labels.jmp(done);
+  e.labels.bind(slow);
+  Data d;
+  d.gpr = value;
+  slow_path(e, access_kind(m, true) | kAccessExclusive, va, d, rax);
+  e.labels.jmp(done);
+}
+
+void finish_exclusive_store(EmitContext& e) {
+  auto& c = e.code;
+  c.setne(al);
+  c.movzx(eax, al);
+  c.mov(e.state8(offsetof(CpuState, monitor_armed)), 0);
+}
+
+void exclusive_store_soft(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  auto& c = e.code;
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  const uint32_t bytes = 1u << m.log2_bytes;
+  e.take(rax);  // the tag, then what CMPXCHG expects, then the status
+  const Reg64 host = e.use_copy(inst.args[0]);
+  const Reg64 index = e.temp();
+  const Reg64 value = e.use(inst.args[1]);
+  const Label open = e.labels.make(), slow = e.labels.make(), done = e.labels.make();
+  check_monitor(e, host, bytes, open, slow);
+  soft_lookup(e, host, index, rax, bytes, bytes - 1, true, slow);
+  c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
+  compare_exchange(e, bytes, Xbyak::RegExp(host), value);
+  finish_exclusive_store(e);
+  e.labels.bind(done);
+  e.define_as(rax);
+  e.out_of_line([&e, &b, m, host, value, open, slow, done, i = b.position()] {
+    BlockEmitter::Reposition at(b, i);
+    decide_exclusive_store(e, m, host, value, open, slow, done);
+  });
+}
+
+void exclusive_store_window(EmitContext& e, const Inst& inst) {
+  auto& b = core(e);
+  auto& c = e.code;
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  const uint32_t bytes = 1u << m.log2_bytes;
+  e.take(rax);
+  const Reg64 va = e.use(inst.args[0]);
+  const Reg64 value = e.use(inst.args[1]);
+  const Label open = e.labels.make(), slow = e.labels.make(), done = e.labels.make();
+  check_monitor(e, va, bytes, open, slow);
+  c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
+  const uint8_t* const at = c.getCurr();
+  compare_exchange(e, bytes, r14 + va, value);
+  b.record_site(at, bytes, true, va, 0);
+  finish_exclusive_store(e);
+  e.labels.bind(done);
+  e.define_as(rax);
+  e.out_of_line([&e, &b, m, va, value, open, slow, done, i = b.position()] {
+    BlockEmitter::Reposition at_(b, i);
+    decide_exclusive_store(e, m, va, value, open, slow, done);
+  });
+}
+
+bool inline_exclusive(EmitContext& e, const Inst& inst) {
+  return core(e).config.memory != MemoryMode::SoftCall && !MemAccess::unpack(inst.imm).out_of_line;
+}
+
+}  // namespace
+
+void emit_Load(EmitContext& e, const Inst& inst) { emit_access(e, inst, false, false); }
+void emit_Load64(EmitContext& e, const Inst& inst) { emit_access(e, inst, false, false); }
+void emit_LoadX32(EmitContext& e, const Inst& inst) { emit_access(e, inst, false, true); }
+void emit_LoadX64(EmitContext& e, const Inst& inst) { emit_access(e, inst, false, true); }
+void emit_LoadX128(EmitContext& e, const Inst& inst) { emit_access(e, inst, false, true); }
+void emit_Store(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, false); }
+void emit_Store64(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, false); }
+void emit_StoreX32(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
+void emit_StoreX64(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
+void emit_StoreX128(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
+
+void emit_LoadExclusive(EmitContext& e, const Inst& inst) {
+  if (!inline_exclusive(e, inst))
+    exclusive_slow(e, inst, false);
+  else if (core(e).config.memory == MemoryMode::Window)
+    exclusive_load_window(e, inst);
+  else
+    exclusive_load_soft(e, inst);
+}
+void emit_LoadExclusive64(EmitContext& e, const Inst& inst) { emit_LoadExclusive(e, inst); }
+void emit_StoreExclusive(EmitContext& e, const Inst& inst) {
+  if (!inline_exclusive(e, inst))
+    exclusive_slow(e, inst, true);
+  else if (core(e).config.memory == MemoryMode::Window)
+    exclusive_store_window(e, inst);
+  else
+    exclusive_store_soft(e, inst);
+}
+void emit_StoreExclusive64(EmitContext& e, const Inst& inst) { emit_StoreExclusive(e, inst); }
+void emit_ClearExclusive(EmitContext& e, const Inst&) { e.code.mov(e.state8(offsetof(CpuState, monitor_armed)), 0); }
+void emit_MemoryBarrier(EmitContext& e, const Inst&) { e.code.mfence(); }
+
+}  // namespace crosswalk::x64

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Vector opcodes on integers that neither saturate nor change EFLAGS.
+#include <algorithm>
+
+#include "translator/x64/emit_vector.h"
+
+namespace crosswalk::x64 {
+
+void emit_VecAdd(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    switch (vector_size(inst)) {
+      case 0: e.code.paddb(r, b); break;
+      case 1: e.code.paddw(r, b); break;
+      case 2: e.code.paddd(r, b); break;
+      default: e.code.paddq(r, b); break;
+    }
+  });
+}
+
+void emit_VecSub(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    switch (vector_size(inst)) {
+      case 0: e.code.psubb(r, b); break;
+      case 1: e.code.psubw(r, b); break;
+      case 2: e.code.psubd(r, b); break;
+      default: e.code.psubq(r, b); break;
+    }
+  });
+}
+
+void emit_VecMul(EmitContext& e, const ir::Inst& inst) {
+  if (vector_size(inst) != 0) {
+    two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+      if (vector_size(inst) == 1)
+        e.code.pmullw(r, b);
+      else
+        e.code.pmulld(r, b);
+    });
+    return;
+  }
+  // Bytes: even and odd ones as words; an odd product comes out at its place when one factor stays in the high byte.
+  const Xmm b = e.xuse(inst.args[1]);
+  const Xmm odd = e.xtemp(), factor = e.xtemp();
+  const Xmm r = e.xdefine_from(inst.args[0]);
+  e.code.movdqa(odd, r);
+  e.code.psrlw(odd, 8);
+  e.code.movdqa(factor, b);
+  e.code.pand(factor, constant(e, repeat16(0xff00)));
+  e.code.pmullw(odd, factor);
+  e.code.pmullw(r, b);
+  e.code.pand(r, constant(e, repeat16(0x00ff)));
+  e.code.por(r, odd);
+}
+
+void emit_VecMaxS(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    switch (vector_size(inst)) {
+      case 0: e.code.pmaxsb(r, b); break;
+      case 1: e.code.pmaxsw(r, b); break;
+      default: e.code.pmaxsd(r, b); break;
+    }
+  });
+}
+
+void emit_VecMaxU(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    switch (vector_size(inst)) {
+      case 0: e.code.pmaxub(r, b); break;
+      case 1: e.code.pmaxuw(r, b); break;
+      default: e.code.pmaxud(r, b); break;
+    }
+  });
+}
+
+void emit_VecMinS(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    switch (vector_size(inst)) {
+      case 0: e.code.pminsb(r, b); break;
+      case 1: e.code.pminsw(r, b); break;
+      default: e.code.pminsd(r, b); break;
+    }
+  });
+}
+
+void emit_VecMinU(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    switch (vector_size(inst)) {
+      case 0: e.code.pminub(r, b); break;
+      case 1: e.code.pminuw(r, b); break;
+      default: e.code.pminud(r, b); break;
+    }
+  });
+}
+
+void emit_VecEq(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    switch (vector_size(inst)) {
+      case 0: e.code.pcmpeqb(r, b); break;
+      case 1: e.code.pcmpeqw(r, b); break;
+      default: e.code.pcmpeqd(r, b); break;
+    }
+  });
+}
+
+void emit_VecGtS(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    switch (vector_size(inst)) {
+      case 0: e.code.pcmpgtb(r, b); break;
+      case 1: e.code.pcmpgtw(r, b); break;
+      default: e.code.pcmpgtd(r, b); break;
+    }
+  });
+}
+
+void emit_VecGeU(EmitContext& e, const ir::Inst& inst) {
+  // a >= b exactly when max(a, b) == a.
+  const Xmm a = e.xuse(inst.args[0]);
+  const Xmm r = e.xdefine_from(inst.args[1]);
+  switch (vector_size(inst)) {
+    case 0: e.code.pmaxub(r, a), e.code.pcmpeqb(r, a); break;
+    case 1: e.code.pmaxuw(r, a), e.code.pcmpeqw(r, a); break;
+    default: e.code.pmaxud(r, a), e.code.pcmpeqd(r, a); break;
+  }
+}
+
+void emit_VecAvgU(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    if (vector_size(inst) == 0)
+      e.code.pavgb(r, b);
+    else
+      e.code.pavgw(r, b);
+  });
+}
+
+void emit_VecAbs(EmitContext& e, const ir::Inst& inst) {
+  const Xmm a = e.xuse(inst.args[0]);
+  const Xmm r = e.xdefine();
+  switch (vector_size(inst)) {
+    case 0: e.code.pabsb(r, a); break;
+    case 1: e.code.pabsw(r, a); break;
+    default: e.code.pabsd(r, a); break;
+  }
+}
+
+void emit_VecCount(EmitContext& e, const ir::Inst& inst) {
+  // A table of the bits in each nibble, looked up twice.
+  const Xmm low = e.xuse_copy(inst.args[0]);
+  const Xmm high = e.xtemp(), table = e.xtemp();
+  const Xmm r = e.xdefine();
+  e.code.movdqa(high, low);
+  e.code.psrlw(high, 4);
+  e.code.pand(low, constant(e, repeat8(0x0f)));
+  e.code.pand(high, constant(e, repeat8(0x0f)));
+  e.code.movdqa(table, e.constant128(0x0302020102010100, 0x0403030203020201));
+  e.code.movdqa(r, table);
+  e.code.pshufb(r, low);
+  e.code.pshufb(table, high);
+  e.code.paddb(r, table);
+}
+
+void emit_VecShl(EmitContext& e, const ir::Inst& inst) {
+  const uint8_t n = static_cast<uint8_t>(vector_number(inst));
+  one_operand(e, inst, [&](const Xmm& r) {
+    switch (vector_size(inst)) {
+      case 0:
+        e.code.psllw(r, n);
+        e.code.pand(r, constant(e, repeat8(static_cast<uint8_t>(0xff << n))));
+        break;
+      case 1: e.code.psllw(r, n); break;
+      case 2: e.code.pslld(r, n); break;
+      default: e.code.psllq(r, n); break;
+    }
+  });
+}
+
+void emit_VecShrU(EmitContext& e, const ir::Inst& inst) {
+  const uint8_t n = static_cast<uint8_t>(vector_number(inst));
+  one_operand(e, inst, [&](const Xmm& r) {
+    switch (vector_size(inst)) {
+      case 0:
+        e.code.psrlw(r, n);
+        e.code.pand(r, constant(e, repeat8(static_cast<uint8_t>(0xff >> n))));
+        break;
+      case 1: e.code.psrlw(r, n); break;
+      case 2: e.code.psrld(r, n); break;
+      default: e.code.psrlq(r, n); break;
+    }
+  });
+}
+
+void emit_VecShrS(EmitContext& e, const ir::Inst& inst) {
+  const unsigned size = vector_size(inst);
+  const uint8_t n = static_cast<uint8_t>(std::min(vector_number(inst), (8u << size) - 1));
+  if (size == 3) {
+    if (n == 0) {
+      e.xdefine_from(inst.args[0]);
+      return;
+    }
+    // The upper words are shifted as words; the lower ones take bits from above them.
+    const Xmm upper = e.xtemp();
+    const Xmm r = e.xdefine_from(inst.args[0]);
+    e.code.movdqa(upper, r);
+    e.code.psrad(upper, std::min<uint8_t>(n, 31));
+    if (n < 32) {
+      e.code.psrlq(r, n);
+    } else {
+      e.code.psrad(r, n - 32);
+      e.code.pshufd(r, r, 0xf5);
+    }
+    e.code.pblendw(r, upper, 0xcc);
+    return;
+  }
+  one_operand(e, inst, [&](const Xmm& r) {
+    switch (size) {
+      case 0: {
+        // Shift in zeros, then extend the sign from where it is now.
+        const Xbyak::Address sign = constant(e, repeat8(static_cast<uint8_t>(0x80 >> n)));
+        e.code.psrlw(r, n);
+        e.code.pand(r, constant(e, repeat8(static_cast<uint8_t>(0xff >> n))));
+        e.code.pxor(r, sign);
+        e.code.psubb(r, sign);
+        break;
+      }
+      case 1: e.code.psraw(r, n); break;
+      default: e.code.psrad(r, n); break;
+    }
+  });
+}
+
+void emit_VecWidenS(EmitContext& e, const ir::Inst& inst) {
+  const Xmm a = e.xuse(inst.args[0]);
+  const Xmm r = e.xdefine();
+  switch (vector_size(inst)) {
+    case 0: e.code.pmovsxbw(r, a); break;
+    case 1: e.code.pmovsxwd(r, a); break;
+    default: e.code.pmovsxdq(r, a); break;
+  }
+}
+
+void emit_VecWidenU(EmitContext& e, const ir::Inst& inst) {
+  const Xmm a = e.xuse(inst.args[0]);
+  const Xmm r = e.xdefine();
+  switch (vector_size(inst)) {
+    case 0: e.code.pmovzxbw(r, a); break;
+    case 1: e.code.pmovzxwd(r, a); break;
+    default: e.code.pmovzxdq(r, a); break;
+  }
+}
+
+void emit_VecNarrow(EmitContext& e, const ir::Inst& inst) {
+  switch (vector_size(inst)) {
+    case 0:
+      one_operand(e, inst, [&](const Xmm& r) { e.code.pshufb(r, e.constant128(0x0e0c0a0806040200, repeat8(0x80))); });
+      break;
+    case 1:
+      one_operand(e, inst, [&](const Xmm& r) { e.code.pshufb(r, e.constant128(0x0d0c090805040100, repeat8(0x80))); });
+      break;
+    default: {
+      const Xmm a = e.xuse(inst.args[0]);
+      e.code.pshufd(e.xdefine(), a, 0x08);
+    }
+  }
+}
+
+void emit_VecMulLongS(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    switch (vector_size(inst)) {
+      case 0: e.code.pmullw(r, b); break;
+      case 1: e.code.pmulld(r, b); break;
+      default: e.code.pmuldq(r, b); break;
+    }
+  });
+}
+
+void emit_VecMulLongU(EmitContext& e, const ir::Inst& inst) {
+  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
+    switch (vector_size(inst)) {
+      case 0: e.code.pmullw(r, b); break;
+      case 1: e.code.pmulld(r, b); break;
+      default: e.code.pmuludq(r, b); break;
+    }
+  });
+}
+
+void emit_VecPolynomial(EmitContext& e, const ir::Inst& inst) {
+  // The sum without carries of the first factor shifted to each bit of the second.
+  const Xmm factor = e.xuse(inst.args[1]);
+  const Xmm shifted = e.xuse_copy(inst.args[0]);
+  const Xmm bit = e.xtemp();
+  const Xmm r = e.xdefine();
+  e.code.pxor(r, r);
+  for (uint8_t i = 0; i < 8; i++) {
+    if (i) e.code.paddw(shifted, shifted);
+    e.code.movdqa(bit, factor);
+    e.code.psllw(bit, 15 - i);
+    e.code.psraw(bit, 15);
+    e.code.pand(bit, shifted);
+    e.code.pxor(r, bit);
+  }
+}
+
+}  // namespace crosswalk::x64

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The fixed pieces of code around translated blocks: entry, exits, and the paths into C++.
+#pragma once
+
+#include <xbyak/xbyak.h>
+
+#include <cstddef>
+
+#include "translator/arm32/cpu/cpu_state.h"
+
+namespace crosswalk::x64 {
+
+// Does what frame.request asks for. Non-zero: the guest took an exception, leave the block; 2 when MXCSR holds the
+// Advanced SIMD value.
+struct SlowAccessFrame;
+using SlowAccess = uint64_t (*)(CpuState*, SlowAccessFrame* frame);
+
+struct Thunks {
+  void (*enter)(CpuState*, const void* code);  // runs translated code until it exits
+  // From translated code: leave. Registers, position and exit_reason go to CpuState.
+  const uint8_t* exit_link;               // eax = target | T, ecx = the link's number
+  const uint8_t* exit_indirect;           // eax = what an interworking branch is to
+  const uint8_t* exit_to;                 // eax = target | T, ecx = reason
+  const uint8_t* dispatch;                // eax = target | T: there through the jump cache, or exit_to with kExitLookup
+  const uint8_t* exit_no_spill;           // CpuState is already complete; resets rsp itself
+  const uint8_t* exit_no_spill_standard;  // the same while MXCSR holds the Advanced SIMD value
+  const uint8_t* call;                    // rax = function, cpu.call_args: calls it, result in rax; see emit_call
+  const uint8_t* call_pure;               // rax = function of cpu.call_args alone; result in rax
+  const uint8_t* slow_access;             // a SlowAccessRequest is on the stack, and removed; every register preserved
+
+  // The same code where its memory is mapped a second time, `distance` bytes further.
+  Thunks moved(ptrdiff_t distance) const;
+};
+
+// Goes to what the jump cache has for eax = target | T, if its page is that of the current instruction pages; else to
+// `miss`, a label or code. Changes ecx, edx, rsi and flags.
+template <class Miss>
+void jump_through_cache(Xbyak::CodeGenerator& c, Miss& miss) {
+  using namespace Xbyak::util;
+  const auto state64 = [](size_t offset) { return qword[r15 + (static_cast<int>(offset) - kStateBias)]; };
+  c.mov(ecx, eax);  // jump_cache_index()
+  c.shr(ecx, kJumpCacheFold);
+  c.lea(ecx, ptr[rcx + rax * 4]);
+  c.and_(ecx, (kJumpCacheEntries - 1) << 4);
+  c.add(rcx, state64(offsetof(CpuState, jump_cache)));
+  c.cmp(dword[rcx + offsetof(JumpCacheEntry, target)], eax);
+  c.jne(miss);
+  c.mov(edx, eax);
+  c.shr(edx, 12);
+  c.and_(edx, kInstructionPageEntries - 1);
+  c.mov(rsi, state64(offsetof(CpuState, instruction_pages)));
+  c.mov(edx, dword[rsi + rdx * 4]);
+  c.cmp(edx, dword[rcx + offsetof(JumpCacheEntry, page_id)]);
+  c.jne(miss);
+  c.jmp(qword[rcx + offsetof(JumpCacheEntry, code)]);
+}
+
+// Emits the thunks at the start of `code`.
+Thunks emit_thunks(Xbyak::CodeGenerator& code, SlowAccess slow_access);
+
+}  // namespace crosswalk::x64

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/app/observability.h"
+
+#include <fmt/format.h>
+
+#include "vmm/base/statistics.h"
+#include "vmm/machine/machine.h"
+#include "vmm/world/kvm/kvm_world.h"
+
+namespace crosswalk::vmm {
+
+Result<bool> Observability::prepare(const RunOptions& options) {
+  options_ = options;
+  start_ = ClockPair::now();
+  // Read now, whether something will ask for them or not: a state may be wanted at any time.
+  if (options.symbols.empty()) {
+    symbols_ = SymbolTable::of_kernel(options.kernel);
+  } else {
+    auto loaded = SymbolTable::load(options.symbols, "--symbols");
+    if (!loaded) return loaded.take_error();
+    symbols_ = std::move(*loaded);
+  }
+  if (options.perf_map) {
+    auto made = PerfMap::create(PerfMap::default_path(), symbols_);
+    if (!made) return made.take_error();
+    perf_map_ = std::move(*made);
+  }
+  if (!options.trace.empty()) {
+    auto made = TraceBuffer::create(options.trace_events);
+    if (!made) return made.take_error();
+    trace_ = std::move(*made);
+    auto file = OutputFile::open("--trace", options.trace);
+    if (!file) return file.take_error();
+    trace_file_ = std::move(*file);
+  }
+  if (options.stats_by_asid) accounts_ = std::make_unique<mmu::AsidAccounts>();
+  return true;
+}
+
+void Observability::configure(mmu::MmuConfig& mmu_config, engine::EngineConfig& engine_config) {
+  mmu_config.accounts = accounts_.get();
+  engine_config.listener = perf_map_.get();
+  engine_config.count = options_.count_instructions;
+  engine_config.log.describe_address = [this](uint32_t va) { return symbols_.describe(va); };
+}
+
+Result<bool> Observability::attach(CpuState& cpu, const engine::Engine& engine, kvm::KvmWorld* kvm_world) {
+  kvm_world_ = kvm_world;
+  if (kvm_world && (trace_ || accounts_) && !kvm_world->tsc_is_exact()) {
+    return Error{std::string(trace_ ? "--trace" : "--stats-by-asid") +
+                 ": this KVM does not show the host's time-stamp counter to the VM; use --world process"};
+  }
+  if (accounts_) accounts_->watch_data_aborts(&engine.statistics().data_aborts);
+  if (trace_) {
+    cpu.trace = &trace_->ring();
+    if (kvm_world) kvm_world->set_trace(cpu.trace);
+  }
+  return true;
+}
+
+void Observability::add_statistics(StatisticsTable& table, const Machine& machine, const CpuState& cpu,
+                                   const engine::Engine& engine, const mmu::Mmu& mmu) {
+  const ClockPair now = ClockPair::now();
+  const double ticks_per_second =
+      static_cast<double>(now.tsc - start_.tsc) * 1e9 / static_cast<double>(now.nanoseconds - start_.nanoseconds);
+  const mmu::Statistics& m = mmu.statistics();
+  table.add("engine", "code invalidations", engine.statistics().code_invalidations);
+  if (options_.count_instructions) {
+    const double elapsed = static_cast<double>(machine.clock().read()) / static_cast<double>(kCounterFrequency);
+    const double busy = elapsed - machine.seconds_waiting(), count = static_cast<double>(cpu.instructions);
+    table.add("engine", "guest instructions executed", cpu.instructions);
+    table.add("engine", "blocks executed", cpu.blocks);
+    table.add("engine", "guest instructions a second", elapsed > 0 ? count / elapsed * 1e-6 : 0, "MIPS");
+    table.add("engine", "guest instructions a second, not waiting", busy > 0 ? count / busy * 1e-6 : 0, "MIPS");
+  }
+  const uint64_t prefilled = m.pages_prefilled - m.instruction_pages_prefilled;
+  table.add("mmu", "pages installed", m.pages_installed);
+  table.add("mmu", "pages installed by fill-around", m.pages_filled_around);
+  table.add("mmu", "pages installed by prefill", prefilled);
+  table.add("mmu", "pages installed on return from an abort", m.installed_on_return);
+  table.add("mmu", "pages installed by promotion", m.pages_promoted);
+  const uint64_t others = m.pages_filled_around + prefilled + m.installed_on_return + m.pages_promoted;
+  table.add("mmu", "pages installed by fault or miss", m.pages_installed > others ? m.pages_installed - others : 0);
+  table.add("mmu", "pages installed by eager flush", m.entries_rewritten);
+  table.add("mmu", "instruction pages prefilled", m.instruction_pages_prefilled);
+  table.add("mmu", "instruction page walks", m.fetch_walks);
+  if (kvm_world_) add_exits(table, ticks_per_second);
+  if (accounts_) add_asids(table, mmu, ticks_per_second);
+}
+
+void Observability::add_exits(StatisticsTable& table, double ticks_per_second) const {
+  const kvm::KvmCounters counters = kvm_world_->counters();
+  table.add("kvm", "exits", counters.exits);
+  table.add("kvm", "time outside the VM", static_cast<double>(counters.ticks_outside) / ticks_per_second, "s");
+  for (size_t i = 0; i < kvm::kExitReasons; i++) {
+    const auto& reason = counters.by_reason[i];
+    const std::string name = kvm::name_of(static_cast<kvm::ExitReason>(i));
+    table.add("kvm", "exits: " + name, reason.count);
+    if (reason.count != 0)
+      table.add("kvm", "time in exits: " + name, static_cast<double>(reason.ticks) / ticks_per_second, "s");
+  }
+  table.add("kvm", "faults delivered in the VM", counters.upcalls);
+  table.add("kvm", "flushes without an exit", counters.gate_flushes);
+  table.add("kvm", "regions added", counters.regions_added);
+}
+
+void Observability::add_asids(StatisticsTable& table, const mmu::Mmu& mmu, double ticks_per_second) {
+  accounts_->settle(mmu.statistics());
+  StatisticsTable::Grid grid{"by ASID",
+                             "asid",
+                             {"user s", "privileged s", "switches", "window faults", "soft misses", "data aborts",
+                              "installed", "removed", "kept", "rewritten", "flushes", "walks"},
+                             {}};
+  for (unsigned asid = 0; asid < 256; asid++) {
+    const mmu::AsidTotals& t = accounts_->of(static_cast<uint8_t>(asid));
+    if (t.ticks_user + t.ticks_privileged == 0) continue;
+    grid.rows.push_back(
+        {asid,
+         {static_cast<double>(t.ticks_user) / ticks_per_second,
+          static_cast<double>(t.ticks_privileged) / ticks_per_second, t.switches, t.faults, t.soft_misses,
+          t.data_aborts, t.installed, t.removed, t.kept, t.rewritten, t.flushes, t.walks}});
+  }
+  table.add(std::move(grid));
+}
+
+Result<bool> Observability::finish(const engine::World& world) {
+  if (perf_map_) {
+    if (auto written = perf_map_->finish(); !written) return written;
+  }
+  if (trace_) {
+    trace_->ring().close_space(trace::ticks());
+    TraceDescription description;
+    description.process = "crosswalk " + options_.kernel;
+    description.facts = {{"mmu", name_of(options_.mmu)}, {"world", world.name()}};
+    description.symbols = &symbols_;
+    return write_trace(*trace_file_, trace_->ring(), trace_->start(), ClockPair::now(), description);
+  }
+  return true;
+}
+
+}  // namespace crosswalk::vmm

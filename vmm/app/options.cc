@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/app/options.h"
+
+#include <sys/stat.h>
+
+#include <boost/program_options.hpp>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+#include <utility>
+
+#include "translator/engine/log.h"
+#include "vmm/base/result.h"
+#include "vmm/machine/guest_memory.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr std::pair<const char*, MmuChoice> kMmus[] = {
+    {"auto", MmuChoice::Auto}, {"soft-call", MmuChoice::SoftCall}, {"soft", MmuChoice::Soft},
+    {"mmap", MmuChoice::Mmap}, {"shadow", MmuChoice::Shadow},      {"ept", MmuChoice::Ept},
+    {"flat", MmuChoice::Flat}, {"hybrid", MmuChoice::Hybrid}};
+constexpr std::pair<const char*, WorldChoice> kWorlds[] = {
+    {"auto", WorldChoice::Auto}, {"process", WorldChoice::Process}, {"kvm", WorldChoice::Kvm}};
+constexpr std::pair<const char*, mmu::FlushPolicy> kFlushPolicies[] = {
+    {"lazy", mmu::FlushPolicy::Lazy}, {"eager", mmu::FlushPolicy::Eager}, {"auto", mmu::FlushPolicy::Auto}};
+constexpr std::pair<const char*, kvm::KvmOptions::FaultDelivery> kFaultDeliveries[] = {
+    {"auto", kvm::KvmOptions::FaultDelivery::Auto},
+    {"direct", kvm::KvmOptions::FaultDelivery::Direct},
+    {"exit", kvm::KvmOptions::FaultDelivery::Exit}};
+constexpr std::pair<const char*, kvm::KvmOptions::Flush> kWindowFlushes[] = {{"auto", kvm::KvmOptions::Flush::Auto},
+                                                                             {"gate", kvm::KvmOptions::Flush::Gate},
+                                                                             {"exit", kvm::KvmOptions::Flush::Exit}};
+constexpr const char* kCpus[] = {"cortex-a15", "cortex-a7"};
+constexpr const char* kBenchKernels[] = {"armmp", "armmp-lpae"};
+constexpr const char* kConsoles[] = {"pl011", "virtio"};
+constexpr std::pair<const char*, bool> kSwitch[] = {{"on", true}, {"off", false}};
+
+constexpr const char* kUsage =
+    "Usage: crosswalk run --kernel FILE [options]   boot a guest\n"
+    "       crosswalk info [--json]                 what this host can do\n"
+    "       crosswalk bench [options]               compare the MMU modes\n"
+    "       crosswalk COMMAND --help                the options of one command\n";
+
+constexpr const char* kStatuses =
+    "\nExit status of run: 0 the guest powered off; 1 an internal error; 2 bad options; 3 the guest reset (a Linux "
+    "panic\n"
+    "with panic=-1 ends so); 4 --timeout passed; 5 Ctrl-A x; 128+n signal n; with --semihosting the guest's own "
+    "code.\n";
+
+template <class Value, size_t N>
+Result<Value> choose(const std::pair<const char*, Value> (&table)[N], const std::string& option,
+                     const std::string& text) {
+  std::string names;
+  for (const auto& [name, value] : table) {
+    if (text == name) return value;
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return Error{option + ": unknown value '" + text + "'; use one of: " + names};
+}
+
+template <size_t N>
+Result<bool> check_name(const char* const (&table)[N], const std::string& option, const std::string& text) {
+  std::string names;
+  for (const char* name : table) {
+    if (text == name) return true;
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return Error{option + ": unknown value '" + text + "'; use one of: " + names};
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
+  return parts;
+}
+
+// A file that must be there and readable as one. Empty: the option was not given.
+Result<bool> check_file(const std::string& option, const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) {
+    return Error{option + ": " + path + ": " + std::strerror(errno) + "; give the path of an existing file"};
+  }
+  if (S_ISDIR(status.st_mode)) return Error{option + ": " + path + " is a directory; give a file"};
+  return true;
+}
+
+Result<bool> check_directory(const std::string& option, const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) {
+    return Error{option + ": " + path + ": " + std::strerror(errno) + "; give the path of an existing directory"};
+  }
+  if (!S_ISDIR(status.st_mode)) return Error{option + ": " + path + " is not a directory; give one"};
+  return true;
+}
+
+// A plain number is MiB, as in QEMU's -m.
+Result<uint64_t> check_memory(const std::string& text) {
+  const bool plain = !text.empty() && std::isdigit(static_cast<unsigned char>(text.back()));
+  const uint64_t bytes = parse_size(plain ? text + "M" : text);
+  if (bytes == 0) return Error{"--memory: '" + text + "' is not a size; give for instance 512M or 1G"};
+  if (bytes < kMinMemory || bytes > kMaxMemory) {
+    return Error{"--memory: " + text +
+                 " is out of range; give 16M to 3G, which is what the 32-bit memory map has room for"};
+  }
+  if (bytes % kMemoryGranule != 0) return Error{"--memory: " + text + " is not a multiple of 2M; round it"};
+  return bytes;
+}
+
+Result<DiskOption> parse_disk(const std::string& text) {
+  DiskOption disk{text};
+  for (size_t comma; (comma = disk.path.rfind(',')) != std::string::npos; disk.path.resize(comma)) {
+    const std::string flag = disk.path.substr(comma + 1);
+    if (flag == "readonly") {
+      disk.read_only = true;
+    } else if (flag == "format=raw") {
+      disk.any_format = true;
+    } else if (flag.starts_with("format=")) {
+      return Error{"--disk: " + flag + " in '" + text + "' is not served; make a raw image (qemu-img convert -O raw)"};
+    } else {
+      return Error{"--disk: unknown flag '" + flag + "' in '" + text + "'; use FILE[,readonly][,format=raw]"};
+    }
+  }
+  if (auto checked = check_file("--disk", disk.path); !checked) return checked.take_error();
+  return disk;
+}
+
+constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
+
+// Raw values as Boost stores them; the checks turn them into RunOptions.
+struct RunText {
+  std::string mmu, world, memory, code_cache, flush, fill, trace_events, fault_delivery, window_flush, sandbox;
+  std::vector<std::string> disks;
+};
+
+po::options_description run_description(RunOptions& run, RunText& text) {
+  po::options_description description("Options of run", 100);
+  // clang-format off
+  description.add_options()
+      ("help", "Print this help.")
+      ("kernel", po::value(&run.kernel)->value_name("FILE"), "Guest image: zImage, raw binary or ELF; loaded and entered as by QEMU's -M virt.")
+      ("initrd", po::value(&run.initrd)->value_name("FILE"), "Initial RAM disk, passed to the kernel in the device tree.")
+      ("append", po::value(&run.append)->value_name("STR"), "Kernel command line.")
+      ("dtb", po::value(&run.dtb)->value_name("FILE"), "Device tree to use instead of the board's own; memory and /chosen are still filled in.")
+      ("memory", po::value(&text.memory)->value_name("SIZE")->default_value("1G"), "Guest RAM, in MiB or with suffix K, M or G: 16M to 3G.")
+      ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
+      ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
+      ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), "How guest memory is reached: auto, soft-call, soft, mmap, shadow, ept, hybrid or flat.")
+      ("world", po::value(&text.world)->value_name("WORLD")->default_value("auto"), "Where the engine executes: process, kvm, or auto for the MMU mode's default.")
+      ("flush", po::value(&text.flush)->value_name("POLICY")->default_value("auto"), "What a guest TLB flush does to entries: lazy drops them, eager walks again for them in bulk, auto decides each time.")
+      ("fault-delivery", po::value(&text.fault_delivery)->value_name("HOW")->default_value("auto"), "How a window fault inside KVM reaches its handler: direct (no exit), exit, or auto for what costs less here.")
+      ("window-flush", po::value(&text.window_flush)->value_name("HOW")->default_value("auto"), "How entries of shadow windows are flushed from the CPU's TLB: gate (INVLPG at CPL 0), exit, or auto.")
+      ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011, or virtio, which adds a virtio console (hvc0); the PL011 prints all the same.")
+      ("stats", po::bool_switch(&run.stats), "Print a table of statistics to stderr at exit.")
+      ("stats-json", po::value(&run.stats_json)->value_name("FILE"), "Write the statistics as JSON to FILE at exit; - is standard output.")
+      ("stats-by-asid", po::bool_switch(&run.stats_by_asid), "Statistics for each ASID of the guest too: time, switches, faults, entries.")
+      ("count-instructions", po::bool_switch(&run.count_instructions), "Count guest instructions and blocks in translated code, for the statistics; costs some speed.")
+      ("trace", po::value(&run.trace)->value_name("FILE"), "Write a timeline to FILE at exit, as JSON for ui.perfetto.dev: faults, flushes, address spaces, exits, exceptions, translation, devices.")
+      ("trace-events", po::value(&text.trace_events)->value_name("N")->default_value("1000000"), "How many events --trace keeps; the oldest are dropped. 56 bytes each: 100 to 100000000.")
+      ("perf-map", po::bool_switch(&run.perf_map), "Write /tmp/perf-PID.map, from which perf report takes the names of translated guest code.")
+      ("symbols", po::value(&run.symbols)->value_name("FILE"), "Guest functions for --perf-map, --trace, -d int and printed states: an ELF file or a System.map; by default those of an ELF --kernel.")
+      ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, print its state, and end with exit status 4.")
+      ("sandbox", po::value(&text.sandbox)->value_name("on|off")->default_value("on"), "Confine Crosswalk while the guest runs: no capabilities, only the system calls that it needs (docs/security.md).")
+      ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
+      ("semihosting-files", po::value(&run.semihosting_files)->value_name("DIR"), "Let semihosting open, make, rename and remove regular files below DIR too; implies --semihosting.")
+      ("log,d", po::value(&run.log_items)->value_name("ITEMS"), "Log, as QEMU's -d: in_asm, op (IR), out_asm, int, exec, cpu; comma-separated.")
+      ("log-file,D", po::value(&run.log_file)->value_name("FILE"), "Where the log goes; standard error by default.")
+      ("code-cache", po::value(&text.code_cache)->value_name("SIZE")->default_value("64M"), "Memory for translated code, with suffix M: 4M to 1G.")
+      ("no-chain", po::bool_switch(&run.no_chain), "Do not link translated blocks to each other.")
+      ("no-optimise", po::bool_switch(&run.no_optimise), "Skip the IR passes.")
+      ("no-flag-fusion", po::bool_switch(&run.no_flag_fusion), "Do not use x86 flags directly between an instruction and the condition it feeds.")
+      ("no-fill-around", po::bool_switch(&run.no_fill_around), "Install only the page that faulted in a window, never its neighbours.")
+      ("largest-entry", po::value(&text.fill)->value_name("SIZE")->default_value("2M"), "Enter at most this much of a section or block at once in a window: a power of two from 4K to 2M.")
+      ("no-install-on-return", po::bool_switch(&run.no_install_on_return), "Do not enter the page of a guest abort in the window when the guest comes back.")
+      ("no-share-tables", po::bool_switch(&run.no_share_tables), "Give each of the kernel's address spaces page tables of its own for the kernel's addresses too (shadow, ept).")
+      ("no-prefill", po::bool_switch(&run.no_prefill), "Start new address spaces without their predecessor's instruction pages and software TLB.");
+  // clang-format on
+  return description;
+}
+
+po::options_description info_description(InfoOptions& info) {
+  po::options_description description("Options of info", 100);
+  description.add_options()("help", "Print this help.")("json", po::bool_switch(&info.json),
+                                                        "Print machine-readable JSON instead of text.");
+  return description;
+}
+
+struct BenchText {
+  std::string mmus, baselines, workloads;
+};
+
+po::options_description bench_description(BenchOptions& bench, BenchText& text) {
+  po::options_description description("Options of bench", 100);
+  const auto repeat = bench.repeat, slices = bench.slices, timeout = bench.timeout_seconds, target = bench.milliseconds;
+  // clang-format off
+  description.add_options()
+      ("help", "Print this help.")
+      ("mmu", po::value(&text.mmus)->value_name("LIST"), "MMU modes to compare, separated by commas, each with a flush policy (shadow:lazy) and options of run (shadow+no-fill-around+largest-entry=64K) if you like; without it, all that this host can run.")
+      ("baseline", po::value(&text.baselines)->value_name("LIST"), "Also run the same work elsewhere: qemu (qemu-system-arm), qemu-user (the Linux program in qemu-arm) or native (the same as an x86 program). Ratios are to the first.")
+      ("workloads", po::value(&text.workloads)->value_name("LIST"), "Run only these: names, or linux, bare, compute, system, experiment, program.")
+      ("bare-chases", po::bool_switch(&bench.bare_chases), "Run the pointer chases as a bare-metal program in every mode, not in flat alone.")
+      ("repeat", po::value(&bench.repeat)->value_name("N")->default_value(repeat), "Runs of each image in each mode, interleaved; the median counts.")
+      ("slices", po::value(&bench.slices)->value_name("N")->default_value(slices), "How often a run measures each Linux workload or program; the modes take turns.")
+      ("timeout", po::value(&bench.timeout_seconds)->value_name("SECONDS")->default_value(timeout), "Longest time that one run may take.")
+      ("milliseconds", po::value(&bench.milliseconds)->value_name("N")->default_value(target), "Time that each measurement of a Linux workload is scaled to.")
+      ("json", po::value(&bench.json_file)->value_name("FILE"), "Write every sample as JSON to FILE too.")
+      ("stats", po::value(&bench.stats_folder)->value_name("FOLDER"), "Write the statistics of each run of a mode to FOLDER/MODE-IMAGE-RUN.json.")
+      ("images", po::value(&bench.images)->value_name("FOLDER"), "Folder of the guest images; without it, the one beside this program.")
+      ("kernel", po::value(&bench.kernel)->value_name("NAME")->default_value(bench.kernel), "Linux kernel of the Linux workloads: armmp or armmp-lpae.")
+      ("memory", po::value(&bench.memory)->value_name("SIZE")->default_value(bench.memory), "RAM of each guest.");
+  // clang-format on
+  return description;
+}
+
+std::string help_text(const po::options_description& description) {
+  std::ostringstream stream;
+  stream << description;
+  return stream.str();
+}
+
+// Boost's messages are fine but for the missing advice.
+Result<po::variables_map> parse(const std::vector<std::string>& arguments, const po::options_description& description,
+                                const char* command) {
+  const std::string advice = std::string("; see crosswalk ") + command + " --help";
+  try {
+    po::variables_map values;
+    const auto parsed = po::command_line_parser(arguments)
+                            .options(description)
+                            .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
+                            .run();
+    for (const auto& option : parsed.options) {
+      if (option.position_key != -1 && !option.value.empty())
+        return Error{std::string(command) + ": '" + option.value[0] + "' does not belong to any option" + advice};
+    }
+    po::store(parsed, values);
+    po::notify(values);
+    return values;
+  } catch (const po::error& error) {
+    // Boost replaces its placeholders, such as %value%, in what the user has written too, and for ever.
+    std::vector<std::string> plain = arguments;
+    bool changed = false;
+    for (std::string& argument : plain) {
+      for (char& c : argument) changed |= c == '%', c = c == '%' ? '_' : c;
+    }
+    if (changed) {
+      auto again = parse(plain, description, command);
+      return again ? Error{std::string(command) + ": a '%' where none can be" + advice} : again.take_error();
+    }
+    return Error{std::string(command) + ": " + error.what() + advice};
+  }
+}
+
+Command parse_run(const std::vector<std::string>& arguments) {
+  RunOptions run;
+  RunText text;
+  const po::options_description description = run_description(run, text);
+  auto values = parse(arguments, description, "run");
+  if (!values) return OptionError{values.error()};
+  if (values->count("help")) return HelpText{help_text(description) + kStatuses};
+  if (run.kernel.empty()) return OptionError{"run: no guest to boot; give --kernel FILE"};
+  for (const auto& [option, path] :
+       {std::pair{"--kernel", run.kernel}, std::pair{"--initrd", run.initrd}, std::pair{"--dtb", run.dtb}}) {
+    if (path.empty()) {
+      if (values->count(option + 2)) return OptionError{std::string(option) + ": the file name is empty; give a file"};
+      continue;
+    }
+    if (auto checked = check_file(option, path); !checked) return OptionError{checked.error()};
+  }
+  auto memory = check_memory(text.memory);
+  if (!memory) return OptionError{memory.error()};
+  run.memory_bytes = *memory;
+  std::string problem;
+  const auto chosen = [&](const auto& table, const char* option, const std::string& name, auto& value) {
+    auto choice = choose(table, option, name);
+    if (choice)
+      value = *choice;
+    else
+      problem = choice.error();
+    return problem.empty();
+  };
+  if (!chosen(kMmus, "--mmu", text.mmu, run.mmu) || !chosen(kWorlds, "--world", text.world, run.world) ||
+      !chosen(kFlushPolicies, "--flush", text.flush, run.flush) ||
+      !chosen(kFaultDeliveries, "--fault-delivery", text.fault_delivery, run.fault_delivery) ||
+      !chosen(kWindowFlushes, "--window-flush", text.window_flush, run.window_flush) ||
+      !chosen(kSwitch, "--sandbox", text.sandbox, run.sandbox))
+    return OptionError{problem};
+  if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return OptionError{checked.error()};
+  if (auto checked = check_name(kConsoles, "--console", run.console); !checked) return OptionError{checked.error()};
+  // Where the entries are made decides where the engine can be.
+  if (run.mmu == MmuChoice::Mmap && run.world == WorldChoice::Kvm) {
+    return OptionError{"--world kvm does not go with --mmu mmap; use --mmu ept for the same windows inside KVM"};
+  }
+  if ((run.mmu == MmuChoice::Shadow || run.mmu == MmuChoice::Ept) && run.world == WorldChoice::Process) {
+    return OptionError{std::string("--world process does not go with --mmu ") + name_of(run.mmu) + "; use --world kvm"};
+  }
+  if (!needs_kvm(run) && (run.fault_delivery != kvm::KvmOptions::FaultDelivery::Auto ||
+                          run.window_flush != kvm::KvmOptions::Flush::Auto)) {
+    return OptionError{
+        "--fault-delivery and --window-flush are about windows inside KVM; use --mmu shadow or ept, or --world kvm"};
+  }
+  for (const std::string& disk : text.disks) {
+    auto parsed = parse_disk(disk);
+    if (!parsed) return OptionError{parsed.error()};
+    run.disks.push_back(*parsed);
+  }
+  constexpr double kMaxTimeout = 1e9;
+  if (values->count("timeout") && !(run.timeout_seconds > 0 && run.timeout_seconds <= kMaxTimeout)) {
+    return OptionError{"--timeout: give a number of seconds greater than 0"};
+  }
+  const uint64_t fill = parse_size(text.fill);
+  if (fill < 4096 || fill > (2 << 20) || (fill & (fill - 1)) != 0)
+    return OptionError{"--largest-entry: '" + text.fill + "' is not a power of two from 4K to 2M"};
+  run.fill_bytes = static_cast<uint32_t>(fill);
+  run.code_cache_bytes = parse_size(text.code_cache);
+  if (run.code_cache_bytes < (uint64_t{4} << 20) || run.code_cache_bytes > (uint64_t{1} << 30)) {
+    return OptionError{"--code-cache: '" + text.code_cache + "' is not a size from 4M to 1G"};
+  }
+  if (std::string unknown; engine::parse_log_items(run.log_items, unknown) == 0 && !unknown.empty()) {
+    return OptionError{"--log: unknown item '" + unknown + "'; use in_asm, op, out_asm, int, exec or cpu"};
+  }
+  if (values->count("stats-json") && run.stats_json.empty())
+    return OptionError{"--stats-json: the file name is empty; give a file"};
+  if (values->count("trace") && run.trace.empty()) return OptionError{"--trace: the file name is empty; give a file"};
+  run.trace_events = parse_size(text.trace_events);
+  if (run.trace_events < kMinTraceEvents || run.trace_events > kMaxTraceEvents) {
+    return OptionError{"--trace-events: '" + text.trace_events + "' is not a number from 100 to 100000000"};
+  }
+  if (values->count("symbols")) {
+    if (auto checked = check_file("--symbols", run.symbols); !checked) return OptionError{checked.error()};
+  }
+  if ((run.stats_by_asid || run.count_instructions) && run.stats_json.empty()) run.stats = true;
+  for (const auto& [option, file] : {std::pair{"--stats-json", run.stats_json}, std::pair{"--log-file", run.log_file},
+                                     std::pair{"--trace", run.trace}}) {
+    if (file.empty() || (file == "-" && option == std::string("--stats-json"))) continue;
+    FILE* const opened = std::fopen(file.c_str(), "a");
+    if (!opened) {
+      return OptionError{std::string(option) + ": cannot write '" + file + "' (" + std::strerror(errno) +
+                         "); give a file in an existing folder"};
+    }
+    std::fclose(opened);
+  }
+  if (values->count("semihosting-files")) {
+    if (auto checked = check_directory("--semihosting-files", run.semihosting_files); !checked)
+      return OptionError{checked.error()};
+    run.semihosting = true;
+  }
+  return run;
+}
+
+Command parse_info(const std::vector<std::string>& arguments) {
+  InfoOptions info;
+  const po::options_description description = info_description(info);
+  auto values = parse(arguments, description, "info");
+  if (!values) return OptionError{values.error()};
+  if (values->count("help")) return HelpText{help_text(description)};
+  return info;
+}
+
+Command parse_bench(const std::vector<std::string>& arguments) {
+  BenchOptions bench;
+  BenchText text;
+  const po::options_description description = bench_description(bench, text);
+  auto values = parse(arguments, description, "bench");
+  if (!values) return OptionError{values.error()};
+  if (values->count("help")) return HelpText{help_text(description)};
+  bench.mmu_modes = split(text.mmus);
+  if (values->count("mmu") && bench.mmu_modes.empty())
+    return OptionError{"--mmu: the list is empty; give for instance soft,mmap"};
+  for (const std::string& name : bench.mmu_modes) {
+    std::vector<std::string> run = mode_arguments(name);
+    run.insert(run.end(), {"--kernel", "/proc/self/exe"});  // any file
+    const Command command = parse_run(run);
+    if (const auto* error = std::get_if<OptionError>(&command))
+      return OptionError{"--mmu " + name + ": " + error->message};
+    if (!std::holds_alternative<RunOptions>(command)) return OptionError{"--mmu " + name + ": that is no mode to run"};
+  }
+  bench.baselines = split(text.baselines);
+  if (values->count("baseline") && bench.baselines.empty())
+    return OptionError{"--baseline: the list is empty; give for instance qemu,native"};
+  for (const std::string& name : bench.baselines) {
+    if (auto checked = check_name(kBaselines, "--baseline", name); !checked) return OptionError{checked.error()};
+  }
+  if (auto checked = check_name(kBenchKernels, "--kernel", bench.kernel); !checked) return OptionError{checked.error()};
+  if (auto memory = check_memory(bench.memory); !memory) return OptionError{memory.error()};
+  if (bench.repeat == 0 || bench.repeat > 1000) return OptionError{"--repeat: give a number from 1 to 1000"};
+  if (bench.slices == 0 || bench.slices > 1000) return OptionError{"--slices: give a number from 1 to 1000"};
+  if (bench.timeout_seconds == 0) return OptionError{"--timeout: give a number of seconds greater than 0"};
+  if (bench.milliseconds == 0) return OptionError{"--milliseconds: give a number greater than 0"};
+  bench.workloads = split(text.workloads);
+  return bench;
+}
+
+}  // namespace
+
+const char* name_of(MmuChoice mmu) {
+  for (const auto& [name, value] : kMmus) {
+    if (value == mmu) return name;
+  }
+  return "?";
+}
+
+bool needs_kvm(const RunOptions& options) {
+  return options.world == WorldChoice::Kvm || options.mmu == MmuChoice::Shadow || options.mmu == MmuChoice::Ept;
+}
+
+const char* name_of(WorldChoice world) {
+  for (const auto& [name, value] : kWorlds) {
+    if (value == world) return name;
+  }
+  return "?";
+}
+
+uint64_t parse_size(const std::string& text) {
+  uint64_t value = 0;
+  size_t i = 0;
+  for (; i < text.size() && std::isdigit(static_cast<unsigned char>(text[i])); ++i) {
+    if (value > (~uint64_t{0} >> 4) / 10) return 0;
+    value = value * 10 + static_cast<uint64_t>(text[i] - '0');
+  }
+  if (i == 0) return 0;
+  unsigned shift = 0;
+  if (i < text.size()) {
+    switch (std::toupper(static_cast<unsigned char>(text[i++]))) {
+      case 'K': shift = 10; break;
+      case 'M': shift = 20; break;
+      case 'G': shift = 30; break;
+      case 'T': shift = 40; break;
+      default: return 0;
+    }
+  }
+  if (i != text.size() || value << shift >> shift != value) return 0;
+  return value << shift;
+}
+
+Command parse_options(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return OptionError{"no command; use crosswalk run, info or bench, or crosswalk --help"};
+  const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  const std::string& command = arguments[0];
+  if (command == "run") return parse_run(rest);
+  if (command == "info") return parse_info(rest);
+  if (command == "bench") return parse_bench(rest);
+  if (command == "--help" || command == "-h" || command == "help") {
+    RunOptions run;
+    RunText run_text;
+    InfoOptions info;
+    BenchOptions bench;
+    BenchText bench_text;
+    return HelpText{std::string(kUsage) + "\n" + help_text(run_description(run, run_text)) + "\n" +
+                    help_text(info_description(info)) + "\n" + help_text(bench_description(bench, bench_text)) +
+                    kStatuses};
+  }
+  return OptionError{"unknown command '" + command + "'; use run, info or bench, or crosswalk --help"};
+}
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The command line: crosswalk run | info | bench. To add an option: one line in options.cc's table of the subcommand,
+// one field here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "mmu-shadow/mmu.h"
+#include "vmm/bench/bench.h"
+#include "vmm/world/kvm/kvm_options.h"
+
+namespace crosswalk::vmm {
+
+enum class MmuChoice : uint8_t { Auto, SoftCall, Soft, Mmap, Shadow, Ept, Flat, Hybrid };
+enum class WorldChoice : uint8_t { Auto, Process, Kvm };
+
+const char* name_of(MmuChoice mmu);
+const char* name_of(WorldChoice world);
+
+struct DiskOption {
+  std::string path;
+  bool read_only = false;
+  bool any_format = false;  // format=raw
+};
+
+struct RunOptions {
+  std::string kernel, initrd, append, dtb, cpu;
+  uint64_t memory_bytes = 0;
+  std::vector<DiskOption> disks;
+  MmuChoice mmu = MmuChoice::Auto;
+  WorldChoice world = WorldChoice::Auto;
+  std::string console;  // "pl011", or "virtio" for that device too: which one gets stdin
+  bool stats = false;
+  std::string stats_json;                                  // empty: none
+  bool stats_by_asid = false, count_instructions = false;  // each implies `stats` when there is no stats_json
+  bool sandbox = true;
+  std::string trace;          // file; empty: none
+  uint64_t trace_events = 0;  // kept at most
+  bool perf_map = false;
+  std::string symbols;         // file; empty: the kernel's own, if it is an ELF file
+  double timeout_seconds = 0;  // 0: none
+  bool semihosting = false;
+  std::string semihosting_files;    // a directory; empty: none
+  std::string log_items, log_file;  // log_file empty: stderr
+  uint64_t code_cache_bytes = 0;
+  mmu::FlushPolicy flush = mmu::FlushPolicy::Auto;
+  bool no_prefill = false, no_install_on_return = false, no_share_tables = false;
+  uint32_t fill_bytes = 0;
+  kvm::KvmOptions::FaultDelivery fault_delivery = kvm::KvmOptions::FaultDelivery::Auto;
+  kvm::KvmOptions::Flush window_flush = kvm::KvmOptions::Flush::Auto;
+  bool no_chain = false, no_optimise = false, no_flag_fusion = false, no_fill_around = false;
+};
+
+// Whether the engine executes inside KVM. Auto, before it is resolved, does not ask for it.
+bool needs_kvm(const RunOptions& options);
+
+struct InfoOptions {
+  bool json = false;
+};
+
+struct HelpText {
+  std::string text;
+};
+
+// One line: what is wrong and what to do. The exit status is kExitBadOptions.
+struct OptionError {
+  std::string message;
+};
+
+using Command = std::variant<RunOptions, InfoOptions, BenchOptions, HelpText, OptionError>;
+
+// `arguments` is argv without the program's name. Files that must exist are checked.
+Command parse_options(const std::vector<std::string>& arguments);
+
+// "512M", "1G", "1048576K", or bytes. Returns 0 when malformed or too large for 64 bits.
+uint64_t parse_size(const std::string& text);
+
+}  // namespace crosswalk::vmm

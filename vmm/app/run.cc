@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/app/run.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+#include "mmu-shadow/mmu.h"
+#include "mmu-shadow/walker/regime.h"
+#include "translator/arm32/cpu/reset.h"
+#include "translator/engine/engine.h"
+#include "translator/engine/world.h"
+#include "vmm/app/observability.h"
+#include "vmm/base/patient_write.h"
+#include "vmm/base/sandbox.h"
+#include "vmm/base/statistics.h"
+#include "vmm/machine/machine.h"
+#include "vmm/machine/state_report.h"
+#include "vmm/world/kvm/ept_backend.h"
+#include "vmm/world/kvm/kvm_world.h"
+#include "vmm/world/kvm/probe.h"
+#include "vmm/world/kvm/shadow_backend.h"
+#include "vmm/world/process/process_world.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+int fail(const std::string& message, ExitStatus status) {
+  std::fprintf(stderr, "crosswalk: %s\n", message.c_str());
+  return status;
+}
+
+mmu::Mode mode_of(MmuChoice choice) {
+  switch (choice) {
+    case MmuChoice::SoftCall: return mmu::Mode::SoftCall;
+    case MmuChoice::Mmap: return mmu::Mode::Mmap;
+    case MmuChoice::Shadow: return mmu::Mode::Shadow;
+    case MmuChoice::Ept: return mmu::Mode::Ept;
+    case MmuChoice::Flat: return mmu::Mode::Flat;
+    case MmuChoice::Hybrid: return mmu::Mode::Hybrid;
+    case MmuChoice::Auto:  // resolve_by_host has replaced it
+    case MmuChoice::Soft: break;
+  }
+  return mmu::Mode::Soft;
+}
+
+MmuChoice choice_of(mmu::Mode mode) {
+  switch (mode) {
+    case mmu::Mode::Mmap: return MmuChoice::Mmap;
+    case mmu::Mode::Shadow: return MmuChoice::Shadow;
+    case mmu::Mode::Ept: return MmuChoice::Ept;
+    case mmu::Mode::Hybrid: return MmuChoice::Hybrid;
+    case mmu::Mode::SoftCall:  // pick_auto never picks the others
+    case mmu::Mode::Soft:
+    case mmu::Mode::Flat: break;
+  }
+  return MmuChoice::Soft;
+}
+
+// --mmu auto within what --world allows, and the world of --mmu hybrid: measures the host.
+void resolve_by_host(RunOptions& options) {
+  const bool mode_is_open = options.mmu == MmuChoice::Auto;
+  if (!mode_is_open && (options.mmu != MmuChoice::Hybrid || options.world != WorldChoice::Auto)) return;
+  kvm::HostFacts facts = kvm::probe_host();
+  if (options.world == WorldChoice::Kvm) facts = kvm::within_kvm(facts);
+  if (options.world == WorldChoice::Process) facts = kvm::within_process(facts);
+  const kvm::Choice choice = kvm::pick_auto(facts);
+  if (mode_is_open) options.mmu = choice_of(choice.mode);
+  if (options.mmu == MmuChoice::Hybrid && choice.hybrid_in_kvm) options.world = WorldChoice::Kvm;
+}
+
+MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) {
+  MachineConfig config;
+  config.sandbox = sandbox;
+  config.memory_bytes = options.memory_bytes;
+  // Windows made by mmap(2) need the memfd.
+  config.shared_ram = options.mmu == MmuChoice::Mmap || options.mmu == MmuChoice::Ept ||
+                      options.mmu == MmuChoice::Flat || (options.mmu == MmuChoice::Hybrid && !needs_kvm(options));
+  for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only, disk.any_format});
+  config.input_fd = STDIN_FILENO;
+  config.output_fd = STDOUT_FILENO;
+  config.error_fd = STDERR_FILENO;
+  config.escape_keys = isatty(STDIN_FILENO);
+  config.virtio_console = options.console == "virtio";
+  config.catch_signals = true;
+  config.timeout_seconds = options.timeout_seconds;
+  // A guest that never leaves an address space is judged all the same.
+  if (options.mmu == MmuChoice::Hybrid) config.poll_seconds = 0.01;
+  // The resident size of windows is looked at when the CPU polls.
+  if (options.mmu == MmuChoice::Mmap) config.poll_seconds = 0.01;
+  if (options.mmu == MmuChoice::Ept) config.poll_seconds = 0.1;
+  config.semihosting = {options.semihosting, options.semihosting_files,
+                        options.append.empty() ? options.kernel : options.kernel + " " + options.append};
+  return config;
+}
+
+// What the machine asks of the engine.
+class Port final : public EnginePort {
+ public:
+  Port(mmu::Mmu& mmu, const engine::Engine& engine, std::string memory)
+      : mmu_(mmu), engine_(engine), memory_(std::move(memory)) {}
+  void external_write(CpuState&, uint64_t pa, uint64_t bytes) override { mmu_.note_external_write(pa, bytes); }
+  bool translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) override {
+    const mmu::Translation at = mmu_.translate(cpu, va, write ? mmu::AccessKind::Store : mmu::AccessKind::Load,
+                                               is_privileged(static_cast<Mode>(cpu.mode)));
+    pa = at.pa;
+    return at.ok;
+  }
+  void add_state(const CpuState& cpu, StateReport& state) override {
+    const mmu::RegimeKey key = mmu::key_of(mmu::regime_of(cpu.cp15), is_privileged(static_cast<Mode>(cpu.mode)));
+    state.memory = memory_ + "; now a " + (cpu.memory_window ? "window" : "software TLB");
+    if (key.mmu_enabled())
+      state.memory += " for ASID " + std::to_string(key.asid) + (key.privileged ? ", privileged" : ", user");
+    else
+      state.memory += ", untranslated";
+    const engine::EngineStatistics& e = engine_.statistics();
+    const mmu::Statistics& m = mmu_.statistics();
+    state.counts = {{"blocks translated", e.blocks_translated},
+                    {"interrupts", e.interrupts},
+                    {"prefetch aborts", e.prefetch_aborts},
+                    {"data aborts", e.data_aborts},
+                    {"window faults", e.window_faults},
+                    {"walks", m.walks},
+                    {"space switches", m.space_switches},
+                    {"flushes", m.flush_all + m.flush_asid + m.flush_mva + m.flush_mvaa}};
+  }
+
+ private:
+  mmu::Mmu& mmu_;
+  const engine::Engine& engine_;
+  std::string memory_;
+};
+
+// The worlds, backends, MMU and engine, in the order in which they must be made.
+struct Runner {
+  struct Close {
+    void operator()(FILE* file) const { std::fclose(file); }
+  };
+  std::unique_ptr<FILE, Close> log;
+  std::optional<OutputFile> stats_json;
+  Observability observability;
+  std::unique_ptr<engine::World> world;
+  kvm::KvmWorld* kvm_world = nullptr;  // the same, if it is one
+  std::unique_ptr<mmu::WindowBackend> backend;
+  mmu::MmuCosts costs;
+  std::optional<engine::Engine> engine;
+  std::unique_ptr<mmu::Mmu> mmu;
+  std::unique_ptr<Port> port;
+};
+
+Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& runner) {
+  mmu::MmuConfig mmu_config;
+  mmu_config.mode = mode_of(options.mmu);
+  mmu_config.fill_around = !options.no_fill_around;
+  mmu_config.flush = options.flush;
+  mmu_config.fill_bytes = options.fill_bytes;
+  mmu_config.prefill = !options.no_prefill;
+  mmu_config.install_on_return = !options.no_install_on_return;
+  mmu_config.share_tables = !options.no_share_tables;
+  // One for each address space, and those that address spaces share: in Linux one or two.
+  const unsigned windows = mmu_config.max_spaces + 8;
+  kvm::KvmWorld* kvm_world = nullptr;
+  if (needs_kvm(options)) {
+    std::string error;
+    auto made = kvm::KvmWorld::create({.fault_delivery = options.fault_delivery, .flush = options.window_flush}, error);
+    if (!made) return Error{error};
+    kvm_world = runner.kvm_world = made.get();
+    // The timer thread reads the same counter outside the VM.
+    if (machine.clock().uses_tsc() && !kvm_world->tsc_is_exact()) {
+      return Error{"this KVM does not show the host's time-stamp counter to the VM; use --world process"};
+    }
+    runner.world = std::move(made);
+  } else {
+    runner.world = make_process_world();
+  }
+  switch (mmu_config.mode) {
+    case mmu::Mode::Hybrid:
+      if (kvm_world) {
+        std::string error;
+        runner.backend = kvm::make_shadow_backend(*kvm_world, machine.ram(), windows, error);
+        if (!runner.backend) return Error{error};
+      } else {
+        runner.backend = mmu::make_mmap_backend(machine.ram());
+      }
+      break;
+    case mmu::Mode::Mmap: runner.backend = mmu::make_mmap_backend(machine.ram()); break;
+    case mmu::Mode::Flat:
+    case mmu::Mode::Ept:
+      runner.backend = mmu::make_mmap_backend(machine.ram());
+      if (kvm_world) runner.backend = kvm::make_ept_backend(*kvm_world, std::move(runner.backend));
+      break;
+    case mmu::Mode::Shadow: {
+      std::string error;
+      runner.backend = kvm::make_shadow_backend(*kvm_world, machine.ram(), windows, error);
+      if (!runner.backend) return Error{error};
+      break;
+    }
+    case mmu::Mode::SoftCall:
+    case mmu::Mode::Soft: break;
+  }
+  if (runner.backend && mmu_config.mode != mmu::Mode::Flat) {
+    std::string reason;
+    if (!kvm::measure_window_costs(*runner.world, *runner.backend, machine.ram(), mmu_config.costs, reason))
+      return Error{std::string("--mmu ") + name_of(options.mmu) + ": windows do not work here: " + reason};
+    if (machine.clock().uses_tsc()) mmu_config.costs.ticks_per_ns = machine.clock().tsc_mhz() / 1000;
+  }
+  runner.costs = mmu_config.costs;
+  CpuState& cpu = machine.cpu();
+  arm::reset_cpu(cpu, options.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15);
+  machine.set_boot_registers(cpu);
+  engine::EngineConfig engine_config;
+  engine_config.mode = mmu_config.mode;
+  engine_config.code_cache_bytes = options.code_cache_bytes;
+  engine_config.chain = !options.no_chain;
+  engine_config.optimise = !options.no_optimise;
+  engine_config.flag_fusion = !options.no_flag_fusion;
+  std::string unknown;
+  engine_config.log.items = engine::parse_log_items(options.log_items, unknown);
+  engine_config.log.file = stderr;
+  if (engine_config.log.items && !options.log_file.empty()) {
+    runner.log.reset(std::fopen(options.log_file.c_str(), "w"));
+    if (!runner.log) return Error{"--log-file: cannot write '" + options.log_file + "': " + std::strerror(errno)};
+    engine_config.log.file = runner.log.get();
+  }
+  runner.observability.configure(mmu_config, engine_config);
+  runner.engine.emplace(engine_config, cpu, machine.ram(), machine);
+  runner.mmu = mmu::make_mmu(mmu_config, machine.ram(), *runner.engine, runner.backend.get());
+  runner.engine->attach(*runner.mmu);
+  runner.world->add_code(runner.engine->code().data(), runner.engine->code().size());
+  if (auto set = runner.observability.attach(cpu, *runner.engine, kvm_world); !set) return set.take_error();
+  runner.engine->work = [](void* context) {
+    auto& owner = *static_cast<Machine*>(context);
+    owner.run_queued_work(owner.cpu());
+  };
+  runner.engine->work_context = &machine;
+  runner.port = std::make_unique<Port>(
+      *runner.mmu, *runner.engine,
+      std::string("memory: --mmu ") + name_of(options.mmu) + ", " + runner.world->name() + " world");
+  machine.set_engine(runner.port.get());
+  machine.set_symbols(&runner.observability.symbols());
+  machine.timers_changed(cpu);
+  return true;
+}
+
+void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
+  const engine::EngineStatistics& e = runner.engine->statistics();
+  table.add("engine", "blocks translated", e.blocks_translated);
+  table.add("engine", "guest instructions translated", e.guest_instructions_translated);
+  table.add("engine", "code bytes", e.code_bytes, "bytes");
+  table.add("engine", "blocks dropped", e.blocks_dropped);
+  table.add("engine", "cache flushes", e.cache_flushes);
+  table.add("engine", "exits to look up", e.exits_lookup);
+  table.add("engine", "exits to link", e.exits_link);
+  table.add("engine", "exits, indirect", e.exits_indirect);
+  table.add("engine", "exits by poll", e.exits_poll);
+  table.add("engine", "exits by exception", e.exits_exception);
+  table.add("engine", "interrupts", e.interrupts);
+  table.add("engine", "prefetch aborts", e.prefetch_aborts);
+  table.add("engine", "data aborts", e.data_aborts);
+  table.add("engine", "soft TLB calls that hit", e.soft_call_hits);
+  table.add("engine", "soft TLB refills", e.soft_refills);
+  table.add("engine", "slow accesses", e.slow_accesses);
+  table.add("engine", "device accesses", e.device_accesses);
+  table.add("engine", "window faults", e.window_faults);
+  table.add("engine", "slow sites", e.slow_sites_now);
+  table.add("engine", "slow sites found", e.slow_sites);
+  table.add("engine", "accesses by hand once", e.slow_once);
+  table.add("engine", "bookkeeping of blocks, most", e.most_bookkeeping_bytes, "bytes");
+  const mmu::Statistics& m = runner.mmu->statistics();
+  table.add("mmu", "walks", m.walks);
+  table.add("mmu", "levels read", m.walk_levels);
+  table.add("mmu", "soft TLB misses", m.soft_misses);
+  table.add("mmu", "faults: installed", m.window_faults_installed);
+  table.add("mmu", "faults: guest", m.window_faults_guest);
+  table.add("mmu", "faults: device", m.window_faults_device);
+  table.add("mmu", "faults: write to code", m.window_faults_code);
+  table.add("mmu", "faults: spurious", m.window_faults_spurious);
+  table.add("mmu", "faults: split", m.window_faults_split);
+  table.add("mmu", "entries installed, 4K", m.entries_4k);
+  table.add("mmu", "entries installed, 64K", m.entries_64k);
+  table.add("mmu", "entries installed, 1M", m.entries_1m);
+  table.add("mmu", "entries installed, 2M", m.entries_2m);
+  table.add("mmu", "flushes: all", m.flush_all);
+  table.add("mmu", "flushes: by ASID", m.flush_asid);
+  table.add("mmu", "flushes: by address", m.flush_mva);
+  table.add("mmu", "flushes: by address, all ASIDs", m.flush_mvaa);
+  table.add("mmu", "entries removed", m.entries_removed);
+  table.add("mmu", "entries kept", m.entries_kept);
+  table.add("mmu", "entries rewritten", m.entries_rewritten);
+  table.add("mmu", "refreshes lazy", m.refreshes_lazy);
+  table.add("mmu", "refreshes eager", m.refreshes_eager);
+  if (m.window_faults_installed != 0 || m.promotions != 0) {
+    table.add("mmu", "cost of a window fault, measured", runner.costs.window_fault, "ns");
+    table.add("mmu", "cost of an entry installed, measured", runner.costs.window_install, "ns");
+    table.add("mmu", "cost of an entry flushed, measured", runner.costs.window_flush, "ns");
+  }
+  if (m.soft_ticks + m.window_ticks != 0) {
+    const double seconds_per_tick = 1e-9 / runner.costs.ticks_per_ns;
+    table.add("mmu", "hybrid: spaces promoted", m.promotions);
+    table.add("mmu", "hybrid: spaces demoted", m.demotions);
+    table.add("mmu", "hybrid: time on software TLBs", static_cast<double>(m.soft_ticks) * seconds_per_tick, "s");
+    table.add("mmu", "hybrid: time in windows", static_cast<double>(m.window_ticks) * seconds_per_tick, "s");
+    table.add("mmu", "hybrid: faults and flushes predicted", m.predicted_upkeep_ns * 1e-6, "ms");
+    table.add("mmu", "hybrid: faults and flushes seen", m.upkeep_ns * 1e-6, "ms");
+    table.add("mmu", "hybrid: translation predicted", m.predicted_translation_ns * 1e-6, "ms");
+    table.add("mmu", "hybrid: translation seen", m.translation_ns * 1e-6, "ms");
+  }
+  table.add("mmu", "pages entered on return from an abort", m.installed_on_return);
+  table.add("mmu", "spaces sharing tables", m.spaces_sharing);
+  table.add("mmu", "spaces no longer alike", m.spaces_parted);
+  table.add("mmu", "spaces prefilled", m.spaces_prefilled);
+  table.add("mmu", "pages prefilled", m.pages_prefilled);
+  table.add("mmu", "space switches", m.space_switches);
+  table.add("mmu", "spaces created", m.spaces_created);
+  table.add("mmu", "spaces evicted", m.spaces_evicted);
+  table.add("mmu", "window pages, most", m.most_window_pages);
+  table.add("mmu", "window leaves, most", m.most_window_leaves);
+  table.add("mmu", "resident pages, most seen", m.most_resident_pages);
+  table.add("mmu", "windows emptied, host limit", m.spaces_cleared);
+  table.add("mmu", "windows emptied, budget", m.spaces_over_budget);
+  table.add("mmu", "page ids", m.page_ids);
+  table.add("mmu", "page ids dropped", m.page_id_drops);
+  table.add("mmu", "code pages protected", m.code_pages_protected);
+  table.add("mmu", "writes to code pages", m.code_page_writes);
+}
+
+// What is said at the end, to a standard error that may be a pipe that nobody reads: then only once.
+class Messages {
+ public:
+  explicit Messages(int fd) : fd_(fd) {}
+  void operator()(const std::string& lines) { taken_ = taken_ && print_error(fd_, lines, kMilliseconds); }
+
+ private:
+  static constexpr int kMilliseconds = 100;
+  int fd_;
+  bool taken_ = true;
+};
+
+int report(const RunOptions& options, Machine& machine, Runner& runner, Messages& say) {
+  if (options.stats || !options.stats_json.empty()) {
+    StatisticsTable table;
+    table.add("run", "mmu", std::string(name_of(options.mmu)));
+    table.add("run", "world", std::string(runner.world->name()));
+    machine.add_statistics(table);
+    add_engine_statistics(table, runner);
+    runner.observability.add_statistics(table, machine, machine.cpu(), *runner.engine, *runner.mmu);
+    if (options.stats) say(table.table());
+    if (!options.stats_json.empty()) {
+      if (auto written = table.write_json(*runner.stats_json); !written)
+        return fail(written.error(), kExitInternalError);
+    }
+  }
+  if (auto written = runner.observability.finish(*runner.world); !written)
+    return fail(written.error(), kExitInternalError);
+  const StopState state = machine.stop_state();
+  switch (state.reason) {
+    case StopReason::Timeout:
+      say(machine.describe_stopped());
+      say(fmt::format("crosswalk: stopped after --timeout {:g} seconds\n", options.timeout_seconds));
+      break;
+    case StopReason::Reset: say("crosswalk: the guest asked for a reset\n"); break;
+    default: break;
+  }
+  return state.exit_status();
+}
+
+}  // namespace
+
+int run_guest(const RunOptions& requested) {
+  RunOptions options = requested;
+  resolve_by_host(options);
+  signal(SIGUSR1, SIG_IGN);  // whoever asks for the state too early gets none; blocked, it is heard all the same
+  // Before anything large exists: the terminal's guardian is a fork of this process.
+  std::optional<RawTerminal> terminal(std::in_place, STDIN_FILENO);
+  std::optional<Sandbox> sandbox;
+  if (options.sandbox && !Sandbox::built_in()) {
+    std::fputs("crosswalk: built with a sanitizer: the sandbox is off\n", stderr);
+  } else if (options.sandbox) {
+    auto made = Sandbox::create({.semihosting_files = !options.semihosting_files.empty()});
+    if (!made) {
+      terminal.reset();
+      return fail(made.error(), kExitInternalError);
+    }
+    sandbox = std::move(*made);
+  }
+  MachineConfig config = machine_config(options, sandbox ? &*sandbox : nullptr);
+  config.output_fd = reopen_nonblocking(STDOUT_FILENO);
+  config.error_fd = reopen_nonblocking(STDERR_FILENO);
+  config.before_exit = [&terminal] { terminal->restore(); };
+  config.continued = [&terminal] { terminal->resume(); };
+  auto machine = Machine::create(config);
+  if (!machine) {
+    terminal.reset();
+    return fail(machine.error(), kExitBadOptions);
+  }
+  const BootConfig boot{options.kernel, options.initrd, options.append, options.dtb, "arm," + options.cpu};
+  if (auto loaded = (*machine)->load(boot); !loaded) {
+    terminal.reset();
+    return fail(loaded.error(), kExitBadOptions);
+  }
+  Runner runner;
+  if (!options.stats_json.empty()) {
+    auto opened = OutputFile::open("--stats-json", options.stats_json);
+    if (!opened) {
+      terminal.reset();
+      return fail(opened.error(), kExitBadOptions);
+    }
+    runner.stats_json = std::move(*opened);
+  }
+  if (auto prepared = runner.observability.prepare(options); !prepared) {
+    terminal.reset();
+    return fail(prepared.error(), kExitBadOptions);
+  }
+  if (auto made = make_runner(options, **machine, runner); !made) {
+    terminal.reset();
+    return fail(made.error(), kExitInternalError);
+  }
+  // Nothing is opened and no thread started from here on.
+  (*machine)->start();
+  if (sandbox) {
+    if (runner.kvm_world) runner.kvm_world->confine(*sandbox);
+    sandbox->enter(runner.kvm_world ? Sandbox::Role::KvmCpu : Sandbox::Role::Cpu);
+  }
+  runner.world->run([](void* engine) { static_cast<engine::Engine*>(engine)->run(); }, &*runner.engine,
+                    &engine::Engine::handle_fault, &*runner.engine);
+  const bool ended = (*machine)->shutdown();
+  terminal->restore();
+  Messages say(config.error_fd);
+  const int status = report(options, **machine, runner, say);
+  if (!ended) {
+    // The I/O thread may still use all that would be destroyed now.
+    say("crosswalk: a request to a disk or to standard output does not end; the process ends without it\n");
+    std::fflush(nullptr);
+    _exit(status);
+  }
+  return status;
+}
+
+}  // namespace crosswalk::vmm

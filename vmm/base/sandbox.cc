@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/base/sandbox.h"
+
+#include <asm/prctl.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "vmm/base/exit_status.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitizer = true;
+#elif defined(__has_feature)  // Clang
+constexpr bool kSanitizer = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool kSanitizer = false;
+#endif
+
+constexpr unsigned bit(Sandbox::Role role) { return 1u << static_cast<unsigned>(role); }
+constexpr unsigned kCpu = bit(Sandbox::Role::Cpu), kKvmCpu = bit(Sandbox::Role::KvmCpu),
+                   kInside = bit(Sandbox::Role::InsideVm), kIo = bit(Sandbox::Role::Io),
+                   kTimer = bit(Sandbox::Role::Timer), kControl = bit(Sandbox::Role::Control);
+constexpr unsigned kThreads = kCpu | kKvmCpu | kIo | kTimer | kControl;
+// What the engine calls comes from its thread, or from inside the VM and is made by the thread around it.
+constexpr unsigned kEngine = kCpu | kKvmCpu | kInside;
+constexpr unsigned kMain = kCpu | kKvmCpu;
+constexpr uint64_t kWhole = ~uint64_t{0};
+
+// The names of the calls, for a signal handler that can neither allocate nor be handed anything: there is one set of
+// signal dispositions per process.
+struct CallNames {
+  static constexpr size_t kCalls = 512, kLength = 28;
+  char text[kCalls][kLength];
+};
+CallNames& call_names() {
+  static CallNames names;
+  return names;
+}
+
+const char* name_of(uint64_t call) {
+  const CallNames& names = call_names();
+  return call < CallNames::kCalls && names.text[call][0] ? names.text[call] : "unknown";
+}
+
+void fill_call_names() {
+  CallNames& names = call_names();
+  for (size_t call = 0; call < CallNames::kCalls; call++) {
+    const std::unique_ptr<char, decltype(&std::free)> name(
+        seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, static_cast<int>(call)), &std::free);
+    std::snprintf(names.text[call], CallNames::kLength, "%s", name ? name.get() : "");
+  }
+}
+
+// One line, made by write(2) alone: a signal handler may call it.
+[[noreturn]] void report_and_exit(uint64_t call, const char* who) {
+  char digits[24] = {};
+  char* number = digits + sizeof digits - 1;
+  for (uint64_t rest = call; number == digits + sizeof digits - 1 || rest != 0; rest /= 10)
+    *--number = static_cast<char>('0' + rest % 10);
+  char line[256];
+  size_t used = 0;
+  const char* const parts[] = {
+      "crosswalk: the sandbox stopped the system call ",       name_of(call), " (", number, ") ", who,
+      "; if this is a defect, --sandbox off runs without it\n"};
+  for (const char* part : parts) {
+    const size_t length = std::strlen(part);
+    if (used + length > sizeof line) break;
+    std::memcpy(line + used, part, length);
+    used += length;
+  }
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line, used);
+  _exit(kExitInternalError);
+}
+
+void on_violation(int, siginfo_t* info, void*) {
+  char who[40] = "of thread ";
+  prctl(PR_GET_NAME, who + std::strlen(who));
+  report_and_exit(static_cast<uint64_t>(static_cast<unsigned>(info->si_syscall)), who);
+}
+
+[[noreturn]] void give_up(const char* what, int error) {
+  std::fprintf(stderr, "crosswalk: cannot confine a thread: %s: %s; --sandbox off runs without the sandbox\n", what,
+               std::strerror(error));
+  std::fflush(stderr);
+  _exit(kExitInternalError);
+}
+
+// All sets of the calling thread. Root without them is a user who owns root's files.
+void drop_capabilities() {
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  // Only who has CAP_SETPCAP may, and only who has any needs to.
+  for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+    prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[2] = {};
+  if (syscall(SYS_capset, &header, none) != 0) give_up("capset", errno);
+}
+
+}  // namespace
+
+// ---- the lists ---------------------------------------------------------------------------------------------------
+
+Sandbox::Sandbox(const Config& config) {
+  // Memory: never executable. The code cache, the program and its libraries are mapped by now.
+  add(kThreads | kInside, SCMP_SYS(mmap), {{2, PROT_EXEC, 0}});
+  add(kThreads | kInside, SCMP_SYS(mprotect), {{2, PROT_EXEC, 0}});
+  add(kThreads | kInside, SCMP_SYS(mremap), {{3, kWhole, MREMAP_MAYMOVE}});  // realloc
+  add(kThreads | kInside, {SCMP_SYS(munmap), SCMP_SYS(madvise), SCMP_SYS(brk)});
+  // Waiting, waking, time, and random numbers: malloc takes one for each thread.
+  add(kThreads | kInside, {SCMP_SYS(futex), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(sched_yield),
+                           SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom)});
+  add(kThreads, {SCMP_SYS(restart_syscall)});  // what was interrupted by SIGSTOP and SIGCONT
+  // Files that are open. Reads and writes go on the console, disks, files of options and event counters.
+  add(kThreads | kInside, {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev)});
+  // The C library: qsort asks how much memory there is, malloc how many CPUs, stdio about a file when it first writes
+  // to it, perror for a second descriptor.
+  add(kThreads | kInside, {SCMP_SYS(sysinfo), SCMP_SYS(sched_getaffinity), SCMP_SYS(dup)});
+  add(kThreads | kInside, SCMP_SYS(fcntl), {{1, kWhole, F_GETFL}});
+  add(kThreads | kInside, {SCMP_SYS(fstat), SCMP_SYS(lseek)});
+  add(kThreads | kInside, SCMP_SYS(newfstatat), {{3, kWhole, AT_EMPTY_PATH}});
+  add(kThreads | kInside, SCMP_SYS(ioctl), {{1, kWhole, TCGETS}});
+  // The end: of a thread, of the process, by abort().
+  add(kThreads, {SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn)});
+  add(kThreads | kInside, {SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(rt_sigprocmask)});
+  add(kThreads | kInside, SCMP_SYS(tgkill), {{0, kWhole, static_cast<uint64_t>(getpid())}, {2, kWhole, SIGABRT}});
+  add(kThreads | kInside, SCMP_SYS(rt_sigaction), {{0, kWhole, SIGABRT}});
+  add(kThreads, SCMP_SYS(prctl), {{0, kWhole, PR_GET_NAME}});  // for the line about a violation
+
+  // Standard output and error may be pipes: they are written when they take something.
+  add(kThreads | kInside, {SCMP_SYS(poll), SCMP_SYS(ppoll)});
+
+  // The main thread runs the CPU, then ends the other threads, the terminal's guardian and what it has open. When it
+  // does not come to it, the control thread gives the terminal back.
+  add(kMain | kControl, {SCMP_SYS(close), SCMP_SYS(wait4)});
+  // Or takes it back after a stop: of standard input alone, if it is the foreground's.
+  add(kControl, {SCMP_SYS(getpgrp)});
+  for (const uint64_t request : {uint64_t{TIOCGPGRP}, uint64_t{TCSETS}})
+    add(kControl, SCMP_SYS(ioctl), {{0, kWhole, STDIN_FILENO}, {1, kWhole, request}});
+  add(kMain, {SCMP_SYS(sigaltstack)});
+  add(kEngine, {SCMP_SYS(pread64)});  // /proc/self/statm, again and again
+  // Faults of translated code (process_world.cc).
+  add(kMain, SCMP_SYS(rt_sigaction), {{0, kWhole, SIGSEGV}});
+  add(kMain, SCMP_SYS(rt_sigaction), {{0, kWhole, SIGBUS}});
+  // Their code keeps names below the directory (semihosting_files.cc); a filter does not see them.
+  if (config.semihosting_files) {
+    add(kEngine, {SCMP_SYS(openat2), SCMP_SYS(close), SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(ftruncate)});
+    add(kEngine, SCMP_SYS(newfstatat), {{3, kWhole, AT_SYMLINK_NOFOLLOW}});
+  }
+
+  // The KVM world: runs, flushes, makes memory of this process reachable, and keeps the TSC.
+  for (const uint64_t request :
+       {uint64_t{KVM_RUN}, uint64_t{KVM_SET_SREGS}, uint64_t{KVM_GET_SREGS}, uint64_t{KVM_GET_REGS},
+        uint64_t{KVM_SET_USER_MEMORY_REGION}, uint64_t{KVM_GET_DEVICE_ATTR}, uint64_t{KVM_SET_DEVICE_ATTR}})
+    add(kKvmCpu, SCMP_SYS(ioctl), {{1, kWhole, request}});
+  add(kKvmCpu, {SCMP_SYS(mincore)});
+  add(kKvmCpu, SCMP_SYS(arch_prctl), {{0, kWhole, ARCH_GET_FS}});
+  add(kKvmCpu, SCMP_SYS(arch_prctl), {{0, kWhole, ARCH_GET_GS}});
+
+  // Disks.
+  add(kIo, {SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fdatasync),
+            SCMP_SYS(fsync), SCMP_SYS(fallocate), SCMP_SYS(ftruncate)});
+}
+
+// ---- everything else ---------------------------------------------------------------------------------------------
+
+void Sandbox::add(unsigned roles, std::initializer_list<int> calls) {
+  for (const int call : calls) rules_.push_back({call, roles, {}});
+}
+
+void Sandbox::add(unsigned roles, int call, std::vector<Condition> conditions) {
+  rules_.push_back({call, roles, std::move(conditions)});
+}
+
+Result<Sandbox> Sandbox::create(const Config& config) {
+  // A null filter is looked at only where there are filters.
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, nullptr, 0, 0) == 0 || errno != EFAULT)
+    return Error{
+        "this kernel has no seccomp filters to confine the guest with; --sandbox off runs without the sandbox"};
+  fill_call_names();
+  struct sigaction action = {};
+  action.sa_sigaction = on_violation;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(SIGSYS, &action, nullptr) != 0)
+    return Error{std::string("sigaction for SIGSYS: ") + std::strerror(errno)};
+  return Sandbox(config);
+}
+
+void Sandbox::enter(Role role) const {
+  // A blocked signal would end the process without the line.
+  sigset_t violation;
+  sigemptyset(&violation);
+  sigaddset(&violation, SIGSYS);
+  pthread_sigmask(SIG_UNBLOCK, &violation, nullptr);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up("PR_SET_NO_NEW_PRIVS", errno);
+  drop_capabilities();
+
+  const std::unique_ptr<void, void (*)(void*)> filter(seccomp_init(SCMP_ACT_TRAP), seccomp_release);
+  if (!filter) give_up("seccomp_init", ENOMEM);
+  const auto check = [](const char* what, int status) {
+    if (status < 0) give_up(what, -status);
+  };
+  // Calls of another architecture (int 0x80) have other numbers.
+  check("seccomp_attr_set", seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS));
+  check("seccomp_attr_set", seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2));  // a binary search
+  // Older kernels switch speculation features off in threads with a filter; newer ones leave them, since it costs
+  // every load of translated code and protects little.
+  check("seccomp_attr_set", seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_SSB, 1));
+  for (const Rule& rule : rules_) {
+    if (!(rule.roles & bit(role))) continue;
+    std::vector<scmp_arg_cmp> comparisons;
+    for (const Condition& c : rule.conditions)
+      comparisons.push_back(c.mask == kWhole ? scmp_arg_cmp{c.argument, SCMP_CMP_EQ, c.value, 0}
+                                             : scmp_arg_cmp{c.argument, SCMP_CMP_MASKED_EQ, c.mask, c.value});
+    check("seccomp_rule_add", seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, rule.call,
+                                                     static_cast<unsigned>(comparisons.size()), comparisons.data()));
+  }
+  check("seccomp_load", seccomp_load(filter.get()));
+}
+
+bool Sandbox::allows_inside(uint64_t call, const Arguments& arguments) const {
+  for (const Rule& rule : rules_) {
+    if (static_cast<uint64_t>(rule.call) != call || !(rule.roles & kInside)) continue;
+    bool all = true;
+    for (const Condition& c : rule.conditions) all = all && (arguments[c.argument] & c.mask) == c.value;
+    if (all) return true;
+  }
+  return false;
+}
+
+void Sandbox::refuse_inside(uint64_t call) { report_and_exit(call, "of code inside the VM"); }
+
+bool Sandbox::built_in() { return !kSanitizer; }
+
+}  // namespace crosswalk::vmm

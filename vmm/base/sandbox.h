@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Confinement of the threads that guests can reach: no new privileges, no capabilities, and for each kind of thread a
+// list of the system calls that it makes after the start, with arguments checked where they matter (seccomp(2)). Every
+// other call ends the process with a line that names it.
+//
+// docs/security.md says what this protects from. A thread that does something new needs its call in rules() in
+// sandbox.cc.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "vmm/base/result.h"
+
+namespace crosswalk::vmm {
+
+class Sandbox {
+ public:
+  enum class Role : uint8_t {
+    Cpu,       // the engine, and what the main thread does after the run
+    KvmCpu,    // the same around a KVM VM; not the engine itself, which is InsideVm
+    InsideVm,  // not a thread: the calls that the KVM world makes for code inside the VM
+    Io,
+    Timer,
+    Control,  // signals and the keyboard
+  };
+  struct Config {
+    bool semihosting_files = false;  // the guest may open, rename and remove files
+  };
+
+  // Installs the handler that prints the line. Fails when this kernel has no seccomp filters.
+  static Result<Sandbox> create(const Config& config);
+
+  // Confines the calling thread, for good. Nothing may be opened any more, and no thread started. Ends the process with
+  // a line when it fails: the guest would run unconfined.
+  void enter(Role role) const;
+
+  // Whether code inside a VM may have this call made.
+  using Arguments = std::array<uint64_t, 6>;
+  bool allows_inside(uint64_t call, const Arguments& arguments) const;
+  // Prints the line and ends the process.
+  [[noreturn]] static void refuse_inside(uint64_t call);
+
+  // False in builds with a sanitizer, whose run-time library makes calls of its own.
+  static bool built_in();
+
+ private:
+  struct Condition {
+    unsigned argument;
+    uint64_t mask, value;  // argument & mask == value
+  };
+  struct Rule {
+    int call;
+    unsigned roles;  // a bit for each Role
+    std::vector<Condition> conditions;
+  };
+  explicit Sandbox(const Config& config);
+  void add(unsigned roles, std::initializer_list<int> calls);
+  void add(unsigned roles, int call, std::vector<Condition> conditions);
+
+  std::vector<Rule> rules_;
+};
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/world/kvm/kvm_api.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+namespace crosswalk::kvm {
+
+FileDescriptor::~FileDescriptor() {
+  if (fd_ >= 0) close(fd_);
+}
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+int checked_ioctl(int fd, unsigned long request, unsigned long argument, const char* name) {
+  const int result = ioctl(fd, request, argument);
+  if (result < 0) throw KvmError(std::string(name) + ": " + std::strerror(errno));
+  return result;
+}
+
+namespace {
+
+template <class T>
+unsigned long address_of(T& object) {
+  return reinterpret_cast<unsigned long>(&object);
+}
+
+// kvm_cpuid2 and kvm_msrs: a count, padding, and that many entries. <linux/kvm.h>'s own declarations are unusable in
+// C++: __DECLARE_FLEX_ARRAY puts an empty struct before the array, which has a size in C++ and so changes both the
+// offset of the entries and the ioctl numbers.
+struct ArrayHeader {
+  uint32_t count, padding;
+};
+static_assert(sizeof(ArrayHeader) == 8);
+constexpr unsigned long kGetSupportedCpuid = _IOWR(KVMIO, 0x05, ArrayHeader);
+constexpr unsigned long kSetCpuid2 = _IOW(KVMIO, 0x90, ArrayHeader);
+constexpr unsigned long kSetMsrs = _IOW(KVMIO, 0x89, ArrayHeader);
+
+template <class Entry>
+class CountedArray {
+ public:
+  explicit CountedArray(uint32_t n) : bytes_(new uint8_t[sizeof(ArrayHeader) + n * sizeof(Entry)]()) {
+    header().count = n;
+  }
+  ArrayHeader& header() { return *reinterpret_cast<ArrayHeader*>(bytes_.get()); }
+  Entry* entries() { return reinterpret_cast<Entry*>(bytes_.get() + sizeof(ArrayHeader)); }
+  unsigned long address() const { return reinterpret_cast<unsigned long>(bytes_.get()); }
+
+ private:
+  std::unique_ptr<uint8_t[]> bytes_;
+};
+
+}  // namespace
+
+System::System() : fd_(open("/dev/kvm", O_RDWR | O_CLOEXEC)) {
+  if (fd_.get() < 0) {
+    const char* advice = errno == EACCES   ? " (add the user to the group that owns it, usually kvm)"
+                         : errno == ENOENT ? " (no KVM here: load kvm_intel or kvm_amd, or allow nested virtualization)"
+                                           : "";
+    throw KvmError(std::string("/dev/kvm: ") + std::strerror(errno) + advice);
+  }
+  const int version = checked_ioctl(fd_.get(), KVM_GET_API_VERSION, 0, "KVM_GET_API_VERSION");
+  if (version != KVM_API_VERSION) throw KvmError("/dev/kvm: API version " + std::to_string(version) + ", not 12");
+}
+
+int System::check_extension(int capability) const {
+  return checked_ioctl(fd_.get(), KVM_CHECK_EXTENSION, static_cast<unsigned long>(capability), "KVM_CHECK_EXTENSION");
+}
+
+std::vector<kvm_cpuid_entry2> System::supported_cpuid() const {
+  for (uint32_t n = 256;; n *= 2) {
+    CountedArray<kvm_cpuid_entry2> cpuid(n);
+    if (ioctl(fd_.get(), kGetSupportedCpuid, cpuid.address()) < 0) {
+      if (errno == E2BIG && n < 8192) continue;
+      throw KvmError(std::string("KVM_GET_SUPPORTED_CPUID: ") + std::strerror(errno));
+    }
+    return {cpuid.entries(), cpuid.entries() + cpuid.header().count};
+  }
+}
+
+std::string describe(const Exit& exit) {
+  switch (exit.kind) {
+    case ExitKind::Port: return "out to port " + std::to_string(exit.port);
+    case ExitKind::Interrupted: return "interrupted by a signal";
+    case ExitKind::HostFault: return "access to host memory that is not mapped or is read-only";
+    case ExitKind::Mmio:
+      return "access to guest-physical address " + std::to_string(exit.gpa) + ", which has no memory slot";
+    case ExitKind::Shutdown: return "shutdown (triple fault)";
+    case ExitKind::FailEntry: return "VM entry failed, hardware reason " + std::to_string(exit.detail);
+    case ExitKind::InternalError: return "KVM internal error, suberror " + std::to_string(exit.detail);
+    case ExitKind::Unexpected: return "unexpected KVM exit reason " + std::to_string(exit.reason);
+    case ExitKind::Error: return std::string("KVM_RUN: ") + std::strerror(exit.error_number);
+  }
+  return "unknown";
+}
+
+Vm::Vm(const System& system) {
+  // KVM_CREATE_VM may be interrupted by a signal.
+  int fd;
+  do {
+    fd = ioctl(system.fd().get(), KVM_CREATE_VM, 0);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) throw KvmError(std::string("KVM_CREATE_VM: ") + std::strerror(errno));
+  fd_ = FileDescriptor(fd);
+  // Needed by Intel CPUs without unrestricted guests; 3 pages below 4 GiB that no slot uses.
+  checked_ioctl(fd_.get(), KVM_SET_TSS_ADDR, 0xfffbd000, "KVM_SET_TSS_ADDR");
+}
+
+void Vm::add_slot(uint32_t slot, uint64_t gpa, uint64_t host, uint64_t bytes) {
+  kvm_userspace_memory_region region = {};
+  region.slot = slot;
+  region.guest_phys_addr = gpa;
+  region.memory_size = bytes;
+  region.userspace_addr = host;
+  checked_ioctl(fd_.get(), KVM_SET_USER_MEMORY_REGION, address_of(region), "KVM_SET_USER_MEMORY_REGION");
+}
+
+Vcpu::Vcpu(int vm_fd, size_t run_bytes, uint64_t id)
+    : fd_(checked_ioctl(vm_fd, KVM_CREATE_VCPU, id, "KVM_CREATE_VCPU")), run_bytes_(run_bytes) {
+  void* memory = mmap(nullptr, run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
+  if (memory == MAP_FAILED) throw KvmError(std::string("mmap of kvm_run: ") + std::strerror(errno));
+  run_ = static_cast<kvm_run*>(memory);
+  run_->kvm_valid_regs = KVM_SYNC_X86_REGS;
+}
+
+Vcpu::~Vcpu() { munmap(run_, run_bytes_); }
+
+Exit Vcpu::run() {
+  Exit exit;
+  const int result = ioctl(fd_.get(), KVM_RUN, 0);
+  exit.reason = run_->exit_reason;
+  if (result < 0) {
+    exit.error_number = errno;
+    switch (errno) {
+      case EINTR:
+      case EAGAIN: exit.kind = ExitKind::Interrupted; break;
+      case EFAULT: exit.kind = ExitKind::HostFault; break;
+      default: exit.kind = ExitKind::Error; break;
+    }
+    return exit;
+  }
+  switch (run_->exit_reason) {
+    case KVM_EXIT_IO:
+      exit.kind = run_->io.direction == KVM_EXIT_IO_OUT ? ExitKind::Port : ExitKind::Unexpected;
+      exit.port = run_->io.port;
+      break;
+    case KVM_EXIT_MMIO:
+      exit.kind = ExitKind::Mmio;
+      exit.gpa = run_->mmio.phys_addr;
+      break;
+    case KVM_EXIT_INTR: exit.kind = ExitKind::Interrupted; break;
+    case KVM_EXIT_SHUTDOWN: exit.kind = ExitKind::Shutdown; break;
+    case KVM_EXIT_FAIL_ENTRY:
+      exit.kind = ExitKind::FailEntry;
+      exit.detail = run_->fail_entry.hardware_entry_failure_reason;
+      break;
+    case KVM_EXIT_INTERNAL_ERROR:
+      exit.kind = ExitKind::InternalError;
+      exit.detail = run_->internal.suberror;
+      break;
+    default: exit.kind = ExitKind::Unexpected; break;
+  }
+  return exit;
+}
+
+kvm_sregs Vcpu::get_sregs() const {
+  kvm_sregs sregs;
+  checked_ioctl(fd_.get(), KVM_GET_SREGS, address_of(sregs), "KVM_GET_SREGS");
+  return sregs;
+}
+
+void Vcpu::set_sregs(const kvm_sregs& sregs) {
+  checked_ioctl(fd_.get(), KVM_SET_SREGS, address_of(sregs), "KVM_SET_SREGS");
+}
+
+kvm_regs Vcpu::get_regs() const {
+  kvm_regs regs;
+  checked_ioctl(fd_.get(), KVM_GET_REGS, address_of(regs), "KVM_GET_REGS");
+  return regs;
+}
+
+void Vcpu::set_cpuid(const std::vector<kvm_cpuid_entry2>& entries) {
+  CountedArray<kvm_cpuid_entry2> cpuid(static_cast<uint32_t>(entries.size()));
+  for (size_t i = 0; i < entries.size(); i++) cpuid.entries()[i] = entries[i];
+  checked_ioctl(fd_.get(), kSetCpuid2, cpuid.address(), "KVM_SET_CPUID2");
+}
+
+void Vcpu::set_msr(uint32_t index, uint64_t value, const char* name) {
+  CountedArray<kvm_msr_entry> msrs(1);
+  msrs.entries()[0].index = index;
+  msrs.entries()[0].data = value;
+  const int set = checked_ioctl(fd_.get(), kSetMsrs, msrs.address(), "KVM_SET_MSRS");
+  if (set != 1) throw KvmError(std::string("KVM_SET_MSRS: refuses ") + name);
+}
+
+bool Vcpu::set_xcr0(uint64_t value) {
+  kvm_xcrs xcrs = {};
+  xcrs.nr_xcrs = 1;
+  xcrs.xcrs[0].value = value;
+  return ioctl(fd_.get(), KVM_SET_XCRS, &xcrs) == 0;
+}
+
+bool Vcpu::set_tsc_offset(int64_t offset) {
+  kvm_device_attr attribute = {};
+  attribute.group = KVM_VCPU_TSC_CTRL;
+  attribute.attr = KVM_VCPU_TSC_OFFSET;
+  attribute.addr = address_of(offset);
+  return ioctl(fd_.get(), KVM_SET_DEVICE_ATTR, &attribute) == 0;
+}
+
+bool Vcpu::get_tsc_offset(int64_t& offset) const {
+  kvm_device_attr attribute = {};
+  attribute.group = KVM_VCPU_TSC_CTRL;
+  attribute.attr = KVM_VCPU_TSC_OFFSET;
+  attribute.addr = address_of(offset);
+  return ioctl(fd_.get(), KVM_GET_DEVICE_ATTR, &attribute) == 0;
+}
+
+std::string why_kvm_is_unusable() {
+  try {
+    const System system;
+    if (system.check_extension(KVM_CAP_SYNC_MMU) == 0) return "/dev/kvm: no KVM_CAP_SYNC_MMU (kernel too old)";
+    const int needed = KVM_SYNC_X86_REGS;
+    if ((system.check_extension(KVM_CAP_SYNC_REGS) & needed) != needed) {
+      return "/dev/kvm: no KVM_CAP_SYNC_REGS (kernel too old)";
+    }
+    const Vm vm(system);
+    return "";
+  } catch (const KvmError& error) {
+    return error.what();
+  }
+}
+
+}  // namespace crosswalk::kvm

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What this host can do and what it costs, measured in less than a second: for `crosswalk info` and --mmu auto.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "mmu-shadow/mmu.h"
+#include "translator/engine/world.h"
+
+namespace crosswalk::kvm {
+
+struct HostFacts {
+  bool kvm_usable = false;
+  std::string kvm_reason;     // why not, when not
+  bool software_mmu = false;  // code at CPL 0 is emulated: KVM has no nested paging here
+  double cpl0_instruction_ns = 0;
+  double exit_us = 0;          // out, user space, resume
+  double syscall_us = 0;       // a system call of the engine inside the VM
+  double flush_page_us = 0;    // one page of a shadow window dropped
+  double flush_all_us = 0;     // all of a VM's translations dropped
+  bool direct_faults = false;  // faults are delivered inside the VM without an exit
+  bool gate_flush = false;     // INVLPG is reached by a gate to CPL 0, without an exit
+  // Both ways of each, where they work; else 0.
+  double fault_direct_us = 0, fault_exit_us = 0, flush_gate_us = 0, flush_exit_us = 0;
+  std::string syscall_entry;  // what SYSCALL does inside the VM
+  bool exact_tsc = false;     // RDTSC inside is RDTSC outside
+  double soft_lookup_ns = 1;  // that an access through a software TLB takes
+  // A first access to a page of a window that is not installed, up to the end of the access: per mode. 0: not usable.
+  double window_fault_mmap_us = 0, window_fault_shadow_us = 0, window_fault_ept_us = 0;
+  // One such page taken out again, and effective.
+  double window_flush_mmap_us = 0, window_flush_shadow_us = 0, window_flush_ept_us = 0;
+  std::string mmap_reason, shadow_reason, ept_reason;  // why not, when 0
+  bool fsgsbase = false;
+  bool huge_pages_anonymous = false;  // madvise(MADV_HUGEPAGE) works for anonymous memory
+  bool huge_pages_memfd = false;      // and for memfds
+  uint32_t max_map_count = 0;
+  double probe_ms = 0;  // what finding this out took
+};
+
+HostFacts probe_host();
+
+// The facts as rows, for a table (title, text) and for JSON (key, value), in a fixed order.
+struct Fact {
+  std::string key, title, text;
+  std::variant<bool, double, std::string> value;
+};
+std::vector<Fact> list_facts(const HostFacts& facts);
+
+// Measures what window entries of this backend cost in this world, before a guest runs: costs.window_fault,
+// window_install, window_flush and window_create, and soft_lookup to compare them with. Uses the first 4 MiB of `ram`
+// without changing them. False, with the reason, when no window works.
+bool measure_window_costs(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram, mmu::MmuCosts& costs,
+                          std::string& reason);
+
+// The MMU mode for --mmu auto.
+struct Choice {
+  mmu::Mode mode = mmu::Mode::Soft;
+  bool hybrid_in_kvm = false;  // Hybrid, here or as --mmu says, with the windows of shadow: they cost less than mmap's
+  std::string reason;
+};
+// The mode whose windows cost least, if they pay in every address space (MmuCosts::windows_pay_at_once); else Hybrid,
+// with the windows that cost least. What is inside the VM leaves it for devices and timers, so an exit counts as part
+// of what its windows cost when they are compared.
+// `ram_has_fd`: guest RAM is a memfd, which mmap and ept need.
+Choice pick_auto(const HostFacts& facts, bool ram_has_fd = true);
+// The host as far as the engine may use it, if it has to be in one of the worlds.
+HostFacts within_kvm(HostFacts facts);
+HostFacts within_process(HostFacts facts);
+
+}  // namespace crosswalk::kvm
