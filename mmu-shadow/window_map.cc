@@ -25,7 +25,7 @@ void WindowMap::drop(WindowLeaf& leaf, uint32_t i) {
   pool_.pages--;
   if (e.ng()) leaf.ng_count--, ng_count_--;
   if (e.size_class()) leaf.large_count--;
-  leaf.entries[i] = WindowEntry{};
+  leaf.set(i, WindowEntry{});
   leaf.valid[i / 64] &= ~(uint64_t{1} << i % 64);
 }
 
@@ -53,9 +53,12 @@ void WindowMap::record(uint32_t va, uint32_t pages, uint32_t ram_page, bool writ
       if (leaf.entries[i].valid()) drop(leaf, i);
   }
   for (uint32_t i = 0; i < pages; i++) {
-    leaf.entries[first + i] = WindowEntry::make(ram_page + i, writable, ng, size_class);
+    leaf.set(first + i, WindowEntry::make(ram_page + i, writable, ng, size_class));
     leaf.valid[(first + i) / 64] |= uint64_t{1} << (first + i) % 64;
   }
+  for (uint32_t half = 0; half < kLeafPages; half += kHalfPages)
+    if (kClassBits[size_class] >= kPageBits + 8 && first <= half && half + kHalfPages <= first + pages)
+      leaf.linear[half / kHalfPages] = true;
   leaf.count += pages;
   count_ += pages;
   pool_.pages += pages;
@@ -177,11 +180,12 @@ uint32_t WindowMap::remove_va(WindowBackend& backend, uint32_t va, bool global_o
   return removed;
 }
 
-void WindowMap::make_read_only(WindowBackend& backend, uint64_t ram_base, uint32_t va, WindowEntry& entry,
-                               WindowLeaf& leaf) {
+void WindowMap::make_read_only(WindowBackend& backend, uint64_t ram_base, uint32_t va, WindowLeaf& leaf) {
+  WindowEntry entry = leaf.entries[index(va)];
   const uint64_t pa = ram_base + (uint64_t{entry.ram_page()} << kPageBits);
   if (backend.install(base_, va, pa, kPageSize, false)) {
     entry.bits &= ~2u;
+    leaf.set(index(va), entry);
   } else {  // no room to split a mapping: the page goes altogether
     backend.remove(base_, va, kPageSize);
     drop(leaf, index(va));
@@ -194,9 +198,9 @@ void WindowMap::protect_page(WindowBackend& backend, uint64_t ram_base, uint32_t
     WindowLeaf& leaf = *leaves_[l];
     if (ram_page < leaf.ram_first || ram_page > leaf.ram_last) return;
     leaf.for_each([&](uint32_t i) {
-      WindowEntry& e = leaf.entries[i];
+      const WindowEntry e = leaf.entries[i];
       if (e.ram_page() != ram_page || !e.writable()) return;
-      make_read_only(backend, ram_base, l << kLeafBits | i << kPageBits, e, leaf);
+      make_read_only(backend, ram_base, l << kLeafBits | i << kPageBits, leaf);
       changed = true;
     });
     release_if_empty(l);
@@ -210,13 +214,13 @@ void WindowMap::protect_all(WindowBackend& backend, uint64_t ram_base, const uin
   for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *leaves_[l];
     leaf.for_each([&](uint32_t i) {
-      WindowEntry& e = leaf.entries[i];
+      const WindowEntry e = leaf.entries[i];
       if (!e.writable()) return;
       if (!is_code[e.ram_page()]) {
         maybe_writable[e.ram_page()] = 1;
         return;
       }
-      make_read_only(backend, ram_base, l << kLeafBits | i << kPageBits, e, leaf);
+      make_read_only(backend, ram_base, l << kLeafBits | i << kPageBits, leaf);
       changed = true;
     });
     release_if_empty(l);

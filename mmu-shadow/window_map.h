@@ -30,13 +30,22 @@ struct WindowEntry {
 
 inline constexpr uint32_t kLeafPages = 512;
 inline constexpr uint32_t kLeafBits = 21;
+inline constexpr uint32_t kHalfPages = 256;  // of a leaf: the smallest large entry that a summary is worth, a section
 
 struct WindowLeaf {
   WindowEntry entries[kLeafPages];
   uint64_t valid[kLeafPages / 64];  // one bit an entry: a leaf may hold few of them
   uint16_t count, ng_count, large_count;
   uint32_t ram_first, ram_last;  // bounds of the RAM pages installed since the leaf was empty
+  // Of each half: all of it is installed, from one entry of 1 MiB or more, and differs in consecutive RAM pages only.
+  bool linear[kLeafPages / kHalfPages];
 
+  void set(uint32_t i, WindowEntry e) {
+    entries[i] = e;
+    linear[i / kHalfPages] = false;
+  }
+  // The end of the pages from `i` on that are known to be linear, `i` itself included.
+  uint32_t linear_end(uint32_t i) const { return linear[i / kHalfPages] ? (i | (kHalfPages - 1)) + 1 : i + 1; }
   // The first valid entry from `i` on, or kLeafPages.
   uint32_t next_valid(uint32_t i) const {
     for (uint32_t w = i / 64; w < kLeafPages / 64; w++)
@@ -149,7 +158,7 @@ class WindowMap {
   void release_if_empty(uint32_t l);
   template <typename Match>
   uint32_t remove_matching(uint32_t leaf, Range& range, Match match);
-  void make_read_only(WindowBackend& backend, uint64_t ram_base, uint32_t va, WindowEntry& entry, WindowLeaf& leaf);
+  void make_read_only(WindowBackend& backend, uint64_t ram_base, uint32_t va, WindowLeaf& leaf);
   template <typename Visit>
   void for_each_leaf(Visit visit) const {
     for (uint32_t w = 0; w < 32; w++)
@@ -174,7 +183,7 @@ template <typename Recheck>
 void WindowMap::recheck_page(WindowBackend& backend, uint64_t ram_base, uint32_t va, Range& range, uint32_t& kept,
                              uint32_t& rewritten, uint32_t& removed, Recheck& recheck) {
   WindowLeaf& leaf = *leaves_[va >> kLeafBits];
-  WindowEntry& e = leaf.entries[index(va)];
+  const WindowEntry e = leaf.entries[index(va)];
   const WindowEntry now = recheck(va, e);
   if (now.bits == e.bits) {
     range.keep();
@@ -185,7 +194,7 @@ void WindowMap::recheck_page(WindowBackend& backend, uint64_t ram_base, uint32_t
     range.keep();
     const uint64_t pa = ram_base + (uint64_t{now.ram_page()} << kPageBits);
     if (backend.install(base_, va, pa, kPageSize, now.writable())) {
-      e = now;
+      leaf.set(index(va), now);
       leaf.ram_first = std::min(leaf.ram_first, now.ram_page());
       leaf.ram_last = std::max(leaf.ram_last, now.ram_page());
       rewritten++;
@@ -210,6 +219,7 @@ uint32_t WindowMap::revalidate(WindowBackend& backend, uint64_t ram_base, bool n
       next = i + 1;
       if (nonglobal_only && !leaf.entries[i].ng()) {
         range.keep();
+        next = leaf.linear_end(i);
         continue;
       }
       const uint32_t va = l << kLeafBits | i << kPageBits, before = kept;
@@ -219,7 +229,7 @@ uint32_t WindowMap::revalidate(WindowBackend& backend, uint64_t ram_base, bool n
       if (kept == before || e.size_class() == 0) continue;
       while (next < kLeafPages && leaf.entries[next].bits == e.bits + ((next - i) << 6) &&
              same_entry(va, l << kLeafBits | next << kPageBits, e.size_class()))
-        next++;
+        next = leaf.linear_end(next);
       kept += next - i - 1;
     }
     release_if_empty(l);

@@ -519,6 +519,86 @@ TEST(Windows, TwoSectionsInstalledAtOnceAreFlushedOneByOne) {
   }
 }
 
+// With FlushPolicy::Eager: what a flush does to the pages of a section that was entered whole, when its descriptor has
+// changed; the section before it stays. One page of each holds translated code.
+TEST(Windows, ASectionIsRevalidatedWhole) {
+  constexpr uint32_t kFirst = 0xc0000000, kSecond = 0xc0100000, kSecondPa = 0x40900000, kOtherPa = 0x40a00000;
+  constexpr uint32_t kSection = 2 | 3 << 2 | 3 << 10, kReadOnly = 1 << 15, kTable = kL2 + 0x400;
+  TestMemory memory(32 << 20);
+  for (uint32_t i = 0; i < 256; i++) {
+    memory.write32(kTable + i * 4, (kSecondPa + i * 0x1000) | 2 | 3 << 2 | 3 << 4);
+    memory.write32(kSecondPa + i * 0x1000, i);
+    memory.write32(kOtherPa + i * 0x1000, 0x1000 + i);
+  }
+  struct Case {
+    const char* name;
+    uint32_t descriptor, kept, rewritten, removed;  // pages of the second section
+    bool readable, writable;
+    uint32_t contents;
+  };
+  const Case cases[] = {
+      {"unchanged", kSecondPa | kSection, 256, 0, 0, true, true, 0},
+      {"read-only", kSecondPa | kSection | kReadOnly, 1, 255, 0, true, false, 0},
+      {"elsewhere", kOtherPa | kSection, 0, 256, 0, true, true, 0x1000},
+      {"in pages", kTable | 1, 0, 0, 256, true, true, 0},
+      {"non-global", kSecondPa | kSection | 1 << 17, 0, 0, 256, true, true, 0},
+      {"Device", (kSecondPa | kSection) & ~8u, 0, 0, 256, true, true, 0},
+      {"invalid", 0, 0, 0, 256, false, false, 0},
+  };
+  for (const Case& c : cases)
+    for (const bool code_first : {false, true}) {  // before the sections are entered, or after
+      SCOPED_TRACE(testing::Message() << c.name << ", code first: " << code_first);
+      memory.write32(kL1 + (kFirst >> 20) * 4, 0x40800000 | kSection);
+      memory.write32(kL1 + (kSecond >> 20) * 4, kSecondPa | kSection);
+      Listener listener;
+      const auto backend = make_mmap_backend(memory.ram);
+      SignalAccessor accessor;
+      const auto mmu = make_mmu({.mode = Mode::Mmap, .flush = FlushPolicy::Eager}, memory.ram, listener, backend.get());
+      const auto cpu = std::make_unique<CpuState>();
+      cpu->mode = 0x13;
+      cpu->cp15.sctlr = CW_SCTLR_M;
+      cpu->cp15.ttbr0 = kL1;
+      cpu->cp15.dacr = 1;
+      mmu->activate(*cpu);
+      const auto protect = [&] {
+        mmu->protect_code_page(0x40833000);
+        mmu->protect_code_page(kSecondPa + 0x44000);
+      };
+      if (code_first) protect();
+      for (const uint32_t va : {kFirst, kSecond}) accessor.access(*cpu, *mmu, va, 4, false, 0);
+      if (!code_first) {
+        mmu->flush_all(*cpu);
+        EXPECT_EQ(mmu->statistics().entries_kept, 512u);
+        protect();
+      }
+      EXPECT_EQ(mmu->statistics().pages_installed, 512u);
+
+      memory.write32(kL1 + (kSecond >> 20) * 4, c.descriptor);
+      const Statistics before = mmu->statistics();
+      mmu->flush_all(*cpu);
+      EXPECT_EQ(mmu->statistics().entries_kept - before.entries_kept, 256 + c.kept);
+      EXPECT_EQ(mmu->statistics().entries_rewritten - before.entries_rewritten, c.rewritten);
+      EXPECT_EQ(mmu->statistics().entries_removed - before.entries_removed, c.removed);
+      for (const uint32_t page : {0u, 1u, 0x43u, 0x44u, 0x45u, 0xffu}) {
+        const uint32_t va = kSecond + page * 0x1000;
+        const AccessResult r = accessor.access(*cpu, *mmu, va, 4, false, 0);
+        EXPECT_EQ(r.kind == AccessResult::Done, c.readable) << page;
+        if (c.readable) {
+          EXPECT_EQ(r.value, c.contents + page);
+        }
+        const bool stored = accessor.access(*cpu, *mmu, va, 4, true, c.contents + page).kind == AccessResult::Done;
+        EXPECT_EQ(stored, c.writable) << page;
+      }
+      const bool to_code = c.writable && c.contents == 0;
+      EXPECT_EQ(listener.calls, to_code ? std::vector<uint64_t>{kSecondPa + 0x44000} : std::vector<uint64_t>{});
+      // The one before is as it was.
+      const uint64_t faults = mmu->statistics().window_faults_installed;
+      for (uint32_t page = 0; page < 256; page++)
+        if (page != 0x33) accessor.access(*cpu, *mmu, kFirst + page * 0x1000, 4, true, 0);
+      EXPECT_EQ(mmu->statistics().window_faults_installed, faults);
+    }
+}
+
 void spin(uint64_t ticks) {
   const uint64_t start = __builtin_ia32_rdtsc();
   while (__builtin_ia32_rdtsc() - start < ticks) {
