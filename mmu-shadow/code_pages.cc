@@ -27,6 +27,7 @@ void GuestMmu::protect_code_page(uint64_t pa) {
   if (!maybe_writable_[page]) return;
   maybe_writable_[page] = 0;
   protect_log_[protect_log_end_++ % kProtectLog] = page;
+  changes_++;
   if (current_) catch_up(*current_);
 }
 

@@ -61,6 +61,7 @@ void GuestMmu::flush_mva_all_asids(CpuState& cpu, uint32_t va) {
 void GuestMmu::flush(const CpuState& cpu, FlushRecord record) {
   const TracedFlush traced(cpu, statistics_, static_cast<trace::FlushKind>(record.kind), record.va, record.asid);
   flush_log_[flush_log_end_++ % kFlushLog] = record;
+  changes_++;
   if (!current_) return;
   const uint64_t start = upkeep_clock();
   apply_flushes(*current_, current_regime(cpu));

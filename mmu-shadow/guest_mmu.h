@@ -95,6 +95,7 @@ struct AddressSpace {
   uint64_t protect_position = 0;  // how much of the protect log is applied here
   uint64_t flush_position = 0;    // how much of the flush log is applied here
   uint64_t watch_version = 0;     // GuestMmu's, when pages with watched bytes were removed here last
+  uint64_t changes_applied = 0;   // GuestMmu::changes_ when nothing was missed last, here and in what is shared
   uint32_t fetches = 0;           // instruction pages entered since the space was made: up to kPrefillFetches
   Reuse data_reuse, fetch_reuse;
   uint64_t run_ticks = 0;  // hybrid: time that it ran since it was judged
@@ -374,6 +375,7 @@ class GuestMmu final : public Mmu {
   uint32_t watched_count_ = 0;
   WatchedPages watched_[arm::kWatchpoints] = {};
   uint64_t watch_version_ = 0;  // changes when pages get watched
+  uint64_t changes_ = 1;        // counts what changes watch_version_ or the end of a log
 
   ReuseHistory data_history_[2], fetch_history_[2];  // [privileged]
   // A space that fetches from so many pages is no passing combination of registers: time to prefill it.

@@ -19,6 +19,7 @@ namespace crosswalk::mmu {
 
 // Precondition: the space has a window, and nothing installed in what it may share. It may share already.
 void GuestMmu::share_window(AddressSpace& space) {
+  space.changes_applied = 0;  // what it shares from now on may have missed some
   if (space.shared || !config_.share_tables || !backend_->can_share() || !space.key.privileged) return;
   const CommonPart part = common_part(space.key);
   if (part.from == kWindowSize || (part.roots_bytes != 0 && !ram_.contains(part.roots_pa, part.roots_bytes))) return;

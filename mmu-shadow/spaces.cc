@@ -41,16 +41,20 @@ void GuestMmu::activate(CpuState& cpu) {
     backend_->enter(space->window->base());
     if (space->roots_version != space->shared->version) check_roots(*space);
   }
-  const bool protection = missed_protection(*space), flushes = missed_flushes(*space), watches = missed_watches(*space);
-  if (protection || flushes || watches) {
-    const uint64_t start = upkeep_clock();
-    if (watches) remove_watched(*space);
-    if (protection) catch_up(*space);
-    if (flushes) {
-      const TracedFlush traced(cpu, statistics_, trace::FlushKind::Deferred);
-      apply_flushes(*space, current_regime(cpu));
+  if (space->changes_applied != changes_) {
+    const bool protection = missed_protection(*space), flushes = missed_flushes(*space),
+               watches = missed_watches(*space);
+    if (protection || flushes || watches) {
+      const uint64_t start = upkeep_clock();
+      if (watches) remove_watched(*space);
+      if (protection) catch_up(*space);
+      if (flushes) {
+        const TracedFlush traced(cpu, statistics_, trace::FlushKind::Deferred);
+        apply_flushes(*space, current_regime(cpu));
+      }
+      note_upkeep(start);
     }
-    note_upkeep(start);
+    space->changes_applied = changes_;
   }
   if (space == aborted_.space) install_aborted(current_regime(cpu));
   if (space->hybrid) judge_current(cpu);

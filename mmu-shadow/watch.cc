@@ -41,6 +41,7 @@ void GuestMmu::debug_changed(CpuState& cpu) {
   watched_count_ = now.count;
   if (!more) return;
   watch_version_++;
+  changes_++;
   if (current_) remove_watched(*current_);
 }
 
