@@ -145,6 +145,10 @@ uint32_t exception_return(CpuState& cpu, uint32_t pc, uint32_t psr) {
   return effects;
 }
 
+uint32_t cps_masks(CpuState& cpu, uint32_t value, uint32_t affected) {
+  return in_user_mode(cpu) ? uint32_t{kEffectNone} : write_masks(cpu, value, affected);
+}
+
 uint32_t cps(CpuState& cpu, const CpsOperation& operation) {
   if (in_user_mode(cpu)) return kEffectNone;
   const uint32_t affected =

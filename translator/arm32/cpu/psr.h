@@ -84,6 +84,9 @@ struct CpsOperation {
   uint8_t mode = 0;
 };
 uint32_t cps(CpuState& cpu, const CpsOperation& operation);
+// CPS without a mode: those of A, I and F that `affected` has become as in `value`, both at their places in the CPSR.
+// No effects but kEffectInterruptsUnmasked.
+uint32_t cps_masks(CpuState& cpu, uint32_t value, uint32_t affected);
 
 // SETEND. Translated code depends on PSR.E: kEffectEndBlock when it changes.
 uint32_t setend(CpuState& cpu, bool big_endian);

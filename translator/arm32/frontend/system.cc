@@ -56,7 +56,12 @@ void CPS(Translator& t, const Fields& f) {
   if (imod == 1 || (f.row->isa != Isa::T16 && (imod >= 2) != (flags != 0)) || (imod == 0 && !change_mode)) {
     return t.unpredictable();
   }
-  t.ir.call(&helpers::change_processor_state, ir::kCallPlain, imm32(operation));
+  if (change_mode) {
+    t.ir.call(&helpers::change_processor_state, ir::kCallPlain, imm32(operation));
+  } else {
+    const uint32_t affected = (f['A'] ? arm::kPsrA : 0u) | (f['I'] ? arm::kPsrI : 0u) | (f['F'] ? arm::kPsrF : 0u);
+    t.ir.call(&helpers::change_masks, ir::kCallPlain, imm32(imod == 3 ? affected : 0), imm32(affected));
+  }
   if (imod != 3 || change_mode) t.end_block_exit();
 }
 

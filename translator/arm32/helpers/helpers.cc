@@ -172,7 +172,8 @@ uint64_t read_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
   return arm::in_user_mode(*cpu) ? undefined(cpu) : arm::read_spsr(*cpu);
 }
 uint64_t write_cpsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t) {
-  if (const uint32_t effects = arm::msr_cpsr(*cpu, value, static_cast<uint8_t>(fields))) apply_effects(*cpu, effects);
+  const uint32_t effects = arm::msr_cpsr(*cpu, value, static_cast<uint8_t>(fields));
+  if (effects & ~uint32_t{arm::kEffectInterruptsUnmasked}) apply_effects(*cpu, effects);
   return 0;
 }
 uint64_t write_spsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t) {
@@ -191,6 +192,11 @@ uint64_t change_processor_state(CpuState* cpu, uint32_t operation, uint32_t, uin
   o.change_mode = operation >> 5 & 1;
   o.mode = operation >> 6 & 0x1f;
   if (const uint32_t effects = arm::cps(*cpu, o)) apply_effects(*cpu, effects);
+  return 0;
+}
+
+uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t) {
+  arm::cps_masks(*cpu, value, affected);
   return 0;
 }
 

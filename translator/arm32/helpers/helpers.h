@@ -72,6 +72,8 @@ uint64_t read_cpsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 uint64_t write_cpsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t);
 // imod | A << 2 | I << 3 | F << 4 | M << 5 | mode << 6.
 uint64_t change_processor_state(CpuState* cpu, uint32_t operation, uint32_t, uint32_t);
+// CPS without a mode: arm::cps_masks. The block ends after it where it may unmask.
+uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t);
 uint64_t wait_for_interrupt(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 
 }  // namespace crosswalk::helpers
