@@ -118,6 +118,28 @@ class Shared : public ::testing::Test {
   std::unique_ptr<CpuState> cpu = std::make_unique<CpuState>();
 };
 
+// A space that has missed nothing joins others that missed a flush.
+TEST_F(Shared, WhatASpaceJoinsMayHaveMissedAFlush) {
+  constexpr uint32_t kTable = 0x40014000, kOtherVa = 0xc0700000;
+  const auto page = [](uint32_t pa) { return pa | 2 | 3 << 2 | 3 << 4; };
+  memory.write32(kTable, page(0x41000000));
+  set(kRootB, kVa, kTable | 1);
+  use(kRootB);
+  EXPECT_EQ(load(kVa), 0x41000000u);
+  use(kRootC);
+  use(kRootA);
+  memory.write32(kTable, page(0x42000000));
+  mmu->flush_all(*cpu);
+  use(kRootC);
+  use(kRootA);
+  set(kRootA, kOtherVa, section(0x43000000));  // what A and C share changes,
+  EXPECT_EQ(load(kOtherVa), 0x43000000u);
+  set(kRootC, kVa, kTable | 1);  // and C is now as B is
+  use(kRootC);
+  EXPECT_EQ(statistics().spaces_parted, 1u);
+  EXPECT_EQ(load(kVa), 0x42000000u);
+}
+
 TEST_F(Shared, WhatTtbr1TranslatesIsOne) {
   cpu->cp15.ttbcr = 1;
   set(kKernelRoot, kVa, section(0x41000000));
