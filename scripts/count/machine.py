@@ -13,11 +13,15 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 from statistics import median
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "../.."))
+sys.path.append(f"{ROOT}/scripts/experiments")
+import processes  # noqa: E402
+
 FIRST_OUTPUT = "crosswalk: first user-space output"
 
 
@@ -47,9 +51,10 @@ def run(cell_command, programs, files, settings):
         if settings["split"]:
             line += ["-plugin", f"{tools}/split.so,out={scratch}/split"]
         try:
-            done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  timeout=settings["timeout"], check=False)
-            problem = f"QEMU ended with status {done.returncode}: {done.stderr.strip()[-200:]}"
+            with processes.child(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                 text=True) as process:
+                _, errors = process.communicate(timeout=settings["timeout"])
+            problem = f"QEMU ended with status {process.returncode}: {errors.strip()[-200:]}"
         except subprocess.TimeoutExpired:
             problem = f"no end after {settings['timeout']} s"
         except OSError as error:

@@ -16,6 +16,7 @@ import time
 
 import cells
 import machine
+import processes  # cells says where it is
 import report
 
 ROOT = machine.ROOT
@@ -115,10 +116,10 @@ def run_cells(plan, settings, folder, again):
                 outcome = record["problem"] or f"{record['elapsed'] / 1e9:.2f} G instructions"
                 print(f"count: {done} of {len(todo)}: {name_of(cell)}: {outcome}; {elapsed:.0f} s, about {left:.0f} s left",
                       file=sys.stderr, flush=True)
-        except KeyboardInterrupt:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            print("count: interrupted; the same command goes on from here", file=sys.stderr)
-            os._exit(130)
+            processes.end_all()
+            raise
     return records
 
 
@@ -195,4 +196,4 @@ def machine_version(options):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(processes.run_to_end(main))

@@ -5,11 +5,11 @@ import hashlib
 import json
 import os
 import selectors
-import signal
 import subprocess
 import tempfile
 import time
 
+import processes
 import workloads
 
 SETTINGS = {"milliseconds": 300, "memory": "512M", "kernel": "armmp", "timeout": 300}
@@ -154,40 +154,34 @@ def run_process(arguments, timeout):
     """Runs a process to its end. Returns its status, whether it took too long, (seconds, line) pairs of its standard
     output and the last line of its standard error. It is killed when this is interrupted."""
     start = time.monotonic()
-    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          start_new_session=True) as process:
-        lines, error_text, late = [], "", False
-        try:
-            with selectors.DefaultSelector() as selector:
-                pending = {process.stdout: b"", process.stderr: b""}
-                for stream in pending:
-                    selector.register(stream, selectors.EVENT_READ)
-                while selector.get_map():
-                    left = timeout - (time.monotonic() - start)
-                    if left <= 0:
-                        late = True
-                        os.killpg(process.pid, signal.SIGKILL)
-                        break
-                    for key, _ in selector.select(left):
-                        data = os.read(key.fd, 65536)
-                        if not data:
-                            selector.unregister(key.fileobj)
-                        parts = (pending[key.fileobj] + data).split(b"\n")
-                        pending[key.fileobj] = parts.pop()
-                        if not data and pending[key.fileobj]:
-                            parts.append(pending[key.fileobj])
-                        now = time.monotonic() - start
-                        for part in parts:
-                            text = part.decode(errors="replace").rstrip("\r")
-                            if key.fileobj is process.stdout:
-                                lines.append((now, text))
-                            elif text.strip():
-                                error_text = text.strip()
+    lines, error_text, late = [], "", False
+    with processes.child(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with selectors.DefaultSelector() as selector:
+            pending = {process.stdout: b"", process.stderr: b""}
+            for stream in pending:
+                selector.register(stream, selectors.EVENT_READ)
+            while selector.get_map():
+                left = timeout - (time.monotonic() - start)
+                if left <= 0:
+                    late = True
+                    break
+                for key, _ in selector.select(left):
+                    data = os.read(key.fd, 65536)
+                    if not data:
+                        selector.unregister(key.fileobj)
+                    parts = (pending[key.fileobj] + data).split(b"\n")
+                    pending[key.fileobj] = parts.pop()
+                    if not data and pending[key.fileobj]:
+                        parts.append(pending[key.fileobj])
+                    now = time.monotonic() - start
+                    for part in parts:
+                        text = part.decode(errors="replace").rstrip("\r")
+                        if key.fileobj is process.stdout:
+                            lines.append((now, text))
+                        elif text.strip():
+                            error_text = text.strip()
+        if not late:
             process.wait()
-        except BaseException:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
     return process.returncode, late, lines, error_text
 
 

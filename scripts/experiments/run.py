@@ -10,13 +10,13 @@ import json
 import os
 import platform
 import shlex
-import signal
 import statistics
 import sys
 import time
 
 import cells as cells_module
 import model
+import processes
 import report
 import workloads
 
@@ -215,7 +215,6 @@ def main():
         for group, names in workloads.GROUPS.items():
             print(f"{group}: {' '.join(names)}")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     try:
         matrix, name, output = chosen_matrix(arguments)
         store = cells_module.Store(output)
@@ -252,12 +251,7 @@ def main():
             return 0
         print(f"{len(plan)} cells, {len(plan) - len(missing)} finished; results go to {output}")
         started = time.time()
-        try:
-            complete = run_missing(missing, len(plan), settings, store, records, arguments, binary)
-        except KeyboardInterrupt:
-            print("\ninterrupted; run the same command again to go on", file=sys.stderr)
-            return 130
-        if not complete:
+        if not run_missing(missing, len(plan), settings, store, records, arguments, binary):
             return 0
         print(f"done in {duration(time.time() - started)}")
     wanted = {cell["id"] for cell in plan}
@@ -268,4 +262,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(processes.run_to_end(main))

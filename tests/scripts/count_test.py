@@ -4,11 +4,16 @@
 import contextlib
 import io
 import os
+import shutil
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/count"))
+SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/count")
+sys.path.insert(0, SCRIPTS)
 import cells  # noqa: E402
 import machine  # noqa: E402
 import model  # noqa: E402
@@ -32,6 +37,53 @@ class Plan(unittest.TestCase):
                 cells.parse_engine(engine)
         with self.assertRaises(ValueError):
             cells.expand(["getpid"])
+
+
+class Ending(unittest.TestCase):
+    SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+    def default_signals(self):
+        # A test in the background is started with some of them ignored.
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
+    def start(self, folder):
+        """run.py with a QEMU that never ends and writes its number to FOLDER/number."""
+        for path in ("nested/modules", "bench", "tools", "bin"):
+            os.makedirs(f"{folder}/{path}")
+        for path in ("nested/vmlinuz", "nested/busybox", "nested/modules/order", "tools/split.so", "crosswalk"):
+            with open(f"{folder}/{path}", "w", encoding="utf-8"):
+                pass
+        for path in ("bench/bench-native", "tools/count-run"):
+            shutil.copy("/bin/true", f"{folder}/{path}")
+        with open(f"{folder}/bin/qemu-system-x86_64", "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\necho $$ >{folder}/new && mv {folder}/new {folder}/number\nexec sleep 600\n")
+        os.chmod(f"{folder}/bin/qemu-system-x86_64", 0o755)
+        return subprocess.Popen(
+            [f"{SCRIPTS}/run.py", "--output", f"{folder}/out", "--images", folder, "--tools", f"{folder}/tools",
+             "--crosswalk", f"{folder}/crosswalk", "native=getppid"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, env={**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"}, preexec_fn=self.default_signals)
+
+    def test_a_signal_ends_the_machines(self):
+        for number in self.SIGNALS:
+            with self.subTest(signal=number.name), tempfile.TemporaryDirectory() as folder:
+                process = self.start(folder)
+                limit = time.monotonic() + 60
+                while not os.path.exists(f"{folder}/number"):
+                    if process.poll() is not None or time.monotonic() > limit:
+                        process.kill()
+                        self.fail(f"no machine was started: {process.communicate()[1]}")
+                    time.sleep(0.02)
+                with open(f"{folder}/number", encoding="utf-8") as file:
+                    qemu = int(file.read())
+                process.send_signal(number)
+                try:
+                    errors = process.communicate(timeout=30)[1]
+                finally:
+                    process.kill()
+                self.assertEqual(process.returncode, 130, errors)
+                with self.assertRaises(ProcessLookupError):
+                    os.kill(qemu, 0)
 
 
 class Output(unittest.TestCase):
