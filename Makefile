@@ -133,7 +133,9 @@ BENCH ?= --baseline qemu
 bench: $(BUILD)/crosswalk $(BENCH_IMAGES)
 	$(BUILD)/crosswalk bench --images $(GUEST) $(BENCH)
 
-count: $(BUILD)/crosswalk $(COUNT_TOOLS) $(NESTED_IMAGES) $(BENCH_IMAGES) $(if $(findstring program,$(COUNT)),$(GUEST)/rootfs.ext4)
+# Without a list of workloads, all are counted.
+COUNT_PROGRAMS = $(or $(findstring program,$(COUNT)),$(if $(findstring =,$(COUNT))$(findstring --workloads,$(COUNT)),,all))
+count: $(BUILD)/crosswalk $(COUNT_TOOLS) $(NESTED_IMAGES) $(BENCH_IMAGES) $(if $(COUNT_PROGRAMS),$(PROGRAM_IMAGES))
 	scripts/count/run.py --crosswalk $(BUILD)/crosswalk --images $(GUEST) --tools $(BUILD)/count-tools --output $(BUILD)/count $(COUNT)
 
 MATRIX ?= quick

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Builds a Debian armhf root image (ext4) from Debian's packages: what the programs of the experiments need.
+# Builds a Debian armhf root image (ext4) from Debian's packages: what the programs of the experiments need. An IMAGE
+# whose name ends in .tar is an archive of the same programs of amd64, without compilers, for `make count`.
 #
 # No loop mounts, no root, no ARM code run: apt's resolver (scripts/private-apt.sh) finds and verifies the packages, they
 # are unpacked in order, and `mke2fs -d` makes the file system. Maintainer scripts do not run: no program here needs them.
@@ -14,11 +15,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 die() { echo "build-rootfs: $*" >&2; exit 1; }
 mke2fs=$(PATH=$PATH:/usr/sbin:/sbin command -v mke2fs) || die "mke2fs is missing: install e2fsprogs"
 
+case $image in *.tar) native=1 architecture=amd64 ;; *) native= ;; esac
 mkdir -p "$state" "$(dirname "$image")"
 state=$(cd "$state" && pwd)
 . "$here/private-apt.sh"
 
-packages=(dash busybox-static coreutils diffutils bzip2 sqlite3 python3-minimal python3 gcc libc6-dev openssl ${PACKAGES:-})
+packages=(dash busybox-static coreutils diffutils bzip2 sqlite3 python3-minimal python3 ${PACKAGES:-})
+[ "$native" ] || packages+=(gcc libc6-dev openssl)
 fetch() {
   apt_update
   # With an empty dpkg status everything that they depend on is missing, and so is listed and fetched. What is in the
@@ -53,12 +56,20 @@ install -D -m 755 "$here/experiments/programs.sh" "$tree/experiments/programs"
 "$here/experiments/make-inputs.py" "$tree/experiments"
 # /usr/bin/awk is an alternative, which a maintainer script would make; busybox has one.
 [ -e "$tree/usr/bin/awk" ] || ln -s busybox "$tree/usr/bin/awk"
-for program in bzip2 sqlite3 python3 gcc as ld nm openssl date cmp dash busybox awk; do
+programs=(bzip2 sqlite3 python3 date cmp dash busybox awk)
+[ "$native" ] || programs+=(gcc as ld nm openssl)
+for program in "${programs[@]}"; do
   [ -e "$tree/usr/bin/$program" ] || [ -L "$tree/usr/bin/$program" ] || die "the packages hold no $program"
 done
+rm -f "$image.new"
+if [ "$native" ]; then
+  tar -C "$tree" --owner=0 --group=0 --sort=name --mtime=@0 -cf "$image.new" .
+  mv "$image.new" "$image"
+  echo "build-rootfs: $count packages, $(du -h "$image" | cut -f 1) in $image"
+  exit
+fi
 find "$tree/usr/lib/gcc" -name cc1 | grep -q . || die "the gcc package holds no cc1"
 
-rm -f "$image.new"
 truncate -s "${ROOTFS_SIZE:-1G}" "$image.new"
 # Never written by the guest, so without a journal.
 "$mke2fs" -q -t ext4 -O ^has_journal -E root_owner=0:0 -m 0 -L crosswalk-root -d "$tree" "$image.new" || die "mke2fs failed (is ROOTFS_SIZE too small?)"

@@ -22,9 +22,11 @@ $(GUEST)/initrd-%.gz: $(GUEST)/fetched $(INIT_FILES) scripts/make-initramfs.py
 	  file:bin/run-programs:755:tests/guests/linux/run-programs \
 	  file:commands.sh:755:tests/guests/commands.sh tree:modules/`cat $(GUEST)/$*/version`:$(GUEST)/$*/modules
 
-# --- a Debian root image with programs for the experiments ------------------------------------------------------------
-$(GUEST)/rootfs.ext4: scripts/build-rootfs.sh scripts/private-apt.sh scripts/experiments/programs.sh scripts/experiments/make-inputs.py | $(BUILD)/.packages
-	scripts/build-rootfs.sh $@ $(GUEST)/apt-rootfs
+# --- a Debian root image with programs for the experiments, and the same programs of amd64 ----------------------------
+$(GUEST)/rootfs.ext4 $(GUEST)/programs-native.tar: scripts/build-rootfs.sh scripts/private-apt.sh scripts/experiments/programs.sh \
+  scripts/experiments/make-inputs.py | $(BUILD)/.packages
+	scripts/build-rootfs.sh $@ $(GUEST)/apt-$(basename $(@F))
+PROGRAM_IMAGES := $(GUEST)/rootfs.ext4 $(GUEST)/programs-native.tar
 
 $(GUEST)/initrd-bench.gz: $(GUEST)/bench/bench-linux scripts/make-initramfs.py
 	scripts/make-initramfs.py $@ dir:dev:755 dir:proc:755 nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 \
@@ -66,6 +68,6 @@ BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-nat
   $(GUEST)/linux/debugger
 
 guest: $(BENCH_IMAGES)
-rootfs: $(GUEST)/rootfs.ext4
+rootfs: $(PROGRAM_IMAGES)
 .PHONY: guest rootfs
 .SECONDARY:

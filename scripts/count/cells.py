@@ -65,7 +65,7 @@ def kind_of(workload):
 
 def can_run(engine, kind):
     if engine == "native":
-        return kind == "linux"
+        return kind in ("linux", "program")
     if parse_engine(engine)[0] == "flat":
         return kind == "bare_flat"
     return True
@@ -99,6 +99,8 @@ def files_of(cell, settings):
     """What the emulated machine must hold: (programs, {path in the machine: source})."""
     images, kernel, engine, kind = settings["images"], settings["kernel"], cell["engine"], cell["kind"]
     if engine == "native":
+        if kind == "program":
+            return [], {"guest/programs.tar": f"{images}/programs-native.tar"}
         return [f"{images}/bench/bench-native"], {}
     programs = ["/usr/bin/qemu-system-arm"] if engine == "qemu" else [settings["crosswalk"]]
     if kind in BARE:
@@ -112,6 +114,14 @@ def files_of(cell, settings):
     return programs, files
 
 
+def preparation_of(cell):
+    """Lines of shell that the machine runs before the command."""
+    if cell["engine"] != "native" or cell["kind"] != "program":
+        return ""
+    return ("mkdir /programs\ntar -x -f /guest/programs.tar -C /programs\nmount -t proc proc /programs/proc\n"
+            "mount -t devtmpfs dev /programs/dev\nmount -t tmpfs tmpfs /programs/tmp\n")
+
+
 def command_of(cell, settings):
     """The command that runs a cell, in the machine."""
     engine, kind, names = cell["engine"], cell["kind"], cell["workloads"]
@@ -119,13 +129,16 @@ def command_of(cell, settings):
     # instructions: so that what a slice begins with weighs as little, its slices are ten times as long.
     milliseconds, slices = (settings["milliseconds"] * 10, 3) if engine == "qemu" else (settings["milliseconds"], 6)
     bench = ["--ms", f"{milliseconds:g}", "--slices", str(slices)] + names
+    programs = ["--slices", "1"] + names
     if engine == "native":
+        if kind == "program":
+            return ["chroot", "/programs", "/experiments/programs"] + programs
         return ["/bin/bench-native"] + bench
     append = ""
     if kind == "linux":
         append = "console=ttyAMA0 quiet norandmaps rdinit=/bench-linux -- " + " ".join(bench)
     elif kind == "program":
-        append = "console=ttyAMA0 quiet norandmaps -- run-programs --slices 1 " + " ".join(names)
+        append = "console=ttyAMA0 quiet norandmaps -- run-programs " + " ".join(programs)
     if engine == "qemu":
         line = ["qemu-system-arm", "-M", "virt", "-cpu", "cortex-a15", "-m", settings["memory"], "-nographic",
                 "-nodefaults", "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot", "-semihosting"]

@@ -29,12 +29,16 @@ class CellError(Exception):
     """Why a cell has no result; one line."""
 
 
-def run(cell_command, programs, files, settings):
-    """Returns (output lines, text of the split) of the command's run. Raises CellError."""
+PROGRESS_SECONDS = 60
+
+
+def run(cell_command, preparation, programs, files, settings, say):
+    """Returns (output lines, text of the split) of the command's run. `preparation` is shell that the machine runs
+    before; say(LINE) is called once a minute with the last line that the machine has printed. Raises CellError."""
     tools = settings["tools"]
     with tempfile.TemporaryDirectory() as scratch:
         with open(f"{scratch}/cell", "w", encoding="utf-8") as script:
-            script.write("count-run " + " ".join(shlex.quote(word) for word in cell_command) + " 2>/tmp/errors\n"
+            script.write(preparation + "count-run " + " ".join(shlex.quote(word) for word in cell_command) + " 2>/tmp/errors\n"
                          "sed 's/^/count: error /' /tmp/errors | tail -n 5\n")
         pack = [f"{ROOT}/scripts/pack-machine.py", f"{scratch}/initrd", settings["machine"],
                 f"{ROOT}/tests/guests/count/init", f"--file=cell={scratch}/cell"]
@@ -53,7 +57,7 @@ def run(cell_command, programs, files, settings):
         try:
             with processes.child(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                  text=True) as process:
-                _, errors = process.communicate(timeout=settings["timeout"])
+                errors = wait_for(process, settings["timeout"], lambda: say(last_line(f"{scratch}/serial")))
             problem = f"QEMU ended with status {process.returncode}: {errors.strip()[-200:]}"
         except subprocess.TimeoutExpired:
             problem = f"no end after {settings['timeout']} s"
@@ -69,6 +73,23 @@ def run(cell_command, programs, files, settings):
         return lines, split
 
 
+def wait_for(process, timeout, progress):
+    """What the process wrote to its standard error until it ended. Raises subprocess.TimeoutExpired."""
+    left = timeout
+    while True:
+        try:
+            return process.communicate(timeout=min(left, PROGRESS_SECONDS))[1]
+        except subprocess.TimeoutExpired:
+            left -= PROGRESS_SECONDS
+            if left <= 0:
+                raise
+            progress()
+
+
+def last_line(path):
+    return next((line for line in reversed(read_lines(path)) if line.strip()), "nothing printed yet")
+
+
 def read_lines(path):
     if not os.path.exists(path):
         return []
@@ -79,7 +100,7 @@ def read_lines(path):
 def parse(lines, split, binary):
     """What the machine printed, as a record: rows {name: instructions per operation}, split {name: {where:
     instructions}}, functions {name: [[function, instructions]]}, counters, and what went wrong, if anything did. A row is the
-    median of its slices but the first, a split is of the last slice. `binary` is the program whose functions are named."""
+    median of its slices but the first, a split is of the last slice. `binary` is the program whose functions are named, or empty."""
     record = {"rows": {}, "split": {}, "functions": {}, "counters": {}, "problem": None, "machine_kernel": None}
     marks, maps, elapsed, status, errors, ended = [], [], 0, None, [], False
     statistics, slices = None, {}
@@ -199,6 +220,8 @@ class Places:
 
 def symbols_of(binary):
     """[(file offset, name)] of its functions, sorted. Crosswalk's code has equal offsets and addresses but for a base."""
+    if not binary:
+        return []
     listed = subprocess.run(["nm", "-C", "--defined-only", binary], capture_output=True, text=True, check=False).stdout
     found = []
     for line in listed.splitlines():

@@ -26,10 +26,10 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="MODES=WORKLOADS",
                         help="several sets of cells, instead of --modes and --workloads")
-    parser.add_argument("--modes", default="native,qemu,soft,mmap,shadow,ept,hybrid,hybrid@kvm",
+    parser.add_argument("--modes", default="native,qemu,soft-call,soft,mmap,shadow,ept,hybrid@kvm,hybrid@process",
                         help="engines, separated by commas: MODE[:POLICY][@WORLD][+OPTION...], qemu, native "
                              "(default: %(default)s)")
-    parser.add_argument("--workloads", default="compute,system,boot",
+    parser.add_argument("--workloads", default="compute,system,boot,program",
                         help="names or groups (default: %(default)s); --list names them")
     parser.add_argument("--list", action="store_true", help="print the workloads and groups")
     parser.add_argument("--output", default="build/count", help="folder of the results (default: %(default)s)")
@@ -45,9 +45,9 @@ def arguments():
     parser.add_argument("--functions", type=int, default=0, metavar="N",
                         help="also print the N functions of the engine that take most, for each measurement")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="machines at a time (default: %(default)s)")
-    parser.add_argument("--timeout", type=int, default=3600, help="seconds for one machine (default: %(default)s)")
+    parser.add_argument("--timeout", type=int, default=10800, help="seconds for one machine (default: %(default)s)")
     parser.add_argument("--again", action="store_true", help="run each cell, also those that are done")
-    parser.add_argument("--twice", action="store_true", help="run each cell a second time, and compare")
+    parser.add_argument("--twice", action="store_true", help="run each cell a second time, and print how much rows differ")
     parser.add_argument("--expected", help="compare with this file of figures; more than 2 %% worse fails")
     parser.add_argument("--write-expected", metavar="FILE", help="write such a file")
     return parser.parse_args()
@@ -64,7 +64,7 @@ def key_of(cell, settings, programs, files):
     """What a cell's result depends on."""
     sources = [f"{ROOT}/tests/guests/count/{name}" for name in ("init", "count-run.c", "split.c")]
     sources += [f"{ROOT}/scripts/count/machine.py", f"{settings['machine']}/vmlinuz"]
-    parts = [cells.command_of(cell, settings), settings["split"],
+    parts = [cells.command_of(cell, settings), cells.preparation_of(cell), settings["split"],
              [digest_of(path) for path in programs + sorted(files.values()) + sources]]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -75,12 +75,19 @@ def name_of(cell):
     return f"{what} in {cell['engine']}"
 
 
+def say(text):
+    sys.stderr.write(f"count: {text}\n")  # in one piece: threads do so
+
+
 def run_cell(cell, settings, path):
+    name = name_of(cell)
+    say(f"{name}: starts")
     programs, files = cells.files_of(cell, settings)
     record = {**cell, "problem": None, "rows": {}}
     try:
-        lines, split = machine.run(cells.command_of(cell, settings), programs, files, settings)
-        record.update(machine.parse(lines, split, programs[0]))
+        lines, split = machine.run(cells.command_of(cell, settings), cells.preparation_of(cell), programs, files, settings,
+                                   lambda line: say(f"{name}: {line}"))
+        record.update(machine.parse(lines, split, programs[0] if programs else ""))
     except machine.CellError as error:
         record["problem"] = str(error)
     if not record["problem"]:
@@ -104,6 +111,7 @@ def run_cells(plan, settings, folder, again):
                 records[index] = json.load(file)
         else:
             todo.append((index, cell, path))
+    say(f"{len(plan)} cells, {len(plan) - len(todo)} of them done before")
     with concurrent.futures.ThreadPoolExecutor(settings["jobs"]) as pool:
         pending = {pool.submit(run_cell, cell, settings, path): (index, cell) for index, cell, path in todo}
         try:
@@ -114,8 +122,7 @@ def run_cells(plan, settings, folder, again):
                 elapsed = time.monotonic() - start
                 left = elapsed / done * (len(todo) - done)
                 outcome = record["problem"] or f"{record['elapsed'] / 1e9:.2f} G instructions"
-                print(f"count: {done} of {len(todo)}: {name_of(cell)}: {outcome}; {elapsed:.0f} s, about {left:.0f} s left",
-                      file=sys.stderr, flush=True)
+                say(f"{done} of {len(todo)}: {name_of(cell)}: {outcome}; {elapsed:.0f} s, about {left:.0f} s left")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             processes.end_all()
@@ -136,7 +143,7 @@ def missing_file(settings, plan):
         programs, files = cells.files_of(cell, settings)
         for path in programs + list(files.values()):
             if not os.path.exists(path):
-                what = "rootfs" if path.endswith("rootfs.ext4") else "guest"
+                what = "rootfs" if path.endswith((".ext4", ".tar")) else "guest"
                 return f"{path} is missing; 'make {what}' builds it"
     return None
 
@@ -167,7 +174,7 @@ def main():
         return 2
     folder = f"{options.output}/cells"
     records = run_cells(plan, settings, folder, options.again)
-    second = run_cells(plan, settings, f"{options.output}/again", True) if options.twice else None
+    second = run_cells(plan, settings, f"{options.output}/again", options.again) if options.twice else None
     about = {"commit": commit(), "command": " ".join(["scripts/count/run.py"] + sys.argv[1:]), "kernel": options.kernel,
              "memory": options.memory,
              "machine": next((r["machine_kernel"] for r in records if r.get("machine_kernel")), "unknown"),
@@ -178,7 +185,7 @@ def main():
     with open(f"{options.output}/results.json", "w", encoding="utf-8") as file:
         json.dump({**about, "cells": records}, file, indent=1)
     print(text)
-    failed = [record for record in records if record["problem"]]
+    failed = [record for record in records + (second or []) if record["problem"]]
     for record in failed:
         print(f"count: {name_of(record)} failed: {record['problem']}", file=sys.stderr)
     if options.write_expected and not failed:

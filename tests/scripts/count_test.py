@@ -29,7 +29,14 @@ class Plan(unittest.TestCase):
                          [["getppid", "qsort_ints"], ["program_bzip2"], ["program_python3"], ["bare_mmu"]])
 
     def test_native_code_neither_boots_nor_is_bare_metal(self):
-        self.assertEqual(cells.plan(["native"], ["boot", "bare_mmu", "program_bzip2"]), [])
+        self.assertEqual(cells.plan(["native"], ["boot", "bare_mmu"]), [])
+
+    def test_native_programs_run_in_a_root_of_their_own(self):
+        cell = cells.plan(["native"], ["program_bzip2"])[0]
+        self.assertEqual(cells.files_of(cell, {"images": "i", "kernel": "armmp"}),
+                         ([], {"guest/programs.tar": "i/programs-native.tar"}))
+        self.assertIn("tar -x", cells.preparation_of(cell))
+        self.assertEqual(cells.command_of(cell, {"milliseconds": 100})[:2], ["chroot", "/programs"])
 
     def test_wrong_words_are_refused(self):
         for engine in ("sofd", "soft:never", "soft@moon", "qemu:lazy", "native+fast"):
@@ -144,6 +151,18 @@ class Expected(unittest.TestCase):
         worse, text = self.compare(1000, {"guest": "6.2", "machine": "6.1-b"})
         self.assertEqual(worse, 0)
         self.assertIn("skipped counts", text)
+
+
+class Twice(unittest.TestCase):
+    def test_each_row_has_its_largest_difference(self):
+        def record(engine, **rows):
+            return {"engine": engine, "kind": "linux", "workloads": list(rows), "rows": rows}
+        first = [record("soft", getppid=100.0, page_touch=50.0), record("shadow", getppid=200.0)]
+        text = "\n".join(report.repeat_table(
+            first, [record("soft", getppid=100.0, page_touch=50.0), record("shadow", getppid=201.0)]))
+        self.assertIn("largest difference in 3 figures is 0.5000 % (getppid in shadow)", text)
+        self.assertIn("| getppid | 0.5000 | shadow |", text)
+        self.assertIn("| page_touch | 0.0000 |  |", text)
 
 
 class Model(unittest.TestCase):
