@@ -124,9 +124,9 @@ enum class FlushPolicy : uint8_t {
 // What things cost on this host in this mode, in nanoseconds; what FlushPolicy::Auto, prefilling and Mode::Hybrid
 // decide by.
 struct MmuCosts {
-  double walk = 25;           // one software walk of warm tables
-  double soft_refill = 80;    // a software-TLB miss from translated code and back, walk included
-  double fetch_refill = 250;  // the same for an instruction page
+  double walk = 15;           // walking again for one entry of many, with warm tables
+  double soft_refill = 65;    // a software-TLB miss from translated code and back, walk included
+  double fetch_refill = 200;  // the same for an instruction page
   double window_fault = 10'000;
   double window_install = 100;   // one entry written by the backend, without a fault
   double window_flush = 10'000;  // one entry made invalid, committed
@@ -262,6 +262,10 @@ class Mmu : public MmuPort {
 // `backend` is null for soft modes; for Flat it creates one window and RAM is installed once.
 std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
                               WindowBackend* backend);
+
+// Measures costs.walk and the refills on this host, in less than a millisecond; false, without changes, if there is no
+// memory for it.
+bool measure_walk_costs(MmuCosts& costs);
 
 // The mmap(2) backend: windows are reservations in this process, entries are MAP_FIXED mappings of ram.fd.
 // Precondition: ram.fd is a memfd. `max_maps` limits the host mappings (VMAs) it makes; 0: three quarters of

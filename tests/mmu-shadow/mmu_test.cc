@@ -800,6 +800,16 @@ TEST(Hybrid, CodeToTranslateDelaysAWindow) {
   }
 }
 
+TEST(Mmu, CostsOfWalksAreMeasured) {
+  MmuCosts costs;
+  const double fetches = costs.fetch_refill / costs.soft_refill;
+  costs.walk = 0;
+  ASSERT_TRUE(measure_walk_costs(costs));
+  EXPECT_GT(costs.walk, 0);
+  EXPECT_GT(costs.soft_refill, costs.walk);
+  EXPECT_NEAR(costs.fetch_refill / costs.soft_refill, fetches, 1e-9);
+}
+
 TEST(Mmu, BadConfigurationsAreRefused) {
   TestMemory memory(32 << 20);
   Listener listener;

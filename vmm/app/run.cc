@@ -204,6 +204,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
     case mmu::Mode::SoftCall:
     case mmu::Mode::Soft: break;
   }
+  mmu::measure_walk_costs(mmu_config.costs);
   if (runner.backend && mmu_config.mode != mmu::Mode::Flat) {
     std::string reason;
     if (!kvm::measure_window_costs(*runner.world, *runner.backend, machine.ram(), mmu_config.costs, reason))
@@ -295,6 +296,8 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("mmu", "entries rewritten", m.entries_rewritten);
   table.add("mmu", "refreshes lazy", m.refreshes_lazy);
   table.add("mmu", "refreshes eager", m.refreshes_eager);
+  table.add("mmu", "cost of a walk, measured", runner.costs.walk, "ns");
+  table.add("mmu", "cost of a refill, measured", runner.costs.soft_refill, "ns");
   if (m.window_faults_installed != 0 || m.promotions != 0) {
     table.add("mmu", "cost of a window fault, measured", runner.costs.window_fault, "ns");
     table.add("mmu", "cost of an entry installed, measured", runner.costs.window_install, "ns");

@@ -18,6 +18,9 @@ TEST(Probe, FindsWhatTheHostHasInASecond) {
   EXPECT_GT(facts.max_map_count, 0u);
   EXPECT_GT(facts.soft_lookup_ns, 0.1);
   EXPECT_LT(facts.soft_lookup_ns, 100);
+  EXPECT_GT(facts.walk_ns, 1);
+  EXPECT_GT(facts.soft_refill_ns, facts.walk_ns);
+  EXPECT_LT(facts.soft_refill_ns, 10'000);
   if (facts.kvm_usable) {
     EXPECT_GT(facts.exit_us, 0);
     EXPECT_GT(facts.window_fault_shadow_us, 0) << facts.shadow_reason;

@@ -293,6 +293,8 @@ HostFacts probe_host() {
   const auto start = Clock::now();
   const ProbeRam ram;
   facts.soft_lookup_ns = measure_lookup_ns();
+  mmu::MmuCosts walks;
+  if (mmu::measure_walk_costs(walks)) facts.walk_ns = walks.walk, facts.soft_refill_ns = walks.soft_refill;
   try {
     probe_kvm(facts, ram.ram());
   } catch (const std::exception& error) {
@@ -359,6 +361,8 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
     flag("exact_tsc", "RDTSC the same inside", facts.exact_tsc);
   }
   number("soft_lookup_ns", "lookup in a software TLB", facts.soft_lookup_ns, "ns");
+  number("soft_refill_ns", "refill of a software TLB", facts.soft_refill_ns, "ns");
+  number("walk_ns", "walk for one entry of many", facts.walk_ns, "ns");
   number("window_fault_mmap_us", "window fault, mmap", facts.window_fault_mmap_us, "us", facts.mmap_reason);
   number("window_fault_shadow_us", "window fault, shadow", facts.window_fault_shadow_us, "us", facts.shadow_reason);
   number("window_fault_ept_us", "window fault, ept", facts.window_fault_ept_us, "us", facts.ept_reason);
@@ -418,6 +422,7 @@ Choice pick_auto(const HostFacts& facts, bool ram_has_fd) {
   mmu::MmuCosts best_costs;
   best_costs.window_fault = best.fault_us * 1000;
   best_costs.window_flush = best.flush_us * 1000;
+  best_costs.soft_refill = facts.soft_refill_ns;
   best_costs.soft_lookup = facts.soft_lookup_ns;
   const bool pays = best_costs.windows_pay_at_once();
   char text[128];

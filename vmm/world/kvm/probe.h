@@ -24,9 +24,10 @@ struct HostFacts {
   bool gate_flush = false;     // INVLPG is reached by a gate to CPL 0, without an exit
   // Both ways of each, where they work; else 0.
   double fault_direct_us = 0, fault_exit_us = 0, flush_gate_us = 0, flush_exit_us = 0;
-  std::string syscall_entry;  // what SYSCALL does inside the VM
-  bool exact_tsc = false;     // RDTSC inside is RDTSC outside
-  double soft_lookup_ns = 1;  // that an access through a software TLB takes
+  std::string syscall_entry;                 // what SYSCALL does inside the VM
+  bool exact_tsc = false;                    // RDTSC inside is RDTSC outside
+  double soft_lookup_ns = 1;                 // that an access through a software TLB takes
+  double walk_ns = 15, soft_refill_ns = 65;  // MmuCosts::walk and soft_refill
   // A first access to a page of a window that is not installed, up to the end of the access: per mode. 0: not usable.
   double window_fault_mmap_us = 0, window_fault_shadow_us = 0, window_fault_ept_us = 0;
   // One such page taken out again, and effective.
