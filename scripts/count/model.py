@@ -77,25 +77,53 @@ def predictions(records, parameters):
     return found
 
 
-def calibration(records, bench, frequency):
-    """Cycles per instruction that the host took: lines of text."""
-    lines = []
-    for engine in ("native", "soft", "mmap"):
-        ratios = []
-        for record in records:
-            if record["engine"] != engine:
-                continue
-            for row in cells.COMPUTE:
-                samples = bench.get(engine, {}).get(row)
-                if samples and row in record["rows"] and not row.startswith("pointer_chase"):
-                    ratios.append(statistics.median(samples) * frequency / record["rows"][row])
-        if len(ratios) > 2:
-            quarter = statistics.quantiles(ratios, n=4)
-            lines.append(f"| {engine} | {statistics.median(ratios):.2f} | {quarter[0]:.2f} to {quarter[2]:.2f} | {len(ratios)} |")
-    if not lines:
+# What both the counts and this host have: on a host without nested paging the other modes' events are of another kind.
+CALIBRATED = ("native", "soft", "mmap")
+
+
+def calibration(records, found, bench, frequency):
+    """Predictions beside what the host took, and its cycles per instruction: lines of text."""
+    rows = cells.COMPUTE + cells.SYSTEM
+    measured = {engine: {row: min(samples) for row, samples in bench.get(engine, {}).items()
+                         if samples and row in rows} for engine in CALIBRATED}
+    counted = {record["engine"]: record["rows"] for record in records if record["engine"] in CALIBRATED}
+    engines = [engine for engine in CALIBRATED if measured[engine] and engine in found]
+    if not engines:
         return []
-    return ["", "Calibration: cycles per instruction, time on this host over instructions counted:", "",
-            "| | median | quartiles | workloads |", "|---|---|---|---|"] + lines
+    lines, ratios, inside = [], {}, {}
+    for row in rows:
+        line = [row]
+        for engine in engines:
+            predicted, took = found[engine].get(row), measured[engine].get(row)
+            if not predicted or not took:
+                line += ["", ""]
+                continue
+            low, typical, high = (cycles / frequency for cycles in predicted)
+            ratio = took / typical
+            ratios.setdefault(engine, {})[row] = ratio
+            inside.setdefault(engine, {})[row] = low <= took <= high
+            line += [f"{report.number(typical)}, {report.number(took)}", f"{ratio:.2f}" + ("" if low <= took <= high else " *")]
+        lines.append(line)
+    for name, group in (("compute", cells.COMPUTE), ("system", cells.SYSTEM)):
+        line = [f"geometric mean, {name}"]
+        for engine in engines:
+            part = [row for row in group if row in ratios.get(engine, {})]
+            mean = report.geometric_mean([ratios[engine][row] for row in part])
+            line += [f"{sum(inside[engine][row] for row in part)} of {len(part)} within", f"**{mean:.2f}**" if part else ""]
+        lines.append(line)
+    header = ["operation"] + [title for engine in engines for title in (f"{engine}: ns typical, measured", "ratio")]
+    out = ["", f"Calibration on this host at {frequency:g} GHz: the typical prediction, the shortest time measured (other programs "
+           "only add), and how many times as long it took; * outside the optimistic and the pessimistic prediction.", ""]
+    out += report.table_of(header, lines)
+    out += ["", "Cycles per instruction, time on this host over instructions counted, compute workloads but the pointer chases:",
+            "", "| | median | quartiles | workloads |", "|---|---|---|---|"]
+    for engine in engines:
+        values = [measured[engine][row] * frequency / counted[engine][row] for row in cells.COMPUTE
+                  if row in measured[engine] and row in counted.get(engine, {}) and not row.startswith("pointer_chase")]
+        if len(values) > 2:
+            quarter = statistics.quantiles(values, n=4)
+            out.append(f"| {engine} | {statistics.median(values):.2f} | {quarter[0]:.2f} to {quarter[2]:.2f} | {len(values)} |")
+    return out
 
 
 def bench_samples(path):
@@ -170,7 +198,7 @@ def main():
     out += report.table_of(["what", "cycles", "source"], [
         [what, ", ".join(f"{value:g}" for value in values), source] for values, what, source in parameters.values()])
     out += tables(found, options.ghz)
-    out += calibration(results["cells"], bench, options.host_ghz or options.ghz)
+    out += calibration(results["cells"], found, bench, options.host_ghz or options.ghz)
     print("\n".join(out))
     return 0
 
