@@ -23,7 +23,7 @@ import report
 SCENARIOS = ("optimistic", "typical", "pessimistic")
 # name: (cycles by scenario, what, source)
 PARAMETERS = {
-    "instruction": ((0.35, 0.5, 0.9), "an instruction",
+    "instruction": ((0.2, 0.3, 0.6), "an instruction",
                     "compute workloads on the development machine: see the calibration"),
     "vmrun": ((1000, 1500, 2500), "an entry into the VM and the exit after it",
               "VMRUN to the instruction after it, EPYC: 1,344 to 1,376 cycles (LKML, KVM SVM vmload/vmsave, "
@@ -115,6 +115,18 @@ def calibration(records, found, bench, frequency):
     out = ["", f"Calibration on this host at {frequency:g} GHz: the typical prediction, the shortest time measured (other programs "
            "only add), and how many times as long it took; * outside the optimistic and the pessimistic prediction.", ""]
     out += report.table_of(header, lines)
+    if "soft" in ratios:
+        lines = []
+        for engine in engines:
+            for name, group in (("compute", cells.COMPUTE), ("system", cells.SYSTEM)):
+                part = [row for row in group if row in ratios[engine] and row in ratios["soft"]]
+                if engine == "soft" or not part:
+                    continue
+                predicted = report.geometric_mean([found["soft"][row][1] / found[engine][row][1] for row in part])
+                took = report.geometric_mean([measured["soft"][row] / measured[engine][row] for row in part])
+                lines.append([engine, name, f"{predicted:.2f}", f"{took:.2f}"])
+        out += ["", "How many times as fast as `soft`, geometric means:", ""]
+        out += report.table_of(["", "workloads", "predicted, typical", "measured"], lines)
     out += ["", "Cycles per instruction, time on this host over instructions counted, compute workloads but the pointer chases:",
             "", "| | median | quartiles | workloads |", "|---|---|---|---|"]
     for engine in engines:

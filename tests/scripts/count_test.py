@@ -173,6 +173,17 @@ class Model(unittest.TestCase):
         parameters = {name: ((1, 2, 3), "", "") for name in model.PARAMETERS}
         self.assertEqual(model.cycles_of(times, parameters, 1), 2 * 1022)
 
+    def test_calibration_compares_each_row(self):
+        rows = {"integer_alu": 10.0, "getppid": 100.0}
+        records = [{"engine": engine, "rows": rows} for engine in ("soft", "mmap")]
+        found = {"soft": {"integer_alu": [5, 10, 20], "getppid": [50, 100, 200]},
+                 "mmap": {"integer_alu": [5, 10, 20], "getppid": [50, 100, 200]}}
+        bench = {"soft": {"integer_alu": [6.0, 5.0], "getppid": [300.0]}, "mmap": {"integer_alu": [2.5], "getppid": [50.0]}}
+        text = "\n".join(model.calibration(records, found, bench, 2.0))
+        self.assertIn("| integer_alu | 5.00, 5.00 | 1.00 | 5.00, 2.50 | 0.50 |", text)
+        self.assertIn("| getppid | 50.0, 300 | 6.00 * | 50.0, 50.0 | 1.00 |", text)
+        self.assertIn("| mmap | compute | 1.00 | 2.00 |", text)
+
 
 if __name__ == "__main__":
     unittest.main()
