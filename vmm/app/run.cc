@@ -2,6 +2,7 @@
 #include "vmm/app/run.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -373,10 +374,20 @@ int report(const RunOptions& options, Machine& machine, Runner& runner, Messages
   return state.exit_status();
 }
 
+// The heap grows by a few large pages at a time and never shrinks. In small steps the host backs it with small pages
+// and collapses them to large ones later; in a VM an access to such a page faults again and again until that is done.
+// And each step leaves the VM.
+void grow_heap_in_large_steps() {
+  mallopt(M_TOP_PAD, 8 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);  // no longer chosen by malloc(3) when the others are set
+}
+
 }  // namespace
 
 int run_guest(const RunOptions& requested) {
   RunOptions options = requested;
+  grow_heap_in_large_steps();
   resolve_by_host(options);
   signal(SIGUSR1, SIG_IGN);  // whoever asks for the state too early gets none; blocked, it is heard all the same
   // Before anything large exists: the terminal's guardian is a fork of this process.
