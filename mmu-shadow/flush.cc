@@ -172,7 +172,8 @@ void GuestMmu::refresh(AddressSpace& space, const cw_regime& regime, bool nonglo
   uint32_t kept = 0, removed = 0;
   const auto eager_walker = [&](AccessKind kind) { return SlotWalker(*this, regime, kind, privileged); };
   if (const uint32_t n = space.instruction_pages.count(nonglobal_only)) {
-    if (choose_eager(fetch_history_[privileged], space.fetch_reuse, n, config_.costs.fetch_refill)) {
+    if (choose_eager(fetch_history_[privileged], space.fetch_reuse, n, config_.costs.walk_apart,
+                     config_.costs.fetch_refill)) {
       SlotWalker walk = eager_walker(AccessKind::Fetch);
       removed += space.instruction_pages.revalidate(
           nonglobal_only, kept, [&](uint32_t va, uint32_t id, bool ng, uint32_t size_class) {
@@ -185,7 +186,8 @@ void GuestMmu::refresh(AddressSpace& space, const cw_regime& regime, bool nonglo
     }
   }
   if (const uint32_t n = space.soft ? space.soft->count(nonglobal_only) : 0) {
-    if (choose_eager(data_history_[privileged], space.data_reuse, n, config_.costs.soft_refill)) {
+    if (choose_eager(data_history_[privileged], space.data_reuse, n, config_.costs.walk_apart,
+                     config_.costs.soft_refill)) {
       SlotWalker walk = eager_walker(AccessKind::Load);
       removed +=
           space.soft->revalidate(nonglobal_only, kept, [&](uint32_t va, SoftTlbEntry& e, bool ng, uint32_t size_class) {
@@ -210,7 +212,7 @@ void GuestMmu::refresh_window(WindowMap& window, Reuse& reuse, bool privileged, 
   const uint32_t n = window.count(nonglobal_only);
   if (n == 0) return;
   uint32_t kept = 0, rewritten = 0, removed = 0;
-  if (choose_eager(data_history_[privileged], reuse, n, config_.costs.window_fault)) {
+  if (choose_eager(data_history_[privileged], reuse, n, config_.costs.walk, config_.costs.window_fault)) {
     cw_memo memo{};
     removed =
         window.revalidate(*backend_, ram_.base, nonglobal_only, kept, rewritten,
@@ -223,15 +225,15 @@ void GuestMmu::refresh_window(WindowMap& window, Reuse& reuse, bool privileged, 
   statistics_.entries_removed += removed;
 }
 
-// Dropping `entries` costs refill_cost for each one that is used again; walking costs the same for all.
-bool GuestMmu::choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entries, double refill_cost) {
+// Dropping `entries` costs refill_cost for each one that is used again; walking costs `walk` for each.
+bool GuestMmu::choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entries, double walk, double refill_cost) {
   if (reuse.dropped != 0) {
     const double observed = std::min(1.0, static_cast<double>(reuse.refilled) / reuse.dropped);
     history.rate += kLearningRate * (observed - history.rate);
   }
   bool eager = config_.flush == FlushPolicy::Eager;
   if (config_.flush == FlushPolicy::Auto) {
-    const double walk = config_.costs.walk, drop = history.rate * refill_cost;
+    const double drop = history.rate * refill_cost;
     const bool explore = ++history.since_dropped > std::max(kExplore, drop / (walk * kExploreShare));
     eager = !explore && walk < drop;
     if (!eager) history.since_dropped = 0;
@@ -268,7 +270,7 @@ void GuestMmu::prefill(AddressSpace& space, const cw_regime& regime) {
   });
   statistics_.instruction_pages_prefilled += pages;
   const double reuse = data_history_[privileged].rate;
-  if (!space.windowed && from->soft && config_.costs.walk < reuse * config_.costs.soft_refill) {
+  if (!space.windowed && from->soft && config_.costs.walk_apart < reuse * config_.costs.soft_refill) {
     SlotWalker load(*this, regime, AccessKind::Load, privileged);
     from->soft->for_each([&](uint32_t va, uint32_t) {
       if (space.soft->holds(va) || is_watched(va)) return;

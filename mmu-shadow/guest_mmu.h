@@ -221,7 +221,7 @@ class GuestMmu final : public Mmu {
                              bool global_only);
   void refresh(AddressSpace& space, const cw_regime& regime, bool nonglobal_only);
   void refresh_window(WindowMap& window, Reuse& reuse, bool privileged, const cw_regime& regime, bool nonglobal_only);
-  bool choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entries, double refill_cost);
+  bool choose_eager(ReuseHistory& history, Reuse& reuse, uint32_t entries, double walk, double refill_cost);
   void prefill(AddressSpace& space, const cw_regime& regime);
 
   // hybrid.cc

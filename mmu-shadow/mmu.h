@@ -124,7 +124,8 @@ enum class FlushPolicy : uint8_t {
 // What things cost on this host in this mode, in nanoseconds; what FlushPolicy::Auto, prefilling and Mode::Hybrid
 // decide by.
 struct MmuCosts {
-  double walk = 15;           // walking again for one entry of many, with warm tables
+  double walk = 15;           // walking again for one entry of many, in the order of their VAs
+  double walk_apart = 25;     // the same in another order, as in a software TLB: seldom in the same table
   double soft_refill = 65;    // a software-TLB miss from translated code and back, walk included
   double fetch_refill = 200;  // the same for an instruction page
   double window_fault = 10'000;

@@ -298,6 +298,7 @@ void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
   table.add("mmu", "refreshes lazy", m.refreshes_lazy);
   table.add("mmu", "refreshes eager", m.refreshes_eager);
   table.add("mmu", "cost of a walk, measured", runner.costs.walk, "ns");
+  table.add("mmu", "cost of a walk apart, measured", runner.costs.walk_apart, "ns");
   table.add("mmu", "cost of a refill, measured", runner.costs.soft_refill, "ns");
   if (m.window_faults_installed != 0 || m.promotions != 0) {
     table.add("mmu", "cost of a window fault, measured", runner.costs.window_fault, "ns");
