@@ -181,7 +181,7 @@ class GuestMmu final : public Mmu {
   uint32_t ram_page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
 
   // spaces.cc
-  void enter_current(CpuState& cpu);
+  void enter_current(MmuView& view);
   AddressSpace* find_space(const RegimeKey& key) const;
   AddressSpace* new_space(const RegimeKey& key);
   AddressSpace* least_recently_used() const;

@@ -54,7 +54,7 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
   backend_.flag_fusion = config.flag_fusion;
   backend_.chain = config.chain;
   for (auto& cache : jump_caches_) cache.assign(kJumpCacheEntries, kEmptyEntry);
-  cpu_.jump_caches[0] = cpu_.jump_cache = jump_caches_.front().data();
+  cpu_.jump_caches[0] = jump_caches_.front().data();
   cpu_.jump_caches[1] = jump_caches_.back().data();
   if (config.log.items & kLogInt) cpu_.exception_observer = &exception_log_.emplace(config.log);
 }
@@ -69,6 +69,18 @@ void Engine::attach(mmu::Mmu& mmu) {
   services_->engine = this;
   cpu_.engine = services_.get();
   mmu.activate(cpu_);
+  choose_jump_cache(cpu_);
+}
+
+void Engine::guest_replaced() {
+  clear_cache();
+  mmu_->activate(cpu_);
+  mmu_->flush_all(cpu_);
+  mmu_->debug_changed(cpu_);
+  mmu_->forget_instruction_pages();
+  choose_jump_cache(cpu_);
+  cpu_.exit_reason = kExitNone;
+  arm::recompute_pending(cpu_);
 }
 
 frontend::CodeFlags Engine::translation_flags(uint32_t va) const {
@@ -89,6 +101,7 @@ bool Engine::take_interrupts() {
   const uint32_t lines = std::atomic_ref<uint32_t>(cpu_.interrupt_lines).load();
   if (lines & kLineStop) return false;
   mmu_->polled(cpu_);
+  choose_jump_cache(cpu_);
   if (lines & kLinePoll) lower_line(cpu_, kLinePoll);
   if (lines & kLineWork) {
     lower_line(cpu_, kLineWork);

@@ -53,6 +53,9 @@ class Engine final : public mmu::CodeListener {
   Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, Platform& platform);
   ~Engine() override;
   void attach(mmu::Mmu& mmu);
+  // GuestCpu was written anew, as from a saved copy, and perhaps RAM too: all that follows from them
+  // is made again. Not while run() is running. Platform::timers_changed is the caller's.
+  void guest_replaced();
 
   // Runs the guest from cpu.r[15] until kLineStop is raised. Call inside a World whose fault handler is handle_fault.
   void run();

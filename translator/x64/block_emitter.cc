@@ -18,14 +18,11 @@ using ir::Value;
 namespace {
 
 constexpr size_t kRegOffset = offsetof(CpuState, r);
-constexpr int kHotSpillSlots = 16, kSpillSlots = 64;
 constexpr size_t reg_offset(uint32_t n) { return kRegOffset + 4 * n; }
 constexpr size_t spill_offset(int slot) {
-  return slot < kHotSpillSlots ? offsetof(CpuState, spill) + 8 * slot
-                               : offsetof(CpuState, spill_more) + 8 * (slot - kHotSpillSlots);
+  return slot < kNearSpillSlots ? offsetof(CpuState, spill) + 8 * slot
+                                : offsetof(CpuState, spill_more) + 8 * (slot - kNearSpillSlots);
 }
-static_assert(sizeof(CpuState::spill) == 8 * kHotSpillSlots &&
-              sizeof(CpuState::spill_more) == 8 * (kSpillSlots - kHotSpillSlots));
 constexpr size_t vspill_offset(int slot) { return offsetof(CpuState, vspill) + 16 * slot; }
 
 [[noreturn]] void broken(const char* what) {

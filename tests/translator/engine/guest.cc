@@ -192,6 +192,14 @@ void Guest::resume() {
   EXPECT_FALSE(timed_out) << "the guest did not stop; pc = " << std::hex << cpu.r[15];
 }
 
+Guest::Saved Guest::save() const { return {cpu, {ram_.host, ram_.host + kRamBytes}}; }
+
+void Guest::restore(const Saved& saved) {
+  static_cast<GuestCpu&>(cpu) = saved.cpu;
+  std::memcpy(ram_.host, saved.ram.data(), kRamBytes);
+  engine_->guest_replaced();
+}
+
 Exception Guest::stopped_at() const {
   // HVC leaves the PC after itself.
   const uint32_t vector = cpu.r[15] - 4 - kVectors;

@@ -68,6 +68,13 @@ class Guest final : public Platform {
   // Runs from `pc` (bit 0 = T) until HVC or an exception whose vector has not been replaced.
   void run(uint32_t pc);
   void resume();
+  // What the guest has: registers and RAM.
+  struct Saved {
+    GuestCpu cpu;
+    std::vector<uint8_t> ram;
+  };
+  Saved save() const;
+  void restore(const Saved& saved);
   Exception stopped_at() const;
   uint32_t spsr(BankIndex bank) const { return cpu.banked.spsr[bank]; }
   // Raises `line` `milliseconds` after the next run has begun; lower it in a handler or after.

@@ -27,7 +27,7 @@ const SystemRegister* find_row(std::span<const SystemRegister> table, uint32_t k
   return it != table.end() && rows::encoding_key(*it) == key ? &*it : nullptr;
 }
 
-bool condition_holds(const CpuState& cpu, Condition condition) {
+bool condition_holds(const GuestCpu& cpu, Condition condition) {
   if (condition == Condition::None) return true;
   if (condition == Condition::Cp15Barrier) return cpu.cp15.sctlr & kSctlrCp15Ben;
   if (!in_user_mode(cpu)) return true;
@@ -72,7 +72,7 @@ const SystemRegister* find_system_register_64(unsigned coprocessor, unsigned opc
   return find_row(coprocessor == 15 ? cp15_rows() : cp14_rows(), 1u << 16 | opc1 << 8 | crm << 4);
 }
 
-bool access_allowed(const CpuState& cpu, const SystemRegister& row, bool write) {
+bool access_allowed(const GuestCpu& cpu, const SystemRegister& row, bool write) {
   return can_ever_access(row, write, !in_user_mode(cpu)) && condition_holds(cpu, row.condition);
 }
 
@@ -94,6 +94,6 @@ void apply_broadcast(SystemContext& context, const SystemRegister& row, uint64_t
   row.write(context, row, value);
 }
 
-bool swp_enabled(const CpuState& cpu) { return cpu.cp15.sctlr & kSctlrSw; }
+bool swp_enabled(const GuestCpu& cpu) { return cpu.cp15.sctlr & kSctlrSw; }
 
 }  // namespace crosswalk::arm

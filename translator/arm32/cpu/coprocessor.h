@@ -84,7 +84,7 @@ const SystemRegister* find_system_register_64(unsigned coprocessor, unsigned opc
 
 // Whether the access is allowed now (privilege, condition). A translator may call it with a CpuState whose mode it
 // assumes only when row.condition is None; can_ever_access is the static part.
-bool access_allowed(const CpuState& cpu, const SystemRegister& row, bool write);
+bool access_allowed(const GuestCpu& cpu, const SystemRegister& row, bool write);
 inline bool can_ever_access(const SystemRegister& row, bool write, bool privileged) {
   return row.access & (write ? (privileged ? kPl1Write : kPl0Write) : (privileged ? kPl1Read : kPl0Read));
 }
@@ -98,7 +98,7 @@ uint32_t write_system_register(SystemContext& context, const SystemRegister& row
 void apply_broadcast(SystemContext& context, const SystemRegister& row, uint64_t value);
 
 // SWP and SWPB are UNDEFINED unless SCTLR.SW is set.
-bool swp_enabled(const CpuState& cpu);
+bool swp_enabled(const GuestCpu& cpu);
 
 // All rows with state or behaviour (not the two ranges that find answers with a common row: the reserved part of the
 // identification space, and IMPLEMENTATION DEFINED c15, both RAZ and c15 also WI). For tests and documentation.

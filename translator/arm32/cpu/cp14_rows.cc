@@ -37,7 +37,7 @@ uint32_t give(uint64_t& value, uint64_t result) {
 // After a write that may change what matches. It counts from the next instruction on; software that waits for its ISB
 // cannot tell.
 constexpr uint32_t kMatchesChanged = kEffectDebugChanged | kEffectEndBlock;
-uint32_t matches_changed(CpuState& cpu) {
+uint32_t matches_changed(GuestCpu& cpu) {
   recompute_debug(cpu);
   return kMatchesChanged;
 }

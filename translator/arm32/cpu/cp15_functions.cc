@@ -69,7 +69,7 @@ uint32_t read_isr(SystemContext& c, const SystemRegister&, uint64_t& value) {
   return give(value, (lines & kLineIrq ? kPsrI : 0u) | (lines & kLineFiq ? kPsrF : 0u));
 }
 
-uint32_t update_strict_alignment(CpuState& cpu) {
+uint32_t update_strict_alignment(GuestCpu& cpu) {
   const uint8_t strict = (cpu.cp15.sctlr & kSctlrA) || !(cpu.cp15.sctlr & kSctlrM);
   if (strict == cpu.strict_alignment) return kEffectNone;
   cpu.strict_alignment = strict;

@@ -25,7 +25,7 @@ uint32_t read_isr(SystemContext&, const SystemRegister&, uint64_t& value);
 // After SCTLR.A or M changed. With the MMU off, data is Strongly-ordered (B3.2.1), and an unaligned access to such
 // memory takes an Alignment fault, as on any implementation with the Virtualization Extensions, which Cortex-A15 is
 // (A3.2.1).
-uint32_t update_strict_alignment(CpuState& cpu);
+uint32_t update_strict_alignment(GuestCpu& cpu);
 uint32_t write_sctlr(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_cpacr(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_ttbcr(SystemContext&, const SystemRegister&, uint64_t value);

@@ -52,6 +52,6 @@ constexpr IdRegisters kCortexA7 = {
 
 const IdRegisters& id_registers(CpuModel model) { return model == CpuModel::CortexA7 ? kCortexA7 : kCortexA15; }
 
-const IdRegisters& id_registers(const CpuState& cpu) { return cpu.midr == kCortexA7.midr ? kCortexA7 : kCortexA15; }
+const IdRegisters& id_registers(const GuestCpu& cpu) { return cpu.midr == kCortexA7.midr ? kCortexA7 : kCortexA15; }
 
 }  // namespace crosswalk::arm

@@ -26,6 +26,6 @@ struct IdRegisters {
 
 const IdRegisters& id_registers(CpuModel model);
 // By cpu.midr, which reset_cpu sets.
-const IdRegisters& id_registers(const CpuState& cpu);
+const IdRegisters& id_registers(const GuestCpu& cpu);
 
 }  // namespace crosswalk::arm

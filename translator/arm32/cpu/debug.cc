@@ -51,7 +51,7 @@ struct WatchpointControl {
 // Secure state only. There is none.
 constexpr uint32_t kSscSecure = 2;
 
-BreakpointControl control(const CpuState& cpu, uint32_t n) { return {cpu.debug.dbgbcr[n]}; }
+BreakpointControl control(const GuestCpu& cpu, uint32_t n) { return {cpu.debug.dbgbcr[n]}; }
 
 // Software debug events but BKPT need Monitor debug-mode, and neither lock set (C3.2, C6.4, C6.5). DBGOSDLR counts only
 // while DBGPRCR.CORENPDRQ does not ask for power.
@@ -60,19 +60,19 @@ bool events_enabled(const DebugRegisters& d) {
 }
 
 // The breakpoints with the highest numbers compare contexts: DBGDIDR.CTX_CMPs.
-bool compares_contexts(const CpuState& cpu, uint32_t n) {
+bool compares_contexts(const GuestCpu& cpu, uint32_t n) {
   const uint32_t comparers = (id_registers(cpu).dbgdidr >> 20 & 15) + 1;
   return n < kBreakpoints && n >= kBreakpoints - comparers;
 }
 
-bool linked_context_matches(const CpuState& cpu, uint32_t n) {
+bool linked_context_matches(const GuestCpu& cpu, uint32_t n) {
   if (!compares_contexts(cpu, n)) return false;
   const BreakpointControl c = control(cpu, n);
   return c.enabled() && c.type() == kLinkedContextMatch && cpu.debug.dbgbvr[n] == cpu.cp15.contextidr;
 }
 
 // Whether breakpoint n generates events at all.
-bool is_breakpoint(const CpuState& cpu, uint32_t n) {
+bool is_breakpoint(const GuestCpu& cpu, uint32_t n) {
   const BreakpointControl c = control(cpu, n);
   if (!c.enabled() || c.ssc() == kSscSecure) return false;
   switch (c.type()) {
@@ -87,7 +87,7 @@ bool is_breakpoint(const CpuState& cpu, uint32_t n) {
 
 // The privileges in which breakpoint n can match. PMC = 00 is User, Supervisor and System mode, or Hyp mode alone with
 // HMC (table C3-4).
-uint8_t privileges(const CpuState& cpu, uint32_t n) {
+uint8_t privileges(const GuestCpu& cpu, uint32_t n) {
   const BreakpointControl c = control(cpu, n);
   switch (c.pmc()) {
     case 0: return c.hmc() ? 0 : kAll;
@@ -97,7 +97,7 @@ uint8_t privileges(const CpuState& cpu, uint32_t n) {
   }
 }
 
-bool mode_matches(const CpuState& cpu, uint32_t n) {
+bool mode_matches(const GuestCpu& cpu, uint32_t n) {
   const Mode mode = static_cast<Mode>(cpu.mode);
   if (!(privileges(cpu, n) & (is_privileged(mode) ? kPrivileged : kUser))) return false;
   if (control(cpu, n).pmc() == 0 && mode != Mode::User && mode != Mode::Supervisor && mode != Mode::System)
@@ -107,11 +107,11 @@ bool mode_matches(const CpuState& cpu, uint32_t n) {
   return mode != Mode::Abort || control(cpu, n).type() <= kLinkedAddressMatch;
 }
 
-bool address_matches(const CpuState& cpu, uint32_t n, uint32_t va) {
+bool address_matches(const GuestCpu& cpu, uint32_t n, uint32_t va) {
   return ((va ^ cpu.debug.dbgbvr[n]) & ~3u) == 0 && (control(cpu, n).bas() >> (va & 3) & 1);
 }
 
-bool breakpoint_matches(const CpuState& cpu, uint32_t n, uint32_t va) {
+bool breakpoint_matches(const GuestCpu& cpu, uint32_t n, uint32_t va) {
   if (!is_breakpoint(cpu, n) || !mode_matches(cpu, n)) return false;
   const BreakpointControl c = control(cpu, n);
   switch (c.type()) {
@@ -128,12 +128,12 @@ bool breakpoint_matches(const CpuState& cpu, uint32_t n, uint32_t va) {
 // get anywhere (C3.2.2): ignored.
 constexpr uint32_t kVectorCatches = 0xdf & ~(1u << 3 | 1u << 4);
 
-bool vector_catch_matches(const CpuState& cpu, uint32_t va) {
+bool vector_catch_matches(const GuestCpu& cpu, uint32_t va) {
   const uint32_t offset = va - vector_address(cpu, Exception::Reset);
   return offset < 32 && (offset & 3) == 0 && (cpu.debug.dbgvcr & kVectorCatches) >> (offset / 4) & 1;
 }
 
-bool is_watchpoint(const CpuState& cpu, uint32_t n) {
+bool is_watchpoint(const GuestCpu& cpu, uint32_t n) {
   const WatchpointControl c{cpu.debug.dbgwcr[n]};
   if (!c.enabled() || c.pac() == 0 || c.lsc() == 0 || c.ssc() == kSscSecure) return false;
   if (c.mask() != 0) return c.mask() > 2;  // 1 and 2 are reserved
@@ -141,7 +141,7 @@ bool is_watchpoint(const CpuState& cpu, uint32_t n) {
 }
 
 // BAS selects bytes of a doubleword, or of a word where DBGWVR names one (C3.4.2). With MASK, BAS has to be all ones.
-bool selects(const CpuState& cpu, uint32_t n, uint32_t va) {
+bool selects(const GuestCpu& cpu, uint32_t n, uint32_t va) {
   const WatchpointControl c{cpu.debug.dbgwcr[n]};
   const uint32_t wvr = cpu.debug.dbgwvr[n];
   if (c.mask() != 0) return (va ^ wvr) >> c.mask() == 0;
@@ -151,11 +151,11 @@ bool selects(const CpuState& cpu, uint32_t n, uint32_t va) {
 
 }  // namespace
 
-void set_method_of_entry(CpuState& cpu, DebugEvent event) {
+void set_method_of_entry(GuestCpu& cpu, DebugEvent event) {
   cpu.debug.dbgdscr = (cpu.debug.dbgdscr & ~kDscrMoeMask) | static_cast<uint32_t>(event) << kDscrMoeShift;
 }
 
-void recompute_debug(CpuState& cpu) {
+void recompute_debug(GuestCpu& cpu) {
   DebugRegisters& d = cpu.debug;
   d.breaking = d.watching = 0;
   if (!events_enabled(d)) return;
@@ -166,7 +166,7 @@ void recompute_debug(CpuState& cpu) {
 
 // ---- breakpoints and vector catch ------------------------------------------------------------------------------
 
-std::optional<DebugEvent> instruction_debug_event(const CpuState& cpu, uint32_t va) {
+std::optional<DebugEvent> instruction_debug_event(const GuestCpu& cpu, uint32_t va) {
   if (!cpu.debug.breaking) return {};
   for (uint32_t n = 0; n < kBreakpoints; n++)
     if (breakpoint_matches(cpu, n, va)) return DebugEvent::Breakpoint;
@@ -186,7 +186,7 @@ uint8_t BreakPages::at(uint32_t va) const {
   return found;
 }
 
-BreakPages break_pages(const CpuState& cpu) {
+BreakPages break_pages(const GuestCpu& cpu) {
   BreakPages pages;
   if (!cpu.debug.breaking) return pages;
   // The vectors may move (VBAR, SCTLR.V).
@@ -206,7 +206,7 @@ BreakPages break_pages(const CpuState& cpu) {
   return pages;
 }
 
-bool page_may_break(const CpuState& cpu, uint32_t va) {
+bool page_may_break(const GuestCpu& cpu, uint32_t va) {
   if (!cpu.debug.breaking) return false;
   const bool shared = !(cpu.cp15.sctlr & kSctlrM);
   const uint8_t here = shared ? kAll : is_privileged(static_cast<Mode>(cpu.mode)) ? kPrivileged : kUser;
@@ -215,7 +215,7 @@ bool page_may_break(const CpuState& cpu, uint32_t va) {
 
 // ---- watchpoints ----------------------------------------------------------------------------------------------
 
-Watched watched_bytes(const CpuState& cpu) {
+Watched watched_bytes(const GuestCpu& cpu) {
   Watched watched;
   if (!cpu.debug.watching) return watched;
   for (uint32_t n = 0; n < kWatchpoints; n++) {
@@ -228,7 +228,7 @@ Watched watched_bytes(const CpuState& cpu) {
   return watched;
 }
 
-std::optional<uint32_t> watchpoint_match(const CpuState& cpu, uint32_t va, uint32_t bytes, bool store,
+std::optional<uint32_t> watchpoint_match(const GuestCpu& cpu, uint32_t va, uint32_t bytes, bool store,
                                          bool privileged) {
   if (!cpu.debug.watching) return {};
   std::optional<uint32_t> first;
@@ -242,7 +242,7 @@ std::optional<uint32_t> watchpoint_match(const CpuState& cpu, uint32_t va, uint3
   return first;
 }
 
-uint32_t note_watchpoint(CpuState& cpu, bool store) {
+uint32_t note_watchpoint(GuestCpu& cpu, bool store) {
   set_method_of_entry(cpu, DebugEvent::SynchronousWatchpoint);
   cpu.debug.dbgwfar = cpu.r[15] + (cpu.t ? 4 : 8);
   return debug_event_status(cpu) | (store ? kFsrWnr : 0u);

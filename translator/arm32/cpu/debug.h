@@ -18,7 +18,7 @@ inline constexpr uint32_t kBreakpoints = 6, kWatchpoints = 4;
 
 // Sets debug.breaking and debug.watching. To be called when DBGDSCR, DBGVCR, a lock, or a value or control register
 // has changed.
-void recompute_debug(CpuState& cpu);
+void recompute_debug(GuestCpu& cpu);
 
 // ---- breakpoints and vector catch ------------------------------------------------------------------------------
 
@@ -27,7 +27,7 @@ enum class DebugEvent : uint8_t { Breakpoint = 1, BkptInstruction = 3, VectorCat
 
 // The event of the instruction at `va` in the current mode, before it executes and whether its condition passes or not
 // (C3.3.1).
-std::optional<DebugEvent> instruction_debug_event(const CpuState& cpu, uint32_t va);
+std::optional<DebugEvent> instruction_debug_event(const GuestCpu& cpu, uint32_t va);
 // Takes it: a Prefetch Abort with IFSR = debug event; IFAR is UNKNOWN, 0 as in QEMU. Returns effects.
 uint32_t take_instruction_debug_event(CpuState& cpu, DebugEvent event, uint32_t pc);
 
@@ -42,10 +42,10 @@ struct BreakPages {
   // Of one page.
   uint8_t at(uint32_t va) const;
 };
-BreakPages break_pages(const CpuState& cpu);
+BreakPages break_pages(const GuestCpu& cpu);
 // Whether the page of `va` is one, as long as the address space stays the current one: with the MMU off, all modes
 // share one.
-bool page_may_break(const CpuState& cpu, uint32_t va);
+bool page_may_break(const GuestCpu& cpu, uint32_t va);
 
 // ---- watchpoints ----------------------------------------------------------------------------------------------
 
@@ -58,14 +58,14 @@ struct Watched {
   uint32_t count = 0;
   WatchedBytes ranges[kWatchpoints] = {};
 };
-Watched watched_bytes(const CpuState& cpu);
+Watched watched_bytes(const GuestCpu& cpu);
 
 // The first watched byte of an access, if a watchpoint matches it. `privileged` is the access's (LDRT is not).
-std::optional<uint32_t> watchpoint_match(const CpuState& cpu, uint32_t va, uint32_t bytes, bool store, bool privileged);
+std::optional<uint32_t> watchpoint_match(const GuestCpu& cpu, uint32_t va, uint32_t bytes, bool store, bool privileged);
 // Records a match by the instruction at r[15] in DBGDSCR.MOE and DBGWFAR; returns DFSR. Watchpoints are synchronous:
 // the Data Abort follows at once, DFAR is what watchpoint_match returned.
-uint32_t note_watchpoint(CpuState& cpu, bool store);
+uint32_t note_watchpoint(GuestCpu& cpu, bool store);
 
-void set_method_of_entry(CpuState& cpu, DebugEvent event);
+void set_method_of_entry(GuestCpu& cpu, DebugEvent event);
 
 }  // namespace crosswalk::arm

@@ -41,10 +41,10 @@ uint32_t load_lines(const CpuState& cpu) {
   return std::atomic_ref<uint32_t>(const_cast<uint32_t&>(cpu.interrupt_lines)).load(std::memory_order_seq_cst);
 }
 
-bool is_lpae(const CpuState& cpu) { return cpu.cp15.ttbcr & kTtbcrEae; }
+bool is_lpae(const GuestCpu& cpu) { return cpu.cp15.ttbcr & kTtbcrEae; }
 
 // A fault status: FS of the short format or STATUS of the long one.
-uint32_t fault_status(const CpuState& cpu, uint32_t short_fs, uint32_t long_status) {
+uint32_t fault_status(const GuestCpu& cpu, uint32_t short_fs, uint32_t long_status) {
   if (is_lpae(cpu)) return kFsrLpae | long_status;
   return (short_fs & 15) | (short_fs >> 4 & 1) << 10;
 }
@@ -55,16 +55,16 @@ void tell_observer(const CpuState& cpu, Exception kind, uint32_t pc, uint32_t ps
 }
 
 // For the timeline: what an abort's handler will read.
-uint32_t fault_address(const CpuState& cpu, Exception kind) {
+uint32_t fault_address(const GuestCpu& cpu, Exception kind) {
   return kind == Exception::DataAbort ? cpu.cp15.dfar : kind == Exception::PrefetchAbort ? cpu.cp15.ifar : 0;
 }
-uint32_t fault_status(const CpuState& cpu, Exception kind) {
+uint32_t fault_status(const GuestCpu& cpu, Exception kind) {
   return kind == Exception::DataAbort ? cpu.cp15.dfsr : kind == Exception::PrefetchAbort ? cpu.cp15.ifsr : 0;
 }
 
 }  // namespace
 
-uint32_t vector_address(const CpuState& cpu, Exception kind) {
+uint32_t vector_address(const GuestCpu& cpu, Exception kind) {
   const uint32_t base = cpu.cp15.sctlr & kSctlrV ? 0xffff0000u : cpu.cp15.vbar & ~0x1fu;
   return base + 4 * static_cast<uint32_t>(kind);
 }
@@ -119,13 +119,13 @@ uint32_t breakpoint_instruction(CpuState& cpu, uint32_t pc) {
   return prefetch_abort(cpu, pc, debug_event_status(cpu), 0);
 }
 
-uint32_t alignment_fault_status(const CpuState& cpu, bool write) {
+uint32_t alignment_fault_status(const GuestCpu& cpu, bool write) {
   return fault_status(cpu, 0b00001, 0b100001) | (write ? kFsrWnr : 0u);
 }
-uint32_t synchronous_external_abort_status(const CpuState& cpu, bool write) {
+uint32_t synchronous_external_abort_status(const GuestCpu& cpu, bool write) {
   return fault_status(cpu, 0b01000, 0b010000) | (write ? kFsrWnr : 0u);
 }
-uint32_t debug_event_status(const CpuState& cpu) { return fault_status(cpu, 0b00010, 0b100010); }
+uint32_t debug_event_status(const GuestCpu& cpu) { return fault_status(cpu, 0b00010, 0b100010); }
 
 Interrupt pending_interrupt(const CpuState& cpu) {
   const uint32_t lines = load_lines(cpu);

@@ -36,12 +36,12 @@ uint32_t prefetch_abort(CpuState& cpu, uint32_t pc, uint32_t fsr, uint32_t far);
 uint32_t breakpoint_instruction(CpuState& cpu, uint32_t pc);
 
 // DFSR values of faults that are found outside the walker, in the format that TTBCR.EAE selects (B3.13, B4.1.52).
-uint32_t alignment_fault_status(const CpuState& cpu, bool write);
-uint32_t synchronous_external_abort_status(const CpuState& cpu, bool write);
-uint32_t debug_event_status(const CpuState& cpu);
+uint32_t alignment_fault_status(const GuestCpu& cpu, bool write);
+uint32_t synchronous_external_abort_status(const GuestCpu& cpu, bool write);
+uint32_t debug_event_status(const GuestCpu& cpu);
 
 // The address of an exception's vector under the current SCTLR.V and VBAR.
-uint32_t vector_address(const CpuState& cpu, Exception kind);
+uint32_t vector_address(const GuestCpu& cpu, Exception kind);
 
 // ---- interrupts ------------------------------------------------------------------------------------------------
 

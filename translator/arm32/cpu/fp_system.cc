@@ -8,11 +8,11 @@ namespace {
 
 constexpr uint32_t kCpacrAsedis = 1u << 31;
 
-bool privileged(const CpuState& cpu) { return is_privileged(static_cast<Mode>(cpu.mode)); }
+bool privileged(const GuestCpu& cpu) { return is_privileged(static_cast<Mode>(cpu.mode)); }
 
 }  // namespace
 
-bool fp_coprocessor_access(const CpuState& cpu) {
+bool fp_coprocessor_access(const GuestCpu& cpu) {
   // CPACR.cp10; cp11 different from cp10 is UNPREDICTABLE (B4.1.40).
   switch (cpu.cp15.cpacr >> 20 & 3) {
     case 1: return privileged(cpu);
@@ -21,7 +21,7 @@ bool fp_coprocessor_access(const CpuState& cpu) {
   }
 }
 
-uint32_t update_fp_enabled(CpuState& cpu) {
+uint32_t update_fp_enabled(GuestCpu& cpu) {
   const uint8_t fp = fp_coprocessor_access(cpu) && (cpu.fpexc & kFpexcEn);
   const uint8_t simd = fp && !(cpu.cp15.cpacr & kCpacrAsedis);
   const bool changed = fp != cpu.fp_enabled || simd != cpu.simd_enabled;
@@ -30,7 +30,7 @@ uint32_t update_fp_enabled(CpuState& cpu) {
   return changed ? kEffectFpEnableChanged | kEffectEndBlock : kEffectNone;
 }
 
-uint32_t read_fp_register(CpuState& cpu, unsigned reg, uint32_t& value) {
+uint32_t read_fp_register(GuestCpu& cpu, unsigned reg, uint32_t& value) {
   if (!fp_coprocessor_access(cpu)) return kEffectUndefined;
   const IdRegisters& id = id_registers(cpu);
   switch (static_cast<FpSystemRegister>(reg)) {
@@ -48,7 +48,7 @@ uint32_t read_fp_register(CpuState& cpu, unsigned reg, uint32_t& value) {
   return privileged(cpu) ? kEffectNone : kEffectUndefined;
 }
 
-uint32_t write_fp_register(CpuState& cpu, unsigned reg, uint32_t value) {
+uint32_t write_fp_register(GuestCpu& cpu, unsigned reg, uint32_t value) {
   if (!fp_coprocessor_access(cpu)) return kEffectUndefined;
   switch (static_cast<FpSystemRegister>(reg)) {
     case FpSystemRegister::FPSCR:
@@ -65,7 +65,7 @@ uint32_t write_fp_register(CpuState& cpu, unsigned reg, uint32_t value) {
   }
 }
 
-void reset_fp(CpuState& cpu) {
+void reset_fp(GuestCpu& cpu) {
   write_fpscr(cpu, 0);
   cpu.fpexc = 0;
   update_fp_enabled(cpu);

@@ -81,12 +81,12 @@ constexpr uint32_t mxcsr_from_cumulative(uint32_t fpscr) {
 }
 
 // FPSCR as the guest sees it.
-inline uint32_t read_fpscr(const CpuState& cpu) {
+inline uint32_t read_fpscr(const GuestCpu& cpu) {
   return cpu.fpscr | cumulative_from_mxcsr(cpu.mxcsr) | cumulative_from_mxcsr(cpu.mxcsr_standard);
 }
 
 // Writes all of FPSCR (RAZ/WI bits excepted). Returns kEffectFpModeChanged when a bit of kFpscrModeMask differs.
-inline uint32_t write_fpscr(CpuState& cpu, uint32_t value) {
+inline uint32_t write_fpscr(GuestCpu& cpu, uint32_t value) {
   const uint32_t changed = (cpu.fpscr ^ value) & kFpscrModeMask;
   cpu.fpscr = value & kFpscrWritableMask & ~(kFpscrCumulativeMask & ~kFpscrIdc);
   cpu.mxcsr = mxcsr_control(value) | mxcsr_from_cumulative(value);
@@ -96,14 +96,14 @@ inline uint32_t write_fpscr(CpuState& cpu, uint32_t value) {
 
 // VFP data-processing instructions are UNDEFINED while FPSCR.Len is not 0: these CPUs have no short vectors
 // (MVFR0.ShortVectors = 0). Advanced SIMD and loads, stores and moves are not affected.
-inline bool short_vectors_requested(const CpuState& cpu) { return (cpu.fpscr & kFpscrLenMask) != 0; }
+inline bool short_vectors_requested(const GuestCpu& cpu) { return (cpu.fpscr & kFpscrLenMask) != 0; }
 
 // Whether CPACR lets the current mode use coprocessors 10 and 11. FPEXC.EN does not matter here.
-bool fp_coprocessor_access(const CpuState& cpu);
+bool fp_coprocessor_access(const GuestCpu& cpu);
 
 // Recomputes fp_enabled and simd_enabled from CPACR, FPEXC and the current privilege. Called by everything here and in
 // psr.h that changes one of them. Returns kEffectFpEnableChanged when they differ from before.
-uint32_t update_fp_enabled(CpuState& cpu);
+uint32_t update_fp_enabled(GuestCpu& cpu);
 
 // The reg field of VMRS/VMSR.
 enum class FpSystemRegister : uint8_t {
@@ -119,10 +119,10 @@ enum class FpSystemRegister : uint8_t {
 
 // VMRS/VMSR with all access checks. The effect is kEffectUndefined when the access is not allowed in this state;
 // then nothing is changed. VMRS APSR_nzcv, FPSCR (Rt = 15) is the caller's: flags = value[31:28].
-uint32_t read_fp_register(CpuState& cpu, unsigned reg, uint32_t& value);
-uint32_t write_fp_register(CpuState& cpu, unsigned reg, uint32_t value);
+uint32_t read_fp_register(GuestCpu& cpu, unsigned reg, uint32_t& value);
+uint32_t write_fp_register(GuestCpu& cpu, unsigned reg, uint32_t value);
 
 // FPSCR and MXCSR as after reset.
-void reset_fp(CpuState& cpu);
+void reset_fp(GuestCpu& cpu);
 
 }  // namespace crosswalk::arm

@@ -20,8 +20,8 @@ constexpr uint64_t kNanosecondsPerTick = 16;  // of Platform::counter(); a cycle
 constexpr uint64_t kDivider = 64;             // PMCR.D
 enum FilterBit : uint32_t { kFilterP = 1u << 31, kFilterU = 1u << 30, kFilterNsk = 1u << 29, kFilterNsu = 1u << 28 };
 
-uint32_t counters(const CpuState& cpu) { return std::min<uint32_t>(cpu.cp15.pmcr >> 11 & 31, 6); }
-uint32_t counter_bits(const CpuState& cpu) { return kCycleCounterBit | ((1u << counters(cpu)) - 1); }
+uint32_t counters(const GuestCpu& cpu) { return std::min<uint32_t>(cpu.cp15.pmcr >> 11 & 31, 6); }
+uint32_t counter_bits(const GuestCpu& cpu) { return kCycleCounterBit | ((1u << counters(cpu)) - 1); }
 
 // Whether a counter with this filter counts at a privilege level. NSK and NSU are reserved without
 // the Security Extensions; they invert P and U, as on a Cortex-A15 in Non-secure state and in QEMU.
@@ -31,7 +31,7 @@ bool counts(uint32_t filter, bool user) {
 
 // The counters of cycles that PMCR.E and PMCNTENSET let run: calls what(counter, filter, bit, divided).
 template <class What>
-void for_each_cycle_counter(CpuState& cpu, What what) {
+void for_each_cycle_counter(GuestCpu& cpu, What what) {
   if (!(cpu.cp15.pmcr & kPmcrE)) return;
   const uint32_t enabled = cpu.cp15.pmcntenset;
   PerformanceMonitors& p = cpu.performance;
@@ -71,7 +71,7 @@ void synchronize(SystemContext& c, uint64_t at_least = 0) {
 
 // Platform::counter() at which the next counter overflows whose interrupt is enabled; 0: none does by
 // the passing of time.
-uint64_t next_overflow(CpuState& cpu) {
+uint64_t next_overflow(GuestCpu& cpu) {
   const PerformanceMonitors& p = cpu.performance;
   uint64_t cycles = ~uint64_t{0};
   for_each_cycle_counter(cpu, [&](uint32_t counter, uint32_t filter, uint32_t bit, bool divided) {

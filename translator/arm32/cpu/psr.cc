@@ -47,7 +47,7 @@ bool is_valid_mode(uint32_t m) {
 
 bool mode_has_spsr(Mode mode) { return mode != Mode::User && mode != Mode::System; }
 
-uint32_t switch_mode(CpuState& cpu, Mode mode) {
+uint32_t switch_mode(GuestCpu& cpu, Mode mode) {
   const Mode old = mode_of(cpu);
   if (old == mode) return kEffectNone;
   BankedRegisters& banked = cpu.banked;
@@ -105,7 +105,7 @@ uint32_t write_cpsr_by_instruction(CpuState& cpu, uint32_t value, uint8_t fields
   return effects;
 }
 
-uint32_t mrs_cpsr(const CpuState& cpu) { return read_cpsr(cpu) & 0xf8ff03dfu; }
+uint32_t mrs_cpsr(const GuestCpu& cpu) { return read_cpsr(cpu) & 0xf8ff03dfu; }
 
 bool set_cpsr(CpuState& cpu, uint32_t value) {
   if (!is_valid_mode(value & kPsrModeMask)) return false;
@@ -124,11 +124,11 @@ bool set_cpsr(CpuState& cpu, uint32_t value) {
   return true;
 }
 
-uint32_t read_spsr(const CpuState& cpu) {
+uint32_t read_spsr(const GuestCpu& cpu) {
   return mode_has_spsr(mode_of(cpu)) ? cpu.banked.spsr[bank_of(mode_of(cpu))] : 0;
 }
 
-void write_spsr(CpuState& cpu, uint32_t value, uint8_t fields) {
+void write_spsr(GuestCpu& cpu, uint32_t value, uint8_t fields) {
   if (!mode_has_spsr(mode_of(cpu))) return;
   // SPSRWriteByInstr (B1.3.3): bits [23:20] are reserved; all others are written.
   const uint32_t mask = field_mask(fields) & ~0x00f00000u;
@@ -162,13 +162,13 @@ uint32_t cps(CpuState& cpu, const CpsOperation& operation) {
   return write_cpsr_by_instruction(cpu, value, kPsrFieldX | kPsrFieldC, false);
 }
 
-uint32_t setend(CpuState& cpu, bool big_endian) {
+uint32_t setend(GuestCpu& cpu, bool big_endian) {
   if (cpu.e == big_endian) return kEffectNone;
   cpu.e = big_endian;
   return kEffectEndBlock;
 }
 
-uint32_t& register_of_mode(CpuState& cpu, Mode mode, unsigned n) {
+uint32_t& register_of_mode(GuestCpu& cpu, Mode mode, unsigned n) {
   const Mode current = mode_of(cpu);
   const bool fiq_differs = (current == Mode::Fiq) != (mode == Mode::Fiq);
   if (n >= 8 && n <= 12 && fiq_differs) {
@@ -180,7 +180,7 @@ uint32_t& register_of_mode(CpuState& cpu, Mode mode, unsigned n) {
   return cpu.r[n];
 }
 
-bool srs_mode_valid(const CpuState& cpu, uint32_t mode) {
+bool srs_mode_valid(const GuestCpu& cpu, uint32_t mode) {
   // In User or System mode, or to a bad mode, SRS is UNPREDICTABLE (B9.3.16).
   return mode_has_spsr(mode_of(cpu)) && is_valid_mode(mode);
 }

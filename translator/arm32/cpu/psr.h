@@ -34,8 +34,8 @@ enum PsrBit : uint32_t {
 // The fields of MSR: its mask<3:0>.
 enum PsrField : uint8_t { kPsrFieldC = 1, kPsrFieldX = 2, kPsrFieldS = 4, kPsrFieldF = 8, kPsrFieldsAll = 15 };
 
-inline Mode mode_of(const CpuState& cpu) { return static_cast<Mode>(cpu.mode); }
-inline bool in_user_mode(const CpuState& cpu) { return mode_of(cpu) == Mode::User; }
+inline Mode mode_of(const GuestCpu& cpu) { return static_cast<Mode>(cpu.mode); }
+inline bool in_user_mode(const GuestCpu& cpu) { return mode_of(cpu) == Mode::User; }
 
 // Whether a PSR.M value names a mode that these CPUs have.
 bool is_valid_mode(uint32_t m);
@@ -47,7 +47,7 @@ constexpr uint8_t it_advance(uint8_t it) { return it & 7 ? static_cast<uint8_t>(
 
 // Changes PSR.M: swaps the banked registers and recomputes what depends on privilege (FP access).
 // Precondition: is_valid_mode(mode).
-uint32_t switch_mode(CpuState& cpu, Mode mode);
+uint32_t switch_mode(GuestCpu& cpu, Mode mode);
 
 // CPSRWriteByInstr (B1.3.3): writes the fields that `fields` and the current privilege allow. IT, J and T are written
 // only by an exception return. UNPREDICTABLE cases: a bad mode leaves PSR.M as it is; J is kept 0 (no Jazelle or
@@ -60,15 +60,15 @@ inline uint32_t msr_cpsr(CpuState& cpu, uint32_t value, uint8_t fields) {
 }
 // MRS CPSR: as the manual says, IT, J and T read as zero; in User mode, A, I, F and M read their true values as on
 // Cortex-A15 and QEMU (UNKNOWN in the manual).
-uint32_t mrs_cpsr(const CpuState& cpu);
+uint32_t mrs_cpsr(const GuestCpu& cpu);
 
 // The whole of the CPSR, IT, J, T and mode included: for reset, loading a state and tests. A bad mode is refused.
 // Returns false then; nothing is changed.
 bool set_cpsr(CpuState& cpu, uint32_t value);
 
 // SPSR of the current mode. In User and System (UNPREDICTABLE) it reads as 0 and writes are ignored.
-uint32_t read_spsr(const CpuState& cpu);
-void write_spsr(CpuState& cpu, uint32_t value, uint8_t fields);
+uint32_t read_spsr(const GuestCpu& cpu);
+void write_spsr(GuestCpu& cpu, uint32_t value, uint8_t fields);
 
 // SUBS PC, LR and related; LDM (exception return); RFE; ERET: CPSR from `psr`, then a branch to `pc` in the new
 // instruction set (the low bits of pc are dropped as that set requires). RFE passes the loaded word; the others
@@ -89,18 +89,18 @@ uint32_t cps(CpuState& cpu, const CpsOperation& operation);
 uint32_t cps_masks(CpuState& cpu, uint32_t value, uint32_t affected);
 
 // SETEND. Translated code depends on PSR.E: kEffectEndBlock when it changes.
-uint32_t setend(CpuState& cpu, bool big_endian);
+uint32_t setend(GuestCpu& cpu, bool big_endian);
 
 // ---- registers of other modes ----------------------------------------------------------------------------------
 
 // Where register n (0-15) of `mode` lives now: r[] when the current mode shares it, else its bank.
-uint32_t& register_of_mode(CpuState& cpu, Mode mode, unsigned n);
+uint32_t& register_of_mode(GuestCpu& cpu, Mode mode, unsigned n);
 // User-mode registers, for LDM/STM (user registers).
-inline uint32_t& user_register(CpuState& cpu, unsigned n) { return register_of_mode(cpu, Mode::User, n); }
+inline uint32_t& user_register(GuestCpu& cpu, unsigned n) { return register_of_mode(cpu, Mode::User, n); }
 
 // SRS: the stack pointer of `mode` (R13_<mode>), read and written back. UNDEFINED for modes that do not exist here;
 // the frontend checks with srs_mode_valid. SRS stores r[14] and read_spsr(cpu).
-bool srs_mode_valid(const CpuState& cpu, uint32_t mode);
-inline uint32_t& srs_base(CpuState& cpu, Mode mode) { return register_of_mode(cpu, mode, 13); }
+bool srs_mode_valid(const GuestCpu& cpu, uint32_t mode);
+inline uint32_t& srs_base(GuestCpu& cpu, Mode mode) { return register_of_mode(cpu, mode, 13); }
 
 }  // namespace crosswalk::arm

@@ -2,7 +2,6 @@
 #include "translator/arm32/cpu/reset.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "translator/arm32/cpu/cp15_functions.h"
 #include "translator/arm32/cpu/exceptions.h"
@@ -17,23 +16,15 @@ constexpr uint32_t kDbgoslsrLocked = 1;
 
 void reset_state(CpuState& cpu, CpuModel model, uint32_t mpidr, uint32_t l2ctlr) {
   const IdRegisters& id = id_registers(model);
-  std::fill(std::begin(cpu.r), std::end(cpu.r), 0);
+  const uint32_t cpu_index = cpu.cpu_index;
+  static_cast<GuestCpu&>(cpu) = {};
+  cpu.cpu_index = cpu_index;
   cpu.nz = 0;  // Z is set, as QEMU has it
-  cpu.c = cpu.v = cpu.q = cpu.ge = 0;
   cpu.t = (id.sctlr_reset & kSctlrTe) != 0;
   cpu.e = (id.sctlr_reset & kSctlrEe) != 0;
-  cpu.it = cpu.j = 0;
   cpu.mode = static_cast<uint8_t>(Mode::Supervisor);
   cpu.a = cpu.i = cpu.f = 1;
-  cpu.monitor_armed = 0;
-  cpu.monitor_address = cpu.monitor_size = 0;
-  cpu.monitor_value = 0;
-  std::memset(cpu.vreg, 0, sizeof cpu.vreg);
-  cpu.banked = {};
-  cpu.cp15 = {};
-  cpu.debug = {};
   cpu.debug.os_locked = kDbgoslsrLocked;
-  cpu.performance = {};
   cpu.midr = id.midr;
   cpu.mpidr = mpidr;
   cpu.cp15.sctlr = id.sctlr_reset;

@@ -11,10 +11,10 @@ namespace crosswalk::arm {
 
 inline constexpr uint32_t kCounterFrequency = 62500000;  // CNTFRQ, Hz
 
-// Sets everything architectural: Supervisor mode with A, I and F masked, MMU off, low vectors, r[15] = the reset
-// vector, general registers 0. Run-time fields (engine, space, mem_base, jump_cache, ..., interrupt_lines) are left
-// alone; the caller calls Mmu::activate and Platform::timers_changed afterwards. `cpu_index` < 8 is MPIDR.Aff0;
-// `cpu_count` shows in L2CTLR.
+// Sets all of GuestCpu: Supervisor mode with A, I and F masked, MMU off, low vectors, r[15] = the
+// reset vector, general registers 0. The rest of CpuState is left alone, but `pending` follows; the
+// caller calls Mmu::activate and Platform::timers_changed afterwards. `cpu_index` < 8 is
+// MPIDR.Aff0; `cpu_count` shows in L2CTLR.
 void reset_cpu(CpuState& cpu, CpuModel model, uint32_t cpu_index = 0, uint32_t cpu_count = 1);
 
 // The same for a CPU that was reset before: keeps model, number and count.

@@ -73,7 +73,7 @@ struct TimerRegisters {
   OverflowInterrupt overflow{};
 };
 
-inline TimerRegisters timer_registers(const CpuState& cpu) {
+inline TimerRegisters timer_registers(const GuestCpu& cpu) {
   return {{cpu.cp15.cntp_ctl, cpu.cp15.cntp_cval, 0},
           {cpu.cp15.cntv_ctl, cpu.cp15.cntv_cval, cpu.cp15.cntvoff},
           {cpu.performance.interrupt != 0, cpu.performance.interrupt_at}};

@@ -81,7 +81,10 @@ void apply_effects(CpuState& cpu, uint32_t effects) {
     arm::SystemContext context{cpu, s.mmu, s.platform};
     arm::performance_privilege_changed(context);
   }
-  if (effects & arm::kEffectRegimeChanged) services(&cpu).mmu.activate(cpu);
+  if (effects & arm::kEffectRegimeChanged) {
+    services(&cpu).mmu.activate(cpu);
+    choose_jump_cache(cpu);
+  }
   if (effects & arm::kEffectDebugChanged) services(&cpu).mmu.debug_changed(cpu);
   if (effects & arm::kEffectBarrier) std::atomic_thread_fence(std::memory_order_seq_cst);
 }
