@@ -92,8 +92,6 @@ class WindowBackend {
   virtual void clear_window(uint64_t base) { remove(base, 0, kWindowSize); }
   // Makes all removals since the last commit effective before it returns.
   virtual void commit() = 0;
-  // Largest useful install size: 4 KiB or 2 MiB.
-  virtual uint64_t max_entry() const = 0;
   // Where the host counts what windows reach as resident memory of this process: how many pages of files and shared
   // memory it counts now, and how often it is worth asking, in nanoseconds. 0: nothing of windows is counted.
   virtual uint64_t resident_pages() { return 0; }

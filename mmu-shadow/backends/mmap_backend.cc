@@ -165,8 +165,6 @@ class MmapBackend final : public WindowBackend {
     update_boundary(w, end);
   }
 
-  uint64_t max_entry() const override { return 2 << 20; }
-
   // Files and shared memory of the whole process, /proc/PID/statm's third number: RAM as the engine sees it and the
   // program itself are a constant part.
   uint64_t resident_pages() override {

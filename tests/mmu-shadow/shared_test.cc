@@ -32,7 +32,6 @@ class NotingBackend final : public WindowBackend {
     pages.erase(pages.lower_bound(va), pages.lower_bound(va + bytes));
   }
   void commit() override {}
-  uint64_t max_entry() const override { return 4096; }
   bool can_share() const override { return true; }
   bool share(uint64_t base, uint32_t from, uint64_t common) override {
     EXPECT_EQ(windows_.at(base).common, 0u) << "shares already";

@@ -124,7 +124,6 @@ class ResidentPages final : public WindowBackend {
   void remove(uint64_t base, uint32_t va, uint64_t bytes) override { inner_->remove(base, va, bytes); }
   void clear_window(uint64_t base) override { inner_->clear_window(base); }
   void commit() override { inner_->commit(); }
-  uint64_t max_entry() const override { return inner_->max_entry(); }
   uint64_t resident_pages() override { return ++asked_ % 3 == 0 ? 1 << 20 : 0; }
   double resident_check_ns() const override { return 1; }
 

@@ -25,7 +25,6 @@ class PaperBackend final : public WindowBackend {
   bool install(uint64_t, uint32_t, uint64_t, uint64_t, bool) override { return true; }
   void remove(uint64_t, uint32_t, uint64_t) override {}
   void commit() override {}
-  uint64_t max_entry() const override { return 4096; }
   uint64_t made = 0, room = 1000;
 };
 

@@ -94,10 +94,6 @@ inline uint32_t write_fpscr(GuestCpu& cpu, uint32_t value) {
   return changed ? kEffectFpModeChanged : kEffectNone;
 }
 
-// VFP data-processing instructions are UNDEFINED while FPSCR.Len is not 0: these CPUs have no short vectors
-// (MVFR0.ShortVectors = 0). Advanced SIMD and loads, stores and moves are not affected.
-inline bool short_vectors_requested(const GuestCpu& cpu) { return (cpu.fpscr & kFpscrLenMask) != 0; }
-
 // Whether CPACR lets the current mode use coprocessors 10 and 11. FPEXC.EN does not matter here.
 bool fp_coprocessor_access(const GuestCpu& cpu);
 

@@ -116,11 +116,6 @@ bool Translator::translate_one(const FetchFunction& fetch, bool first) {
     close_condition();
     ir.call(&helpers::check_breakpoints, ir::kCallMayExit);
   }
-  if (config.count_instructions) {
-    close_condition();
-    const Value count = ir.LoadState64(offsetof(CpuState, instructions));
-    ir.StoreState64(offsetof(CpuState, instructions), ir.Add64(count, ir::Builder::Imm64(1)));
-  }
   if (!f.row) {
     open_condition(cond);
     undefined();

@@ -26,8 +26,7 @@ struct CodeFlags {
 
 struct TranslateConfig {
   uint32_t max_instructions = 64;  // guest instructions in a block
-  bool count_instructions = false;
-  bool native_simd = true;  // Advanced SIMD as vector opcodes where there are any, else always as helper calls
+  bool native_simd = true;         // Advanced SIMD as vector opcodes where there are any, else always as helper calls
 };
 
 // Reads guest code: `bytes` is 2 or 4; false when va is in another page than the block's first instruction and cannot
@@ -55,7 +54,6 @@ class Translator {
   uint8_t it = 0;      // PSR.IT for this instruction (0 outside IT blocks)
   uint32_t cond = 14;  // its condition; the driver has emitted the skip, except for handlers that test it themselves
   bool in_it_block() const { return (it & 0xf) != 0; }
-  bool last_in_it_block() const { return (it & 0xf) == 8; }
   uint32_t next_pc() const { return pc + bytes; }
   // The value R15 reads as: pc + 8 (A32) or pc + 4 (Thumb). pc_aligned: Align(PC, 4).
   uint32_t pc_value() const { return pc + (thumb ? 4 : 8); }
@@ -106,7 +104,6 @@ class Translator {
   void end_block_exit();
   // The block has been ended unconditionally (or this path of it, when the instruction is conditional).
   void end_path() { path_ended_ = true; }
-  bool path_ended() const { return path_ended_; }
   // A conditional branch was emitted: the block goes on where it falls through.
   void branched_conditionally() { conditional_ends_++; }
 

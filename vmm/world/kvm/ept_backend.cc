@@ -54,7 +54,6 @@ class EptBackend final : public mmu::WindowBackend {
     if (queue_.empty() && !inner_pending_) return;
     world_.host_call(commit_);
   }
-  uint64_t max_entry() const override { return inner_->max_entry(); }
   uint64_t resident_pages() override { return inner_->resident_pages(); }
   // An exit each time.
   double resident_check_ns() const override { return 10 * inner_->resident_check_ns(); }

@@ -126,8 +126,6 @@ class ShadowBackend final : public mmu::WindowBackend {
     commit();
   }
 
-  uint64_t max_entry() const override { return ring0::kLargePageBytes; }
-
  private:
   enum class State : uint8_t { Free, Used, Retired };
 

@@ -82,8 +82,7 @@ TEST(Fpscr, ModeChangesAreReported) {
   EXPECT_EQ(write_fpscr(t.cpu, 0xf000001f), uint32_t{kEffectNone});
   EXPECT_EQ(write_fpscr(t.cpu, kFpscrDn), uint32_t{kEffectFpModeChanged});
   EXPECT_EQ(write_fpscr(t.cpu, kFpscrDn), uint32_t{kEffectNone});
-  write_fpscr(t.cpu, 3u << 16);
-  EXPECT_TRUE(short_vectors_requested(t.cpu));
+  EXPECT_EQ(write_fpscr(t.cpu, 3u << 16), uint32_t{kEffectFpModeChanged});
 }
 
 struct VfpFact {
