@@ -366,7 +366,12 @@ void Engine::clear_cache() {
 
 bool Engine::code_written(uint64_t pa, uint32_t) {
   const uint64_t before = statistics_.blocks_dropped;
-  while (const auto* blocks = cache_.blocks_of_page(pa)) drop_block(blocks->back());
+  while (const auto* blocks = cache_.blocks_of_page(pa)) {
+    Block* const block = blocks->back();
+    // An instruction that begins in the page before is another one now.
+    if (block->key.second_page == pa >> 12) slow_sites_.forget_page(block->key.pa);
+    drop_block(block);
+  }
   slow_sites_.forget_page(pa);
   statistics_.slow_sites_now = slow_sites_.count();
   const uint64_t dropped = statistics_.blocks_dropped - before;

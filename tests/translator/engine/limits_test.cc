@@ -111,6 +111,27 @@ TEST_P(Limits, NewCodeAtASlowSiteIsFast) {
   EXPECT_LT(g->engine().statistics().slow_accesses, 10u);
 }
 
+// The same of an instruction whose second half, in the next page, has changed.
+TEST_P(Limits, ANewHalfOfASlowSiteIsFast) {
+  if (!always_windows(GetParam().mode)) return;  // only windows have slow sites
+  auto g = make_guest();
+  g->halves(kRoutine + 0xffe, {0xf8d3});   // LDR.W R2, [R3]
+  g->halves(kOther, {0x2000, 0x4770});     // BX LR
+  const uint32_t new_halves = 0x47704000;  // LDR.W R4, [R3]; BX LR
+  Asm a(kCode);
+  a.set(1, kOther).set(3, kDevice).set(5, new_halves).set(8, kRoutine + 0xfff)({blx(8)});
+  a.set(3, kData)({str(5, 1), kDsb, iciallu(0), kIsb, mov_imm(7, 50)});
+  const uint32_t loop = a.here();
+  a({blx(8), subs_imm(7, 7, 1)}).b(loop, kNe)({kHvc});
+  g->code(a, kCode);
+  g->write32(kData, 77);
+  g->run(kCode);
+  ASSERT_EQ(g->stopped_at(), Exception::None);
+  EXPECT_EQ(g->accesses.size(), 1u);
+  EXPECT_EQ(g->cpu.r[4], 77u);
+  EXPECT_LT(g->engine().statistics().slow_accesses, 10u);
+}
+
 struct MapSwitch {
   static bool& fails() {
     static bool value;
