@@ -12,6 +12,7 @@
 #include "translator/arm32/cpu/exceptions.h"
 #include "translator/arm32/cpu/exit_reason.h"
 #include "translator/arm32/cpu/trace.h"
+#include "translator/engine/ram_access.h"
 #include "translator/x64/slow_access.h"
 
 namespace crosswalk::engine {
@@ -432,12 +433,8 @@ bool Engine::plain_access() {
     statistics_.soft_refills++;
     host = t.host;
   }
-  if (store) {
-    std::memcpy(host, cpu_.access_value, bytes);
-    return true;
-  }
-  std::memcpy(cpu_.access_value, host, bytes);
-  if (bytes < 4) finish_narrow_load(cpu_.access_value, m);
+  access_ram(host, cpu_.access_value, bytes, store);
+  if (!store && bytes < 4) finish_narrow_load(cpu_.access_value, m);
   return true;
 }
 
@@ -502,11 +499,7 @@ bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privile
   for (const Piece& piece : pieces) {
     if (piece.bytes == 0) break;
     if (piece.t.host) {
-      // Volatile-like single access where possible: other CPUs and devices may look at the same time.
-      if (store)
-        std::memcpy(piece.t.host, p, piece.bytes);
-      else
-        std::memcpy(p, piece.t.host, piece.bytes);
+      access_ram(piece.t.host, p, piece.bytes, store);
     } else {
       statistics_.device_accesses++;
       for (uint32_t done = 0; done < piece.bytes;) {
@@ -573,8 +566,8 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
     if (cpu_.debug.watching && watchpoint_hit(va, bytes, true, privileged, fault)) return abort(fault.fsr, fault.far);
     if (armed) {
       if (t.host) {
-        uint64_t value = 0, expected = cpu_.monitor_value;
-        std::memcpy(&value, cpu_.access_value, bytes);
+        uint64_t value, expected = cpu_.monitor_value;
+        std::memcpy(&value, cpu_.access_value, 8);  // of which `exchange` takes its part
         const auto exchange = [&](auto type) {
           using T = decltype(type);
           T want = static_cast<T>(expected);
@@ -600,7 +593,7 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
     std::memcpy(cpu_.access_value, &status, 4);
   } else {
     uint8_t data[16] = {};
-    if (store) std::memcpy(data, cpu_.access_value, bytes);
+    if (store) std::memcpy(data, cpu_.access_value, sizeof data);
     const bool unaligned = va & m.element_mask();
     if (!access_memory(va, bytes, store, privileged, unaligned, data, fault)) return abort(fault.fsr, fault.far);
     if (!store) {
