@@ -104,10 +104,7 @@ bool Engine::take_interrupts() {
   mmu_->polled(cpu_);
   choose_jump_cache(cpu_);
   if (lines & kLinePoll) lower_line(cpu_, kLinePoll);
-  if (lines & kLineWork) {
-    lower_line(cpu_, kLineWork);
-    if (work) work(work_context);
-  }
+  if (lines & kLineWork) platform_.run_queued_work(cpu_);
   switch (arm::pending_interrupt(cpu_)) {
     case arm::Interrupt::None: break;
     case arm::Interrupt::Irq:

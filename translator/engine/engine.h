@@ -67,9 +67,6 @@ class Engine final : public mmu::CodeListener {
 
   bool code_written(uint64_t pa, uint32_t bytes) override;
   void page_ids_dropped() override;
-  // Work queued by other threads (kLineWork) is done by this function, on the CPU's thread.
-  void (*work)(void*) = nullptr;
-  void* work_context = nullptr;
 
   const EngineStatistics& statistics() const { return statistics_; }
   helpers::EngineServices& services() { return *services_; }

@@ -236,11 +236,6 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   runner.engine->attach(*runner.mmu);
   runner.world->add_code(runner.engine->code().data(), runner.engine->code().size());
   if (auto set = runner.observability.attach(cpu, *runner.engine, kvm_world); !set) return set.take_error();
-  runner.engine->work = [](void* context) {
-    auto& owner = *static_cast<Machine*>(context);
-    owner.run_queued_work(owner.cpu());
-  };
-  runner.engine->work_context = &machine;
   runner.port = std::make_unique<Port>(
       *runner.mmu, *runner.engine,
       std::string("memory: --mmu ") + name_of(options.mmu) + ", " + runner.world->name() + " world");

@@ -58,7 +58,8 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
       timer_thread_(counter_, *this),
       uart_(console_, gic_, kFirstSpi + kUartSpi),
       rtc_(*this, gic_, kFirstSpi + kRtcSpi),
-      semihosting_(config.semihosting, memory_.ram(), counter_, *this) {
+      semihosting_(config.semihosting, memory_.ram(), counter_, *this),
+      rendezvous_(kCpus, [this](unsigned cpu) { raise(*cpus_[cpu], kLineWork); }) {
   for (unsigned i = 0; i < kCpus; ++i) {
     cpus_.push_back(std::make_unique<CpuState>());
     cpus_.back()->cpu_index = i;
@@ -160,6 +161,7 @@ bool Machine::shutdown() {
     const std::lock_guard lock(state_lock_);
     left_guest_ = true;
   }
+  rendezvous_.close();
   if (!running_) return true;
   console_.close();
   timer_thread_.stop();
@@ -355,18 +357,10 @@ uint64_t Machine::wall_nanoseconds() {
 
 void Machine::post(Completion&& completion) {
   completions_.push_back(std::move(completion));
-  raise(*cpus_[0], kLineWork);
+  if (completions_.size() == 1) rendezvous_.post(0, [this](CpuState& cpu) { publish_completions(cpu); });
 }
 
-void Machine::run_queued_work(CpuState& cpu) {
-  // Lowered first: what is posted from now on raises it again.
-  lower_line(cpu, kLineWork);
-  if (state_wanted_.exchange(false)) {
-    std::string state = describe(cpu, true, sleep_when_asked_.load());
-    const std::lock_guard lock(state_lock_);
-    state_ = std::move(state);
-    state_given_.notify_all();
-  }
+void Machine::publish_completions(CpuState& cpu) {
   std::vector<Completion> completions;
   {
     const std::lock_guard lock(device_lock_);
@@ -433,20 +427,13 @@ void Machine::write_error(const uint8_t* data, size_t bytes) {
 // The CPU gives its state between two blocks of translated code. What a CPU that does not come there has in memory may
 // be old, but says more than nothing.
 void Machine::state_requested() {
-  std::unique_lock lock(state_lock_);
   std::string text;
-  if (!left_guest_) {
-    state_.clear();
-    sleep_when_asked_.store(waiting_[0].load());
-    state_wanted_.store(true);
-    raise(*cpus_[0], kLineWork);
-    state_given_.wait_for(lock, kStatePatience, [this] { return !state_.empty() || left_guest_; });
-    text = std::move(state_);
-    state_.clear();
-    if (text.empty() && !left_guest_) text = describe(*cpus_[0], false, waiting_[0].load());
+  const Sleep sleep = waiting_[0].load();
+  rendezvous_.run_on_all([&](CpuState& cpu) { text = describe(cpu, true, sleep); }, kStatePatience);
+  if (text.empty()) {
+    const std::lock_guard lock(state_lock_);
+    text = left_guest_ ? "crosswalk: the guest has ended\n" : describe(*cpus_[0], false, waiting_[0].load());
   }
-  lock.unlock();
-  if (text.empty()) text = "crosswalk: the guest has ended\n";
   print_error(config_.error_fd, text, kErrorMilliseconds);
 }
 

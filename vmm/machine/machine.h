@@ -9,7 +9,6 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -37,6 +36,7 @@
 #include "vmm/machine/loader.h"
 #include "vmm/machine/memory_map.h"
 #include "vmm/machine/psci.h"
+#include "vmm/machine/rendezvous.h"
 #include "vmm/machine/semihosting.h"
 #include "vmm/machine/state_report.h"
 #include "vmm/machine/timer_thread.h"
@@ -134,7 +134,7 @@ class Machine final : public Platform,
   uint64_t counter_for(CpuState& cpu) override;
   uint64_t nanoseconds() override { return counter_.nanoseconds(); }
   void timers_changed(CpuState& cpu) override;
-  void run_queued_work(CpuState& cpu) override;
+  void run_queued_work(CpuState& cpu) override { rendezvous_.serve(cpu); }
 
  private:
   static constexpr unsigned kCpus = 1;
@@ -168,6 +168,7 @@ class Machine final : public Platform,
   bool stop_requested() const override { return stopping(); }
   void exit_now(int status) override;
   void stop_overdue() override;
+  void publish_completions(CpuState& cpu);
   std::string describe(CpuState& cpu, bool answered, Sleep sleep);
   void output_drained() override;
   unsigned cpu_count() const override { return kCpus; }
@@ -201,18 +202,14 @@ class Machine final : public Platform,
   std::array<Timers, kCpus> timers_;
   uint64_t timeout_at_ = kNoDeadline, poll_at_ = kNoDeadline;
   uint64_t alarm_at_ = kNoDeadline, clocks_checked_at_ = 0;
-  std::vector<Completion> completions_;  // for CPU 0, guarded by device_lock_
+  Rendezvous rendezvous_;
+  std::vector<Completion> completions_;  // not yet published; guarded by device_lock_
   std::array<std::atomic<Sleep>, kCpus> waiting_{};
   std::atomic<Sleep> sleep_at_stop_{Sleep::Awake};
   std::atomic<uint64_t> stop_{0};  // StopReason | code << 32
   bool running_ = false;
   const SymbolTable* symbols_ = nullptr;
-  // The question for CPU 0's state and its answer.
-  std::atomic<bool> state_wanted_{false};
-  std::atomic<Sleep> sleep_when_asked_{Sleep::Awake};
   std::mutex state_lock_;
-  std::condition_variable state_given_;
-  std::string state_;        // guarded by state_lock_; empty: not given yet
   bool left_guest_ = false;  // guarded by state_lock_: the engine may be gone
   // Written by one CPU thread, read at exit.
   uint64_t mmio_reads_ = 0, mmio_writes_ = 0, mmio_unassigned_ = 0, waits_ = 0, wait_ticks_ = 0, firmware_calls_ = 0;

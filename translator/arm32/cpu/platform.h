@@ -54,7 +54,8 @@ class Platform {
   // changed: recompute its outputs and its next deadline.
   virtual void timers_changed(CpuState& cpu) = 0;
 
-  // kLineWork was raised for `cpu`: lowers it and performs what other threads queued, with no translated code running.
+  // kLineWork was raised for `cpu`: lowers it and performs what other threads queued. On the CPU's thread, between two
+  // blocks of translated code.
   // Devices' writes to RAM are reported to the MMU here, before the guest is told that a request is complete. A
   // platform that never raises kLineWork need not have it.
   virtual void run_queued_work(CpuState&) {}
