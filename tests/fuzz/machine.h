@@ -34,17 +34,17 @@ class FuzzMachine {
   FuzzMachine(const FuzzMachine&) = delete;
   FuzzMachine& operator=(const FuzzMachine&) = delete;
   vmm::Machine* operator->() { return machine_.get(); }
-  CpuState& cpu() { return machine_->cpu(); }
+  CpuState& cpu() { return machine_->cpu(0); }
 
   // The I/O thread's rounds, and then the CPU's.
   void work() {
     for (unsigned slot = 0; slot < vmm::kVirtioSlots; ++slot) {
-      vmm::VirtioMmio& transport = machine_->virtio_slot(slot);
+      vmm::VirtioMmio& transport = machine_->board().virtio_slot(slot);
       for (int round = 0; round < 4 && transport.has_work(); ++round) transport.do_work();
     }
     while (machine_->console().has_output() && machine_->console().write_output()) {
     }
-    machine_->run_queued_work(cpu());
+    machine_->platform().run_queued_work(cpu());
   }
 
  private:

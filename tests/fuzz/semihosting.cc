@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     in.copy(machine->ram().at(0x40002000 + in.u8() * 8u), in.u8());
     cpu.r[0] = what < 0x40 ? what : in.u32();
     cpu.r[1] = what & 0x80 ? in.u32() : 0x40001000;
-    if (!machine->semihosting(cpu)) std::abort();
+    if (!machine->platform().semihosting(cpu)) std::abort();
     machine.work();
   }
   return 0;

@@ -24,7 +24,7 @@ void set_up(fuzz::FuzzMachine& machine, uint64_t slot, uint32_t queue) {
                                                   {0x94, 0},  {0xa0, ring + 0x2000},
                                                   {0xa4, 0},  {0x44, 1},
                                                   {0x70, 15}};
-  for (const auto& [offset, value] : writes) machine->mmio_write(machine.cpu(), slot + offset, 4, value);
+  for (const auto& [offset, value] : writes) machine->platform().mmio_write(machine.cpu(), slot + offset, 4, value);
 }
 
 // A chain of up to four descriptors, with an entry in the available ring.
@@ -51,7 +51,7 @@ void add_chain(fuzz::FuzzMachine& machine, uint64_t slot, uint32_t queue, fuzz::
   std::memcpy(ram.at(ring + 0x1004 + index % 16 * 2), &head, 2);
   ++index;
   std::memcpy(ram.at(ring + 0x1002), &index, 2);
-  machine->mmio_write(machine.cpu(), slot + 0x50, 4, queue);
+  machine->platform().mmio_write(machine.cpu(), slot + 0x50, 4, queue);
 }
 
 }  // namespace
@@ -71,8 +71,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const uint64_t slot = vmm::kVirtioBase + (vmm::kVirtioSlots - 1 - (what >> 5)) * vmm::kVirtioStride;
     uint64_t value;
     switch (what & 7) {
-      case 0: machine->mmio_write(machine.cpu(), slot + in.u8() * 2u, 4, in.u32()); break;
-      case 1: machine->mmio_read(machine.cpu(), slot + in.u16() % 0x200, 1u << in.choose(4), value); break;
+      case 0: machine->platform().mmio_write(machine.cpu(), slot + in.u8() * 2u, 4, in.u32()); break;
+      case 1: machine->platform().mmio_read(machine.cpu(), slot + in.u16() % 0x200, 1u << in.choose(4), value); break;
       case 2: in.copy(machine->ram().at(kRings + in.u16() % 0x8000), in.u8()); break;
       case 3: set_up(machine, slot, in.choose(3)); break;
       case 4: add_chain(machine, slot, in.choose(3), in); break;
@@ -80,12 +80,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 6: {  // the UART and the clock
         const uint64_t device = what & 8 ? vmm::kUartBase : vmm::kRtcBase, offset = in.u16() % 0x1000;
         if (what & 16)
-          machine->mmio_write(machine.cpu(), device + offset, 1u << in.choose(4), in.u32());
+          machine->platform().mmio_write(machine.cpu(), device + offset, 1u << in.choose(4), in.u32());
         else
-          machine->mmio_read(machine.cpu(), device + offset, 1u << in.choose(4), value);
+          machine->platform().mmio_read(machine.cpu(), device + offset, 1u << in.choose(4), value);
         break;
       }
-      case 7: machine->mmio_write(machine.cpu(), slot + 0x50, 4, in.choose(4)); break;
+      case 7: machine->platform().mmio_write(machine.cpu(), slot + 0x50, 4, in.choose(4)); break;
     }
   }
   machine.work();

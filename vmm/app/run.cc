@@ -32,6 +32,8 @@
 namespace crosswalk::vmm {
 namespace {
 
+constexpr unsigned kBootCpu = 0;  // the one that runs when the machine is switched on
+
 int fail(const std::string& message, ExitStatus status) {
   std::fprintf(stderr, "crosswalk: %s\n", message.c_str());
   return status;
@@ -213,7 +215,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
     if (machine.clock().uses_tsc()) mmu_config.costs.ticks_per_ns = machine.clock().tsc_mhz() / 1000;
   }
   runner.costs = mmu_config.costs;
-  CpuState& cpu = machine.cpu();
+  CpuState& cpu = machine.cpu(kBootCpu);
   arm::reset_cpu(cpu, options.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15);
   machine.set_boot_registers(cpu);
   engine::EngineConfig engine_config;
@@ -231,7 +233,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
     engine_config.log.file = runner.log.get();
   }
   runner.observability.configure(mmu_config, engine_config);
-  runner.engine.emplace(engine_config, cpu, machine.ram(), machine);
+  runner.engine.emplace(engine_config, cpu, machine.ram(), machine.platform());
   runner.mmu = mmu::make_mmu(mmu_config, machine.ram(), *runner.engine, runner.backend.get());
   runner.engine->attach(*runner.mmu);
   runner.world->add_code(runner.engine->code().data(), runner.engine->code().size());
@@ -241,7 +243,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
       std::string("memory: --mmu ") + name_of(options.mmu) + ", " + runner.world->name() + " world");
   machine.set_engine(runner.port.get());
   machine.set_symbols(&runner.observability.symbols());
-  machine.timers_changed(cpu);
+  machine.platform().timers_changed(cpu);
   return true;
 }
 
@@ -349,7 +351,7 @@ int report(const RunOptions& options, Machine& machine, Runner& runner, Messages
     table.add("run", "world", std::string(runner.world->name()));
     machine.add_statistics(table);
     add_engine_statistics(table, runner);
-    runner.observability.add_statistics(table, machine, machine.cpu(), *runner.engine, *runner.mmu);
+    runner.observability.add_statistics(table, machine, machine.cpu(kBootCpu), *runner.engine, *runner.mmu);
     if (options.stats) say(table.table());
     if (!options.stats_json.empty()) {
       if (auto written = table.write_json(*runner.stats_json); !written)

@@ -89,19 +89,21 @@ void Pl011::transmit(uint8_t byte) {
   update_interrupt();
 }
 
+std::optional<uint8_t> Pl011::receive() {
+  if (received_.empty()) return std::nullopt;
+  const uint8_t byte = received_.front();
+  received_.pop_front();
+  receive_status_ = 0;
+  // The I/O thread stopped reading when the backlog was full.
+  if (notifier_ && received_.size() == kBacklog / 2) notifier_->notify(true);
+  update_receive();
+  return byte;
+}
+
 uint32_t Pl011::read(unsigned, uint64_t offset, unsigned) {
   if (offset >= kPeriphId && offset < 0x1000) return offset % 4 ? 0 : kIdentification[(offset - kPeriphId) / 4];
   switch (offset) {
-    case kDr: {
-      if (received_.empty()) return 0;
-      const uint8_t byte = received_.front();
-      received_.pop_front();
-      receive_status_ = 0;
-      // The I/O thread stopped reading when the backlog was full.
-      if (notifier_ && received_.size() == kBacklog / 2) notifier_->notify(true);
-      update_receive();
-      return byte;
-    }
+    case kDr: return receive().value_or(0);
     case kRsr: return receive_status_;
     case kFr: {
       uint32_t flags = kFrCts | kFrDsr | kFrDcd;

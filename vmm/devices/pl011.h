@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "vmm/devices/console.h"
 #include "vmm/devices/device.h"
@@ -27,6 +28,8 @@ class Pl011 final : public MmioDevice, public InputSink {
   size_t input_room() const override { return kBacklog - received_.size(); }
   void input(const uint8_t* data, size_t bytes) override;
   void set_notifier(IoNotifier* notifier) { notifier_ = notifier; }
+  // Takes the oldest received byte, if there is one, as a read of DR does.
+  std::optional<uint8_t> receive();
   // The I/O thread has made room in the console's ring.
   void output_drained();
 

@@ -4,10 +4,12 @@
 #include <libfdt.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <initializer_list>
 
 #include "vmm/base/file.h"
+#include "vmm/machine/board_table.h"
 #include "vmm/machine/memory_map.h"
 
 namespace crosswalk::vmm {
@@ -17,11 +19,12 @@ constexpr int kWorkingBytes = 1 << 20;
 constexpr uint64_t kMaxFileBytes = 16 << 20;
 
 // Phandles as QEMU numbers them.
-constexpr uint32_t kClock = 0x8000, kCpu0 = 0x8001, kGic = 0x8002;
+constexpr uint32_t kClock = 0x8000, kCpu0 = 0x8001;
+uint32_t gic_phandle(unsigned cpus) { return kCpu0 + cpus; }
 // Interrupt specifiers (GIC binding): type, number, flags.
 constexpr uint32_t kSpiType = 0, kPpiType = 1;
 constexpr uint32_t kEdgeRising = 1, kLevelHigh = 4;
-constexpr uint32_t kCpu0Mask = 1 << 8;
+uint32_t cpu_mask(unsigned cpus) { return ((1u << cpus) - 1) << 8; }
 // PSCI 0.1 function identifiers, which the binding asks for next to "arm,psci-0.2".
 constexpr uint32_t kPsciSuspend = 0x84000001, kPsciOff = 0x84000002, kPsciOn = 0x84000003, kPsciMigrate = 0x84000005;
 
@@ -32,7 +35,7 @@ class Writer {
 
   void begin(const std::string& name) { check(fdt_begin_node(fdt_, name.c_str())); }
   void end() { check(fdt_end_node(fdt_)); }
-  void cells(const char* name, std::initializer_list<uint32_t> values) {
+  void cells(const char* name, const std::vector<uint32_t>& values) {
     std::vector<fdt32_t> data;
     for (uint32_t value : values) data.push_back(cpu_to_fdt32(value));
     check(fdt_property(fdt_, name, data.data(), static_cast<int>(data.size() * sizeof(fdt32_t))));
@@ -72,34 +75,38 @@ std::string list(const char (&text)[N]) {
   return std::string(text, N - 1);
 }
 
-void write_cpus(Writer& w, const std::string& compatible) {
+void write_cpus(Writer& w, const BoardDescription& board) {
   w.begin("cpus");
   w.cells("#address-cells", {1});
   w.cells("#size-cells", {0});
   w.begin("cpu-map");
   w.begin("socket0");
   w.begin("cluster0");
-  w.begin("core0");
-  w.cells("cpu", {kCpu0});
+  for (unsigned cpu = 0; cpu < board.cpus; ++cpu) {
+    w.begin("core" + std::to_string(cpu));
+    w.cells("cpu", {kCpu0 + cpu});
+    w.end();
+  }
   w.end();
   w.end();
   w.end();
-  w.end();
-  w.begin("cpu@0");
-  w.string("device_type", "cpu");
-  w.string("compatible", compatible);
-  w.cells("reg", {0});
-  w.cells("phandle", {kCpu0});
-  w.end();
+  for (unsigned cpu = 0; cpu < board.cpus; ++cpu) {
+    w.begin("cpu@" + std::to_string(cpu));
+    w.string("device_type", "cpu");
+    w.string("compatible", board.cpu_compatible);
+    w.cells("reg", {cpu});
+    w.cells("phandle", {kCpu0 + cpu});
+    w.end();
+  }
   w.end();
 }
 
-void write_gic_and_timer(Writer& w) {
+void write_gic_and_timer(Writer& w, unsigned cpus) {
   w.begin("timer");
   w.string("compatible", "arm,armv7-timer");
   w.flag("always-on");
   // Secure physical, non-secure physical, virtual, hypervisor; PPI n is INTID 16 + n.
-  const uint32_t flags = kCpu0Mask | kLevelHigh;
+  const uint32_t flags = cpu_mask(cpus) | kLevelHigh;
   w.cells("interrupts",
           {kPpiType, kSecurePhysicalTimerInterrupt - 16, flags, kPpiType, kPhysicalTimerInterrupt - 16, flags, kPpiType,
            kVirtualTimerInterrupt - 16, flags, kPpiType, kHypTimerInterrupt - 16, flags});
@@ -112,41 +119,34 @@ void write_gic_and_timer(Writer& w) {
   w.cells("#size-cells", {2});
   w.flag("interrupt-controller");
   w.flag("ranges");
-  w.cells("phandle", {kGic});
+  w.cells("phandle", {gic_phandle(cpus)});
   w.end();
 }
 
 // QEMU names no interrupt for ARMv7 CPUs; for others it is this one.
-void write_pmu(Writer& w, const std::string& cpu_compatible) {
+void write_pmu(Writer& w, const BoardDescription& board) {
   w.begin("pmu");
-  w.string("compatible", cpu_compatible + "-pmu");
-  w.cells("interrupts", {kPpiType, kPerformanceInterrupt - 16, kCpu0Mask | kLevelHigh});
+  w.string("compatible", board.cpu_compatible + "-pmu");
+  w.cells("interrupts", {kPpiType, kPerformanceInterrupt - 16, cpu_mask(board.cpus) | kLevelHigh});
   w.end();
 }
 
+// One node a device of the board's table.
 void write_devices(Writer& w) {
-  w.begin(at("pl011", kUartBase));
-  w.string("compatible", list("arm,pl011\0arm,primecell"));
-  w.reg({kUartBase, 0x1000});
-  w.cells("interrupts", {kSpiType, kUartSpi, kLevelHigh});
-  w.cells("clocks", {kClock, kClock});
-  w.string("clock-names", list("uartclk\0apb_pclk"));
-  w.end();
-  w.begin(at("pl031", kRtcBase));
-  w.string("compatible", list("arm,pl031\0arm,primecell"));
-  w.reg({kRtcBase, 0x1000});
-  w.cells("interrupts", {kSpiType, kRtcSpi, kLevelHigh});
-  w.cells("clocks", {kClock});
-  w.string("clock-names", "apb_pclk");
-  w.end();
-  for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
-    const uint64_t base = kVirtioBase + slot * kVirtioStride;
-    w.begin(at("virtio_mmio", base));
-    w.string("compatible", "virtio,mmio");
-    w.reg({base, kVirtioStride});
-    w.cells("interrupts", {kSpiType, kVirtioFirstSpi + slot, kEdgeRising});
-    w.flag("dma-coherent");
-    w.end();
+  for (const BoardRow& row : board_table()) {
+    for (unsigned index = 0; row.spi >= 0 && index < row.count; ++index) {
+      w.begin(at(row.name, row.base_of(index)));
+      w.string("compatible", std::string(row.compatible));
+      w.reg({row.base_of(index), row.size});
+      w.cells("interrupts", {kSpiType, static_cast<uint32_t>(row.spi) + index,
+                             row.trigger == Trigger::EdgeRising ? kEdgeRising : kLevelHigh});
+      if (!row.clock_names.empty()) {
+        w.cells("clocks", std::vector<uint32_t>(1 + std::ranges::count(row.clock_names, '\0'), kClock));
+        w.string("clock-names", std::string(row.clock_names));
+      }
+      if (row.dma_coherent) w.flag("dma-coherent");
+      w.end();
+    }
   }
 }
 
@@ -212,7 +212,7 @@ int add_psci(void* fdt) {
 
 }  // namespace
 
-Result<DeviceTree> build_device_tree(const std::string& cpu_compatible) {
+Result<DeviceTree> build_device_tree(const BoardDescription& board) {
   DeviceTree tree(kWorkingBytes);
   Writer w(tree.data());
   w.check(fdt_create(tree.data(), kWorkingBytes));
@@ -222,7 +222,7 @@ Result<DeviceTree> build_device_tree(const std::string& cpu_compatible) {
   w.string("model", "linux,dummy-virt");
   w.cells("#address-cells", {2});
   w.cells("#size-cells", {2});
-  w.cells("interrupt-parent", {kGic});
+  w.cells("interrupt-parent", {gic_phandle(board.cpus)});
   w.begin("chosen");
   uint8_t seed[40];
   if (getrandom(seed, sizeof seed, 0) != sizeof seed) return Error{"the host gives no random numbers (getrandom)"};
@@ -237,9 +237,9 @@ Result<DeviceTree> build_device_tree(const std::string& cpu_compatible) {
   w.string("clock-output-names", "clk24mhz");
   w.cells("phandle", {kClock});
   w.end();
-  write_cpus(w, cpu_compatible);
-  write_gic_and_timer(w);
-  write_pmu(w, cpu_compatible);
+  write_cpus(w, board);
+  write_gic_and_timer(w, board.cpus);
+  write_pmu(w, board);
   write_devices(w);
   write_psci(w);
   w.end();

@@ -13,8 +13,13 @@ namespace crosswalk::vmm {
 
 using DeviceTree = std::vector<uint8_t>;
 
-// The board. `cpu_compatible` is for instance "arm,cortex-a15".
-Result<DeviceTree> build_device_tree(const std::string& cpu_compatible);
+struct BoardDescription {
+  std::string cpu_compatible;  // for instance "arm,cortex-a15"
+  unsigned cpus = 1;
+};
+
+// The board, with the devices of its table (board_table.h).
+Result<DeviceTree> build_device_tree(const BoardDescription& board);
 
 // Reads and checks --dtb FILE.
 Result<DeviceTree> load_device_tree(const std::string& path);

@@ -127,7 +127,8 @@ Result<Image> load_raw(const GuestRam& ram, const std::vector<uint8_t>& file, co
 }
 
 Result<DeviceTree> make_tree(const GuestRam& ram, const BootConfig& config, const BootState& state) {
-  auto tree = config.dtb.empty() ? build_device_tree(config.cpu_compatible) : load_device_tree(config.dtb);
+  auto tree =
+      config.dtb.empty() ? build_device_tree({config.cpu_compatible, config.cpus}) : load_device_tree(config.dtb);
   if (!tree) return tree;
   return patch_device_tree(*tree, {ram.base, ram.size, config.append, state.initrd_start, state.initrd_end});
 }

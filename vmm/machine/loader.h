@@ -19,6 +19,7 @@ namespace crosswalk::vmm {
 struct BootConfig {
   std::string kernel, initrd, append, dtb;  // files (initrd and dtb may be empty) and the kernel command line
   std::string cpu_compatible = "arm,cortex-a15";
+  unsigned cpus = 1;  // of the device tree that is made when none is given
 };
 
 struct BootState {

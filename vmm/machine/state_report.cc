@@ -92,8 +92,11 @@ std::string describe_state(const CpuState& cpu, const StateReport& report) {
   const uint32_t psr = read_cpsr(cpu);
   const auto mode = static_cast<Mode>(cpu.mode);
   std::string text = fmt::format("crosswalk: the guest's state after {:.3f} s\n", report.seconds);
-  if (!report.answered)
-    text += "  CPU 0 did not answer; this was read while it runs, and its registers may be those of some time before\n";
+  if (!report.answered) {
+    text += fmt::format(
+        "  CPU {} did not answer; this was read while it runs, and its registers may be those of some time before\n",
+        cpu.cpu_index);
+  }
   text += fmt::format("  CPU {}: pc {:08x}{}, {}, mode {}, CPSR {:08x} {}{}\n", cpu.cpu_index, cpu.r[15],
                       name_at(report.symbols, cpu.r[15]), cpu.t ? "Thumb" : "Arm", arm::name_of(mode), psr,
                       flag_letters(psr), name_of(report.sleep));

@@ -230,7 +230,7 @@ TEST_F(LoaderTest, DamagedElfFiles) {
 }
 
 TEST_F(LoaderTest, MalformedDeviceTrees) {
-  auto good = build_device_tree("arm,cortex-a15");
+  auto good = build_device_tree({"arm,cortex-a15"});
   ASSERT_TRUE(good);
   const auto attempt = [&](const Bytes& content) {
     const TestFile file(content);

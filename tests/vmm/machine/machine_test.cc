@@ -87,13 +87,13 @@ class MachineTest : public testing::Test, public EnginePort {
     machine_ = std::move(*made);
     machine_->set_engine(this);
   }
-  CpuState& cpu() { return machine_->cpu(); }
+  CpuState& cpu() { return machine_->cpu(0); }
   uint32_t get(uint64_t pa) {
     uint64_t value = 0;
-    EXPECT_TRUE(machine_->mmio_read(cpu(), pa, 4, value));
+    EXPECT_TRUE(machine_->platform().mmio_read(cpu(), pa, 4, value));
     return static_cast<uint32_t>(value);
   }
-  void set(uint64_t pa, uint32_t value) { EXPECT_TRUE(machine_->mmio_write(cpu(), pa, 4, value)); }
+  void set(uint64_t pa, uint32_t value) { EXPECT_TRUE(machine_->platform().mmio_write(cpu(), pa, 4, value)); }
   void enable_gic(unsigned interrupt) {
     set(kGicDistributorBase, 1);
     set(kGicDistributorBase + 0x100 + interrupt / 32 * 4, 1u << interrupt % 32);
@@ -120,7 +120,7 @@ class MachineTest : public testing::Test, public EnginePort {
     cpu().r[0] = r0;
     cpu().r[1] = r1;
     cpu().r[2] = r2;
-    EXPECT_TRUE(machine_->firmware_call(cpu()));
+    EXPECT_TRUE(machine_->platform().firmware_call(cpu()));
     return cpu().r[0];
   }
 
@@ -140,10 +140,10 @@ class MachineTest : public testing::Test, public EnginePort {
 TEST_F(MachineTest, UnassignedSpaceDoesNotAnswer) {
   make();
   uint64_t value;
-  EXPECT_FALSE(machine_->mmio_read(cpu(), 0, 4, value));
-  EXPECT_FALSE(machine_->mmio_read(cpu(), 0x0b000000, 4, value));
-  EXPECT_FALSE(machine_->mmio_write(cpu(), 0x09030000, 4, 0));
-  EXPECT_FALSE(machine_->mmio_read(cpu(), ~uint64_t{0} - 3, 4, value));
+  EXPECT_FALSE(machine_->platform().mmio_read(cpu(), 0, 4, value));
+  EXPECT_FALSE(machine_->platform().mmio_read(cpu(), 0x0b000000, 4, value));
+  EXPECT_FALSE(machine_->platform().mmio_write(cpu(), 0x09030000, 4, 0));
+  EXPECT_FALSE(machine_->platform().mmio_read(cpu(), ~uint64_t{0} - 3, 4, value));
   EXPECT_EQ(get(kVirtioBase), 0x74726976u);
 }
 
@@ -157,24 +157,24 @@ TEST_F(MachineTest, TimersRaiseTheirInterruptsInTime) {
   } timers[] = {{27, &Cp15::cntv_ctl, &Cp15::cntv_cval}, {30, &Cp15::cntp_ctl, &Cp15::cntp_cval}};
   for (const auto& timer : timers) {
     enable_gic(timer.interrupt);
-    const uint64_t at = machine_->counter() + 20 * kMillisecond;
+    const uint64_t at = machine_->platform().counter() + 20 * kMillisecond;
     cpu().cp15.*timer.compare = at;
     cpu().cp15.*timer.control = 1;
-    machine_->timers_changed(cpu());
+    machine_->platform().timers_changed(cpu());
     const uint32_t early = lines();
-    EXPECT_TRUE(early == 0 || machine_->counter() >= at);
+    EXPECT_TRUE(early == 0 || machine_->platform().counter() >= at);
     ASSERT_TRUE(wait_for_line(kLineIrq));
-    EXPECT_GE(machine_->counter(), at);
+    EXPECT_GE(machine_->platform().counter(), at);
     EXPECT_EQ(get(kGicCpuInterfaceBase + 0xc), timer.interrupt);
     cpu().cp15.*timer.control = 3;  // masked: a level that goes away
-    machine_->timers_changed(cpu());
+    machine_->platform().timers_changed(cpu());
     set(kGicCpuInterfaceBase + 0x10, timer.interrupt);
     EXPECT_EQ(lines(), 0u);
     cpu().cp15.*timer.control = 1;  // unmasked: it is still due
-    machine_->timers_changed(cpu());
+    machine_->platform().timers_changed(cpu());
     EXPECT_EQ(lines(), uint32_t{kLineIrq});
     cpu().cp15.*timer.control = 0;
-    machine_->timers_changed(cpu());
+    machine_->platform().timers_changed(cpu());
     EXPECT_EQ(lines(), 0u);
   }
 }
@@ -185,9 +185,9 @@ TEST_F(MachineTest, VirtualOffsetShiftsTheVirtualTimer) {
   cpu().cp15.cntvoff = 1000 * kCounterFrequency;
   cpu().cp15.cntv_cval = 0;
   cpu().cp15.cntv_ctl = 1;
-  machine_->timers_changed(cpu());
+  machine_->platform().timers_changed(cpu());
   cpu().cp15.cntvoff = 0;
-  machine_->timers_changed(cpu());
+  machine_->platform().timers_changed(cpu());
   EXPECT_EQ(lines(), uint32_t{kLineIrq});
 }
 
@@ -195,22 +195,22 @@ TEST_F(MachineTest, VirtualOffsetShiftsTheVirtualTimer) {
 TEST_F(MachineTest, AReadOfTheCounterRaisesWhatIsDue) {
   make();
   enable_gic(27);
-  cpu().cp15.cntv_cval = machine_->counter() + kMillisecond;
+  cpu().cp15.cntv_cval = machine_->platform().counter() + kMillisecond;
   cpu().cp15.cntv_ctl = 1;
-  machine_->timers_changed(cpu());
-  while (machine_->counter_for(cpu()) < cpu().cp15.cntv_cval) EXPECT_EQ(lines(), 0u);
+  machine_->platform().timers_changed(cpu());
+  while (machine_->platform().counter_for(cpu()) < cpu().cp15.cntv_cval) EXPECT_EQ(lines(), 0u);
   EXPECT_EQ(lines(), uint32_t{kLineIrq});
 }
 
 TEST_F(MachineTest, AReadOfTheGicShowsWhatIsDue) {
   make();
   enable_gic(30);
-  cpu().cp15.cntp_cval = machine_->counter() + kMillisecond;
+  cpu().cp15.cntp_cval = machine_->platform().counter() + kMillisecond;
   cpu().cp15.cntp_ctl = 1;
-  machine_->timers_changed(cpu());
+  machine_->platform().timers_changed(cpu());
   constexpr uint64_t kPending = kGicDistributorBase + 0x200;
   const uint32_t early = get(kPending);
-  EXPECT_TRUE(early == 0 || machine_->counter() >= cpu().cp15.cntp_cval);
+  EXPECT_TRUE(early == 0 || machine_->platform().counter() >= cpu().cp15.cntp_cval);
   std::this_thread::sleep_for(2ms);
   EXPECT_EQ(get(kPending), 1u << 30);
   EXPECT_EQ(get(kGicCpuInterfaceBase + 0xc), 30u);
@@ -220,25 +220,26 @@ TEST_F(MachineTest, AnOverflowRaisesItsInterruptInTime) {
   make();
   machine_->start();
   enable_gic(23);
-  const uint64_t at = machine_->counter() + 20 * kMillisecond;
+  const uint64_t at = machine_->platform().counter() + 20 * kMillisecond;
   cpu().performance.interrupt_at = at;
-  machine_->timers_changed(cpu());
+  machine_->platform().timers_changed(cpu());
   const uint32_t early = lines();
-  EXPECT_TRUE(early == 0 || machine_->counter() >= at);
+  EXPECT_TRUE(early == 0 || machine_->platform().counter() >= at);
   ASSERT_TRUE(wait_for_line(kLineIrq));
-  EXPECT_GE(machine_->counter(), at);
+  EXPECT_GE(machine_->platform().counter(), at);
   EXPECT_EQ(get(kGicCpuInterfaceBase + 0xc), 23u);
   cpu().performance.interrupt_at = 0;
-  machine_->timers_changed(cpu());
+  machine_->platform().timers_changed(cpu());
   set(kGicCpuInterfaceBase + 0x10, 23);
   EXPECT_EQ(lines(), 0u);
 }
 
 TEST_F(MachineTest, NanosecondsAreTheCounterMoreFinely) {
   make();
-  uint64_t last = machine_->nanoseconds();
+  uint64_t last = machine_->platform().nanoseconds();
   for (int i = 0; i < 1000; ++i) {
-    const uint64_t before = machine_->counter(), now = machine_->nanoseconds(), after = machine_->counter();
+    const uint64_t before = machine_->platform().counter(), now = machine_->platform().nanoseconds(),
+                   after = machine_->platform().counter();
     EXPECT_LE(before, now / kNanosecondsPerTick);
     EXPECT_LE(now / kNanosecondsPerTick, after);
     EXPECT_GE(now, last);
@@ -251,11 +252,11 @@ TEST_F(MachineTest, AnEarlierDeadlineReplacesALaterOne) {
   machine_->start();
   enable_gic(27);
   cpu().cp15.cntv_ctl = 1;
-  cpu().cp15.cntv_cval = machine_->counter() + 3600 * kCounterFrequency;
-  machine_->timers_changed(cpu());
+  cpu().cp15.cntv_cval = machine_->platform().counter() + 3600 * kCounterFrequency;
+  machine_->platform().timers_changed(cpu());
   std::this_thread::sleep_for(20ms);
-  cpu().cp15.cntv_cval = machine_->counter() + 5 * kMillisecond;
-  machine_->timers_changed(cpu());
+  cpu().cp15.cntv_cval = machine_->platform().counter() + 5 * kMillisecond;
+  machine_->platform().timers_changed(cpu());
   EXPECT_TRUE(wait_for_line(kLineIrq));
 }
 
@@ -264,20 +265,20 @@ TEST_F(MachineTest, WaitForInterruptSleepsUntilTheTimer) {
   machine_->start();
   enable_gic(27);
   for (int i = 0; i < 20; ++i) {
-    const uint64_t at = machine_->counter() + 3 * kMillisecond;
+    const uint64_t at = machine_->platform().counter() + 3 * kMillisecond;
     cpu().cp15.cntv_cval = at;
     cpu().cp15.cntv_ctl = 1;
-    machine_->timers_changed(cpu());
+    machine_->platform().timers_changed(cpu());
     unsigned waits = 0;
     while (lines() == 0 && waits < 1000) {
-      machine_->wait_for_interrupt(cpu());
+      machine_->platform().wait_for_interrupt(cpu());
       ++waits;
     }
     EXPECT_LT(waits, 5u);
-    EXPECT_GE(machine_->counter(), at);
+    EXPECT_GE(machine_->platform().counter(), at);
     EXPECT_EQ(get(kGicCpuInterfaceBase + 0xc), 27u);
     cpu().cp15.cntv_ctl = 0;
-    machine_->timers_changed(cpu());
+    machine_->platform().timers_changed(cpu());
     set(kGicCpuInterfaceBase + 0x10, 27);
   }
 }
@@ -291,7 +292,7 @@ TEST_F(MachineTest, WaitForInterruptUsesNoCpuTime) {
     std::this_thread::sleep_for(300ms);
     machine_->request_stop(StopReason::PowerOff);
   });
-  while (!(lines() & kLineStop)) machine_->wait_for_interrupt(cpu());
+  while (!(lines() & kLineStop)) machine_->platform().wait_for_interrupt(cpu());
   waker.join();
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
   const double used =
@@ -356,7 +357,7 @@ TEST_F(MachineTest, Psci) {
   EXPECT_EQ(call(0x84000004, 0, 4), static_cast<uint32_t>(-2));
   EXPECT_EQ(call(0x84000005), 0xffffffffu);
   cpu().r[0] = 0x12345678;
-  EXPECT_FALSE(machine_->firmware_call(cpu()));
+  EXPECT_FALSE(machine_->platform().firmware_call(cpu()));
   call(0x84000009);
   EXPECT_EQ(machine_->stop_state().exit_status(), kExitGuestReset);
   EXPECT_TRUE(lines() & kLineStop);
@@ -506,7 +507,7 @@ TEST_F(StateTest, IsGivenByTheCpu) {
   cpu().mode = static_cast<uint8_t>(Mode::Abort);
   cpu().cp15.dfsr = 0x805;
   cpu().cp15.dfar = 0x1234;
-  machine_->run_queued_work(cpu());
+  machine_->platform().run_queued_work(cpu());
   const std::string text = printed();
   for (const char* part : {"after 0.", "pc 40010034", "mode abt", "DFSR=805 DFAR=00001234",
                            "translation fault, first level", "write", "by magic", "spells 17", "device reads"})
@@ -526,9 +527,9 @@ TEST_F(StateTest, SaysThatTheCpuSleeps) {
     std::this_thread::sleep_for(50ms);
     EXPECT_EQ(write(in_[1], "\1i", 2), 2);
   });
-  machine_->wait_for_interrupt(cpu());
+  machine_->platform().wait_for_interrupt(cpu());
   asker.join();
-  machine_->run_queued_work(cpu());
+  machine_->platform().run_queued_work(cpu());
   EXPECT_NE(printed().find("asleep in WFI"), std::string::npos);
 }
 
@@ -576,7 +577,7 @@ TEST_F(MachineTest, DiskRequestThroughTheThreads) {
   ASSERT_TRUE(wait_for_line(kLineWork));
   EXPECT_EQ(*ram.at(0x40002002), 0);  // not published yet
   EXPECT_FALSE(lines() & kLineIrq);
-  machine_->run_queued_work(cpu());
+  machine_->platform().run_queued_work(cpu());
   EXPECT_FALSE(lines() & kLineWork);
   EXPECT_TRUE(lines() & kLineIrq);
   EXPECT_EQ(*ram.at(0x40002002), 1);
@@ -606,7 +607,7 @@ TEST_F(MachineTest, Semihosting) {
   const auto semihost = [&](uint32_t operation, uint32_t parameter) {
     cpu().r[0] = operation;
     cpu().r[1] = parameter;
-    EXPECT_TRUE(machine_->semihosting(cpu()));
+    EXPECT_TRUE(machine_->platform().semihosting(cpu()));
     return cpu().r[0];
   };
   const auto text = [&](uint64_t pa, const std::string& value) {
@@ -679,7 +680,7 @@ TEST_F(MachineTest, SemihostingOutputEndsWithTheMachine) {
     const auto semihost = [&](uint32_t operation) {
       cpu().r[0] = operation;
       cpu().r[1] = 0x40000000;
-      EXPECT_TRUE(machine_->semihosting(cpu()));
+      EXPECT_TRUE(machine_->platform().semihosting(cpu()));
       return cpu().r[0];
     };
     std::memcpy(machine_->ram().at(0x40003000), ":tt", 3);
@@ -710,7 +711,7 @@ TEST_F(MachineTest, SemihostingInputEndsWithTheMachineAndWithTheInput) {
   machine_->start();
   const auto read_byte = [&] {
     cpu().r[0] = 0x07;  // SYS_READC
-    EXPECT_TRUE(machine_->semihosting(cpu()));
+    EXPECT_TRUE(machine_->platform().semihosting(cpu()));
     return cpu().r[0];
   };
   ASSERT_EQ(write(in_[1], "ab", 2), 2);
@@ -767,7 +768,7 @@ TEST_F(MachineTest, SameDiskTwiceIsAnError) {
 TEST_F(MachineTest, SemihostingOffIsNotHandled) {
   make();
   cpu().r[0] = 0x18;
-  EXPECT_FALSE(machine_->semihosting(cpu()));
+  EXPECT_FALSE(machine_->platform().semihosting(cpu()));
   EXPECT_FALSE(machine_->stopping());
 }
 
@@ -780,6 +781,15 @@ TEST_F(MachineTest, BootRegisters) {
   EXPECT_EQ(cpu().r[1], 0xffffffffu);
   EXPECT_EQ(cpu().r[2], 0x40800000u);
   EXPECT_FALSE(machine_->load({"/nonexistent", "", "", "", ""}));
+}
+
+TEST_F(MachineTest, HasOneCpu) {
+  for (const unsigned cpus : {0u, 2u, 9u}) {
+    config_.cpus = cpus;
+    auto made = Machine::create(config_);
+    ASSERT_FALSE(made);
+    EXPECT_NE(made.error().find("cannot have " + std::to_string(cpus)), std::string::npos);
+  }
 }
 
 TEST_F(MachineTest, BadDiskIsAnError) {

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/machine/machine_platform.h"
+
+#include "translator/arm32/cpu/trace.h"
+#include "vmm/machine/memory_map.h"
+
+namespace crosswalk::vmm {
+namespace {
+constexpr uint64_t kGicBytes = 2 * GicV2::kRegionBytes;
+}
+
+bool MachinePlatform::mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& value) {
+  const uint64_t start = trace::begin(cpu.trace);
+  VcpuCounters& counters = m_.vcpus.of(cpu).counters();
+  const std::lock_guard lock(m_.device_lock);
+  ++counters.mmio_reads;
+  // What the CPU reads of the GIC must not depend on how soon the timer thread runs.
+  if (pa - kGicDistributorBase < kGicBytes && m_.counter.read() >= m_.timers.deadline(cpu.cpu_index)) {
+    m_.timers.update(cpu.cpu_index);
+  }
+  const bool answered = m_.board.bus().read(cpu.cpu_index, pa, bytes, value);
+  counters.mmio_unassigned += !answered;
+  trace::end(cpu.trace, trace::Kind::DeviceRead, start, pa, value, bytes, !answered);
+  return answered;
+}
+
+bool MachinePlatform::mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t value) {
+  const uint64_t start = trace::begin(cpu.trace);
+  VcpuCounters& counters = m_.vcpus.of(cpu).counters();
+  bool answered;
+  {
+    const std::lock_guard lock(m_.device_lock);
+    ++counters.mmio_writes;
+    answered = m_.board.bus().write(cpu.cpu_index, pa, bytes, value);
+    counters.mmio_unassigned += !answered;
+  }
+  if (!m_.console.has_room()) m_.console.wait_for_room();
+  trace::end(cpu.trace, trace::Kind::DeviceWrite, start, pa, value, bytes, !answered);
+  return answered;
+}
+
+bool MachinePlatform::firmware_call(CpuState& cpu) {
+  ++m_.vcpus.of(cpu).counters().firmware_calls;
+  return psci_call(*this, cpu);
+}
+
+bool MachinePlatform::semihosting(CpuState& cpu) {
+  if (!m_.semihosting.enabled()) return false;
+  m_.semihosting.call(cpu);
+  return true;
+}
+
+// No other CPU can switch this one on again: only the machine's stop ends it.
+void MachinePlatform::cpu_off(CpuState& cpu) {
+  Vcpu& vcpu = m_.vcpus.of(cpu);
+  while (!m_.stop.stopping()) {
+    const uint32_t seen = vcpu.lines();
+    if (!(seen & kLineStop)) vcpu.sleep_while(seen, Sleep::Off, 100'000'000);
+  }
+}
+
+void MachinePlatform::wait_for_interrupt(CpuState& cpu) {
+  Vcpu& vcpu = m_.vcpus.of(cpu);
+  if (vcpu.lines() != 0) return;
+  const uint64_t traced = trace::begin(cpu.trace);
+  const uint64_t start = m_.counter.read();
+  uint64_t deadline;
+  {
+    const std::lock_guard lock(m_.device_lock);
+    m_.timers.update(cpu.cpu_index);
+    deadline = m_.timers.deadline(cpu.cpu_index);
+  }
+  const bool forever = deadline - start > kCounterFrequency * 3600;
+  vcpu.sleep_while(0, Sleep::WaitForInterrupt,
+                   forever ? -1 : static_cast<int64_t>((deadline - start) * kNanosecondsPerTick));
+  const uint64_t end = m_.counter.read();
+  ++vcpu.counters().waits;
+  vcpu.counters().wait_ticks += end - start;
+  if (end >= deadline) {
+    const std::lock_guard lock(m_.device_lock);
+    m_.timers.update(cpu.cpu_index);
+  }
+  trace::end(cpu.trace, trace::Kind::Wait, traced, cpu.r[15]);
+}
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The machine as the engine sees it. All calls are made on the thread of the CPU that they name.
+#pragma once
+
+#include <mutex>
+
+#include "translator/arm32/cpu/platform.h"
+#include "vmm/devices/console.h"
+#include "vmm/machine/board.h"
+#include "vmm/machine/counter.h"
+#include "vmm/machine/psci.h"
+#include "vmm/machine/rendezvous.h"
+#include "vmm/machine/semihosting.h"
+#include "vmm/machine/stop_switch.h"
+#include "vmm/machine/timers.h"
+#include "vmm/machine/vcpu.h"
+
+namespace crosswalk::vmm {
+
+// The parts of the machine that it uses.
+struct PlatformPorts {
+  std::mutex& device_lock;
+  Vcpus& vcpus;
+  Board& board;
+  Console& console;
+  const SystemCounter& counter;
+  Timers& timers;
+  Rendezvous& rendezvous;
+  StopSwitch& stop;
+  Semihosting& semihosting;
+};
+
+class MachinePlatform final : public Platform, private PsciHost {
+ public:
+  explicit MachinePlatform(const PlatformPorts& ports) : m_(ports) {}
+
+  bool mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& value) override;
+  bool mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t value) override;
+  bool firmware_call(CpuState& cpu) override;
+  bool semihosting(CpuState& cpu) override;
+  void wait_for_interrupt(CpuState& cpu) override;
+  uint64_t counter() override { return m_.counter.read(); }
+  uint64_t counter_for(CpuState& cpu) override { return m_.timers.counter_for(cpu); }
+  uint64_t nanoseconds() override { return m_.counter.nanoseconds(); }
+  void timers_changed(CpuState& cpu) override { m_.timers.changed(cpu); }
+  void run_queued_work(CpuState& cpu) override { m_.rendezvous.serve(cpu); }
+
+ private:
+  unsigned cpu_count() const override { return m_.vcpus.count(); }
+  void system_off() override { m_.stop.request(StopReason::PowerOff); }
+  void system_reset() override { m_.stop.request(StopReason::Reset); }
+  void suspend(CpuState& cpu) override { wait_for_interrupt(cpu); }
+  void cpu_off(CpuState& cpu) override;
+
+  PlatformPorts m_;
+};
+
+}  // namespace crosswalk::vmm
