@@ -50,8 +50,8 @@ Result<std::unique_ptr<Board>> Board::create(const BoardPorts& ports, const Boar
         return Error{"the board's memory map has overlapping devices"};
     }
   }
-  ports.io.set_input_sink(board->virtio_console_ ? static_cast<InputSink*>(board->virtio_console_)
-                                                 : board->uart_.get());
+  ports.io.console_work().set_input_sink(board->virtio_console_ ? static_cast<InputSink*>(board->virtio_console_)
+                                                                : board->uart_.get());
   return board;
 }
 
@@ -64,7 +64,7 @@ Result<MmioDevice*> Board::make_gic(const BoardRow&, unsigned index) {
 
 Result<MmioDevice*> Board::make_uart(const BoardRow& row) {
   uart_ = std::make_unique<Pl011>(ports_.console, gic_, interrupt_of(row));
-  uart_->set_notifier(&ports_.io);
+  uart_->set_notifier(&ports_.io.console());
   return uart_.get();
 }
 
@@ -76,12 +76,20 @@ Result<MmioDevice*> Board::make_rtc(const BoardRow& row) {
 Result<MmioDevice*> Board::make_virtio(const BoardRow& row, unsigned slot) {
   auto device = make_virtio_device(slot);
   if (!device) return device.take_error();
-  const VirtioContext context{ports_.device_lock, ports_.ram, gic_, ports_.io, ports_.completions};
+  TransportWork* disk = nullptr;
+  if (slot >= kVirtioSlots - config_.disks.size()) {
+    disk = disk_work_.emplace_back(std::make_unique<TransportWork>()).get();
+  }
+  IoThread& thread = disk ? ports_.io.add_disk(*disk) : ports_.io.console();
+  const VirtioContext context{ports_.device_lock, ports_.ram, gic_, thread, ports_.completions};
   const bool console = virtio_console_ && virtio_console_ == device->get(), present = *device != nullptr;
   auto& transport =
       *virtio_.emplace_back(std::make_unique<VirtioMmio>(context, interrupt_of(row, slot), std::move(*device)));
   if (console) virtio_console_->set_transport(&transport);
-  if (present) ports_.io.add_worker(transport);
+  if (disk)
+    disk->attach(transport);
+  else if (present)
+    ports_.io.console_work().add(transport);
   return &transport;
 }
 

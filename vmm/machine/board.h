@@ -42,7 +42,7 @@ struct BoardPorts {
   CpuInterruptOutputs& cpu_lines;
   WallClock& clock;
   CompletionSink& completions;
-  IoThread& io;
+  IoThreads& io;
 };
 
 class Board {
@@ -80,6 +80,7 @@ class Board {
   Bus bus_;
   std::unique_ptr<Pl011> uart_;
   std::unique_ptr<Pl031> rtc_;
+  std::vector<std::unique_ptr<TransportWork>> disk_work_;
   std::vector<std::unique_ptr<VirtioMmio>> virtio_;
   VirtioConsole* virtio_console_ = nullptr;  // owned by its transport
 };

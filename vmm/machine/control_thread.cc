@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -27,13 +26,13 @@ sigset_t control_signals() {
 }  // namespace
 
 ControlThread::ControlThread(Console& console, IoNotifier& io, ControlEvents& events)
-    : console_(console), io_(io), events_(events), event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (event_fd_ < 0) throw std::runtime_error("eventfd: the host has no file descriptors left");
+    : console_(console), io_(io), events_(events) {
+  loop_.add({[this] { return signal_fd_; }, POLLIN, [this] { read_signal(); }});
+  loop_.add({[this] { return console_.wants_input() ? console_.input_fd() : -1; }, POLLIN, [this] { read_input(); }});
 }
 
 ControlThread::~ControlThread() {
   stop();
-  close(event_fd_);
   if (signal_fd_ >= 0) close(signal_fd_);
 }
 
@@ -58,12 +57,6 @@ void ControlThread::stop() {
   stop_.store(true);
   notify(true);
   thread_.join();
-}
-
-void ControlThread::notify(bool) {
-  const uint64_t one = 1;
-  // Fails only when the counter is at its maximum, which wakes as well.
-  [[maybe_unused]] const ssize_t written = write(event_fd_, &one, sizeof one);
 }
 
 void ControlThread::request_stop(int status, bool by_key) {
@@ -101,30 +94,25 @@ void ControlThread::read_input() {
 
 // How long to sleep: until the stop is overdue, if one was requested.
 int ControlThread::wait_milliseconds() {
+  if (stop_.load()) return 0;
   if (!events_.stop_requested() || overdue_ || signal_fd_ < 0) return -1;
   if (!stop_seen_) stop_seen_ = Clock::now();
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*stop_seen_ + kStopPatience - Clock::now());
-  if (left.count() > 0) return static_cast<int>(left.count());
+  return left.count() > 0 ? static_cast<int>(left.count()) : 0;
+}
+
+void ControlThread::check_overdue() {
+  if (!stop_seen_ || overdue_ || signal_fd_ < 0 || Clock::now() < *stop_seen_ + kStopPatience) return;
   overdue_ = true;
   events_.stop_overdue();
-  return -1;
 }
 
 void ControlThread::run() {
   pthread_setname_np(pthread_self(), "control");
   if (sandbox_) sandbox_->enter(Sandbox::Role::Control);
-  enum { kEvent, kSignal, kInput, kCount };
   while (!stop_.load()) {
-    pollfd fds[kCount] = {{event_fd_, POLLIN, 0},
-                          {signal_fd_, POLLIN, 0},
-                          {console_.wants_input() ? console_.input_fd() : -1, POLLIN, 0}};
-    poll(fds, kCount, wait_milliseconds());
-    if (fds[kEvent].revents) {
-      uint64_t count;
-      [[maybe_unused]] const ssize_t got = read(event_fd_, &count, sizeof count);
-    }
-    if (fds[kSignal].revents) read_signal();
-    if (fds[kInput].revents) read_input();
+    loop_.wait(EventLoop::Heeds::All, [this] { return wait_milliseconds(); });
+    check_overdue();
   }
 }
 

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "vmm/devices/console.h"
+#include "vmm/machine/event_loop.h"
 
 namespace crosswalk::vmm {
 
@@ -55,7 +56,7 @@ class ControlThread final : public IoNotifier {
   void start(bool catch_signals, const Sandbox* sandbox = nullptr);
   void stop();
   // Looks at stop_requested() and at the console's wish for input again. Any thread.
-  void notify(bool urgent) override;
+  void notify(bool urgent) override { loop_.notify(urgent); }
 
  private:
   void run();
@@ -64,13 +65,15 @@ class ControlThread final : public IoNotifier {
   void read_input();
   void read_signal();
   int wait_milliseconds();
+  void check_overdue();
 
   Console& console_;
   IoNotifier& io_;
   ControlEvents& events_;
   const Sandbox* sandbox_ = nullptr;
   std::thread thread_;
-  int event_fd_ = -1, signal_fd_ = -1;
+  EventLoop loop_;
+  int signal_fd_ = -1;
   std::atomic<bool> stop_{false};
   std::optional<Clock::time_point> stop_seen_;  // when it learned of the request to stop
   bool overdue_ = false;                        // stop_overdue was called

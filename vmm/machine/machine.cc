@@ -42,12 +42,12 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
       timers_(counter_, device_lock_, vcpus_,
               {config.timeout_seconds, config.poll_seconds, [this] { stop_.request(StopReason::Timeout); }}),
       reporter_(vcpus_, rendezvous_, counter_, completions_, console_),
-      io_(console_, device_lock_, *this),
+      io_(console_, device_lock_, [this] { board_->output_drained(); }),
       run_control_(stop_, reporter_, io_, {config.error_fd, config.before_exit, config.continued}),
-      control_(console_, io_, run_control_),
+      control_(console_, io_.console(), run_control_),
       semihosting_console_(device_lock_, console_, stop_, config.error_fd),
       semihosting_(config.semihosting, memory_.ram(), counter_, semihosting_console_) {
-  console_.set_notifier(&io_);
+  console_.set_notifier(&io_.console());
   console_.set_input_notifier(&control_);
 }
 

@@ -3,7 +3,7 @@
 // them; the engine runs the CPUs and sees platform().
 //
 // Threads and locks: one device lock guards the bus, the devices and the interrupt controller. CPU threads hold it for
-// one register access, the timer thread to raise timer interrupts, the I/O thread only around short sections, never
+// one register access, the timer thread to raise timer interrupts, I/O threads only around short sections, never
 // during a system call that may block.
 #pragma once
 
@@ -62,10 +62,10 @@ struct MachineConfig {
   const Sandbox* sandbox = nullptr;  // confines the machine's threads; outlives it
 };
 
-class Machine final : private IoEvents {
+class Machine final {
  public:
   static Result<std::unique_ptr<Machine>> create(const MachineConfig& config);
-  ~Machine() override;
+  ~Machine();
 
   // Loads the guest into RAM. set_boot_registers then puts `cpu`, which the engine has reset, at its entry.
   Result<bool> load(const BootConfig& config);
@@ -82,7 +82,7 @@ class Machine final : private IoEvents {
   void start();
   // The CPUs have left the guest: ends the I/O and timer threads, after writing out what the guest has printed; the
   // engine is not used any more. The control thread goes on until the destructor, so that a second signal is heard.
-  // False: the I/O thread is in a system call that does not end. Then the machine cannot be destroyed before that
+  // False: an I/O thread is in a system call that does not end. Then the machine cannot be destroyed before that
   // does; a process that shall end calls _exit. Called by the destructor too.
   bool shutdown();
   // The guest's state and the main counters in words, with the time. Precondition: the CPUs have left the guest.
@@ -108,7 +108,6 @@ class Machine final : private IoEvents {
   Machine(const MachineConfig& config, GuestMemory memory);
   Result<bool> make_board();
   void stop_everyone(bool first);
-  void output_drained() override { board_->output_drained(); }
 
   MachineConfig config_;
   GuestMemory memory_;
@@ -121,7 +120,7 @@ class Machine final : private IoEvents {
   CompletionQueue completions_;
   Timers timers_;
   StateReporter reporter_;
-  IoThread io_;
+  IoThreads io_;
   RunControl run_control_;
   ControlThread control_;
   SemihostingConsole semihosting_console_;

@@ -18,7 +18,7 @@ class RunControl final : public ControlEvents {
     std::function<void()> before_exit;  // before the process is ended, on any thread: restores the terminal
     std::function<void()> continued;    // after SIGCONT, on the control thread: takes the terminal back
   };
-  RunControl(StopSwitch& stop, StateReporter& reporter, IoThread& io, Config config)
+  RunControl(StopSwitch& stop, StateReporter& reporter, IoThreads& io, Config config)
       : stop_(stop), reporter_(reporter), io_(io), config_(std::move(config)) {}
 
   void quit_requested() override { stop_.request(StopReason::UserQuit); }
@@ -34,7 +34,7 @@ class RunControl final : public ControlEvents {
  private:
   StopSwitch& stop_;
   StateReporter& reporter_;
-  IoThread& io_;
+  IoThreads& io_;
   Config config_;
 };
 

@@ -614,9 +614,6 @@ TEST_F(TurnsTest, AResetWaitsForATurnButNotForeverWhenTheMachineStops) {
 
 // What is printed meanwhile does not wait for the system call that does not end.
 TEST_F(TurnsTest, AnIoThreadInASlowSystemCallIsNotWaitedFor) {
-  struct NoEvents final : IoEvents {
-    void output_drained() override {}
-  } events;
   std::promise<void> release;
   std::atomic<bool> inside{false};
   use([&](Chain&) {
@@ -628,8 +625,10 @@ TEST_F(TurnsTest, AnIoThreadInASlowSystemCallIsNotWaitedFor) {
   ASSERT_EQ(pipe(ends), 0);
   std::mutex device_lock;
   Console console(-1, ends[1], false);
-  IoThread io(console, device_lock, events);
-  io.add_worker(slot());
+  ConsoleWork work(console, device_lock, [] {});
+  work.add(slot());
+  IoThread io("io", work);
+  work.attach(io.loop());
   io.start();
   while (!inside) std::this_thread::yield();
   for (const char c : std::string("late")) console.put(static_cast<uint8_t>(c));
@@ -638,6 +637,41 @@ TEST_F(TurnsTest, AnIoThreadInASlowSystemCallIsNotWaitedFor) {
   char text[8] = {};
   EXPECT_EQ(read(ends[0], text, sizeof text), 4);
   EXPECT_STREQ(text, "late");
+  release.set_value();
+  EXPECT_TRUE(io.finish(std::chrono::seconds(10)));
+  io.join();
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST_F(TurnsTest, ADiskInASlowSystemCallDoesNotKeepTheConsole) {
+  std::promise<void> release;
+  std::atomic<bool> inside{false};
+  use([&](Chain&) {
+    inside = true;
+    release.get_future().wait();
+    return Progress::filled(16);
+  });
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  std::mutex device_lock;
+  Console console(-1, ends[1], false);
+  TransportWork disk;
+  disk.attach(slot());
+  IoThreads io(console, device_lock, [] {});
+  console.set_notifier(&io.console());
+  io.add_disk(disk);
+  io.start(nullptr);
+  while (!inside) std::this_thread::yield();
+  for (const char c : std::string("meanwhile")) console.put(static_cast<uint8_t>(c));
+  std::string text;
+  while (text.size() < 9) {
+    char byte;
+    ASSERT_EQ(read(ends[0], &byte, 1), 1);
+    text.push_back(byte);
+  }
+  EXPECT_EQ(text, "meanwhile");
+  EXPECT_FALSE(io.finish(std::chrono::milliseconds(50)));
   release.set_value();
   EXPECT_TRUE(io.finish(std::chrono::seconds(10)));
   io.join();

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Waits for descriptors that are registered with it, and for other threads' notifications.
+#pragma once
+
+#include <poll.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "vmm/devices/console.h"
+
+namespace crosswalk::vmm {
+
+class EventLoop final : public IoNotifier {
+ public:
+  struct Source {
+    std::function<int()> descriptor;  // asked before each wait; negative: not now
+    short events;                     // of poll(2)
+    std::function<void()> ready;      // called after the wait, when any of them or an error has come
+  };
+  // Which notifications end a wait.
+  enum class Heeds : uint8_t { Urgent, All };
+
+  // Throws std::runtime_error when the host has no descriptors left.
+  EventLoop();
+  ~EventLoop() override;
+
+  // Before the first wait.
+  void add(Source source) { sources_.push_back(std::move(source)); }
+  // One wait, and the calls of the sources that are ready. `timeout` is how long, in milliseconds: 0 if there is work,
+  // negative for ever. It and the sources' descriptors are asked when a notification already ends the wait, so that
+  // nothing that was done before a notification is missed. One thread.
+  void wait(Heeds heeds, const std::function<int()>& timeout);
+  // Any thread. The caller has made the work visible before, by a sequentially consistent store or under a lock.
+  void notify(bool urgent) override;
+  uint64_t wakes() const { return wakes_.load(std::memory_order_relaxed); }
+
+ private:
+  enum State : uint32_t { kAwake, kHeedsUrgent, kHeedsAll };
+
+  int event_fd_;
+  std::vector<Source> sources_;
+  std::vector<pollfd> fds_;
+  std::atomic<uint32_t> state_{kAwake};
+  std::atomic<uint64_t> wakes_{0};
+};
+
+}  // namespace crosswalk::vmm
