@@ -29,38 +29,46 @@ constexpr uint32_t kGroup1Pending = 1022;
 GicV2::GicV2(unsigned cpus, CpuInterruptOutputs& outputs) : cpu_count_(cpus), outputs_(outputs) { reset(); }
 
 void GicV2::reset() {
-  distributor_control_ = 0;
-  shared_ = Shared{};
-  priority_.fill(0);
-  targets_.fill(0);
+  state_.distributor_control = 0;
+  state_.shared = Shared{};
+  state_.priority.fill(0);
+  state_.targets.fill(0);
   for (unsigned i = 0; i < cpu_count_; ++i) {
-    const uint32_t lines = cpus_[i].lines;
-    cpus_[i] = CpuInterface{};
-    cpus_[i].lines = lines;
-    cpus_[i].enabled = 0xffff;  // SGIs are always enabled (GICD_ISENABLER0, implementation defined)
+    const uint32_t lines = state_.cpus[i].lines;
+    state_.cpus[i] = CpuInterface{};
+    state_.cpus[i].lines = lines;
+    state_.cpus[i].enabled = 0xffff;  // SGIs are always enabled (GICD_ISENABLER0, implementation defined)
   }
+  update();
+}
+
+void GicV2::restore(const State& state) {
+  std::array<uint32_t, kMaxCpus> lines{};
+  for (unsigned i = 0; i < cpu_count_; ++i) lines[i] = state_.cpus[i].lines;
+  state_ = state;
+  for (unsigned i = 0; i < cpu_count_; ++i) state_.cpus[i].lines = lines[i];  // what the outputs are now
   update();
 }
 
 // Pending as the distributor sees it: the latch, or the input of a level-sensitive interrupt.
 uint32_t GicV2::pending_word(unsigned cpu, unsigned word) const {
-  if (word) return shared_.pending[word] | (shared_.level[word] & ~shared_.edge[word]);
-  const CpuInterface& c = cpus_[cpu];
+  if (word) return state_.shared.pending[word] | (state_.shared.level[word] & ~state_.shared.edge[word]);
+  const CpuInterface& c = state_.cpus[cpu];
   return c.pending | (c.level & ~c.edge);
 }
 
 uint8_t GicV2::priority_of(unsigned cpu, unsigned interrupt) const {
-  return interrupt < kPrivate ? cpus_[cpu].priority[interrupt] : priority_[interrupt];
+  return interrupt < kPrivate ? state_.cpus[cpu].priority[interrupt] : state_.priority[interrupt];
 }
 
 void GicV2::set_active(unsigned cpu, unsigned interrupt, bool active) {
-  uint32_t& word = interrupt < kPrivate ? cpus_[cpu].active : shared_.active[interrupt / 32];
+  uint32_t& word = interrupt < kPrivate ? state_.cpus[cpu].active : state_.shared.active[interrupt / 32];
   const uint32_t bit = 1u << interrupt % 32;
   word = active ? word | bit : word & ~bit;
 }
 
 void GicV2::clear_pending(unsigned cpu, unsigned interrupt) {
-  uint32_t& word = interrupt < kPrivate ? cpus_[cpu].pending : shared_.pending[interrupt / 32];
+  uint32_t& word = interrupt < kPrivate ? state_.cpus[cpu].pending : state_.shared.pending[interrupt / 32];
   word &= ~(1u << interrupt % 32);
 }
 
@@ -68,15 +76,15 @@ void GicV2::set_interrupt(unsigned interrupt, bool level) {
   if (interrupt < kPrivate || interrupt >= kInterrupts) return;
   const unsigned word = interrupt / 32;
   const uint32_t bit = 1u << interrupt % 32;
-  if (((shared_.level[word] & bit) != 0) == level) return;
-  shared_.level[word] ^= bit;
-  if (level && (shared_.edge[word] & bit)) shared_.pending[word] |= bit;
+  if (((state_.shared.level[word] & bit) != 0) == level) return;
+  state_.shared.level[word] ^= bit;
+  if (level && (state_.shared.edge[word] & bit)) state_.shared.pending[word] |= bit;
   update();
 }
 
 void GicV2::set_private_interrupt(unsigned cpu, unsigned interrupt, bool level) {
   if (cpu >= cpu_count_ || interrupt < 16 || interrupt >= kPrivate) return;
-  CpuInterface& c = cpus_[cpu];
+  CpuInterface& c = state_.cpus[cpu];
   const uint32_t bit = 1u << interrupt;
   if (((c.level & bit) != 0) == level) return;
   c.level ^= bit;
@@ -86,7 +94,7 @@ void GicV2::set_private_interrupt(unsigned cpu, unsigned interrupt, bool level) 
 
 GicV2::Candidate GicV2::best(unsigned cpu) const {
   Candidate found;
-  const uint32_t control = distributor_control_ & cpus_[cpu].control;
+  const uint32_t control = state_.distributor_control & state_.cpus[cpu].control;
   for (unsigned word = 0; word < kWords; ++word) {
     // An active interrupt is not signalled again before it is deactivated (IHI 0048B 3.2.4).
     uint32_t ready = pending_word(cpu, word) & enabled_word(cpu, word) & ~active_word(cpu, word);
@@ -95,7 +103,7 @@ GicV2::Candidate GicV2::best(unsigned cpu) const {
     for (; ready; ready &= ready - 1) {
       const unsigned interrupt = word * 32 + static_cast<unsigned>(std::countr_zero(ready));
       // On a uniprocessor every SPI targets the one CPU (4.3.12).
-      if (word && cpu_count_ > 1 && !(targets_[interrupt] >> cpu & 1)) continue;
+      if (word && cpu_count_ > 1 && !(state_.targets[interrupt] >> cpu & 1)) continue;
       const unsigned priority = priority_of(cpu, interrupt);
       if (priority < found.priority) found = {interrupt, priority};
     }
@@ -104,7 +112,7 @@ GicV2::Candidate GicV2::best(unsigned cpu) const {
 }
 
 unsigned GicV2::running_priority(unsigned cpu) const {
-  const CpuInterface& c = cpus_[cpu];
+  const CpuInterface& c = state_.cpus[cpu];
   for (unsigned i = 0; i < kApr; ++i) {
     const uint32_t word = c.active_priorities[i] | c.nonsecure_active_priorities[i];
     if (word) return (i * 32 + static_cast<unsigned>(std::countr_zero(word))) << 1;
@@ -114,21 +122,21 @@ unsigned GicV2::running_priority(unsigned cpu) const {
 
 // IHI 0048B 3.3.3: the binary point selects which priority bits decide preemption. Group 1 uses GICC_ABPR unless CBPR.
 uint32_t GicV2::group_priority_mask(unsigned cpu, bool group1) const {
-  const CpuInterface& c = cpus_[cpu];
+  const CpuInterface& c = state_.cpus[cpu];
   const bool alias = group1 && !(c.control & kCbpr);
   const unsigned point = alias ? c.alias_binary_point - 1u : c.binary_point;
   return ~0u << (point + 1);
 }
 
 bool GicV2::preempts(unsigned cpu, const Candidate& candidate) const {
-  if (candidate.interrupt == kSpurious || candidate.priority >= cpus_[cpu].priority_mask) return false;
+  if (candidate.interrupt == kSpurious || candidate.priority >= state_.cpus[cpu].priority_mask) return false;
   const unsigned running = running_priority(cpu);
   if (running == kIdlePriority) return true;
   return (candidate.priority & group_priority_mask(cpu, is_group1(cpu, candidate.interrupt))) < running;
 }
 
 void GicV2::update_cpu(unsigned cpu) {
-  CpuInterface& c = cpus_[cpu];
+  CpuInterface& c = state_.cpus[cpu];
   uint32_t lines = 0;
   const Candidate candidate = best(cpu);
   if (preempts(cpu, candidate)) {
@@ -150,16 +158,16 @@ uint32_t GicV2::highest_pending(unsigned cpu, bool alias) const {
   if (candidate.interrupt == kSpurious) return kSpurious;
   const bool group1 = is_group1(cpu, candidate.interrupt);
   if (alias && !group1) return kSpurious;
-  if (!alias && group1 && !(cpus_[cpu].control & kAckCtl)) return kGroup1Pending;
+  if (!alias && group1 && !(state_.cpus[cpu].control & kAckCtl)) return kGroup1Pending;
   uint32_t value = candidate.interrupt;
   if (candidate.interrupt < 16) {
-    value |= static_cast<uint32_t>(std::countr_zero(cpus_[cpu].sgi_sources[candidate.interrupt])) << 10;
+    value |= static_cast<uint32_t>(std::countr_zero(state_.cpus[cpu].sgi_sources[candidate.interrupt])) << 10;
   }
   return value;
 }
 
 uint32_t GicV2::acknowledge(unsigned cpu, bool alias) {
-  CpuInterface& c = cpus_[cpu];
+  CpuInterface& c = state_.cpus[cpu];
   const Candidate candidate = best(cpu);
   const uint32_t value = preempts(cpu, candidate) ? highest_pending(cpu, alias) : kSpurious;
   if (value == kSpurious || value == kGroup1Pending) {
@@ -192,7 +200,7 @@ void GicV2::deactivate(unsigned cpu, uint32_t value) {
 
 // GICC_EOIR and GICC_AEOIR (4.4.5): drops the running priority, and deactivates unless EOImode separates the two.
 void GicV2::end_of_interrupt(unsigned cpu, uint32_t value, bool alias) {
-  CpuInterface& c = cpus_[cpu];
+  CpuInterface& c = state_.cpus[cpu];
   const unsigned interrupt = value & 0x3ff;
   if (interrupt >= kInterrupts || running_priority(cpu) == kIdlePriority) return;
   const bool group1 = is_group1(cpu, interrupt);
@@ -222,14 +230,14 @@ void GicV2::write_sgir(unsigned cpu, uint32_t value) {
   }
   for (; targets; targets &= targets - 1) {
     const unsigned target = static_cast<unsigned>(std::countr_zero(targets));
-    cpus_[target].sgi_sources[interrupt] |= static_cast<uint8_t>(1u << cpu);
-    cpus_[target].pending |= 1u << interrupt;
+    state_.cpus[target].sgi_sources[interrupt] |= static_cast<uint8_t>(1u << cpu);
+    state_.cpus[target].pending |= 1u << interrupt;
   }
   update();
 }
 
 uint32_t GicV2::interface_read(unsigned cpu, uint32_t offset) {
-  const CpuInterface& c = cpus_[cpu];
+  const CpuInterface& c = state_.cpus[cpu];
   switch (offset) {
     case 0x00: return c.control;
     case 0x04: return c.priority_mask;
@@ -254,7 +262,7 @@ uint32_t GicV2::interface_read(unsigned cpu, uint32_t offset) {
 }
 
 void GicV2::interface_write(unsigned cpu, uint32_t offset, uint32_t value) {
-  CpuInterface& c = cpus_[cpu];
+  CpuInterface& c = state_.cpus[cpu];
   switch (offset) {
     case 0x00: c.control = value & kControlMask; break;
     case 0x04: c.priority_mask = static_cast<uint8_t>(value); break;

@@ -28,22 +28,6 @@ class GicV2 final : public InterruptSink {
   static constexpr uint64_t kRegionBytes = 0x10000;
   static constexpr uint32_t kSpurious = 1023;
 
-  // `cpus` is 1 to kMaxCpus.
-  GicV2(unsigned cpus, CpuInterruptOutputs& outputs);
-
-  MmioDevice& distributor() { return distributor_; }
-  MmioDevice& cpu_interface() { return cpu_interface_; }
-
-  // SPIs. For a level-sensitive interrupt the level is the input's; for an edge-triggered one a rise makes it pending.
-  void set_interrupt(unsigned interrupt, bool level) override;
-  // PPIs and the legacy lines, INTID 16-31, of one CPU.
-  void set_private_interrupt(unsigned cpu, unsigned interrupt, bool level);
-  bool private_level(unsigned cpu, unsigned interrupt) const { return cpus_[cpu].level >> interrupt & 1; }
-
-  void reset();
-  void add_statistics(StatisticsTable& table) const;
-
- private:
   static constexpr unsigned kWords = kInterrupts / 32;
   static constexpr unsigned kApr = 4;  // 128 preemption levels
 
@@ -63,6 +47,33 @@ class GicV2 final : public InterruptSink {
     uint32_t lines = 0;  // what was last reported to the outputs
   };
 
+  // What the guest has set, and the levels of the inputs. Plain data.
+  struct State {
+    uint32_t distributor_control = 0;
+    Shared shared;
+    std::array<uint8_t, kInterrupts> priority{}, targets{};
+    std::array<CpuInterface, kMaxCpus> cpus{};
+  };
+
+  // `cpus` is 1 to kMaxCpus.
+  GicV2(unsigned cpus, CpuInterruptOutputs& outputs);
+
+  MmioDevice& distributor() { return distributor_; }
+  MmioDevice& cpu_interface() { return cpu_interface_; }
+
+  // SPIs. For a level-sensitive interrupt the level is the input's; for an edge-triggered one a rise makes it pending.
+  void set_interrupt(unsigned interrupt, bool level) override;
+  // PPIs and the legacy lines, INTID 16-31, of one CPU.
+  void set_private_interrupt(unsigned cpu, unsigned interrupt, bool level);
+  bool private_level(unsigned cpu, unsigned interrupt) const { return state_.cpus[cpu].level >> interrupt & 1; }
+
+  void reset();
+  State save() const { return state_; }
+  // Of a controller with as many CPUs. The outputs follow. With the device lock held.
+  void restore(const State& state);
+  void add_statistics(StatisticsTable& table) const;
+
+ private:
   class Distributor final : public MmioDevice {
    public:
     explicit Distributor(GicV2& gic) : gic_(gic) {}
@@ -88,9 +99,15 @@ class GicV2 final : public InterruptSink {
   uint32_t interface_read(unsigned cpu, uint32_t offset);
   void interface_write(unsigned cpu, uint32_t offset, uint32_t value);
 
-  uint32_t group_word(unsigned cpu, unsigned word) const { return word ? shared_.group[word] : cpus_[cpu].group; }
-  uint32_t enabled_word(unsigned cpu, unsigned word) const { return word ? shared_.enabled[word] : cpus_[cpu].enabled; }
-  uint32_t active_word(unsigned cpu, unsigned word) const { return word ? shared_.active[word] : cpus_[cpu].active; }
+  uint32_t group_word(unsigned cpu, unsigned word) const {
+    return word ? state_.shared.group[word] : state_.cpus[cpu].group;
+  }
+  uint32_t enabled_word(unsigned cpu, unsigned word) const {
+    return word ? state_.shared.enabled[word] : state_.cpus[cpu].enabled;
+  }
+  uint32_t active_word(unsigned cpu, unsigned word) const {
+    return word ? state_.shared.active[word] : state_.cpus[cpu].active;
+  }
   uint32_t pending_word(unsigned cpu, unsigned word) const;
   uint8_t priority_of(unsigned cpu, unsigned interrupt) const;
   void set_active(unsigned cpu, unsigned interrupt, bool active);
@@ -119,11 +136,7 @@ class GicV2 final : public InterruptSink {
   CpuInterruptOutputs& outputs_;
   Distributor distributor_{*this};
   Interface cpu_interface_{*this};
-  uint32_t distributor_control_ = 0;
-  Shared shared_;
-  std::array<uint8_t, kInterrupts> priority_{};
-  std::array<uint8_t, kInterrupts> targets_{};
-  std::array<CpuInterface, kMaxCpus> cpus_{};
+  State state_;
   uint64_t acknowledged_ = 0, spurious_ = 0;
 };
 

@@ -15,11 +15,11 @@ constexpr bool within(uint32_t offset, uint32_t first, uint32_t bytes) {
 }  // namespace
 
 uint8_t GicV2::distributor_read_byte(unsigned cpu, uint32_t offset) const {
-  const CpuInterface& c = cpus_[cpu];
+  const CpuInterface& c = state_.cpus[cpu];
   const unsigned shift = offset % 4 * 8;
   const unsigned word = (offset & 0x7f) / 4;  // index within a register bank of one bit per interrupt
   const auto byte = [shift](uint32_t value) { return static_cast<uint8_t>(value >> shift); };
-  if (offset < 0x04) return byte(distributor_control_);
+  if (offset < 0x04) return byte(state_.distributor_control);
   if (offset < 0x08) return byte((cpu_count_ - 1) << 5 | (kWords - 1));  // GICD_TYPER
   if (offset < 0x0c) return byte(0x0000043b);                            // GICD_IIDR
   if (within(offset, 0x080, 0x280)) {
@@ -38,14 +38,14 @@ uint8_t GicV2::distributor_read_byte(unsigned cpu, uint32_t offset) const {
   if (within(offset, 0x800, kInterrupts)) {
     const unsigned interrupt = offset - 0x800;
     if (cpu_count_ == 1) return 0;  // RAZ/WI on a uniprocessor (4.3.12)
-    return interrupt < kPrivate ? static_cast<uint8_t>(1u << cpu) : targets_[interrupt];
+    return interrupt < kPrivate ? static_cast<uint8_t>(1u << cpu) : state_.targets[interrupt];
   }
   if (within(offset, 0xc00, kInterrupts / 4)) {
     // Two bits per interrupt; the upper one says edge-triggered.
     uint8_t value = 0;
     for (unsigned i = 0; i < 4; ++i) {
       const unsigned interrupt = (offset - 0xc00) * 4 + i;
-      const uint32_t edge = interrupt < kPrivate ? c.edge : shared_.edge[interrupt / 32];
+      const uint32_t edge = interrupt < kPrivate ? c.edge : state_.shared.edge[interrupt / 32];
       if (edge >> interrupt % 32 & 1) value |= static_cast<uint8_t>(2u << i * 2);
     }
     return value;
@@ -57,22 +57,22 @@ uint8_t GicV2::distributor_read_byte(unsigned cpu, uint32_t offset) const {
 }
 
 void GicV2::distributor_write_byte(unsigned cpu, uint32_t offset, uint8_t value) {
-  CpuInterface& c = cpus_[cpu];
+  CpuInterface& c = state_.cpus[cpu];
   const unsigned shift = offset % 4 * 8;
   const unsigned word = (offset & 0x7f) / 4;
   const uint32_t bits = uint32_t{value} << shift;
   const uint32_t lane = 0xffu << shift;
   if (offset == 0) {
-    distributor_control_ = value & 3;
+    state_.distributor_control = value & 3;
     return;
   }
   if (within(offset, 0x080, 0x380)) {
     if (word >= kWords) return;
     const bool banked = word == 0;
-    uint32_t& group = banked ? c.group : shared_.group[word];
-    uint32_t& enabled = banked ? c.enabled : shared_.enabled[word];
-    uint32_t& pending = banked ? c.pending : shared_.pending[word];
-    uint32_t& active = banked ? c.active : shared_.active[word];
+    uint32_t& group = banked ? c.group : state_.shared.group[word];
+    uint32_t& enabled = banked ? c.enabled : state_.shared.enabled[word];
+    uint32_t& pending = banked ? c.pending : state_.shared.pending[word];
+    uint32_t& active = banked ? c.active : state_.shared.active[word];
     const uint32_t sgis =
         banked ? 0xffff : 0;  // enabled always, made pending only through GICD_SGIR and GICD_SPENDSGIR
     switch (offset & 0xf80) {
@@ -89,20 +89,20 @@ void GicV2::distributor_write_byte(unsigned cpu, uint32_t offset, uint8_t value)
   }
   if (within(offset, 0x400, kInterrupts)) {
     const unsigned interrupt = offset - 0x400;
-    (interrupt < kPrivate ? c.priority[interrupt] : priority_[interrupt]) = value;
+    (interrupt < kPrivate ? c.priority[interrupt] : state_.priority[interrupt]) = value;
     return;
   }
   if (within(offset, 0x800, kInterrupts)) {
     const unsigned interrupt = offset - 0x800;
     if (interrupt >= kPrivate && cpu_count_ > 1)
-      targets_[interrupt] = static_cast<uint8_t>(value & ((1u << cpu_count_) - 1));
+      state_.targets[interrupt] = static_cast<uint8_t>(value & ((1u << cpu_count_) - 1));
     return;
   }
   if (within(offset, 0xc00, kInterrupts / 4)) {
     for (unsigned i = 0; i < 4; ++i) {
       const unsigned interrupt = (offset - 0xc00) * 4 + i;
       if (interrupt < 16) continue;  // SGIs are edge-triggered for ever
-      uint32_t& edge = interrupt < kPrivate ? c.edge : shared_.edge[interrupt / 32];
+      uint32_t& edge = interrupt < kPrivate ? c.edge : state_.shared.edge[interrupt / 32];
       const uint32_t bit = 1u << interrupt % 32;
       edge = value >> (i * 2 + 1) & 1 ? edge | bit : edge & ~bit;
     }

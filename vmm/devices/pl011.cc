@@ -40,62 +40,68 @@ constexpr uint8_t kIdentification[8] = {0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05
 
 }  // namespace
 
-size_t Pl011::fifo_depth() const { return lcr_h_ & kLcrHFen ? kFifo : 1; }
-size_t Pl011::fifo_count() const { return std::min(received_.size(), fifo_depth()); }
+size_t Pl011::fifo_depth() const { return state_.lcr_h & kLcrHFen ? kFifo : 1; }
+size_t Pl011::fifo_count() const { return std::min(state_.received.size(), fifo_depth()); }
 
 // UARTIFLS.RXIFLSEL (3.3.9). Without FIFOs one byte is full.
 size_t Pl011::receive_trigger() const {
-  if (!(lcr_h_ & kLcrHFen)) return 1;
+  if (!(state_.lcr_h & kLcrHFen)) return 1;
   constexpr size_t kLevel[8] = {2, 4, 8, 12, 14, 8, 8, 8};  // of 16; the last three encodings are reserved
-  return kLevel[ifls_ >> 3 & 7];
+  return kLevel[state_.ifls >> 3 & 7];
 }
 
 // The receive interrupts follow the FIFO: RX at the trigger level, RT with anything below it.
 void Pl011::update_receive() {
   const size_t count = fifo_count();
-  ris_ &= ~(kIntRx | kIntRt);
+  state_.ris &= ~(kIntRx | kIntRt);
   if (count >= receive_trigger())
-    ris_ |= kIntRx;
+    state_.ris |= kIntRx;
   else if (count > 0)
-    ris_ |= kIntRt;
+    state_.ris |= kIntRt;
   update_interrupt();
 }
 
-void Pl011::update_interrupt() { interrupts_.set_interrupt(interrupt_, (ris_ & imsc_) != 0); }
+void Pl011::restore(const State& state) {
+  state_ = state;
+  if (state_.received.size() > kBacklog) state_.received.resize(kBacklog);
+  update_interrupt();
+}
+
+void Pl011::update_interrupt() { interrupts_.set_interrupt(interrupt_, (state_.ris & state_.imsc) != 0); }
 
 void Pl011::input(const uint8_t* data, size_t bytes) {
-  received_.insert(received_.end(), data, data + bytes);
+  state_.received.insert(state_.received.end(), data, data + bytes);
   update_receive();
 }
 
 void Pl011::output_drained() {
-  if (ris_ & kIntTx || !console_.has_room()) return;
-  ris_ |= kIntTx;
+  if (state_.ris & kIntTx || !console_.has_room()) return;
+  state_.ris |= kIntTx;
   update_interrupt();
 }
 
 void Pl011::transmit(uint8_t byte) {
-  if (cr_ & kCrLbe) {
-    if (received_.size() < kBacklog) received_.push_back(byte);
-    ris_ |= kIntTx;
+  if (state_.cr & kCrLbe) {
+    if (state_.received.size() < kBacklog) state_.received.push_back(byte);
+    state_.ris |= kIntTx;
     update_receive();
     return;
   }
   console_.put(byte);
   if (console_.has_room())
-    ris_ |= kIntTx;
+    state_.ris |= kIntTx;
   else
-    ris_ &= ~kIntTx;  // output_drained() sets it
+    state_.ris &= ~kIntTx;  // output_drained() sets it
   update_interrupt();
 }
 
 std::optional<uint8_t> Pl011::receive() {
-  if (received_.empty()) return std::nullopt;
-  const uint8_t byte = received_.front();
-  received_.pop_front();
-  receive_status_ = 0;
+  if (state_.received.empty()) return std::nullopt;
+  const uint8_t byte = state_.received.front();
+  state_.received.pop_front();
+  state_.receive_status = 0;
   // The I/O thread stopped reading when the backlog was full.
-  if (notifier_ && received_.size() == kBacklog / 2) notifier_->notify(true);
+  if (notifier_ && state_.received.size() == kBacklog / 2) notifier_->notify(true);
   update_receive();
   return byte;
 }
@@ -104,24 +110,24 @@ uint32_t Pl011::read(unsigned, uint64_t offset, unsigned) {
   if (offset >= kPeriphId && offset < 0x1000) return offset % 4 ? 0 : kIdentification[(offset - kPeriphId) / 4];
   switch (offset) {
     case kDr: return receive().value_or(0);
-    case kRsr: return receive_status_;
+    case kRsr: return state_.receive_status;
     case kFr: {
       uint32_t flags = kFrCts | kFrDsr | kFrDcd;
       flags |= console_.has_room() ? kFrTxfe : kFrTxff;
-      if (received_.empty()) flags |= kFrRxfe;
-      if (received_.size() >= fifo_depth()) flags |= kFrRxff;
+      if (state_.received.empty()) flags |= kFrRxfe;
+      if (state_.received.size() >= fifo_depth()) flags |= kFrRxff;
       return flags;
     }
-    case kIlpr: return ilpr_;
-    case kIbrd: return ibrd_;
-    case kFbrd: return fbrd_;
-    case kLcrH: return lcr_h_;
-    case kCr: return cr_;
-    case kIfls: return ifls_;
-    case kImsc: return imsc_;
-    case kRis: return ris_;
-    case kMis: return ris_ & imsc_;
-    case kDmacr: return dmacr_;
+    case kIlpr: return state_.ilpr;
+    case kIbrd: return state_.ibrd;
+    case kFbrd: return state_.fbrd;
+    case kLcrH: return state_.lcr_h;
+    case kCr: return state_.cr;
+    case kIfls: return state_.ifls;
+    case kImsc: return state_.imsc;
+    case kRis: return state_.ris;
+    case kMis: return state_.ris & state_.imsc;
+    case kDmacr: return state_.dmacr;
     default: return 0;
   }
 }
@@ -129,29 +135,29 @@ uint32_t Pl011::read(unsigned, uint64_t offset, unsigned) {
 void Pl011::write(unsigned, uint64_t offset, unsigned, uint32_t value) {
   switch (offset) {
     case kDr: transmit(static_cast<uint8_t>(value)); break;
-    case kRsr: receive_status_ = 0; break;  // UARTECR
-    case kIlpr: ilpr_ = value & 0xff; break;
-    case kIbrd: ibrd_ = value & 0xffff; break;
-    case kFbrd: fbrd_ = value & 0x3f; break;
+    case kRsr: state_.receive_status = 0; break;  // UARTECR
+    case kIlpr: state_.ilpr = value & 0xff; break;
+    case kIbrd: state_.ibrd = value & 0xffff; break;
+    case kFbrd: state_.fbrd = value & 0x3f; break;
     case kLcrH:
-      lcr_h_ = value & 0xff;
+      state_.lcr_h = value & 0xff;
       update_receive();
       break;
-    case kCr: cr_ = value & 0xff87; break;
+    case kCr: state_.cr = value & 0xff87; break;
     case kIfls:
-      ifls_ = value & 0x3f;
+      state_.ifls = value & 0x3f;
       update_receive();
       break;
     case kImsc:
-      imsc_ = value & kIntAll;
+      state_.imsc = value & kIntAll;
       update_interrupt();
       break;
     case kIcr:
-      ris_ &= ~value;
+      state_.ris &= ~value;
       // What still waits in the FIFO has timed out again at once.
       update_receive();
       break;
-    case kDmacr: dmacr_ = value & 7; break;
+    case kDmacr: state_.dmacr = value & 7; break;
     default: break;
   }
 }

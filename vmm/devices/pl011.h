@@ -19,13 +19,24 @@ class Pl011 final : public MmioDevice, public InputSink {
  public:
   static constexpr uint64_t kRegionBytes = 0x1000;
 
+  // The registers by their names, and what waits to be read. Plain data.
+  struct State {
+    std::deque<uint8_t> received;
+    uint32_t receive_status = 0;
+    uint32_t ilpr = 0, ibrd = 0, fbrd = 0, lcr_h = 0, cr = 0x300, ifls = 0x12, imsc = 0, ris = 0, dmacr = 0;
+  };
+
   Pl011(Console& console, InterruptSink& interrupts, unsigned interrupt)
       : console_(console), interrupts_(interrupts), interrupt_(interrupt) {}
 
   uint32_t read(unsigned cpu, uint64_t offset, unsigned bytes) override;
   void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) override;
 
-  size_t input_room() const override { return kBacklog - received_.size(); }
+  State save() const { return state_; }
+  // The interrupt follows. With the device lock held.
+  void restore(const State& state);
+
+  size_t input_room() const override { return kBacklog - state_.received.size(); }
   void input(const uint8_t* data, size_t bytes) override;
   void set_notifier(IoNotifier* notifier) { notifier_ = notifier; }
   // Takes the oldest received byte, if there is one, as a read of DR does.
@@ -48,9 +59,7 @@ class Pl011 final : public MmioDevice, public InputSink {
   InterruptSink& interrupts_;
   unsigned interrupt_;
   IoNotifier* notifier_ = nullptr;
-  std::deque<uint8_t> received_;
-  uint32_t receive_status_ = 0;
-  uint32_t ilpr_ = 0, ibrd_ = 0, fbrd_ = 0, lcr_h_ = 0, cr_ = 0x300, ifls_ = 0x12, imsc_ = 0, ris_ = 0, dmacr_ = 0;
+  State state_;
 };
 
 }  // namespace crosswalk::vmm

@@ -21,40 +21,47 @@ constexpr uint64_t kSecond = 1'000'000'000;
 
 }  // namespace
 
-uint32_t Pl031::now() { return static_cast<uint32_t>(clock_.wall_nanoseconds() / kSecond) + offset_; }
+uint32_t Pl031::now() { return static_cast<uint32_t>(clock_.wall_nanoseconds() / kSecond) + state_.offset; }
 
-// Seconds from `last_` to the next match. After a match it is once around the counter.
+// Seconds from `state_.last` to the next match. After a match it is once around the counter.
 uint64_t Pl031::distance() const {
-  const uint32_t seconds = match_ - last_;
+  const uint32_t seconds = state_.match - state_.last;
   return seconds != 0 ? seconds : uint64_t{1} << 32;
 }
 
 std::optional<uint64_t> Pl031::next_alarm() {
-  if (!compares_ || ris_) return std::nullopt;
+  if (!state_.compares || state_.ris) return std::nullopt;
   const uint64_t host = clock_.wall_nanoseconds();
-  const auto moved = static_cast<int32_t>(static_cast<uint32_t>(host / kSecond) + offset_ - last_);
+  const auto moved = static_cast<int32_t>(static_cast<uint32_t>(host / kSecond) + state_.offset - state_.last);
   const int64_t seconds = static_cast<int64_t>(distance()) - moved;
   return seconds <= 0 ? 0 : static_cast<uint64_t>(seconds) * kSecond - host % kSecond;
 }
 
 void Pl031::check_alarm() {
-  if (!compares_) return;
+  if (!state_.compares) return;
   const uint32_t count = now();
-  const auto moved = static_cast<int32_t>(count - last_);  // negative: the host's clock was set back
+  const auto moved = static_cast<int32_t>(count - state_.last);  // negative: the host's clock was set back
   if (moved > 0 && distance() <= static_cast<uint32_t>(moved)) matched();
-  last_ = count;
+  state_.last = count;
 }
 
 // The guest wrote the match or the counter: they are compared as they are, not for what lies between.
 void Pl031::compare() {
-  last_ = now();
-  if (compares_ && last_ == match_) matched();
+  state_.last = now();
+  if (state_.compares && state_.last == state_.match) matched();
   clock_.alarm_changed();
 }
 
 void Pl031::matched() {
-  ris_ = 1;
+  state_.ris = 1;
   update_interrupt();
+}
+
+void Pl031::restore(const State& state) {
+  state_ = state;
+  update_interrupt();
+  check_alarm();
+  clock_.alarm_changed();
 }
 
 uint32_t Pl031::read(unsigned, uint64_t offset, unsigned) {
@@ -62,12 +69,12 @@ uint32_t Pl031::read(unsigned, uint64_t offset, unsigned) {
   if (offset >= kPeriphId && offset < 0x1000) return offset % 4 ? 0 : kIdentification[(offset - kPeriphId) / 4];
   switch (offset) {
     case kDr: return now();
-    case kMr: return match_;
-    case kLr: return load_;
+    case kMr: return state_.match;
+    case kLr: return state_.load;
     case kCr: return 1;  // once started it cannot be stopped
-    case kImsc: return imsc_;
-    case kRis: return ris_;
-    case kMis: return ris_ & imsc_;
+    case kImsc: return state_.imsc;
+    case kRis: return state_.ris;
+    case kMis: return state_.ris & state_.imsc;
     default: return 0;
   }
 }
@@ -76,21 +83,21 @@ void Pl031::write(unsigned, uint64_t offset, unsigned, uint32_t value) {
   check_alarm();
   switch (offset) {
     case kMr:
-      match_ = value;
-      compares_ = true;
+      state_.match = value;
+      state_.compares = true;
       compare();
       break;
     case kLr:
-      load_ = value;
-      offset_ += value - now();
+      state_.load = value;
+      state_.offset += value - now();
       compare();
       break;
     case kImsc:
-      imsc_ = value & 1;
+      state_.imsc = value & 1;
       update_interrupt();
       break;
     case kIcr:
-      ris_ &= ~value;
+      state_.ris &= ~value;
       update_interrupt();
       clock_.alarm_changed();
       break;

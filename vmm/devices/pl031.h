@@ -26,11 +26,23 @@ class Pl031 final : public MmioDevice {
  public:
   static constexpr uint64_t kRegionBytes = 0x1000;
 
+  // Plain data. The time is the host's, so that it passes while a state is kept.
+  struct State {
+    uint32_t offset = 0;  // RTCLR: what the guest set, relative to the host's clock
+    uint32_t load = 0, match = 0, imsc = 0, ris = 0;
+    uint32_t last = 0;      // the counter when it was last compared
+    bool compares = false;  // RTCMR was written
+  };
+
   Pl031(WallClock& clock, InterruptSink& interrupts, unsigned interrupt)
       : clock_(clock), interrupts_(interrupts), interrupt_(interrupt) {}
 
   uint32_t read(unsigned cpu, uint64_t offset, unsigned bytes) override;
   void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) override;
+
+  State save() const { return state_; }
+  // The interrupt follows, and an alarm that has come meanwhile is raised. With the device lock held.
+  void restore(const State& state);
 
   // Nanoseconds from now to the match, when one is awaited.
   std::optional<uint64_t> next_alarm();
@@ -43,15 +55,12 @@ class Pl031 final : public MmioDevice {
   uint64_t distance() const;
   void compare();
   void matched();
-  void update_interrupt() { interrupts_.set_interrupt(interrupt_, (ris_ & imsc_) != 0); }
+  void update_interrupt() { interrupts_.set_interrupt(interrupt_, (state_.ris & state_.imsc) != 0); }
 
   WallClock& clock_;
   InterruptSink& interrupts_;
   unsigned interrupt_;
-  uint32_t offset_ = 0;  // RTCLR: what the guest set, relative to the host's clock
-  uint32_t load_ = 0, match_ = 0, imsc_ = 0, ris_ = 0;
-  uint32_t last_ = 0;      // the counter when it was last compared
-  bool compares_ = false;  // RTCMR was written
+  State state_;
 };
 
 }  // namespace crosswalk::vmm

@@ -132,6 +132,11 @@ void VirtioBlock::set_features(uint64_t negotiated) {
   write_through_ = !(negotiated & uint64_t{1} << VIRTIO_BLK_F_FLUSH);
 }
 
+void VirtioBlock::restore(const State& state) {
+  write_through_ = state.write_through;
+  header_ = state.header;
+}
+
 std::optional<uint8_t> VirtioBlock::read(Chain& chain, uint64_t sector) {
   // The last writable byte is the status.
   const uint64_t wanted = chain.writable_bytes() - 1;

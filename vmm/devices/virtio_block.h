@@ -19,6 +19,16 @@ class VirtioBlock final : public VirtioDevice {
   // The most data of one request; more is an I/O error. A driver that heeds seg_max and size_max stays below.
   static constexpr uint64_t kMaxRequestBytes = uint64_t{1} << 30;
 
+  struct RequestHeader {
+    uint32_t type, reserved;
+    uint64_t sector;
+  };
+  // Plain data; the disk's content is not of it.
+  struct State {
+    bool write_through = true;
+    RequestHeader header{};  // of the request that is in progress
+  };
+
   // Locks the file. `any_format`: also a file that looks like an image of another format, as it is.
   static Result<std::unique_ptr<VirtioBlock>> open(const std::string& path, bool read_only, bool any_format = false);
   ~VirtioBlock() override;
@@ -29,14 +39,12 @@ class VirtioBlock final : public VirtioDevice {
   uint8_t config_byte(uint32_t offset) const override;
   Progress process(unsigned queue, Chain& chain) override;
   void set_features(uint64_t negotiated) override;
+  // As the transport's.
+  State save() const { return {write_through_, header_}; }
+  void restore(const State& state);
   void add_statistics(StatisticsTable& table) const override;
 
  private:
-  struct RequestHeader {
-    uint32_t type, reserved;
-    uint64_t sector;
-  };
-
   VirtioBlock(int fd, bool read_only, uint64_t bytes, std::string path);
   // Each is one turn and returns a status byte (VIRTIO_BLK_S_*), or nothing when there is more to do. chain.position
   // counts the data that was transferred, or discarded.

@@ -21,6 +21,11 @@ void VirtioConsole::input(const uint8_t* data, size_t bytes) {
   if (transport_) transport_->kick(kReceive, false);
 }
 
+void VirtioConsole::restore(const State& state) {
+  received_ = state.received;
+  if (received_.size() > kBacklog) received_.resize(kBacklog);
+}
+
 void VirtioConsole::output_drained() {
   if (output_blocked_ && transport_) transport_->kick(kTransmit, false);
 }

@@ -12,12 +12,21 @@ namespace crosswalk::vmm {
 
 class VirtioConsole final : public VirtioDevice, public InputSink {
  public:
+  // Plain data.
+  struct State {
+    std::deque<uint8_t> received;  // and not yet taken by the driver
+  };
+
   explicit VirtioConsole(Console& console) : console_(console) {}
 
   uint32_t device_id() const override { return 3; }
   unsigned queue_count() const override { return 2; }
   Progress process(unsigned queue, Chain& chain) override;
   bool ready(unsigned queue) const override;
+
+  // As the transport's.
+  State save() const { return {received_}; }
+  void restore(const State& state);
 
   // The transport that carries this device; set once, before the machine runs.
   void set_transport(VirtioMmio* transport) { transport_ = transport; }

@@ -71,15 +71,16 @@ uint32_t VirtioMmio::read(unsigned, uint64_t offset, unsigned bytes) {
     default: break;
   }
   if (!device_) return 0;
-  const VirtQueue* queue = queue_select_ < device_->queue_count() ? &queues_[queue_select_] : nullptr;
+  const VirtQueue* queue = state_.queue_select < device_->queue_count() ? &state_.queues[state_.queue_select] : nullptr;
   switch (offset) {
     case kDeviceFeatures:
-      return device_features_select_ < 2 ? static_cast<uint32_t>(offered_features() >> device_features_select_ * 32)
-                                         : 0;
+      return state_.device_features_select < 2
+                 ? static_cast<uint32_t>(offered_features() >> state_.device_features_select * 32)
+                 : 0;
     case kQueueNumMax: return queue ? VirtQueue::kMaxSize : 0;
     case kQueueReady: return queue ? queue->ready : 0;
-    case kInterruptStatus: return interrupt_status_;
-    case kStatus: return status_;
+    case kInterruptStatus: return state_.interrupt_status;
+    case kStatus: return state_.status;
     case kShmLenLow:
     case kShmLenHigh:
     case kShmBaseLow:
@@ -90,11 +91,11 @@ uint32_t VirtioMmio::read(unsigned, uint64_t offset, unsigned bytes) {
 }
 
 bool VirtioMmio::write_queue_register(uint64_t offset, uint32_t value) {
-  if (queue_select_ >= device_->queue_count()) return false;
-  VirtQueue& queue = queues_[queue_select_];
+  if (state_.queue_select >= device_->queue_count()) return false;
+  VirtQueue& queue = state_.queues[state_.queue_select];
   if (offset == kQueueReady) {
     if (!(value & 1)) {
-      stop_queue(queue_select_);
+      stop_queue(state_.queue_select);
     } else if (!queue.ready) {
       if (!queue.valid(context_.ram)) {
         needs_reset();
@@ -123,19 +124,19 @@ bool VirtioMmio::write_queue_register(uint64_t offset, uint32_t value) {
 void VirtioMmio::write(unsigned, uint64_t offset, unsigned bytes, uint32_t value) {
   if (!device_ || bytes != 4 || offset >= kConfig) return;
   switch (offset) {
-    case kDeviceFeaturesSel: device_features_select_ = value; break;
-    case kDriverFeaturesSel: driver_features_select_ = value; break;
+    case kDeviceFeaturesSel: state_.device_features_select = value; break;
+    case kDriverFeaturesSel: state_.driver_features_select = value; break;
     case kDriverFeatures:
-      if (status_ & kFeaturesOk) break;
-      if (driver_features_select_ == 0) set_low(driver_features_, value);
-      if (driver_features_select_ == 1) set_high(driver_features_, value);
+      if (state_.status & kFeaturesOk) break;
+      if (state_.driver_features_select == 0) set_low(state_.driver_features, value);
+      if (state_.driver_features_select == 1) set_high(state_.driver_features, value);
       break;
-    case kQueueSel: queue_select_ = value; break;
+    case kQueueSel: state_.queue_select = value; break;
     case kQueueNotify:
       if (value < device_->queue_count()) kick(value);
       break;
     case kInterruptAck:
-      interrupt_status_ &= ~value;
+      state_.interrupt_status &= ~value;
       update_interrupt();
       break;
     case kStatus: write_status(value); break;
@@ -148,21 +149,22 @@ void VirtioMmio::write_status(uint32_t value) {
     reset();
     return;
   }
-  uint32_t status = (status_ & kDeviceNeedsReset) | (value & kDriverWritable);
+  uint32_t status = (state_.status & kDeviceNeedsReset) | (value & kDriverWritable);
   // 2.2.2: FEATURES_OK stays clear when the driver's choice is not acceptable; legacy drivers are not served.
-  if (!(status_ & kFeaturesOk) && (status & kFeaturesOk) &&
-      ((driver_features_ & ~offered_features()) || !(driver_features_ & kFeatureVersion1))) {
+  if (!(state_.status & kFeaturesOk) && (status & kFeaturesOk) &&
+      ((state_.driver_features & ~offered_features()) || !(state_.driver_features & kFeatureVersion1))) {
     status &= ~uint32_t{kFeaturesOk};
   }
-  if (!(status_ & kFeaturesOk) && (status & kFeaturesOk)) device_->set_features(driver_features_);
-  const bool started = !(status_ & kDriverOk) && (status & kDriverOk);
-  status_ = status;
+  if (!(state_.status & kFeaturesOk) && (status & kFeaturesOk)) device_->set_features(state_.driver_features);
+  const bool started = !(state_.status & kDriverOk) && (status & kDriverOk);
+  state_.status = status;
   // Buffers may have been made available before.
   for (unsigned queue = 0; started && queue < device_->queue_count(); ++queue) kick(queue);
 }
 
 void VirtioMmio::stop_queue(unsigned index) {
-  queues_[index].ready = false;
+  state_.queues[index].ready = false;
+  state_.positions[index] = 0;
   if (working_ == index)
     requests_[index]->abandoned = true;
   else
@@ -172,21 +174,40 @@ void VirtioMmio::stop_queue(unsigned index) {
 void VirtioMmio::reset() {
   // What is in progress writes to buffers that the driver may reuse once the reset has been seen. That is one turn, or
   // one system call of a slow host.
-  status_ = 0;
+  state_.status = 0;
   ++generation_;
   while (working_) {
     if (stopping_.load()) return;  // the driver will not see it
     idle_.wait_for(context_.lock, std::chrono::milliseconds(10));
   }
   kicked_.store(0);
-  for (VirtQueue& queue : queues_) queue = VirtQueue{};
+  for (VirtQueue& queue : state_.queues) queue = VirtQueue{};
   for (auto& request : requests_) request.reset();
-  driver_features_ = 0;
-  queue_select_ = device_features_select_ = driver_features_select_ = 0;
-  interrupt_status_ = 0;
+  state_.positions = {};
+  state_.driver_features = 0;
+  state_.queue_select = state_.device_features_select = state_.driver_features_select = 0;
+  state_.interrupt_status = 0;
   update_interrupt();
   device_->set_features(0);
   device_->reset();
+}
+
+VirtioMmio::State VirtioMmio::save() const {
+  State state = state_;
+  for (unsigned i = 0; i < kMaxQueues; ++i) {
+    if (!requests_[i] || requests_[i]->abandoned) continue;
+    --state.queues[i].next_available;
+    state.positions[i] = requests_[i]->chain.position;
+  }
+  return state;
+}
+
+void VirtioMmio::restore(const State& state) {
+  ++generation_;
+  state_ = state;
+  for (VirtQueue& queue : state_.queues) queue.ready = queue.ready && queue.valid(context_.ram);
+  update_interrupt();
+  for (unsigned queue = 0; device_ && queue < device_->queue_count(); ++queue) kick(queue);
 }
 
 void VirtioMmio::stop() {
@@ -195,9 +216,9 @@ void VirtioMmio::stop() {
 }
 
 void VirtioMmio::needs_reset() {
-  status_ |= kDeviceNeedsReset;
-  if (status_ & kDriverOk) {
-    interrupt_status_ |= kInterruptConfig;
+  state_.status |= kDeviceNeedsReset;
+  if (state_.status & kDriverOk) {
+    state_.interrupt_status |= kInterruptConfig;
     update_interrupt();
   }
 }
@@ -220,14 +241,16 @@ bool VirtioMmio::serve(unsigned index) {
   std::optional<Request>& request = requests_[index];
   for (unsigned turn = 0; turn < kTurns; ++turn) {
     if (turn != 0 && std::chrono::steady_clock::now() >= end) return true;
-    VirtQueue& queue = queues_[index];
-    if (!(status_ & kDriverOk) || (status_ & kDeviceNeedsReset) || !queue.ready || !device_->ready(index)) return false;
+    VirtQueue& queue = state_.queues[index];
+    if (!(state_.status & kDriverOk) || (state_.status & kDeviceNeedsReset) || !queue.ready || !device_->ready(index))
+      return false;
     if (!request) {
       Chain chain;
       const VirtQueue::Pop popped = queue.pop(context_.ram, chain);
       if (popped == VirtQueue::Pop::Broken) needs_reset();
       if (popped != VirtQueue::Pop::Taken) return false;
       request = Request{std::move(chain)};
+      request->chain.position = std::exchange(state_.positions[index], 0);
     }
     const uint32_t generation = generation_;
     working_ = index;
@@ -264,11 +287,11 @@ void VirtioMmio::post(unsigned queue, const Chain& chain, const Progress& progre
 
 Completion::Range VirtioMmio::publish(const Completion& completion) {
   if (completion.generation != generation_) return {0, 0};
-  VirtQueue& queue = queues_[completion.queue];
+  VirtQueue& queue = state_.queues[completion.queue];
   // The driver may have stopped the queue and be changing its addresses.
   if (!queue.ready || !queue.valid(context_.ram)) return {0, 0};
   if (queue.push(context_.ram, completion.head, completion.written)) {
-    interrupt_status_ |= kInterruptUsed;
+    state_.interrupt_status |= kInterruptUsed;
     update_interrupt();
   }
   return {queue.used, queue.used_bytes()};

@@ -8,6 +8,7 @@
 // translation.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -96,11 +97,28 @@ class VirtioMmio final : public MmioDevice {
  public:
   static constexpr uint64_t kRegionBytes = 0x200;
 
+  static constexpr unsigned kMaxQueues = 4;
+
+  // What the driver has set, and where the queues are. Plain data; the device has a state of its own.
+  struct State {
+    uint32_t device_features_select = 0, driver_features_select = 0, queue_select = 0, status = 0, interrupt_status = 0;
+    uint64_t driver_features = 0;
+    std::array<VirtQueue, kMaxQueues> queues;
+    // Chain::position of the next request of each queue: not 0 when it was begun before the state was saved.
+    std::array<uint64_t, kMaxQueues> positions{};
+  };
+
   // A slot without a device answers with device ID 0.
   VirtioMmio(const VirtioContext& context, unsigned interrupt, std::unique_ptr<VirtioDevice> device);
 
   uint32_t read(unsigned cpu, uint64_t offset, unsigned bytes) override;
   void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) override;
+
+  // A request that was begun and not completed is in the state as one that is available and goes on at its position.
+  // Precondition: the I/O thread does not work on one, and what was completed is published. With the lock.
+  State save() const;
+  // Into a transport that was not used yet. The interrupt follows, and all queues are looked at. With the lock.
+  void restore(const State& state);
 
   // ---- the I/O thread, without the lock ----
   bool has_work() const { return kicked_.load() != 0; }
@@ -118,10 +136,9 @@ class VirtioMmio final : public MmioDevice {
   void stop();
 
   VirtioDevice* device() { return device_.get(); }
-  uint32_t status() const { return status_; }
+  uint32_t status() const { return state_.status; }
 
  private:
-  static constexpr unsigned kMaxQueues = 4;
   // A round's worth for one queue: so many turns, or as many as fit into this time.
   static constexpr unsigned kTurns = 64;
   static constexpr std::chrono::milliseconds kRound{5};
@@ -138,16 +155,13 @@ class VirtioMmio final : public MmioDevice {
   void write_status(uint32_t value);
   void reset();
   void needs_reset();
-  void update_interrupt() { context_.interrupts.set_interrupt(interrupt_, interrupt_status_ != 0); }
+  void update_interrupt() { context_.interrupts.set_interrupt(interrupt_, state_.interrupt_status != 0); }
   uint64_t offered_features() const;
 
   VirtioContext context_;
   unsigned interrupt_;
   std::unique_ptr<VirtioDevice> device_;
-  uint32_t device_features_select_ = 0, driver_features_select_ = 0, queue_select_ = 0, status_ = 0,
-           interrupt_status_ = 0;
-  uint64_t driver_features_ = 0;
-  VirtQueue queues_[kMaxQueues];
+  State state_;
   uint32_t generation_ = 0;
   std::optional<Request> requests_[kMaxQueues];  // taken and not done yet
   std::optional<unsigned> working_;              // the queue whose request the I/O thread is working on

@@ -72,6 +72,6 @@ SystemCounter::SystemCounter() {
   time_.start(multiplier);
 }
 
-uint64_t SystemCounter::nanoseconds() const { return time_.nanoseconds(); }
+uint64_t SystemCounter::nanoseconds() const { return time_.nanoseconds() + offset_; }
 
 }  // namespace crosswalk::vmm

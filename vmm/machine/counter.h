@@ -35,6 +35,8 @@ class SystemCounter {
   uint64_t read() const { return nanoseconds() / kNanosecondsPerTick; }
   // The same time, more finely.
   uint64_t nanoseconds() const;
+  // The counter goes on from nanoseconds() of another one. Before anybody reads it.
+  void restore(uint64_t nanoseconds) { offset_ = nanoseconds - time_.nanoseconds(); }
   // Finds out whether the TSC still tells the time. To be called every second, outside of a VM.
   void check() const { time_.check(); }
   uint64_t discontinuities() const { return time_.discontinuities(); }
@@ -43,6 +45,7 @@ class SystemCounter {
 
  private:
   TimeBase<HostClock> time_;
+  uint64_t offset_ = 0;
   double tsc_mhz_ = 0;
 };
 

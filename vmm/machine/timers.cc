@@ -104,6 +104,21 @@ void Timers::deadline_passed() {
   rearm();
 }
 
+Timers::State Timers::save() const {
+  State state;
+  for (const CpuTimers& timers : cpus_) state.push_back({timers.registers, timers.seen});
+  return state;
+}
+
+void Timers::restore(const State& state) {
+  for (unsigned cpu = 0; cpu < cpus_.size(); ++cpu) {
+    cpus_[cpu].registers = state[cpu].registers;
+    cpus_[cpu].seen = state[cpu].seen;
+    update(cpu);
+  }
+  update_alarm();
+}
+
 uint64_t Timers::wall_nanoseconds() {
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);

@@ -27,6 +27,13 @@ class Timers final : public WallClock, private DeadlineHandler {
     std::function<void()> timed_out;  // on the timer thread, with the device lock held
   };
 
+  // Plain data, by CPU. The counter's value is SystemCounter::nanoseconds().
+  struct CpuTimerState {
+    arm::TimerRegisters registers;
+    uint64_t seen = 0;  // the counter's highest value that the CPU has read
+  };
+  using State = std::vector<CpuTimerState>;
+
   Timers(const SystemCounter& counter, std::mutex& device_lock, Vcpus& vcpus, Config config);
   // Set before anything else is called: the timers' interrupts go to `gic`.
   void attach(GicV2& gic, Pl031& rtc);
@@ -48,6 +55,10 @@ class Timers final : public WallClock, private DeadlineHandler {
   // The counter's value at which update() must be called again; kNoDeadline: never. The lock is not needed for the
   // CPU's own thread.
   uint64_t deadline(unsigned cpu) const { return cpus_[cpu].deadline.load(std::memory_order_relaxed); }
+  State save() const;
+  // Of a machine with as many CPUs, after the interrupt controller and the counter, before start(). The interrupts
+  // follow.
+  void restore(const State& state);
   uint64_t wall_nanoseconds() override;
   void alarm_changed() override;
 

@@ -187,6 +187,30 @@ TEST_F(Pl011Test, BacklogIsBoundedAndRefillsTheFifo) {
   EXPECT_EQ(count, 4096u);
 }
 
+TEST_F(Pl011Test, RestoredInTheMiddleOfUse) {
+  set(kLcrH, 0x70);
+  set(kIfls, 2 << 3);
+  set(kImsc, kRx | kRt | kTx);
+  set(kDr, 'x');
+  set(kIcr, kTx);
+  receive("123456789");
+  EXPECT_EQ(get(kDr), uint32_t{'1'});
+  EXPECT_EQ(get(kMis), uint32_t{kRx});
+  Sink sink;
+  Pl011 other(*console_, sink, 33);
+  other.restore(uart_->save());
+  EXPECT_TRUE(sink.level[33]);
+  for (uint32_t offset = 0x04; offset < 0x1000; offset += 4) {
+    EXPECT_EQ(other.read(0, offset, 4), get(offset)) << offset;
+  }
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(other.read(0, kDr, 4), get(kDr));
+    EXPECT_EQ(other.read(0, kMis, 4), get(kMis));
+    EXPECT_EQ(sink.level[33], line());
+  }
+  EXPECT_FALSE(sink.level[33]);
+}
+
 TEST_F(Pl011Test, Loopback) {
   set(kCr, 0x381);
   set(kDr, 'q');
@@ -288,6 +312,32 @@ TEST(Pl031, Alarm) {
 }
 
 constexpr uint64_t kSecond = 1'000'000'000;
+
+TEST(Pl031, RestoredWithItsTimeAndItsAlarm) {
+  FakeClock clock;
+  Sink sink, other_sink;
+  Pl031 rtc(clock, sink, 34);
+  rtc.write(0, 8, 4, 5000);
+  rtc.write(0, 0x10, 4, 1);
+  rtc.write(0, 4, 4, 5010);
+  const Pl031::State state = rtc.save();
+  for (const unsigned seconds : {0u, 9u}) {
+    clock.now += seconds * kSecond;
+    Pl031 other(clock, other_sink, 34);
+    other.restore(state);
+    EXPECT_FALSE(other_sink.level[34]);
+    for (uint32_t offset = 0; offset < 0x1000; offset += 4) {
+      EXPECT_EQ(other.read(0, offset, 4), rtc.read(0, offset, 4)) << offset;
+    }
+    EXPECT_EQ(other.next_alarm(), rtc.next_alarm());
+  }
+  // The alarm came while nobody was there.
+  clock.now += 5 * kSecond;
+  Pl031 late(clock, other_sink, 34);
+  late.restore(state);
+  EXPECT_TRUE(other_sink.level[34]);
+  EXPECT_FALSE(late.next_alarm());
+}
 
 class Pl031Alarm : public testing::Test {
  protected:

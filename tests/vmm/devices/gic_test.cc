@@ -56,6 +56,64 @@ class GicTest : public testing::Test {
   GicV2 gic_;
 };
 
+// Interrupts pending, active, masked and preempted: whatever is asked of a restored controller, it answers as the
+// first.
+TEST_F(GicTest, RestoredInTheMiddleOfUse) {
+  edge(50);
+  for (const unsigned interrupt : {16u, 30u, 40u, 50u, 60u}) {
+    enable(interrupt);
+    priority(interrupt, static_cast<uint8_t>(0x80 + interrupt));
+  }
+  priority(60, 0x20);
+  cpu_write(kBpr, 2);
+  gic_.set_private_interrupt(0, 30, true);
+  gic_.set_interrupt(40, true);
+  EXPECT_EQ(cpu_read(kIar), 30u);
+  gic_.set_interrupt(60, true);
+  EXPECT_EQ(cpu_read(kIar), 60u);  // preempts
+  gic_.set_interrupt(50, true);
+  gic_.set_interrupt(50, false);  // the edge stays pending
+  dist(0xf00, 2u << 24 | 5);      // SGI 5 to itself
+  enable(5);
+
+  Lines lines;
+  GicV2 other(1, lines);
+  const auto both = [&](auto&& check) {
+    check(gic_);
+    check(other);
+  };
+  other.restore(gic_.save());
+  const auto same = [&] {
+    EXPECT_EQ(lines.value[0], lines_.value[0]);
+    for (uint32_t offset = 0; offset < 0x1000; offset += 4) {
+      EXPECT_EQ(other.distributor().read(0, offset, 4), dist(offset)) << offset;
+    }
+    for (const uint32_t offset : {kCtlr, kPmr, kBpr, kRpr, kHppir, kAbpr}) {
+      EXPECT_EQ(other.cpu_interface().read(0, offset, 4), cpu_read(offset)) << offset;
+    }
+  };
+  same();
+  // Ends what is active, and takes what is pending, until nothing is.
+  unsigned taken = 0;
+  for (const uint32_t ended : {60u, 30u}) {
+    both([&](GicV2& gic) { gic.set_interrupt(60, false); });
+    both([&](GicV2& gic) { gic.set_private_interrupt(0, 30, false); });
+    both([&](GicV2& gic) { gic.cpu_interface().write(0, kEoir, 4, ended); });
+    same();
+  }
+  for (;;) {
+    const uint32_t value = cpu_read(kIar);
+    EXPECT_EQ(other.cpu_interface().read(0, kIar, 4), value);
+    same();
+    if (value == GicV2::kSpurious) break;
+    ++taken;
+    both([&](GicV2& gic) { gic.set_interrupt(value & 0x3ff, false); });
+    both([&](GicV2& gic) { gic.cpu_interface().write(0, kEoir, 4, value); });
+    same();
+  }
+  EXPECT_EQ(taken, 3u);  // 5, 40 and 50
+}
+
 class GicTwoCpus : public GicTest {
  protected:
   GicTwoCpus() : GicTest(2) {}

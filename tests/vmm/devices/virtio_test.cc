@@ -70,6 +70,16 @@ class Harness : public InterruptSink, public IoNotifier, public CompletionSink {
     const VirtioContext context{lock_, memory_.ram(), *this, *this, *this};
     slot_ = std::make_unique<VirtioMmio>(context, kInterrupt, std::move(device));
   }
+  // Goes on with a new transport and `device` in the state of the one before, as after a restart of the process.
+  void replace(std::unique_ptr<VirtioDevice> device) {
+    std::unique_lock guard(lock_);
+    const VirtioMmio::State state = slot_->save();
+    guard.unlock();
+    attach(std::move(device));
+    guard.lock();
+    line = false;
+    slot_->restore(state);
+  }
   void set_interrupt(unsigned interrupt, bool level) override {
     EXPECT_EQ(interrupt, kInterrupt);
     line = level;
@@ -205,6 +215,51 @@ TEST_F(BlockTest, IdentifiesItself) {
   EXPECT_EQ(get(0x104), 0u);
   set(0x14, 1);
   EXPECT_EQ(get(0x10), 1u);  // VERSION_1
+}
+
+TEST_F(BlockTest, RestoredInTheMiddleOfUse) {
+  const std::string content = disk_content(4096);
+  open(content, true);
+  start();
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(request(VIRTIO_BLK_T_IN, 1, 512, false), VIRTIO_BLK_S_OK);
+  EXPECT_TRUE(line);
+  const auto state = static_cast<VirtioBlock*>(slot().device())->save();
+  auto again = VirtioBlock::open(file_->path(), true);
+  ASSERT_TRUE(again) << again.error();
+  (*again)->restore(state);
+  replace(std::move(*again));
+  EXPECT_TRUE(line);  // not acknowledged yet
+  EXPECT_EQ(get(0x60), 1u);
+  EXPECT_EQ(get(0x70), 15u);
+  set(0x64, 1);
+  EXPECT_FALSE(line);
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(request(VIRTIO_BLK_T_IN, 3, 512, false), VIRTIO_BLK_S_OK);
+  EXPECT_EQ(std::memcmp(ram().at(kBuffers + 0x1000), content.data() + 3 * 512, 512), 0);
+  EXPECT_EQ(used_index(), 25u);
+  EXPECT_TRUE(line);
+}
+
+// Whether a write must be stable when it completes was agreed before.
+TEST_F(BlockTest, RestoredDiskWritesAsAgreed) {
+  for (const bool flush : {false, true}) {
+    open(disk_content(4096));
+    start(1, 1u << 28 | (flush ? 1u << VIRTIO_BLK_F_FLUSH : 0));
+    const auto state = static_cast<VirtioBlock*>(slot().device())->save();
+    EXPECT_EQ(state.write_through, !flush);
+    const VirtioMmio::State transport = slot().save();
+    const std::string path = file_->path();
+    attach(nullptr);  // closes the file
+    auto again = VirtioBlock::open(path, false);
+    ASSERT_TRUE(again) << again.error();
+    (*again)->restore(state);
+    attach(std::move(*again));
+    slot().restore(transport);
+    const unsigned before = sync_count();
+    ASSERT_EQ(request(VIRTIO_BLK_T_OUT, 0, 512, true), VIRTIO_BLK_S_OK);
+    EXPECT_EQ(sync_count() - before, flush ? 0u : 1u);
+    store<uint16_t>(kAvailable + 2, 0);  // the next driver's rings
+    store<uint16_t>(kUsed + 2, 0);
+  }
 }
 
 TEST_F(BlockTest, DriverWithoutVersion1IsRefused) {
@@ -679,6 +734,47 @@ TEST_F(TurnsTest, ADiskInASlowSystemCallDoesNotKeepTheConsole) {
   close(ends[1]);
 }
 
+TEST_F(TurnsTest, ARestoredTransportGoesOnWithARequestWhereItWas) {
+  std::vector<uint64_t> positions;
+  const auto turn = [&](Chain& chain) {
+    positions.push_back(chain.position++);
+    std::this_thread::sleep_for(std::chrono::milliseconds(6));  // longer than a round
+    return chain.position < 5 ? Progress::more() : Progress::filled(16);
+  };
+  use(turn);
+  slot().do_work();
+  slot().do_work();
+  ASSERT_EQ(positions, (std::vector<uint64_t>{0, 1}));
+  replace(std::make_unique<ScriptedDevice>(turn));
+  slot().do_work();
+  // Once more, before and after it was taken from the queue again.
+  replace(std::make_unique<ScriptedDevice>(turn));
+  replace(std::make_unique<ScriptedDevice>(turn));
+  for (int round = 0; round < 100 && slot().has_work(); ++round) slot().do_work();
+  EXPECT_EQ(positions, (std::vector<uint64_t>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(used_index(), 0u);
+  publish();
+  EXPECT_EQ(used_index(), 1u);
+  EXPECT_TRUE(line);
+  // The next one begins at the beginning.
+  positions.clear();
+  make_available(0);
+  set(0x50, 0);
+  slot().do_work();
+  EXPECT_EQ(positions.at(0), 0u);
+}
+
+// A state from elsewhere may name rings that this machine does not have.
+TEST_F(TurnsTest, ARestoredQueueOutsideRamIsNotReady) {
+  const ScriptedDevice& device = use([](Chain&) { return Progress::filled(16); });
+  VirtioMmio::State state = slot().save();
+  state.queues[0].used = 0xffff'fff0;
+  slot().restore(state);
+  EXPECT_EQ(get(0x44), 0u);
+  slot().do_work();
+  EXPECT_EQ(device.turns, 0u);
+}
+
 // A driver that gives away what it has not got back would make completions wait without a limit.
 TEST_F(BlockTest, MoreInProgressThanTheQueueHolds) {
   open(disk_content(4096));
@@ -890,6 +986,56 @@ TEST(VirtioConsole, PrintsAndReceives) {
   harness.make_available(0);
   harness.notify_and_run(0);
   EXPECT_EQ(harness.used_length(1, 0), 2u);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+// Again and again in the middle of a long buffer: each byte is printed once, and input that waits is still there.
+TEST(VirtioConsole, RestoredInTheMiddleOfUse) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  Console console(-1, ends[1], false);
+  Harness harness;
+  auto device = std::make_unique<VirtioConsole>(console);
+  VirtioConsole* raw = device.get();
+  harness.attach(std::move(device));
+  raw->set_transport(&harness.slot());
+  harness.start(2);
+  raw->input(reinterpret_cast<const uint8_t*>("typed"), 5);
+  constexpr uint32_t kBytes = 512 << 10;
+  std::string sent(kBytes, '\0'), got;
+  for (uint32_t i = 0; i < kBytes; ++i) sent[i] = static_cast<char>('a' + i / 1000 % 26);
+  std::memcpy(harness.ram().at(kBuffers), sent.data(), kBytes);
+  harness.descriptor(0, kBuffers, kBytes, 0, 0, kRing + 0x4000);
+  harness.make_available(0, 1);
+  harness.set(0x50, 1);
+  for (int round = 0; round < 10'000 && got.size() < kBytes; ++round) {
+    if (round % 16 == 7) {
+      auto next = std::make_unique<VirtioConsole>(console);
+      next->restore(raw->save());
+      raw = next.get();
+      harness.replace(std::move(next));
+      raw->set_transport(&harness.slot());
+    }
+    if (harness.slot().has_work()) harness.slot().do_work();
+    if (console.has_output()) {
+      ASSERT_TRUE(console.write_output());
+    }
+    raw->output_drained();
+    char text[4096];
+    const ssize_t count = read(ends[0], text, sizeof text);
+    ASSERT_GT(count, 0);
+    got.append(text, static_cast<size_t>(count));
+  }
+  EXPECT_EQ(got, sent);
+  while (harness.slot().has_work()) harness.slot().do_work();
+  harness.publish();
+  EXPECT_EQ(harness.used_index(1), 1u);
+  harness.descriptor(0, kBuffers, 8, 2, 0);
+  harness.make_available(0);
+  harness.notify_and_run(0);
+  EXPECT_EQ(harness.used_length(0, 0), 5u);
+  EXPECT_EQ(std::memcmp(harness.ram().at(kBuffers), "typed", 5), 0);
   close(ends[0]);
   close(ends[1]);
 }
