@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The Generic Interrupt Controller, version 2 (ARM IHI 0048B), without the Security Extensions, as QEMU's virt machine
-// has it: 288 interrupts, 8 priority bits, both groups, every access with the rights of a Secure one.
+// The Generic Interrupt Controller, version 2 (ARM IHI 0048B), without the Security Extensions, as
+// QEMU's virt machine has it: 288 interrupts, 8 priority bits, both groups, every access with the
+// rights of a Secure one.
 #pragma once
 
 #include <array>
@@ -61,7 +62,8 @@ class GicV2 final : public InterruptSink {
   MmioDevice& distributor() { return distributor_; }
   MmioDevice& cpu_interface() { return cpu_interface_; }
 
-  // SPIs. For a level-sensitive interrupt the level is the input's; for an edge-triggered one a rise makes it pending.
+  // SPIs. For a level-sensitive interrupt the level is the input's; for an edge-triggered one a
+  // rise makes it pending.
   void set_interrupt(unsigned interrupt, bool level) override;
   // PPIs and the legacy lines, INTID 16-31, of one CPU.
   void set_private_interrupt(unsigned cpu, unsigned interrupt, bool level);
@@ -120,7 +122,8 @@ class GicV2 final : public InterruptSink {
     unsigned interrupt = kSpurious;
     unsigned priority = 0x100;
   };
-  // The highest-priority pending interrupt that its group's enable lets through, before the priority mask.
+  // The highest-priority pending interrupt that its group's enable lets through, before the
+  // priority mask.
   Candidate best(unsigned cpu) const;
   unsigned running_priority(unsigned cpu) const;
   uint32_t group_priority_mask(unsigned cpu, bool group1) const;

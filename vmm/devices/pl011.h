@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The PL011 UART (ARM DDI 0183G, r1p4 identification as on QEMU's virt machine).
 //
-// Time does not pass on this serial line: a byte written has left, and a received byte that waits below the FIFO's
-// trigger level has waited for the receive timeout. As in QEMU, CR's enables do not hold data back, because bare-metal
-// programs made for it rely on that.
+// Time does not pass on this serial line: a byte written has left, and a received byte that waits
+// below the FIFO's trigger level has waited for the receive timeout. As in QEMU, CR's enables do
+// not hold data back, because bare-metal programs made for it rely on that.
 #pragma once
 
 #include <cstdint>

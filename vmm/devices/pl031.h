@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The PL031 real-time clock (ARM DDI 0224C): the host's wall clock in seconds, plus what the guest has set.
+// The PL031 real-time clock (ARM DDI 0224C): the host's wall clock in seconds, plus what the guest
+// has set.
 //
-// The comparator must see every value of the counter, but the host may be stopped or its clock be set.
-// So a match is that the counter has come to the match value or beyond it, from where it was when last
-// looked at. Where the host's clock is set back, the counter goes back, and comes to its match again.
+// The comparator must see every value of the counter, but the host may be stopped or its clock be
+// set. So a match is that the counter has come to the match value or beyond it, from where it was
+// when last looked at. Where the host's clock is set back, the counter goes back, and comes to its
+// match again.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +43,8 @@ class Pl031 final : public MmioDevice {
   void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) override;
 
   State save() const { return state_; }
-  // The interrupt follows, and an alarm that has come meanwhile is raised. With the device lock held.
+  // The interrupt follows, and an alarm that has come meanwhile is raised. With the device lock
+  // held.
   void restore(const State& state);
 
   // Nanoseconds from now to the match, when one is awaited.

@@ -16,7 +16,8 @@ namespace crosswalk::vmm {
 class VirtioBlock final : public VirtioDevice {
  public:
   static constexpr uint64_t kSector = 512;
-  // The most data of one request; more is an I/O error. A driver that heeds seg_max and size_max stays below.
+  // The most data of one request; more is an I/O error. A driver that heeds seg_max and size_max
+  // stays below.
   static constexpr uint64_t kMaxRequestBytes = uint64_t{1} << 30;
 
   struct RequestHeader {
@@ -46,14 +47,15 @@ class VirtioBlock final : public VirtioDevice {
 
  private:
   VirtioBlock(int fd, bool read_only, uint64_t bytes, std::string path);
-  // Each is one turn and returns a status byte (VIRTIO_BLK_S_*), or nothing when there is more to do. chain.position
-  // counts the data that was transferred, or discarded.
+  // Each is one turn and returns a status byte (VIRTIO_BLK_S_*), or nothing when there is more to
+  // do. chain.position counts the data that was transferred, or discarded.
   std::optional<uint8_t> read(Chain& chain, uint64_t sector);
   std::optional<uint8_t> write(Chain& chain, uint64_t sector);
   std::optional<uint8_t> discard(Chain& chain, bool write_zeroes);
   std::optional<uint8_t> dispatch(Chain& chain);
   bool in_range(uint64_t sector, uint64_t bytes) const;
-  // Whether the file is still there for a write: one that somebody has cut is not made longer again.
+  // Whether the file is still there for a write: one that somebody has cut is not made longer
+  // again.
   bool backed(uint64_t sector, uint64_t bytes) const;
   // The status of a write that got so far: makes it stable, if it is to be when it completes.
   uint8_t finish_write();

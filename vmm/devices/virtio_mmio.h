@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The virtio-mmio transport, version 2 (virtio 1.1, 4.2), and what a virtio device implements.
 //
-// Life of a request: the driver's QueueNotify wakes the I/O thread. That takes a chain under the device lock, releases
-// it, lets the device work on the buffers, in turns of bounded length, and posts a Completion. The CPU thread, told by
-// kLineWork, first drops what it knows of the RAM that was written (translated code), then publishes the used element
-// and raises the interrupt. So a driver never sees a completed request whose data it could execute from a stale
-// translation.
+// Life of a request: the driver's QueueNotify wakes the I/O thread. That takes a chain under the
+// device lock, releases it, lets the device work on the buffers, in turns of bounded length, and
+// posts a Completion. The CPU thread, told by kLineWork, first drops what it knows of the RAM that
+// was written (translated code), then publishes the used element and raises the interrupt. So a
+// driver never sees a completed request whose data it could execute from a stale translation.
 #pragma once
 
 #include <array>
@@ -31,7 +31,8 @@ class VirtioMmio;
 struct Progress {
   // False: more turns are needed, and the rest says nothing.
   bool done = true;
-  // Bytes of the chain's writable part that were written, counted from its start: what the driver is told.
+  // Bytes of the chain's writable part that were written, counted from its start: what the driver
+  // is told.
   uint32_t written = 0;
   // What of that really changed: this many bytes from its start, and the last byte if `last_byte`.
   uint64_t changed = 0;
@@ -50,13 +51,16 @@ class VirtioDevice {
   virtual unsigned queue_count() const = 0;
   // Device-specific configuration; reads beyond it are zero.
   virtual uint8_t config_byte(uint32_t) const { return 0; }
-  // One turn at a request, on the I/O thread, without the lock. It may block, but does no more than what takes some
-  // milliseconds on an ordinary host: other devices and the console wait meanwhile, and so does the end of the run.
-  // Longer requests keep their place in chain.position. A request may be given up between two turns.
+  // One turn at a request, on the I/O thread, without the lock. It may block, but does no more than
+  // what takes some milliseconds on an ordinary host: what the same thread serves waits meanwhile,
+  // and so does the end of the run. Longer requests keep their place in chain.position. A request
+  // may be given up between two turns.
   virtual Progress process(unsigned queue, Chain& chain) = 0;
-  // On the I/O thread, with the lock: whether process would have something to do for this queue's next turn.
+  // On the I/O thread, with the lock: whether process would have something to do for this queue's
+  // next turn.
   virtual bool ready(unsigned) const { return true; }
-  // What the driver has agreed to, when it sets FEATURES_OK; 0 when it resets the device. With the lock.
+  // What the driver has agreed to, when it sets FEATURES_OK; 0 when it resets the device. With the
+  // lock.
   virtual void set_features(uint64_t) {}
   // The driver reset the device. With the lock; no request is being worked on.
   virtual void reset() {}
@@ -99,12 +103,14 @@ class VirtioMmio final : public MmioDevice {
 
   static constexpr unsigned kMaxQueues = 4;
 
-  // What the driver has set, and where the queues are. Plain data; the device has a state of its own.
+  // What the driver has set, and where the queues are. Plain data; the device has a state of its
+  // own.
   struct State {
     uint32_t device_features_select = 0, driver_features_select = 0, queue_select = 0, status = 0, interrupt_status = 0;
     uint64_t driver_features = 0;
     std::array<VirtQueue, kMaxQueues> queues;
-    // Chain::position of the next request of each queue: not 0 when it was begun before the state was saved.
+    // Chain::position of the next request of each queue: not 0 when it was begun before the state
+    // was saved.
     std::array<uint64_t, kMaxQueues> positions{};
   };
 
@@ -114,10 +120,12 @@ class VirtioMmio final : public MmioDevice {
   uint32_t read(unsigned cpu, uint64_t offset, unsigned bytes) override;
   void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) override;
 
-  // A request that was begun and not completed is in the state as one that is available and goes on at its position.
-  // Precondition: the I/O thread does not work on one, and what was completed is published. With the lock.
+  // A request that was begun and not completed is in the state as one that is available and goes on
+  // at its position. Precondition: the I/O thread does not work on one, and what was completed is
+  // published. With the lock.
   State save() const;
-  // Into a transport that was not used yet. The interrupt follows, and all queues are looked at. With the lock.
+  // Into a transport that was not used yet. The interrupt follows, and all queues are looked at.
+  // With the lock.
   void restore(const State& state);
 
   // ---- the I/O thread, without the lock ----
@@ -128,8 +136,8 @@ class VirtioMmio final : public MmioDevice {
   void kick(unsigned queue, bool urgent = true);
 
   // ---- a CPU thread, with the lock ----
-  // Publishes a completion, unless the device was reset since. Returns the used ring's range, for the caller to treat
-  // as written.
+  // Publishes a completion, unless the device was reset since. Returns the used ring's range, for
+  // the caller to treat as written.
   Completion::Range publish(const Completion& completion);
 
   // Any thread: the machine stops, and a CPU that waits for a reset shall wait no more.

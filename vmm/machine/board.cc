@@ -93,8 +93,9 @@ Result<MmioDevice*> Board::make_virtio(const BoardRow& row, unsigned slot) {
   return &transport;
 }
 
-// Disks take the last slots, the first disk the lowest of them: one disk is where QEMU has it, and Linux, which probes
-// upwards, calls the first one vda. The entropy source comes below, and then the console.
+// Disks take the last slots, the first disk the lowest of them: one disk is where QEMU has it, and
+// Linux, which probes upwards, calls the first one vda. The entropy source comes below, and then
+// the console.
 Result<std::unique_ptr<VirtioDevice>> Board::make_virtio_device(unsigned slot) {
   const unsigned first_disk = kVirtioSlots - static_cast<unsigned>(config_.disks.size());
   if (slot >= first_disk) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The board's devices, one row a kind: the bus, the device tree and the devices themselves are made of this table. It
-// is that of QEMU's virt machine with highmem=off (memory_map.h).
+// The board's devices, one row a kind: the bus, the device tree and the devices themselves are made
+// of this table. It is that of QEMU's virt machine with highmem=off (memory_map.h).
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ struct BoardRow {
   const char* name;     // of the device tree's nodes, without the address
   uint64_t base, size;  // of the first device's registers; the others follow without a gap
   unsigned count;
-  // SPI of the first device; the others have the next ones. Negative: none, and no node of its own in the device tree,
-  // where the interrupt controller is written by hand.
+  // SPI of the first device; the others have the next ones. Negative: none, and no node of its own
+  // in the device tree, where the interrupt controller is written by hand.
   int spi;
   Trigger trigger;
   std::string_view compatible;   // strings, separated by NULs

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What virtio devices have done and no driver knows of yet. A CPU publishes it between two blocks, after the MMU knows
-// which RAM was written.
+// What virtio devices have done and no driver knows of yet. A CPU publishes it between two blocks,
+// after the MMU knows which RAM was written.
 #pragma once
 
 #include <cstdint>

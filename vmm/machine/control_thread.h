@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The thread that listens to whoever runs the guest: signals, and the keys of the terminal. It never waits for anything
-// else, so that nothing that the guest does to its devices, and no slow disk, keeps it from hearing.
+// The thread that listens to whoever runs the guest: signals, and the keys of the terminal. It
+// never waits for anything else, so that nothing that the guest does to its devices, and no slow
+// disk, keeps it from hearing.
 //
-// It is also what ends a run that does not end: when a CPU does not leave the guest soon after it was asked to stop, or
-// at a second request.
+// It is also what ends a run that does not end: when a CPU does not leave the guest soon after it
+// was asked to stop, or at a second request.
 #pragma once
 
 #include <atomic>
@@ -31,7 +32,8 @@ class ControlEvents {
   virtual bool stop_requested() const = 0;
   // Asked to stop for the second time: ends the process with this status.
   virtual void exit_now(int status) = 0;
-  // The stop was requested kStopPatience ago. Ends the process, unless its CPUs have left the guest.
+  // The stop was requested kStopPatience ago. Ends the process, unless its CPUs have left the
+  // guest.
   virtual void stop_overdue() = 0;
 };
 
@@ -40,8 +42,8 @@ class ControlThread final : public IoNotifier {
   using Clock = std::chrono::steady_clock;
   // How long CPUs may take from a request to stop until they have left the guest.
   static constexpr std::chrono::milliseconds kStopPatience{700};
-  // Requests to stop within this time of the first one are the same request: a closing terminal and timeout(1) send
-  // several signals.
+  // Requests to stop within this time of the first one are the same request: a closing terminal and
+  // timeout(1) send several signals.
   static constexpr std::chrono::milliseconds kSameRequest{250};
 
   ControlThread(Console& console, IoNotifier& io, ControlEvents& events);
@@ -50,9 +52,9 @@ class ControlThread final : public IoNotifier {
   // The signals that it takes; to be blocked in every thread.
   static void block_signals();
 
-  // `catch_signals`: the caller has blocked those of block_signals() in every thread. SIGINT, SIGTERM, SIGHUP and
-  // SIGQUIT stop the run, SIGUSR1 prints its state, SIGCONT is reported, and a run that does not end is ended.
-  // `sandbox`: what confines the thread; null: nothing.
+  // `catch_signals`: the caller has blocked those of block_signals() in every thread. SIGINT,
+  // SIGTERM, SIGHUP and SIGQUIT stop the run, SIGUSR1 prints its state, SIGCONT is reported, and a
+  // run that does not end is ended. `sandbox`: what confines the thread; null: nothing.
   void start(bool catch_signals, const Sandbox* sandbox = nullptr);
   void stop();
   // Looks at stop_requested() and at the console's wish for input again. Any thread.

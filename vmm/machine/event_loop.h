@@ -29,11 +29,13 @@ class EventLoop final : public IoNotifier {
 
   // Before the first wait.
   void add(Source source) { sources_.push_back(std::move(source)); }
-  // One wait, and the calls of the sources that are ready. `timeout` is how long, in milliseconds: 0 if there is work,
-  // negative for ever. It and the sources' descriptors are asked when a notification already ends the wait, so that
-  // nothing that was done before a notification is missed. One thread.
+  // One wait, and the calls of the sources that are ready. `timeout` is how long, in milliseconds:
+  // 0 if there is work, negative for ever. It and the sources' descriptors are asked when a
+  // notification already ends the wait, so that nothing that was done before a notification is
+  // missed. One thread.
   void wait(Heeds heeds, const std::function<int()>& timeout);
-  // Any thread. The caller has made the work visible before, by a sequentially consistent store or under a lock.
+  // Any thread. The caller has made the work visible before, by a sequentially consistent store or
+  // under a lock.
   void notify(bool urgent) override;
   uint64_t wakes() const { return wakes_.load(std::memory_order_relaxed); }
 

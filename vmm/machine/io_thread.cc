@@ -14,7 +14,7 @@ constexpr int kLingerRounds = 10;        // rounds without output before a full 
 constexpr int kFlushMilliseconds = 400;  // how long stdout may take nothing at the end
 }  // namespace
 
-// ---- one thread --------------------------------------------------------------------------------------------------
+// ---- one thread ---------------------------------------------------------------------------------
 
 IoThread::~IoThread() {
   ask_to_end();
@@ -63,9 +63,10 @@ void IoThread::run() {
   end_changed_.notify_all();
 }
 
-// ---- the console -------------------------------------------------------------------------------------------------
+// ---- the console --------------------------------------------------------------------------------
 
-// Output that stdout does not take yet is waited for. Only output that comes during a wait needs a notification.
+// Output that stdout does not take yet is waited for. Only output that comes during a wait needs a
+// notification.
 void ConsoleWork::attach(EventLoop& loop) {
   loop.add({[this] { return console_.has_output() ? console_.output_fd() : -1; }, POLLOUT, [this] { write_output(); }});
 }
@@ -117,7 +118,7 @@ void ConsoleWork::finish(std::atomic<uint64_t>& progress) {
   }
 }
 
-// ---- all of them -------------------------------------------------------------------------------------------------
+// ---- all of them --------------------------------------------------------------------------------
 
 IoThreads::IoThreads(Console& console, std::mutex& device_lock, std::function<void()> drained)
     : console_work_(console, device_lock, std::move(drained)), console_("io", console_work_) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Threads that do what is slow: one for the console and what belongs to it, and one for each disk, so that neither
-// waits for the other. Each works in rounds of bounded length.
+// Threads that do what is slow: one for the console and what belongs to it, and one for each disk,
+// so that neither waits for the other. Each works in rounds of bounded length.
 #pragma once
 
 #include <atomic>
@@ -28,8 +28,8 @@ class IoWork {
   virtual bool has_work() const = 0;
   // A round.
   virtual void do_work() = 0;
-  // How long to wait for more in milliseconds, during which only urgent notifications are needed; negative: for ever,
-  // and each notification is needed.
+  // How long to wait for more in milliseconds, during which only urgent notifications are needed;
+  // negative: for ever, and each notification is needed.
   virtual int linger() { return -1; }
   // The thread is about to end: does what is left, and changes `progress` while it gets on.
   virtual void finish(std::atomic<uint64_t>&) {}
@@ -47,8 +47,8 @@ class IoThread final : public IoNotifier {
   void start(const Sandbox* sandbox = nullptr);
   // Asks the thread to end soon. Any thread.
   void ask_to_end();
-  // Asks it, and waits. False: it has made no progress for `patience`, since it is in a system call that does not end.
-  // Any thread.
+  // Asks it, and waits. False: it has made no progress for `patience`, since it is in a system call
+  // that does not end. Any thread.
   bool finish(std::chrono::milliseconds patience);
   // Waits until it has ended, however long that takes. Precondition: it was asked to. One thread.
   void join();
@@ -88,7 +88,8 @@ class TransportWork final : public IoWork {
 // Standard output, console input, and virtio devices that take no time.
 class ConsoleWork final : public IoWork {
  public:
-  // `drained` is called with the device lock held when standard output has taken something: there is room again.
+  // `drained` is called with the device lock held when standard output has taken something: there
+  // is room again.
   ConsoleWork(Console& console, std::mutex& device_lock, std::function<void()> drained)
       : console_(console), device_lock_(device_lock), drained_(std::move(drained)) {}
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The machine: guest RAM, CPUs, the board's devices, and the threads that serve them. It owns its parts and connects
-// them; the engine runs the CPUs and sees platform().
+// The machine: guest RAM, CPUs, the board's devices, and the threads that serve them. It owns its
+// parts and connects them; the engine runs the CPUs and sees platform().
 //
-// Threads and locks: one device lock guards the bus, the devices and the interrupt controller. CPU threads hold it for
-// one register access, the timer thread to raise timer interrupts, I/O threads only around short sections, never
-// during a system call that may block.
+// Threads and locks: one device lock guards the bus, the devices and the interrupt controller. CPU
+// threads hold it for one register access, the timer thread to raise timer interrupts, I/O threads
+// only around short sections, never during a system call that may block.
 #pragma once
 
 #include <functional>
@@ -51,8 +51,8 @@ struct MachineConfig {
   int error_fd = -1;                  // semihosting's standard error; -1: none
   bool escape_keys = false;           // Ctrl-A x, i and h
   bool virtio_console = false;        // there is one, and console input goes there instead of to the PL011
-  // SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the machine, SIGUSR1 prints its state to error_fd. A machine that does not
-  // stop, or is asked a second time, ends the process.
+  // SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the machine, SIGUSR1 prints its state to error_fd. A
+  // machine that does not stop, or is asked a second time, ends the process.
   bool catch_signals = false;
   std::function<void()> before_exit;  // called then, on any thread: restores the terminal
   std::function<void()> continued;    // called after SIGCONT, on the control thread: takes the terminal back
@@ -67,7 +67,8 @@ class Machine final {
   static Result<std::unique_ptr<Machine>> create(const MachineConfig& config);
   ~Machine();
 
-  // Loads the guest into RAM. set_boot_registers then puts `cpu`, which the engine has reset, at its entry.
+  // Loads the guest into RAM. set_boot_registers then puts `cpu`, which the engine has reset, at
+  // its entry.
   Result<bool> load(const BootConfig& config);
   void set_boot_registers(CpuState& cpu) const;
   const BootState& boot_state() const { return boot_; }
@@ -80,12 +81,14 @@ class Machine final {
 
   // Starts the control, I/O and timer threads, and the clock of --timeout.
   void start();
-  // The CPUs have left the guest: ends the I/O and timer threads, after writing out what the guest has printed; the
-  // engine is not used any more. The control thread goes on until the destructor, so that a second signal is heard.
-  // False: an I/O thread is in a system call that does not end. Then the machine cannot be destroyed before that
-  // does; a process that shall end calls _exit. Called by the destructor too.
+  // The CPUs have left the guest: ends the I/O and timer threads, after writing out what the guest
+  // has printed; the engine is not used any more. The control thread goes on until the destructor,
+  // so that a second signal is heard. False: an I/O thread is in a system call that does not end.
+  // Then the machine cannot be destroyed before that does; a process that shall end calls _exit.
+  // Called by the destructor too.
   bool shutdown();
-  // The guest's state and the main counters in words, with the time. Precondition: the CPUs have left the guest.
+  // The guest's state and the main counters in words, with the time. Precondition: the CPUs have
+  // left the guest.
   std::string describe_stopped() { return reporter_.of_stopped(); }
 
   Platform& platform() { return *platform_; }
@@ -97,7 +100,8 @@ class Machine final {
   Board& board() { return *board_; }
   Console& console() { return console_; }
 
-  // Stops every CPU: kLineStop is raised, and the engine's run() returns. The first request wins. Any thread.
+  // Stops every CPU: kLineStop is raised, and the engine's run() returns. The first request wins.
+  // Any thread.
   void request_stop(StopReason reason, int code = 0) { stop_.request(reason, code); }
   bool stopping() const { return stop_.stopping(); }
   StopState stop_state() const { return stop_.state(); }

@@ -34,7 +34,8 @@ class Rendezvous::Meeting {
   }
 
   // ---- who asked ----
-  // Until no CPU is absent, or inside if they are to leave. False: `patience` has passed, or close() was called.
+  // Until no CPU is absent, or inside if they are to leave. False: `patience` has passed, or
+  // close() was called.
   bool wait(std::chrono::milliseconds patience, bool to_leave) {
     std::unique_lock lock(lock_);
     const auto all_came = [&] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The console as semihosting calls use it: standard input by way of the UART, standard output and error.
+// The console as semihosting calls use it: standard input by way of the UART, standard output and
+// error.
 #pragma once
 
 #include <mutex>

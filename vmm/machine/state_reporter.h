@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Answers questions for the guest's state: from the CPUs themselves, or when they do not answer, from what is in
-// memory.
+// Answers questions for the guest's state: from the CPUs themselves, or when they do not answer,
+// from what is in memory.
 #pragma once
 
 #include <mutex>
@@ -31,11 +31,13 @@ class StateReporter {
   bool has_left_guest() const;
 
   // Each returns lines that end with \n, of all CPUs; nothing when they have left the guest.
-  // Of CPUs that run: each gives its state between two blocks of translated code, if it comes there in time.
+  // Of CPUs that run: each gives its state between two blocks of translated code, if it comes there
+  // in time.
   std::string ask();
   // Of CPUs that did not stop.
   std::string of_running();
-  // Of CPUs that have stopped, as they were when they were asked to. Precondition: they have left the guest.
+  // Of CPUs that have stopped, as they were when they were asked to. Precondition: they have left
+  // the guest.
   std::string of_stopped();
 
  private:

@@ -13,7 +13,8 @@ namespace crosswalk::vmm {
 
 class StopSwitch {
  public:
-  // `stop` makes everyone stop; it is called for each request, the first time with true, on the asking thread.
+  // `stop` makes everyone stop; it is called for each request, the first time with true, on the
+  // asking thread.
   explicit StopSwitch(std::function<void(bool first)> stop) : stop_(std::move(stop)) {}
 
   // The first request wins. Any thread.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What happens as time passes: the CPUs' timers raise their interrupts, the RTC its alarm; CPUs poll, --timeout stops
-// the machine, and the host's clocks are compared. One thread sleeps until the next of all that; a CPU that reads the
-// counter or the GIC before raises its own interrupts.
+// What happens as time passes: the CPUs' timers raise their interrupts, the RTC its alarm; CPUs
+// poll, --timeout stops the machine, and the host's clocks are compared. One thread sleeps until
+// the next of all that; a CPU that reads the counter or the GIC before raises its own interrupts.
 #pragma once
 
 #include <atomic>
@@ -46,18 +46,19 @@ class Timers final : public WallClock, private DeadlineHandler {
   // ---- a CPU's thread, without the device lock ----
   // A timer register of the CPU, or its overflow interrupt, changed.
   void changed(const CpuState& cpu);
-  // The counter as an instruction of the CPU reads it. What is due by then is asserted. No system call.
+  // The counter as an instruction of the CPU reads it. What is due by then is asserted. No system
+  // call.
   uint64_t counter_for(const CpuState& cpu);
 
   // ---- with the device lock held ----
   // Sets the CPU's interrupts as they are now.
   void update(unsigned cpu) { update(cpu, counter_.read()); }
-  // The counter's value at which update() must be called again; kNoDeadline: never. The lock is not needed for the
-  // CPU's own thread.
+  // The counter's value at which update() must be called again; kNoDeadline: never. The lock is not
+  // needed for the CPU's own thread.
   uint64_t deadline(unsigned cpu) const { return cpus_[cpu].deadline.load(std::memory_order_relaxed); }
   State save() const;
-  // Of a machine with as many CPUs, after the interrupt controller and the counter, before start(). The interrupts
-  // follow.
+  // Of a machine with as many CPUs, after the interrupt controller and the counter, before start().
+  // The interrupts follow.
   void restore(const State& state);
   uint64_t wall_nanoseconds() override;
   void alarm_changed() override;

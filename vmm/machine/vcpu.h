@@ -34,13 +34,15 @@ class Vcpu {
   void raise(uint32_t line);
   void lower(uint32_t line) { lower_line(state_, line); }
   Sleep sleep() const { return sleep_.load(); }
-  // How it was when the machine was asked to stop: raises kLineStop, and remembers it the first time.
+  // How it was when the machine was asked to stop: raises kLineStop, and remembers it the first
+  // time.
   void stop(bool first);
   Sleep sleep_at_stop() const { return sleep_at_stop_.load(); }
 
   // ---- its own thread ----
   uint32_t lines() const;
-  // Sleeps until the lines are no longer `seen`, or for `nanoseconds`; negative: without a limit. May return early.
+  // Sleeps until the lines are no longer `seen`, or for `nanoseconds`; negative: without a limit.
+  // May return early.
   void sleep_while(uint32_t seen, Sleep how, int64_t nanoseconds);
 
  private:

@@ -79,7 +79,8 @@ TEST_F(RendezvousTest, EachCpuRunsItOnItsThread) {
 TEST_F(RendezvousTest, ACpuThatDoesNotComeIsNotWaitedForAndDoesNothingLater) {
   deaf_ = 1;
   std::array<std::atomic<int>, kCpus> ran{};
-  // The others come within this time or not at all on a busy host; what is said of them must be true.
+  // The others come within this time or not at all on a busy host; what is said of them must be
+  // true.
   const auto came = rendezvous_.run_on_all([&](CpuState& cpu) { ++ran[cpu.cpu_index]; }, 50ms);
   EXPECT_FALSE(came[1]);
   for (unsigned i = 0; i < kCpus; ++i) EXPECT_EQ(ran[i], came[i] ? 1 : 0) << i;
