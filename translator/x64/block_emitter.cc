@@ -24,6 +24,7 @@ constexpr size_t spill_offset(int slot) {
                                 : offsetof(CpuState, spill_more) + 8 * (slot - kNearSpillSlots);
 }
 constexpr size_t vspill_offset(int slot) { return offsetof(CpuState, vspill) + 16 * slot; }
+static_assert(sizeof(CpuState::vspill) == 16 * kSpillSlots);
 
 [[noreturn]] void broken(const char* what) {
   std::fprintf(stderr, "crosswalk: internal error in the x86-64 backend: %s\n", what);
@@ -142,7 +143,7 @@ void BlockEmitter::finish_instruction(const ir::Inst& inst) {
     if (l.where == Where::Gpr && gpr_owner_[l.index] == static_cast<int>(v)) gpr_owner_[l.index] = kFree;
     if (l.where == Where::X && x_owner_[l.index] == static_cast<int>(v)) x_owner_[l.index] = kFree;
     if (l.where == Where::Spill) spill_used_ &= ~(uint64_t{1} << l.index);
-    if (l.where == Where::XSpill) vspill_used_ &= ~(1u << l.index);
+    if (l.where == Where::XSpill) vspill_used_ &= ~(uint64_t{1} << l.index);
     if (l.where == Where::Pinned || l.where == Where::State) std::erase(aliases_[l.index], v);
     if (l.where == Where::XState) std::erase(xstates_, v);
     l = {};
@@ -187,7 +188,7 @@ int BlockEmitter::allocate_spill() {
 int BlockEmitter::allocate_vspill() {
   for (int s = 0; s < kSpillSlots; s++)
     if (!(vspill_used_ >> s & 1)) {
-      vspill_used_ |= 1u << s;
+      vspill_used_ |= uint64_t{1} << s;
       return s;
     }
   broken("out of SIMD spill slots");
@@ -516,7 +517,7 @@ Xmm BlockEmitter::xuse(Value v) {
     xlocked_ |= 1u << r;
     return Xmm(r);
   }
-  if (l.where == Where::XSpill) vspill_used_ &= ~(1u << l.index);
+  if (l.where == Where::XSpill) vspill_used_ &= ~(uint64_t{1} << l.index);
   if (l.where == Where::XState) std::erase(xstates_, v.index());
   xown(r, v.index());
   return Xmm(r);

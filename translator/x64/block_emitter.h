@@ -182,8 +182,7 @@ class BlockEmitter final : public EmitContext {
   int gpr_owner_[16];
   int x_owner_[16];
   uint32_t locked_ = 0, xlocked_ = 0;
-  uint64_t spill_used_ = 0;
-  uint32_t vspill_used_ = 0;
+  uint64_t spill_used_ = 0, vspill_used_ = 0;
   const ir::Inst* current_ = nullptr;
   uint32_t current_index_ = 0;
   EflagsForm eflags_ = EflagsForm::None;
