@@ -25,7 +25,6 @@ constexpr JumpCacheEntry kEmptyEntry{UINT32_MAX, UINT32_MAX, nullptr};
 constexpr size_t kBlockRoom = 512 << 10;
 // What is known of a block takes four times as much as its code, with Debian; with many that were dropped, more.
 constexpr size_t kBookkeeping = 4, kLeastBookkeeping = 4 << 20;
-constexpr int32_t kMaxDisplacement = 16 << 10;  // well inside the windows' guards
 constexpr uint32_t kItShift = 8;
 
 x64::MemoryMode memory_mode(mmu::Mode mode, bool window) {
@@ -282,19 +281,10 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   };
   checked("the frontend");
   if (config_.optimise) {
-    ir::forward_registers(ir_);
-    checked("forward_registers");
-    ir::forward_vectors(ir_);
-    checked("forward_vectors");
-    ir::fold_constants(ir_);
-    checked("fold_constants");
-    ir::fold_shifts(ir_);
-    checked("fold_shifts");
-    ir::fold_addresses(ir_, kMaxDisplacement);
-    checked("fold_addresses");
-    ir::flag_liveness(ir_);
-    ir::remove_dead(ir_);
-    checked("remove_dead");
+    for (const ir::Pass& pass : ir::passes()) {
+      pass.run(ir_);
+      checked(pass.name);
+    }
   } else {
     ir::count_uses(ir_);
   }

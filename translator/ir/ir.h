@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,15 +17,28 @@ namespace crosswalk::ir {
 // I32 and undefined for X32/X64.
 enum class Type : uint8_t { Void, I32, I64, X32, X64, X128 };
 
+// The attributes of opcodes.inc. Flags are named as in Inst::flags_live, shifted.
+inline constexpr int kReadsShift = 10, kWritesShift = 13;
 enum Attribute : uint16_t {
   None = 0,
   P = 1 << 0,  // pure
-  F = 1 << 1,  // may fault in the guest
-  K = 1 << 2,  // keeps EFLAGS
-  X = 1 << 3,  // control flow
-  C = 1 << 4,  // calls C++
-  R = 1 << 5,  // reads NZCV
-  W = 1 << 6,  // writes NZCV
+  D = 1 << 1,  // discardable
+  F = 1 << 2,  // may fault in the guest
+  M = 1 << 3,  // accesses guest memory
+  A = 1 << 4,  // aux is a displacement
+  C = 1 << 5,  // calls C++
+  X = 1 << 6,  // may leave the block
+  E = 1 << 7,  // always leaves it
+  J = 1 << 8,  // paths part or join
+  K = 1 << 9,  // keeps EFLAGS
+  RNZ = 1 << kReadsShift,
+  RC = 2 << kReadsShift,
+  RV = 4 << kReadsShift,
+  R = RNZ | RC | RV,
+  WNZ = 1 << kWritesShift,
+  WC = 2 << kWritesShift,
+  WV = 4 << kWritesShift,
+  W = WNZ | WC | WV,
 };
 
 enum class Opcode : uint16_t {
@@ -43,6 +57,10 @@ struct OpcodeInfo {
   uint8_t arg_count;
   Type args[4];
   bool has_imm;
+
+  // As Inst::flags_live.
+  constexpr uint8_t flags_read() const { return attributes >> kReadsShift & 7; }
+  constexpr uint8_t flags_written() const { return attributes >> kWritesShift & 7; }
 };
 struct OpcodeTable {
   OpcodeInfo rows[static_cast<size_t>(Opcode::Count)];
@@ -91,7 +109,7 @@ struct MemAccess {
     const uint32_t log2 = element != 0 ? element - 1u : log2_bytes < 2 ? log2_bytes : 2u;
     return (1u << log2) - 1;
   }
-  // Bits 10 and 11 are backend/x64/slow_access.h's.
+  // Bits 10 and 11 are translator/x64/slow_access.h's.
   constexpr uint32_t pack() const {
     return log2_bytes | uint32_t{sign_extend} << 3 | uint32_t{align_log2} << 4 | uint32_t{unprivileged} << 8 |
            uint32_t{out_of_line} << 9 | uint32_t{element} << 12;
@@ -214,7 +232,18 @@ class Builder {
 std::string verify(const Block& block);
 std::string print(const Block& block);
 
+// How far from its VA an access may be by its displacement: well inside the guards around a window.
+inline constexpr int32_t kMaxDisplacement = 16 << 10;
+
 // ---- passes: free functions, each complete on its own ------------------------------------------------------
+struct Pass {
+  const char* name;
+  void (*run)(Block& block);
+};
+// What is done to each block between translation and emission, in this order. After each pass the block verifies; after
+// the last its uses are counted.
+std::span<const Pass> passes();
+
 void count_uses(Block& block);
 // Constant folding and algebraic identities.
 void fold_constants(Block& block);
@@ -230,7 +259,7 @@ void fold_addresses(Block& block, int32_t limit);
 void flag_liveness(Block& block);
 // Makes every memory access of one guest instruction out of line.
 void set_out_of_line(Block& block, uint16_t guest);
-// Deletes unused pure instructions and register reads.
+// Deletes instructions that are pure or discardable, and unused. Counts uses.
 void remove_dead(Block& block);
 
 }  // namespace crosswalk::ir

@@ -10,16 +10,6 @@ std::string at(size_t i, const Inst& inst, const char* what) {
   return "%" + std::to_string(i) + " " + info(inst.op).name + ": " + what;
 }
 
-bool leaves(const Inst& inst) {
-  switch (inst.op) {
-    case Opcode::Jump:
-    case Opcode::JumpIndirect:
-    case Opcode::ExitTo:
-    case Opcode::ExitException: return true;
-    default: return false;
-  }
-}
-
 }  // namespace
 
 std::string verify(const Block& block) {
@@ -65,7 +55,8 @@ std::string verify(const Block& block) {
   }
   for (uint32_t l = 0; l < block.label_count; l++)
     if (skipped_from[l] != UINT32_MAX && !placed[l]) return "label " + std::to_string(l) + " is never placed";
-  if (block.insts.empty() || !leaves(block.insts.back())) return "the block does not end with a control instruction";
+  if (block.insts.empty() || !(info(block.insts.back().op).attributes & E))
+    return "the block does not end with a control instruction";
   return {};
 }
 

@@ -65,7 +65,7 @@ void BlockEmitter::find_hints() {
     for (size_t k = i + 1; ok && k < j; k++) {
       const ir::Inst& inst = block.insts[k];
       const uint16_t attributes = ir::info(inst.op).attributes;
-      if (attributes & (ir::F | ir::X | ir::C)) ok = false;
+      if (attributes & (ir::F | ir::X | ir::J | ir::C)) ok = false;
       if ((inst.op == Opcode::GetReg || inst.op == Opcode::SetReg) && inst.imm == set.imm) ok = false;
     }
     if (ok) hints_[i] = static_cast<int8_t>(set.imm);
@@ -111,10 +111,7 @@ uint32_t BlockEmitter::count_from(uint32_t index) {
   const uint32_t first = block.insts[index].guest;
   uint32_t end = static_cast<uint32_t>(block.guest.size());
   for (size_t i = index; i < block.insts.size(); i++) {
-    const Opcode op = block.insts[i].op;
-    if (op != Opcode::JumpIf && op != Opcode::JumpIfZero && op != Opcode::JumpIfNotZero && op != Opcode::Jump &&
-        op != Opcode::JumpIndirect && op != Opcode::ExitTo && op != Opcode::ExitException)
-      continue;
+    if (!(ir::info(block.insts[i].op).attributes & ir::X)) continue;
     end = std::min(end, uint32_t{block.insts[i].guest} + 1);
     break;
   }

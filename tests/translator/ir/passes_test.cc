@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What each pass promises (ir.h). That passes keep the meaning of any block is tests/translator/backend's.
+// What each pass promises (ir.h). That passes keep the meaning of any block is tests/translator/x64's.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -131,6 +131,29 @@ TEST_F(PassTest, FlagLivenessAtFaultsAndSkips) {
   ir::flag_liveness(block);
   EXPECT_EQ(only(Opcode::AddS).flags_live & 7, 7);
   EXPECT_EQ(only(Opcode::SubS).flags_live & 7, 7);
+}
+// The first half of a 64-bit sum: only its carry is read.
+TEST_F(PassTest, FlagLivenessOfEachFlag) {
+  b.SetReg(0, b.AddS(b.GetReg(0), b.GetReg(2)));
+  b.SetReg(1, b.AdcS(b.GetReg(1), b.GetReg(3)));
+  b.Jump(0);
+  ir::flag_liveness(block);
+  EXPECT_EQ(only(Opcode::AddS).flags_live, 2);
+  EXPECT_EQ(only(Opcode::AdcS).flags_live, 7);
+}
+TEST_F(PassTest, RemoveDeadFlags) {
+  b.SubS(b.GetReg(0), Builder::Imm(3));               // nobody reads
+  b.SetReg(0, b.AddS(b.GetReg(0), Builder::Imm(1)));  // the result is used
+  b.SetNZ(b.GetReg(1));                               // overwritten
+  b.SetC(b.Bit(3, b.GetReg(2)));
+  b.SetNZ(b.GetReg(2));
+  b.Jump(0);
+  ir::flag_liveness(block);
+  ir::remove_dead(block);
+  EXPECT_EQ(count(Opcode::SubS), 0) << ir::print(block);
+  EXPECT_EQ(count(Opcode::AddS), 1) << ir::print(block);
+  EXPECT_EQ(count(Opcode::SetNZ), 1) << ir::print(block);
+  EXPECT_EQ(count(Opcode::SetC), 1) << ir::print(block);
 }
 TEST_F(PassTest, RemoveDead) {
   const Value x = b.Mul(b.GetReg(0), b.GetReg(1));

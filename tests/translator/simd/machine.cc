@@ -49,13 +49,10 @@ bool Machine::run(CpuState& cpu, const std::vector<uint32_t>& words, const Optio
   };
   verified("frontend");
   if (options.optimise) {
-    ir::forward_registers(block);
-    ir::forward_vectors(block);
-    ir::fold_constants(block);
-    ir::fold_addresses(block, 4096);
-    ir::flag_liveness(block);
-    ir::remove_dead(block);
-    verified("passes");
+    for (const ir::Pass& pass : ir::passes()) {
+      pass.run(block);
+      verified(pass.name);
+    }
   } else {
     ir::count_uses(block);
   }

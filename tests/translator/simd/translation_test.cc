@@ -56,10 +56,7 @@ TEST(SimdTranslation, T32IsTheSame) {
   }
 }
 
-bool is_memory_access(const ir::Inst& inst) {
-  const uint16_t attributes = ir::info(inst.op).attributes;
-  return (attributes & ir::F) && !(attributes & ir::C);
-}
+bool is_memory_access(const ir::Inst& inst) { return ir::info(inst.op).attributes & ir::M; }
 
 TEST(SimdTranslation, Alignment) {
   // Assembled; the bytes each must be aligned to, and with SCTLR.A set.

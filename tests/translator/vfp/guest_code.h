@@ -52,12 +52,10 @@ class GuestCode {
       return true;
     });
     check("frontend");
-    ir::forward_registers(block_);
-    ir::fold_constants(block_);
-    ir::fold_addresses(block_, 4096);
-    ir::flag_liveness(block_);
-    ir::remove_dead(block_);
-    check("passes");
+    for (const ir::Pass& pass : ir::passes()) {
+      pass.run(block_);
+      check(pass.name);
+    }
     gen_.setSize(thunks_end_);
     gen_.align(16);
     x64::BlockEmitter emitter(gen_, block_, config_);

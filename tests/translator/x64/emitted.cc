@@ -17,7 +17,6 @@ namespace crosswalk::test {
 namespace {
 
 constexpr size_t kBufferBytes = 4 << 20;
-constexpr int32_t kMaxDisplacement = 16 << 10;
 
 [[noreturn]] void give_up(const char* what) {
   std::fprintf(stderr, "test of emitted code: %s\n", what);
@@ -27,21 +26,12 @@ constexpr int32_t kMaxDisplacement = 16 << 10;
 }  // namespace
 
 std::string optimise(ir::Block& block) {
-  std::string error;
-  const auto pass = [&](const char* name, auto&& run) {
-    if (!error.empty()) return;
-    run();
-    if (const std::string wrong = ir::verify(block); !wrong.empty()) error = std::string(name) + ": " + wrong;
-  };
-  pass("the generator", [] {});
-  pass("forward_registers", [&] { ir::forward_registers(block); });
-  pass("forward_vectors", [&] { ir::forward_vectors(block); });
-  pass("fold_constants", [&] { ir::fold_constants(block); });
-  pass("fold_shifts", [&] { ir::fold_shifts(block); });
-  pass("fold_addresses", [&] { ir::fold_addresses(block, kMaxDisplacement); });
-  pass("flag_liveness", [&] { ir::flag_liveness(block); });
-  pass("remove_dead", [&] { ir::remove_dead(block); });
-  return error;
+  if (const std::string wrong = ir::verify(block); !wrong.empty()) return "the generator: " + wrong;
+  for (const ir::Pass& pass : ir::passes()) {
+    pass.run(block);
+    if (const std::string wrong = ir::verify(block); !wrong.empty()) return std::string(pass.name) + ": " + wrong;
+  }
+  return {};
 }
 
 std::string disassemble(const uint8_t* code, size_t bytes, uint64_t address) {

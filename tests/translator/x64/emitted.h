@@ -12,7 +12,7 @@
 
 namespace crosswalk::test {
 
-// The passes that the engine runs with optimise = true, verifying after each; returns what is wrong, or nothing.
+// Runs all passes, verifying after each; returns what is wrong, or nothing.
 std::string optimise(ir::Block& block);
 
 std::string disassemble(const uint8_t* code, size_t bytes, uint64_t address);

@@ -87,11 +87,9 @@ void forward_vectors(Block& block) {
         registers.add(op.result, first, Value::inst(static_cast<uint32_t>(i)));
         break;
       }
-      case Opcode::SkipUnless:
-      case Opcode::SkipIfZero:
-      case Opcode::Label: registers.forget_all(); break;  // as forward_registers
       default:
-        if (op.attributes & C) registers.forget_all();  // it may change them, and values across calls cost spills
+        // Paths that join: as forward_registers. A call may change them, and values across calls cost spills.
+        if (op.attributes & (J | C)) registers.forget_all();
         break;
     }
   }

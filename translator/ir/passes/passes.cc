@@ -3,6 +3,11 @@
 #include "translator/ir/ir.h"
 
 namespace crosswalk::ir {
+namespace {
+
+bool is_impure_call(uint16_t attributes) { return (attributes & (C | P)) == C; }
+
+}  // namespace
 
 void count_uses(Block& block) {
   for (Inst& inst : block.insts) inst.uses = 0;
@@ -15,31 +20,22 @@ void forward_registers(Block& block) {
   auto& replacement = block.replacement;
   replacement.assign(block.insts.size(), {});
   Value known[15];
-  const auto forget = [&] {
-    for (Value& v : known) v = Value();
-  };
   // Values defined inside a skipped region die at its label, and so does what was known of registers written there;
   // what was known before the region is only lost when the region writes the register.
   for (size_t i = 0; i < block.insts.size(); i++) {
     Inst& inst = block.insts[i];
     for (Value& v : inst.args)
       if (v.is_inst() && !replacement[v.index()].is_none()) v = replacement[v.index()];
-    switch (inst.op) {
-      case Opcode::GetReg:
-        if (!known[inst.imm].is_none())
-          replacement[i] = known[inst.imm];
-        else
-          known[inst.imm] = Value::inst(static_cast<uint32_t>(i));
-        break;
-      case Opcode::SetReg: known[inst.imm] = inst.args[0]; break;
-      case Opcode::Call:
-      case Opcode::Call64:
-        if (!(inst.imm & kCallNoRegs)) forget();
-        break;
-      case Opcode::SkipUnless:
-      case Opcode::SkipIfZero:
-      case Opcode::Label: forget(); break;
-      default: break;
+    const uint16_t attributes = info(inst.op).attributes;
+    if (inst.op == Opcode::GetReg) {
+      if (!known[inst.imm].is_none())
+        replacement[i] = known[inst.imm];
+      else
+        known[inst.imm] = Value::inst(static_cast<uint32_t>(i));
+    } else if (inst.op == Opcode::SetReg) {
+      known[inst.imm] = inst.args[0];
+    } else if ((attributes & J) || (is_impure_call(attributes) && !(inst.imm & kCallNoRegs))) {
+      for (Value& v : known) v = Value();
     }
   }
 }
@@ -62,19 +58,7 @@ void fold_shifts(Block& block) {
 
 void fold_addresses(Block& block, int32_t limit) {
   for (Inst& inst : block.insts) {
-    switch (inst.op) {
-      case Opcode::Load:
-      case Opcode::Load64:
-      case Opcode::LoadX32:
-      case Opcode::LoadX64:
-      case Opcode::LoadX128:
-      case Opcode::Store:
-      case Opcode::Store64:
-      case Opcode::StoreX32:
-      case Opcode::StoreX64:
-      case Opcode::StoreX128: break;
-      default: continue;
-    }
+    if (!(info(inst.op).attributes & A)) continue;
     while (inst.args[0].is_inst()) {
       const Inst& add = block.insts[inst.args[0].index()];
       int64_t delta;
@@ -93,43 +77,26 @@ void fold_addresses(Block& block, int32_t limit) {
 }
 
 void flag_liveness(Block& block) {
-  uint8_t live = 7;
+  constexpr uint8_t kAll = 7;
+  uint8_t live = kAll;
   for (size_t i = block.insts.size(); i-- > 0;) {
     Inst& inst = block.insts[i];
-    const uint16_t attributes = info(inst.op).attributes;
-    if (attributes & W) {
-      switch (inst.op) {
-        case Opcode::AddS:
-        case Opcode::SubS:
-        case Opcode::AdcS:
-        case Opcode::SbcS:
-        case Opcode::SetNZCV:
-          inst.flags_live = live;
-          live = 0;
-          break;
-        case Opcode::SetNZ:
-        case Opcode::SetNZ64:
-          inst.flags_live = live & 1;
-          live &= ~1;
-          break;
-        case Opcode::SetC:
-          inst.flags_live = live & 2;
-          live &= ~2;
-          break;
-        default:  // calls, and opcodes of the other tables: conservatively all
-          inst.flags_live = 7;
-          break;
-      }
+    const OpcodeInfo& op = info(inst.op);
+    if (is_impure_call(op.attributes)) {
+      inst.flags_live = kAll;
+      // It writes flags at most, and reads them unless it promises that neither it nor an exit does.
+      if ((inst.imm & (kCallNoFlags | kCallMayExit)) != kCallNoFlags) live = kAll;
+      continue;
     }
-    const bool blind_call = (inst.op == Opcode::Call || inst.op == Opcode::Call64) && (inst.imm & kCallNoFlags) &&
-                            !(inst.imm & kCallMayExit);
-    if (((attributes & (R | X)) || (attributes & F)) && !blind_call) live = 7;
+    if (op.flags_written()) inst.flags_live = live & op.flags_written();
+    live = static_cast<uint8_t>((live & ~op.flags_written()) | op.flags_read());
+    if (op.attributes & (F | X | J)) live = kAll;
   }
 }
 
 void set_out_of_line(Block& block, uint16_t guest) {
   for (Inst& inst : block.insts) {
-    if (inst.guest != guest || !(info(inst.op).attributes & F) || (info(inst.op).attributes & C)) continue;
+    if (inst.guest != guest || !(info(inst.op).attributes & M)) continue;
     MemAccess m = MemAccess::unpack(inst.imm);
     m.out_of_line = true;
     inst.imm = m.pack();
@@ -144,29 +111,8 @@ void remove_dead(Block& block) {
   for (size_t i = block.insts.size(); i-- > 0;) {
     const Inst& inst = block.insts[i];
     if (inst.uses != 0) continue;
-    bool removable = info(inst.op).attributes & P;
-    switch (inst.op) {
-      case Opcode::GetReg:
-      case Opcode::GetS:
-      case Opcode::GetD:
-      case Opcode::GetQ:
-      case Opcode::LoadState8:
-      case Opcode::LoadState32:
-      case Opcode::LoadState64:
-      case Opcode::GetC:
-      case Opcode::GetNZCV:
-      case Opcode::TestCond:
-      case Opcode::Select:
-      case Opcode::Rrx:
-      case Opcode::Adc:
-      case Opcode::Sbc: removable = true; break;
-      case Opcode::SetNZ:
-      case Opcode::SetNZ64:
-      case Opcode::SetC:
-      case Opcode::SetNZCV: removable = inst.flags_live == 0; break;
-      default: break;
-    }
-    if (!removable) continue;
+    const OpcodeInfo& op = info(inst.op);
+    if (!(op.attributes & (P | D)) || (inst.flags_live & op.flags_written())) continue;
     renumbered[i] = {};
     for (const Value v : inst.args)
       if (v.is_inst()) block.insts[v.index()].uses--;
@@ -181,6 +127,19 @@ void remove_dead(Block& block) {
     renumbered[i] = Value::inst(static_cast<uint32_t>(out++));
   }
   block.insts.resize(out);
+}
+
+std::span<const Pass> passes() {
+  static constexpr Pass kPasses[] = {
+      {"forward_registers", forward_registers},
+      {"forward_vectors", forward_vectors},
+      {"fold_constants", fold_constants},
+      {"fold_shifts", fold_shifts},
+      {"fold_addresses", [](Block& block) { fold_addresses(block, kMaxDisplacement); }},
+      {"flag_liveness", flag_liveness},
+      {"remove_dead", remove_dead},
+  };
+  return kPasses;
 }
 
 }  // namespace crosswalk::ir
