@@ -16,7 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "translator/x64/block_emitter.h"
+#include "translator/x64/emit_block.h"
 
 namespace crosswalk::engine {
 

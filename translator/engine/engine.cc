@@ -299,8 +299,8 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
 
   assembler_.setSize(cache_.used());
   backend_.memory = memory_mode(config_.mode, cpu_.memory_window);
-  x64::BlockEmitter emitter(assembler_, ir_, backend_);
-  x64::CompiledBlock compiled = emitter.emit({page + 0x1000, second_id}, cache_.next_link());
+  x64::CompiledBlock compiled =
+      x64::emit_block(assembler_, ir_, backend_, {page + 0x1000, second_id}, cache_.next_link());
 
   auto block = std::make_unique<Block>();
   block->key = key;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What an emitter sees: the assembler, and the register allocator for the current IR instruction.
+// What an emitter sees: the assembler, registers for the current IR instruction, and what emitters
+// share.
 //
-// Host registers: r15 = &CpuState + kStateBias, r14 = window base or software TLB, rsp = the run loop's stack. Nine
-// guest registers live in host registers at all times (kPinned); rax, rcx, rdx, rsi are temporaries for IR values.
-// xmm0-xmm15 are all temporaries; guest SIMD registers live in CpuState and are cached in xmm registers within a block
-// (always written through).
+// Host registers: r15 = &CpuState + kStateBias, r14 = window base or software TLB, rsp = the run
+// loop's stack. Nine guest registers live in host registers at all times (kPinned); rax, rcx, rdx,
+// rsi are temporaries for IR values. xmm0-xmm15 are all temporaries; guest SIMD registers live in
+// CpuState and are cached in xmm registers within a block (always written through).
 //
-// An emitter is `void emit_<Opcode>(EmitContext& e, const ir::Inst& inst)`. It first obtains its operands, then defines
-// its result, then emits code. Operand registers stay valid until the emitter returns.
+// An emitter is `void emit_<Opcode>(EmitContext& e, const ir::Inst& inst)`. It first obtains its
+// operands, then defines its result, then emits code. Operand registers stay valid until the
+// emitter returns.
 #pragma once
 
 #include <xbyak/xbyak.h>
@@ -15,12 +17,21 @@
 #include <cstddef>
 #include <memory_resource>
 #include <new>
+#include <optional>
 #include <utility>
 #include <vector>
 
-#include "translator/arm32/cpu/cpu_state.h"
 #include "translator/ir/ir.h"
+#include "translator/x64/alignment.h"
+#include "translator/x64/constant_pool.h"
+#include "translator/x64/emit_block.h"
+#include "translator/x64/exits.h"
+#include "translator/x64/fault_sites.h"
+#include "translator/x64/guest_flags.h"
 #include "translator/x64/labels.h"
+#include "translator/x64/position.h"
+#include "translator/x64/register_allocator.h"
+#include "translator/x64/state_operands.h"
 
 namespace crosswalk::x64 {
 
@@ -30,58 +41,66 @@ using Xbyak::Xmm;
 
 class EmitContext {
  public:
-  virtual ~EmitContext() = default;
-
-  Xbyak::CodeGenerator& code;
+  EmitContext(Xbyak::CodeGenerator& code, const ir::Block& block, const BackendConfig& config, uint32_t first_link);
+  EmitContext(const EmitContext&) = delete;
+  EmitContext& operator=(const EmitContext&) = delete;
 
  private:
   // What the emission of one block needs, in one piece and without malloc as long as it fits.
   std::byte first_memory_[24 << 10];
   std::pmr::monotonic_buffer_resource memory_{first_memory_, sizeof first_memory_};
+  Position position_;
 
  public:
-  Labels labels{code, &memory_};
+  Xbyak::CodeGenerator& code;
+  const ir::Block& block;
+  const BackendConfig& config;
+  Labels labels;
+  RegisterAllocator registers;
+  GuestFlags flags;
+  FaultSites sites;
+  Exits exits;
+  ConstantPool constants;
+  KnownAlignment alignment;
 
   // ---- general registers
   // A register that holds the operand (I32: zero-extended; I64: whole). Must not be modified.
-  virtual Reg64 use(ir::Value v) = 0;
-  // Register or memory operand (spilled values, guest registers in CpuState): for the second operand of ALU
-  // instructions. `bits` 32 or 64. Must not be written.
-  virtual const Xbyak::Operand& use_rm(ir::Value v, int bits = 32) = 0;
+  Reg64 use(ir::Value v) { return Reg64(registers.use(File::General, v)); }
   // A temporary that holds a copy of the operand and may be modified.
-  virtual Reg64 use_copy(ir::Value v) = 0;
-  // The register for the result; its old content is undefined and it differs from all operand registers obtained so far
-  // that are still needed.
-  virtual Reg64 define() = 0;
-  // The register for the result, already holding `v`: for two-operand x86 instructions. Obtain the other operands
-  // first.
-  virtual Reg64 define_from(ir::Value v) = 0;
+  Reg64 use_copy(ir::Value v) { return Reg64(registers.copy(File::General, v)); }
+  // The register for the result; its old content is undefined and it differs from all operand
+  // registers obtained so far that are still needed.
+  Reg64 define() { return Reg64(registers.define(File::General, false)); }
+  // The same, but it may be the register of an operand: for single instructions that read before
+  // they write.
+  Reg64 define_overlapping() { return Reg64(registers.define(File::General, true)); }
+  // The register for the result, already holding `v`: for two-operand x86 instructions. Obtain the
+  // other operands first.
+  Reg64 define_from(ir::Value v) { return Reg64(registers.define_from(File::General, v)); }
   // Makes the result live in `r`, a temporary obtained from temp()/use_copy()/take().
-  virtual void define_as(Reg64 r) = 0;
-  virtual Reg64 temp() = 0;
-  // Exactly this temporary (rax, rcx, rdx or rsi), free to modify; a value in it is moved away first. Call before other
-  // operands.
-  virtual Reg64 take(Reg64 which) = 0;
+  void define_as(Reg64 r) { registers.define_as(File::General, r.getIdx()); }
+  // The same, but it returns the register of the SetReg that follows instead if that can be written
+  // now.
+  Reg64 define_hinted_or(Reg64 r) { return Reg64(registers.define_hinted_or(r.getIdx())); }
+  Reg64 temp() { return Reg64(registers.temp(File::General)); }
+  // Exactly this temporary (rax, rcx, rdx or rsi), free to modify; a value in it is moved away
+  // first. Call before other operands.
+  Reg64 take(Reg64 which) {
+    registers.take(which.getIdx());
+    return which;
+  }
+  // Gives an operand register or temporary back before the instruction ends.
+  void release(Reg64 r) { registers.release(r.getIdx()); }
 
   // ---- SIMD registers: the same for X32, X64, X128
-  virtual Xmm xuse(ir::Value v) = 0;
-  virtual Xmm xuse_copy(ir::Value v) = 0;
-  virtual Xmm xdefine() = 0;
-  virtual Xmm xdefine_from(ir::Value v) = 0;
-  virtual void xdefine_as(Xmm x) = 0;
-  virtual Xmm xtemp() = 0;
+  Xmm xuse(ir::Value v) { return Xmm(registers.use(File::Simd, v)); }
+  Xmm xuse_copy(ir::Value v) { return Xmm(registers.copy(File::Simd, v)); }
+  Xmm xdefine() { return Xmm(registers.define(File::Simd, false)); }
+  Xmm xdefine_from(ir::Value v) { return Xmm(registers.define_from(File::Simd, v)); }
+  Xmm xtemp() { return Xmm(registers.temp(File::Simd)); }
 
-  // ---- memory operands in CpuState
-  Xbyak::Address state8(size_t offset) const { return Xbyak::util::byte[Xbyak::util::r15 + disp(offset)]; }
-  Xbyak::Address state32(size_t offset) const { return Xbyak::util::dword[Xbyak::util::r15 + disp(offset)]; }
-  Xbyak::Address state64(size_t offset) const { return Xbyak::util::qword[Xbyak::util::r15 + disp(offset)]; }
-  Xbyak::Address state128(size_t offset) const { return Xbyak::util::xword[Xbyak::util::r15 + disp(offset)]; }
-  static int disp(size_t offset) { return static_cast<int>(offset) - kStateBias; }
-
-  // A 16-byte constant in the code cache's constant pool: for pand/pshufb/... operands.
-  virtual Xbyak::Address constant128(uint64_t low, uint64_t high) = 0;
-
-  // Emits `body` (void()) out of line, after the block. The body runs with the same registers; it must end with a jump.
+  // Emits `body` (void()) out of line, after the block. The body runs with the same registers; it
+  // must end with a jump.
   template <class F>
   void out_of_line(F body) {
     F* const kept = new (memory_.allocate(sizeof(F), alignof(F))) F(std::move(body));
@@ -90,34 +109,28 @@ class EmitContext {
                            f();
                            f.~F();
                          },
-                         kept});
+                         kept, position_});
   }
-  // Inside out_of_line or inline: calls uint64_t f(uint64_t a, uint64_t b, uint64_t c, uint64_t d) from the given
-  // general registers or constants with every other register (general, SIMD, flags excepted) preserved; the result goes
-  // to `result`. Slow; for rare paths.
-  virtual void call_preserving(const void* f, std::initializer_list<Xbyak::Operand> args, Reg64 result) = 0;
 
-  // The MXCSR that code from here needs: guest VFP or Advanced SIMD standard. Emits ldmxcsr only on a change within the
-  // block.
-  enum class Rounding { Vfp, Standard };
-  virtual void need_mxcsr(Rounding which) = 0;
+  // The MXCSR that code from here needs. Emits ldmxcsr only on a change within the block.
+  void need_mxcsr(Rounding which);
 
- protected:
-  explicit EmitContext(Xbyak::CodeGenerator& c) : code(c) {}
-  std::pmr::memory_resource* memory() { return &memory_; }
-  void emit_deferred() {
-    // Out-of-line pieces may add more.
-    for (size_t i = 0; i < deferred_.size(); i++) {
-      const Deferred d = deferred_[i];
-      d.run(d.body);
-    }
-  }
+  // The guest instruction that is being emitted.
+  const ir::GuestInst& guest() const { return block.guest[position_.inst->guest]; }
+  Label label(uint32_t n) const { return block_labels_[n]; }  // of ir::Block
+
+  // ---- for emit_block: around each instruction, and after the last
+  void begin(uint32_t index);
+  void end();
+  void finish();
 
  private:
   struct Deferred {
     void (*run)(void* body);  // and destroys it
     void* body;
+    Position position;
   };
+  std::pmr::vector<Label> block_labels_{&memory_};
   std::pmr::vector<Deferred> deferred_{&memory_};
 };
 

@@ -35,7 +35,7 @@ using Helper = uint64_t (*)(CpuState*);
 // One operation: the labels between its line and what is out of line.
 class Operation {
  public:
-  Operation(EmitContext& e, Helper helper) : e_(e), helper_(helper) { e.need_mxcsr(EmitContext::Rounding::Vfp); }
+  Operation(EmitContext& e, Helper helper) : e_(e), helper_(helper) { e.need_mxcsr(Rounding::Vfp); }
 
   // Operands of the helper, in order; the registers must keep their values until done(). Obtain all registers first.
   void operand(Precision p, const Xmm& x) { operands_.push_back({Operand::Simd, p, x.getIdx(), 0}); }

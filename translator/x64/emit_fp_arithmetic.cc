@@ -116,9 +116,9 @@ void sign_operation(EmitContext& e, const Inst& inst, Precision p, bool negate) 
   const Xmm r = e.xdefine_from(inst.args[0]);
   const uint64_t sign = p == Precision::Single ? 0x8000000080000000 : 0x8000000000000000;
   if (negate)
-    e.code.xorps(r, e.constant128(sign, sign));
+    e.code.xorps(r, e.constants.at(sign, sign));
   else
-    e.code.andps(r, e.constant128(~sign, ~sign));
+    e.code.andps(r, e.constants.at(~sign, ~sign));
 }
 
 }  // namespace
@@ -164,27 +164,27 @@ void emit_FpCompare64(EmitContext& e, const Inst& inst) { compare(e, inst, Preci
 void emit_FpSetNzcv(EmitContext& e, const Inst& inst) {
   constexpr size_t kFpscr = offsetof(CpuState, fpscr);
   const Reg64 v = e.use(inst.args[0]), t = e.temp();
-  e.code.mov(t.cvt32(), e.state32(kFpscr));
+  e.code.mov(t.cvt32(), state32(kFpscr));
   e.code.and_(t.cvt32(), ~arm::kFpscrNzcvMask);
   e.code.or_(t.cvt32(), v.cvt32());
-  e.code.mov(e.state32(kFpscr), t.cvt32());
+  e.code.mov(state32(kFpscr), t.cvt32());
 }
 
 // arm::read_fpscr with the live MXCSR.
 void emit_FpReadFpscr(EmitContext& e, const Inst&) {
   constexpr size_t kMxcsr = offsetof(CpuState, mxcsr);
-  e.need_mxcsr(EmitContext::Rounding::Vfp);  // which stores the flags of the other
+  e.need_mxcsr(Rounding::Vfp);  // which stores the flags of the other
   const Reg64 r = e.define(), t = e.temp();
   auto& c = e.code;
-  c.stmxcsr(e.state32(kMxcsr));
-  c.mov(r.cvt32(), e.state32(kMxcsr));
-  c.or_(r.cvt32(), e.state32(offsetof(CpuState, mxcsr_standard)));
+  c.stmxcsr(state32(kMxcsr));
+  c.mov(r.cvt32(), state32(kMxcsr));
+  c.or_(r.cvt32(), state32(offsetof(CpuState, mxcsr_standard)));
   c.mov(t.cvt32(), r.cvt32());
   c.and_(t.cvt32(), arm::kMxcsrIe);
   c.shr(r.cvt32(), 1);
   c.and_(r.cvt32(), arm::kFpscrDzc | arm::kFpscrOfc | arm::kFpscrUfc | arm::kFpscrIxc);
   c.or_(r.cvt32(), t.cvt32());
-  c.or_(r.cvt32(), e.state32(offsetof(CpuState, fpscr)));
+  c.or_(r.cvt32(), state32(offsetof(CpuState, fpscr)));
 }
 
 }  // namespace crosswalk::x64

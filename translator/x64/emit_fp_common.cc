@@ -4,6 +4,7 @@
 #include <xbyak/xbyak_util.h>
 
 #include "translator/x64/emit_fp.h"
+#include "translator/x64/preserving_call.h"
 
 namespace crosswalk::x64::fp {
 
@@ -40,14 +41,14 @@ void exponent_of_doubled(EmitContext& e, Precision p, int x, int addend) {
 }  // namespace
 
 void Operation::leave_if_mode(uint8_t mask) {
-  e_.code.test(e_.state8(kFpscr + 3), mask);
+  e_.code.test(state8(kFpscr + 3), mask);
   e_.labels.jcc(kNotEqual, slow_);
 }
 
 void Operation::flush_to_zero_path(uint8_t mode_mask, std::function<void()> body) {
   has_flush_path_ = true;
   body_ = std::move(body);
-  e_.code.test(e_.state8(kFpscr + 3), mode_mask);
+  e_.code.test(state8(kFpscr + 3), mode_mask);
   e_.labels.jcc(kNotEqual, flush_);
   e_.labels.bind(line_);
 }
@@ -64,13 +65,13 @@ void Operation::leave_if_nan_or_least_normal(Precision p, const Xmm& x, const Xm
   auto& c = e_.code;
   // ZF is "equal or unordered".
   if (p == Precision::Single) {
-    c.movaps(t, e_.constant128(0x7fffffff7fffffff, 0x7fffffff7fffffff));
+    c.movaps(t, e_.constants.at(0x7fffffff7fffffff, 0x7fffffff7fffffff));
     c.andps(t, x);
-    c.ucomiss(t, e_.constant128(0x00800000, 0));
+    c.ucomiss(t, e_.constants.at(0x00800000, 0));
   } else {
-    c.movaps(t, e_.constant128(0x7fffffffffffffff, 0x7fffffffffffffff));
+    c.movaps(t, e_.constants.at(0x7fffffffffffffff, 0x7fffffffffffffff));
     c.andps(t, x);
-    c.ucomisd(t, e_.constant128(0x0010000000000000, 0));
+    c.ucomisd(t, e_.constants.at(0x0010000000000000, 0));
   }
   e_.labels.jcc(kEqual, slow_);
 }
@@ -84,10 +85,10 @@ void Operation::emit_flush_path(EmitContext& e, const std::vector<Operand>& oper
   auto& c = e.code;
   e.labels.bind(entry);
   if (body) {
-    c.test(e.state8(kFpscr), arm::kFpscrIxc);
+    c.test(state8(kFpscr), arm::kFpscrIxc);
     e.labels.jcc(kEqual, slow);
   }
-  c.mov(e.state64(kSaved), rax);
+  c.mov(state64(kSaved), rax);
   const Label leave = e.labels.make();
   for (const Operand& o : operands) {
     if (o.kind != Operand::Simd) continue;
@@ -103,14 +104,14 @@ void Operation::emit_flush_path(EmitContext& e, const std::vector<Operand>& oper
     c.sub(eax, 2);
     c.cmp(eax, single ? 0xfd : 0x7fd);
     e.labels.jcc(kAboveEqual, leave);
-    c.mov(rax, e.state64(kSaved));
+    c.mov(rax, state64(kSaved));
     e.labels.jmp(done);
   } else {
-    c.mov(rax, e.state64(kSaved));
+    c.mov(rax, state64(kSaved));
     e.labels.jmp(line);
   }
   e.labels.bind(leave);
-  c.mov(rax, e.state64(kSaved));
+  c.mov(rax, state64(kSaved));
   e.labels.jmp(slow);
 }
 
@@ -122,26 +123,26 @@ void Operation::emit_slow_path(EmitContext& e, const std::vector<Operand>& opera
     switch (o.kind) {
       case Operand::Simd:
         if (o.precision == Precision::Single)
-          c.movss(e.state32(slot), Xmm(o.index));
+          c.movss(state32(slot), Xmm(o.index));
         else
-          c.movsd(e.state64(slot), Xmm(o.index));
+          c.movsd(state64(slot), Xmm(o.index));
         break;
-      case Operand::General: c.mov(e.state32(slot), Reg32(o.index)); break;
-      case Operand::Constant: c.mov(e.state32(slot), o.constant); break;
+      case Operand::General: c.mov(state32(slot), Reg32(o.index)); break;
+      case Operand::Constant: c.mov(state32(slot), o.constant); break;
       case Operand::None: break;
     }
     slot += 8;
   }
-  c.mov(e.state64(kSaved), rax);
+  c.mov(state64(kSaved), rax);
   c.lea(rax, ptr[r15 - kStateBias]);
-  e.call_preserving(reinterpret_cast<const void*>(helper), {rax}, rax);
-  c.mov(rax, e.state64(kSaved));
+  call_preserving(e.code, reinterpret_cast<const void*>(helper), {rax}, rax);
+  c.mov(rax, state64(kSaved));
   if (result.kind == Operand::General)
-    c.mov(Reg32(result.index), e.state32(kOperands));
+    c.mov(Reg32(result.index), state32(kOperands));
   else if (result.precision == Precision::Single)
-    c.movss(Xmm(result.index), e.state32(kOperands));
+    c.movss(Xmm(result.index), state32(kOperands));
   else
-    c.movsd(Xmm(result.index), e.state64(kOperands));
+    c.movsd(Xmm(result.index), state64(kOperands));
 }
 
 void Operation::done() {

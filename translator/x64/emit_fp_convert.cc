@@ -18,8 +18,8 @@ constexpr int kBiasSingle = 127, kBiasDouble = 1023;
 
 // 2^n in both lanes that matter.
 Xbyak::Address power_of_two(EmitContext& e, Precision p, int n) {
-  if (p == Precision::Single) return e.constant128(static_cast<uint64_t>(kBiasSingle + n) << 23, 0);
-  return e.constant128(static_cast<uint64_t>(kBiasDouble + n) << 52, 0);
+  if (p == Precision::Single) return e.constants.at(static_cast<uint64_t>(kBiasSingle + n) << 23, 0);
+  return e.constants.at(static_cast<uint64_t>(kBiasDouble + n) << 52, 0);
 }
 
 void to_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
@@ -90,7 +90,7 @@ void from_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   // Fixed-point numbers are rounded to nearest whatever FPSCR.RMode says; only 32 bits to single precision are ever
   // rounded.
   if (fixed.fixed_rounding && single && fixed.size == 32) {
-    c.test(e.state8(offsetof(CpuState, fpscr) + 2), arm::kFpscrRModeMask >> 16);
+    c.test(state8(offsetof(CpuState, fpscr) + 2), arm::kFpscrRModeMask >> 16);
     e.labels.jcc(kNotEqual, op.slow());
   }
   const bool wide = fixed.is_unsigned && fixed.size == 32;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Emitters of the integer rows of opcodes.inc.
-#include "translator/x64/block_emitter.h"
+#include "translator/x64/emit_context.h"
 
 namespace crosswalk::x64 {
 
@@ -15,14 +15,16 @@ template <class F>
 void with_operand(EmitContext& e, Value v, F f) {
   if (v.is_imm())
     f(static_cast<uint32_t>(v.imm32()));
+  else if (const auto offset = e.registers.in_memory(v))
+    f(state32(*offset));
   else
-    f(e.use_rm(v));
+    f(e.use(v).cvt32());
 }
 
 template <class Op>
 void binary(EmitContext& e, const Inst& inst, bool commutative, Op op) {
   Value a = inst.args[0], b = inst.args[1];
-  if (commutative && (a.is_imm() || (!b.is_imm() && core(e).result_prefers(b) && !core(e).result_prefers(a))))
+  if (commutative && (a.is_imm() || (!b.is_imm() && e.registers.prefers(b) && !e.registers.prefers(a))))
     std::swap(a, b);
   with_operand(e, b, [&](const auto& rm) { op(e.define_from(a).cvt32(), rm); });
 }
@@ -54,7 +56,7 @@ void clamped_count(EmitContext& e, Value amount) {
 // CF = C, or !C when it is a borrow that is wanted. From EFLAGS if they still hold it; else from the byte in CpuState,
 // read as a byte: a wider load would wait for the byte store before it to reach the cache.
 void load_carry(EmitContext& e, bool borrow) {
-  switch (core(e).eflags()) {
+  switch (e.flags.form()) {
     case EflagsForm::Add:
       if (borrow) e.code.cmc();
       return;
@@ -62,7 +64,7 @@ void load_carry(EmitContext& e, bool borrow) {
       if (!borrow) e.code.cmc();
       return;
     default:
-      e.code.cmp(e.state8(offsetof(CpuState, c)), 1);  // CF = !C
+      e.code.cmp(state8(offsetof(CpuState, c)), 1);  // CF = !C
       if (!borrow) e.code.cmc();
   }
 }
@@ -70,34 +72,34 @@ void load_carry(EmitContext& e, bool borrow) {
 }  // namespace
 
 // ---- guest registers and state
-void emit_GetReg(EmitContext& e, const Inst& inst) { core(e).get_reg(inst.imm); }
-void emit_SetReg(EmitContext& e, const Inst& inst) { core(e).set_reg(inst.imm, inst.args[0]); }
-void emit_LoadState8(EmitContext& e, const Inst& inst) { e.code.movzx(e.define().cvt32(), e.state8(inst.imm)); }
-void emit_LoadState32(EmitContext& e, const Inst& inst) { e.code.mov(e.define().cvt32(), e.state32(inst.imm)); }
-void emit_LoadState64(EmitContext& e, const Inst& inst) { e.code.mov(e.define(), e.state64(inst.imm)); }
+void emit_GetReg(EmitContext& e, const Inst& inst) { e.registers.define_in(Place::guest_register(inst.imm)); }
+void emit_SetReg(EmitContext& e, const Inst& inst) { e.registers.set_reg(inst.imm, inst.args[0]); }
+void emit_LoadState8(EmitContext& e, const Inst& inst) { e.code.movzx(e.define().cvt32(), state8(inst.imm)); }
+void emit_LoadState32(EmitContext& e, const Inst& inst) { e.code.mov(e.define().cvt32(), state32(inst.imm)); }
+void emit_LoadState64(EmitContext& e, const Inst& inst) { e.code.mov(e.define(), state64(inst.imm)); }
 void emit_StoreState8(EmitContext& e, const Inst& inst) {
   if (inst.args[0].is_imm())
-    e.code.mov(e.state8(inst.imm), static_cast<uint8_t>(inst.args[0].imm32()));
+    e.code.mov(state8(inst.imm), static_cast<uint8_t>(inst.args[0].imm32()));
   else
-    e.code.mov(e.state8(inst.imm), e.use(inst.args[0]).cvt8());
+    e.code.mov(state8(inst.imm), e.use(inst.args[0]).cvt8());
 }
 void emit_StoreState32(EmitContext& e, const Inst& inst) {
   if (inst.args[0].is_imm())
-    e.code.mov(e.state32(inst.imm), inst.args[0].imm32());
+    e.code.mov(state32(inst.imm), inst.args[0].imm32());
   else
-    e.code.mov(e.state32(inst.imm), e.use(inst.args[0]).cvt32());
+    e.code.mov(state32(inst.imm), e.use(inst.args[0]).cvt32());
 }
-void emit_StoreState64(EmitContext& e, const Inst& inst) { e.code.mov(e.state64(inst.imm), e.use(inst.args[0])); }
+void emit_StoreState64(EmitContext& e, const Inst& inst) { e.code.mov(state64(inst.imm), e.use(inst.args[0])); }
 
 // ---- NZCV
 void emit_AddS(EmitContext& e, const Inst& inst) {
   Value a = inst.args[0], b = inst.args[1];
-  if (a.is_imm() || (!b.is_imm() && core(e).result_prefers(b) && !core(e).result_prefers(a))) std::swap(a, b);
+  if (a.is_imm() || (!b.is_imm() && e.registers.prefers(b) && !e.registers.prefers(a))) std::swap(a, b);
   with_operand(e, b, [&](const auto& rm) {
     const Reg64 r = e.define_from(a);
     e.code.add(r.cvt32(), rm);
-    core(e).flags_produced(EflagsForm::Add);
-    core(e).materialise(inst.flags_live, r);
+    e.flags.produced(EflagsForm::Add);
+    e.flags.store(inst.flags_live, r);
   });
 }
 void emit_SubS(EmitContext& e, const Inst& inst) {
@@ -106,15 +108,15 @@ void emit_SubS(EmitContext& e, const Inst& inst) {
       !a.is_imm()) {  // a comparison whose N and Z are used from EFLAGS only
     const Reg32 r = e.use(a).cvt32();
     with_operand(e, b, [&](const auto& rm) { e.code.cmp(r, rm); });
-    core(e).flags_produced(EflagsForm::Sub);
-    core(e).materialise(inst.flags_live, r.cvt64());
+    e.flags.produced(EflagsForm::Sub);
+    e.flags.store(inst.flags_live, r.cvt64());
     return;
   }
   with_operand(e, b, [&](const auto& rm) {
     const Reg64 r = e.define_from(a);
     e.code.sub(r.cvt32(), rm);
-    core(e).flags_produced(EflagsForm::Sub);
-    core(e).materialise(inst.flags_live, r);
+    e.flags.produced(EflagsForm::Sub);
+    e.flags.store(inst.flags_live, r);
   });
 }
 void emit_AdcS(EmitContext& e, const Inst& inst) {
@@ -122,8 +124,8 @@ void emit_AdcS(EmitContext& e, const Inst& inst) {
     const Reg64 r = e.define_from(inst.args[0]);
     load_carry(e, false);
     e.code.adc(r.cvt32(), rm);
-    core(e).flags_produced(EflagsForm::Add);
-    core(e).materialise(inst.flags_live, r);
+    e.flags.produced(EflagsForm::Add);
+    e.flags.store(inst.flags_live, r);
   });
 }
 void emit_SbcS(EmitContext& e, const Inst& inst) {
@@ -131,16 +133,16 @@ void emit_SbcS(EmitContext& e, const Inst& inst) {
     const Reg64 r = e.define_from(inst.args[0]);
     load_carry(e, true);
     e.code.sbb(r.cvt32(), rm);
-    core(e).flags_produced(EflagsForm::Sub);
-    core(e).materialise(inst.flags_live, r);
+    e.flags.produced(EflagsForm::Sub);
+    e.flags.store(inst.flags_live, r);
   });
 }
 void emit_SetNZ(EmitContext& e, const Inst& inst) {
   const Value v = inst.args[0];
   const Reg64 r = e.use(v);
-  if (inst.flags_live & 1) e.code.mov(e.state64(offsetof(CpuState, nz)), r);
+  if (inst.flags_live & 1) e.code.mov(state64(offsetof(CpuState, nz)), r);
   e.code.test(r.cvt32(), r.cvt32());
-  core(e).flags_produced(EflagsForm::Logic);
+  e.flags.produced(EflagsForm::Logic);
 }
 void emit_SetNZ64(EmitContext& e, const Inst& inst) {
   // nz holds Z in its low word and N in bit 63 (or 31): fold the halves for Z, keep bit 63 for N.
@@ -150,23 +152,23 @@ void emit_SetNZ64(EmitContext& e, const Inst& inst) {
   e.code.shr(low, 32);
   e.code.or_(low.cvt32(), v.cvt32());
   const Reg64 high = e.temp();
-  e.code.mov(e.state32(offsetof(CpuState, nz)), low.cvt32());
+  e.code.mov(state32(offsetof(CpuState, nz)), low.cvt32());
   // Bit 31 of the low word counts as N: replace a nonzero word by 1.
   e.code.xor_(high.cvt32(), high.cvt32());
   e.code.test(low.cvt32(), low.cvt32());
   e.code.setne(high.cvt8());
-  e.code.mov(e.state32(offsetof(CpuState, nz)), high.cvt32());
+  e.code.mov(state32(offsetof(CpuState, nz)), high.cvt32());
   e.code.mov(high, v);
   e.code.shr(high, 32);
-  e.code.mov(e.state32(offsetof(CpuState, nz) + 4), high.cvt32());
+  e.code.mov(state32(offsetof(CpuState, nz) + 4), high.cvt32());
 }
 void emit_SetC(EmitContext& e, const Inst& inst) {
   if (inst.args[0].is_imm())
-    e.code.mov(e.state8(offsetof(CpuState, c)), static_cast<uint8_t>(inst.args[0].imm32()));
+    e.code.mov(state8(offsetof(CpuState, c)), static_cast<uint8_t>(inst.args[0].imm32()));
   else
-    e.code.mov(e.state8(offsetof(CpuState, c)), e.use(inst.args[0]).cvt8());
+    e.code.mov(state8(offsetof(CpuState, c)), e.use(inst.args[0]).cvt8());
   // EFLAGS of an arithmetic producer no longer hold C.
-  if (core(e).eflags() != EflagsForm::None) core(e).flags_produced(EflagsForm::Logic);
+  if (e.flags.form() != EflagsForm::None) e.flags.produced(EflagsForm::Logic);
 }
 void emit_SetNZCV(EmitContext& e, const Inst& inst) {
   const Reg64 v = e.use(inst.args[0]);
@@ -174,34 +176,34 @@ void emit_SetNZCV(EmitContext& e, const Inst& inst) {
   auto& c = e.code;
   c.mov(r.cvt32(), v.cvt32());
   c.and_(r.cvt32(), 0x80000000);
-  c.mov(e.state32(offsetof(CpuState, nz) + 4), r.cvt32());
+  c.mov(state32(offsetof(CpuState, nz) + 4), r.cvt32());
   c.mov(s.cvt32(), v.cvt32());
   c.shr(s.cvt32(), 30);
   c.and_(s.cvt32(), 1);
   c.xor_(s.cvt32(), 1);  // low word: 0 when Z
-  c.mov(e.state32(offsetof(CpuState, nz)), s.cvt32());
+  c.mov(state32(offsetof(CpuState, nz)), s.cvt32());
   c.bt(v.cvt32(), 29);
-  c.setc(e.state8(offsetof(CpuState, c)));
+  c.setc(state8(offsetof(CpuState, c)));
   c.bt(v.cvt32(), 28);
-  c.setc(e.state8(offsetof(CpuState, v)));
+  c.setc(state8(offsetof(CpuState, v)));
 }
-void emit_GetC(EmitContext& e, const Inst&) { e.code.movzx(e.define().cvt32(), e.state8(offsetof(CpuState, c))); }
+void emit_GetC(EmitContext& e, const Inst&) { e.code.movzx(e.define().cvt32(), state8(offsetof(CpuState, c))); }
 void emit_GetNZCV(EmitContext& e, const Inst&) {
   const Reg64 r = e.define();
   const Reg64 s = e.temp();
   auto& c = e.code;
-  c.mov(r.cvt32(), e.state32(offsetof(CpuState, nz)));
+  c.mov(r.cvt32(), state32(offsetof(CpuState, nz)));
   c.mov(s.cvt32(), r.cvt32());
-  c.or_(r.cvt32(), e.state32(offsetof(CpuState, nz) + 4));
+  c.or_(r.cvt32(), state32(offsetof(CpuState, nz) + 4));
   c.and_(r.cvt32(), 0x80000000);
   c.cmp(s.cvt32(), 1);  // CF = (low word == 0) = Z
   c.sbb(s.cvt32(), s.cvt32());
   c.and_(s.cvt32(), 0x40000000);
   c.or_(r.cvt32(), s.cvt32());
-  c.movzx(s.cvt32(), e.state8(offsetof(CpuState, c)));
+  c.movzx(s.cvt32(), state8(offsetof(CpuState, c)));
   c.shl(s.cvt32(), 29);
   c.or_(r.cvt32(), s.cvt32());
-  c.movzx(s.cvt32(), e.state8(offsetof(CpuState, v)));
+  c.movzx(s.cvt32(), state8(offsetof(CpuState, v)));
   c.shl(s.cvt32(), 28);
   c.or_(r.cvt32(), s.cvt32());
 }
@@ -209,7 +211,7 @@ void emit_Select(EmitContext& e, const Inst& inst) {
   Reg64 yes = e.use(inst.args[0]);
   const Reg64 no = e.use_copy(inst.args[1]);
   const Label keep = e.labels.make();
-  core(e).condition_jump(inst.imm, keep, true);
+  e.flags.jump_if(inst.imm, keep, true);
   e.code.mov(no.cvt32(), yes.cvt32());
   e.labels.bind(keep);
   e.define_as(no);
@@ -218,7 +220,7 @@ void emit_TestCond(EmitContext& e, const Inst& inst) {
   const Reg64 r = e.temp();
   const Label no = e.labels.make();
   e.code.mov(r.cvt32(), 0);
-  core(e).condition_jump(inst.imm, no, true);
+  e.flags.jump_if(inst.imm, no, true);
   e.code.mov(r.cvt32(), 1);
   e.labels.bind(no);
   e.define_as(r);
@@ -228,29 +230,29 @@ void emit_TestCond(EmitContext& e, const Inst& inst) {
 void emit_Add(EmitContext& e, const Inst& inst) {
   Value a = inst.args[0], b = inst.args[1];
   if (a.is_imm()) std::swap(a, b);
-  if (!core(e).result_prefers(a) && !(!b.is_imm() && core(e).result_prefers(b))) {
+  if (!e.registers.prefers(a) && !(!b.is_imm() && e.registers.prefers(b))) {
     // Three operands: LEA reads both before it writes.
     const Reg64 x = e.use(a);
     if (b.is_imm()) {
-      const Reg64 r = core(e).define_overlapping();
+      const Reg64 r = e.define_overlapping();
       e.code.lea(r.cvt32(), ptr[x + static_cast<int32_t>(b.imm32())]);
     } else {
       const Reg64 y = e.use(b);
-      const Reg64 r = core(e).define_overlapping();
+      const Reg64 r = e.define_overlapping();
       e.code.lea(r.cvt32(), ptr[x + y]);
     }
-    core(e).keep_flags();
+    e.flags.keep();
     return;
   }
   binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.add(r, rm); });
 }
 void emit_Sub(EmitContext& e, const Inst& inst) {
   const Value a = inst.args[0], b = inst.args[1];
-  if (b.is_imm() && !a.is_imm() && !core(e).result_prefers(a)) {
+  if (b.is_imm() && !a.is_imm() && !e.registers.prefers(a)) {
     const Reg64 x = e.use(a);
-    const Reg64 r = core(e).define_overlapping();
+    const Reg64 r = e.define_overlapping();
     e.code.lea(r.cvt32(), ptr[x + static_cast<int32_t>(0 - b.imm32())]);
-    core(e).keep_flags();
+    e.flags.keep();
     return;
   }
   binary(e, inst, false, [&](const Reg32& r, const auto& rm) { e.code.sub(r, rm); });
@@ -492,19 +494,19 @@ void emit_RevSh(EmitContext& e, const Inst& inst) {
 }
 void emit_Sxtb(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);
-  e.code.movsx(core(e).define_overlapping().cvt32(), a.cvt8());
+  e.code.movsx(e.define_overlapping().cvt32(), a.cvt8());
 }
 void emit_Sxth(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);
-  e.code.movsx(core(e).define_overlapping().cvt32(), a.cvt16());
+  e.code.movsx(e.define_overlapping().cvt32(), a.cvt16());
 }
 void emit_Uxtb(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);
-  e.code.movzx(core(e).define_overlapping().cvt32(), a.cvt8());
+  e.code.movzx(e.define_overlapping().cvt32(), a.cvt8());
 }
 void emit_Uxth(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);
-  e.code.movzx(core(e).define_overlapping().cvt32(), a.cvt16());
+  e.code.movzx(e.define_overlapping().cvt32(), a.cvt16());
 }
 
 namespace {
@@ -564,7 +566,7 @@ void emit_OrQ(EmitContext& e, const Inst& inst) {
   const Reg64 r = e.temp();
   e.code.test(a.cvt32(), a.cvt32());
   e.code.setne(r.cvt8());
-  e.code.or_(e.state8(offsetof(CpuState, q)), r.cvt8());
+  e.code.or_(state8(offsetof(CpuState, q)), r.cvt8());
 }
 
 // ---- 64-bit integer
@@ -589,7 +591,7 @@ void emit_Pack(EmitContext& e, const Inst& inst) {
 }
 void emit_Low(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);
-  e.code.mov(core(e).define_overlapping().cvt32(), a.cvt32());
+  e.code.mov(e.define_overlapping().cvt32(), a.cvt32());
 }
 void emit_High(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use_copy(inst.args[0]);
@@ -629,22 +631,22 @@ void emit_Uxt64(EmitContext& e, const Inst& inst) {
 
 // ---- between the integer and the SIMD side
 void emit_GetS(EmitContext& e, const Inst& inst) {
-  core(e).get_vreg(ir::Type::X32, offsetof(CpuState, vreg) + 4 * inst.imm);
+  e.registers.define_in(Place::guest_simd(offsetof(CpuState, vreg) + 4 * inst.imm));
 }
 void emit_GetD(EmitContext& e, const Inst& inst) {
-  core(e).get_vreg(ir::Type::X64, offsetof(CpuState, vreg) + 8 * inst.imm);
+  e.registers.define_in(Place::guest_simd(offsetof(CpuState, vreg) + 8 * inst.imm));
 }
 void emit_GetQ(EmitContext& e, const Inst& inst) {
-  core(e).get_vreg(ir::Type::X128, offsetof(CpuState, vreg) + 16 * inst.imm);
+  e.registers.define_in(Place::guest_simd(offsetof(CpuState, vreg) + 16 * inst.imm));
 }
 void emit_SetS(EmitContext& e, const Inst& inst) {
-  core(e).set_vreg(offsetof(CpuState, vreg) + 4 * inst.imm, 4, inst.args[0]);
+  e.registers.set_simd(offsetof(CpuState, vreg) + 4 * inst.imm, 4, inst.args[0]);
 }
 void emit_SetD(EmitContext& e, const Inst& inst) {
-  core(e).set_vreg(offsetof(CpuState, vreg) + 8 * inst.imm, 8, inst.args[0]);
+  e.registers.set_simd(offsetof(CpuState, vreg) + 8 * inst.imm, 8, inst.args[0]);
 }
 void emit_SetQ(EmitContext& e, const Inst& inst) {
-  core(e).set_vreg(offsetof(CpuState, vreg) + 16 * inst.imm, 16, inst.args[0]);
+  e.registers.set_simd(offsetof(CpuState, vreg) + 16 * inst.imm, 16, inst.args[0]);
 }
 void emit_X32FromI32(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);

@@ -6,7 +6,7 @@
 // The out-of-line path is told which registers to use and preserves all others, so it places no constraint on the
 // allocator.
 #include "mmu-shadow/mmu.h"
-#include "translator/x64/block_emitter.h"
+#include "translator/x64/emit_context.h"
 #include "translator/x64/slow_access.h"
 
 namespace crosswalk::x64 {
@@ -18,6 +18,8 @@ using ir::Value;
 using Gen = Xbyak::CodeGenerator;
 
 namespace {
+
+static_assert(ir::kMaxDisplacement < mmu::kWindowGuard);
 
 // The value moved by an access: a general or a SIMD register.
 struct Data {
@@ -73,8 +75,8 @@ void slow_path(EmitContext& e, uint32_t kind, Reg64 va, const Data& d, Reg64 sta
   request.status = static_cast<uint8_t>(status.getIdx());
   request.simd = d.simd;
   e.code.push(request.pack());
-  e.code.call(core(e).config.thunks->slow_access);
-  core(e).record_call_site();
+  e.code.call(e.config.thunks->slow_access);
+  e.sites.call();
 }
 
 struct Access {
@@ -83,7 +85,7 @@ struct Access {
   MemAccess m;
   bool store;
   bool simd;
-  bool slow_only() const { return m.unprivileged || m.out_of_line || core(e).config.memory == MemoryMode::SoftCall; }
+  bool slow_only() const { return m.unprivileged || m.out_of_line || e.config.memory == MemoryMode::SoftCall; }
   uint32_t kind() const { return access_kind(m, store); }
   int32_t displacement() const { return static_cast<int32_t>(inst.aux); }
 };
@@ -94,7 +96,7 @@ Data load_destination(const Access& a, bool overlapping) {
   if (a.simd)
     d.xmm = a.e.xdefine();
   else
-    d.gpr = overlapping ? core(a.e).define_overlapping() : a.e.define();
+    d.gpr = overlapping ? a.e.define_overlapping() : a.e.define();
   return d;
 }
 
@@ -122,12 +124,11 @@ void emit_slow_only(const Access& a) {
 
 void emit_window(const Access& a) {
   EmitContext& e = a.e;
-  auto& b = core(e);
   auto& c = e.code;
   const Reg64 va = e.use(a.inst.args[0]);
   const int32_t displacement = a.displacement();
   uint32_t mask = (1u << a.m.align_log2) - 1;
-  if (mask && b.known_alignment().check(a.inst.args[0], displacement, mask)) mask = 0;
+  if (mask && e.alignment.check(a.inst.args[0], displacement, mask)) mask = 0;
   const Reg64 scratch = mask ? e.temp() : va;
   const Data d = a.store ? store_source(a) : load_destination(a, !mask);
   if (mask) {
@@ -139,9 +140,8 @@ void emit_window(const Access& a) {
       c.test(va.cvt8(), static_cast<uint8_t>(mask));
     }
     e.labels.jcc(kNotEqual, unaligned);
-    e.out_of_line([&e, &b, a, va, displacement, scratch, d, unaligned, inst = b.position()] {
+    e.out_of_line([&e, a, va, displacement, scratch, d, unaligned] {
       // The access faults: an alignment fault, or the fault of the walk if that has priority.
-      BlockEmitter::Reposition at(b, inst);
       e.labels.bind(unaligned);
       if (displacement) e.code.lea(scratch.cvt32(), ptr[va + displacement]);
       slow_path(e, a.kind(), displacement ? scratch : va, d);
@@ -154,8 +154,17 @@ void emit_window(const Access& a) {
     move_to_memory(e, a.m, d, address);
   else
     move_from_memory(e, a.m, d, address);
-  b.record_site(at, 1u << a.m.log2_bytes, a.store, va, displacement);
-  if (!mask) b.keep_flags();
+  e.sites.access(at, 1u << a.m.log2_bytes, a.store, va, displacement);
+  if (!mask) e.flags.keep();
+}
+
+// As PieceCache::emit.
+template <class F>
+void emit_piece(EmitContext& e, uint32_t key, F emit) {
+  if (e.config.pieces)
+    e.config.pieces->emit(e.code, key, emit);
+  else
+    emit();
 }
 
 // Looks the VA in `host` up in the software TLB at r14 and turns it into the host address. `index` and `tag` are
@@ -164,16 +173,15 @@ void emit_window(const Access& a) {
 void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t bytes, uint32_t align_mask, bool store,
                  Label miss) {
   auto& c = e.code;
-  auto& b = core(e);
   constexpr int kPageBits = 12, kEntryBits = 4;
   // How far from the first byte the access's last aligned unit is; 0 when the low bits of its tag tell.
   const uint32_t last = align_mask + 1 >= bytes ? 0 : bytes - 1 - align_mask;
   const uint32_t key = static_cast<uint32_t>(host.getIdx() | index.getIdx() << 4 | tag.getIdx() << 8) | last << 12 |
                        align_mask << 16 | uint32_t{store} << 30;
-  b.emit_piece(key, [&] {
+  emit_piece(e, key, [&] {
     c.mov(index.cvt32(), host.cvt32());
     c.shr(index.cvt32(), kPageBits - kEntryBits);
-    c.and_(index.cvt32(), (b.config.soft_tlb_entries - 1) << kEntryBits);
+    c.and_(index.cvt32(), (e.config.soft_tlb_entries - 1) << kEntryBits);
     // The tag to match: the page of the access's last aligned unit, with the low bits that must be zero.
     if (last == 0)
       c.mov(tag.cvt32(), host.cvt32());
@@ -185,13 +193,12 @@ void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t by
   });
   e.labels.jcc(kNotEqual, miss);
   constexpr uint32_t kHit = 1u << 31;
-  b.emit_piece(kHit | static_cast<uint32_t>(host.getIdx() | index.getIdx() << 4),
-               [&] { c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]); });
+  emit_piece(e, kHit | static_cast<uint32_t>(host.getIdx() | index.getIdx() << 4),
+             [&] { c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]); });
 }
 
 void emit_soft(const Access& a) {
   EmitContext& e = a.e;
-  auto& b = core(e);
   auto& c = e.code;
   const Reg64 host = e.use_copy(a.inst.args[0]);
   if (a.displacement()) c.lea(host.cvt32(), ptr[host + a.displacement()]);
@@ -205,7 +212,7 @@ void emit_soft(const Access& a) {
     if (a.simd)
       d.xmm = e.xdefine();
     else
-      d.gpr = b.define_hinted_or(host);
+      d.gpr = e.define_hinted_or(host);
   }
   const Label miss = e.labels.make(), done = e.labels.make();
   soft_lookup(e, host, index, tag, 1u << a.m.log2_bytes, (1u << a.m.align_log2) - 1, a.store, miss);
@@ -214,8 +221,7 @@ void emit_soft(const Access& a) {
   else
     move_from_memory(e, a.m, d, Xbyak::RegExp(host));
   e.labels.bind(done);
-  e.out_of_line([&e, &b, a, host, d, miss, done, inst = b.position()] {
-    BlockEmitter::Reposition at(b, inst);
+  e.out_of_line([&e, a, host, d, miss, done] {
     e.labels.bind(miss);
     slow_path(e, a.kind(), host, d);
     e.labels.jmp(done);
@@ -226,7 +232,7 @@ void emit_access(EmitContext& e, const Inst& inst, bool store, bool simd) {
   const Access a{e, inst, MemAccess::unpack(inst.imm), store, simd};
   if (a.slow_only())
     emit_slow_only(a);
-  else if (core(e).config.memory == MemoryMode::Window)
+  else if (e.config.memory == MemoryMode::Window)
     emit_window(a);
   else
     emit_soft(a);
@@ -238,21 +244,20 @@ void exclusive_slow(EmitContext& e, const Inst& inst, bool store) {
   const Reg64 va = e.use(inst.args[0]);
   Data d;
   if (store) d.gpr = e.use(inst.args[1]);
-  const Reg64 result = core(e).define_overlapping();
+  const Reg64 result = e.define_overlapping();
   if (!store) d.gpr = result;
   slow_path(e, access_kind(m, store) | kAccessExclusive, va, d, result);
 }
 
 void arm_monitor(EmitContext& e, Reg64 value, Reg64 va, uint32_t bytes) {
   auto& c = e.code;
-  c.mov(e.state64(offsetof(CpuState, monitor_value)), value);
-  c.mov(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
-  c.mov(e.state32(offsetof(CpuState, monitor_size)), bytes);
-  c.mov(e.state8(offsetof(CpuState, monitor_armed)), 1);
+  c.mov(state64(offsetof(CpuState, monitor_value)), value);
+  c.mov(state32(offsetof(CpuState, monitor_address)), va.cvt32());
+  c.mov(state32(offsetof(CpuState, monitor_size)), bytes);
+  c.mov(state8(offsetof(CpuState, monitor_armed)), 1);
 }
 
 void exclusive_load_window(EmitContext& e, const Inst& inst) {
-  auto& b = core(e);
   auto& c = e.code;
   const MemAccess m = MemAccess::unpack(inst.imm);
   const Reg64 va = e.use(inst.args[0]);
@@ -264,8 +269,7 @@ void exclusive_load_window(EmitContext& e, const Inst& inst) {
     const Label unaligned = e.labels.make();
     c.test(va.cvt8(), static_cast<uint8_t>(mask));
     e.labels.jcc(kNotEqual, unaligned);
-    e.out_of_line([&e, &b, m, va, d, unaligned, i = b.position()] {
-      BlockEmitter::Reposition at(b, i);
+    e.out_of_line([&e, m, va, d, unaligned] {
       e.labels.bind(unaligned);
       slow_path(e, access_kind(m, false) | kAccessExclusive, va, d);
       e.code.ud2();
@@ -273,13 +277,12 @@ void exclusive_load_window(EmitContext& e, const Inst& inst) {
   }
   const uint8_t* const at = c.getCurr();
   move_from_memory(e, m, d, r14 + va);
-  b.record_site(at, 1u << m.log2_bytes, false, va, 0);
+  e.sites.access(at, 1u << m.log2_bytes, false, va, 0);
   arm_monitor(e, r, va, 1u << m.log2_bytes);
   e.define_as(r);
 }
 
 void exclusive_load_soft(EmitContext& e, const Inst& inst) {
-  auto& b = core(e);
   auto& c = e.code;
   const MemAccess m = MemAccess::unpack(inst.imm);
   const uint32_t bytes = 1u << m.log2_bytes;
@@ -294,8 +297,7 @@ void exclusive_load_soft(EmitContext& e, const Inst& inst) {
   arm_monitor(e, host, va, bytes);
   e.labels.bind(done);
   e.define_as(host);
-  e.out_of_line([&e, &b, m, d, host, miss, done, i = b.position()] {
-    BlockEmitter::Reposition at(b, i);
+  e.out_of_line([&e, m, d, host, miss, done] {
     e.labels.bind(miss);
     slow_path(e, access_kind(m, false) | kAccessExclusive, host, d);
     e.labels.jmp(done);
@@ -316,11 +318,11 @@ void compare_exchange(EmitContext& e, uint32_t bytes, const Xbyak::RegExp& addre
 // The monitor must be armed, or else goes to `open`, and for this VA and size, or else the slow path decides.
 void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Label open, Label slow) {
   auto& c = e.code;
-  c.cmp(e.state8(offsetof(CpuState, monitor_armed)), 1);
+  c.cmp(state8(offsetof(CpuState, monitor_armed)), 1);
   e.labels.jcc(kNotEqual, open);
-  c.cmp(e.state32(offsetof(CpuState, monitor_address)), va.cvt32());
+  c.cmp(state32(offsetof(CpuState, monitor_address)), va.cvt32());
   e.labels.jcc(kNotEqual, slow);
-  c.cmp(e.state32(offsetof(CpuState, monitor_size)), bytes);
+  c.cmp(state32(offsetof(CpuState, monitor_size)), bytes);
   e.labels.jcc(kNotEqual, slow);
 }
 
@@ -335,7 +337,7 @@ void decide_exclusive_store(EmitContext& e, const MemAccess& m, Reg64 va, Reg64 
     c.test(va.cvt8(), (1u << m.log2_bytes) - 1);
     e.labels.jcc(kNotEqual, slow);
   }
-  c.cmp(e.state8(offsetof(CpuState, debug.watching)), 0);
+  c.cmp(state8(offsetof(CpuState, debug.watching)), 0);
   e.labels.jcc(kNotEqual, slow);
   c.mov(eax, 1);
   e.labels.jmp(done);
@@ -350,11 +352,10 @@ void finish_exclusive_store(EmitContext& e) {
   auto& c = e.code;
   c.setne(al);
   c.movzx(eax, al);
-  c.mov(e.state8(offsetof(CpuState, monitor_armed)), 0);
+  c.mov(state8(offsetof(CpuState, monitor_armed)), 0);
 }
 
 void exclusive_store_soft(EmitContext& e, const Inst& inst) {
-  auto& b = core(e);
   auto& c = e.code;
   const MemAccess m = MemAccess::unpack(inst.imm);
   const uint32_t bytes = 1u << m.log2_bytes;
@@ -365,19 +366,16 @@ void exclusive_store_soft(EmitContext& e, const Inst& inst) {
   const Label open = e.labels.make(), slow = e.labels.make(), done = e.labels.make();
   check_monitor(e, host, bytes, open, slow);
   soft_lookup(e, host, index, rax, bytes, bytes - 1, true, slow);
-  c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
+  c.mov(rax, state64(offsetof(CpuState, monitor_value)));
   compare_exchange(e, bytes, Xbyak::RegExp(host), value);
   finish_exclusive_store(e);
   e.labels.bind(done);
   e.define_as(rax);
-  e.out_of_line([&e, &b, m, host, value, open, slow, done, i = b.position()] {
-    BlockEmitter::Reposition at(b, i);
-    decide_exclusive_store(e, m, host, value, open, slow, done);
-  });
+  e.out_of_line(
+      [&e, m, host, value, open, slow, done] { decide_exclusive_store(e, m, host, value, open, slow, done); });
 }
 
 void exclusive_store_window(EmitContext& e, const Inst& inst) {
-  auto& b = core(e);
   auto& c = e.code;
   const MemAccess m = MemAccess::unpack(inst.imm);
   const uint32_t bytes = 1u << m.log2_bytes;
@@ -386,21 +384,18 @@ void exclusive_store_window(EmitContext& e, const Inst& inst) {
   const Reg64 value = e.use(inst.args[1]);
   const Label open = e.labels.make(), slow = e.labels.make(), done = e.labels.make();
   check_monitor(e, va, bytes, open, slow);
-  c.mov(rax, e.state64(offsetof(CpuState, monitor_value)));
+  c.mov(rax, state64(offsetof(CpuState, monitor_value)));
   const uint8_t* const at = c.getCurr();
   compare_exchange(e, bytes, r14 + va, value);
-  b.record_site(at, bytes, true, va, 0);
+  e.sites.access(at, bytes, true, va, 0);
   finish_exclusive_store(e);
   e.labels.bind(done);
   e.define_as(rax);
-  e.out_of_line([&e, &b, m, va, value, open, slow, done, i = b.position()] {
-    BlockEmitter::Reposition at_(b, i);
-    decide_exclusive_store(e, m, va, value, open, slow, done);
-  });
+  e.out_of_line([&e, m, va, value, open, slow, done] { decide_exclusive_store(e, m, va, value, open, slow, done); });
 }
 
 bool inline_exclusive(EmitContext& e, const Inst& inst) {
-  return core(e).config.memory != MemoryMode::SoftCall && !MemAccess::unpack(inst.imm).out_of_line;
+  return e.config.memory != MemoryMode::SoftCall && !MemAccess::unpack(inst.imm).out_of_line;
 }
 
 }  // namespace
@@ -419,7 +414,7 @@ void emit_StoreX128(EmitContext& e, const Inst& inst) { emit_access(e, inst, tru
 void emit_LoadExclusive(EmitContext& e, const Inst& inst) {
   if (!inline_exclusive(e, inst))
     exclusive_slow(e, inst, false);
-  else if (core(e).config.memory == MemoryMode::Window)
+  else if (e.config.memory == MemoryMode::Window)
     exclusive_load_window(e, inst);
   else
     exclusive_load_soft(e, inst);
@@ -428,13 +423,13 @@ void emit_LoadExclusive64(EmitContext& e, const Inst& inst) { emit_LoadExclusive
 void emit_StoreExclusive(EmitContext& e, const Inst& inst) {
   if (!inline_exclusive(e, inst))
     exclusive_slow(e, inst, true);
-  else if (core(e).config.memory == MemoryMode::Window)
+  else if (e.config.memory == MemoryMode::Window)
     exclusive_store_window(e, inst);
   else
     exclusive_store_soft(e, inst);
 }
 void emit_StoreExclusive64(EmitContext& e, const Inst& inst) { emit_StoreExclusive(e, inst); }
-void emit_ClearExclusive(EmitContext& e, const Inst&) { e.code.mov(e.state8(offsetof(CpuState, monitor_armed)), 0); }
+void emit_ClearExclusive(EmitContext& e, const Inst&) { e.code.mov(state8(offsetof(CpuState, monitor_armed)), 0); }
 void emit_MemoryBarrier(EmitContext& e, const Inst&) { e.code.mfence(); }
 
 }  // namespace crosswalk::x64

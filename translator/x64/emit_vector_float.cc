@@ -12,6 +12,7 @@
 
 #include "translator/arm32/helpers/simd_helpers.h"
 #include "translator/x64/emit_vector.h"
+#include "translator/x64/preserving_call.h"
 
 namespace crosswalk::x64 {
 namespace {
@@ -37,7 +38,7 @@ class FloatOperation {
  public:
   explicit FloatOperation(EmitContext& e, Op op)
       : e_(e), op_(op), pointer_(e.temp()), t_(e.xtemp()), bad_(e.xtemp()), extra_(e.xtemp()) {
-    e.need_mxcsr(EmitContext::Rounding::Standard);
+    e.need_mxcsr(Rounding::Standard);
   }
 
   // All registers must have been obtained: code after this is skipped when the slow path is taken.
@@ -120,7 +121,7 @@ class FloatOperation {
       if (with_imm) c.mov(dword[rsp + 16], imm);
       c.movups(xword[rsp + 32], m);
       c.mov(pointer, rsp);
-      e.call_preserving(reinterpret_cast<const void*>(helpers::simd::slow_path(op)), {r15, pointer}, pointer);
+      call_preserving(e.code, reinterpret_cast<const void*>(helpers::simd::slow_path(op)), {r15, pointer}, pointer);
       c.movups(r, xword[rsp]);
       c.add(rsp, 48);
       e.labels.jmp(done);
@@ -294,7 +295,7 @@ void emit_VecFToS(EmitContext& e, const ir::Inst& inst) { to_fixed(e, inst, Op::
 void emit_VecFToU(EmitContext& e, const ir::Inst& inst) { to_fixed(e, inst, Op::FToU); }
 
 void emit_VecFFromS(EmitContext& e, const ir::Inst& inst) {
-  e.need_mxcsr(EmitContext::Rounding::Standard);
+  e.need_mxcsr(Rounding::Standard);
   const Xmm m = e.xuse(inst.args[0]);
   const Xmm r = e.xdefine();
   e.code.cvtdq2ps(r, m);
@@ -303,7 +304,7 @@ void emit_VecFFromS(EmitContext& e, const ir::Inst& inst) {
 
 void emit_VecFFromU(EmitContext& e, const ir::Inst& inst) {
   // Both halves convert exactly; the sum rounds once.
-  e.need_mxcsr(EmitContext::Rounding::Standard);
+  e.need_mxcsr(Rounding::Standard);
   const Xmm low = e.xuse_copy(inst.args[0]);
   const Xmm r = e.xdefine();
   e.code.movaps(r, low);

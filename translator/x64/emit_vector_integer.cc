@@ -6,27 +6,8 @@
 
 namespace crosswalk::x64 {
 
-void emit_VecAdd(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.paddb(r, b); break;
-      case 1: e.code.paddw(r, b); break;
-      case 2: e.code.paddd(r, b); break;
-      default: e.code.paddq(r, b); break;
-    }
-  });
-}
-
-void emit_VecSub(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.psubb(r, b); break;
-      case 1: e.code.psubw(r, b); break;
-      case 2: e.code.psubd(r, b); break;
-      default: e.code.psubq(r, b); break;
-    }
-  });
-}
+TWO_OPERANDS_BY_SIZE(VecAdd, SSE(paddb), SSE(paddw), SSE(paddd), SSE(paddq))
+TWO_OPERANDS_BY_SIZE(VecSub, SSE(psubb), SSE(psubw), SSE(psubd), SSE(psubq))
 
 void emit_VecMul(EmitContext& e, const ir::Inst& inst) {
   if (vector_size(inst) != 0) {
@@ -52,65 +33,12 @@ void emit_VecMul(EmitContext& e, const ir::Inst& inst) {
   e.code.por(r, odd);
 }
 
-void emit_VecMaxS(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.pmaxsb(r, b); break;
-      case 1: e.code.pmaxsw(r, b); break;
-      default: e.code.pmaxsd(r, b); break;
-    }
-  });
-}
-
-void emit_VecMaxU(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.pmaxub(r, b); break;
-      case 1: e.code.pmaxuw(r, b); break;
-      default: e.code.pmaxud(r, b); break;
-    }
-  });
-}
-
-void emit_VecMinS(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.pminsb(r, b); break;
-      case 1: e.code.pminsw(r, b); break;
-      default: e.code.pminsd(r, b); break;
-    }
-  });
-}
-
-void emit_VecMinU(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.pminub(r, b); break;
-      case 1: e.code.pminuw(r, b); break;
-      default: e.code.pminud(r, b); break;
-    }
-  });
-}
-
-void emit_VecEq(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.pcmpeqb(r, b); break;
-      case 1: e.code.pcmpeqw(r, b); break;
-      default: e.code.pcmpeqd(r, b); break;
-    }
-  });
-}
-
-void emit_VecGtS(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.pcmpgtb(r, b); break;
-      case 1: e.code.pcmpgtw(r, b); break;
-      default: e.code.pcmpgtd(r, b); break;
-    }
-  });
-}
+TWO_OPERANDS_BY_SIZE(VecMaxS, SSE(pmaxsb), SSE(pmaxsw), SSE(pmaxsd))
+TWO_OPERANDS_BY_SIZE(VecMaxU, SSE(pmaxub), SSE(pmaxuw), SSE(pmaxud))
+TWO_OPERANDS_BY_SIZE(VecMinS, SSE(pminsb), SSE(pminsw), SSE(pminsd))
+TWO_OPERANDS_BY_SIZE(VecMinU, SSE(pminub), SSE(pminuw), SSE(pminud))
+TWO_OPERANDS_BY_SIZE(VecEq, SSE(pcmpeqb), SSE(pcmpeqw), SSE(pcmpeqd))
+TWO_OPERANDS_BY_SIZE(VecGtS, SSE(pcmpgtb), SSE(pcmpgtw), SSE(pcmpgtd))
 
 void emit_VecGeU(EmitContext& e, const ir::Inst& inst) {
   // a >= b exactly when max(a, b) == a.
@@ -123,24 +51,8 @@ void emit_VecGeU(EmitContext& e, const ir::Inst& inst) {
   }
 }
 
-void emit_VecAvgU(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    if (vector_size(inst) == 0)
-      e.code.pavgb(r, b);
-    else
-      e.code.pavgw(r, b);
-  });
-}
-
-void emit_VecAbs(EmitContext& e, const ir::Inst& inst) {
-  const Xmm a = e.xuse(inst.args[0]);
-  const Xmm r = e.xdefine();
-  switch (vector_size(inst)) {
-    case 0: e.code.pabsb(r, a); break;
-    case 1: e.code.pabsw(r, a); break;
-    default: e.code.pabsd(r, a); break;
-  }
-}
+TWO_OPERANDS_BY_SIZE(VecAvgU, SSE(pavgb), SSE(pavgw))
+ONE_OPERAND_BY_SIZE(VecAbs, SSE(pabsb), SSE(pabsw), SSE(pabsd))
 
 void emit_VecCount(EmitContext& e, const ir::Inst& inst) {
   // A table of the bits in each nibble, looked up twice.
@@ -151,7 +63,7 @@ void emit_VecCount(EmitContext& e, const ir::Inst& inst) {
   e.code.psrlw(high, 4);
   e.code.pand(low, constant(e, repeat8(0x0f)));
   e.code.pand(high, constant(e, repeat8(0x0f)));
-  e.code.movdqa(table, e.constant128(0x0302020102010100, 0x0403030203020201));
+  e.code.movdqa(table, e.constants.at(0x0302020102010100, 0x0403030203020201));
   e.code.movdqa(r, table);
   e.code.pshufb(r, low);
   e.code.pshufb(table, high);
@@ -227,33 +139,16 @@ void emit_VecShrS(EmitContext& e, const ir::Inst& inst) {
   });
 }
 
-void emit_VecWidenS(EmitContext& e, const ir::Inst& inst) {
-  const Xmm a = e.xuse(inst.args[0]);
-  const Xmm r = e.xdefine();
-  switch (vector_size(inst)) {
-    case 0: e.code.pmovsxbw(r, a); break;
-    case 1: e.code.pmovsxwd(r, a); break;
-    default: e.code.pmovsxdq(r, a); break;
-  }
-}
-
-void emit_VecWidenU(EmitContext& e, const ir::Inst& inst) {
-  const Xmm a = e.xuse(inst.args[0]);
-  const Xmm r = e.xdefine();
-  switch (vector_size(inst)) {
-    case 0: e.code.pmovzxbw(r, a); break;
-    case 1: e.code.pmovzxwd(r, a); break;
-    default: e.code.pmovzxdq(r, a); break;
-  }
-}
+ONE_OPERAND_BY_SIZE(VecWidenS, SSE(pmovsxbw), SSE(pmovsxwd), SSE(pmovsxdq))
+ONE_OPERAND_BY_SIZE(VecWidenU, SSE(pmovzxbw), SSE(pmovzxwd), SSE(pmovzxdq))
 
 void emit_VecNarrow(EmitContext& e, const ir::Inst& inst) {
   switch (vector_size(inst)) {
     case 0:
-      one_operand(e, inst, [&](const Xmm& r) { e.code.pshufb(r, e.constant128(0x0e0c0a0806040200, repeat8(0x80))); });
+      one_operand(e, inst, [&](const Xmm& r) { e.code.pshufb(r, e.constants.at(0x0e0c0a0806040200, repeat8(0x80))); });
       break;
     case 1:
-      one_operand(e, inst, [&](const Xmm& r) { e.code.pshufb(r, e.constant128(0x0d0c090805040100, repeat8(0x80))); });
+      one_operand(e, inst, [&](const Xmm& r) { e.code.pshufb(r, e.constants.at(0x0d0c090805040100, repeat8(0x80))); });
       break;
     default: {
       const Xmm a = e.xuse(inst.args[0]);
@@ -262,25 +157,8 @@ void emit_VecNarrow(EmitContext& e, const ir::Inst& inst) {
   }
 }
 
-void emit_VecMulLongS(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.pmullw(r, b); break;
-      case 1: e.code.pmulld(r, b); break;
-      default: e.code.pmuldq(r, b); break;
-    }
-  });
-}
-
-void emit_VecMulLongU(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.pmullw(r, b); break;
-      case 1: e.code.pmulld(r, b); break;
-      default: e.code.pmuludq(r, b); break;
-    }
-  });
-}
+TWO_OPERANDS_BY_SIZE(VecMulLongS, SSE(pmullw), SSE(pmulld), SSE(pmuldq))
+TWO_OPERANDS_BY_SIZE(VecMulLongU, SSE(pmullw), SSE(pmulld), SSE(pmuludq))
 
 void emit_VecPolynomial(EmitContext& e, const ir::Inst& inst) {
   // The sum without carries of the first factor shifted to each bit of the second.

@@ -11,7 +11,7 @@ struct Control {
   Xbyak::Address in(EmitContext& e) const {
     uint64_t half[2] = {};
     for (int i = 0; i < 16; i++) half[i / 8] |= uint64_t{at[i]} << (i % 8 * 8);
-    return e.constant128(half[0], half[1]);
+    return e.constants.at(half[0], half[1]);
   }
 };
 
@@ -130,27 +130,8 @@ void emit_VecExt(EmitContext& e, const ir::Inst& inst) {
   e.code.palignr(r, low, static_cast<uint8_t>(inst.imm));
 }
 
-void emit_VecZipLow(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.punpcklbw(r, b); break;
-      case 1: e.code.punpcklwd(r, b); break;
-      case 2: e.code.punpckldq(r, b); break;
-      default: e.code.punpcklqdq(r, b); break;
-    }
-  });
-}
-
-void emit_VecZipHigh(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-    switch (vector_size(inst)) {
-      case 0: e.code.punpckhbw(r, b); break;
-      case 1: e.code.punpckhwd(r, b); break;
-      case 2: e.code.punpckhdq(r, b); break;
-      default: e.code.punpckhqdq(r, b); break;
-    }
-  });
-}
+TWO_OPERANDS_BY_SIZE(VecZipLow, SSE(punpcklbw), SSE(punpcklwd), SSE(punpckldq), SSE(punpcklqdq))
+TWO_OPERANDS_BY_SIZE(VecZipHigh, SSE(punpckhbw), SSE(punpckhwd), SSE(punpckhdq), SSE(punpckhqdq))
 
 void emit_VecEven(EmitContext& e, const ir::Inst& inst) { unzip(e, inst, 0); }
 void emit_VecOdd(EmitContext& e, const ir::Inst& inst) { unzip(e, inst, 1); }

@@ -10,7 +10,7 @@ void note_saturation(EmitContext& e, const Xmm& difference) {
   Xbyak::Label done;
   e.code.ptest(difference, difference);
   e.code.jz(done, Xbyak::CodeGenerator::T_SHORT);
-  e.code.or_(e.state32(offsetof(CpuState, fpscr)), arm::kFpscrQc);
+  e.code.or_(state32(offsetof(CpuState, fpscr)), arm::kFpscrQc);
   e.code.L(done);
 }
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "translator/arm32/cpu/fp_system.h"
-#include "translator/x64/block_emitter.h"
+#include "translator/x64/emit_block.h"
 
 namespace crosswalk::simd_test {
 namespace {
@@ -60,8 +60,7 @@ bool Machine::run(CpuState& cpu, const std::vector<uint32_t>& words, const Optio
   backend.memory = x64::MemoryMode::Window;
   backend.thunks = &thunks_;
   thunk_code_->setSize(4096);  // each block after the thunks, over the last one
-  x64::BlockEmitter emitter(*thunk_code_, block, backend);
-  const x64::CompiledBlock compiled = emitter.emit({});
+  const x64::CompiledBlock compiled = x64::emit_block(*thunk_code_, block, backend);
   cpu.mem_base = reinterpret_cast<uint64_t>(window_);
   cpu.exit_reason = 0;
   thunks_.enter(&cpu, compiled.code);

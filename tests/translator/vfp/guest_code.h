@@ -14,7 +14,7 @@
 #include "translator/arm32/cpu/exit_reason.h"
 #include "translator/arm32/cpu/fp_system.h"
 #include "translator/arm32/frontend/translator.h"
-#include "translator/x64/block_emitter.h"
+#include "translator/x64/emit_block.h"
 
 namespace crosswalk::testing {
 
@@ -58,8 +58,7 @@ class GuestCode {
     }
     gen_.setSize(thunks_end_);
     gen_.align(16);
-    x64::BlockEmitter emitter(gen_, block_, config_);
-    compiled_ = emitter.emit({});
+    compiled_ = x64::emit_block(gen_, block_, config_);
     thumb_ = thumb;
   }
 

@@ -98,8 +98,7 @@ Emitted::~Emitted() {
 
 const x64::CompiledBlock& Emitted::emit(const ir::Block& block, const x64::SecondPage& second) {
   Xbyak::CodeGenerator gen(kBufferBytes - prefix_, buffer_ + prefix_);
-  x64::BlockEmitter emitter(gen, block, config_);
-  compiled_ = emitter.emit(second);
+  compiled_ = x64::emit_block(gen, block, config_, second);
   block_ = &block;
   return compiled_;
 }

@@ -8,7 +8,7 @@
 #include "mmu-shadow/mmu.h"
 #include "tests/translator/x64/interpreter.h"
 #include "translator/engine/world.h"
-#include "translator/x64/block_emitter.h"
+#include "translator/x64/emit_block.h"
 
 namespace crosswalk::test {
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/x64/emit_block.h"
+
+#include <algorithm>
+
+#include "translator/arm32/cpu/exit_reason.h"
+#include "translator/x64/emit_context.h"
+
+namespace crosswalk::x64 {
+namespace {
+
+using namespace Xbyak::util;
+
+using EmitFunction = void (*)(EmitContext&, const ir::Inst&);
+constexpr EmitFunction kEmitters[] = {
+#define OP(name, ...) emit_##name,
+#define OPI(name, ...) emit_##name,
+#include "translator/ir/all_opcodes.inc"
+#undef OP
+#undef OPI
+};
+
+// The last instruction extends into another page: its mapping must be the one this code was made
+// from.
+void check_second_page(EmitContext& e, const SecondPage& page) {
+  const Label miss = e.labels.make();
+  e.code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
+  e.code.cmp(dword[rax + 4 * (page.va >> 12 & (kInstructionPageEntries - 1))], page.id);
+  e.labels.jcc(kNotEqual, miss);
+  e.out_of_line([&e, miss] {
+    e.labels.bind(miss);
+    e.exits.leave(kExitSecondPage, e.block.pc | e.block.thumb);
+  });
+}
+
+// Counts the guest instructions from here to the next one that may go on elsewhere; returns the one
+// after that. Keeps the x86 flags, which may hold the guest's.
+uint32_t count_from(EmitContext& e, uint32_t index) {
+  const uint32_t first = e.block.insts[index].guest;
+  uint32_t end = static_cast<uint32_t>(e.block.guest.size());
+  for (size_t i = index; i < e.block.insts.size(); i++) {
+    if (!(ir::info(e.block.insts[i].op).attributes & ir::X)) continue;
+    end = std::min(end, uint32_t{e.block.insts[i].guest} + 1);
+    break;
+  }
+  const Reg64 sum = e.temp();
+  e.code.mov(sum, state64(offsetof(CpuState, instructions)));
+  e.code.lea(sum, ptr[sum + static_cast<int>(end - first)]);
+  e.code.mov(state64(offsetof(CpuState, instructions)), sum);
+  e.release(sum);
+  return end;
+}
+
+}  // namespace
+
+CompiledBlock emit_block(Xbyak::CodeGenerator& code, const ir::Block& block, const BackendConfig& config,
+                         const SecondPage& second_page, uint32_t first_link) {
+  EmitContext e(code, block, config, first_link);
+  CompiledBlock result;
+  result.code = code.getCurr();
+  if (second_page.id != 0) check_second_page(e, second_page);
+  if (config.count) code.inc(state64(offsetof(CpuState, blocks)));
+  for (uint32_t i = 0, counted = 0; i < block.insts.size(); i++) {
+    const ir::Inst& inst = block.insts[i];
+    if (config.count && inst.guest >= counted) counted = count_from(e, i);
+    e.begin(i);
+    kEmitters[static_cast<size_t>(inst.op)](e, inst);
+    e.end();
+  }
+  e.finish();
+  result.size = static_cast<uint32_t>(code.getCurr() - result.code);
+  result.sites = e.sites.take();
+  result.links = e.exits.take_links();
+  return result;
+}
+
+}  // namespace crosswalk::x64

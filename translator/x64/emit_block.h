@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Turns one IR block into x86 code.
+#pragma once
+
+#include <xbyak/xbyak.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "translator/ir/ir.h"
+#include "translator/x64/host_registers.h"
+#include "translator/x64/piece_cache.h"
+#include "translator/x64/thunks.h"
+
+namespace crosswalk::x64 {
+
+struct BackendConfig {
+  MemoryMode memory = MemoryMode::Window;
+  uint32_t soft_tlb_entries = 1024;  // power of two
+  const Thunks* thunks = nullptr;
+  PieceCache* pieces = nullptr;  // of this configuration; null: everything is encoded anew
+  bool chain = true;             // go on to other blocks without leaving for the run loop
+  bool flag_fusion = true;       // use x86 flags directly between producer and consumer
+  bool count = false;            // CpuState::instructions and ::blocks count what is executed
+};
+
+// What the engine needs to know of emitted code.
+struct CompiledBlock {
+  const uint8_t* code = nullptr;
+  uint32_t size = 0;
+  std::vector<FaultSite> sites;  // sorted by offset
+  std::vector<LinkSite> links;
+};
+
+// A page other than the block's first that its last instruction extends into: checked at entry.
+struct SecondPage {
+  uint32_t va = 0;
+  uint32_t id = 0;  // 0: none
+};
+
+// Emits the block at the end of `code`. `first_link` is the number that the block's first link will
+// have in the code cache. Precondition: uses are counted. Throws Xbyak::Error when the buffer is
+// full.
+CompiledBlock emit_block(Xbyak::CodeGenerator& code, const ir::Block& block, const BackendConfig& config,
+                         const SecondPage& second_page = {}, uint32_t first_link = 0);
+
+}  // namespace crosswalk::x64

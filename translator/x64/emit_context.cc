@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/x64/emit_context.h"
+
+namespace crosswalk::x64 {
+
+EmitContext::EmitContext(Xbyak::CodeGenerator& c, const ir::Block& b, const BackendConfig& cfg, uint32_t first_link)
+    : code(c),
+      block(b),
+      config(cfg),
+      labels(c, &memory_),
+      registers(c, b, &memory_),
+      flags(*this),
+      sites(c, position_),
+      exits(*this, c.getCurr(), first_link),
+      constants(c, &memory_),
+      alignment(b, &memory_) {
+  block_labels_.resize(b.label_count);
+  for (Label& l : block_labels_) l = labels.make();
+}
+
+void EmitContext::need_mxcsr(Rounding which) {
+  if (position_.rounding == which) return;
+  const auto offset = [](Rounding r) {
+    return r == Rounding::Vfp ? offsetof(CpuState, mxcsr) : offsetof(CpuState, mxcsr_standard);
+  };
+  code.stmxcsr(state32(offset(position_.rounding)));
+  code.ldmxcsr(state32(offset(which)));
+  position_.rounding = which;
+}
+
+void EmitContext::begin(uint32_t index) {
+  position_.inst = &block.insts[index];
+  registers.begin(index);
+  flags.begin();
+}
+
+void EmitContext::end() {
+  flags.end(ir::info(position_.inst->op).attributes & ir::K);
+  registers.end();
+}
+
+void EmitContext::finish() {
+  for (size_t i = 0; i < deferred_.size(); i++) {  // they may add more
+    const Deferred d = deferred_[i];
+    position_ = d.position;
+    d.run(d.body);
+  }
+  constants.emit();
+  labels.patch();
+}
+
+}  // namespace crosswalk::x64

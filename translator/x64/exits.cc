@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/x64/exits.h"
+
+#include "translator/arm32/cpu/exit_reason.h"
+#include "translator/x64/emit_context.h"
+
+namespace crosswalk::x64 {
+
+using namespace Xbyak::util;
+using Gen = Xbyak::CodeGenerator;
+
+bool Exits::same_page(uint32_t target) const { return (e_.block.pc ^ target) >> 12 == 0; }
+
+void Exits::leave(uint32_t reason, uint32_t target) {
+  e_.code.mov(eax, target);
+  e_.code.mov(ecx, reason);
+  e_.code.jmp(e_.config.thunks->exit_to, Xbyak::CodeGenerator::T_NEAR);
+}
+
+void Exits::poll(uint32_t target) {
+  const Label pending = e_.labels.make();
+  e_.code.cmp(state32(offsetof(CpuState, pending)), 0);
+  e_.labels.jcc(kNotEqual, pending);
+  e_.out_of_line([this, pending, target] {
+    e_.labels.bind(pending);
+    leave(kExitPoll, target);
+  });
+}
+
+void Exits::jump(uint32_t target) {
+  e_.need_mxcsr(Rounding::Vfp);
+  const uint32_t to = target & ~1u;
+  if (to <= e_.guest().pc) poll(target);  // every loop has a backward or an indirect jump
+  uint32_t id_offset = 0;
+  const Label stub = e_.labels.make();
+  if (!same_page(to)) {
+    e_.code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
+    e_.code.db(0x81);  // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
+    e_.code.db(0xb8);
+    e_.code.dd(4 * (to >> 12 & (kInstructionPageEntries - 1)));
+    id_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
+    e_.code.dd(0);  // page ids are never 0
+    e_.labels.jcc(kNotEqual, stub);
+  }
+  e_.labels.jmp(stub);
+  add_link(id_offset, target, stub);
+}
+
+void Exits::jump_if(Condition condition, uint32_t target) {
+  const Label stub = e_.labels.make();
+  e_.labels.jcc(condition, stub);
+  add_link(0, target, stub);
+}
+
+// Notes the jump that was just emitted, and emits the stub that it goes to until the engine links
+// it.
+void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub) {
+  const size_t n = links_.size();
+  links_.push_back({static_cast<uint32_t>(e_.code.getCurr() - start_) - 4, id_offset, 0, target});
+  e_.out_of_line([this, n, stub, target] {
+    e_.labels.bind(stub);
+    links_[n].stub_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
+    e_.code.mov(eax, target);
+    e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
+    e_.code.jmp(e_.config.thunks->exit_link, Gen::T_NEAR);
+  });
+}
+
+void Exits::jump_indirect(ir::Value target) {
+  auto& c = e_.code;
+  e_.need_mxcsr(Rounding::Vfp);
+  e_.take(rax);
+  const Reg64 v = e_.use(target);
+  c.mov(eax, v.cvt32());
+  const void* const leave = e_.config.thunks->exit_indirect;
+  c.cmp(state32(offsetof(CpuState, pending)), 0);
+  c.jne(leave);
+  jump_through_cache(c, leave);
+}
+
+}  // namespace crosswalk::x64

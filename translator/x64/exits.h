@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Where translated code leaves a block: jumps to other blocks, direct ones as links that the engine
+// patches, and exits to the run loop. Targets are guest VAs with bit 0 = T.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "translator/ir/ir.h"
+#include "translator/x64/host_registers.h"
+#include "translator/x64/labels.h"
+
+namespace crosswalk::x64 {
+
+class EmitContext;
+
+class Exits {
+ public:
+  // `first_link` is the number that the block's first link will have.
+  Exits(EmitContext& e, const uint8_t* block_start, uint32_t first_link)
+      : e_(e), start_(block_start), first_link_(first_link) {}
+
+  // To the run loop, with the position set to `target`.
+  void leave(uint32_t reason, uint32_t target);
+  // To another block, or this one; polls when it goes back.
+  void jump(uint32_t target);
+  void jump_if(Condition condition, uint32_t target);  // precondition: the target is ahead, in the same page
+  void jump_indirect(ir::Value target);
+  bool same_page(uint32_t target) const;  // as the block's first instruction
+
+  std::vector<LinkSite> take_links() { return std::move(links_); }
+
+ private:
+  void poll(uint32_t target);
+  void add_link(uint32_t id_offset, uint32_t target, Label stub);
+
+  EmitContext& e_;
+  const uint8_t* const start_;
+  const uint32_t first_link_;
+  std::vector<LinkSite> links_;
+};
+
+}  // namespace crosswalk::x64

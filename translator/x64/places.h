@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Where the values of a block are: in registers of the host, in spill slots, or still in the guest
+// register that they were read from.
+#pragma once
+
+#include <cstdint>
+#include <memory_resource>
+#include <vector>
+
+#include "translator/ir/ir.h"
+#include "translator/x64/state_operands.h"
+
+namespace crosswalk::x64 {
+
+// The host's register files. Which one a value belongs to follows from its type.
+enum class File : uint8_t { General, Simd };
+inline constexpr int kFileRegisters = 16;
+
+struct Place {
+  enum Kind : uint8_t {
+    Nowhere,
+    Register,  // of the host, for as long as the allocator likes
+    Slot,      // a spill slot in CpuState
+    Pinned,    // the host register of a guest register (kPinned)
+    State,     // a guest register in CpuState
+  };
+  Kind kind = Nowhere;
+  uint8_t index = 0;    // host register, slot, or guest register 0-14
+  bool sticky = false;  // the slot stays valid when the value is loaded from it: another path may need it
+  uint16_t offset = 0;  // State: in CpuState
+
+  static constexpr Place host(int reg) { return {Register, static_cast<uint8_t>(reg)}; }
+  static constexpr Place slot(int slot) { return {Slot, static_cast<uint8_t>(slot)}; }
+  static Place guest_register(uint32_t n);
+  // SIMD register at this offset of CpuState.
+  static constexpr Place guest_simd(size_t offset) { return {State, 0, false, static_cast<uint16_t>(offset)}; }
+};
+
+// One place for each value, and the values for each place.
+class Places {
+ public:
+  using Values = std::pmr::vector<uint32_t>;
+
+  Places(const ir::Block& block, std::pmr::memory_resource* memory);
+
+  const Place& of(uint32_t value) const { return places_[value]; }
+  // The value is there from now on, and no longer where it was.
+  void put(uint32_t value, Place place);
+  void drop(uint32_t value) { put(value, {}); }
+  // The value in a host register; -1: none.
+  int owner(File file, int reg) const { return files_[static_cast<int>(file)].owner[reg]; }
+  // The lowest slot without a value; -1: none.
+  int free_slot(File file) const;
+  // Values that are still in the guest register they were read from, oldest first. put() changes
+  // these.
+  const Values& in_guest_register(uint32_t n) const { return guest_[n]; }
+  const Values& in_guest_simd() const { return guest_simd_; }
+  void make_slots_sticky();
+
+ private:
+  File file_of(uint32_t value) const {
+    return ir::info(block_.insts[value].op).result >= ir::Type::X32 ? File::Simd : File::General;
+  }
+  Values& values_in(const Place& place, File file) { return file == File::Simd ? guest_simd_ : guest_[place.index]; }
+
+  struct FileState {
+    int owner[kFileRegisters];
+    uint64_t slots = 0;  // bit set: taken
+  };
+  const ir::Block& block_;
+  std::pmr::vector<Place> places_;
+  std::pmr::vector<Values> guest_;  // Pinned, or State and not SIMD
+  Values guest_simd_;
+  FileState files_[2];
+};
+
+}  // namespace crosswalk::x64

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Fields of CpuState as memory operands of translated code. `offset` is in bytes from the start of
+// CpuState.
+#pragma once
+
+#include <xbyak/xbyak.h>
+
+#include <cstddef>
+
+#include "translator/arm32/cpu/cpu_state.h"
+
+namespace crosswalk::x64 {
+
+inline int state_displacement(size_t offset) { return static_cast<int>(offset) - kStateBias; }
+inline Xbyak::Address state8(size_t offset) { return Xbyak::util::byte[Xbyak::util::r15 + state_displacement(offset)]; }
+inline Xbyak::Address state32(size_t offset) {
+  return Xbyak::util::dword[Xbyak::util::r15 + state_displacement(offset)];
+}
+inline Xbyak::Address state64(size_t offset) {
+  return Xbyak::util::qword[Xbyak::util::r15 + state_displacement(offset)];
+}
+inline Xbyak::Address state128(size_t offset) {
+  return Xbyak::util::xword[Xbyak::util::r15 + state_displacement(offset)];
+}
+
+constexpr size_t reg_offset(uint32_t n) { return offsetof(CpuState, r) + 4 * n; }
+
+}  // namespace crosswalk::x64
