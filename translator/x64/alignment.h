@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What is known of the low bits of addresses, so that translated code does not check an alignment again that an access
-// before it has checked, or that follows from how the address was computed.
+// What is known of the low bits of addresses, so that translated code does not check an alignment
+// again that an access before it has checked, or that follows from how the address was computed.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace crosswalk::x64 {
 class KnownAlignment {
  public:
   KnownAlignment(const ir::Block& block, std::pmr::memory_resource* memory) : block_(block), checked_(memory) {}
-  // Whether va + displacement is known to be a multiple of mask + 1, a power of two. If not, the caller checks it, and
-  // from here on it is known.
+  // Whether va + displacement is known to be a multiple of mask + 1, a power of two. If not, the
+  // caller checks it, and from here on it is known.
   bool check(ir::Value va, int32_t displacement, uint32_t mask);
   void forget() { checked_.clear(); }  // another path joins
 

@@ -54,7 +54,8 @@ void call(EmitContext& e, const Inst& inst, bool wide) {
   e.define_as(rax);
 }
 
-// Pure functions see no guest state, so the pinned registers only have to survive: the shared path saves them anyway.
+// Pure functions see no guest state, so the pinned registers only have to survive: the shared path
+// saves them anyway.
 void call_pure(EmitContext& e, const Inst& inst, bool wide) {
   auto& c = e.code;
   put_call_arguments(e, inst);
@@ -149,7 +150,8 @@ void emit_ExitTo(EmitContext& e, const Inst& inst) {
   e.code.jmp(e.config.thunks->dispatch, Gen::T_NEAR);
 }
 void emit_ExitException(EmitContext& e, const Inst&) {
-  // The call has left through the exit path already when it took an exception; being here means that it did not.
+  // The call has left through the exit path already when it took an exception; being here means
+  // that it did not.
   e.need_mxcsr(Rounding::Vfp);
   e.code.mov(state32(offsetof(CpuState, exit_reason)), kExitException);
   e.code.jmp(e.config.thunks->exit_no_spill, Gen::T_NEAR);

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the emitters of opcodes_fp.inc share.
 //
-// Arithmetic is one SSE instruction under the guest's MXCSR, whose sticky flags are FPSCR's. SSE differs from Arm (ARM
-// DDI 0406C, A2.7) in a few results, and those leave the line for exact C++ functions:
-//  - which NaN is the result, and the sign of the default NaN: every NaN result, and FPSCR.DN where only that matters;
-//  - tininess, which SSE detects after rounding: a result that is exactly the least normal number;
-//  - FPSCR.FZ: SSE does not report flushed operands, and reports a flushed result as inexact. See flush_to_zero_path();
+// Arithmetic is one SSE instruction under the guest's MXCSR, whose sticky flags are FPSCR's. SSE
+// differs from Arm (ARM DDI 0406C, A2.7) in a few results, and those leave the line for exact C++
+// functions:
+//  - which NaN is the result, and the sign of the default NaN: every NaN result, and FPSCR.DN
+//    where only that matters;
+//  - tininess, which SSE detects after rounding: a result that is exactly the least normal
+//    number;
+//  - FPSCR.FZ: SSE does not report flushed operands, and reports a flushed result as inexact. See
+//    flush_to_zero_path();
 //  - integers out of range.
-// An SSE instruction that ran before the line was left has raised no flag that Arm does not raise too.
+// An SSE instruction that ran before the line was left has raised no flag that Arm does not raise
+// too.
 #pragma once
 
 #include <functional>
@@ -37,7 +42,8 @@ class Operation {
  public:
   Operation(EmitContext& e, Helper helper) : e_(e), helper_(helper) { e.need_mxcsr(Rounding::Vfp); }
 
-  // Operands of the helper, in order; the registers must keep their values until done(). Obtain all registers first.
+  // Operands of the helper, in order; the registers must keep their values until done(). Obtain all
+  // registers first.
   void operand(Precision p, const Xmm& x) { operands_.push_back({Operand::Simd, p, x.getIdx(), 0}); }
   void operand(const Reg64& r) { operands_.push_back({Operand::General, Precision::Single, r.getIdx(), 0}); }
   void operand(uint32_t constant) { operands_.push_back({Operand::Constant, Precision::Single, 0, constant}); }
@@ -46,11 +52,13 @@ class Operation {
 
   // Leaves the line when a ModeBit of `mask` is set.
   void leave_if_mode(uint8_t mask);
-  // The same for FZ, by a path out of line that comes back if no operand is a denormal number. With `flushes`, of an
-  // operation whose result may be tiny, that path does the operation itself by `body` and comes back to done().
+  // The same for FZ, by a path out of line that comes back if no operand is a denormal number. With
+  // `flushes`, of an operation whose result may be tiny, that path does the operation itself by
+  // `body` and comes back to done().
   void flush_to_zero_path(uint8_t mode_mask, std::function<void()> body = nullptr);
   Label slow() const { return slow_; }
-  // Leaves the line if x is a NaN; and, with `tiny`, also if it is the least normal number. `t` is a temporary.
+  // Leaves the line if x is a NaN; and, with `tiny`, also if it is the least normal number. `t` is
+  // a temporary.
   void leave_if_nan(Precision p, const Xmm& x);
   void leave_if_nan_or_least_normal(Precision p, const Xmm& x, const Xmm& t);
   // Ends the operation.

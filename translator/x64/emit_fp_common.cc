@@ -76,10 +76,10 @@ void Operation::leave_if_nan_or_least_normal(Precision p, const Xmm& x, const Xm
   e_.labels.jcc(kEqual, slow_);
 }
 
-// FPSCR.FZ is set. A denormal operand goes to the helper, which reports it (IDC). Results: SSE raises UE and PE for one
-// that it flushes, Arm UFC alone. Once IXC is known to be set, an extra PE changes nothing, so from then on (and it is
-// set for good after the first inexact operation) only results that may be tiny go to the helper; until then every
-// operation does.
+// FPSCR.FZ is set. A denormal operand goes to the helper, which reports it (IDC). Results: SSE
+// raises UE and PE for one that it flushes, Arm UFC alone. Once IXC is known to be set, an extra PE
+// changes nothing, so from then on (and it is set for good after the first inexact operation) only
+// results that may be tiny go to the helper; until then every operation does.
 void Operation::emit_flush_path(EmitContext& e, const std::vector<Operand>& operands, const Operand& result,
                                 const std::function<void()>& body, Label entry, Label line, Label slow, Label done) {
   auto& c = e.code;

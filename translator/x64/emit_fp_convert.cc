@@ -41,15 +41,17 @@ void to_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
       single ? c.cvtss2si(to, from) : c.cvtsd2si(to, from);
   };
   if (fixed.size == 32 && fixed.fraction_bits == 0 && !fixed.is_unsigned) {
-    // SSE's result for what does not fit, after Invalid Operation: 0x80000000, the only integer that overflows minus 1.
+    // SSE's result for what does not fit, after Invalid Operation: 0x80000000, the only integer
+    // that overflows minus 1.
     convert(r.cvt32(), x);
     c.cmp(r.cvt32(), 1);
     e.labels.jcc(kOverflow, op.slow());
     op.done();
     return;
   }
-  // Only what surely fits is converted, as a wider conversion would report inexact where Arm saturates. Rounding to the
-  // next integer may reach the limit, so without truncation one bit less is sure.
+  // Only what surely fits is converted, as a wider conversion would report inexact where Arm
+  // saturates. Rounding to the next integer may reach the limit, so without truncation one bit less
+  // is sure.
   const int integer_bits = fixed.size - !fixed.is_unsigned - !fixed.fixed_rounding;
   const int limit = (single ? kBiasSingle : kBiasDouble) + integer_bits - fixed.fraction_bits;
   if (single) {
@@ -87,8 +89,8 @@ void from_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   op.result(p, r);
   auto& c = e.code;
   const bool single = p == Precision::Single;
-  // Fixed-point numbers are rounded to nearest whatever FPSCR.RMode says; only 32 bits to single precision are ever
-  // rounded.
+  // Fixed-point numbers are rounded to nearest whatever FPSCR.RMode says; only 32 bits to single
+  // precision are ever rounded.
   if (fixed.fixed_rounding && single && fixed.size == 32) {
     c.test(state8(offsetof(CpuState, fpscr) + 2), arm::kFpscrRModeMask >> 16);
     e.labels.jcc(kNotEqual, op.slow());
@@ -154,8 +156,8 @@ void emit_FpDoubleToSingle(EmitContext& e, const Inst& inst) {
   op.done();
 }
 
-// Half precision: neither operands nor results of that format are flushed. VCVTPH2PS and VCVTPS2PH work on four lanes,
-// so the others must be zero.
+// Half precision: neither operands nor results of that format are flushed. VCVTPH2PS and VCVTPS2PH
+// work on four lanes, so the others must be zero.
 void emit_FpHalfToSingle(EmitContext& e, const Inst& inst) {
   Operation op(e, helpers::fp_half_to_single);
   const Xmm x = e.xuse(inst.args[0]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Emitters of the integer rows of opcodes.inc.
-#include "translator/x64/emit_context.h"
+#include "translator/x64/emit_integer.h"
 
 namespace crosswalk::x64 {
 
@@ -9,17 +9,6 @@ using ir::Inst;
 using ir::Value;
 
 namespace {
-
-// An operand of an ALU instruction: `alu(destination, operand)` with an immediate where the value is constant.
-template <class F>
-void with_operand(EmitContext& e, Value v, F f) {
-  if (v.is_imm())
-    f(static_cast<uint32_t>(v.imm32()));
-  else if (const auto offset = e.registers.in_memory(v))
-    f(state32(*offset));
-  else
-    f(e.use(v).cvt32());
-}
 
 template <class Op>
 void binary(EmitContext& e, const Inst& inst, bool commutative, Op op) {
@@ -40,8 +29,9 @@ void binary64(EmitContext& e, const Inst& inst, Op op) {
   op(e.define_from(inst.args[0]), b);
 }
 
-// Shift by the low byte of a register, amounts of 32 and more included. x86 masks the count to 5 bits; 64-bit shifts
-// mask to 6, so a 64-bit shift of the zero- or sign-extended value is right up to 63, and the count is clamped there.
+// Shift by the low byte of a register, amounts of 32 and more included. x86 masks the count to 5
+// bits; 64-bit shifts mask to 6, so a 64-bit shift of the zero- or sign-extended value is right up
+// to 63, and the count is clamped there.
 void clamped_count(EmitContext& e, Value amount) {
   e.take(rcx);
   const Reg64 n = e.use(amount);
@@ -53,178 +43,7 @@ void clamped_count(EmitContext& e, Value amount) {
   e.code.L(small);
 }
 
-// CF = C, or !C when it is a borrow that is wanted. From EFLAGS if they still hold it; else from the byte in CpuState,
-// read as a byte: a wider load would wait for the byte store before it to reach the cache.
-void load_carry(EmitContext& e, bool borrow) {
-  switch (e.flags.form()) {
-    case EflagsForm::Add:
-      if (borrow) e.code.cmc();
-      return;
-    case EflagsForm::Sub:
-      if (!borrow) e.code.cmc();
-      return;
-    default:
-      e.code.cmp(state8(offsetof(CpuState, c)), 1);  // CF = !C
-      if (!borrow) e.code.cmc();
-  }
-}
-
 }  // namespace
-
-// ---- guest registers and state
-void emit_GetReg(EmitContext& e, const Inst& inst) { e.registers.define_in(Place::guest_register(inst.imm)); }
-void emit_SetReg(EmitContext& e, const Inst& inst) { e.registers.set_reg(inst.imm, inst.args[0]); }
-void emit_LoadState8(EmitContext& e, const Inst& inst) { e.code.movzx(e.define().cvt32(), state8(inst.imm)); }
-void emit_LoadState32(EmitContext& e, const Inst& inst) { e.code.mov(e.define().cvt32(), state32(inst.imm)); }
-void emit_LoadState64(EmitContext& e, const Inst& inst) { e.code.mov(e.define(), state64(inst.imm)); }
-void emit_StoreState8(EmitContext& e, const Inst& inst) {
-  if (inst.args[0].is_imm())
-    e.code.mov(state8(inst.imm), static_cast<uint8_t>(inst.args[0].imm32()));
-  else
-    e.code.mov(state8(inst.imm), e.use(inst.args[0]).cvt8());
-}
-void emit_StoreState32(EmitContext& e, const Inst& inst) {
-  if (inst.args[0].is_imm())
-    e.code.mov(state32(inst.imm), inst.args[0].imm32());
-  else
-    e.code.mov(state32(inst.imm), e.use(inst.args[0]).cvt32());
-}
-void emit_StoreState64(EmitContext& e, const Inst& inst) { e.code.mov(state64(inst.imm), e.use(inst.args[0])); }
-
-// ---- NZCV
-void emit_AddS(EmitContext& e, const Inst& inst) {
-  Value a = inst.args[0], b = inst.args[1];
-  if (a.is_imm() || (!b.is_imm() && e.registers.prefers(b) && !e.registers.prefers(a))) std::swap(a, b);
-  with_operand(e, b, [&](const auto& rm) {
-    const Reg64 r = e.define_from(a);
-    e.code.add(r.cvt32(), rm);
-    e.flags.produced(EflagsForm::Add);
-    e.flags.store(inst.flags_live, r);
-  });
-}
-void emit_SubS(EmitContext& e, const Inst& inst) {
-  const Value a = inst.args[0], b = inst.args[1];
-  if (inst.uses == 0 && !(inst.flags_live & 1) &&
-      !a.is_imm()) {  // a comparison whose N and Z are used from EFLAGS only
-    const Reg32 r = e.use(a).cvt32();
-    with_operand(e, b, [&](const auto& rm) { e.code.cmp(r, rm); });
-    e.flags.produced(EflagsForm::Sub);
-    e.flags.store(inst.flags_live, r.cvt64());
-    return;
-  }
-  with_operand(e, b, [&](const auto& rm) {
-    const Reg64 r = e.define_from(a);
-    e.code.sub(r.cvt32(), rm);
-    e.flags.produced(EflagsForm::Sub);
-    e.flags.store(inst.flags_live, r);
-  });
-}
-void emit_AdcS(EmitContext& e, const Inst& inst) {
-  with_operand(e, inst.args[1], [&](const auto& rm) {
-    const Reg64 r = e.define_from(inst.args[0]);
-    load_carry(e, false);
-    e.code.adc(r.cvt32(), rm);
-    e.flags.produced(EflagsForm::Add);
-    e.flags.store(inst.flags_live, r);
-  });
-}
-void emit_SbcS(EmitContext& e, const Inst& inst) {
-  with_operand(e, inst.args[1], [&](const auto& rm) {
-    const Reg64 r = e.define_from(inst.args[0]);
-    load_carry(e, true);
-    e.code.sbb(r.cvt32(), rm);
-    e.flags.produced(EflagsForm::Sub);
-    e.flags.store(inst.flags_live, r);
-  });
-}
-void emit_SetNZ(EmitContext& e, const Inst& inst) {
-  const Value v = inst.args[0];
-  const Reg64 r = e.use(v);
-  if (inst.flags_live & 1) e.code.mov(state64(offsetof(CpuState, nz)), r);
-  e.code.test(r.cvt32(), r.cvt32());
-  e.flags.produced(EflagsForm::Logic);
-}
-void emit_SetNZ64(EmitContext& e, const Inst& inst) {
-  // nz holds Z in its low word and N in bit 63 (or 31): fold the halves for Z, keep bit 63 for N.
-  const Reg64 v = e.use(inst.args[0]);
-  const Reg64 low = e.temp();
-  e.code.mov(low, v);
-  e.code.shr(low, 32);
-  e.code.or_(low.cvt32(), v.cvt32());
-  const Reg64 high = e.temp();
-  e.code.mov(state32(offsetof(CpuState, nz)), low.cvt32());
-  // Bit 31 of the low word counts as N: replace a nonzero word by 1.
-  e.code.xor_(high.cvt32(), high.cvt32());
-  e.code.test(low.cvt32(), low.cvt32());
-  e.code.setne(high.cvt8());
-  e.code.mov(state32(offsetof(CpuState, nz)), high.cvt32());
-  e.code.mov(high, v);
-  e.code.shr(high, 32);
-  e.code.mov(state32(offsetof(CpuState, nz) + 4), high.cvt32());
-}
-void emit_SetC(EmitContext& e, const Inst& inst) {
-  if (inst.args[0].is_imm())
-    e.code.mov(state8(offsetof(CpuState, c)), static_cast<uint8_t>(inst.args[0].imm32()));
-  else
-    e.code.mov(state8(offsetof(CpuState, c)), e.use(inst.args[0]).cvt8());
-  // EFLAGS of an arithmetic producer no longer hold C.
-  if (e.flags.form() != EflagsForm::None) e.flags.produced(EflagsForm::Logic);
-}
-void emit_SetNZCV(EmitContext& e, const Inst& inst) {
-  const Reg64 v = e.use(inst.args[0]);
-  const Reg64 r = e.temp(), s = e.temp();
-  auto& c = e.code;
-  c.mov(r.cvt32(), v.cvt32());
-  c.and_(r.cvt32(), 0x80000000);
-  c.mov(state32(offsetof(CpuState, nz) + 4), r.cvt32());
-  c.mov(s.cvt32(), v.cvt32());
-  c.shr(s.cvt32(), 30);
-  c.and_(s.cvt32(), 1);
-  c.xor_(s.cvt32(), 1);  // low word: 0 when Z
-  c.mov(state32(offsetof(CpuState, nz)), s.cvt32());
-  c.bt(v.cvt32(), 29);
-  c.setc(state8(offsetof(CpuState, c)));
-  c.bt(v.cvt32(), 28);
-  c.setc(state8(offsetof(CpuState, v)));
-}
-void emit_GetC(EmitContext& e, const Inst&) { e.code.movzx(e.define().cvt32(), state8(offsetof(CpuState, c))); }
-void emit_GetNZCV(EmitContext& e, const Inst&) {
-  const Reg64 r = e.define();
-  const Reg64 s = e.temp();
-  auto& c = e.code;
-  c.mov(r.cvt32(), state32(offsetof(CpuState, nz)));
-  c.mov(s.cvt32(), r.cvt32());
-  c.or_(r.cvt32(), state32(offsetof(CpuState, nz) + 4));
-  c.and_(r.cvt32(), 0x80000000);
-  c.cmp(s.cvt32(), 1);  // CF = (low word == 0) = Z
-  c.sbb(s.cvt32(), s.cvt32());
-  c.and_(s.cvt32(), 0x40000000);
-  c.or_(r.cvt32(), s.cvt32());
-  c.movzx(s.cvt32(), state8(offsetof(CpuState, c)));
-  c.shl(s.cvt32(), 29);
-  c.or_(r.cvt32(), s.cvt32());
-  c.movzx(s.cvt32(), state8(offsetof(CpuState, v)));
-  c.shl(s.cvt32(), 28);
-  c.or_(r.cvt32(), s.cvt32());
-}
-void emit_Select(EmitContext& e, const Inst& inst) {
-  Reg64 yes = e.use(inst.args[0]);
-  const Reg64 no = e.use_copy(inst.args[1]);
-  const Label keep = e.labels.make();
-  e.flags.jump_if(inst.imm, keep, true);
-  e.code.mov(no.cvt32(), yes.cvt32());
-  e.labels.bind(keep);
-  e.define_as(no);
-}
-void emit_TestCond(EmitContext& e, const Inst& inst) {
-  const Reg64 r = e.temp();
-  const Label no = e.labels.make();
-  e.code.mov(r.cvt32(), 0);
-  e.flags.jump_if(inst.imm, no, true);
-  e.code.mov(r.cvt32(), 1);
-  e.labels.bind(no);
-  e.define_as(r);
-}
 
 // ---- 32-bit integer
 void emit_Add(EmitContext& e, const Inst& inst) {
@@ -364,7 +183,8 @@ void emit_RorReg(EmitContext& e, const Inst& inst) {
   e.code.ror(r.cvt32(), cl);  // the count modulo 32
   e.define_as(r);
 }
-// Carry out of Shift_C (A2.2.1): the last bit shifted out, the carry in for an amount of 0, 0 beyond 32 (LSL, LSR).
+// Carry out of Shift_C (A2.2.1): the last bit shifted out, the carry in for an amount of 0, 0
+// beyond 32 (LSL, LSR).
 void emit_LslRegC(EmitContext& e, const Inst& inst) {
   clamped_count(e, inst.args[1]);
   const Reg64 r = e.use_copy(inst.args[0]);
@@ -418,7 +238,8 @@ void emit_SDiv(EmitContext& e, const Inst& inst) {
   const Reg64 d = e.use_copy(inst.args[1]);
   const Reg64 n = e.use(inst.args[0]);
   Xbyak::Label zero, done;
-  // Divide in 64 bits: INT_MIN / -1 does not trap there and truncates to INT_MIN, as the architecture asks.
+  // Divide in 64 bits: INT_MIN / -1 does not trap there and truncates to INT_MIN, as the
+  // architecture asks.
   c.movsxd(rax, n.cvt32());
   c.movsxd(d, d.cvt32());
   c.test(d.cvt32(), d.cvt32());
@@ -627,42 +448,6 @@ void emit_Sxt64(EmitContext& e, const Inst& inst) {
 void emit_Uxt64(EmitContext& e, const Inst& inst) {
   const Reg64 r = e.use_copy(inst.args[0]);
   e.define_as(r);
-}
-
-// ---- between the integer and the SIMD side
-void emit_GetS(EmitContext& e, const Inst& inst) {
-  e.registers.define_in(Place::guest_simd(offsetof(CpuState, vreg) + 4 * inst.imm));
-}
-void emit_GetD(EmitContext& e, const Inst& inst) {
-  e.registers.define_in(Place::guest_simd(offsetof(CpuState, vreg) + 8 * inst.imm));
-}
-void emit_GetQ(EmitContext& e, const Inst& inst) {
-  e.registers.define_in(Place::guest_simd(offsetof(CpuState, vreg) + 16 * inst.imm));
-}
-void emit_SetS(EmitContext& e, const Inst& inst) {
-  e.registers.set_simd(offsetof(CpuState, vreg) + 4 * inst.imm, 4, inst.args[0]);
-}
-void emit_SetD(EmitContext& e, const Inst& inst) {
-  e.registers.set_simd(offsetof(CpuState, vreg) + 8 * inst.imm, 8, inst.args[0]);
-}
-void emit_SetQ(EmitContext& e, const Inst& inst) {
-  e.registers.set_simd(offsetof(CpuState, vreg) + 16 * inst.imm, 16, inst.args[0]);
-}
-void emit_X32FromI32(EmitContext& e, const Inst& inst) {
-  const Reg64 a = e.use(inst.args[0]);
-  e.code.movd(e.xdefine(), a.cvt32());
-}
-void emit_I32FromX32(EmitContext& e, const Inst& inst) {
-  const Xmm x = e.xuse(inst.args[0]);
-  e.code.movd(e.define().cvt32(), x);
-}
-void emit_X64FromI64(EmitContext& e, const Inst& inst) {
-  const Reg64 a = e.use(inst.args[0]);
-  e.code.movq(e.xdefine(), a);
-}
-void emit_I64FromX64(EmitContext& e, const Inst& inst) {
-  const Xmm x = e.xuse(inst.args[0]);
-  e.code.movq(e.define(), x);
 }
 
 }  // namespace crosswalk::x64

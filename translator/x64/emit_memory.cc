@@ -3,8 +3,8 @@
 //   Window      one x86 instruction at [window + VA + displacement]; its address is a fault site
 //   SoftInline  a lookup in the software TLB at r14; the miss path is out of line
 //   SoftCall    always the out-of-line path
-// The out-of-line path is told which registers to use and preserves all others, so it places no constraint on the
-// allocator.
+// The out-of-line path is told which registers to use and preserves all others, so it places no
+// constraint on the allocator.
 #include "mmu-shadow/mmu.h"
 #include "translator/x64/emit_context.h"
 #include "translator/x64/slow_access.h"
@@ -66,7 +66,8 @@ void move_to_memory(EmitContext& e, const MemAccess& m, const Data& d, const Xby
   }
 }
 
-// The out-of-line path. Falls through with the loaded value, or a store-exclusive's status, in its register.
+// The out-of-line path. Falls through with the loaded value, or a store-exclusive's status, in its
+// register.
 void slow_path(EmitContext& e, uint32_t kind, Reg64 va, const Data& d, Reg64 status = Reg64()) {
   SlowAccessRequest request;
   request.kind = kind;
@@ -167,14 +168,16 @@ void emit_piece(EmitContext& e, uint32_t key, F emit) {
     emit();
 }
 
-// Looks the VA in `host` up in the software TLB at r14 and turns it into the host address. `index` and `tag` are
-// clobbered. Jumps to `miss`, with the VA still in `host`, when the entry is another page's or forbids the access, when
-// the access crosses a page, or when it is misaligned for `align_mask`.
+// Looks the VA in `host` up in the software TLB at r14 and turns it into the host address. `index`
+// and `tag` are clobbered. Jumps to `miss`, with the VA still in `host`, when the entry is another
+// page's or forbids the access, when the access crosses a page, or when it is misaligned for
+// `align_mask`.
 void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t bytes, uint32_t align_mask, bool store,
                  Label miss) {
   auto& c = e.code;
   constexpr int kPageBits = 12, kEntryBits = 4;
-  // How far from the first byte the access's last aligned unit is; 0 when the low bits of its tag tell.
+  // How far from the first byte the access's last aligned unit is; 0 when the low bits of its tag
+  // tell.
   const uint32_t last = align_mask + 1 >= bytes ? 0 : bytes - 1 - align_mask;
   const uint32_t key = static_cast<uint32_t>(host.getIdx() | index.getIdx() << 4 | tag.getIdx() << 8) | last << 12 |
                        align_mask << 16 | uint32_t{store} << 30;
@@ -182,7 +185,8 @@ void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t by
     c.mov(index.cvt32(), host.cvt32());
     c.shr(index.cvt32(), kPageBits - kEntryBits);
     c.and_(index.cvt32(), (e.config.soft_tlb_entries - 1) << kEntryBits);
-    // The tag to match: the page of the access's last aligned unit, with the low bits that must be zero.
+    // The tag to match: the page of the access's last aligned unit, with the low bits that must be
+    // zero.
     if (last == 0)
       c.mov(tag.cvt32(), host.cvt32());
     else
@@ -315,7 +319,8 @@ void compare_exchange(EmitContext& e, uint32_t bytes, const Xbyak::RegExp& addre
   }
 }
 
-// The monitor must be armed, or else goes to `open`, and for this VA and size, or else the slow path decides.
+// The monitor must be armed, or else goes to `open`, and for this VA and size, or else the slow
+// path decides.
 void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Label open, Label slow) {
   auto& c = e.code;
   c.cmp(state8(offsetof(CpuState, monitor_armed)), 1);
@@ -326,9 +331,9 @@ void check_monitor(EmitContext& e, Reg64 va, uint32_t bytes, Label open, Label s
   e.labels.jcc(kNotEqual, slow);
 }
 
-// rax = the status of a store-exclusive. With the monitor open it is 1, and no fault but that of alignment is due (ARM
-// DDI 0406C, A8.8.212): it is how Linux clears the monitor whenever it returns from an exception. A watchpoint matches
-// all the same (Cortex-A15 TRM, 10.5.1).
+// rax = the status of a store-exclusive. With the monitor open it is 1, and no fault but that of
+// alignment is due (ARM DDI 0406C, A8.8.212): it is how Linux clears the monitor whenever it
+// returns from an exception. A watchpoint matches all the same (Cortex-A15 TRM, 10.5.1).
 void decide_exclusive_store(EmitContext& e, const MemAccess& m, Reg64 va, Reg64 value, Label open, Label slow,
                             Label done) {
   auto& c = e.code;

@@ -17,19 +17,6 @@ constexpr uint64_t repeat32(uint32_t v) { return v * 0x0000000100000001u; }
 
 inline Xbyak::Address constant(EmitContext& e, uint64_t v) { return e.constants.at(v, v); }
 
-// r = first argument, then f(r, second argument).
-template <class F>
-void two_operands(EmitContext& e, const ir::Inst& inst, F f) {
-  const Xmm b = e.xuse(inst.args[1]);
-  const Xmm r = e.xdefine_from(inst.args[0]);
-  f(r, b);
-}
-
-template <class F>
-void one_operand(EmitContext& e, const ir::Inst& inst, F f) {
-  f(e.xdefine_from(inst.args[0]));
-}
-
 // One SSE instruction r = r op b.
 using SseOperation = void (*)(Xbyak::CodeGenerator& c, const Xmm& r, const Xmm& b);
 template <auto kInstruction>
@@ -37,15 +24,26 @@ void sse(Xbyak::CodeGenerator& c, const Xmm& r, const Xmm& b) {
   (c.*kInstruction)(r, b);
 }
 
+inline void two_operands(EmitContext& e, const ir::Inst& inst, SseOperation f) {
+  const Xmm b = e.xuse(inst.args[1]);
+  const Xmm r = e.xdefine_from(inst.args[0]);
+  f(e.code, r, b);
+}
+
+template <class F>
+void one_operand(EmitContext& e, const ir::Inst& inst, F f) {
+  f(e.xdefine_from(inst.args[0]));
+}
+
 }  // namespace crosswalk::x64
 
 // Rows of opcodes that are one SSE instruction for each size of element, from bytes up: of two
 // operands, and of one. SSE names an instruction of Xbyak::CodeGenerator.
 #define SSE(name) crosswalk::x64::sse<&Xbyak::CodeGenerator::name>
-#define TWO_OPERANDS_BY_SIZE(opcode, ...)                                                                 \
-  void emit_##opcode(EmitContext& e, const ir::Inst& inst) {                                              \
-    static constexpr SseOperation kBySize[4] = {__VA_ARGS__};                                             \
-    two_operands(e, inst, [&](const Xmm& r, const Xmm& b) { kBySize[vector_size(inst)](e.code, r, b); }); \
+#define TWO_OPERANDS_BY_SIZE(opcode, ...)                     \
+  void emit_##opcode(EmitContext& e, const ir::Inst& inst) {  \
+    static constexpr SseOperation kBySize[4] = {__VA_ARGS__}; \
+    two_operands(e, inst, kBySize[vector_size(inst)]);        \
   }
 #define ONE_OPERAND_BY_SIZE(opcode, ...)                      \
   void emit_##opcode(EmitContext& e, const ir::Inst& inst) {  \

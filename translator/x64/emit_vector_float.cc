@@ -3,11 +3,12 @@
 //
 // SSE with FTZ and DAZ agrees with the standard FPSCR value except that it
 //  - raises nothing for an input denormal that it flushes (Arm: IDC);
-//  - raises PE with UE for a flushed result, and decides after rounding what is tiny (Arm: UFC alone, before rounding);
+//  - raises PE with UE for a flushed result, and decides after rounding what is tiny (Arm: UFC
+//    alone, before rounding);
 //  - propagates NaNs, and its default NaN is negative.
-// So each operation first checks that no operand is so small that it is a denormal or could give a tiny result. If one
-// is, or for the few other cases named below, the block leaves for the exact function, which does the whole operation
-// by integers.
+// So each operation first checks that no operand is so small that it is a denormal or could give a
+// tiny result. If one is, or for the few other cases named below, the block leaves for the exact
+// function, which does the whole operation by integers.
 #include <initializer_list>
 
 #include "translator/arm32/helpers/simd_helpers.h"
@@ -23,8 +24,9 @@ using helpers::simd::Op;
 constexpr uint32_t kDenormal = 0x00800000;  // smallest normal
 // Sums of values of at least 2^-100 are multiples of 2^-123.
 constexpr uint32_t kSmallAddend = (127 - 100) << 23;
-// Products of values of at least 2^-62 are at least 2^-124, and multiples of 2^-170: a fused sum of one and a third
-// such value cannot be tiny either, as it would need to cancel against a value of 2^-62.
+// Products of values of at least 2^-62 are at least 2^-124, and multiples of 2^-170: a fused sum of
+// one and a third such value cannot be tiny either, as it would need to cancel against a value of
+// 2^-62.
 constexpr uint32_t kSmallFactor = (127 - 62) << 23;
 
 constexpr uint32_t kInfinity = 0x7f800000;
@@ -72,7 +74,8 @@ class FloatOperation {
     e_.code.cmpunordps(t_, m);
     e_.code.por(bad_, t_);
   }
-  // Also leaves for what is, as a signed integer, above `limit` (with `magnitude`, without its sign), or negative.
+  // Also leaves for what is, as a signed integer, above `limit` (with `magnitude`, without its
+  // sign), or negative.
   void check_range(const Xmm& x, uint32_t limit, bool magnitude) {
     e_.code.movaps(t_, x);
     if (magnitude)
@@ -106,8 +109,8 @@ class FloatOperation {
     leave_if_not_zero();
   }
 
-  // Ends the operation; on the slow path, r = op(d, n, m). The operands must not have been changed, but r may be any of
-  // them.
+  // Ends the operation; on the slow path, r = op(d, n, m). The operands must not have been changed,
+  // but r may be any of them.
   void finish(const Xmm& r, const Xmm& d, const Xmm& n, const Xmm& m, uint32_t imm = 0, bool with_imm = false) {
     const Label done = e_.labels.make();
     e_.labels.bind(done);
@@ -140,15 +143,14 @@ class FloatOperation {
 };
 
 // n op m with one SSE instruction.
-template <class F>
-void arithmetic(EmitContext& e, const ir::Inst& inst, Op op, uint32_t small, F f) {
+void arithmetic(EmitContext& e, const ir::Inst& inst, Op op, uint32_t small, SseOperation f) {
   const Xmm n = e.xuse(inst.args[0]), m = e.xuse(inst.args[1]);
   FloatOperation o(e, op);
   const Xmm r = e.xdefine();
   o.check({{n, small}, {m, small}});
   o.leave_if_bad();
   e.code.movaps(r, n);
-  f(r, m);
+  f(e.code, r, m);
   o.default_nan(r);
   o.finish(r, n, n, m);
 }
@@ -191,8 +193,8 @@ void fused(EmitContext& e, const ir::Inst& inst, Op op) {
   o.finish(r, d, n, m);
 }
 
-// SSE's maximum is its second operand for equal ones and signals for quiet NaNs: NaNs leave, and combining both orders
-// settles the sign of zero.
+// SSE's maximum is its second operand for equal ones and signals for quiet NaNs: NaNs leave, and
+// combining both orders settles the sign of zero.
 void extremum(EmitContext& e, const ir::Inst& inst, Op op) {
   auto& c = e.code;
   const Xmm n = e.xuse(inst.args[0]), m = e.xuse(inst.args[1]);
@@ -215,17 +217,16 @@ void extremum(EmitContext& e, const ir::Inst& inst, Op op) {
   o.finish(r, n, n, m);
 }
 
-// The predicates compare n with m, or with `swapped` m with n: GE is LE swapped. They signal exactly as FPCompare*
-// does.
-template <class F>
-void compare(EmitContext& e, const ir::Inst& inst, Op op, bool swapped, F f) {
+// The predicates compare n with m, or with `swapped` m with n: GE is LE swapped. They signal
+// exactly as FPCompare* does.
+void compare(EmitContext& e, const ir::Inst& inst, Op op, bool swapped, SseOperation f) {
   const Xmm n = e.xuse(inst.args[0]), m = e.xuse(inst.args[1]);
   FloatOperation o(e, op);
   const Xmm r = e.xdefine();
   o.check({{n, kDenormal}, {m, kDenormal}});
   o.leave_if_bad();
   e.code.movaps(r, swapped ? m : n);
-  f(r, swapped ? n : m);
+  f(e.code, r, swapped ? n : m);
   o.finish(r, n, n, m);
 }
 
@@ -248,7 +249,8 @@ void step(EmitContext& e, const ir::Inst& inst, Op op) {
 
 constexpr uint32_t power_of_two(int exponent) { return static_cast<uint32_t>(127 + exponent) << 23; }
 
-// Values that saturate, NaNs and denormals leave; for unsigned results also everything of 2^31 or more, or with a sign.
+// Values that saturate, NaNs and denormals leave; for unsigned results also everything of 2^31 or
+// more, or with a sign.
 void to_fixed(EmitContext& e, const ir::Inst& inst, Op op) {
   const int fraction = static_cast<int>(inst.imm);
   const Xmm m = e.xuse(inst.args[0]);
@@ -265,30 +267,18 @@ void to_fixed(EmitContext& e, const ir::Inst& inst, Op op) {
 
 }  // namespace
 
-void emit_VecFAdd(EmitContext& e, const ir::Inst& inst) {
-  arithmetic(e, inst, Op::FAdd, kSmallAddend, [&](const Xmm& r, const Xmm& m) { e.code.addps(r, m); });
-}
-void emit_VecFSub(EmitContext& e, const ir::Inst& inst) {
-  arithmetic(e, inst, Op::FSub, kSmallAddend, [&](const Xmm& r, const Xmm& m) { e.code.subps(r, m); });
-}
-void emit_VecFMul(EmitContext& e, const ir::Inst& inst) {
-  arithmetic(e, inst, Op::FMul, kSmallFactor, [&](const Xmm& r, const Xmm& m) { e.code.mulps(r, m); });
-}
+void emit_VecFAdd(EmitContext& e, const ir::Inst& inst) { arithmetic(e, inst, Op::FAdd, kSmallAddend, SSE(addps)); }
+void emit_VecFSub(EmitContext& e, const ir::Inst& inst) { arithmetic(e, inst, Op::FSub, kSmallAddend, SSE(subps)); }
+void emit_VecFMul(EmitContext& e, const ir::Inst& inst) { arithmetic(e, inst, Op::FMul, kSmallFactor, SSE(mulps)); }
 void emit_VecFMla(EmitContext& e, const ir::Inst& inst) { multiply_add(e, inst, Op::FMla); }
 void emit_VecFMls(EmitContext& e, const ir::Inst& inst) { multiply_add(e, inst, Op::FMls); }
 void emit_VecFFma(EmitContext& e, const ir::Inst& inst) { fused(e, inst, Op::FFma); }
 void emit_VecFFms(EmitContext& e, const ir::Inst& inst) { fused(e, inst, Op::FFms); }
 void emit_VecFMax(EmitContext& e, const ir::Inst& inst) { extremum(e, inst, Op::FMax); }
 void emit_VecFMin(EmitContext& e, const ir::Inst& inst) { extremum(e, inst, Op::FMin); }
-void emit_VecFEq(EmitContext& e, const ir::Inst& inst) {
-  compare(e, inst, Op::FCmpEq, false, [&](const Xmm& r, const Xmm& m) { e.code.cmpeqps(r, m); });
-}
-void emit_VecFGe(EmitContext& e, const ir::Inst& inst) {
-  compare(e, inst, Op::FCmpGe, true, [&](const Xmm& r, const Xmm& n) { e.code.cmpleps(r, n); });
-}
-void emit_VecFGt(EmitContext& e, const ir::Inst& inst) {
-  compare(e, inst, Op::FCmpGt, true, [&](const Xmm& r, const Xmm& n) { e.code.cmpltps(r, n); });
-}
+void emit_VecFEq(EmitContext& e, const ir::Inst& inst) { compare(e, inst, Op::FCmpEq, false, SSE(cmpeqps)); }
+void emit_VecFGe(EmitContext& e, const ir::Inst& inst) { compare(e, inst, Op::FCmpGe, true, SSE(cmpleps)); }
+void emit_VecFGt(EmitContext& e, const ir::Inst& inst) { compare(e, inst, Op::FCmpGt, true, SSE(cmpltps)); }
 void emit_VecFRecps(EmitContext& e, const ir::Inst& inst) { step(e, inst, Op::FRecps); }
 void emit_VecFRsqrts(EmitContext& e, const ir::Inst& inst) { step(e, inst, Op::FRsqrts); }
 void emit_VecFToS(EmitContext& e, const ir::Inst& inst) { to_fixed(e, inst, Op::FToS); }

@@ -11,15 +11,11 @@ TWO_OPERANDS_BY_SIZE(VecSub, SSE(psubb), SSE(psubw), SSE(psubd), SSE(psubq))
 
 void emit_VecMul(EmitContext& e, const ir::Inst& inst) {
   if (vector_size(inst) != 0) {
-    two_operands(e, inst, [&](const Xmm& r, const Xmm& b) {
-      if (vector_size(inst) == 1)
-        e.code.pmullw(r, b);
-      else
-        e.code.pmulld(r, b);
-    });
+    two_operands(e, inst, vector_size(inst) == 1 ? SSE(pmullw) : SSE(pmulld));
     return;
   }
-  // Bytes: even and odd ones as words; an odd product comes out at its place when one factor stays in the high byte.
+  // Bytes: even and odd ones as words; an odd product comes out at its place when one factor stays
+  // in the high byte.
   const Xmm b = e.xuse(inst.args[1]);
   const Xmm odd = e.xtemp(), factor = e.xtemp();
   const Xmm r = e.xdefine_from(inst.args[0]);

@@ -15,7 +15,8 @@ struct Control {
   }
 };
 
-// Every second element of 1 or 2 bytes, from element `first` on, into the lower half; the upper half becomes zero.
+// Every second element of 1 or 2 bytes, from element `first` on, into the lower half; the upper
+// half becomes zero.
 Control every_second(unsigned size, unsigned first) {
   Control c;
   for (unsigned i = 0; i < 16; i++) {
@@ -57,9 +58,7 @@ void emit_VecHigh(EmitContext& e, const ir::Inst& inst) {
   e.code.pshufd(e.xdefine(), a, 0xee);
 }
 
-void emit_VecPair(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) { e.code.punpcklqdq(r, b); });
-}
+void emit_VecPair(EmitContext& e, const ir::Inst& inst) { two_operands(e, inst, SSE(punpcklqdq)); }
 
 void emit_VecConst(EmitContext& e, const ir::Inst& inst) {
   const Xmm r = e.xdefine();
@@ -137,7 +136,8 @@ void emit_VecEven(EmitContext& e, const ir::Inst& inst) { unzip(e, inst, 0); }
 void emit_VecOdd(EmitContext& e, const ir::Inst& inst) { unzip(e, inst, 1); }
 
 void emit_VecLookup(EmitContext& e, const ir::Inst& inst) {
-  // Adding 0x70 with saturation keeps the low four bits of 0-15 and sets bit 7, which makes pshufb write 0, above.
+  // Adding 0x70 with saturation keeps the low four bits of 0-15 and sets bit 7, which makes pshufb
+  // write 0, above.
   const Xmm t = e.xtemp();
   e.code.movdqa(t, e.xuse(inst.args[1]));
   e.code.paddusb(t, constant(e, repeat8(0x70)));
@@ -151,15 +151,9 @@ void emit_VecShuffle(EmitContext& e, const ir::Inst& inst) {
   one_operand(e, inst, [&](const Xmm& r) { e.code.pshufb(r, constant(e, control)); });
 }
 
-void emit_VecAnd(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) { e.code.pand(r, b); });
-}
-void emit_VecOr(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) { e.code.por(r, b); });
-}
-void emit_VecXor(EmitContext& e, const ir::Inst& inst) {
-  two_operands(e, inst, [&](const Xmm& r, const Xmm& b) { e.code.pxor(r, b); });
-}
+void emit_VecAnd(EmitContext& e, const ir::Inst& inst) { two_operands(e, inst, SSE(pand)); }
+void emit_VecOr(EmitContext& e, const ir::Inst& inst) { two_operands(e, inst, SSE(por)); }
+void emit_VecXor(EmitContext& e, const ir::Inst& inst) { two_operands(e, inst, SSE(pxor)); }
 void emit_VecAndNot(EmitContext& e, const ir::Inst& inst) {
   const Xmm a = e.xuse(inst.args[0]);
   e.code.pandn(e.xdefine_from(inst.args[1]), a);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Saturating vector opcodes: the result, and FPSCR.QC when it differs from what wider arithmetic gives.
+// Saturating vector opcodes: the result, and FPSCR.QC when it differs from what wider arithmetic
+// gives.
 #include "translator/x64/emit_vector.h"
 
 namespace crosswalk::x64 {
@@ -46,15 +47,14 @@ void signed_words(EmitContext& e, const ir::Inst& inst, bool subtract) {
   note_saturation(e, overflow);
 }
 
-template <class Saturating, class Wrapping>
-void compare_with_wrapped(EmitContext& e, const ir::Inst& inst, Saturating saturating, Wrapping wrapping) {
+void compare_with_wrapped(EmitContext& e, const ir::Inst& inst, SseOperation saturating, SseOperation wrapping) {
   const Xmm b = e.xuse(inst.args[1]);
   const Xmm t = e.xtemp();
   e.code.movdqa(t, e.xuse(inst.args[0]));
   const Xmm r = e.xdefine();
   e.code.movdqa(r, t);
-  saturating(r, b);
-  wrapping(t, b);
+  saturating(e.code, r, b);
+  wrapping(e.code, t, b);
   e.code.pxor(t, r);
   note_saturation(e, t);
 }
@@ -70,27 +70,17 @@ void fix_doubled_minimum(EmitContext& e, const Xmm& r, const Xmm& t) {
 }  // namespace
 
 void emit_VecQAddS(EmitContext& e, const ir::Inst& inst) {
-  auto& c = e.code;
   switch (vector_size(inst)) {
-    case 0:
-      return compare_with_wrapped(
-          e, inst, [&](auto& r, auto& b) { c.paddsb(r, b); }, [&](auto& r, auto& b) { c.paddb(r, b); });
-    case 1:
-      return compare_with_wrapped(
-          e, inst, [&](auto& r, auto& b) { c.paddsw(r, b); }, [&](auto& r, auto& b) { c.paddw(r, b); });
+    case 0: return compare_with_wrapped(e, inst, SSE(paddsb), SSE(paddb));
+    case 1: return compare_with_wrapped(e, inst, SSE(paddsw), SSE(paddw));
     default: return signed_words(e, inst, false);
   }
 }
 
 void emit_VecQSubS(EmitContext& e, const ir::Inst& inst) {
-  auto& c = e.code;
   switch (vector_size(inst)) {
-    case 0:
-      return compare_with_wrapped(
-          e, inst, [&](auto& r, auto& b) { c.psubsb(r, b); }, [&](auto& r, auto& b) { c.psubb(r, b); });
-    case 1:
-      return compare_with_wrapped(
-          e, inst, [&](auto& r, auto& b) { c.psubsw(r, b); }, [&](auto& r, auto& b) { c.psubw(r, b); });
+    case 0: return compare_with_wrapped(e, inst, SSE(psubsb), SSE(psubb));
+    case 1: return compare_with_wrapped(e, inst, SSE(psubsw), SSE(psubw));
     default: return signed_words(e, inst, true);
   }
 }
@@ -98,12 +88,8 @@ void emit_VecQSubS(EmitContext& e, const ir::Inst& inst) {
 void emit_VecQAddU(EmitContext& e, const ir::Inst& inst) {
   auto& c = e.code;
   switch (vector_size(inst)) {
-    case 0:
-      return compare_with_wrapped(
-          e, inst, [&](auto& r, auto& b) { c.paddusb(r, b); }, [&](auto& r, auto& b) { c.paddb(r, b); });
-    case 1:
-      return compare_with_wrapped(
-          e, inst, [&](auto& r, auto& b) { c.paddusw(r, b); }, [&](auto& r, auto& b) { c.paddw(r, b); });
+    case 0: return compare_with_wrapped(e, inst, SSE(paddusb), SSE(paddb));
+    case 1: return compare_with_wrapped(e, inst, SSE(paddusw), SSE(paddw));
     default: break;
   }
   // 32-bit: what fits beside b is ~b; more of a than that overflows. min(a, ~b) + b saturates.
@@ -123,12 +109,8 @@ void emit_VecQAddU(EmitContext& e, const ir::Inst& inst) {
 void emit_VecQSubU(EmitContext& e, const ir::Inst& inst) {
   auto& c = e.code;
   switch (vector_size(inst)) {
-    case 0:
-      return compare_with_wrapped(
-          e, inst, [&](auto& r, auto& b) { c.psubusb(r, b); }, [&](auto& r, auto& b) { c.psubb(r, b); });
-    case 1:
-      return compare_with_wrapped(
-          e, inst, [&](auto& r, auto& b) { c.psubusw(r, b); }, [&](auto& r, auto& b) { c.psubw(r, b); });
+    case 0: return compare_with_wrapped(e, inst, SSE(psubusb), SSE(psubb));
+    case 1: return compare_with_wrapped(e, inst, SSE(psubusw), SSE(psubw));
     default: break;
   }
   const Xmm b = e.xuse(inst.args[1]);

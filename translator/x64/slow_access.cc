@@ -8,7 +8,8 @@
 namespace crosswalk::x64 {
 namespace {
 
-// What a general register that holds an IR value is while C++ runs: eight bytes of the frame, or four of CpuState.
+// What a general register that holds an IR value is while C++ runs: eight bytes of the frame, or
+// four of CpuState.
 struct Place {
   void* at;
   size_t bytes;

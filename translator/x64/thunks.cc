@@ -26,7 +26,8 @@ void load_pinned(Xbyak::CodeGenerator& c) {
     if (kPinned[n] >= 0) c.mov(Xbyak::Reg32(kPinned[n]), state32(offsetof(CpuState, r) + 4 * n));
 }
 
-// The guest's MXCSR must not be changed by C++ code, and C++ code must not run with the guest's rounding.
+// The guest's MXCSR must not be changed by C++ code, and C++ code must not run with the guest's
+// rounding.
 void leave_guest_mxcsr(Xbyak::CodeGenerator& c) {
   c.stmxcsr(state32(offsetof(CpuState, mxcsr)));
   c.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));
@@ -61,8 +62,8 @@ Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   load_pinned(c);
   c.jmp(rax);
 
-  // After an instruction that may have changed regime, masks or code flags: the jump cache holds what may run with the
-  // current instruction pages, except inside an IT block.
+  // After an instruction that may have changed regime, masks or code flags: the jump cache holds
+  // what may run with the current instruction pages, except inside an IT block.
   c.align(16);
   t.dispatch = c.getCurr();
   Xbyak::Label look_up;
@@ -97,7 +98,8 @@ Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) {
   c.L(exit_to);
   t.exit_to = c.getCurr();
   c.mov(state32(offsetof(CpuState, exit_reason)), ecx);
-  // Bit 0 selects the instruction set; in A32 bit 1 is ignored (A2.3.2, BXWritePC), as lookup() does.
+  // Bit 0 selects the instruction set; in A32 bit 1 is ignored (A2.3.2, BXWritePC), as lookup()
+  // does.
   c.mov(ecx, eax);
   c.and_(ecx, 1);
   c.mov(state8(offsetof(CpuState, t)), cl);

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the emitters of integer arithmetic and of flags share.
+#pragma once
+
+#include "translator/x64/emit_context.h"
+
+namespace crosswalk::x64 {
+
+// An operand of an ALU instruction: `alu(destination, operand)` with an immediate where the value
+// is constant.
+template <class F>
+void with_operand(EmitContext& e, ir::Value v, F f) {
+  if (v.is_imm())
+    f(static_cast<uint32_t>(v.imm32()));
+  else if (const auto offset = e.registers.in_memory(v))
+    f(state32(*offset));
+  else
+    f(e.use(v).cvt32());
+}
+
+// CF = C, or !C when it is a borrow that is wanted. From EFLAGS if they still hold it; else from
+// the byte in CpuState, read as a byte: a wider load would wait for the byte store before it to
+// reach the cache.
+inline void load_carry(EmitContext& e, bool borrow) {
+  switch (e.flags.form()) {
+    case EflagsForm::Add:
+      if (borrow) e.code.cmc();
+      return;
+    case EflagsForm::Sub:
+      if (!borrow) e.code.cmc();
+      return;
+    default:
+      e.code.cmp(state8(offsetof(CpuState, c)), 1);  // CF = !C
+      if (!borrow) e.code.cmc();
+  }
+}
+
+}  // namespace crosswalk::x64
