@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The intermediate representation: one straight list of instructions per block, values in SSA form, guest registers
-// accessed by GetReg/SetReg and friends. Forward skips (SkipUnless ... Label) are allowed: a value defined
-// between a skip and its label must not be used after the label.
+// The intermediate representation: one straight list of instructions per block, values in SSA form,
+// guest registers accessed by GetReg/SetReg and friends. Forward skips (SkipUnless ... Label) are
+// allowed: a value defined between a skip and its label must not be used after the label.
 #pragma once
 
 #include <cassert>
@@ -13,8 +13,8 @@
 
 namespace crosswalk::ir {
 
-// X types live in SIMD registers; I types in general registers. Bits of the host register above the width are zero for
-// I32 and undefined for X32/X64.
+// X types live in SIMD registers; I types in general registers. Bits of the host register above the
+// width are zero for I32 and undefined for X32/X64.
 enum class Type : uint8_t { Void, I32, I64, X32, X64, X128 };
 
 // The attributes of opcodes.inc. Flags are named as in Inst::flags_live, shifted.
@@ -104,7 +104,8 @@ struct MemAccess {
   bool unprivileged = false;  // LDRT/STRT: as if at PL0
   bool out_of_line = false;   // known to reach a device (or to wrap): never inline; set by the engine
   uint8_t element = 0;        // 1 + log2 of an element's bytes; 0: a word, or the whole access if that is less
-  // What Device and Strongly-ordered memory demand (ARM DDI 0406C, A3.2.1): each element is aligned.
+  // What Device and Strongly-ordered memory demand (ARM DDI 0406C, A3.2.1): each element is
+  // aligned.
   constexpr uint32_t element_mask() const {
     const uint32_t log2 = element != 0 ? element - 1u : log2_bytes < 2 ? log2_bytes : 2u;
     return (1u << log2) - 1;
@@ -177,7 +178,8 @@ struct Block {
   std::vector<Value> replacement;
 };
 
-// Appends instructions; one method per opcode, e.g. ir.Add(a, b), ir.GetReg(3), ir.Load(mem.pack(), va).
+// Appends instructions; one method per opcode, e.g. ir.Add(a, b), ir.GetReg(3), ir.Load(mem.pack(),
+// va).
 class Builder {
  public:
   explicit Builder(Block& b) : block(b) {}
@@ -227,21 +229,21 @@ class Builder {
   uint16_t guest = 0;  // stamped on each new instruction
 };
 
-// Checks types, argument counts, definition before use, the skip/label rule and that the block ends with a control
-// instruction that leaves. Returns an empty string, or what is wrong and where.
+// Checks types, argument counts, definition before use, the skip/label rule and that the block ends
+// with a control instruction that leaves. Returns an empty string, or what is wrong and where.
 std::string verify(const Block& block);
 std::string print(const Block& block);
 
 // How far from its VA an access may be by its displacement: well inside the guards around a window.
 inline constexpr int32_t kMaxDisplacement = 16 << 10;
 
-// ---- passes: free functions, each complete on its own ------------------------------------------------------
+// ---- passes: free functions, each complete on its own ---------------------------------------
 struct Pass {
   const char* name;
   void (*run)(Block& block);
 };
-// What is done to each block between translation and emission, in this order. After each pass the block verifies; after
-// the last its uses are counted.
+// What is done to each block between translation and emission, in this order. After each pass the
+// block verifies; after the last its uses are counted.
 std::span<const Pass> passes();
 
 void count_uses(Block& block);
@@ -255,7 +257,8 @@ void forward_vectors(Block& block);
 void fold_shifts(Block& block);
 // Load/Store of Add(x, constant) becomes Load/Store of x with a displacement within ±`limit`.
 void fold_addresses(Block& block, int32_t limit);
-// Sets Inst::flags_live from a backward scan; fault sites, calls that see flags, and exits need all flags.
+// Sets Inst::flags_live from a backward scan; fault sites, calls that see flags, and exits need all
+// flags.
 void flag_liveness(Block& block);
 // Makes every memory access of one guest instruction out of line.
 void set_out_of_line(Block& block, uint16_t guest);

@@ -13,7 +13,8 @@ std::string at(size_t i, const Inst& inst, const char* what) {
 }  // namespace
 
 std::string verify(const Block& block) {
-  // scope[i]: the innermost open label when value i was defined; a value is visible while that label is still open.
+  // scope[i]: the innermost open label when value i was defined; a value is visible while that
+  // label is still open.
   std::vector<uint32_t> skipped_from(block.label_count, UINT32_MAX);
   std::vector<bool> placed(block.label_count, false);
   std::vector<bool> dead(block.insts.size(), false);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// More values live at once than the host has registers: they are in spill slots, and nothing else of CpuState changes.
+// More values live at once than the host has registers: they are in spill slots, and nothing else
+// of CpuState changes.
 #include <gtest/gtest.h>
 
 #include <algorithm>

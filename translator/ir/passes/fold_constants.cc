@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Constant folding and algebraic identities. A folded instruction stays in place, unused, for remove_dead.
+// Constant folding and algebraic identities. A folded instruction stays in place, unused, for
+// remove_dead.
 #include <bit>
 
 #include "translator/ir/ir.h"

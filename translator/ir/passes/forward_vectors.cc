@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Keeps guest SIMD registers in values: a read takes what an earlier instruction wrote or read, and the store to
-// CpuState stays. Going through memory would cost a store-to-load forwarding each time, and a stall where two D
-// registers are read as a Q.
+// Keeps guest SIMD registers in values: a read takes what an earlier instruction wrote or read, and
+// the store to CpuState stays. Going through memory would cost a store-to-load forwarding each
+// time, and a stall where two D registers are read as a Q.
 #include <algorithm>
 
 #include "translator/ir/ir.h"
@@ -9,7 +9,8 @@
 namespace crosswalk::ir {
 namespace {
 
-// Bounds how many values stay live for this: well below the registers and spill slots of the backend.
+// Bounds how many values stay live for this: well below the registers and spill slots of the
+// backend.
 constexpr size_t kMaxKnown = 8;
 
 struct Known {
@@ -88,7 +89,8 @@ void forward_vectors(Block& block) {
         break;
       }
       default:
-        // Paths that join: as forward_registers. A call may change them, and values across calls cost spills.
+        // Paths that join: as forward_registers. A call may change them, and values across calls
+        // cost spills.
         if (op.attributes & (J | C)) registers.forget_all();
         break;
     }

@@ -20,8 +20,9 @@ void forward_registers(Block& block) {
   auto& replacement = block.replacement;
   replacement.assign(block.insts.size(), {});
   Value known[15];
-  // Values defined inside a skipped region die at its label, and so does what was known of registers written there;
-  // what was known before the region is only lost when the region writes the register.
+  // Values defined inside a skipped region die at its label, and so does what was known of
+  // registers written there; what was known before the region is only lost when the region writes
+  // the register.
   for (size_t i = 0; i < block.insts.size(); i++) {
     Inst& inst = block.insts[i];
     for (Value& v : inst.args)
@@ -84,7 +85,8 @@ void flag_liveness(Block& block) {
     const OpcodeInfo& op = info(inst.op);
     if (is_impure_call(op.attributes)) {
       inst.flags_live = kAll;
-      // It writes flags at most, and reads them unless it promises that neither it nor an exit does.
+      // It writes flags at most, and reads them unless it promises that neither it nor an exit
+      // does.
       if ((inst.imm & (kCallNoFlags | kCallMayExit)) != kCallNoFlags) live = kAll;
       continue;
     }
@@ -105,7 +107,8 @@ void set_out_of_line(Block& block, uint16_t guest) {
 
 void remove_dead(Block& block) {
   count_uses(block);
-  // By instruction, its new number; none: deleted. What a deleted instruction used is used once less.
+  // By instruction, its new number; none: deleted. What a deleted instruction used is used once
+  // less.
   auto& renumbered = block.replacement;
   renumbered.assign(block.insts.size(), Value::inst(0));
   for (size_t i = block.insts.size(); i-- > 0;) {
