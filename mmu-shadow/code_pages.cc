@@ -65,12 +65,12 @@ void GuestMmu::catch_up(WindowMap& window, uint64_t& position) {
     for (uint64_t i = position; i != protect_log_end_; i++) {
       const uint32_t page = protect_log_[i % kProtectLog];
       if (is_code_[page])
-        window.protect_page(*backend_, ram_.base, page);
+        window.protect_page(page);
       else
         maybe_writable_[page] = 1;
     }
   } else {
-    window.protect_all(*backend_, ram_.base, is_code_.data(), maybe_writable_.data());
+    window.protect_all(is_code_.data(), maybe_writable_.data());
   }
   position = protect_log_end_;
 }

@@ -121,7 +121,7 @@ void GuestMmu::apply_flushes(AddressSpace& space, const cw_regime& regime) {
           statistics_.entries_removed += removed;
         });
   }
-  backend_->commit();
+  space.window->window().commit();
 }
 
 // The entry that a walk for `va` gives now in place of `old`: of the same size and nG, or none.
@@ -155,12 +155,11 @@ uint32_t GuestMmu::flush_window_page(WindowMap& window, bool privileged, const c
                                      bool global_only) {
   const WindowEntry e = window.entry(va);
   if (config_.flush == FlushPolicy::Lazy || !e.valid() || (global_only && e.ng()) || window.in_large_entry(va))
-    return window.remove_va(*backend_, va, global_only);
+    return window.remove_va(va, global_only);
   cw_memo memo{};
   uint32_t kept = 0, rewritten = 0;
   const uint32_t removed = window.revalidate_page(
-      *backend_, ram_.base, va, kept, rewritten,
-      [&](uint32_t page, WindowEntry old) { return rewalk(privileged, regime, memo, page, old); });
+      va, kept, rewritten, [&](uint32_t page, WindowEntry old) { return rewalk(privileged, regime, memo, page, old); });
   statistics_.entries_kept += kept;
   statistics_.entries_rewritten += rewritten;
   return removed;
@@ -214,11 +213,11 @@ void GuestMmu::refresh_window(WindowMap& window, Reuse& reuse, bool privileged, 
   uint32_t kept = 0, rewritten = 0, removed = 0;
   if (choose_eager(data_history_[privileged], reuse, n, config_.costs.walk, config_.costs.window_fault)) {
     cw_memo memo{};
-    removed =
-        window.revalidate(*backend_, ram_.base, nonglobal_only, kept, rewritten,
-                          [&](uint32_t va, WindowEntry old) { return rewalk(privileged, regime, memo, va, old); });
+    removed = window.revalidate(nonglobal_only, kept, rewritten, [&](uint32_t va, WindowEntry old) {
+      return rewalk(privileged, regime, memo, va, old);
+    });
   } else {
-    removed = nonglobal_only ? window.remove_nonglobal(*backend_) : window.remove_all(*backend_);
+    removed = nonglobal_only ? window.remove_nonglobal() : window.remove_all();
   }
   statistics_.entries_kept += kept;
   statistics_.entries_rewritten += rewritten;

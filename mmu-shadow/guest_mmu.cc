@@ -51,10 +51,7 @@ GuestMmu::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& l
 }
 
 GuestMmu::~GuestMmu() {
-  for (auto& s : spaces_) {
-    unshare_window(*s);
-    if (s->window) backend_->destroy_window(s->window->base());
-  }
+  for (auto& s : spaces_) unshare_window(*s);
   spaces_.clear();  // while there is what they count in
 }
 

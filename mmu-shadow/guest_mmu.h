@@ -17,14 +17,14 @@
 #include <vector>
 
 #include "mmu-shadow/accounts.h"
-#include "mmu-shadow/filters.h"
+#include "mmu-shadow/base/filters.h"
+#include "mmu-shadow/base/page_set.h"
 #include "mmu-shadow/mmu.h"
 #include "mmu-shadow/page_ids.h"
-#include "mmu-shadow/page_set.h"
 #include "mmu-shadow/soft_tlb.h"
 #include "mmu-shadow/walker/regime.h"
 #include "mmu-shadow/walker/walk_memo.h"
-#include "mmu-shadow/window_map.h"
+#include "mmu-shadow/windows/window_map.h"
 #include "translator/arm32/cpu/debug.h"
 
 namespace crosswalk::mmu {
@@ -74,7 +74,7 @@ struct HybridHistory {
 };
 
 // What the windows of several privileged address spaces have in common (shared.cc). Its entries are in the window of
-// `map`, which the others share (WindowBackend::share).
+// `map`, which the others share (Window::share).
 struct SharedWindow {
   RegimeKey key;               // without TTBR0 and ASID
   std::vector<uint8_t> roots;  // what the sharers' descriptors of the first level are (CommonPart)
@@ -269,6 +269,7 @@ class GuestMmu final : public Mmu {
   void note_refill(AddressSpace& space, uint32_t va, const cw_result& result);
 
   // windows.cc
+  std::unique_ptr<WindowMap> create_window();  // null when there is no room
   void install_flat();
   Stretch stretch_to_install(const cw_regime& regime, const AddressSpace& space, uint32_t va, const cw_result& result,
                              bool writable);

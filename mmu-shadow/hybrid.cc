@@ -269,9 +269,8 @@ void GuestMmu::judge(AddressSpace& space, const CpuState& cpu) {
 
 bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
   if (!space.window) {
-    const uint64_t base = backend_->create_window();
-    if (base == 0) return false;
-    space.window = std::make_unique<WindowMap>(base, leaves_);
+    space.window = create_window();
+    if (!space.window) return false;
   }
   share_window(space);
   HybridHistory& h = *space.hybrid;
@@ -280,7 +279,7 @@ bool GuestMmu::promote(AddressSpace& space, const cw_regime& regime) {
   space.instruction_pages.remove_all();
   statistics_.promotions++;
   // What it shares, if it did already, may not have been used lately.
-  if (space.shared) backend_->enter(space.window->base());
+  if (space.shared) space.window->window().enter();
   check_roots(space);
   catch_up(space);
   apply_flushes(space, regime);
@@ -328,7 +327,7 @@ void GuestMmu::demote(AddressSpace& space) {
   if (!space.soft) space.soft = std::make_unique<SoftTlb>();
   // What it used is not new to it.
   add_all(h.seen, *space.window);
-  if (space.window->clear(*backend_)) backend_->commit();
+  if (space.window->clear()) space.window->window().commit();
 }
 
 }  // namespace crosswalk::mmu

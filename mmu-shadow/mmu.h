@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "mmu-shadow/windows/window.h"
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/cpu/mmu_port.h"
 #include "translator/arm32/cpu/platform.h"
@@ -39,10 +40,6 @@ struct SoftTlbEntry {
 inline constexpr uint32_t kSoftTlbEntries = 1024;
 inline constexpr uint32_t kNoTag = 0xffffffff;
 
-// Host address space reserved around each window: an access of up to kWindowGuard bytes of displacement below
-// or above [base, base + 4 GiB) faults instead of reaching anything.
-inline constexpr uint64_t kWindowSize = uint64_t{1} << 32;
-inline constexpr uint64_t kWindowGuard = 64 << 10;
 // The default of MmuConfig::max_resident_pages is twice the pages of RAM and so many more.
 inline constexpr uint64_t kResidentBeyondRam = (64 << 20) >> 12;
 inline constexpr uint32_t kWindowLeaves = 4096;  // one window alone may have half of them
@@ -70,45 +67,6 @@ class CodeListener {
   // Every page id that fetch_page has returned is void, and will be given to another page. Whoever keeps ids forgets
   // them before this returns: translated code, its links and the jump cache. Called by fetch_page alone.
   virtual void page_ids_dropped() {}
-};
-
-// How hardware entries are made (Mode::Mmap, Ept: mmap(2); Mode::Shadow: x86 page-table entries).
-// `va` and `bytes` are multiples of 4 KiB; `pa` is guest RAM. Precondition: the range lies inside the window.
-class WindowBackend {
- public:
-  virtual ~WindowBackend() = default;
-  // Reserves a window with its guards; returns its base host address (an address the engine can use), or 0 when
-  // there is no room (the caller then evicts one).
-  virtual uint64_t create_window() = 0;
-  virtual void destroy_window(uint64_t base) = 0;
-  // Makes [va, va+bytes) reach [pa, pa+bytes). Existing entries there are replaced.
-  // Returns false when a host limit is reached (max_map_count): the caller evicts a window and retries.
-  // What a replacement takes away (write access, the old page) is gone only after the next commit().
-  virtual bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) = 0;
-  // Removes what is installed in [va, va+bytes). May be deferred until commit().
-  virtual void remove(uint64_t base, uint32_t va, uint64_t bytes) = 0;
-  // Removes all that is installed in the window, but for what it shares, and gives back what it takes to have had
-  // entries there: page tables and bookkeeping. May be deferred until commit().
-  virtual void clear_window(uint64_t base) { remove(base, 0, kWindowSize); }
-  // Makes all removals since the last commit effective before it returns.
-  virtual void commit() = 0;
-  // Where the host counts what windows reach as resident memory of this process: how many pages of files and shared
-  // memory it counts now, and how often it is worth asking, in nanoseconds. 0: nothing of windows is counted.
-  virtual uint64_t resident_pages() { return 0; }
-  virtual double resident_check_ns() const { return 0; }
-
-  // Whether windows can have page tables in common: only where the engine writes them itself.
-  virtual bool can_share() const { return false; }
-  // From `from` (whole GiB) on, the window at `base` is what the window at `common` is, until unshare(base): entries
-  // there are installed and removed in `common` alone. Takes effect with the next commit(). Returns false when there is
-  // no memory for tables; unshare(base) undoes what was done.
-  // Preconditions: can_share(); nothing is installed there in `base`; `common` outlives the sharing.
-  virtual bool share(uint64_t /*base*/, uint32_t /*from*/, uint64_t /*common*/) { return false; }
-  // Takes effect with the next commit().
-  virtual void unshare(uint64_t /*base*/) {}
-  // Accesses use the window at `base`, which shares, from now on: until then, what changed in common need not be
-  // effective there. Changes in common come from the window entered last.
-  virtual void enter(uint64_t /*base*/) {}
 };
 
 // --flush: what becomes of the entries that a guest's TLB maintenance covers. Either is architecturally right: a TLB

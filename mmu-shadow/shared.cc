@@ -37,31 +37,29 @@ void GuestMmu::share_window(AddressSpace& space) {
     differs = s->shared.get();
   }
   if (!space.shared) {
-    const uint64_t common = backend_->create_window();
-    if (common == 0) return;
+    auto common = backend_->create_window();
+    if (!common) return;
     // Not make_shared: an aggregate, for which Clang 14 has braces only.
     space.shared.reset(new SharedWindow{key, std::vector<uint8_t>(space.roots, space.roots + part.roots_bytes),
                                         uint64_t{1}, protect_log_end_, flush_log_end_, Reuse{},
-                                        WindowMap(common, leaves_)});
+                                        WindowMap(std::move(common), ram_.base, leaves_)});
   }
   space.shared_from = part.from;
   space.roots_version = space.shared->version;
-  if (!backend_->share(space.window->base(), static_cast<uint32_t>(part.from), space.shared->map.base()))
-    return unshare_window(space);
-  backend_->commit();
+  Window& window = space.window->window();
+  if (!window.share(static_cast<uint32_t>(part.from), space.shared->map.window())) return unshare_window(space);
+  window.commit();
   statistics_.spaces_sharing++;
 }
 
 // The last one takes the shared entries with it.
 void GuestMmu::unshare_window(AddressSpace& space) {
   if (!space.shared) return;
-  backend_->unshare(space.window->base());
-  if (space.shared.use_count() == 1) {
-    space.shared->map.clear(*backend_);
-    backend_->destroy_window(space.shared->map.base());
-  }
-  backend_->commit();
+  Window& window = space.window->window();
+  window.unshare();
+  if (space.shared.use_count() == 1) space.shared->map.clear();
   space.shared = nullptr;
+  window.commit();
   space.shared_from = kWindowSize;
 }
 

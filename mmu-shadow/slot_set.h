@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <iterator>
 
-#include "mmu-shadow/filters.h"
+#include "mmu-shadow/base/filters.h"
 
 namespace crosswalk::mmu {
 

@@ -38,7 +38,7 @@ void GuestMmu::activate(CpuState& cpu) {
   if (space->hybrid && space != current_ && (measuring_ || !sampled(*space))) account_change(*space);
   current_ = space;
   if (space->windowed && space->shared) {
-    backend_->enter(space->window->base());
+    space->window->window().enter();
     if (space->roots_version != space->shared->version) check_roots(*space);
   }
   if (space->changes_applied != changes_) {
@@ -121,7 +121,7 @@ void GuestMmu::clear_space(AddressSpace& space) {
   if (aborted_.space == &space) aborted_.space = nullptr;
   space.instruction_pages.remove_all();
   if (space.soft) space.soft->remove_all();
-  if (space.window && space.window->clear(*backend_)) backend_->commit();
+  if (space.window && space.window->clear()) space.window->window().commit();
   if (space.hybrid) {
     space.hybrid->reset();
     space.run_ticks = 0;
@@ -162,9 +162,8 @@ AddressSpace* GuestMmu::new_space(const RegimeKey& key) {
     const bool hybrid = config_.mode == Mode::Hybrid;
     if (hybrid) space->hybrid = std::make_unique<HybridHistory>();
     if (hybrid ? at_once_ : uses_windows()) {
-      const uint64_t base = backend_->create_window();
-      space->windowed = base != 0;
-      if (space->windowed) space->window = std::make_unique<WindowMap>(base, leaves_);
+      space->window = create_window();
+      space->windowed = space->window != nullptr;
       made = hybrid || space->windowed;
     }
     if (!space->windowed) space->soft = std::make_unique<SoftTlb>();

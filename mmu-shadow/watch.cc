@@ -55,8 +55,8 @@ void GuestMmu::remove_watched(AddressSpace& space) {
       for (uint32_t page = watched_[i].first; page <= watched_[i].last; page++) remove_page(page << kPageBits);
   };
   const auto from_window = [&](WindowMap& window) {
-    each_page([&](uint32_t va) { window.remove_va(*backend_, va, false); }, [&] { window.remove_all(*backend_); });
-    backend_->commit();
+    each_page([&](uint32_t va) { window.remove_va(va, false); }, [&] { window.remove_all(); });
+    window.window().commit();
   };
   if (space.watch_version != watch_version_) {
     space.watch_version = watch_version_;

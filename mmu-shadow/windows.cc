@@ -16,15 +16,19 @@ constexpr uint32_t kMaxRuns = 4;
 
 }  // namespace
 
+std::unique_ptr<WindowMap> GuestMmu::create_window() {
+  auto window = backend_->create_window();
+  return window ? std::make_unique<WindowMap>(std::move(window), ram_.base, leaves_) : nullptr;
+}
+
 void GuestMmu::install_flat() {
   auto space = std::make_unique<AddressSpace>();
-  const uint64_t base = backend_->create_window();
-  if (base == 0) throw std::runtime_error("no host address space for a window of 4 GiB");
-  space->window = std::make_unique<WindowMap>(base, leaves_);
+  space->window = create_window();
+  if (!space->window) throw std::runtime_error("no host address space for a window of 4 GiB");
   space->windowed = true;
   const uint64_t end = std::min(ram_.base + ram_.size, kWindowSize);
   if (ram_.base < end) {
-    if (!backend_->install(base, static_cast<uint32_t>(ram_.base), ram_.base, end - ram_.base, true))
+    if (!space->window->window().install(static_cast<uint32_t>(ram_.base), ram_.base, end - ram_.base, true))
       throw std::runtime_error("cannot map guest RAM");
     for (uint64_t pa = ram_.base; pa < end;) {
       const uint64_t here = std::min<uint64_t>(end, (pa | ((1u << kLeafBits) - 1)) + 1) - pa;
@@ -190,8 +194,7 @@ bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t si
       pages = static_cast<uint32_t>(std::find(flags, flags + pages, static_cast<uint8_t>(*flags ^ 1)) - flags);
     const uint32_t va = stretch.va + done * kPageSize, ram_page = stretch.ram_page + done;
     const uint64_t bytes = uint64_t{pages} << kPageBits;
-    if (!backend_->install(window.base(), va, ram_.base + (uint64_t{ram_page} << kPageBits), bytes, run_writable))
-      return false;
+    if (!window.window().install(va, ram_.base + (uint64_t{ram_page} << kPageBits), bytes, run_writable)) return false;
     window.record(va, pages, ram_page, run_writable, ng, size_class);
     statistics_.most_window_pages = std::max(statistics_.most_window_pages, leaves_.pages);
     statistics_.most_window_leaves = std::max<uint64_t>(statistics_.most_window_leaves, leaves_.touched);
@@ -213,10 +216,9 @@ bool GuestMmu::install_stretch(AddressSpace& space, Stretch stretch, uint32_t si
 // Takes everything out of the space's window, and out of what it shares if the current space does not share it. If it
 // is the current one itself, out of that too.
 void GuestMmu::clear_windows(AddressSpace& space) {
-  bool changed = space.window->clear(*backend_);
-  if (space.shared && (&space == current_ || space.shared != current_->shared))
-    changed |= space.shared->map.clear(*backend_);
-  if (changed) backend_->commit();
+  bool changed = space.window->clear();
+  if (space.shared && (&space == current_ || space.shared != current_->shared)) changed |= space.shared->map.clear();
+  if (changed) space.window->window().commit();
 }
 
 // Makes room for another leaf. The space is the current one.

@@ -20,9 +20,8 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
-#include "mmu-shadow/filters.h"
+#include "mmu-shadow/base/filters.h"
 #include "mmu-shadow/mmu.h"
 
 namespace crosswalk::mmu {
@@ -45,111 +44,94 @@ uint32_t read_max_map_count() {
   return value;
 }
 
-struct Window {
-  uint8_t* reservation = nullptr;
-  uint64_t reserved = 0;
-  uint64_t base = 0;
-  // (RAM page + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB, given back when the window is cleared.
-  uint32_t* pages = nullptr;
-  uint64_t boundaries[kWindowPages / 64 + 1] = {};  // bit p: pages p-1 and p are in different VMAs
+// What all windows of a backend have together.
+struct Host {
+  const GuestRam ram;
+  uint32_t max_maps;
+  const HostMap map;
+  uint32_t maps = 0;  // VMAs of all windows, by the model
 };
 
-class MmapBackend final : public WindowBackend {
+class MmapWindow final : public Window {
  public:
-  MmapBackend(const GuestRam& ram, uint32_t max_maps, HostMap map)
-      : ram_(ram), max_maps_(max_maps ? max_maps : read_max_map_count() / 4 * 3), map_(map ? map : ::mmap) {}
-
-  ~MmapBackend() override {
-    for (auto& w : windows_) unmap(*w);
-    if (statm_ >= 0) close(statm_);
-  }
-
-  uint64_t create_window() override {
-    if (maps_ + 4 > max_maps_) return 0;
-    auto w = std::make_unique<Window>();
-    w->reserved = kWindowSize + 2 * kWindowGuard + 2 * kWindowAlign;
-    void* p = map_(nullptr, w->reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) return 0;
-    w->reservation = static_cast<uint8_t*>(p);
-    void* pages = map_(nullptr, kWindowPages * sizeof(uint32_t), PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  // Null when the host has no room.
+  static std::unique_ptr<Window> create(Host& host) {
+    if (host.maps + 4 > host.max_maps) return nullptr;
+    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void* reservation = host.map(nullptr, kReserved, PROT_NONE, kFlags, -1, 0);
+    if (reservation == MAP_FAILED) return nullptr;
+    void* pages = host.map(nullptr, kModelBytes, PROT_READ | PROT_WRITE, kFlags, -1, 0);
     if (pages == MAP_FAILED) {
-      munmap(p, w->reserved);
-      return 0;
+      munmap(reservation, kReserved);
+      return nullptr;
     }
-    w->pages = static_cast<uint32_t*>(pages);
-    w->base = (reinterpret_cast<uint64_t>(p) + kWindowGuard + kWindowAlign - 1) & ~(kWindowAlign - 1);
-    maps_ += 2;
-    windows_.push_back(std::move(w));
-    return windows_.back()->base;
+    return std::make_unique<MmapWindow>(host, reservation, static_cast<uint32_t*>(pages));
   }
 
-  void destroy_window(uint64_t base) override {
-    commit();
-    for (size_t i = 0; i < windows_.size(); i++) {
-      if (windows_[i]->base != base) continue;
-      maps_ -= 2 + count_boundaries(*windows_[i], 0, kWindowPages);
-      unmap(*windows_[i]);
-      windows_.erase(windows_.begin() + static_cast<ptrdiff_t>(i));
-      return;
-    }
+  MmapWindow(Host& host, void* reservation, uint32_t* pages)
+      : Window((reinterpret_cast<uint64_t>(reservation) + kWindowGuard + kWindowAlign - 1) & ~(kWindowAlign - 1)),
+        host_(host),
+        reservation_(reservation),
+        pages_(pages) {
+    host_.maps += 2;
+  }
+  ~MmapWindow() override {
+    host_.maps -= 2 + count_boundaries(0, kWindowPages);
+    munmap(reservation_, kReserved);
+    munmap(pages_, kModelBytes);
   }
 
-  bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
-    Window& w = window(base);
+  bool install(uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
     // From inside a VM these come as they are: MAP_FIXED replaces whatever is there.
-    const uint64_t offset = pa - ram_.base;
+    const uint64_t offset = pa - host_.ram.base;
     if ((va | offset | bytes) % (uint64_t{1} << kPageBits) != 0 || bytes == 0 || bytes > kWindowSize - va ||
-        offset > ram_.size || bytes > ram_.size - offset)
+        offset > host_.ram.size || bytes > host_.ram.size - offset)
       return false;
-    if (pending_ == &w && va < pending_end_ && va + bytes > pending_start_) commit();
-    if (maps_ + 2 > max_maps_) {
+    if (va < pending_end_ && va + bytes > pending_start_) commit();
+    if (host_.maps + 2 > host_.max_maps) {
       commit();
-      if (maps_ + 2 > max_maps_) return false;
+      if (host_.maps + 2 > host_.max_maps) return false;
     }
     const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
     const int flags = MAP_SHARED | MAP_FIXED | (bytes <= kPopulateBytes ? MAP_POPULATE : 0);
-    if (map_(reinterpret_cast<void*>(base + va), bytes, protection, flags, ram_.fd,
-             static_cast<off_t>(pa - ram_.base)) == MAP_FAILED) {
-      max_maps_ = std::min(max_maps_, std::max(maps_ - maps_ / 8, kLeastMaps));
+    if (host_.map(reinterpret_cast<void*>(base() + va), bytes, protection, flags, host_.ram.fd,
+                  static_cast<off_t>(offset)) == MAP_FAILED) {
+      host_.max_maps = std::min(host_.max_maps, std::max(host_.maps - host_.maps / 8, kLeastMaps));
       // What is there now, the old mapping or nothing at all, nobody says: other memory must not get there.
-      remove(base, va, bytes);
+      remove(va, bytes);
       commit();
       return false;
     }
     const uint32_t first = va >> kPageBits, count = static_cast<uint32_t>(bytes >> kPageBits);
-    const uint32_t ram_page = static_cast<uint32_t>((pa - ram_.base) >> kPageBits);
-    forget_boundaries(w, first, first + count);
-    for (uint32_t i = 0; i < count; i++) w.pages[first + i] = (ram_page + i + 1) << 1 | uint32_t{writable};
-    update_boundary(w, first);
-    update_boundary(w, first + count);
+    const uint32_t ram_page = static_cast<uint32_t>(offset >> kPageBits);
+    forget_boundaries(first, first + count);
+    for (uint32_t i = 0; i < count; i++) pages_[first + i] = (ram_page + i + 1) << 1 | uint32_t{writable};
+    update_boundary(first);
+    update_boundary(first + count);
     return true;
   }
 
-  void remove(uint64_t base, uint32_t va, uint64_t bytes) override {
-    Window& w = window(base);
+  void remove(uint32_t va, uint64_t bytes) override {
     if (bytes > kWindowSize - va) return;
-    if (pending_ == &w && va <= pending_end_ && va + bytes >= pending_start_) {
+    if (pending_end_ != 0 && va <= pending_end_ && va + bytes >= pending_start_) {
       pending_start_ = std::min<uint64_t>(pending_start_, va);
       pending_end_ = std::max<uint64_t>(pending_end_, va + bytes);
       return;
     }
     commit();
-    pending_ = &w;
     pending_start_ = va;
     pending_end_ = va + bytes;
   }
 
   void commit() override {
-    if (!pending_) return;
-    Window& w = *pending_;
-    pending_ = nullptr;
+    if (pending_end_ == 0) return;
     uint64_t start = pending_start_, bytes = pending_end_ - pending_start_;
-    if (!make_inaccessible(w, start, bytes)) {
+    pending_end_ = 0;
+    if (!make_inaccessible(start, bytes)) {
       // No VMA left to split one: the whole window needs none. Its entries fault back.
       start = 0;
       bytes = kWindowSize;
-      if (!make_inaccessible(w, start, bytes)) {
+      if (!make_inaccessible(start, bytes)) {
         std::perror("crosswalk: cannot remove mappings of a window");
         std::abort();
       }
@@ -157,13 +139,97 @@ class MmapBackend final : public WindowBackend {
     const uint32_t first = static_cast<uint32_t>(start >> kPageBits),
                    end = first + static_cast<uint32_t>(bytes >> kPageBits);
     if (bytes == kWindowSize)
-      madvise(w.pages, kWindowPages * sizeof(uint32_t), MADV_DONTNEED);
+      madvise(pages_, kModelBytes, MADV_DONTNEED);
     else
-      clear_pages(w, first, end);
-    forget_boundaries(w, first, end);
-    update_boundary(w, first);
-    update_boundary(w, end);
+      clear_pages(first, end);
+    forget_boundaries(first, end);
+    update_boundary(first);
+    update_boundary(end);
   }
+
+ private:
+  static constexpr uint64_t kReserved = kWindowSize + 2 * kWindowGuard + 2 * kWindowAlign;
+  static constexpr uint64_t kModelBytes = kWindowPages * sizeof(uint32_t);
+
+  // To replace mappings takes none more than there are, but a host at its limit may refuse all the same. Without access
+  // they are as good as gone: they are replaced when something is installed there, or the window is cleared.
+  bool make_inaccessible(uint64_t va, uint64_t bytes) {
+    void* const p = reinterpret_cast<void*>(base() + va);
+    return host_.map(p, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) !=
+               MAP_FAILED ||
+           mprotect(p, bytes, PROT_NONE) == 0;
+  }
+
+  // Boundaries strictly inside (first, end).
+  uint32_t count_boundaries(uint32_t first, uint32_t end) const {
+    uint32_t n = 0;
+    for_words(first + 1, end,
+              [&](uint32_t i, uint64_t mask) { n += static_cast<uint32_t>(std::popcount(boundaries_[i] & mask)); });
+    return n;
+  }
+  void forget_boundaries(uint32_t first, uint32_t end) {
+    for_words(first + 1, end, [&](uint32_t i, uint64_t mask) {
+      host_.maps -= static_cast<uint32_t>(std::popcount(boundaries_[i] & mask));
+      boundaries_[i] &= ~mask;
+    });
+  }
+  template <typename Visit>
+  static void for_words(uint32_t begin, uint32_t end, Visit visit) {
+    for (uint32_t p = begin; p < end;) {
+      const uint32_t stop = std::min(end, (p | 63) + 1);
+      const uint64_t mask = (stop - p == 64 ? ~uint64_t{0} : (uint64_t{1} << (stop - p)) - 1) << (p & 63);
+      visit(p >> 6, mask);
+      p = stop;
+    }
+  }
+  void update_boundary(uint32_t p) {
+    if (p == 0 || p >= kWindowPages) return;
+    const uint32_t a = pages_[p - 1], b = pages_[p];
+    const bool merged = (a == 0 && b == 0) || (a != 0 && b == a + 2);
+    const uint64_t bit = uint64_t{1} << (p & 63);
+    uint64_t& word = boundaries_[p >> 6];
+    if (((word & bit) != 0) == !merged) return;
+    word ^= bit;
+    if (merged)
+      host_.maps--;
+    else
+      host_.maps++;
+  }
+  // Clears the model of [first, end), skipping stretches without mappings by the boundaries.
+  void clear_pages(uint32_t first, uint32_t end) {
+    uint32_t p = first;
+    while (p < end) {
+      uint32_t next = p + 1;
+      while (next < end && (next & 63) != 0 && !(boundaries_[next >> 6] >> (next & 63) & 1)) next++;
+      if ((next & 63) == 0) {
+        while (next < end && boundaries_[next >> 6] == 0) next += 64;
+        if (next < end) next += static_cast<uint32_t>(std::countr_zero(boundaries_[next >> 6]));
+        next = std::min(next, end);
+      }
+      if (pages_[p] != 0) std::memset(pages_ + p, 0, (next - p) * sizeof(uint32_t));
+      p = next;
+    }
+  }
+
+  Host& host_;
+  void* const reservation_;
+  // (RAM page + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB, given back when the window is cleared.
+  uint32_t* const pages_;
+  uint64_t boundaries_[kWindowPages / 64 + 1] = {};  // bit p: pages p-1 and p are in different VMAs
+  uint64_t pending_start_ = 0, pending_end_ = 0;     // a removal not yet made; none if the end is 0
+};
+
+class MmapBackend final : public WindowBackend {
+ public:
+  MmapBackend(const GuestRam& ram, uint32_t max_maps, HostMap map)
+      : host_{ram, max_maps ? max_maps : read_max_map_count() / 4 * 3, map ? map : ::mmap} {}
+  ~MmapBackend() override {
+    if (statm_ >= 0) close(statm_);
+  }
+  MmapBackend(const MmapBackend&) = delete;
+  MmapBackend& operator=(const MmapBackend&) = delete;
+
+  std::unique_ptr<Window> create_window() override { return MmapWindow::create(host_); }
 
   // Files and shared memory of the whole process, /proc/PID/statm's third number: RAM as the engine sees it and the
   // program itself are a constant part.
@@ -178,88 +244,8 @@ class MmapBackend final : public WindowBackend {
   double resident_check_ns() const override { return 5e6; }
 
  private:
-  Window& window(uint64_t base) {
-    if (last_ && last_->base == base) return *last_;
-    for (auto& w : windows_)
-      if (w->base == base) return *(last_ = w.get());
-    std::fputs("crosswalk: no such window\n", stderr);
-    std::abort();
-  }
-
-  void unmap(Window& w) {
-    if (last_ == &w) last_ = nullptr;
-    munmap(w.reservation, w.reserved);
-    munmap(w.pages, kWindowPages * sizeof(uint32_t));
-  }
-
-  // To replace mappings takes none more than there are, but a host at its limit may refuse all the same. Without access
-  // they are as good as gone: they are replaced when something is installed there, or the window is cleared.
-  bool make_inaccessible(Window& w, uint64_t va, uint64_t bytes) {
-    void* const p = reinterpret_cast<void*>(w.base + va);
-    return map_(p, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED ||
-           mprotect(p, bytes, PROT_NONE) == 0;
-  }
-
-  // Boundaries strictly inside (first, end).
-  static uint32_t count_boundaries(const Window& w, uint32_t first, uint32_t end) {
-    uint32_t n = 0;
-    for_words(first + 1, end,
-              [&](uint32_t i, uint64_t mask) { n += static_cast<uint32_t>(std::popcount(w.boundaries[i] & mask)); });
-    return n;
-  }
-  void forget_boundaries(Window& w, uint32_t first, uint32_t end) {
-    for_words(first + 1, end, [&](uint32_t i, uint64_t mask) {
-      maps_ -= static_cast<uint32_t>(std::popcount(w.boundaries[i] & mask));
-      w.boundaries[i] &= ~mask;
-    });
-  }
-  template <typename Visit>
-  static void for_words(uint32_t begin, uint32_t end, Visit visit) {
-    for (uint32_t p = begin; p < end;) {
-      const uint32_t stop = std::min(end, (p | 63) + 1);
-      const uint64_t mask = (stop - p == 64 ? ~uint64_t{0} : (uint64_t{1} << (stop - p)) - 1) << (p & 63);
-      visit(p >> 6, mask);
-      p = stop;
-    }
-  }
-  void update_boundary(Window& w, uint32_t p) {
-    if (p == 0 || p >= kWindowPages) return;
-    const uint32_t a = w.pages[p - 1], b = w.pages[p];
-    const bool merged = (a == 0 && b == 0) || (a != 0 && b == a + 2);
-    const uint64_t bit = uint64_t{1} << (p & 63);
-    uint64_t& word = w.boundaries[p >> 6];
-    if (((word & bit) != 0) == !merged) return;
-    word ^= bit;
-    if (merged)
-      maps_--;
-    else
-      maps_++;
-  }
-  // Clears the model of [first, end), skipping stretches without mappings by the boundaries.
-  static void clear_pages(Window& w, uint32_t first, uint32_t end) {
-    uint32_t p = first;
-    while (p < end) {
-      uint32_t next = p + 1;
-      while (next < end && (next & 63) != 0 && !(w.boundaries[next >> 6] >> (next & 63) & 1)) next++;
-      if ((next & 63) == 0) {
-        while (next < end && w.boundaries[next >> 6] == 0) next += 64;
-        if (next < end) next += static_cast<uint32_t>(std::countr_zero(w.boundaries[next >> 6]));
-        next = std::min(next, end);
-      }
-      if (w.pages[p] != 0) std::memset(w.pages + p, 0, (next - p) * sizeof(uint32_t));
-      p = next;
-    }
-  }
-
-  const GuestRam ram_;
-  uint32_t max_maps_;
-  const HostMap map_;
+  Host host_;
   const int statm_ = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-  uint32_t maps_ = 0;  // VMAs of all windows, by the model
-  std::vector<std::unique_ptr<Window>> windows_;
-  Window* last_ = nullptr;
-  Window* pending_ = nullptr;  // removal not yet made, [pending_start_, pending_end_)
-  uint64_t pending_start_ = 0, pending_end_ = 0;
 };
 
 }  // namespace

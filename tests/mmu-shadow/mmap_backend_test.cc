@@ -40,8 +40,9 @@ TEST(MmapBackend, MapsWhatItSays) {
   std::mt19937_64 random(seed);
   TestMemory memory(kRamSize);
   const auto backend = make_mmap_backend(memory.ram);
-  const uint64_t base = backend->create_window();
-  ASSERT_NE(base, 0u);
+  const auto window = backend->create_window();
+  ASSERT_NE(window, nullptr);
+  const uint64_t base = window->base();
   EXPECT_EQ(base % (2 << 20), 0u);
   constexpr uint32_t kPages = 2048;  // of the window, in use; the model has the PA + writable, or 0
   const uint32_t first_va = 0x7ff00000;
@@ -52,15 +53,15 @@ TEST(MmapBackend, MapsWhatItSays) {
     if (random() % 3) {
       const uint64_t ram_page = random() % 4 ? (page + random() % 2 * 17) % 2048 : random() % 2048;
       const bool writable = random() % 2;
-      ASSERT_TRUE(backend->install(base, first_va + page * 4096, memory.ram.base + ram_page * 4096,
-                                   uint64_t{count} * 4096, writable));
+      ASSERT_TRUE(
+          window->install(first_va + page * 4096, memory.ram.base + ram_page * 4096, uint64_t{count} * 4096, writable));
       for (uint32_t i = 0; i < count; i++) model[page + i] = (memory.ram.base + (ram_page + i) * 4096) | writable | 2;
     } else {
-      backend->remove(base, first_va + page * 4096, uint64_t{count} * 4096);
+      window->remove(first_va + page * 4096, uint64_t{count} * 4096);
       for (uint32_t i = 0; i < count; i++) model[page + i] = 0;
     }
     if (step % 100 != 0) continue;
-    backend->commit();
+    window->commit();
     std::vector<uint64_t> host(kPages, 0);
     for (const HostMapping& m : mappings(base))
       if (m.read)
@@ -76,34 +77,35 @@ TEST(MmapBackend, MapsWhatItSays) {
 TEST(MmapBackend, CountsMappingsAndStopsBeforeTheLimit) {
   TestMemory memory(kRamSize);
   const auto backend = make_mmap_backend(memory.ram, 1000);
-  const uint64_t base = backend->create_window();
+  auto window = backend->create_window();
+  ASSERT_NE(window, nullptr);
+  const uint64_t base = window->base();
   uint32_t installed = 0;
-  while (installed < 5000 &&
-         backend->install(base, installed * 8192, memory.ram.base + installed % 4096 * 4096, 4096, true))
+  while (installed < 5000 && window->install(installed * 8192, memory.ram.base + installed % 4096 * 4096, 4096, true))
     installed++;
   const size_t maps = mappings(base).size();
   EXPECT_LE(maps, 1000u);
   EXPECT_GE(maps, 990u);
   EXPECT_LT(installed, 510u);
   // Room again after removals; contiguous pages share one mapping.
-  backend->remove(base, 0, kWindowSize);
-  backend->commit();
+  window->remove(0, kWindowSize);
+  window->commit();
   for (uint32_t i = 0; i < 4096; i++)
-    ASSERT_TRUE(backend->install(base, i * 4096, memory.ram.base + i * 4096, 4096, true)) << i;
+    ASSERT_TRUE(window->install(i * 4096, memory.ram.base + i * 4096, 4096, true)) << i;
   EXPECT_LE(mappings(base).size(), 3u);
-  backend->destroy_window(base);
-  EXPECT_NE(backend->create_window(), 0u);
+  window.reset();
+  EXPECT_NE(backend->create_window(), nullptr);
 }
 
 TEST(MmapBackend, WindowsAreGuarded) {
   TestMemory memory(kRamSize);
   const auto backend = make_mmap_backend(memory.ram);
-  const uint64_t a = backend->create_window(), b = backend->create_window();
-  for (const uint64_t base : {a, b}) {
-    const auto other = base == a ? b : a;
+  const auto a = backend->create_window(), b = backend->create_window();
+  for (const auto* const window : {&a, &b}) {
+    const uint64_t base = (*window)->base(), other = (window == &a ? b : a)->base();
     EXPECT_TRUE(other + kWindowSize + kWindowGuard <= base || other >= base + kWindowSize + kWindowGuard);
-    backend->install(base, 0, memory.ram.base, 4096, true);
-    backend->install(base, 0xfffff000, memory.ram.base + 0x1000, 4096, false);
+    (*window)->install(0, memory.ram.base, 4096, true);
+    (*window)->install(0xfffff000, memory.ram.base + 0x1000, 4096, false);
     for (const HostMapping& m : mappings(base - kWindowGuard))
       if (m.start < base) {
         EXPECT_FALSE(m.read);

@@ -9,7 +9,7 @@
 #include <set>
 #include <vector>
 
-#include "mmu-shadow/page_set.h"
+#include "mmu-shadow/base/page_set.h"
 #include "tests/mmu-shadow/test_memory.h"
 #include "tests/mmu-shadow/torture.h"
 #include "translator/arm32/cpu/debug.h"

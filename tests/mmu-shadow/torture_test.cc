@@ -116,14 +116,7 @@ TEST(Torture, FewMmapWindows) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 
 class ResidentPages final : public WindowBackend {
  public:
   explicit ResidentPages(std::unique_ptr<WindowBackend> inner) : inner_(std::move(inner)) {}
-  uint64_t create_window() override { return inner_->create_window(); }
-  void destroy_window(uint64_t base) override { inner_->destroy_window(base); }
-  bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
-    return inner_->install(base, va, pa, bytes, writable);
-  }
-  void remove(uint64_t base, uint32_t va, uint64_t bytes) override { inner_->remove(base, va, bytes); }
-  void clear_window(uint64_t base) override { inner_->clear_window(base); }
-  void commit() override { inner_->commit(); }
+  std::unique_ptr<Window> create_window() override { return inner_->create_window(); }
   uint64_t resident_pages() override { return ++asked_ % 3 == 0 ? 1 << 20 : 0; }
   double resident_check_ns() const override { return 1; }
 

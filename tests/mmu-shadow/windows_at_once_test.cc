@@ -18,13 +18,18 @@ struct NoCode final : CodeListener {
 };
 
 // Windows that nothing is ever accessed in.
+struct PaperWindow final : Window {
+  using Window::Window;
+  bool install(uint32_t, uint64_t, uint64_t, bool) override { return true; }
+  void remove(uint32_t, uint64_t) override {}
+  void commit() override {}
+};
+
 class PaperBackend final : public WindowBackend {
  public:
-  uint64_t create_window() override { return made == room ? 0 : ++made << 40; }
-  void destroy_window(uint64_t) override {}
-  bool install(uint64_t, uint32_t, uint64_t, uint64_t, bool) override { return true; }
-  void remove(uint64_t, uint32_t, uint64_t) override {}
-  void commit() override {}
+  std::unique_ptr<Window> create_window() override {
+    return made == room ? nullptr : std::make_unique<PaperWindow>(++made << 40);
+  }
   uint64_t made = 0, room = 1000;
 };
 

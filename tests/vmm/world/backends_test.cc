@@ -91,21 +91,20 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(Backends, InstallRemoveCommit) {
   uint64_t before = 0, installed = 0, neighbour = 0, removed = 0, again = 0;
   inside([&] {
-    const uint64_t w = backend_->create_window();
-    if (w == 0) return;
-    before = seen(w + 0x5000);
-    backend_->install(w, 0x5000, pa(0x7000), kPage, true);
-    backend_->commit();
-    installed = seen(w + 0x5000);
-    neighbour = seen(w + 0x6000);
-    backend_->remove(w, 0x5000, kPage);
-    backend_->commit();
-    removed = seen(w + 0x5000);
-    backend_->install(w, 0x5000, pa(0x9000), kPage, true);
-    backend_->commit();
-    again = seen(w + 0x5000);
-    backend_->destroy_window(w);
-    backend_->commit();
+    auto w = backend_->create_window();
+    if (!w) return;
+    before = seen(w->base() + 0x5000);
+    w->install(0x5000, pa(0x7000), kPage, true);
+    w->commit();
+    installed = seen(w->base() + 0x5000);
+    neighbour = seen(w->base() + 0x6000);
+    w->remove(0x5000, kPage);
+    w->commit();
+    removed = seen(w->base() + 0x5000);
+    w->install(0x5000, pa(0x9000), kPage, true);
+    w->commit();
+    again = seen(w->base() + 0x5000);
+    w.reset();
   });
   EXPECT_EQ(before, kFault);
   EXPECT_EQ(installed, 0x7000u);
@@ -117,12 +116,12 @@ TEST_P(Backends, InstallRemoveCommit) {
 TEST_P(Backends, ReplacementIsSeenAfterCommit) {
   std::vector<uint64_t> values;
   inside([&] {
-    const uint64_t w = backend_->create_window();
-    if (w == 0) return;
+    auto w = backend_->create_window();
+    if (!w) return;
     for (uint64_t i = 0; i < 30; i++) {
-      backend_->install(w, 0xc0000000, pa(i * kPage), kPage, i % 2);
-      backend_->commit();
-      values.push_back(seen(w + 0xc0000000));
+      w->install(0xc0000000, pa(i * kPage), kPage, i % 2);
+      w->commit();
+      values.push_back(seen(w->base() + 0xc0000000));
     }
   });
   ASSERT_EQ(values.size(), 30u);
@@ -133,18 +132,18 @@ TEST_P(Backends, WriteProtectionAndUpgrade) {
   bool read_only = true, upgraded = false, downgraded = true;
   uint64_t value = 0;
   inside([&] {
-    const uint64_t w = backend_->create_window();
-    if (w == 0) return;
-    backend_->install(w, 0x10000, pa(0x3000), kPage, false);
-    backend_->commit();
-    value = seen(w + 0x10000);
-    read_only = can_write(w + 0x10000, 1);
-    backend_->install(w, 0x10000, pa(0x3000), kPage, true);
-    backend_->commit();
-    upgraded = can_write(w + 0x10000, 2);
-    backend_->install(w, 0x10000, pa(0x3000), kPage, false);
-    backend_->commit();
-    downgraded = can_write(w + 0x10000, 3);
+    auto w = backend_->create_window();
+    if (!w) return;
+    w->install(0x10000, pa(0x3000), kPage, false);
+    w->commit();
+    value = seen(w->base() + 0x10000);
+    read_only = can_write(w->base() + 0x10000, 1);
+    w->install(0x10000, pa(0x3000), kPage, true);
+    w->commit();
+    upgraded = can_write(w->base() + 0x10000, 2);
+    w->install(0x10000, pa(0x3000), kPage, false);
+    w->commit();
+    downgraded = can_write(w->base() + 0x10000, 3);
   });
   EXPECT_EQ(value, 0x3000u);
   EXPECT_FALSE(read_only);
@@ -156,15 +155,15 @@ TEST_P(Backends, WriteProtectionAndUpgrade) {
 TEST_P(Backends, EdgesAndGuardsOfAWindow) {
   uint64_t first = 0, last = 0, below = 0, above = 0;
   inside([&] {
-    const uint64_t w = backend_->create_window();
-    if (w == 0) return;
-    backend_->install(w, 0, pa(0x1000), kPage, true);
-    backend_->install(w, 0xfffff000, pa(0x2000), kPage, true);
-    backend_->commit();
-    first = seen(w);
-    last = seen(w + 0xfffff000);
-    below = seen(w - 8);
-    above = seen(w + mmu::kWindowSize);
+    auto w = backend_->create_window();
+    if (!w) return;
+    w->install(0, pa(0x1000), kPage, true);
+    w->install(0xfffff000, pa(0x2000), kPage, true);
+    w->commit();
+    first = seen(w->base());
+    last = seen(w->base() + 0xfffff000);
+    below = seen(w->base() - 8);
+    above = seen(w->base() + mmu::kWindowSize);
   });
   EXPECT_EQ(first, 0x1000u);
   EXPECT_EQ(last, 0x2000u);
@@ -176,20 +175,20 @@ TEST_P(Backends, EdgesAndGuardsOfAWindow) {
 TEST_P(Backends, LargeRangesAndHolesInThem) {
   uint64_t wrong = 0, holes = 0;
   inside([&] {
-    const uint64_t w = backend_->create_window();
-    if (w == 0) return;
-    backend_->install(w, 0x40000000, pa(0), 16 << 20, true);
-    backend_->remove(w, 0x40000000 + 3 * kLarge + 5 * kPage, kPage);
-    backend_->remove(w, 0x40000000 + 5 * kLarge, kLarge);
-    backend_->commit();
+    auto w = backend_->create_window();
+    if (!w) return;
+    w->install(0x40000000, pa(0), 16 << 20, true);
+    w->remove(0x40000000 + 3 * kLarge + 5 * kPage, kPage);
+    w->remove(0x40000000 + 5 * kLarge, kLarge);
+    w->commit();
     for (uint64_t o = 0; o < 16 << 20; o += 16 * kPage + kPage) {
       const bool hole = o == 3 * kLarge + 5 * kPage || (o >= 5 * kLarge && o < 6 * kLarge);
-      const uint64_t s = seen(w + 0x40000000 + o);
+      const uint64_t s = seen(w->base() + 0x40000000 + o);
       if (s != (hole ? kFault : o)) wrong++;
     }
-    holes += seen(w + 0x40000000 + 3 * kLarge + 5 * kPage) == kFault;
-    holes += seen(w + 0x40000000 + 3 * kLarge + 4 * kPage) == 3 * kLarge + 4 * kPage;
-    holes += seen(w + 0x40000000 + 5 * kLarge + kPage) == kFault;
+    holes += seen(w->base() + 0x40000000 + 3 * kLarge + 5 * kPage) == kFault;
+    holes += seen(w->base() + 0x40000000 + 3 * kLarge + 4 * kPage) == 3 * kLarge + 4 * kPage;
+    holes += seen(w->base() + 0x40000000 + 5 * kLarge + kPage) == kFault;
   });
   EXPECT_EQ(wrong, 0u);
   EXPECT_EQ(holes, 3u);
@@ -198,17 +197,17 @@ TEST_P(Backends, LargeRangesAndHolesInThem) {
 TEST_P(Backends, WindowsAreApart) {
   uint64_t a = 0, b = 0, b_other = 0;
   inside([&] {
-    const uint64_t w1 = backend_->create_window(), w2 = backend_->create_window();
-    if (w1 == 0 || w2 == 0) return;
-    backend_->install(w1, 0x1000, pa(0x1000), kPage, true);
-    backend_->install(w2, 0x1000, pa(0x2000), kPage, true);
-    backend_->install(w2, 0x2000, pa(0x4000), kPage, true);
-    backend_->commit();
-    a = seen(w1 + 0x1000);
-    b = seen(w2 + 0x1000);
-    backend_->destroy_window(w1);
-    backend_->commit();
-    b_other = seen(w2 + 0x2000);
+    auto w1 = backend_->create_window(), w2 = backend_->create_window();
+    if (!w1 || !w2) return;
+    w1->install(0x1000, pa(0x1000), kPage, true);
+    w2->install(0x1000, pa(0x2000), kPage, true);
+    w2->install(0x2000, pa(0x4000), kPage, true);
+    w2->commit();
+    a = seen(w1->base() + 0x1000);
+    b = seen(w2->base() + 0x1000);
+    w1.reset();
+    w2->commit();
+    b_other = seen(w2->base() + 0x2000);
   });
   EXPECT_EQ(a, 0x1000u);
   EXPECT_EQ(b, 0x2000u);
@@ -220,15 +219,14 @@ TEST_P(Backends, DestroyedWindowsComeBackEmpty) {
   uint64_t stale = 0;
   inside([&] {
     for (int i = 0; i < 12; i++) {
-      const uint64_t w = backend_->create_window();
-      if (w == 0) return;
+      auto w = backend_->create_window();
+      if (!w) return;
       created++;
-      if (seen(w + 0x8000) != kFault || seen(w + 0x40000000) != kFault) stale++;
-      backend_->install(w, 0x8000, pa(0x8000), kPage, true);
-      backend_->install(w, 0x40000000, pa(0), kLarge, true);
-      if (seen(w + 0x8000) != 0x8000 || seen(w + 0x40001000) != 0x1000) stale++;
-      backend_->destroy_window(w);
-      backend_->commit();
+      if (seen(w->base() + 0x8000) != kFault || seen(w->base() + 0x40000000) != kFault) stale++;
+      w->install(0x8000, pa(0x8000), kPage, true);
+      w->install(0x40000000, pa(0), kLarge, true);
+      if (seen(w->base() + 0x8000) != 0x8000 || seen(w->base() + 0x40001000) != 0x1000) stale++;
+      w.reset();
     }
   });
   EXPECT_EQ(created, 12);
@@ -243,38 +241,37 @@ TEST_P(Backends, SharedPartsOfWindowsAreOne) {
   } r;
   ASSERT_TRUE(backend_->can_share());
   inside([&] {
-    const uint64_t a = backend_->create_window(), b = backend_->create_window(), common = backend_->create_window();
-    if (a == 0 || b == 0 || common == 0) return;
-    r.shared = backend_->share(a, 0xc0000000, common) && backend_->share(b, 0xc0000000, common);
-    backend_->commit();
-    backend_->install(a, 0xbffff000, pa(0x1000), kPage, true);
-    backend_->commit();
-    backend_->enter(a);
-    r.own = seen(a + 0xbffff000);
-    r.below = seen(b + 0xbffff000);
-    backend_->install(common, 0xc0000000, pa(0x2000), kPage, true);
-    backend_->install(common, 0xfffff000, pa(0x3000), kPage, true);
-    backend_->commit();
-    r.in_a = seen(a + 0xc0000000);
-    backend_->enter(b);
-    r.in_b = seen(b + 0xc0000000);
-    r.above = seen(b + 0xfffff000);
-    backend_->install(common, 0xc0000000, pa(0x4000), kPage, false);
-    backend_->commit();
-    r.moved = seen(b + 0xc0000000);
-    backend_->enter(a);
-    r.read_only = !can_write(a + 0xc0000000, 1);
-    backend_->remove(common, 0xc0000000, kPage);
-    backend_->commit();
-    r.removed = seen(a + 0xc0000000);
-    backend_->unshare(b);
-    backend_->commit();
-    r.unshared = seen(b + 0xfffff000);
-    r.still = seen(a + 0xfffff000);
-    backend_->destroy_window(a);
-    backend_->destroy_window(b);
-    backend_->destroy_window(common);
-    backend_->commit();
+    auto a = backend_->create_window(), b = backend_->create_window(), common = backend_->create_window();
+    if (!a || !b || !common) return;
+    r.shared = a->share(0xc0000000, *common) && b->share(0xc0000000, *common);
+    a->commit();
+    b->commit();
+    a->install(0xbffff000, pa(0x1000), kPage, true);
+    a->commit();
+    a->enter();
+    r.own = seen(a->base() + 0xbffff000);
+    r.below = seen(b->base() + 0xbffff000);
+    common->install(0xc0000000, pa(0x2000), kPage, true);
+    common->install(0xfffff000, pa(0x3000), kPage, true);
+    common->commit();
+    r.in_a = seen(a->base() + 0xc0000000);
+    b->enter();
+    r.in_b = seen(b->base() + 0xc0000000);
+    r.above = seen(b->base() + 0xfffff000);
+    common->install(0xc0000000, pa(0x4000), kPage, false);
+    common->commit();
+    r.moved = seen(b->base() + 0xc0000000);
+    a->enter();
+    r.read_only = !can_write(a->base() + 0xc0000000, 1);
+    common->remove(0xc0000000, kPage);
+    common->commit();
+    r.removed = seen(a->base() + 0xc0000000);
+    b->unshare();
+    b->commit();
+    r.unshared = seen(b->base() + 0xfffff000);
+    r.still = seen(a->base() + 0xfffff000);
+    a.reset();
+    b.reset();
   });
   EXPECT_TRUE(r.shared);
   EXPECT_EQ(r.own, 0x1000u);
@@ -293,27 +290,28 @@ TEST_P(Backends, SharedPartsOfWindowsAreOne) {
 TEST_P(Backends, CommonChangesFollowTheWindowThatIsEntered) {
   std::vector<uint64_t> in_a, in_b;
   inside([&] {
-    const uint64_t a = backend_->create_window(), b = backend_->create_window(), common = backend_->create_window();
-    if (a == 0 || b == 0 || common == 0) return;
-    if (!backend_->share(a, 0xc0000000, common) || !backend_->share(b, 0xc0000000, common)) return;
-    backend_->commit();
+    auto a = backend_->create_window(), b = backend_->create_window(), common = backend_->create_window();
+    if (!a || !b || !common) return;
+    if (!a->share(0xc0000000, *common) || !b->share(0xc0000000, *common)) return;
+    a->commit();
+    b->commit();
     for (uint64_t i = 1; i <= 20; i++) {
-      backend_->enter(a);
-      in_a.push_back(seen(a + 0xc0000000));
+      a->enter();
+      in_a.push_back(seen(a->base() + 0xc0000000));
       for (uint64_t p = 0; p < i; p++)
-        backend_->install(common, static_cast<uint32_t>(0xc0000000 + p * kPage), pa((i + p) * kPage), kPage, true);
-      backend_->commit();
-      in_a.push_back(seen(a + 0xc0000000));
-      backend_->enter(b);
-      in_b.push_back(seen(b + 0xc0000000));
+        common->install(static_cast<uint32_t>(0xc0000000 + p * kPage), pa((i + p) * kPage), kPage, true);
+      common->commit();
+      in_a.push_back(seen(a->base() + 0xc0000000));
+      b->enter();
+      in_b.push_back(seen(b->base() + 0xc0000000));
       if (i % 3 == 0) {
-        backend_->remove(common, 0xc0000000, kPage);
-        backend_->commit();
-        in_b.push_back(seen(b + 0xc0000000));
+        common->remove(0xc0000000, kPage);
+        common->commit();
+        in_b.push_back(seen(b->base() + 0xc0000000));
       }
     }
-    for (const uint64_t w : {a, b, common}) backend_->destroy_window(w);
-    backend_->commit();
+    a.reset();
+    b.reset();
   });
   ASSERT_EQ(in_a.size(), 40u);
   ASSERT_EQ(in_b.size(), 26u);
@@ -329,38 +327,38 @@ TEST_P(Backends, CommonChangesFollowTheWindowThatIsEntered) {
 }
 
 TEST_P(Backends, OperationsOutsideTheVm) {
-  const uint64_t w = backend_->create_window();
-  ASSERT_NE(w, 0u);
-  ASSERT_TRUE(backend_->install(w, 0x5000, pa(0x5000), kPage, true));
-  ASSERT_TRUE(backend_->install(w, 0x6000, pa(0x6000), kPage, true));
-  backend_->commit();
+  auto w = backend_->create_window();
+  ASSERT_NE(w, nullptr);
+  ASSERT_TRUE(w->install(0x5000, pa(0x5000), kPage, true));
+  ASSERT_TRUE(w->install(0x6000, pa(0x6000), kPage, true));
+  w->commit();
   uint64_t first = 0, second = 0, removed = 0, kept = 0;
-  inside([&] { first = seen(w + 0x5000), second = seen(w + 0x6000); });
-  backend_->remove(w, 0x5000, kPage);
-  backend_->commit();
-  inside([&] { removed = seen(w + 0x5000), kept = seen(w + 0x6000); });
+  inside([&] { first = seen(w->base() + 0x5000), second = seen(w->base() + 0x6000); });
+  w->remove(0x5000, kPage);
+  w->commit();
+  inside([&] { removed = seen(w->base() + 0x5000), kept = seen(w->base() + 0x6000); });
   EXPECT_EQ(first, 0x5000u);
   EXPECT_EQ(second, 0x6000u);
   EXPECT_EQ(removed, kFault);
   EXPECT_EQ(kept, 0x6000u);
-  backend_->destroy_window(w);
+  w.reset();
 }
 
 TEST_P(Backends, HandlerInstallsAndTheAccessRepeats) {
-  const uint64_t w = backend_->create_window();
-  ASSERT_NE(w, 0u);
+  auto w = backend_->create_window();
+  ASSERT_NE(w, nullptr);
   uint64_t sum = 0, expected = 0;
   const auto before = world_->counters();
   run_in(
       *world_,
       [&] {
-        for (uint64_t i = 0; i < 50; i++) sum += load(w + i * 3 * kPage, 8).value & ~signature(0);
+        for (uint64_t i = 0; i < 50; i++) sum += load(w->base() + i * 3 * kPage, 8).value & ~signature(0);
       },
       [&](engine::FaultFrame& frame) {
         if (!is_access(frame)) return false;
         faults_++;
-        const uint64_t va = (frame.gpr[7] - w) & ~(kPage - 1);
-        return backend_->install(w, static_cast<uint32_t>(va), pa(va), kPage, true);
+        const uint64_t va = (frame.gpr[7] - w->base()) & ~(kPage - 1);
+        return w->install(static_cast<uint32_t>(va), pa(va), kPage, true);
       });
   const auto after = world_->counters();
   uint64_t by_reason = 0, ticks = 0;
@@ -395,8 +393,8 @@ TEST_P(Backends, RandomStepsAgreeWithAModel) {
   std::string failure;
   uint64_t accesses = 0;
   inside([&] {
-    uint64_t windows[2] = {backend_->create_window(), backend_->create_window()};
-    if (windows[0] == 0 || windows[1] == 0) {
+    std::unique_ptr<mmu::Window> windows[2] = {backend_->create_window(), backend_->create_window()};
+    if (!windows[0] || !windows[1]) {
       failure = "no window";
       return;
     }
@@ -407,18 +405,19 @@ TEST_P(Backends, RandomStepsAgreeWithAModel) {
     };
     for (int step = 0; step < 10000 && failure.empty(); step++) {
       const int which = static_cast<int>(random() % 2);
-      const uint64_t w = windows[which], page = pick();
+      std::unique_ptr<mmu::Window>& w = windows[which];
+      const uint64_t page = pick();
       switch (random() % 8) {
         case 0:
         case 1: {
           const uint64_t pages = std::min<uint64_t>(random() % 4 + 1, 0x100000 - page),
                          offset = random() % 4000 * kPage;
           const bool writable = random() % 2;
-          if (!backend_->install(w, static_cast<uint32_t>(page * kPage), pa(offset), pages * kPage, writable)) {
+          if (!w->install(static_cast<uint32_t>(page * kPage), pa(offset), pages * kPage, writable)) {
             failure = "install failed";
             break;
           }
-          backend_->commit();
+          w->commit();
           for (uint64_t i = 0; i < pages; i++) model[{which, page + i}] = {offset + i * kPage, writable};
           break;
         }
@@ -426,26 +425,25 @@ TEST_P(Backends, RandomStepsAgreeWithAModel) {
           // Several removals, one commit.
           for (uint64_t n = random() % 20; n-- > 0;) {
             const uint64_t p = pick(), pages = std::min<uint64_t>(random() % 3 + 1, 0x100000 - p);
-            backend_->remove(w, static_cast<uint32_t>(p * kPage), pages * kPage);
+            w->remove(static_cast<uint32_t>(p * kPage), pages * kPage);
             for (uint64_t i = 0; i < pages; i++) model.erase({which, p + i});
           }
-          backend_->commit();
+          w->commit();
           break;
         }
         case 3:
           if (random() % 100 != 0) break;
-          backend_->destroy_window(w);
-          backend_->commit();
-          windows[which] = backend_->create_window();
+          w.reset();
+          w = backend_->create_window();
           std::erase_if(model, [&](const auto& item) { return item.first.first == which; });
-          if (windows[which] == 0) failure = "no window after a destroyed one";
+          if (!w) failure = "no window after a destroyed one";
           break;
         default: {
           accesses++;
           const auto entry = model.find({which, page});
           if (random() % 2) {
             const uint64_t expected = entry == model.end() ? kFault : entry->second.offset;
-            const uint64_t actual = seen(w + page * kPage);
+            const uint64_t actual = seen(w->base() + page * kPage);
             if (actual != expected) {
               failure = "step " + std::to_string(step) + ": load saw " + std::to_string(actual) + ", not " +
                         std::to_string(expected);
@@ -453,7 +451,7 @@ TEST_P(Backends, RandomStepsAgreeWithAModel) {
           } else {
             const bool expected = entry != model.end() && entry->second.writable;
             // Beside the signature.
-            const bool actual = can_write(w + page * kPage + 64, static_cast<uint64_t>(step));
+            const bool actual = can_write(w->base() + page * kPage + 64, static_cast<uint64_t>(step));
             if (actual != expected) failure = "step " + std::to_string(step) + ": wrong outcome of a store";
             if (expected && read_ram(entry->second.offset + 64) != static_cast<uint64_t>(step)) {
               failure = "step " + std::to_string(step) + ": a store went elsewhere";
@@ -470,18 +468,21 @@ TEST_P(Backends, RandomStepsAgreeWithAModel) {
 
 class Limits : public KvmTest {};
 
-TEST_F(Limits, TooManyShadowWindowsIsZero) {
+TEST_F(Limits, TooManyShadowWindowsAreRefused) {
   const auto world = make_world();
   TestRam ram(kRamBytes);
   std::string error;
   const auto backend = kvm::make_shadow_backend(*world, ram.ram, 2, error);
   ASSERT_NE(backend, nullptr) << error;
-  const uint64_t a = backend->create_window(), b = backend->create_window();
-  EXPECT_NE(a, 0u);
-  EXPECT_NE(b, 0u);
-  EXPECT_EQ(backend->create_window(), 0u);
-  backend->destroy_window(a);
-  EXPECT_EQ(backend->create_window(), a) << "reused after its own flush";
+  auto a = backend->create_window(), b = backend->create_window();
+  ASSERT_NE(a, nullptr);
+  ASSERT_NE(b, nullptr);
+  EXPECT_EQ(backend->create_window(), nullptr);
+  const uint64_t base = a->base();
+  a.reset();
+  a = backend->create_window();
+  ASSERT_NE(a, nullptr);
+  EXPECT_EQ(a->base(), base) << "reused after its own flush";
 }
 
 TEST_F(Limits, PageTableExhaustionFailsTheInstallAndDestroyingAWindowHelps) {
@@ -492,14 +493,14 @@ TEST_F(Limits, PageTableExhaustionFailsTheInstallAndDestroyingAWindowHelps) {
   ASSERT_NE(backend, nullptr) << error;
   bool failed = false, helped = false;
   run_in(*world, [&] {
-    const uint64_t a = backend->create_window(), b = backend->create_window();
+    auto a = backend->create_window(), b = backend->create_window();
     uint64_t va = 0;
     for (; va < mmu::kWindowSize && !failed; va += kLarge) {
-      failed = !backend->install(a, static_cast<uint32_t>(va), ram.ram.base, kPage, true);
+      failed = !a->install(static_cast<uint32_t>(va), ram.ram.base, kPage, true);
     }
     if (!failed) return;
-    backend->destroy_window(a);
-    helped = backend->install(b, 0, ram.ram.base, kPage, true);
+    a.reset();
+    helped = b->install(0, ram.ram.base, kPage, true);
   });
   EXPECT_TRUE(failed);
   EXPECT_TRUE(helped);
@@ -514,16 +515,16 @@ TEST_F(Limits, ClearingAWindowGivesItsPageTablesBack) {
   ASSERT_NE(backend, nullptr) << error;
   bool failed = false, removed = true, cleared = false;
   run_in(*world, [&] {
-    const uint64_t a = backend->create_window(), b = backend->create_window();
+    auto a = backend->create_window(), b = backend->create_window();
     for (uint64_t va = 0; va < mmu::kWindowSize && !failed; va += kLarge) {
-      failed = !backend->install(a, static_cast<uint32_t>(va), ram.ram.base, kPage, true);
+      failed = !a->install(static_cast<uint32_t>(va), ram.ram.base, kPage, true);
     }
-    backend->remove(a, 0, mmu::kWindowSize);
-    backend->commit();
-    removed = backend->install(b, 0, ram.ram.base, kPage, true);
-    backend->clear_window(a);
-    backend->commit();
-    cleared = backend->install(b, 0, ram.ram.base, kPage, true);
+    a->remove(0, mmu::kWindowSize);
+    a->commit();
+    removed = b->install(0, ram.ram.base, kPage, true);
+    a->clear();
+    a->commit();
+    cleared = b->install(0, ram.ram.base, kPage, true);
   });
   EXPECT_TRUE(failed);
   EXPECT_FALSE(removed);

@@ -131,15 +131,15 @@ TEST_F(Confinement, HostFunctionsOfWindowsRefuseWhatIsNotInOne) {
   ASSERT_NE(world, nullptr);
   const TestRam memory(4 << 20);
   const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(memory.ram));
-  const uint64_t base = backend->create_window();
-  ASSERT_NE(base, 0u);
+  const auto window = backend->create_window();
+  ASSERT_NE(window, nullptr);
   bool good = false, beyond_ram = true, below_ram = true, beyond_window = true, unaligned = true;
   run_in(*world, [&] {
-    good = backend->install(base, 0x1000, memory.ram.base, 4096, true);
-    beyond_ram = backend->install(base, 0x1000, memory.ram.base + memory.ram.size, 4096, true);
-    below_ram = backend->install(base, 0x1000, memory.ram.base - 4096, 4096, true);
-    beyond_window = backend->install(base, 0xfffff000, memory.ram.base, 8192, true);
-    unaligned = backend->install(base, 0x1800, memory.ram.base, 4096, true);
+    good = window->install(0x1000, memory.ram.base, 4096, true);
+    beyond_ram = window->install(0x1000, memory.ram.base + memory.ram.size, 4096, true);
+    below_ram = window->install(0x1000, memory.ram.base - 4096, 4096, true);
+    beyond_window = window->install(0xfffff000, memory.ram.base, 8192, true);
+    unaligned = window->install(0x1800, memory.ram.base, 4096, true);
   });
   EXPECT_TRUE(good);
   EXPECT_FALSE(beyond_ram);

@@ -158,9 +158,9 @@ TEST_F(KvmTorture, ShadowWithFewPageTables) {
     Shadow shadow(72, {.page_table_bytes = pool ? uint64_t{2} << 20 : uint64_t{64} << 20});
     ASSERT_NE(shadow.backend, nullptr);
     // Another window has most of them.
-    const uint64_t other = shadow.backend->create_window();
+    const auto other = shadow.backend->create_window();
     for (uint64_t i = 0; pool && i < 350; i++)
-      ASSERT_TRUE(shadow.backend->install(other, static_cast<uint32_t>(i << 21), shadow.ram.ram.base, 4096, false));
+      ASSERT_TRUE(other->install(static_cast<uint32_t>(i << 21), shadow.ram.ram.base, 4096, false));
     mmu::MmuConfig config{.mode = mmu::Mode::Shadow, .max_page_ids = 100};
     if (!pool) config.max_window_leaves = 16;
     const mmu::Statistics s = shadow.torture(config, seed, 20000, seed > 52 ? Regimes::Processes : Regimes::Any);

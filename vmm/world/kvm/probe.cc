@@ -85,9 +85,8 @@ class ProbeRam {
 
 // Loads from pages of a window that are not installed. The load's address is in rdi, for worlds that cannot tell it.
 struct FaultProbe {
-  mmu::WindowBackend* backend;
+  mmu::Window* window;
   const GuestRam* ram;
-  uint64_t window = 0;
   uint64_t faults = 0;
   double us = 1e9;
 };
@@ -102,7 +101,7 @@ void fault_probe_entry(void* argument) {
   for (uint64_t i = 0; i < kProbeFaults; i += kBatch) {
     const auto start = Clock::now();
     for (uint64_t j = i; j < i + kBatch; j++) {
-      const uint64_t address = probe.window + j * 3 * kPage;
+      const uint64_t address = probe.window->base() + j * 3 * kPage;
       asm volatile("movq (%%rdi), %%rax" : : "D"(address) : "rax", "memory");
     }
     probe.us = std::min(probe.us, microseconds_since(start) / kBatch);
@@ -111,23 +110,21 @@ void fault_probe_entry(void* argument) {
 
 bool fault_probe_handler(void* context, engine::FaultFrame& frame) {
   auto& probe = *static_cast<FaultProbe*>(context);
-  const uint64_t offset = (frame.address_valid ? frame.address : frame.gpr[7]) - probe.window;
+  const uint64_t offset = (frame.address_valid ? frame.address : frame.gpr[7]) - probe.window->base();
   if (offset >= mmu::kWindowSize) return false;
   probe.faults++;
   const uint64_t va = offset & ~(kPage - 1);
-  return probe.backend->install(probe.window, static_cast<uint32_t>(va), probe.ram->base + va % kProbeRam, kPage, true);
+  return probe.window->install(static_cast<uint32_t>(va), probe.ram->base + va % kProbeRam, kPage, true);
 }
 
 double measure_fault_us(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram, std::string& reason) {
-  FaultProbe probe{.backend = &backend, .ram = &ram};
-  probe.window = backend.create_window();
-  if (probe.window == 0) {
+  const auto window = backend.create_window();
+  if (!window) {
     reason = "no window can be made";
     return 0;
   }
+  FaultProbe probe{.window = window.get(), .ram = &ram};
   world.run(fault_probe_entry, &probe, fault_probe_handler, &probe);
-  backend.destroy_window(probe.window);
-  backend.commit();
   if (probe.faults != kProbeFaults) {
     reason = "expected " + std::to_string(kProbeFaults) + " faults, saw " + std::to_string(probe.faults);
     return 0;
@@ -137,9 +134,8 @@ double measure_fault_us(engine::World& world, mmu::WindowBackend& backend, const
 
 // Entries written and made invalid again, without faults.
 struct EntryProbe {
-  mmu::WindowBackend* backend;
+  mmu::Window* window;
   const GuestRam* ram;
-  uint64_t window = 0;
   double install_us = 1e9, flush_us = 1e9;
 };
 
@@ -149,12 +145,12 @@ void entry_probe_entry(void* argument) {
     const auto va = [&](uint64_t j) { return static_cast<uint32_t>(j * 3 * kPage); };
     auto start = Clock::now();
     for (uint64_t j = i; j < i + kBatch; j++)
-      probe.backend->install(probe.window, va(j), probe.ram->base + va(j) % kProbeRam, kPage, true);
+      probe.window->install(va(j), probe.ram->base + va(j) % kProbeRam, kPage, true);
     probe.install_us = std::min(probe.install_us, microseconds_since(start) / kBatch);
     start = Clock::now();
     for (uint64_t j = i; j < i + kBatch; j++) {
-      probe.backend->remove(probe.window, va(j), kPage);
-      probe.backend->commit();
+      probe.window->remove(va(j), kPage);
+      probe.window->commit();
     }
     probe.flush_us = std::min(probe.flush_us, microseconds_since(start) / kBatch);
   }
@@ -269,18 +265,16 @@ bool measure_window_costs(engine::World& world, mmu::WindowBackend& backend, con
                           std::string& reason) {
   const double fault_us = measure_fault_us(world, backend, ram, reason);
   if (fault_us == 0) return false;
-  EntryProbe probe{.backend = &backend, .ram = &ram};
   const auto before = Clock::now();
-  probe.window = backend.create_window();
+  const auto window = backend.create_window();
   costs.window_create = microseconds_since(before) * 1000;
-  if (probe.window == 0) {
+  if (!window) {
     reason = "no window can be made";
     return false;
   }
+  EntryProbe probe{.window = window.get(), .ram = &ram};
   world.run(
       entry_probe_entry, &probe, [](void*, engine::FaultFrame&) { return false; }, nullptr);
-  backend.destroy_window(probe.window);
-  backend.commit();
   costs.window_fault = fault_us * 1000;
   costs.window_install = probe.install_us * 1000;
   costs.window_flush = probe.flush_us * 1000;

@@ -17,152 +17,131 @@ constexpr uint64_t kRegion = KvmWorld::kRegionBytes;
 constexpr uint64_t kStride = mmu::kWindowSize + kRegion;
 static_assert(mmu::kWindowGuard <= kRegion && mmu::kWindowSize % kRegion == 0);
 
-class ShadowBackend final : public mmu::WindowBackend {
- public:
-  ShadowBackend(KvmWorld& world, const GuestRam& ram, uint64_t reservation, uint64_t reserved_bytes, uint64_t first,
-                unsigned max_windows)
-      : world_(world),
-        ram_(ram),
-        reservation_(reservation),
-        reserved_bytes_(reserved_bytes),
-        first_(first),
-        count_(max_windows),
-        states_(max_windows, State::Free),
-        sharing_(max_windows) {
-    world_.add_window_range(first - kRegion, kRegion + kStride * max_windows);
-  }
-  ~ShadowBackend() override {
-    for (unsigned i = 0; i < count_; i++) {
-      if (states_[i] == State::Used) destroy_window(base_of(i));
-    }
-    commit();
-    world_.remove_window_range(first_ - kRegion);
-    munmap(reinterpret_cast<void*>(reservation_), reserved_bytes_);
-  }
-  ShadowBackend(const ShadowBackend&) = delete;
-  ShadowBackend& operator=(const ShadowBackend&) = delete;
+class ShadowWindow;
 
-  uint64_t create_window() override {
-    auto free = std::find(states_.begin(), states_.end(), State::Free);
-    if (free == states_.end()) {
-      commit();
-      free = std::find(states_.begin(), states_.end(), State::Free);
-      if (free == states_.end()) return 0;
-    }
-    *free = State::Used;
-    return base_of(static_cast<unsigned>(free - states_.begin()));
-  }
+// What all windows of a backend have together.
+struct Windows {
+  KvmWorld& world;
+  const GuestRam ram;
+  const uint64_t first;  // the base of the first window
+  enum class State : uint8_t { Free, Used, Retired };
+  std::vector<State> states;
+  bool retired = false;                  // one of them
+  uint64_t changes = 0, flushed_at = 0;  // of common windows; flushed_at: nothing stale can be cached anywhere
+  ShadowWindow* entered = nullptr;       // where accesses are
+  ring0::Invalidations changed;
 
-  void destroy_window(uint64_t base) override {
-    world_.execute([&] {
-      world_.page_tables().unlink(base, mmu::kWindowSize, changed_);
-      world_.page_tables().unmap_and_retire(base, mmu::kWindowSize, changed_);
+  void commit() {
+    if (changed.empty() && !world.page_tables().has_retired() && !retired) return;
+    if (changed.all()) flushed_at = changes;
+    world.execute([&] {
+      world.invalidate(changed);
+      world.page_tables().release_retired();
     });
-    states_[index_of(base)] = State::Retired;
-    retired_ = true;
-    sharing_[index_of(base)] = {};
+    if (retired) std::replace(states.begin(), states.end(), State::Retired, State::Free);
+    retired = false;
+  }
+  uint64_t base_of(size_t index) const { return first + index * kStride; }
+  size_t index_of(uint64_t base) const { return (base - first) / kStride; }
+};
+
+class ShadowWindow final : public mmu::Window {
+ public:
+  ShadowWindow(Windows& all, uint64_t base) : Window(base), all_(all) {}
+  ~ShadowWindow() override {
+    all_.world.execute([&] {
+      all_.world.page_tables().unlink(base(), mmu::kWindowSize, all_.changed);
+      all_.world.page_tables().unmap_and_retire(base(), mmu::kWindowSize, all_.changed);
+    });
+    all_.states[all_.index_of(base())] = Windows::State::Retired;
+    all_.retired = true;
+    if (all_.entered == this) all_.entered = nullptr;
   }
 
-  bool install(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
+  bool install(uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
     bool ok = false;
-    world_.execute([&] { ok = map(base, va, pa, bytes, writable); });
+    all_.world.execute([&] { ok = map(va, pa, bytes, writable); });
     return ok;
   }
 
-  void remove(uint64_t base, uint32_t va, uint64_t bytes) override {
-    world_.execute([&] {
+  void remove(uint32_t va, uint64_t bytes) override {
+    all_.world.execute([&] {
       ring0::Invalidations changed;
-      world_.page_tables().unmap(base + va, bytes, changed);
-      note(base, changed);
+      all_.world.page_tables().unmap(base() + va, bytes, changed);
+      note(changed);
     });
   }
 
   // What it shares is below page directories of the common window.
-  void clear_window(uint64_t base) override {
-    const Sharing& window = sharing_[index_of(base)];
-    const uint64_t bytes = window.common != 0 ? window.from : mmu::kWindowSize;
-    world_.execute([&] {
+  void clear() override {
+    const uint64_t bytes = common_ != nullptr ? from_ : mmu::kWindowSize;
+    all_.world.execute([&] {
       ring0::Invalidations changed;
-      world_.page_tables().unmap_and_retire_leaves(base, bytes, changed);
-      note(base, changed);
+      all_.world.page_tables().unmap_and_retire_leaves(base(), bytes, changed);
+      note(changed);
     });
   }
 
-  bool can_share() const override { return true; }
+  // Of all the windows.
+  void commit() override { all_.commit(); }
 
-  bool share(uint64_t base, uint32_t from, uint64_t common) override {
+  bool share(uint32_t from, mmu::Window& window) override {
+    auto& common = static_cast<ShadowWindow&>(window);
     bool ok = false;
-    sharing_[index_of(common)].is_common = true;
-    sharing_[index_of(base)].common = common;
-    sharing_[index_of(base)].from = from;
-    sharing_[index_of(base)].clean_at = changes_;
-    world_.execute(
-        [&] { ok = world_.page_tables().link(base + from, common + from, mmu::kWindowSize - from, changed_); });
+    common.is_common_ = true;
+    common_ = &common;
+    from_ = from;
+    clean_at_ = all_.changes;
+    all_.world.execute([&] {
+      ok = all_.world.page_tables().link(base() + from, common.base() + from, mmu::kWindowSize - from, all_.changed);
+    });
     return ok;
   }
 
-  void unshare(uint64_t base) override {
-    sharing_[index_of(base)].common = 0;
-    world_.execute([&] { world_.page_tables().unlink(base, mmu::kWindowSize, changed_); });
+  void unshare() override {
+    common_ = nullptr;
+    all_.world.execute([&] { all_.world.page_tables().unlink(base(), mmu::kWindowSize, all_.changed); });
   }
 
-  void commit() override {
-    if (changed_.empty() && !world_.page_tables().has_retired() && !retired_) return;
-    if (changed_.all()) flushed_at_ = changes_;
-    world_.execute([&] {
-      world_.invalidate(changed_);
-      world_.page_tables().release_retired();
-    });
-    if (retired_) std::replace(states_.begin(), states_.end(), State::Retired, State::Free);
-    retired_ = false;
-  }
-
-  void enter(uint64_t base) override {
-    entered_ = base;
-    const Sharing& window = sharing_[index_of(base)];
-    if (window.common == 0 || sharing_[index_of(window.common)].changed_at <= std::max(window.clean_at, flushed_at_))
-      return;
-    changed_.add_all();
+  void enter() override {
+    all_.entered = this;
+    if (common_ == nullptr || common_->changed_at_ <= std::max(clean_at_, all_.flushed_at)) return;
+    all_.changed.add_all();
     commit();
   }
 
  private:
-  enum class State : uint8_t { Free, Used, Retired };
-
-  uint64_t base_of(unsigned index) const { return first_ + index * kStride; }
-  size_t index_of(uint64_t base) const { return (base - first_) / kStride; }
-
-  // `changed` of the window at `base`. What changes in a common window changes at the addresses of all the windows that
-  // share it: at once where accesses are now, for the others when they are entered.
-  void note(uint64_t base, const ring0::Invalidations& changed) {
+  // `changed` of this window. What changes in a common window changes at the addresses of all the windows that share
+  // it: at once where accesses are now, for the others when they are entered.
+  void note(const ring0::Invalidations& changed) {
     if (changed.empty()) return;
-    Sharing& window = sharing_[index_of(base)];
-    uint64_t name = base;
-    if (window.is_common) {
-      window.changed_at = ++changes_;
-      if (entered_ == 0 || sharing_[index_of(entered_)].common != base) return changed_.add_all();
-      name = entered_;
-      sharing_[index_of(entered_)].clean_at = changes_;
+    uint64_t name = base();
+    if (is_common_) {
+      changed_at_ = ++all_.changes;
+      if (all_.entered == nullptr || all_.entered->common_ != this) return all_.changed.add_all();
+      name = all_.entered->base();
+      all_.entered->clean_at_ = all_.changes;
     }
-    if (changed.all()) return changed_.add_all();
-    for (const uint64_t address : changed) changed_.add(address - base + name);
+    if (changed.all()) return all_.changed.add_all();
+    for (const uint64_t address : changed) all_.changed.add(address - base() + name);
   }
 
-  bool map(uint64_t base, uint32_t va, uint64_t pa, uint64_t bytes, bool writable) {
-    uint64_t address = base + va;
+  bool map(uint32_t va, uint64_t pa, uint64_t bytes, bool writable) {
+    auto& tables = all_.world.page_tables();
+    uint64_t address = base() + va;
     while (bytes > 0) {
-      const uint64_t host = reinterpret_cast<uint64_t>(ram_.at(pa));
+      const uint64_t host = reinterpret_cast<uint64_t>(all_.ram.at(pa));
       // Guest-physical addresses are contiguous within one host region at least.
       const uint64_t chunk = std::min(bytes, kRegion - host % kRegion);
       const auto attempt = [&] {
         ring0::Invalidations changed;
-        const bool ok = world_.page_tables().map(address, world_.gpa_of(host), chunk, {.writable = writable}, changed);
-        note(base, changed);
+        const bool ok = tables.map(address, all_.world.gpa_of(host), chunk, {.writable = writable}, changed);
+        note(changed);
         return ok;
       };
       if (!attempt()) {
         // Tables that wait for their flush may be all that is missing.
-        if (!world_.page_tables().has_retired()) return false;
+        if (!tables.has_retired()) return false;
         commit();
         if (!attempt()) return false;
       }
@@ -171,25 +150,50 @@ class ShadowBackend final : public mmu::WindowBackend {
     return true;
   }
 
-  KvmWorld& world_;
-  GuestRam ram_;
-  uint64_t reservation_, reserved_bytes_, first_;
-  unsigned count_;
-  std::vector<State> states_;
-  bool retired_ = false;  // one of them
-  // For each window: the one that it shares, or whether it is one that others share; by the counter of changes in
-  // common windows, when such a one changed last, and how far nothing stale can be cached at the addresses of one that
-  // shares.
-  struct Sharing {
-    uint64_t common = 0;
-    uint32_t from = 0;  // of its VAs
-    bool is_common = false;
-    uint64_t changed_at = 0, clean_at = 0;
-  };
-  std::vector<Sharing> sharing_;
-  uint64_t changes_ = 0, flushed_at_ = 0;  // flushed_at_: nothing stale can be cached anywhere
-  uint64_t entered_ = 0;
-  ring0::Invalidations changed_;
+  Windows& all_;
+  const ShadowWindow* common_ = nullptr;  // the window that it shares,
+  uint32_t from_ = 0;                     // from this VA on
+  bool is_common_ = false;                // others share it
+  // By the counter of changes in common windows: of a common one, when it changed last; of one that shares, how far
+  // nothing stale can be cached at its addresses.
+  uint64_t changed_at_ = 0;
+  uint64_t clean_at_ = 0;
+};
+
+class ShadowBackend final : public mmu::WindowBackend {
+ public:
+  ShadowBackend(KvmWorld& world, const GuestRam& ram, uint64_t reservation, uint64_t reserved_bytes, uint64_t first,
+                unsigned max_windows)
+      : windows_{.world = world, .ram = ram, .first = first, .states = {}, .changed = {}},
+        reservation_(reservation),
+        reserved_bytes_(reserved_bytes) {
+    windows_.states.resize(max_windows, Windows::State::Free);
+    world.add_window_range(first - kRegion, kRegion + kStride * max_windows);
+  }
+  ~ShadowBackend() override {
+    windows_.commit();
+    windows_.world.remove_window_range(windows_.first - kRegion);
+    munmap(reinterpret_cast<void*>(reservation_), reserved_bytes_);
+  }
+  ShadowBackend(const ShadowBackend&) = delete;
+  ShadowBackend& operator=(const ShadowBackend&) = delete;
+
+  std::unique_ptr<mmu::Window> create_window() override {
+    auto& states = windows_.states;
+    auto free = std::find(states.begin(), states.end(), Windows::State::Free);
+    if (free == states.end()) {
+      windows_.commit();
+      free = std::find(states.begin(), states.end(), Windows::State::Free);
+      if (free == states.end()) return nullptr;
+    }
+    *free = Windows::State::Used;
+    return std::make_unique<ShadowWindow>(windows_, windows_.base_of(static_cast<size_t>(free - states.begin())));
+  }
+  bool can_share() const override { return true; }
+
+ private:
+  Windows windows_;
+  const uint64_t reservation_, reserved_bytes_;
 };
 
 }  // namespace

@@ -7,10 +7,11 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
-#include "mmu-shadow/filters.h"
-#include "mmu-shadow/mmu.h"
+#include "mmu-shadow/base/filters.h"
+#include "mmu-shadow/windows/window.h"
 
 namespace crosswalk::mmu {
 
@@ -78,12 +79,15 @@ class LeafPool {
 
 class WindowMap {
  public:
-  WindowMap(uint64_t base, LeafPool& pool) : base_(base), pool_(pool) {}
+  // `ram_base` is the PA of RAM page 0.
+  WindowMap(std::unique_ptr<Window> window, uint64_t ram_base, LeafPool& pool)
+      : window_(std::move(window)), ram_base_(ram_base), pool_(pool) {}
   ~WindowMap() { forget_all(); }
   WindowMap(const WindowMap&) = delete;
   WindowMap& operator=(const WindowMap&) = delete;
 
-  uint64_t base() const { return base_; }
+  Window& window() const { return *window_; }
+  uint64_t base() const { return window_->base(); }
   uint32_t count() const { return count_; }
   WindowEntry entry(uint32_t va) const {
     const WindowLeaf* leaf = leaves_[va >> kLeafBits];
@@ -93,24 +97,22 @@ class WindowMap {
   // Records that `pages` pages from `va` on reach RAM pages from `ram_page` on. Precondition: within one leaf.
   void record(uint32_t va, uint32_t pages, uint32_t ram_page, bool writable, bool ng, uint32_t size_class);
 
-  // The removers also remove from the backend (without commit) and return the number of pages removed.
-  uint32_t remove_all(WindowBackend& backend);
+  // The removers also remove from the window (without commit) and return the number of pages removed.
+  uint32_t remove_all();
   // The same, and the host gets back the page tables too. False: there was nothing, and there is nothing to commit.
-  bool clear(WindowBackend& backend);
+  bool clear();
   bool touched() const { return touched_count_ != 0; }
-  uint32_t remove_nonglobal(WindowBackend& backend);
-  uint32_t remove_va(WindowBackend& backend, uint32_t va, bool global_only);
+  uint32_t remove_nonglobal();
+  uint32_t remove_va(uint32_t va, bool global_only);
 
   // Asks recheck(va, entry) for what each installed page (the non-global ones only, if so asked) should be now: the
   // same entry, another one of the same size class and nG, or an invalid one. `kept` and `rewritten` count; returns how
   // many went. Without commit.
   template <typename Recheck>
-  uint32_t revalidate(WindowBackend& backend, uint64_t ram_base, bool nonglobal_only, uint32_t& kept,
-                      uint32_t& rewritten, Recheck recheck);
+  uint32_t revalidate(bool nonglobal_only, uint32_t& kept, uint32_t& rewritten, Recheck recheck);
   // The same for the page of `va` alone, which is installed and of size class 0.
   template <typename Recheck>
-  uint32_t revalidate_page(WindowBackend& backend, uint64_t ram_base, uint32_t va, uint32_t& kept, uint32_t& rewritten,
-                           Recheck recheck);
+  uint32_t revalidate_page(uint32_t va, uint32_t& kept, uint32_t& rewritten, Recheck recheck);
   // Whether an entry larger than a page may cover `va`.
   bool in_large_entry(uint32_t va) const { return large_.covers(va); }
   uint32_t count(bool nonglobal_only) const { return nonglobal_only ? ng_count_ : count_; }
@@ -125,15 +127,15 @@ class WindowMap {
 
   // Makes the writable pages read-only whose RAM page is `ram_page`, or for which is_code[ram page] is set. Commits.
   // protect_all also sets maybe_writable[] for the pages that stay writable.
-  void protect_page(WindowBackend& backend, uint64_t ram_base, uint32_t ram_page);
-  void protect_all(WindowBackend& backend, uint64_t ram_base, const uint8_t* is_code, uint8_t* maybe_writable);
+  void protect_page(uint32_t ram_page);
+  void protect_all(const uint8_t* is_code, uint8_t* maybe_writable);
 
  private:
   // Collects pages to remove into ranges as long as possible. Pages in between at which nothing is installed may be
   // swept up: removing nothing is harmless. keep() says that something in between stays.
   class Range {
    public:
-    Range(WindowBackend& backend, uint64_t base) : backend_(backend), base_(base) {}
+    explicit Range(Window& window) : window_(window) {}
     ~Range() { keep(); }
     Range(const Range&) = delete;
     Range& operator=(const Range&) = delete;
@@ -143,13 +145,13 @@ class WindowMap {
       end_ = va + bytes;
     }
     void keep() {
-      if (end_ != 0) backend_.remove(base_, static_cast<uint32_t>(start_), end_ - start_);
+      if (end_ != 0) window_.remove(static_cast<uint32_t>(start_), end_ - start_);
       end_ = 0;
     }
 
    private:
-    WindowBackend& backend_;
-    uint64_t base_, start_ = 0, end_ = 0;
+    Window& window_;
+    uint64_t start_ = 0, end_ = 0;
   };
 
   void forget_all();
@@ -158,7 +160,7 @@ class WindowMap {
   void release_if_empty(uint32_t l);
   template <typename Match>
   uint32_t remove_matching(uint32_t leaf, Range& range, Match match);
-  void make_read_only(WindowBackend& backend, uint64_t ram_base, uint32_t va, WindowLeaf& leaf);
+  void make_read_only(uint32_t va, WindowLeaf& leaf);
   template <typename Visit>
   void for_each_leaf(Visit visit) const {
     for (uint32_t w = 0; w < 32; w++)
@@ -166,10 +168,11 @@ class WindowMap {
         visit(w * 64 + static_cast<uint32_t>(std::countr_zero(bits)));
   }
   template <typename Recheck>
-  void recheck_page(WindowBackend& backend, uint64_t ram_base, uint32_t va, Range& range, uint32_t& kept,
-                    uint32_t& rewritten, uint32_t& removed, Recheck& recheck);
+  void recheck_page(uint32_t va, Range& range, uint32_t& kept, uint32_t& rewritten, uint32_t& removed,
+                    Recheck& recheck);
 
-  uint64_t base_;
+  const std::unique_ptr<Window> window_;
+  const uint64_t ram_base_;
   LeafPool& pool_;
   WindowLeaf* leaves_[1 << (32 - kLeafBits)] = {};
   uint64_t used_[32] = {};     // one bit a leaf
@@ -180,8 +183,8 @@ class WindowMap {
 };
 
 template <typename Recheck>
-void WindowMap::recheck_page(WindowBackend& backend, uint64_t ram_base, uint32_t va, Range& range, uint32_t& kept,
-                             uint32_t& rewritten, uint32_t& removed, Recheck& recheck) {
+void WindowMap::recheck_page(uint32_t va, Range& range, uint32_t& kept, uint32_t& rewritten, uint32_t& removed,
+                             Recheck& recheck) {
   WindowLeaf& leaf = *leaves_[va >> kLeafBits];
   const WindowEntry e = leaf.entries[index(va)];
   const WindowEntry now = recheck(va, e);
@@ -192,8 +195,8 @@ void WindowMap::recheck_page(WindowBackend& backend, uint64_t ram_base, uint32_t
   }
   if (now.valid()) {
     range.keep();
-    const uint64_t pa = ram_base + (uint64_t{now.ram_page()} << kPageBits);
-    if (backend.install(base_, va, pa, kPageSize, now.writable())) {
+    const uint64_t pa = ram_base_ + (uint64_t{now.ram_page()} << kPageBits);
+    if (window_->install(va, pa, kPageSize, now.writable())) {
       leaf.set(index(va), now);
       leaf.ram_first = std::min(leaf.ram_first, now.ram_page());
       leaf.ram_last = std::max(leaf.ram_last, now.ram_page());
@@ -207,11 +210,10 @@ void WindowMap::recheck_page(WindowBackend& backend, uint64_t ram_base, uint32_t
 }
 
 template <typename Recheck>
-uint32_t WindowMap::revalidate(WindowBackend& backend, uint64_t ram_base, bool nonglobal_only, uint32_t& kept,
-                               uint32_t& rewritten, Recheck recheck) {
+uint32_t WindowMap::revalidate(bool nonglobal_only, uint32_t& kept, uint32_t& rewritten, Recheck recheck) {
   if (count(nonglobal_only) == 0) return 0;
   uint32_t removed = 0;
-  Range range(backend, base_);
+  Range range(*window_);
   for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *leaves_[l];
     if (nonglobal_only && leaf.ng_count == 0) return range.keep();
@@ -223,7 +225,7 @@ uint32_t WindowMap::revalidate(WindowBackend& backend, uint64_t ram_base, bool n
         continue;
       }
       const uint32_t va = l << kLeafBits | i << kPageBits, before = kept;
-      recheck_page(backend, ram_base, va, range, kept, rewritten, removed, recheck);
+      recheck_page(va, range, kept, rewritten, removed, recheck);
       // The other pages of a large entry that is as it was.
       const WindowEntry e = leaf.entries[i];
       if (kept == before || e.size_class() == 0) continue;
@@ -238,11 +240,10 @@ uint32_t WindowMap::revalidate(WindowBackend& backend, uint64_t ram_base, bool n
 }
 
 template <typename Recheck>
-uint32_t WindowMap::revalidate_page(WindowBackend& backend, uint64_t ram_base, uint32_t va, uint32_t& kept,
-                                    uint32_t& rewritten, Recheck recheck) {
+uint32_t WindowMap::revalidate_page(uint32_t va, uint32_t& kept, uint32_t& rewritten, Recheck recheck) {
   uint32_t removed = 0;
-  Range range(backend, base_);
-  recheck_page(backend, ram_base, va & ~(kPageSize - 1), range, kept, rewritten, removed, recheck);
+  Range range(*window_);
+  recheck_page(va & ~(kPageSize - 1), range, kept, rewritten, removed, recheck);
   release_if_empty(va >> kLeafBits);
   return removed;
 }

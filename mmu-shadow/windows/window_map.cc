@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "mmu-shadow/window_map.h"
+#include "mmu-shadow/windows/window_map.h"
 
 #include <algorithm>
 
@@ -72,10 +72,10 @@ void WindowMap::record(uint32_t va, uint32_t pages, uint32_t ram_page, bool writ
   leaf.ram_last = std::max(leaf.ram_last, ram_page + pages - 1);
 }
 
-uint32_t WindowMap::remove_all(WindowBackend& backend) {
+uint32_t WindowMap::remove_all() {
   const uint32_t removed = count_;
   if (removed == 0) return 0;
-  Range range(backend, base_);
+  Range range(*window_);
   for_each_leaf([&](uint32_t l) {
     range.add(uint64_t{l} << kLeafBits, 1u << kLeafBits);
     pool_.give(leaves_[l]);
@@ -88,7 +88,7 @@ uint32_t WindowMap::remove_all(WindowBackend& backend) {
   return removed;
 }
 
-// Everything here, and nothing of the backend.
+// Everything here, and nothing of the window.
 void WindowMap::forget_all() {
   for_each_leaf([&](uint32_t l) {
     pool_.give(leaves_[l]);
@@ -102,10 +102,10 @@ void WindowMap::forget_all() {
   large_.clear();
 }
 
-bool WindowMap::clear(WindowBackend& backend) {
+bool WindowMap::clear() {
   if (!touched()) return false;
   forget_all();
-  backend.clear_window(base_);
+  window_->clear();
   return true;
 }
 
@@ -127,11 +127,11 @@ uint32_t WindowMap::remove_matching(uint32_t l, Range& range, Match match) {
   return removed;
 }
 
-uint32_t WindowMap::remove_nonglobal(WindowBackend& backend) {
+uint32_t WindowMap::remove_nonglobal() {
   if (ng_count_ == 0) return 0;
-  if (ng_count_ == count_) return remove_all(backend);
+  if (ng_count_ == count_) return remove_all();
   uint32_t removed = 0;
-  Range range(backend, base_);
+  Range range(*window_);
   for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *leaves_[l];
     if (leaf.ng_count == 0) {
@@ -151,21 +151,21 @@ uint32_t WindowMap::remove_nonglobal(WindowBackend& backend) {
   return removed;
 }
 
-uint32_t WindowMap::remove_va(WindowBackend& backend, uint32_t va, bool global_only) {
+uint32_t WindowMap::remove_va(uint32_t va, bool global_only) {
   if (count_ == 0) return 0;
   uint32_t removed = 0;
   const uint32_t l = va >> kLeafBits;
   if (WindowLeaf* leaf = leaves_[l]) {
     const WindowEntry e = leaf->entries[index(va)];
     if (e.valid() && !(global_only && e.ng())) {
-      backend.remove(base_, va & ~(kPageSize - 1), kPageSize);
+      window_->remove(va & ~(kPageSize - 1), kPageSize);
       drop(*leaf, index(va));
       release_if_empty(l);
       removed++;
     }
   }
   if (!large_.covers(va)) return removed;
-  Range range(backend, base_);
+  Range range(*window_);
   const auto match = [&](uint32_t page, WindowEntry e) {
     return e.size_class() != 0 && same_entry(page, va, e.size_class()) && !(global_only && e.ng());
   };
@@ -180,19 +180,19 @@ uint32_t WindowMap::remove_va(WindowBackend& backend, uint32_t va, bool global_o
   return removed;
 }
 
-void WindowMap::make_read_only(WindowBackend& backend, uint64_t ram_base, uint32_t va, WindowLeaf& leaf) {
+void WindowMap::make_read_only(uint32_t va, WindowLeaf& leaf) {
   WindowEntry entry = leaf.entries[index(va)];
-  const uint64_t pa = ram_base + (uint64_t{entry.ram_page()} << kPageBits);
-  if (backend.install(base_, va, pa, kPageSize, false)) {
+  const uint64_t pa = ram_base_ + (uint64_t{entry.ram_page()} << kPageBits);
+  if (window_->install(va, pa, kPageSize, false)) {
     entry.bits &= ~2u;
     leaf.set(index(va), entry);
   } else {  // no room to split a mapping: the page goes altogether
-    backend.remove(base_, va, kPageSize);
+    window_->remove(va, kPageSize);
     drop(leaf, index(va));
   }
 }
 
-void WindowMap::protect_page(WindowBackend& backend, uint64_t ram_base, uint32_t ram_page) {
+void WindowMap::protect_page(uint32_t ram_page) {
   bool changed = false;
   for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *leaves_[l];
@@ -200,16 +200,15 @@ void WindowMap::protect_page(WindowBackend& backend, uint64_t ram_base, uint32_t
     leaf.for_each([&](uint32_t i) {
       const WindowEntry e = leaf.entries[i];
       if (e.ram_page() != ram_page || !e.writable()) return;
-      make_read_only(backend, ram_base, l << kLeafBits | i << kPageBits, leaf);
+      make_read_only(l << kLeafBits | i << kPageBits, leaf);
       changed = true;
     });
     release_if_empty(l);
   });
-  if (changed) backend.commit();
+  if (changed) window_->commit();
 }
 
-void WindowMap::protect_all(WindowBackend& backend, uint64_t ram_base, const uint8_t* is_code,
-                            uint8_t* maybe_writable) {
+void WindowMap::protect_all(const uint8_t* is_code, uint8_t* maybe_writable) {
   bool changed = false;
   for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *leaves_[l];
@@ -220,12 +219,12 @@ void WindowMap::protect_all(WindowBackend& backend, uint64_t ram_base, const uin
         maybe_writable[e.ram_page()] = 1;
         return;
       }
-      make_read_only(backend, ram_base, l << kLeafBits | i << kPageBits, leaf);
+      make_read_only(l << kLeafBits | i << kPageBits, leaf);
       changed = true;
     });
     release_if_empty(l);
   });
-  if (changed) backend.commit();
+  if (changed) window_->commit();
 }
 
 }  // namespace crosswalk::mmu
