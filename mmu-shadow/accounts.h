@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What happened under each ASID (--stats-by-asid), and the trace events of the MMU.
 //
-// All that Statistics counts happens to the current address space. So what it grew by between two switches belongs to
-// the ASID in between: one subtraction at a switch, and nothing anywhere else. Totals survive the spaces themselves.
+// All that Statistics counts happens to the current address space. So what it grew by between two
+// switches belongs to the ASID in between: one subtraction at a switch, and nothing anywhere else.
+// Totals survive the spaces themselves.
 #pragma once
 
 #include <cstdint>

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Windows made of MAP_FIXED mappings of guest RAM's memfd.
 //
-// Each run of pages that the host kernel cannot merge with its neighbour is one VMA, and a process may have only
-// vm.max_map_count of them. So the backend keeps a model of its VMAs: what each page of a window maps, and one bit for
-// each boundary between two VMAs. The kernel merges exactly what the model merges (the same file, adjacent offsets, the
-// same protection), so the count is exact but for the merging of neighbouring windows' guards.
+// Each run of pages that the host kernel cannot merge with its neighbour is one VMA, and a process
+// may have only vm.max_map_count of them. So the backend keeps a model of its VMAs: what each page
+// of a window maps, and one bit for each boundary between two VMAs. The kernel merges exactly what
+// the model merges (the same file, adjacent offsets, the same protection), so the count is exact
+// but for the merging of neighbouring windows' guards.
 //
-// A host may have less than it says. A mapping that fails lowers the limit below what there is now, so that there is
-// room for what must not fail: to take mappings away.
+// A host may have less than it says. A mapping that fails lowers the limit below what there is now,
+// so that there is room for what must not fail: to take mappings away.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -28,7 +29,8 @@ namespace crosswalk::mmu {
 namespace {
 
 constexpr uint32_t kWindowPages = 1u << 20;
-// So that RAM in huge pages can be mapped as such, and each x86 page directory below is of one window (ept_backend.cc).
+// So that RAM in huge pages can be mapped as such, and each x86 page directory below is of one
+// window (ept_backend.cc).
 constexpr uint64_t kWindowAlign = 1 << 30;
 constexpr uint64_t kPopulateBytes =
     4 << 10;  // mapped at once, without a second host fault; more costs more than it saves
@@ -97,7 +99,8 @@ class MmapWindow final : public Window {
     if (host_.map(reinterpret_cast<void*>(base() + va), bytes, protection, flags, host_.ram.fd,
                   static_cast<off_t>(offset)) == MAP_FAILED) {
       host_.max_maps = std::min(host_.max_maps, std::max(host_.maps - host_.maps / 8, kLeastMaps));
-      // What is there now, the old mapping or nothing at all, nobody says: other memory must not get there.
+      // What is there now, the old mapping or nothing at all, nobody says: other memory must not
+      // get there.
       remove(va, bytes);
       commit();
       return false;
@@ -151,8 +154,9 @@ class MmapWindow final : public Window {
   static constexpr uint64_t kReserved = kWindowSize + 2 * kWindowGuard + 2 * kWindowAlign;
   static constexpr uint64_t kModelBytes = kWindowPages * sizeof(uint32_t);
 
-  // To replace mappings takes none more than there are, but a host at its limit may refuse all the same. Without access
-  // they are as good as gone: they are replaced when something is installed there, or the window is cleared.
+  // To replace mappings takes none more than there are, but a host at its limit may refuse all the
+  // same. Without access they are as good as gone: they are replaced when something is installed
+  // there, or the window is cleared.
   bool make_inaccessible(uint64_t va, uint64_t bytes) {
     void* const p = reinterpret_cast<void*>(base() + va);
     return host_.map(p, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) !=
@@ -213,7 +217,8 @@ class MmapWindow final : public Window {
 
   Host& host_;
   void* const reservation_;
-  // (RAM page + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB, given back when the window is cleared.
+  // (RAM page + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB, given back when the
+  // window is cleared.
   uint32_t* const pages_;
   uint64_t boundaries_[kWindowPages / 64 + 1] = {};  // bit p: pages p-1 and p are in different VMAs
   uint64_t pending_start_ = 0, pending_end_ = 0;     // a removal not yet made; none if the end is 0
@@ -231,8 +236,8 @@ class MmapBackend final : public WindowBackend {
 
   std::unique_ptr<Window> create_window() override { return MmapWindow::create(host_); }
 
-  // Files and shared memory of the whole process, /proc/PID/statm's third number: RAM as the engine sees it and the
-  // program itself are a constant part.
+  // Files and shared memory of the whole process, /proc/PID/statm's third number: RAM as the engine
+  // sees it and the program itself are a constant part.
   uint64_t resident_pages() override {
     char text[128];
     const ssize_t bytes = statm_ < 0 ? -1 : pread(statm_, text, sizeof text - 1, 0);

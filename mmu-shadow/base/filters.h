@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Entry sizes, and the bitmaps that answer "can anything that covers this VA be installed?" without a search. They
-// may say yes wrongly, never no.
+// SPDX-License-Identifier: GPL-2.0-or-later Entry sizes, and the bitmaps that answer "can anything
+// that covers this VA be installed?" without a search. They may say yes wrongly, never no.
 #pragma once
 
 #include <bit>
@@ -11,8 +10,8 @@ namespace crosswalk::mmu {
 inline constexpr uint32_t kPageBits = 12;
 inline constexpr uint32_t kPageSize = 1u << kPageBits;
 
-// The sizes of ARM entries, as a class number that fits three bits: 4 KiB and 64 KiB pages, sections, 2 MiB blocks,
-// supersections, 1 GiB blocks.
+// The sizes of ARM entries, as a class number that fits three bits: 4 KiB and 64 KiB pages,
+// sections, 2 MiB blocks, supersections, 1 GiB blocks.
 inline constexpr uint8_t kClassBits[6] = {12, 16, 20, 21, 24, 30};
 inline constexpr uint32_t class_of(unsigned log2_size) {
   switch (log2_size) {

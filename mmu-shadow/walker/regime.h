@@ -1,13 +1,15 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// The translation regime as a key: the registers that decide what a walk returns, with the bits that do not matter
-// cleared, so that equal keys mean equal translations (for unchanged tables).
+// SPDX-License-Identifier: GPL-2.0-or-later The translation regime as a key: the registers that
+// decide what a walk returns, with the bits that do not matter cleared, so that equal keys mean
+// equal translations (for unchanged tables).
 //
-// TTBR0 and TTBR1 are part of the key although a TLB need only be tagged by ASID: guests change TTBR0 under a reserved
-// ASID, and a key that tells them apart needs no flush. PRRR, NMRR, MAIR and SCTLR.TRE are not: they change memory
-// attributes, which a TLB holds until it is told (B3.10.1).
+// TTBR0 and TTBR1 are part of the key although a TLB need only be tagged by ASID: guests change
+// TTBR0 under a reserved ASID, and a key that tells them apart needs no flush. PRRR, NMRR, MAIR and
+// SCTLR.TRE are not: they change memory attributes, which a TLB holds until it is told (B3.10.1).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "mmu-shadow/walker/walker.h"
 #include "translator/arm32/cpu/cpu_state.h"
@@ -23,6 +25,15 @@ struct RegimeKey {
   bool operator==(const RegimeKey&) const = default;
 
   bool mmu_enabled() const { return sctlr & CW_SCTLR_M; }
+  // Of all the regimes that differ from it in TTBR0 and the ASID alone.
+  RegimeKey of_all_processes() const {
+    RegimeKey key = *this;
+    key.ttbr0 = 0;
+    key.asid = 0;
+    return key;
+  }
+  // Whether the other one interprets tables alike: with the same domains, as long or short ones.
+  bool is_like(const RegimeKey& other) const { return dacr == other.dacr && ttbcr == other.ttbcr; }
   uint32_t hash() const {
     uint64_t h = (ttbr0 ^ ttbr1 << 21) * 0x9e3779b97f4a7c15u;
     h ^= (uint64_t{dacr} << 32 | (ttbcr ^ sctlr)) * 0xc2b2ae3d27d4eb4fu;
@@ -62,12 +73,12 @@ inline RegimeKey key_of(const cw_regime& r, bool privileged) {
   return key;
 }
 
-// The VAs, from `from` to 4 GiB in whole GiB, for which regimes that differ in TTBR0 and the ASID alone may give the
-// same translations.
+// The VAs, from `from` to 4 GiB in whole GiB, for which regimes that differ in TTBR0 and the ASID
+// alone may give the same translations.
 //
-// Where TTBR1 translates them, they always do (ARM DDI 0406C, B3.5.4 and B3.6.4). Where TTBR0 translates everything,
-// the last GiB is the kernel's in most systems, and each process has a copy of the kernel's descriptors of the first
-// level: the translations are the same if these are.
+// Where TTBR1 translates them, they always do (ARM DDI 0406C, B3.5.4 and B3.6.4). Where TTBR0
+// translates everything, the last GiB is the kernel's in most systems, and each process has a copy
+// of the kernel's descriptors of the first level: the translations are the same if these are.
 struct CommonPart {
   uint64_t from = uint64_t{1} << 32;
   uint64_t roots_pa = 0;     // the descriptors of the first level, of TTBR0's table,
@@ -96,6 +107,17 @@ inline CommonPart common_part(const RegimeKey& key) {
   }
   if (key.ttbcr & CW_TTBCR_PD1) return {};
   return in_gigabytes(kEnd >> n);
+}
+
+// Of two copies of descriptors of the first level, `roots` and `now`: whether those at byte `at`,
+// of the same 2 MiB, differ at most in that an invalid one became valid.
+inline bool only_became_valid(const RegimeKey& key, const uint8_t* roots, const uint8_t* now, size_t at) {
+  const auto invalid_or_same = [&](size_t i, size_t bytes, uint8_t valid_bits) {
+    const size_t low = key.sctlr & CW_SCTLR_EE ? i + bytes - 1 : i;
+    return (roots[low] & valid_bits) == 0 || std::memcmp(roots + i, now + i, bytes) == 0;
+  };
+  return cw_uses_long(key.ttbcr) ? invalid_or_same(at, 8, 1)
+                                 : invalid_or_same(at, 4, 3) && invalid_or_same(at + 4, 4, 3);
 }
 
 }  // namespace crosswalk::mmu

@@ -169,7 +169,8 @@ uint32_t WindowMap::remove_va(uint32_t va, bool global_only) {
   const auto match = [&](uint32_t page, WindowEntry e) {
     return e.size_class() != 0 && same_entry(page, va, e.size_class()) && !(global_only && e.ng());
   };
-  // All entries up to 2 MiB that cover `va` lie in its leaf; supersections have 8 leaves and 1 GiB blocks 512.
+  // All entries up to 2 MiB that cover `va` lie in its leaf; supersections have 8 leaves and 1 GiB
+  // blocks 512.
   const uint32_t leaves = large_.gigabyte(va) ? 512 : large_.sixteen(va) ? 8 : 1;
   const uint32_t first = l & ~(leaves - 1);
   for (uint32_t i = first; i < first + leaves; i++)

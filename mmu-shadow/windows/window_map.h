@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// What is installed in one window: one word for each 4 KiB page, in leaves of 2 MiB, with the counts and filters
-// that let a flush touch only what it removes.
+// SPDX-License-Identifier: GPL-2.0-or-later What is installed in one window: one word for each 4
+// KiB page, in leaves of 2 MiB, with the counts and filters that let a flush touch only what it
+// removes.
 #pragma once
 
 #include <algorithm>
@@ -38,7 +38,8 @@ struct WindowLeaf {
   uint64_t valid[kLeafPages / 64];  // one bit an entry: a leaf may hold few of them
   uint16_t count, ng_count, large_count;
   uint32_t ram_first, ram_last;  // bounds of the RAM pages installed since the leaf was empty
-  // Of each half: all of it is installed, from one entry of 1 MiB or more, and differs in consecutive RAM pages only.
+  // Of each half: all of it is installed, from one entry of 1 MiB or more, and differs in
+  // consecutive RAM pages only.
   bool linear[kLeafPages / kHalfPages];
 
   void set(uint32_t i, WindowEntry e) {
@@ -94,20 +95,23 @@ class WindowMap {
     return leaf ? leaf->entries[index(va)] : WindowEntry{};
   }
 
-  // Records that `pages` pages from `va` on reach RAM pages from `ram_page` on. Precondition: within one leaf.
+  // Records that `pages` pages from `va` on reach RAM pages from `ram_page` on. Precondition:
+  // within one leaf.
   void record(uint32_t va, uint32_t pages, uint32_t ram_page, bool writable, bool ng, uint32_t size_class);
 
-  // The removers also remove from the window (without commit) and return the number of pages removed.
+  // The removers also remove from the window (without commit) and return the number of pages
+  // removed.
   uint32_t remove_all();
-  // The same, and the host gets back the page tables too. False: there was nothing, and there is nothing to commit.
+  // The same, and the host gets back the page tables too. False: there was nothing, and there is
+  // nothing to commit.
   bool clear();
   bool touched() const { return touched_count_ != 0; }
   uint32_t remove_nonglobal();
   uint32_t remove_va(uint32_t va, bool global_only);
 
-  // Asks recheck(va, entry) for what each installed page (the non-global ones only, if so asked) should be now: the
-  // same entry, another one of the same size class and nG, or an invalid one. `kept` and `rewritten` count; returns how
-  // many went. Without commit.
+  // Asks recheck(va, entry) for what each installed page (the non-global ones only, if so asked)
+  // should be now: the same entry, another one of the same size class and nG, or an invalid one.
+  // `kept` and `rewritten` count; returns how many went. Without commit.
   template <typename Recheck>
   uint32_t revalidate(bool nonglobal_only, uint32_t& kept, uint32_t& rewritten, Recheck recheck);
   // The same for the page of `va` alone, which is installed and of size class 0.
@@ -125,14 +129,15 @@ class WindowMap {
     });
   }
 
-  // Makes the writable pages read-only whose RAM page is `ram_page`, or for which is_code[ram page] is set. Commits.
-  // protect_all also sets maybe_writable[] for the pages that stay writable.
+  // Makes the writable pages read-only whose RAM page is `ram_page`, or for which is_code[ram page]
+  // is set. Commits. protect_all also sets maybe_writable[] for the pages that stay writable.
   void protect_page(uint32_t ram_page);
   void protect_all(const uint8_t* is_code, uint8_t* maybe_writable);
 
  private:
-  // Collects pages to remove into ranges as long as possible. Pages in between at which nothing is installed may be
-  // swept up: removing nothing is harmless. keep() says that something in between stays.
+  // Collects pages to remove into ranges as long as possible. Pages in between at which nothing is
+  // installed may be swept up: removing nothing is harmless. keep() says that something in between
+  // stays.
   class Range {
    public:
     explicit Range(Window& window) : window_(window) {}

@@ -13,8 +13,8 @@ namespace {
 
 constexpr uint64_t kRegionsOfWindow = mmu::kWindowSize / KvmWorld::kRegionBytes + 2;  // and the guards'
 
-// The windows of the inner backend, and what is done to them outside of the VM. Numbers name them there: what comes out
-// of the VM is no address that the host would follow.
+// The windows of the inner backend, and what is done to them outside of the VM. Numbers name them
+// there: what comes out of the VM is no address that the host would follow.
 class OuterWindows {
  public:
   OuterWindows(KvmWorld& world, std::unique_ptr<mmu::WindowBackend> backend)
@@ -147,7 +147,8 @@ class EptWindow final : public mmu::Window {
   // Of all the windows.
   void commit() override { outer_.commit(); }
 
-  // The x86 page tables of the one lead to the other's guest-physical addresses; entries are still EPT entries.
+  // The x86 page tables of the one lead to the other's guest-physical addresses; entries are still
+  // EPT entries.
   bool share(uint32_t from, mmu::Window& common) override {
     // A first touch by another name would make the wrong region reachable.
     KvmWorld& world = outer_.world();
@@ -173,9 +174,9 @@ class EptBackend final : public mmu::WindowBackend {
  public:
   EptBackend(KvmWorld& world, std::unique_ptr<mmu::WindowBackend> inner) : outer_(world, std::move(inner)) {}
 
-  // A region of the window becomes reachable when it is first touched, by an exit: KVM needs up to 2 MiB of memory and
-  // some milliseconds for each, and most windows use two. Its x86 page tables and slot stay for the next window at that
-  // address.
+  // A region of the window becomes reachable when it is first touched, by an exit: KVM needs up to
+  // 2 MiB of memory and some milliseconds for each, and most windows use two. Its x86 page tables
+  // and slot stay for the next window at that address.
   std::unique_ptr<mmu::Window> create_window() override {
     if (outer_.world().slots_left() < kRegionsOfWindow * (windows_ + 1)) return nullptr;
     uint64_t base = 0;

@@ -12,8 +12,8 @@ namespace crosswalk::kvm {
 namespace {
 
 constexpr uint64_t kRegion = KvmWorld::kRegionBytes;
-// A window and the region after it, which is never mapped: the guard of this window and of the next one. One more
-// region before the first window guards that.
+// A window and the region after it, which is never mapped: the guard of this window and of the next
+// one. One more region before the first window guards that.
 constexpr uint64_t kStride = mmu::kWindowSize + kRegion;
 static_assert(mmu::kWindowGuard <= kRegion && mmu::kWindowSize % kRegion == 0);
 
@@ -111,8 +111,8 @@ class ShadowWindow final : public mmu::Window {
   }
 
  private:
-  // `changed` of this window. What changes in a common window changes at the addresses of all the windows that share
-  // it: at once where accesses are now, for the others when they are entered.
+  // `changed` of this window. What changes in a common window changes at the addresses of all the
+  // windows that share it: at once where accesses are now, for the others when they are entered.
   void note(const ring0::Invalidations& changed) {
     if (changed.empty()) return;
     uint64_t name = base();
@@ -154,8 +154,8 @@ class ShadowWindow final : public mmu::Window {
   const ShadowWindow* common_ = nullptr;  // the window that it shares,
   uint32_t from_ = 0;                     // from this VA on
   bool is_common_ = false;                // others share it
-  // By the counter of changes in common windows: of a common one, when it changed last; of one that shares, how far
-  // nothing stale can be cached at its addresses.
+  // By the counter of changes in common windows: of a common one, when it changed last; of one that
+  // shares, how far nothing stale can be cached at its addresses.
   uint64_t changed_at_ = 0;
   uint64_t clean_at_ = 0;
 };

@@ -1,12 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// The two direct-mapped tables of an address space: the software TLB and the instruction pages. Both are read by
-// translated code, so their arrays are plain data.
+// SPDX-License-Identifier: GPL-2.0-or-later The two direct-mapped tables of an address space: the
+// software TLB and the instruction pages. Both are read by translated code, so their arrays are
+// plain data.
 #pragma once
 
 #include <cstdint>
 
-#include "mmu-shadow/mmu.h"
-#include "mmu-shadow/slot_set.h"
+#include "mmu-shadow/base/config.h"
+#include "mmu-shadow/spaces/slot_set.h"
+#include "translator/arm32/cpu/cpu_state.h"
 
 namespace crosswalk::mmu {
 
@@ -40,8 +41,9 @@ class SoftTlb {
     return set_.remove_va(
         va, global_only, [this](uint32_t s) { return entries_[s].tag_load; }, drop());
   }
-  // revalidate(): recheck(va, entry) walks again for each entry (the non-global ones only, if so asked) and may change
-  // it, or answers false: then it goes. Returns how many went; `kept` counts the others.
+  // revalidate(): recheck(va, entry) walks again for each entry (the non-global ones only, if so
+  // asked) and may change it, or answers false: then it goes. Returns how many went; `kept` counts
+  // the others.
   template <typename Recheck>
   uint32_t revalidate(bool nonglobal_only, uint32_t& kept, Recheck recheck) {
     return set_.remove_if(
@@ -60,7 +62,8 @@ class SoftTlb {
   }
   uint32_t count(bool nonglobal_only) const { return set_.count(nonglobal_only); }
 
-  // Takes write access from the entries whose RAM page satisfies the predicate. `ram` is the host address of RAM.
+  // Takes write access from the entries whose RAM page satisfies the predicate. `ram` is the host
+  // address of RAM.
   template <typename IsProtected>
   void remove_write_access(const uint8_t* ram, IsProtected is_protected) {
     set_.for_each([&](uint32_t s) {

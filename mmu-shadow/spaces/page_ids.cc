@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "mmu-shadow/page_ids.h"
+#include "mmu-shadow/spaces/page_ids.h"
 
 namespace crosswalk::mmu {
 

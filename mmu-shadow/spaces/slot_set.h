@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Bookkeeping for a direct-mapped table of translations indexed by low VA page bits: which slots are in use, which of
-// them are non-global, and which come from entries larger than a page. A flush then costs what it removes.
+// SPDX-License-Identifier: GPL-2.0-or-later Bookkeeping for a direct-mapped table of translations
+// indexed by low VA page bits: which slots are in use, which of them are non-global, and which come
+// from entries larger than a page. A flush then costs what it removes.
 #pragma once
 
 #include <algorithm>
@@ -81,8 +81,8 @@ class SlotSet {
   }
   uint32_t count(bool nonglobal_only) const { return nonglobal_only ? ng_count_ : count_; }
 
-  // Everything that belongs to an entry which covers `va`: the slot of its page, and the pieces of a larger entry.
-  // va_of(slot) is the page's VA.
+  // Everything that belongs to an entry which covers `va`: the slot of its page, and the pieces of
+  // a larger entry. va_of(slot) is the page's VA.
   template <typename VaOf, typename Drop>
   uint32_t remove_va(uint32_t va, bool global_only, VaOf va_of, Drop drop) {
     uint32_t removed = 0;

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What an MMU is configured by: the mode, the policies, what things cost on this host, and limits.
+#pragma once
+
+#include <cstdint>
+
+namespace crosswalk::mmu {
+
+// --mmu. Auto is resolved before an Mmu is made.
+//
+// Hybrid: each address space is in one of two forms, a software TLB or a window of the backend, and
+// changes between them as its history says, or has a window from the start where those are cheap
+// (policy/hybrid.h). cpu.memory_window says which form the current one has.
+enum class Mode : uint8_t { SoftCall, Soft, Mmap, Shadow, Ept, Flat, Hybrid };
+
+// The bit of the code flags (fetch_page) that is cpu.memory_window: code made for one form is not
+// for the other.
+inline constexpr uint32_t kCodeFlagWindow = 1u << 2;
+
+// One entry of the software TLB that translated code looks up inline (Mode::Soft): index =
+// VA[21:12], 16 bytes. A tag holds the page's VA when the access is allowed and is plain RAM, else
+// kNoTag (which no page-aligned VA equals). Host address = addend + VA.
+struct SoftTlbEntry {
+  uint32_t tag_load;
+  uint32_t tag_store;
+  uint64_t addend;
+};
+inline constexpr uint32_t kSoftTlbEntries = 1024;
+inline constexpr uint32_t kNoTag = 0xffffffff;
+
+// The default of MmuConfig::max_resident_pages is twice the pages of RAM and so many more.
+inline constexpr uint64_t kResidentBeyondRam = (64 << 20) >> 12;
+inline constexpr uint32_t kWindowLeaves = 4096;  // one window alone may have half of them
+
+// --flush: what becomes of the entries that a guest's TLB maintenance covers. Either is
+// architecturally right: a TLB may be filled speculatively at any time (ARM DDI 0406C, B3.9.1).
+enum class FlushPolicy : uint8_t {
+  Lazy,   // they are dropped; each access faults its entry back
+  Eager,  // they are walked again in bulk and rewritten in place
+  Auto,   // one of these for each flush, by cost (policy/flush_choice.h)
+};
+
+// What things cost on this host in this mode, in nanoseconds; what FlushPolicy::Auto, prefilling
+// and Mode::Hybrid decide by.
+struct MmuCosts {
+  double walk = 15;           // walking again for one entry of many, in the order of their VAs
+  double walk_apart = 25;     // the same in another order, as in a software TLB: seldom in the same table
+  double soft_refill = 65;    // a software-TLB miss from translated code and back, walk included
+  double fetch_refill = 200;  // the same for an instruction page
+  double window_fault = 10'000;
+  double window_install = 100;   // one entry written by the backend, without a fault
+  double window_flush = 10'000;  // one entry made invalid, committed
+  double window_create = 150'000;
+  // Hybrid: the part of the time on a software TLB that is looking it up, unprivileged and
+  // privileged (docs/measurements.md: compute workloads and getppid), the time that a space must
+  // have run before it is judged, and the time after which its history counts half.
+  double lookup_share[2] = {0.25, 0.18};
+  double judge_after = 2'000'000, half_life = 20'000'000;
+  double ticks_per_ns = 2;  // of the time-stamp counter
+  double soft_lookup = 1;   // that a software TLB takes in each access
+  // A page of an ordinary Linux guest is accessed a few thousand times between two flushes.
+  double accesses_of_entry = 4'000;
+
+  // What an entry of a window costs, from the access that faults to its flush, where a software TLB
+  // has a refill; and the lookups that it saves.
+  double entry_costs() const { return window_fault + window_flush - soft_refill; }
+  double entry_saves() const { return accesses_of_entry * soft_lookup; }
+  // Whether an address space is better off with a window whatever it does: then nothing is to be
+  // learned about it.
+  bool windows_pay_at_once() const { return entry_costs() <= entry_saves(); }
+};
+
+class AsidAccounts;
+
+struct MmuConfig {
+  Mode mode = Mode::Soft;
+  FlushPolicy flush = FlushPolicy::Lazy;
+  MmuCosts costs{};
+  bool prefill = true;  // a new space gets its predecessor's instruction pages and software TLB, each walked for again
+  uint32_t max_spaces = 64;  // windows or software TLBs kept before the least recently used is evicted
+  // Limits of what a guest can make grow (docs/limits.md). At the first, all translated code is
+  // forgotten; at the others, the windows used least recently are emptied.
+  uint32_t max_page_ids = 1 << 18;
+  uint64_t max_resident_pages = 0;  // WindowBackend::resident_pages; 0: twice RAM and kResidentBeyondRam
+  // Stretches of 2 MiB that have had entries since their windows were empty, which is what page
+  // tables exist for; 0: kWindowLeaves, and eight times those of RAM.
+  uint32_t max_window_leaves = 0;
+  bool fill_around = true;  // a window fault also installs valid neighbours (sections, contiguous pages)
+  bool install_on_return =
+      true;                  // after a guest abort, the page is entered when the guest is back, if it is mapped then
+  bool share_tables = true;  // privileged address spaces have hardware tables in common, where they can
+  uint32_t fill_bytes = 2 << 20;     // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
+  AsidAccounts* accounts = nullptr;  // where totals by ASID go (accounts.h); null: nowhere
+};
+
+}  // namespace crosswalk::mmu

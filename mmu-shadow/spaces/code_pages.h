@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which pages of RAM hold translated code. They are installed read-only, everywhere.
+//
+// Protecting a page takes write access away at once in the current address space only. The others
+// cannot be used before they become current, so the page goes into a log, and they catch up then:
+// translating thousands of pages costs each space one pass.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "mmu-shadow/base/code_listener.h"
+#include "mmu-shadow/base/statistics.h"
+#include "mmu-shadow/spaces/address_space.h"
+#include "translator/arm32/cpu/platform.h"
+
+namespace crosswalk::mmu {
+
+class CodePages {
+ public:
+  CodePages(const GuestRam& ram, CodeListener& listener, Statistics& statistics);
+
+  CodeListener& listener() const { return listener_; }
+  bool holds(uint32_t ram_page) const { return is_code_[ram_page]; }
+  // How many pages from `ram_page` on, `pages` at most, all hold code or all hold none.
+  uint32_t run_length(uint32_t ram_page, uint32_t pages) const;
+  // How many such runs there are in [ram_page, ram_page + pages), counted up to `limit` + 1.
+  uint32_t count_runs(uint32_t ram_page, uint32_t pages, uint32_t limit) const;
+
+  // These pages are installed with write access somewhere.
+  void installed_writable(uint32_t ram_page, uint32_t pages = 1);
+  void all_installed_writable();
+  // What the guest allows to be written may be installed so. Precondition of write access: it is
+  // noted.
+  bool may_write(uint32_t ram_page) {
+    if (is_code_[ram_page]) return false;
+    maybe_writable_[ram_page] = 1;
+    return true;
+  }
+
+  // [pa, pa+bytes) within one page that holds code is written: asks the listener. True: it holds
+  // none any more.
+  bool written(uint64_t pa, uint64_t bytes);
+  // The same for any stretch of RAM, which someone else than the guest's CPU has written.
+  void written_outside(uint64_t pa, uint64_t bytes);
+
+  // Returns whether the page went into the log, so that address spaces have to catch up.
+  bool protect(uint64_t pa);
+  // Entries stay read-only; the next store to one faults (or misses) and makes it writable.
+  void unprotect(uint64_t pa);
+  // The end of the log (Applied::protections).
+  uint64_t end() const { return end_; }
+  void catch_up(AddressSpace& space);
+
+ private:
+  void catch_up(WindowMap& window, uint64_t& position);
+  uint32_t page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
+
+  const GuestRam ram_;
+  CodeListener& listener_;
+  Statistics& statistics_;
+  // One byte for each RAM page.
+  std::vector<uint8_t> is_code_;
+  std::vector<uint8_t> maybe_writable_;  // may be installed writable without a log entry to come
+  static constexpr uint32_t kLog = 4096;
+  std::vector<uint32_t> log_;  // RAM pages that lost write access, in order
+  uint64_t end_ = 0;
+};
+
+}  // namespace crosswalk::mmu

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Walks of the guest's tables in RAM, counted; and what an MMU asks of their results.
+#pragma once
+
+#include <cstdint>
+
+#include "mmu-shadow/base/filters.h"
+#include "mmu-shadow/base/statistics.h"
+#include "translator/arm32/cpu/mmu_port.h"
+#include "translator/arm32/cpu/platform.h"
+
+namespace crosswalk::mmu {
+
+// `Guest` is a trait of the walker's folder (walker/arm32.h).
+template <typename Guest>
+class Walks {
+ public:
+  using Regime = typename Guest::Regime;
+  using Result = typename Guest::Result;
+  using Va = typename Guest::Va;
+
+  Walks(const GuestRam& ram, Statistics& statistics) : ram_(ram), statistics_(statistics) {}
+
+  const GuestRam& ram() const { return ram_; }
+
+  void walk(const Regime& regime, Va va, AccessKind kind, bool privileged, Result& result) const {
+    Guest::walk(regime, va, kind, privileged, read_ram, context(), result);
+    statistics_.walks++;
+    statistics_.walk_levels += result.levels_read;
+  }
+  // The same for many pages in the order of their addresses.
+  const Result& walk(const Regime& regime, Va va, AccessKind kind, bool privileged, typename Guest::Memo& memo) const {
+    statistics_.walks++;
+    statistics_.walk_levels += Guest::walk(regime, va, kind, privileged, read_ram, context(), memo);
+    return memo.result;
+  }
+
+  uint32_t ram_page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
+  // Whether translated code may access what a walk found without asking again. Not Device and
+  // Strongly-ordered memory, where alignment is checked (A3.2.1); with the MMU off, code that
+  // checks everything runs (CpuState::strict_alignment).
+  bool enterable(const Result& r) const {
+    return Guest::mapped(r) && ram_.contains(r.pa) && (Guest::normal_memory(r) || Guest::mmu_was_off(r));
+  }
+  Translation translation_of(Va va, const Result& r) const {
+    Translation t;
+    t.ok = Guest::mapped(r);
+    t.pa = r.pa;
+    // Whose alignment the type checks: not before a descriptor was found; with the MMU off, code
+    // checks everything itself.
+    t.normal_memory = Guest::normal_memory(r) || !r.entry_valid || Guest::mmu_was_off(r);
+    if (!t.ok) {
+      t.fsr = r.fsr;
+      t.far = va;
+    } else if (ram_.contains(r.pa)) {
+      t.host = ram_.at(r.pa);
+    }
+    return t;
+  }
+
+ private:
+  // Descriptors are read as one access each, as a walker in hardware does: another CPU may be
+  // writing them.
+  static int read_ram(void* context, uint64_t pa, unsigned bytes, uint64_t* value) {
+    const GuestRam& ram = *static_cast<const GuestRam*>(context);
+    if (!ram.contains(pa, bytes)) return 1;
+    if (bytes == 8)
+      *value = __atomic_load_n(reinterpret_cast<const uint64_t*>(ram.at(pa)), __ATOMIC_RELAXED);
+    else
+      *value = __atomic_load_n(reinterpret_cast<const uint32_t*>(ram.at(pa)), __ATOMIC_RELAXED);
+    return 0;
+  }
+  void* context() const { return const_cast<GuestRam*>(&ram_); }
+
+  const GuestRam ram_;
+  Statistics& statistics_;
+};
+
+// Walks for many pages in the order of their slots in a table, in which stretches of VA are
+// interleaved.
+template <typename Guest>
+class SlotWalker {
+ public:
+  SlotWalker(const Walks<Guest>& walks, const typename Guest::Regime& regime, AccessKind kind, bool privileged)
+      : walks_(walks), regime_(regime), kind_(kind), privileged_(privileged) {}
+  const typename Guest::Result& operator()(typename Guest::Va va) {
+    return walks_.walk(regime_, va, kind_, privileged_, memos_[va >> 20 & (kMemos - 1)]);
+  }
+
+ private:
+  static constexpr uint32_t kMemos = 16;
+  const Walks<Guest>& walks_;
+  const typename Guest::Regime& regime_;
+  const AccessKind kind_;
+  const bool privileged_;
+  typename Guest::Memo memos_[kMemos] = {};
+};
+
+}  // namespace crosswalk::mmu
