@@ -24,33 +24,44 @@ inline constexpr uint32_t class_of(unsigned log2_size) {
   }
 }
 // Whether the entry of class `c` that covers `a` also covers `b`.
-inline bool same_entry(uint32_t a, uint32_t b, uint32_t c) { return ((a ^ b) >> kClassBits[c]) == 0; }
+template <typename Va>
+bool same_entry(Va a, Va b, uint32_t c) {
+  return ((a ^ b) >> kClassBits[c]) == 0;
+}
 
-// Where entries larger than 4 KiB are installed.
+// Where entries larger than 4 KiB are installed. Of a VA of more than 32 bits, the lowest ones count.
 class LargeFilter {
  public:
-  void add(uint32_t va, uint32_t size_class) {
+  template <typename Va>
+  void add(Va va, uint32_t size_class) {
     any_ = true;
     switch (size_class) {
       case 1:
-      case 2: set(megabytes_, va >> 20); break;
-      case 3: megabytes_[va >> 26] |= uint64_t{3} << (va >> 20 & 62); break;
-      case 4: set(sixteen_, va >> 24); break;
-      default: gigabytes_ |= 1u << (va >> 30); break;
+      case 2: set(megabytes_, va >> 20 & 4095); break;
+      case 3: megabytes_[va >> 26 & 63] |= uint64_t{3} << (va >> 20 & 62); break;
+      case 4: set(sixteen_, va >> 24 & 255); break;
+      default: gigabytes_ |= 1u << (va >> 30 & 31); break;
     }
   }
-  bool covers(uint32_t va) const {
-    return any_ && (test(megabytes_, va >> 20) || test(sixteen_, va >> 24) || (gigabytes_ >> (va >> 30) & 1));
+  template <typename Va>
+  bool covers(Va va) const {
+    return any_ && (test(megabytes_, va >> 20 & 4095) || sixteen(va) || gigabyte(va));
   }
-  bool sixteen(uint32_t va) const { return test(sixteen_, va >> 24); }
-  bool gigabyte(uint32_t va) const { return gigabytes_ >> (va >> 30) & 1; }
+  template <typename Va>
+  bool sixteen(Va va) const {
+    return test(sixteen_, va >> 24 & 255);
+  }
+  template <typename Va>
+  bool gigabyte(Va va) const {
+    return gigabytes_ >> (va >> 30 & 31) & 1;
+  }
   void clear() {
     if (any_) *this = LargeFilter{};
   }
 
  private:
-  static void set(uint64_t* bits, uint32_t i) { bits[i >> 6] |= uint64_t{1} << (i & 63); }
-  static bool test(const uint64_t* bits, uint32_t i) { return bits[i >> 6] >> (i & 63) & 1; }
+  static void set(uint64_t* bits, uint64_t i) { bits[i >> 6] |= uint64_t{1} << (i & 63); }
+  static bool test(const uint64_t* bits, uint64_t i) { return bits[i >> 6] >> (i & 63) & 1; }
 
   uint64_t megabytes_[64] = {};
   uint64_t sixteen_[4] = {};

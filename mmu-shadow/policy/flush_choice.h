@@ -21,7 +21,7 @@ class FlushChoice {
   explicit FlushChoice(FlushPolicy policy) : policy_(policy) {}
 
   // For `entries` entries. To drop them costs `refill_ns` for each one that is used again; to walk
-  // costs the same for all. `reuse` is what became of those dropped last, and begins anew.
+  // costs `walk_ns` for each. `reuse` is what became of those dropped last, and begins anew.
   bool eager(Kind kind, bool privileged, Reuse& reuse, uint32_t entries, double walk_ns, double refill_ns) {
     History& history = histories_[kind][privileged];
     if (reuse.dropped != 0) {

@@ -17,9 +17,13 @@ class SlotSet {
  public:
   static constexpr uint32_t kWords = kSlots / 64;
 
-  static uint32_t slot_of(uint32_t va) { return va >> kPageBits & (kSlots - 1); }
+  template <typename Va>
+  static uint32_t slot_of(Va va) {
+    return static_cast<uint32_t>(va >> kPageBits) & (kSlots - 1);
+  }
 
-  void set(uint32_t slot, uint32_t va, bool ng, uint32_t size_class) {
+  template <typename Va>
+  void set(uint32_t slot, Va va, bool ng, uint32_t size_class) {
     const uint32_t w = slot >> 6;
     const uint64_t bit = uint64_t{1} << (slot & 63);
     if (valid_[w] & bit) uncount(ng_[w] & bit);
@@ -83,8 +87,8 @@ class SlotSet {
 
   // Everything that belongs to an entry which covers `va`: the slot of its page, and the pieces of
   // a larger entry. va_of(slot) is the page's VA.
-  template <typename VaOf, typename Drop>
-  uint32_t remove_va(uint32_t va, bool global_only, VaOf va_of, Drop drop) {
+  template <typename Va, typename VaOf, typename Drop>
+  uint32_t remove_va(Va va, bool global_only, VaOf va_of, Drop drop) {
     uint32_t removed = 0;
     const uint32_t slot = slot_of(va), w = slot >> 6;
     const uint64_t bit = uint64_t{1} << (slot & 63);

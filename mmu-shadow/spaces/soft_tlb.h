@@ -11,33 +11,49 @@
 
 namespace crosswalk::mmu {
 
-class SoftTlb {
+// As translated code reads it, for a guest of 32-bit addresses; the same for other ones.
+template <typename Va>
+struct SoftTlbEntryOf {
+  Va tag_load, tag_store;
+  uint64_t addend;
+};
+template <>
+struct SoftTlbEntryOf<uint32_t> : SoftTlbEntry {};
+static_assert(sizeof(SoftTlbEntryOf<uint32_t>) == sizeof(SoftTlbEntry));
+
+// `Va` is the guest's virtual address.
+template <typename Va>
+class SoftTlbOf {
+  using Entry = SoftTlbEntryOf<Va>;
+  static constexpr Va kNoTag = ~Va{0};
+
   auto drop() {
     return [this](uint32_t s) {
       ghosts_[s] = entries_[s].tag_load;
-      entries_[s] = SoftTlbEntry{kNoTag, kNoTag, 0};
+      entries_[s] = Entry{kNoTag, kNoTag, 0};
     };
   }
 
  public:
-  SoftTlb() {
-    for (SoftTlbEntry& e : entries_) e = SoftTlbEntry{kNoTag, kNoTag, 0};
+  SoftTlbOf() {
+    for (Entry& e : entries_) e = Entry{kNoTag, kNoTag, 0};
   }
-  SoftTlbEntry* entries() { return entries_; }
+  Entry* entries() { return entries_; }
 
   // Returns whether this page was the last one dropped from its slot: an entry that is used again.
-  bool install(uint32_t va, uint8_t* host, bool writable, bool ng, uint32_t size_class) {
-    const uint32_t slot = set_.slot_of(va), page = va & ~(kPageSize - 1);
+  bool install(Va va, uint8_t* host, bool writable, bool ng, uint32_t size_class) {
+    const uint32_t slot = set_.slot_of(va);
+    const Va page = page_of(va);
     const bool again = ghosts_[slot] == page;
     ghosts_[slot] = kNoTag;
-    entries_[slot] = SoftTlbEntry{page, writable ? page : kNoTag, reinterpret_cast<uint64_t>(host) - va};
+    entries_[slot] = Entry{page, writable ? page : kNoTag, reinterpret_cast<uint64_t>(host) - va};
     set_.set(slot, va, ng, size_class);
     return again;
   }
-  bool holds(uint32_t va) const { return entries_[set_.slot_of(va)].tag_load == (va & ~(kPageSize - 1)); }
+  bool holds(Va va) const { return entries_[set_.slot_of(va)].tag_load == page_of(va); }
   uint32_t remove_all() { return set_.remove_all(drop()); }
   uint32_t remove_nonglobal() { return set_.remove_nonglobal(drop()); }
-  uint32_t remove_va(uint32_t va, bool global_only) {
+  uint32_t remove_va(Va va, bool global_only) {
     return set_.remove_va(
         va, global_only, [this](uint32_t s) { return entries_[s].tag_load; }, drop());
   }
@@ -67,7 +83,7 @@ class SoftTlb {
   template <typename IsProtected>
   void remove_write_access(const uint8_t* ram, IsProtected is_protected) {
     set_.for_each([&](uint32_t s) {
-      SoftTlbEntry& e = entries_[s];
+      Entry& e = entries_[s];
       if (e.tag_store == kNoTag) return;
       const uint64_t offset = e.addend + e.tag_store - reinterpret_cast<uint64_t>(ram);
       if (is_protected(static_cast<uint32_t>(offset >> kPageBits))) e.tag_store = kNoTag;
@@ -75,12 +91,17 @@ class SoftTlb {
   }
 
  private:
-  alignas(64) SoftTlbEntry entries_[kSoftTlbEntries];
-  uint32_t ghosts_[kSoftTlbEntries] = {};  // by slot: the page that was dropped last
+  static Va page_of(Va va) { return va & ~Va{kPageSize - 1}; }
+
+  alignas(64) Entry entries_[kSoftTlbEntries];
+  Va ghosts_[kSoftTlbEntries] = {};  // by slot: the page that was dropped last
   SlotSet<kSoftTlbEntries> set_;
 };
 
-class InstructionPages {
+template <typename Va>
+class InstructionPagesOf {
+  static constexpr Va kNoTag = ~Va{0};
+
   auto drop() {
     return [this](uint32_t s) {
       ids_[s] = 0;
@@ -90,10 +111,11 @@ class InstructionPages {
 
  public:
   uint32_t* ids() { return ids_; }
-  uint32_t id_at(uint32_t va) const { return ids_[set_.slot_of(va)]; }
+  uint32_t id_at(Va va) const { return ids_[set_.slot_of(va)]; }
 
-  bool install(uint32_t va, uint32_t id, bool ng, uint32_t size_class) {
-    const uint32_t slot = set_.slot_of(va), page = va & ~(kPageSize - 1);
+  bool install(Va va, uint32_t id, bool ng, uint32_t size_class) {
+    const uint32_t slot = set_.slot_of(va);
+    const Va page = page_of(va);
     const bool again = ghosts_[slot] == page;
     ghosts_[slot] = kNoTag;
     ids_[slot] = id;
@@ -102,10 +124,10 @@ class InstructionPages {
     return again;
   }
   // The same page under another number (other code flags).
-  void replace_id(uint32_t va, uint32_t id) { ids_[set_.slot_of(va)] = id; }
+  void replace_id(Va va, uint32_t id) { ids_[set_.slot_of(va)] = id; }
   uint32_t remove_all() { return set_.remove_all(drop()); }
   uint32_t remove_nonglobal() { return set_.remove_nonglobal(drop()); }
-  uint32_t remove_va(uint32_t va, bool global_only) {
+  uint32_t remove_va(Va va, bool global_only) {
     return set_.remove_va(
         va, global_only, [this](uint32_t s) { return va_[s]; }, drop());
   }
@@ -128,9 +150,14 @@ class InstructionPages {
   uint32_t count(bool nonglobal_only) const { return set_.count(nonglobal_only); }
 
  private:
+  static Va page_of(Va va) { return va & ~Va{kPageSize - 1}; }
+
   alignas(64) uint32_t ids_[kInstructionPageEntries] = {};
-  uint32_t va_[kInstructionPageEntries] = {}, ghosts_[kInstructionPageEntries] = {};
+  Va va_[kInstructionPageEntries] = {}, ghosts_[kInstructionPageEntries] = {};
   SlotSet<kInstructionPageEntries> set_;
 };
+
+using SoftTlb = SoftTlbOf<uint32_t>;
+using InstructionPages = InstructionPagesOf<uint32_t>;
 
 }  // namespace crosswalk::mmu
