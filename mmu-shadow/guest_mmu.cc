@@ -39,7 +39,7 @@ GuestMmu::~GuestMmu() {
 void GuestMmu::activate(CpuState& cpu) {
   const Guest::Selectors now = Guest::selectors_of(cpu);
   if (now == selectors_ && current_ && cpu.space == current_) return;
-  selectors_ = now;
+  selectors_ = Guest::selectors_of(cpu);  // not from `now`: a copy in wider pieces waits for its stores
 
   AddressSpace* space;
   if (config_.mode == Mode::Flat) {
@@ -47,12 +47,7 @@ void GuestMmu::activate(CpuState& cpu) {
     space = spaces_.all().front().get();
   } else {
     space = spaces_.recent(now);
-    if (!space) {
-      const Guest::Key key = Guest::key_of(cpu);
-      space = spaces_.find(key);
-      if (!space) space = keeper_.make(key, current_);
-      spaces_.set_recent(now, space);
-    }
+    if (!space) space = look_up(cpu);
   }
   spaces_.used(*space);
   if (space != current_) {
@@ -70,6 +65,15 @@ void GuestMmu::activate(CpuState& cpu) {
   if (installer_.awaits(*space)) installer_.returned(regime_of(cpu));
   judge_current(cpu);
   enter_current(cpu);
+}
+
+// The space of `selectors_`, which is none of the recent ones.
+AddressSpace* GuestMmu::look_up(const CpuState& cpu) {
+  const Guest::Key key = Guest::key_of(cpu);
+  AddressSpace* space = spaces_.find(key);
+  if (!space) space = keeper_.make(key, current_);
+  spaces_.set_recent(selectors_, space);
+  return space;
 }
 
 // What happened since the current space was current last.

@@ -73,6 +73,7 @@ class GuestMmu final : public Mmu {
     t.watched = watch_.covers(va);
     return t;
   }
+  AddressSpace* look_up(const CpuState& cpu);
   void enter_current(CpuState& cpu);
   void apply_missed(CpuState& cpu);
   void flush(const CpuState& cpu, GuestFlushLog::Record record);

@@ -145,15 +145,7 @@ class HybridPolicy {
   // counter, if need be.
   template <typename Clock>
   void changed(SpaceForm* from, SpaceForm& to, Clock clock) {
-    if (!to.history || (!measuring_ && sampled(to))) return;
-    const bool measure = !sampled(to) && to.unmeasured == 0 && !resting(to);
-    if (measuring_ || measure) {
-      const uint64_t now = clock();
-      if (measuring_) end_stay(*from, now);
-      entered_at_ = now;
-    }
-    if (to.unmeasured != 0) to.unmeasured--;
-    measuring_ = measure;
+    if (to.history && (measuring_ || !sampled(to))) account_change(from, to, clock);
   }
   // The CPU polls, every ten milliseconds at least, in the space `current`.
   void polled(SpaceForm& current, uint64_t now);
@@ -212,6 +204,17 @@ class HybridPolicy {
     void add(double more_predicted, double more_seen) { predicted += more_predicted, seen += more_seen; }
   };
 
+  template <typename Clock>
+  [[gnu::noinline]] void account_change(SpaceForm* from, SpaceForm& to, Clock clock) {
+    const bool measure = !sampled(to) && to.unmeasured == 0 && !resting(to);
+    if (measuring_ || measure) {
+      const uint64_t now = clock();
+      if (measuring_) end_stay(*from, now);
+      entered_at_ = now;
+    }
+    if (to.unmeasured != 0) to.unmeasured--;
+    measuring_ = measure;
+  }
   void end_stay(SpaceForm& space, uint64_t now);
   void charge(SpaceForm& space, uint64_t ticks);
   // Whether the time of the space is what polls sample, and nothing is measured for it.

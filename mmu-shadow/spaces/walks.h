@@ -23,7 +23,8 @@ class Walks {
 
   const GuestRam& ram() const { return ram_; }
 
-  void walk(const Regime& regime, Va va, AccessKind kind, bool privileged, Result& result) const {
+  // One copy for all callers: a walk is long.
+  [[gnu::noinline]] void walk(const Regime& regime, Va va, AccessKind kind, bool privileged, Result& result) const {
     Guest::walk(regime, va, kind, privileged, read_ram, context(), result);
     statistics_.walks++;
     statistics_.walk_levels += result.levels_read;
