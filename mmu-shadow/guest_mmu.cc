@@ -103,13 +103,12 @@ void GuestMmu::polled(CpuState& cpu) {
   enter_current(cpu);
 }
 
-void GuestMmu::enter_current(CpuState& cpu) {
+void GuestMmu::enter_current(MmuView& view) {
   AddressSpace& space = *current_;
-  cpu.mem_base = space.windowed ? space.window->base() : reinterpret_cast<uint64_t>(space.soft->entries());
-  cpu.memory_window = space.windowed;
-  cpu.jump_cache = cpu.jump_caches[space.windowed];
-  cpu.instruction_pages = space.instruction_pages.ids();
-  cpu.space = &space;
+  view.mem_base = space.windowed ? space.window->base() : reinterpret_cast<uint64_t>(space.soft->entries());
+  view.memory_window = space.windowed;
+  view.instruction_pages = space.instruction_pages.ids();
+  view.space = &space;
 }
 
 Translation GuestMmu::translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) {

@@ -74,7 +74,7 @@ class GuestMmu final : public Mmu {
     return t;
   }
   AddressSpace* look_up(const CpuState& cpu);
-  void enter_current(CpuState& cpu);
+  void enter_current(MmuView& view);
   void apply_missed(CpuState& cpu);
   void flush(const CpuState& cpu, GuestFlushLog::Record record);
   void judge_current(CpuState& cpu) {
