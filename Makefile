@@ -2,7 +2,7 @@
 # Builds build/crosswalk and the tests. BUILD= selects another output directory.
 #
 #   make                    build/crosswalk (installs what is missing, as root or with sudo)
-#   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=, KERNEL=, MEMORY=, TIMEOUT=
+#   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=, WINDOWS=, KERNEL=, MEMORY=, TIMEOUT=
 #   make check              all tests; `make tests` only builds them, `make guest` only fetches and builds guest images
 #   make check-nested       the kvm world on nested paging, in an emulated machine with SVM (docs/kvm-world.md); NESTED=full adds
 #                           Debian's ARM kernel, NESTED=reduced is the part that `make check` runs
@@ -83,13 +83,14 @@ include scripts/sanitizers.mk
 # lists with Crosswalk's.
 ifneq ($(filter boot,$(MAKECMDGOALS)),)
 one_of = $(if $($(1)),$(if $(filter-out $(2),$($(1)))$(word 2,$($(1))),$(error $(1)='$($(1))' is unknown; use one of: $(2))))
-$(call one_of,MMU,auto soft-call soft mmap shadow ept flat hybrid)
+$(call one_of,MMU,auto $(shell scripts/modes.sh))
+$(call one_of,WINDOWS,auto $(shell scripts/modes.sh --providers))
 $(call one_of,FLUSH,lazy eager auto)
 $(call one_of,WORLD,auto process kvm)
 $(call one_of,KERNEL,armmp armmp-lpae installer)
 endif
 boot: $(BUILD)/crosswalk $(BOOT_IMAGES)
-	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
+	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' WINDOWS='$(WINDOWS)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
 	  MEMORY='$(MEMORY)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' STATS='$(STATS)' scripts/boot.sh
 
 # Instructions counted in an emulated machine (docs/counting.md).
@@ -119,14 +120,14 @@ NEEDS_bench = $(BENCH_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
 NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers
-NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/mmu-shadow $(BARE_IMAGES)
+NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(BARE_IMAGES)
 NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
 NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
 check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 
 NESTED ?= normal
-check-nested: $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) \
+check-nested: $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) \
   $(if $(filter full,$(NESTED)),$(BOOT_IMAGES))
 	@BUILD=$(BUILD) GUEST=$(GUEST) NESTED=$(NESTED) scripts/check-nested.sh
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Mode::Hybrid: the current address space as the policy judges it, and how it gets its other form.
+// Form::Hybrid: the current address space as the policy judges it, and how it gets its other form.
 #include "mmu-shadow/guest_mmu.h"
 
 namespace crosswalk::mmu {

@@ -7,7 +7,6 @@
 namespace crosswalk::mmu {
 namespace {
 
-bool is_soft(Mode mode) { return mode == Mode::Soft || mode == Mode::SoftCall; }
 
 }  // namespace
 
@@ -16,7 +15,7 @@ GuestMmu::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& l
       walks_(ram, statistics_),
       code_(ram, listener, statistics_),
       ids_(std::max(config.max_page_ids, kMinPageIds)),
-      pool_(config, ram, is_soft(config.mode) ? nullptr : backend, spaces_, statistics_),
+      pool_(config, ram, !config.mode.has_windows() ? nullptr : backend, spaces_, statistics_),
       spaces_(config.max_spaces),
       choice_(config.flush),
       hybrid_(config, statistics_),
@@ -24,8 +23,8 @@ GuestMmu::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& l
       installer_(config_, walks_, code_, watch_, pool_, shared_, statistics_),
       flusher_(config_.costs, walks_, flushes_, ids_, code_, choice_, shared_, hybrid_, statistics_),
       prefiller_(config_, walks_, spaces_, ids_, code_, watch_, choice_, statistics_),
-      keeper_(config.mode == Mode::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_, statistics_) {
-  if (config_.mode != Mode::Flat) return;
+      keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_, statistics_) {
+  if (config_.mode.form != Form::Flat) return;
   auto space = std::make_unique<AddressSpace>();
   installer_.install_flat(*space);
   spaces_.add(std::move(space));
@@ -42,7 +41,7 @@ void GuestMmu::activate(CpuState& cpu) {
   selectors_ = Guest::selectors_of(cpu);  // not from `now`: a copy in wider pieces waits for its stores
 
   AddressSpace* space;
-  if (config_.mode == Mode::Flat) {
+  if (config_.mode.form == Form::Flat) {
     flat_violation_ |= Guest::mmu_enabled(cpu);
     space = spaces_.all().front().get();
   } else {
@@ -97,7 +96,7 @@ void GuestMmu::apply_missed(CpuState& cpu) {
 
 void GuestMmu::polled(CpuState& cpu) {
   pool_.keep_resident_budget(current_);
-  if (config_.mode != Mode::Hybrid || cpu.space != current_) return;
+  if (config_.mode.form != Form::Hybrid || cpu.space != current_) return;
   hybrid_.polled(*current_, __builtin_ia32_rdtsc());
   judge_current(cpu);
   enter_current(cpu);
@@ -252,7 +251,7 @@ void GuestMmu::forget_instruction_pages() {
 }
 
 void GuestMmu::translated(uint32_t page_id, uint64_t ticks) {
-  if (config_.mode == Mode::Hybrid) ids_.add_translation(page_id, hybrid_.translated(*current_, ticks));
+  if (config_.mode.form == Form::Hybrid) ids_.add_translation(page_id, hybrid_.translated(*current_, ticks));
 }
 
 void GuestMmu::debug_changed(CpuState& cpu) {
@@ -312,7 +311,7 @@ void GuestMmu::protect_code_page(uint64_t pa) {
 
 std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
                               WindowBackend* backend) {
-  if (!is_soft(config.mode) && !backend) throw std::invalid_argument("this MMU mode needs a window backend");
+  if (config.mode.has_windows() && !backend) throw std::invalid_argument("this MMU mode needs a window backend");
   if (config.fill_bytes < kPageSize || config.fill_bytes > (2u << 20) || (config.fill_bytes & (config.fill_bytes - 1)))
     throw std::invalid_argument("fill_bytes must be a power of two from 4 KiB to 2 MiB");
   return std::make_unique<GuestMmu>(config, ram, listener, backend);

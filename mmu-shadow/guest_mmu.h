@@ -12,7 +12,7 @@
 //   window_pool.h          windows, and what they may take together
 //   installer.h            what to install in one
 //   shared_windows.h       what windows have in common
-//   policy/hybrid.h        Mode::Hybrid: which spaces have a window
+//   policy/hybrid.h        Form::Hybrid: which spaces have a window
 //   policy/flush_choice.h  --flush
 #pragma once
 
@@ -66,7 +66,7 @@ class GuestMmu final : public Mmu {
   class CurrentSpace;  // as HybridPolicy judges it
 
   Guest::Regime regime_of(const CpuState& cpu) const {
-    return config_.mode == Mode::Flat ? Guest::flat_regime_of(cpu) : Guest::regime_of(cpu);
+    return config_.mode.form == Form::Flat ? Guest::flat_regime_of(cpu) : Guest::regime_of(cpu);
   }
   Translation translation_of(uint32_t va, const Guest::Result& result) const {
     Translation t = walks_.translation_of(va, result);

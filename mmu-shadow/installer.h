@@ -30,7 +30,7 @@ class Installer {
   // Installs the page of `va`, for which `result` is what a walk gives, in the window of the space
   // that is current. False: it must not be installed, or the backend is at its limit.
   bool install(AddressSpace& space, const cw_regime& regime, uint32_t va, const cw_result& result);
-  // All of RAM, at VAs that are its PAs (Mode::Flat). Throws std::runtime_error.
+  // All of RAM, at VAs that are its PAs (Form::Flat). Throws std::runtime_error.
   void install_flat(AddressSpace& space);
 
   // The guest got an abort in the space, which its handler most likely mends: the access follows on

@@ -1,9 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0-or-later The guest MMU as the engine uses it: one Mmu per CPU.
-// It owns the address spaces (one per regime key), each with its instruction-page table and either
-// a software TLB or a window, and applies guest TLB maintenance.
-//
-// It knows nothing of translated code, KVM exits or signals; whoever
-// catches a host fault calls window_fault.
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The guest MMU as the engine uses it: one Mmu per CPU. It owns the address spaces (one per regime
+// key), each with its instruction-page table and either a software TLB or a window, and applies
+// guest TLB maintenance. It knows nothing of translated code, KVM exits or signals; whoever catches
+// a host fault calls window_fault.
 #pragma once
 
 #include <cstdint>
@@ -73,7 +72,7 @@ class Mmu : public MmuPort {
   virtual void debug_changed(CpuState&) {}
 
   // The CPU polls, between blocks of translated code: an address space may get its other form
-  // (Mode::Hybrid), also when the guest never leaves it.
+  // (Form::Hybrid), also when the guest never leaves it.
   virtual void polled(CpuState&) {}
 
   // The CPU slept for so many ticks of the time-stamp counter: not time that a space ran.
@@ -90,7 +89,7 @@ class Mmu : public MmuPort {
   virtual void note_external_write(uint64_t pa, uint64_t bytes) = 0;
 
   virtual const Statistics& statistics() const = 0;
-  // Mode::Flat only: the guest has turned its MMU on, which this mode cannot express. Checked by
+  // Form::Flat only: the guest has turned its MMU on, which this mode cannot express. Checked by
   // the machine.
   virtual bool flat_violation() const { return false; }
 };

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Boots Debian's ARM kernel: to a shell, or with CMD to run that command and exit with its status.
-# Environment: CMD, MMU (auto), FLUSH, WORLD, KERNEL (armmp, armmp-lpae or installer), MEMORY (1G), TIMEOUT (seconds), APPEND,
+# Environment: CMD, MMU (auto), WINDOWS, FLUSH, WORLD, KERNEL (armmp, armmp-lpae or installer), MEMORY (1G), TIMEOUT (seconds), APPEND,
 # DISK (an image for the guest to use), STATS, BUILD, GUEST, CROSSWALK (the program to run the guest in), VERBOSE (kernel messages).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,6 +14,7 @@ die() { echo "boot: $*" >&2; exit 2; }
 [ -f "$guest/$kernel/vmlinuz" ] || die "no kernel '$kernel' in $guest; KERNEL is armmp, armmp-lpae or installer, and 'make guest' fetches them"
 
 arguments=(run --kernel "$guest/$kernel/vmlinuz" --memory "${MEMORY:-1G}" --mmu "${MMU:-auto}")
+[ -z "${WINDOWS:-}" ] || arguments+=(--windows "$WINDOWS")
 [ -z "${FLUSH:-}" ] || arguments+=(--flush "$FLUSH")
 [ -z "${WORLD:-}" ] || arguments+=(--world "$WORLD")
 [ -z "${TIMEOUT:-}" ] || arguments+=(--timeout "$TIMEOUT")

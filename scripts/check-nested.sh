@@ -34,7 +34,7 @@ command -v qemu-system-x86_64 >/dev/null || skip_all "qemu-system-x86_64 is not 
 if [ ! -e "$machine/fetched" ] && ! FETCH_ATTEMPTS=${FETCH_ATTEMPTS:-2} scripts/fetch-nested.sh "$machine" >"$scratch/fetch" 2>&1; then
   skip_all "its kernel cannot be fetched: $(tail -n 1 "$scratch/fetch")"
 fi
-programs=("$crosswalk" "$build/tests/vmm-world" "$build/tests/mmu-shadow")
+programs=("$crosswalk" "$build/tests/vmm-world" "$build/tests/vmm-host" "$build/tests/mmu-shadow")
 guests=("$guest/bare/hello.elf" "$guest/bare/bench_mmu.elf" "$guest/bare/bench_flush.elf" "$guest/bare/bad_tables.elf")
 for file in "${programs[@]}" "${guests[@]}"; do
   [ -e "$file" ] || fail_all nested/image "$file is missing; make check-nested builds it"

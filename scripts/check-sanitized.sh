@@ -77,7 +77,7 @@ modes=soft
     done
   else
     for program in "$sanitized"/tests/*; do
-      case $program in */vmm-world) ;; *) tests "$(basename "$program")" '-*Shadow*:*shadow*:*Ept*:*ept*:*Kvm*:*kvm*' ;; esac
+      case $program in */vmm-world | */vmm-host) ;; *) tests "$(basename "$program")" '-*Shadow*:*shadow*:*Ept*:*ept*:*Kvm*:*kvm*' ;; esac
     done
     for mode in $modes; do
       for program in "$guest"/bare/bad_*.elf; do

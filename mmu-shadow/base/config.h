@@ -6,18 +6,39 @@
 
 namespace crosswalk::mmu {
 
-// --mmu. Auto is resolved before an Mmu is made.
-//
-// Hybrid: each address space is in one of two forms, a software TLB or a window of the backend, and
-// changes between them as its history says, or has a window from the start where those are cheap
-// (policy/hybrid.h). cpu.memory_window says which form the current one has.
-enum class Mode : uint8_t { SoftCall, Soft, Mmap, Shadow, Ept, Flat, Hybrid };
+// What translated code reaches guest memory through.
+enum class Form : uint8_t {
+  SoftTlb,  // each address space has a software TLB
+  Window,   // each address space has a window of the backend
+  Hybrid,   // each has one of these two, and changes between them as its history says, or has a window from the start
+            // where those are cheap (policy/hybrid.h). cpu.memory_window says which form the current one has
+  Flat,     // one window holds all of RAM, for guests that leave the MMU off
+};
+
+// How translated code looks a software TLB up.
+enum class Lookup : uint8_t { Inline, Call };
+
+// How guest memory is reached, as far as MMU and engine have to know. Who makes the entries of windows, the
+// WindowBackend, is a choice of its own.
+struct Mode {
+  Form form = Form::SoftTlb;
+  Lookup lookup = Lookup::Inline;
+  bool operator==(const Mode&) const = default;
+  bool has_windows() const { return form != Form::SoftTlb; }
+
+  static const Mode Soft, SoftCall, Window, Hybrid, Flat;
+};
+inline constexpr Mode Mode::Soft{Form::SoftTlb, Lookup::Inline};
+inline constexpr Mode Mode::SoftCall{Form::SoftTlb, Lookup::Call};
+inline constexpr Mode Mode::Window{Form::Window};
+inline constexpr Mode Mode::Hybrid{Form::Hybrid};
+inline constexpr Mode Mode::Flat{Form::Flat};
 
 // The bit of the code flags (fetch_page) that is cpu.memory_window: code made for one form is not
 // for the other.
 inline constexpr uint32_t kCodeFlagWindow = 1u << 2;
 
-// One entry of the software TLB that translated code looks up inline (Mode::Soft): index =
+// One entry of the software TLB that translated code looks up: index =
 // VA[21:12], 16 bytes. A tag holds the page's VA when the access is allowed and is plain RAM, else
 // kNoTag (which no page-aligned VA equals). Host address = addend + VA.
 struct SoftTlbEntry {
@@ -41,7 +62,7 @@ enum class FlushPolicy : uint8_t {
 };
 
 // What things cost on this host in this mode, in nanoseconds; what FlushPolicy::Auto, prefilling
-// and Mode::Hybrid decide by.
+// and Form::Hybrid decide by.
 struct MmuCosts {
   double walk = 15;           // walking again for one entry of many, in the order of their VAs
   double walk_apart = 25;     // the same in another order, as in a software TLB: seldom in the same table
@@ -73,7 +94,7 @@ struct MmuCosts {
 class AsidAccounts;
 
 struct MmuConfig {
-  Mode mode = Mode::Soft;
+  Mode mode{};
   FlushPolicy flush = FlushPolicy::Lazy;
   MmuCosts costs{};
   bool prefill = true;  // a new space gets its predecessor's instruction pages and software TLB, each walked for again

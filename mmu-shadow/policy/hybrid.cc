@@ -32,7 +32,7 @@ constexpr uint64_t kNoStay = uint64_t{1} << 34;
 
 HybridPolicy::HybridPolicy(const MmuConfig& config, Statistics& statistics)
     : costs_(config.costs),
-      at_once_(config.mode == Mode::Hybrid && config.costs.windows_pay_at_once()),
+      at_once_(config.mode.form == Form::Hybrid && config.costs.windows_pay_at_once()),
       prefills_windows_(config.prefill && config.costs.window_install * 2 < config.costs.window_fault),
       statistics_(statistics) {}
 

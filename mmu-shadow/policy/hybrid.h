@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Mode::Hybrid, in one of two ways, as MmuCosts::windows_pay_at_once() says.
+// Form::Hybrid, in one of two ways, as MmuCosts::windows_pay_at_once() says.
 //
 // Where a fault does not leave the VM, an entry of a window costs, with its fault and its flush,
 // less than the lookups that it saves while it is there. Then the shortest of lives is better off
@@ -99,7 +99,7 @@ struct SpaceForm {
   uint32_t stays = 1, unmeasured = 0;      // how many stays in it the next measured one stands for, and how many come
                                            // before that
   uint64_t run_ticks = 0;                  // time that it ran since it was judged
-  std::unique_ptr<HybridHistory> history;  // Mode::Hybrid only
+  std::unique_ptr<HybridHistory> history;  // Form::Hybrid only
 };
 
 // What the policy asks and orders when it judges the space that is current.

@@ -56,7 +56,7 @@ class Window {
   const uint64_t base_;
 };
 
-// Makes windows (Mode::Mmap, Ept: mmap(2); Mode::Shadow: x86 page-table entries). Outlives them.
+// Makes windows, whose entries are made by mmap(2) or are x86 page-table entries. Outlives them.
 class WindowBackend {
  public:
   virtual ~WindowBackend() = default;

@@ -11,7 +11,7 @@ import sys
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../experiments"))
 import workloads  # noqa: E402
 
-MODES = ("soft-call", "soft", "mmap", "shadow", "ept", "hybrid", "kmod", "flat")
+MODES = workloads.CROSSWALK_MODES
 BASELINES = ("qemu", "native")
 COMPUTE, SYSTEM = workloads.GROUPS["compute"], workloads.GROUPS["system"]
 PROGRAMS = ["program_bzip2", "program_sqlite3", "program_python3"]

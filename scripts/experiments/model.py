@@ -76,7 +76,7 @@ def mode_of(engine):
 
 
 def has_model(engine):
-    return mode_of(engine) in ("soft", "soft-call", "mmap", "shadow", "ept", "hybrid", "kmod", "auto")
+    return mode_of(engine) in workloads.CROSSWALK_MODES + ("auto",) and mode_of(engine) != "flat"
 
 
 def bare_metal_costs(engine, costs):

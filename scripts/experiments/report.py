@@ -278,7 +278,7 @@ def hybrid(document, results):
     if not engines:
         return
     document.heading("Hybrid")
-    pure = [engine for engine in results.counted_engines() if model_module.mode_of(engine) in ("soft", "mmap", "shadow", "ept", "kmod")]
+    pure = [engine for engine in results.counted_engines() if model_module.mode_of(engine) in ("soft",) + workloads.PROVIDERS]
     for engine in engines:
         rows = []
         for workload in results.counted_workloads():

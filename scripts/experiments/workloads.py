@@ -31,9 +31,16 @@ BOOT_ROW = "start_to_user_space"
 SETUP = "@setup"
 FIRST_OUTPUT = "crosswalk: first user-space output"
 
-# Crosswalk's modes, and the others that can be named like one.
-MODES = ("soft-call", "soft", "mmap", "shadow", "ept", "hybrid", "flat", "auto", "qemu", "qemu-user", "native", "icount")
-POLICY_MODES = ("mmap", "shadow", "ept", "kmod")
+# Crosswalk's modes, from their table, and the others that can be named like one.
+def listed_modes(*options):
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../modes.sh")
+    return tuple(subprocess.run([script, *options], check=True, capture_output=True, text=True).stdout.split())
+
+
+CROSSWALK_MODES = listed_modes()
+PROVIDERS = listed_modes("--providers")
+MODES = CROSSWALK_MODES + ("auto", "qemu", "qemu-user", "native", "icount")
+POLICY_MODES = PROVIDERS
 POLICIES = ("lazy", "eager", "auto")
 
 

@@ -8,20 +8,20 @@ set -u
 printf 'crosswalk disk' >"$scratch/disk.img"
 truncate -s 1M "$scratch/disk.img"
 
-for mode in $modes flat; do
+for mode in $modes flat $hybrids; do
   problem=$(mode_problem "$mode")
   if [ -n "$problem" ]; then skipped "bare_metal/$mode" "$problem"; continue; fi
   for image in hello.elf hello.bin; do
-    guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/$image" --timeout "$(limit 60)"
+    guest_run --semihosting $(mode_options "$mode") --kernel "$guest/bare/$image" --timeout "$(limit 60)"
     name="bare_metal/$mode/$image"
     if [ "$(cat "$scratch/text")" = "hello from bare metal" ]; then expect_status "$name" 42
     else not_ok "$name" "printed: $(said)"; fi
   done
-  guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/debug_events.bin" --timeout 30
+  guest_run --semihosting $(mode_options "$mode") --kernel "$guest/bare/debug_events.bin" --timeout 30
   expect_status "bare_metal/$mode/debug_events" 0
-  guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/timekeeping.bin" --timeout 60
+  guest_run --semihosting $(mode_options "$mode") --kernel "$guest/bare/timekeeping.bin" --timeout 60
   expect_status "bare_metal/$mode/timekeeping" 0
-  guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/alignment.bin" --timeout 60
+  guest_run --semihosting $(mode_options "$mode") --kernel "$guest/bare/alignment.bin" --timeout 60
   if [ "$mode" = flat ]; then
     # How it goes on, with the MMU on, is not for this mode.
     name="bare_metal/$mode/alignment"
@@ -30,11 +30,11 @@ for mode in $modes flat; do
   fi
   expect_status "bare_metal/$mode/alignment" 0
   for program in bad_jump bad_tables; do
-    guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/$program.bin" --timeout "$(limit 60)"
+    guest_run --semihosting $(mode_options "$mode") --kernel "$guest/bare/$program.bin" --timeout "$(limit 60)"
     expect_status "bare_metal/$mode/$program" 0
   done
-  guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/bad_dma.bin" --disk "$scratch/disk.img" --timeout "$(limit 60)"
+  guest_run --semihosting $(mode_options "$mode") --kernel "$guest/bare/bad_dma.bin" --disk "$scratch/disk.img" --timeout "$(limit 60)"
   expect_status "bare_metal/$mode/bad_dma" 0
-  guest_run --semihosting --mmu "$mode" --kernel "$guest/bare/bad_hang.bin" --timeout 3
+  guest_run --semihosting $(mode_options "$mode") --kernel "$guest/bare/bad_hang.bin" --timeout 3
   expect_status "bare_metal/$mode/bad_hang" "${TIMEOUT_STATUS:-4}"
 done

@@ -4,7 +4,11 @@
 build=${BUILD:-build}
 guest=${GUEST:-build/guest}
 crosswalk=${CROSSWALK:-$build/crosswalk}
-modes=${MODES:-soft-call soft mmap shadow ept hybrid}
+# Words of bench's --mmu; mode_options makes options of run of one.
+modes=${MODES:-$(scripts/modes.sh | grep -v '^flat$' | tr '\n' ' ')}
+# Hybrid over each provider; over none if MODES says what to test.
+hybrids=
+if [ -z "${MODES:-}" ]; then hybrids=$(scripts/modes.sh --providers | sed 's/^/hybrid+windows=/' | tr '\n' ' '); fi
 . scripts/limits.sh
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -13,10 +17,13 @@ ok() { echo "ok $1"; }
 not_ok() { echo "not ok $1: $2"; }
 skipped() { echo "skipped $1: $2"; }
 
+# mode_options MODE: the options of run, one a word. hybrid+windows=ept: --mmu hybrid --windows=ept
+mode_options() { echo "--mmu $(sed 's/+/ --/g' <<<"$1")"; }
+
 # Prints why a mode cannot run on this host; nothing when it can.
 mode_problem() {
   case $1 in
-    shadow | ept)
+    *shadow | *ept)
       if [ ! -e /dev/kvm ]; then echo "no /dev/kvm"
       elif ! (exec 3<>/dev/kvm) 2>/dev/null; then echo "cannot open /dev/kvm"
       fi ;;

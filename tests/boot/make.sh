@@ -21,6 +21,7 @@ refuses() {
   else ok "$name"; fi
 }
 refuses boot-mmu "MMU='foo' is unknown.*hybrid" boot MMU=foo
+refuses boot-windows "WINDOWS='foo' is unknown.*ept" boot WINDOWS=foo
 refuses boot-flush "FLUSH='foo' is unknown.*eager" boot FLUSH=foo
 refuses boot-world "WORLD='foo' is unknown.*kvm" boot WORLD=foo
 refuses boot-kernel "KERNEL='armm' is unknown.*armmp-lpae" boot KERNEL=armm
@@ -30,7 +31,7 @@ refuses only-regex "ONLY='\[' is no regular expression" check ONLY='['
 refuses fuzz "FUZZ='foo' is unknown.*virtio" fuzz FUZZ=foo
 
 # The lists of the Makefile are Crosswalk's.
-for option in mmu flush world; do
+for option in mmu windows flush world; do
   "$crosswalk" run --kernel /proc/self/exe --$option foo 2>&1 | sed -n 's/.*use one of: //p' | tr -d , | tr ' ' '\n' | sort >"$scratch/known"
   make -s BUILD="$scratch/none" boot "${option^^}=foo" 2>&1 | sed -n 's/.*use one of: \(.*\)\.  Stop\./\1/p' | tr ' ' '\n' | sort >"$scratch/listed"
   if [ -s "$scratch/known" ] && cmp -s "$scratch/known" "$scratch/listed"; then ok "make/list-$option"
@@ -45,5 +46,5 @@ else not_ok make/only-builds-little "$(grep -oE 'fetch-guest|[^ ]*/crosswalk$|te
 # A HOME where nothing can be made, not even by root.
 mkdir "$scratch/build"
 touch "$scratch/build/.packages"
-if HOME=/proc timeout -s KILL "$(limit 300)" make BUILD="$scratch/build" "$scratch/build/obj/vmm/bus.o" >"$scratch/text" 2>"$scratch/err"; then ok make/read-only-home
+if HOME=/proc timeout -s KILL "$(limit 300)" make BUILD="$scratch/build" "$scratch/build/obj/vmm/machine/bus.o" >"$scratch/text" 2>"$scratch/err"; then ok make/read-only-home
 else not_ok make/read-only-home "$(said 3)"; fi

@@ -82,7 +82,7 @@ class MmuTest : public ::testing::TestWithParam<Mode> {
   std::unique_ptr<Mmu> mmu;
 };
 
-INSTANTIATE_TEST_SUITE_P(Modes, MmuTest, ::testing::Values(Mode::Soft, Mode::Mmap),
+INSTANTIATE_TEST_SUITE_P(Modes, MmuTest, ::testing::Values(Mode::Soft, Mode::Window),
                          [](const auto& info) { return info.param == Mode::Soft ? "Soft" : "Mmap"; });
 
 TEST_P(MmuTest, FlushesRemoveWhatTheyNameAndNothingElse) {
@@ -393,7 +393,7 @@ TEST(Windows, EdgesSplit) {
   TestMemory memory(32 << 20);
   Listener listener;
   const auto backend = make_mmap_backend(memory.ram);
-  const auto mmu = make_mmu({.mode = Mode::Mmap}, memory.ram, listener, backend.get());
+  const auto mmu = make_mmu({.mode = Mode::Window}, memory.ram, listener, backend.get());
   const auto cpu = std::make_unique<CpuState>();
   cpu->mode = 0x13;
   mmu->activate(*cpu);
@@ -436,7 +436,7 @@ TEST(Windows, SectionsAreFilledAround) {
   Listener listener;
   const auto backend = make_mmap_backend(memory.ram);
   SignalAccessor accessor;
-  const auto mmu = make_mmu({.mode = Mode::Mmap}, memory.ram, listener, backend.get());
+  const auto mmu = make_mmu({.mode = Mode::Window}, memory.ram, listener, backend.get());
   const auto cpu = std::make_unique<CpuState>();
   cpu->mode = 0x13;
   cpu->cp15 = {};
@@ -464,7 +464,7 @@ uint64_t filled_around(uint32_t odd, uint32_t difference, bool& odd_writable) {
   Listener listener;
   const auto backend = make_mmap_backend(memory.ram);
   SignalAccessor accessor;
-  const auto mmu = make_mmu({.mode = Mode::Mmap}, memory.ram, listener, backend.get());
+  const auto mmu = make_mmu({.mode = Mode::Window}, memory.ram, listener, backend.get());
   const auto cpu = std::make_unique<CpuState>();
   cpu->mode = 0x10;
   cpu->cp15.sctlr = CW_SCTLR_M;
@@ -499,7 +499,7 @@ TEST(Windows, TwoSectionsInstalledAtOnceAreFlushedOneByOne) {
     Listener listener;
     const auto backend = make_mmap_backend(memory.ram);
     SignalAccessor accessor;
-    const auto mmu = make_mmu({.mode = Mode::Mmap}, memory.ram, listener, backend.get());
+    const auto mmu = make_mmu({.mode = Mode::Window}, memory.ram, listener, backend.get());
     const auto cpu = std::make_unique<CpuState>();
     cpu->mode = 0x10;
     cpu->cp15.sctlr = CW_SCTLR_M;
@@ -553,7 +553,8 @@ TEST(Windows, ASectionIsRevalidatedWhole) {
       Listener listener;
       const auto backend = make_mmap_backend(memory.ram);
       SignalAccessor accessor;
-      const auto mmu = make_mmu({.mode = Mode::Mmap, .flush = FlushPolicy::Eager}, memory.ram, listener, backend.get());
+      const auto mmu =
+          make_mmu({.mode = Mode::Window, .flush = FlushPolicy::Eager}, memory.ram, listener, backend.get());
       const auto cpu = std::make_unique<CpuState>();
       cpu->mode = 0x13;
       cpu->cp15.sctlr = CW_SCTLR_M;
@@ -622,7 +623,7 @@ TEST(PageSet, AddRemoveClear) {
   EXPECT_EQ(set.count(), 1u);
 }
 
-// Mode::Hybrid with the MMU on and tables at kL1, judged often; what windows cost is up to the test.
+// Form::Hybrid with the MMU on and tables at kL1, judged often; what windows cost is up to the test.
 struct HybridMachine {
   static MmuConfig configuration(bool prefill, double window_fault, double half_life) {
     MmuConfig config{.mode = Mode::Hybrid, .prefill = prefill};
@@ -813,7 +814,7 @@ TEST(Mmu, CostsOfWalksAreMeasured) {
 TEST(Mmu, BadConfigurationsAreRefused) {
   TestMemory memory(32 << 20);
   Listener listener;
-  EXPECT_THROW(make_mmu({.mode = Mode::Mmap}, memory.ram, listener, nullptr), std::invalid_argument);
+  EXPECT_THROW(make_mmu({.mode = Mode::Window}, memory.ram, listener, nullptr), std::invalid_argument);
   EXPECT_THROW(make_mmu({.mode = Mode::Soft, .fill_bytes = 5000}, memory.ram, listener, nullptr),
                std::invalid_argument);
   GuestRam anonymous = memory.ram;

@@ -42,7 +42,7 @@ class SignalAccessor final : public Accessor {
   AccessResult access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t bytes, bool write, uint64_t value) override;
 };
 
-// Mode::Hybrid: the one or the other.
+// Form::Hybrid: the one or the other.
 class HybridAccessor final : public Accessor {
  public:
   AccessResult access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t bytes, bool write, uint64_t value) override;

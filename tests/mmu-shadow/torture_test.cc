@@ -56,13 +56,15 @@ void torture_mmap(const MmuConfig& config, uint32_t max_maps, uint64_t runs, uin
   }
 }
 
-TEST(Torture, MmapWindows) { torture_mmap({.mode = Mode::Mmap}, 0, 4, 30000); }
+TEST(Torture, MmapWindows) { torture_mmap({.mode = Mode::Window}, 0, 4, 30000); }
 
 TEST(Torture, MmapWindowsFlushedEagerly) {
-  torture_mmap({.mode = Mode::Mmap, .flush = FlushPolicy::Eager}, 0, 4, 30000);
+  torture_mmap({.mode = Mode::Window, .flush = FlushPolicy::Eager}, 0, 4, 30000);
 }
 
-TEST(Torture, MmapWindowsFlushedByCost) { torture_mmap({.mode = Mode::Mmap, .flush = FlushPolicy::Auto}, 0, 2, 30000); }
+TEST(Torture, MmapWindowsFlushedByCost) {
+  torture_mmap({.mode = Mode::Window, .flush = FlushPolicy::Auto}, 0, 2, 30000);
+}
 
 // Spaces get windows and lose them all the time.
 TEST(Torture, Hybrid) {
@@ -106,11 +108,11 @@ TEST(Torture, HybridOfCheapWindows) {
   }
 }
 
-TEST(Torture, MmapWindowsWithoutFillAround) { torture_mmap({.mode = Mode::Mmap, .fill_around = false}, 0, 2, 30000); }
+TEST(Torture, MmapWindowsWithoutFillAround) { torture_mmap({.mode = Mode::Window, .fill_around = false}, 0, 2, 30000); }
 
-TEST(Torture, MmapWindowsInPiecesOf64K) { torture_mmap({.mode = Mode::Mmap, .fill_bytes = 64 << 10}, 0, 2, 30000); }
+TEST(Torture, MmapWindowsInPiecesOf64K) { torture_mmap({.mode = Mode::Window, .fill_bytes = 64 << 10}, 0, 2, 30000); }
 
-TEST(Torture, FewMmapWindows) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 3}, 0, 2, 30000); }
+TEST(Torture, FewMmapWindows) { torture_mmap({.mode = Mode::Window, .max_spaces = 3}, 0, 2, 30000); }
 
 // Answers the question for resident pages with far too many, one time in three.
 class ResidentPages final : public WindowBackend {
@@ -130,7 +132,7 @@ TEST(Torture, TinyLimits) {
   const uint64_t seed = test_seed();
   for (uint64_t i = 0; i < 6; i++) {
     TestMemory memory(kRamSize);
-    constexpr Mode kModes[] = {Mode::Mmap, Mode::Hybrid, Mode::Soft};
+    constexpr Mode kModes[] = {Mode::Window, Mode::Hybrid, Mode::Soft};
     MmuConfig config{.mode = kModes[i % 3],
                      .flush = static_cast<FlushPolicy>(i % 2),
                      .max_page_ids = 100,
@@ -174,7 +176,7 @@ TEST(Torture, MappingsThatFail) {
   for (uint64_t i = 0; i < 3; i++) {
     TestMemory memory(kRamSize);
     const auto backend = make_mmap_backend(memory.ram, 0, unreliable_map);
-    const TortureResult r = run_torture({.mode = Mode::Mmap, .flush = static_cast<FlushPolicy>(i)}, memory.ram,
+    const TortureResult r = run_torture({.mode = Mode::Window, .flush = static_cast<FlushPolicy>(i)}, memory.ram,
                                         backend.get(), accessor, seed + i, 20000);
     expect_agreement(r, seed + i);
     EXPECT_GT(r.statistics.spaces_cleared, 10u);
@@ -182,10 +184,10 @@ TEST(Torture, MappingsThatFail) {
   }
 }
 
-TEST(Torture, FewHostMappings) { torture_mmap({.mode = Mode::Mmap, .max_spaces = 16}, 60, 2, 30000); }
+TEST(Torture, FewHostMappings) { torture_mmap({.mode = Mode::Window, .max_spaces = 16}, 60, 2, 30000); }
 
 TEST(Torture, FewHostMappingsFlushedEagerly) {
-  torture_mmap({.mode = Mode::Mmap, .flush = FlushPolicy::Eager, .max_spaces = 16}, 60, 2, 30000);
+  torture_mmap({.mode = Mode::Window, .flush = FlushPolicy::Eager, .max_spaces = 16}, 60, 2, 30000);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ constexpr uint32_t kItShift = 8;
 
 x64::MemoryMode memory_mode(mmu::Mode mode, bool window) {
   if (window) return x64::MemoryMode::Window;
-  return mode == mmu::Mode::SoftCall ? x64::MemoryMode::SoftCall : x64::MemoryMode::SoftInline;
+  return mode.lookup == mmu::Lookup::Call ? x64::MemoryMode::SoftCall : x64::MemoryMode::SoftInline;
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
       platform_(platform),
       cache_(config.code_cache_bytes),
       assembler_(cache_.capacity(), cache_.writable(cache_.base())),
-      jump_caches_(config.mode == mmu::Mode::Hybrid ? 2 : 1) {
+      jump_caches_(config.mode.form == mmu::Form::Hybrid ? 2 : 1) {
   if (config_.bookkeeping_bytes == 0) config_.bookkeeping_bytes = cache_.capacity() * kBookkeeping + kLeastBookkeeping;
   written_thunks_ = x64::emit_thunks(assembler_, &Engine::slow_access);
   thunks_ = written_thunks_.moved(cache_.base() - cache_.writable(cache_.base()));
@@ -405,8 +405,8 @@ bool Engine::plain_access() {
     return false;
   const bool store = kind & x64::kAccessStore;
   uint8_t* host = nullptr;
-  if (config_.mode == mmu::Mode::SoftCall) {
-    // The lookup that Mode::Soft does inline.
+  if (config_.mode.lookup == mmu::Lookup::Call) {
+    // The lookup that translated code does in the other mode.
     const auto& entry =
         reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[va >> 12 & (mmu::kSoftTlbEntries - 1)];
     if ((store ? entry.tag_store : entry.tag_load) != (va & ~0xfffu)) return false;

@@ -23,7 +23,7 @@
 namespace crosswalk::engine {
 
 struct EngineConfig {
-  mmu::Mode mode = mmu::Mode::Soft;
+  mmu::Mode mode{};
   size_t code_cache_bytes = size_t{64} << 20;
   size_t bookkeeping_bytes = 0;  // of blocks, about: at more, the cache is cleared as if it were full; 0: by the cache
   frontend::TranslateConfig translate;

@@ -131,7 +131,7 @@ Result<bool> Observability::finish(const engine::World& world) {
     trace_->ring().close_space(trace::ticks());
     TraceDescription description;
     description.process = "crosswalk " + options_.kernel;
-    description.facts = {{"mmu", name_of(options_.mmu)}, {"world", world.name()}};
+    description.facts = {{"mmu", options_.mmu->name}, {"world", world.name()}};
     description.symbols = &symbols_;
     return write_trace(*trace_file_, trace_->ring(), trace_->start(), ClockPair::now(), description);
   }

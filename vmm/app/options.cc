@@ -7,6 +7,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -19,12 +20,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr std::pair<const char*, MmuChoice> kMmus[] = {
-    {"auto", MmuChoice::Auto}, {"soft-call", MmuChoice::SoftCall}, {"soft", MmuChoice::Soft},
-    {"mmap", MmuChoice::Mmap}, {"shadow", MmuChoice::Shadow},      {"ept", MmuChoice::Ept},
-    {"flat", MmuChoice::Flat}, {"hybrid", MmuChoice::Hybrid}};
-constexpr std::pair<const char*, WorldChoice> kWorlds[] = {
-    {"auto", WorldChoice::Auto}, {"process", WorldChoice::Process}, {"kvm", WorldChoice::Kvm}};
+constexpr std::pair<const char*, std::optional<WorldKind>> kWorlds[] = {
+    {"auto", std::nullopt}, {"process", WorldKind::Process}, {"kvm", WorldKind::Kvm}};
 constexpr std::pair<const char*, mmu::FlushPolicy> kFlushPolicies[] = {
     {"lazy", mmu::FlushPolicy::Lazy}, {"eager", mmu::FlushPolicy::Eager}, {"auto", mmu::FlushPolicy::Auto}};
 constexpr std::pair<const char*, kvm::KvmOptions::FaultDelivery> kFaultDeliveries[] = {
@@ -70,6 +67,34 @@ Result<bool> check_name(const char* const (&table)[N], const std::string& option
     names += (names.empty() ? "" : ", ") + std::string(name);
   }
   return Error{option + ": unknown value '" + text + "'; use one of: " + names};
+}
+
+std::string join(const std::vector<std::string>& words, const char* separator) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : separator) + word;
+  return text;
+}
+
+std::vector<std::string> names_of(const std::vector<const ModeRow*>& rows) {
+  std::vector<std::string> names;
+  for (const ModeRow* row : rows) names.push_back(row->name);
+  return names;
+}
+
+std::vector<const ModeRow*> all_modes() {
+  std::vector<const ModeRow*> rows;
+  for (const ModeRow& row : modes()) rows.push_back(&row);
+  return rows;
+}
+
+// Null: auto.
+Result<const ModeRow*> choose_mode(const std::vector<const ModeRow*>& rows, const std::string& option,
+                                   const std::string& text) {
+  if (text == "auto") return nullptr;
+  for (const ModeRow* row : rows) {
+    if (text == row->name) return row;
+  }
+  return Error{option + ": unknown value '" + text + "'; use one of: auto, " + join(names_of(rows), ", ")};
 }
 
 std::vector<std::string> split(const std::string& text) {
@@ -133,9 +158,38 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
-  std::string mmu, world, memory, code_cache, flush, fill, trace_events, fault_delivery, window_flush, sandbox;
+  std::string mmu, windows, world, memory, code_cache, flush, fill, trace_events, fault_delivery, window_flush, sandbox;
   std::vector<std::string> disks;
 };
+
+const char* name_of(WorldKind world) {
+  for (const auto& [name, value] : kWorlds) {
+    if (value == world) return name;
+  }
+  return "?";
+}
+
+// Where the entries are made decides where the engine can be.
+Result<bool> choose_windows(RunOptions& run, const RunText& text) {
+  auto mmu = choose_mode(all_modes(), "--mmu", text.mmu), windows = choose_mode(providers(), "--windows", text.windows);
+  if (!mmu) return mmu.take_error();
+  if (!windows) return windows.take_error();
+  run.mmu = *mmu;
+  run.windows = *windows;
+  if (run.windows && !(run.mmu && run.mmu->takes_windows())) {
+    std::vector<const ModeRow*> takers = all_modes();
+    std::erase_if(takers, [](const ModeRow* row) { return !row->takes_windows(); });
+    return Error{"--windows does not go with --mmu " + text.mmu + "; use --mmu " + join(names_of(takers), " or ")};
+  }
+  if (run.mmu && run.mmu->is_provider()) run.windows = run.mmu;
+  if (run.windows && run.world && run.windows->provider.world != *run.world) {
+    const char* option = run.mmu->is_provider() ? "--mmu " : "--windows ";
+    return Error{"--world " + text.world + " does not go with " + option + run.windows->name + "; use --world " +
+                 name_of(run.windows->provider.world) + ", or " + option +
+                 join(names_of(providers(*run.world)), " or ")};
+  }
+  return true;
+}
 
 po::options_description run_description(RunOptions& run, RunText& text) {
   po::options_description description("Options of run", 100);
@@ -149,7 +203,8 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("memory", po::value(&text.memory)->value_name("SIZE")->default_value("1G"), "Guest RAM, in MiB or with suffix K, M or G: 16M to 3G.")
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
-      ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), "How guest memory is reached: auto, soft-call, soft, mmap, shadow, ept, hybrid or flat.")
+      ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), ("How guest memory is reached: auto, " + join(names_of(all_modes()), ", ") + "; see below.").c_str())
+      ("windows", po::value(&text.windows)->value_name("MODE")->default_value("auto"), ("Whose windows hybrid and flat have: " + join(names_of(providers()), ", ") + ", or auto for what costs less here.").c_str())
       ("world", po::value(&text.world)->value_name("WORLD")->default_value("auto"), "Where the engine executes: process, kvm, or auto for the MMU mode's default.")
       ("flush", po::value(&text.flush)->value_name("POLICY")->default_value("auto"), "What a guest TLB flush does to entries: lazy drops them, eager walks again for them in bulk, auto decides each time.")
       ("fault-delivery", po::value(&text.fault_delivery)->value_name("HOW")->default_value("auto"), "How a window fault inside KVM reaches its handler: direct (no exit), exit, or auto for what costs less here.")
@@ -199,7 +254,7 @@ po::options_description bench_description(BenchOptions& bench, BenchText& text) 
   // clang-format off
   description.add_options()
       ("help", "Print this help.")
-      ("mmu", po::value(&text.mmus)->value_name("LIST"), "MMU modes to compare, separated by commas, each with a flush policy (shadow:lazy) and options of run (shadow+no-fill-around+largest-entry=64K) if you like; without it, all that this host can run.")
+      ("mmu", po::value(&text.mmus)->value_name("LIST"), "MMU modes to compare, separated by commas, each with a flush policy (shadow:lazy) and options of run (shadow+no-fill-around+largest-entry=64K) if you like; without it, all that this host can run but flat.")
       ("baseline", po::value(&text.baselines)->value_name("LIST"), "Also run the same work elsewhere: qemu (qemu-system-arm), qemu-user (the Linux program in qemu-arm) or native (the same as an x86 program). Ratios are to the first.")
       ("workloads", po::value(&text.workloads)->value_name("LIST"), "Run only these: names, or linux, bare, compute, system, experiment, program.")
       ("bare-chases", po::bool_switch(&bench.bare_chases), "Run the pointer chases as a bare-metal program in every mode, not in flat alone.")
@@ -214,6 +269,13 @@ po::options_description bench_description(BenchOptions& bench, BenchText& text) 
       ("memory", po::value(&bench.memory)->value_name("SIZE")->default_value(bench.memory), "RAM of each guest.");
   // clang-format on
   return description;
+}
+
+std::string mode_help() {
+  std::string text = "\nModes (--mmu):\n";
+  for (const ModeRow& row : modes())
+    text += "  " + std::string(row.name) + std::string(12 - std::strlen(row.name), ' ') + row.help + "\n";
+  return text + "  auto        the best of these on this host, by measured costs\n";
 }
 
 std::string help_text(const po::options_description& description) {
@@ -260,7 +322,7 @@ Command parse_run(const std::vector<std::string>& arguments) {
   const po::options_description description = run_description(run, text);
   auto values = parse(arguments, description, "run");
   if (!values) return OptionError{values.error()};
-  if (values->count("help")) return HelpText{help_text(description) + kStatuses};
+  if (values->count("help")) return HelpText{help_text(description) + mode_help() + kStatuses};
   if (run.kernel.empty()) return OptionError{"run: no guest to boot; give --kernel FILE"};
   for (const auto& [option, path] :
        {std::pair{"--kernel", run.kernel}, std::pair{"--initrd", run.initrd}, std::pair{"--dtb", run.dtb}}) {
@@ -282,25 +344,18 @@ Command parse_run(const std::vector<std::string>& arguments) {
       problem = choice.error();
     return problem.empty();
   };
-  if (!chosen(kMmus, "--mmu", text.mmu, run.mmu) || !chosen(kWorlds, "--world", text.world, run.world) ||
-      !chosen(kFlushPolicies, "--flush", text.flush, run.flush) ||
+  if (!chosen(kWorlds, "--world", text.world, run.world) || !chosen(kFlushPolicies, "--flush", text.flush, run.flush) ||
       !chosen(kFaultDeliveries, "--fault-delivery", text.fault_delivery, run.fault_delivery) ||
       !chosen(kWindowFlushes, "--window-flush", text.window_flush, run.window_flush) ||
       !chosen(kSwitch, "--sandbox", text.sandbox, run.sandbox))
     return OptionError{problem};
   if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return OptionError{checked.error()};
   if (auto checked = check_name(kConsoles, "--console", run.console); !checked) return OptionError{checked.error()};
-  // Where the entries are made decides where the engine can be.
-  if (run.mmu == MmuChoice::Mmap && run.world == WorldChoice::Kvm) {
-    return OptionError{"--world kvm does not go with --mmu mmap; use --mmu ept for the same windows inside KVM"};
-  }
-  if ((run.mmu == MmuChoice::Shadow || run.mmu == MmuChoice::Ept) && run.world == WorldChoice::Process) {
-    return OptionError{std::string("--world process does not go with --mmu ") + name_of(run.mmu) + "; use --world kvm"};
-  }
+  if (auto checked = choose_windows(run, text); !checked) return OptionError{checked.error()};
   if (!needs_kvm(run) && (run.fault_delivery != kvm::KvmOptions::FaultDelivery::Auto ||
                           run.window_flush != kvm::KvmOptions::Flush::Auto)) {
-    return OptionError{
-        "--fault-delivery and --window-flush are about windows inside KVM; use --mmu shadow or ept, or --world kvm"};
+    return OptionError{"--fault-delivery and --window-flush are about windows inside KVM; use --mmu " +
+                       join(names_of(providers(WorldKind::Kvm)), " or ") + ", or --world kvm"};
   }
   for (const std::string& disk : text.disks) {
     auto parsed = parse_disk(disk);
@@ -367,16 +422,22 @@ Command parse_bench(const std::vector<std::string>& arguments) {
   auto values = parse(arguments, description, "bench");
   if (!values) return OptionError{values.error()};
   if (values->count("help")) return HelpText{help_text(description)};
-  bench.mmu_modes = split(text.mmus);
-  if (values->count("mmu") && bench.mmu_modes.empty())
+  std::vector<std::string> names = split(text.mmus);
+  if (values->count("mmu") && names.empty())
     return OptionError{"--mmu: the list is empty; give for instance soft,mmap"};
-  for (const std::string& name : bench.mmu_modes) {
+  if (names.empty()) {
+    names = names_of(all_modes());
+    std::erase(names, "flat");  // most guests need an MMU
+  }
+  for (const std::string& name : names) {
     std::vector<std::string> run = mode_arguments(name);
     run.insert(run.end(), {"--kernel", "/proc/self/exe"});  // any file
     const Command command = parse_run(run);
     if (const auto* error = std::get_if<OptionError>(&command))
       return OptionError{"--mmu " + name + ": " + error->message};
-    if (!std::holds_alternative<RunOptions>(command)) return OptionError{"--mmu " + name + ": that is no mode to run"};
+    const auto* options = std::get_if<RunOptions>(&command);
+    if (!options) return OptionError{"--mmu " + name + ": that is no mode to run"};
+    bench.mmu_modes.push_back({name, needs_kvm(*options)});
   }
   bench.baselines = split(text.baselines);
   if (values->count("baseline") && bench.baselines.empty())
@@ -396,22 +457,8 @@ Command parse_bench(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const char* name_of(MmuChoice mmu) {
-  for (const auto& [name, value] : kMmus) {
-    if (value == mmu) return name;
-  }
-  return "?";
-}
-
 bool needs_kvm(const RunOptions& options) {
-  return options.world == WorldChoice::Kvm || options.mmu == MmuChoice::Shadow || options.mmu == MmuChoice::Ept;
-}
-
-const char* name_of(WorldChoice world) {
-  for (const auto& [name, value] : kWorlds) {
-    if (value == world) return name;
-  }
-  return "?";
+  return options.world == WorldKind::Kvm || (options.windows && options.windows->provider.world == WorldKind::Kvm);
 }
 
 uint64_t parse_size(const std::string& text) {
@@ -451,7 +498,7 @@ Command parse_options(const std::vector<std::string>& arguments) {
     BenchText bench_text;
     return HelpText{std::string(kUsage) + "\n" + help_text(run_description(run, run_text)) + "\n" +
                     help_text(info_description(info)) + "\n" + help_text(bench_description(bench, bench_text)) +
-                    kStatuses};
+                    mode_help() + kStatuses};
   }
   return OptionError{"unknown command '" + command + "'; use run, info or bench, or crosswalk --help"};
 }

@@ -4,21 +4,17 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "mmu-shadow/mmu.h"
 #include "vmm/bench/bench.h"
+#include "vmm/host/modes.h"
 #include "vmm/world/kvm/kvm_options.h"
 
 namespace crosswalk::vmm {
-
-enum class MmuChoice : uint8_t { Auto, SoftCall, Soft, Mmap, Shadow, Ept, Flat, Hybrid };
-enum class WorldChoice : uint8_t { Auto, Process, Kvm };
-
-const char* name_of(MmuChoice mmu);
-const char* name_of(WorldChoice world);
 
 struct DiskOption {
   std::string path;
@@ -30,8 +26,10 @@ struct RunOptions {
   std::string kernel, initrd, append, dtb, cpu;
   uint64_t memory_bytes = 0;
   std::vector<DiskOption> disks;
-  MmuChoice mmu = MmuChoice::Auto;
-  WorldChoice world = WorldChoice::Auto;
+  // Null or nothing: auto. `windows` is never null for a mode that is a provider.
+  const ModeRow* mmu = nullptr;
+  const ModeRow* windows = nullptr;
+  std::optional<WorldKind> world;
   std::string console;  // "pl011", or "virtio" for that device too: which one gets stdin
   bool stats = false;
   std::string stats_json;                                  // empty: none

@@ -21,12 +21,10 @@
 #include "vmm/base/patient_write.h"
 #include "vmm/base/sandbox.h"
 #include "vmm/base/statistics.h"
+#include "vmm/host/probe.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/state_report.h"
-#include "vmm/world/kvm/ept_backend.h"
 #include "vmm/world/kvm/kvm_world.h"
-#include "vmm/world/kvm/probe.h"
-#include "vmm/world/kvm/shadow_backend.h"
 #include "vmm/world/process/process_world.h"
 
 namespace crosswalk::vmm {
@@ -39,52 +37,29 @@ int fail(const std::string& message, ExitStatus status) {
   return status;
 }
 
-mmu::Mode mode_of(MmuChoice choice) {
-  switch (choice) {
-    case MmuChoice::SoftCall: return mmu::Mode::SoftCall;
-    case MmuChoice::Mmap: return mmu::Mode::Mmap;
-    case MmuChoice::Shadow: return mmu::Mode::Shadow;
-    case MmuChoice::Ept: return mmu::Mode::Ept;
-    case MmuChoice::Flat: return mmu::Mode::Flat;
-    case MmuChoice::Hybrid: return mmu::Mode::Hybrid;
-    case MmuChoice::Auto:  // resolve_by_host has replaced it
-    case MmuChoice::Soft: break;
-  }
-  return mmu::Mode::Soft;
-}
-
-MmuChoice choice_of(mmu::Mode mode) {
-  switch (mode) {
-    case mmu::Mode::Mmap: return MmuChoice::Mmap;
-    case mmu::Mode::Shadow: return MmuChoice::Shadow;
-    case mmu::Mode::Ept: return MmuChoice::Ept;
-    case mmu::Mode::Hybrid: return MmuChoice::Hybrid;
-    case mmu::Mode::SoftCall:  // pick_auto never picks the others
-    case mmu::Mode::Soft:
-    case mmu::Mode::Flat: break;
-  }
-  return MmuChoice::Soft;
-}
-
-// --mmu auto within what --world allows, and the world of --mmu hybrid: measures the host.
+// What --mmu, --windows and --world leave open: measures the host where it must. Afterwards `mmu` and `world` are set,
+// and `windows` if the mode has some.
 void resolve_by_host(RunOptions& options) {
-  const bool mode_is_open = options.mmu == MmuChoice::Auto;
-  if (!mode_is_open && (options.mmu != MmuChoice::Hybrid || options.world != WorldChoice::Auto)) return;
-  kvm::HostFacts facts = kvm::probe_host();
-  if (options.world == WorldChoice::Kvm) facts = kvm::within_kvm(facts);
-  if (options.world == WorldChoice::Process) facts = kvm::within_process(facts);
-  const kvm::Choice choice = kvm::pick_auto(facts);
-  if (mode_is_open) options.mmu = choice_of(choice.mode);
-  if (options.mmu == MmuChoice::Hybrid && choice.hybrid_in_kvm) options.world = WorldChoice::Kvm;
+  const auto has_form = [&](mmu::Form form) { return options.mmu && options.mmu->mode.form == form; };
+  if (!options.mmu || (has_form(mmu::Form::Hybrid) && !options.windows && !options.world)) {
+    HostFacts facts = probe_host();
+    if (options.world) facts = within(*options.world, facts);
+    const Choice choice = pick_auto(facts);
+    if (!options.mmu) options.mmu = choice.mode;
+    options.windows = choice.windows;
+  }
+  if (has_form(mmu::Form::SoftTlb))
+    options.windows = nullptr;
+  else if (!options.windows)
+    options.windows = &default_windows(*options.mmu, options.world.value_or(WorldKind::Process));
+  if (!options.world) options.world = options.windows ? options.windows->provider.world : WorldKind::Process;
 }
 
 MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) {
   MachineConfig config;
   config.sandbox = sandbox;
   config.memory_bytes = options.memory_bytes;
-  // Windows made by mmap(2) need the memfd.
-  config.shared_ram = options.mmu == MmuChoice::Mmap || options.mmu == MmuChoice::Ept ||
-                      options.mmu == MmuChoice::Flat || (options.mmu == MmuChoice::Hybrid && !needs_kvm(options));
+  config.shared_ram = options.windows && options.windows->provider.ram_is_file;
   for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only, disk.any_format});
   config.input_fd = STDIN_FILENO;
   config.output_fd = STDOUT_FILENO;
@@ -93,11 +68,11 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.virtio_console = options.console == "virtio";
   config.catch_signals = true;
   config.timeout_seconds = options.timeout_seconds;
+  // The resident size of windows is looked at when the CPU polls; that of flat's one window is RAM's.
+  if (options.windows && options.mmu->mode != mmu::Mode::Flat)
+    config.poll_seconds = options.windows->provider.poll_seconds;
   // A guest that never leaves an address space is judged all the same.
-  if (options.mmu == MmuChoice::Hybrid) config.poll_seconds = 0.01;
-  // The resident size of windows is looked at when the CPU polls.
-  if (options.mmu == MmuChoice::Mmap) config.poll_seconds = 0.01;
-  if (options.mmu == MmuChoice::Ept) config.poll_seconds = 0.1;
+  if (options.mmu->mode == mmu::Mode::Hybrid) config.poll_seconds = 0.01;
   config.semihosting = {options.semihosting, options.semihosting_files,
                         options.append.empty() ? options.kernel : options.kernel + " " + options.append};
   return config;
@@ -159,7 +134,7 @@ struct Runner {
 
 Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& runner) {
   mmu::MmuConfig mmu_config;
-  mmu_config.mode = mode_of(options.mmu);
+  mmu_config.mode = options.mmu->mode;
   mmu_config.fill_around = !options.no_fill_around;
   mmu_config.flush = options.flush;
   mmu_config.fill_bytes = options.fill_bytes;
@@ -182,36 +157,16 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   } else {
     runner.world = make_process_world();
   }
-  switch (mmu_config.mode) {
-    case mmu::Mode::Hybrid:
-      if (kvm_world) {
-        std::string error;
-        runner.backend = kvm::make_shadow_backend(*kvm_world, machine.ram(), windows, error);
-        if (!runner.backend) return Error{error};
-      } else {
-        runner.backend = mmu::make_mmap_backend(machine.ram());
-      }
-      break;
-    case mmu::Mode::Mmap: runner.backend = mmu::make_mmap_backend(machine.ram()); break;
-    case mmu::Mode::Flat:
-    case mmu::Mode::Ept:
-      runner.backend = mmu::make_mmap_backend(machine.ram());
-      if (kvm_world) runner.backend = kvm::make_ept_backend(*kvm_world, std::move(runner.backend));
-      break;
-    case mmu::Mode::Shadow: {
-      std::string error;
-      runner.backend = kvm::make_shadow_backend(*kvm_world, machine.ram(), windows, error);
-      if (!runner.backend) return Error{error};
-      break;
-    }
-    case mmu::Mode::SoftCall:
-    case mmu::Mode::Soft: break;
+  if (options.windows) {
+    auto made = options.windows->provider.make({kvm_world, machine.ram(), windows});
+    if (!made) return made.take_error();
+    runner.backend = std::move(*made);
   }
   mmu::measure_walk_costs(mmu_config.costs);
   if (runner.backend && mmu_config.mode != mmu::Mode::Flat) {
-    std::string reason;
-    if (!kvm::measure_window_costs(*runner.world, *runner.backend, machine.ram(), mmu_config.costs, reason))
-      return Error{std::string("--mmu ") + name_of(options.mmu) + ": windows do not work here: " + reason};
+    if (auto measured = measure_window_costs(*runner.world, *runner.backend, machine.ram(), mmu_config.costs);
+        !measured)
+      return Error{std::string("--mmu ") + options.mmu->name + ": windows do not work here: " + measured.error()};
     if (machine.clock().uses_tsc()) mmu_config.costs.ticks_per_ns = machine.clock().tsc_mhz() / 1000;
   }
   runner.costs = mmu_config.costs;
@@ -240,7 +195,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   if (auto set = runner.observability.attach(cpu, *runner.engine, kvm_world); !set) return set.take_error();
   runner.port = std::make_unique<Port>(
       *runner.mmu, *runner.engine,
-      std::string("memory: --mmu ") + name_of(options.mmu) + ", " + runner.world->name() + " world");
+      std::string("memory: --mmu ") + options.mmu->name + ", " + runner.world->name() + " world");
   machine.set_engine(runner.port.get());
   machine.set_symbols(&runner.observability.symbols());
   machine.platform().timers_changed(cpu);
@@ -347,7 +302,8 @@ class Messages {
 int report(const RunOptions& options, Machine& machine, Runner& runner, Messages& say) {
   if (options.stats || !options.stats_json.empty()) {
     StatisticsTable table;
-    table.add("run", "mmu", std::string(name_of(options.mmu)));
+    table.add("run", "mmu", std::string(options.mmu->name));
+    if (options.mmu->takes_windows()) table.add("run", "windows", std::string(options.windows->name));
     table.add("run", "world", std::string(runner.world->name()));
     machine.add_statistics(table);
     add_engine_statistics(table, runner);

@@ -125,19 +125,17 @@ class Bench {
       chosen_.push_back(workload);
     }
 
-    std::vector<std::string> modes = options_.mmu_modes;
-    const bool chosen_by_default = modes.empty();
-    if (chosen_by_default) modes = {"soft-call", "soft", "mmap", "shadow", "ept", "hybrid"};
     for (const std::string& other : options_.baselines) {
       if (!is_baseline(other))
         return fmt::format("--baseline: unknown baseline '{}'; give qemu, qemu-user or native", other);
       engines_.push_back({other});
     }
-    for (const std::string& mode : modes) {
-      BenchEngine engine{mode, "", false};
-      if (mode.starts_with("shadow") || mode.starts_with("ept")) engine.skipped = kvm_problem();
+    for (const BenchMode& mode : options_.mmu_modes) {
+      BenchEngine engine{mode.name, "", false};
+      if (mode.needs_kvm) engine.skipped = kvm_problem();
       engines_.push_back(engine);
     }
+    if (engines_.empty()) return "nothing to run; give --mmu or --baseline";
     baseline_ = engines_.front().name;
 
     if (!options_.stats_folder.empty() && !std::filesystem::is_directory(options_.stats_folder))

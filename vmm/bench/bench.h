@@ -15,8 +15,15 @@ inline bool is_baseline(const std::string& engine) {
   return std::find(std::begin(kBaselines), std::end(kBaselines), engine) != std::end(kBaselines);
 }
 
+// A mode of this program, as in --mmu: shadow:lazy+no-fill-around.
+struct BenchMode {
+  std::string name;
+  bool needs_kvm = false;
+  bool operator==(const BenchMode&) const = default;
+};
+
 struct BenchOptions {
-  std::vector<std::string> mmu_modes;  // --mmu; empty: every mode that this host can run
+  std::vector<BenchMode> mmu_modes;    // --mmu; parse_options gives every mode but flat without it
   std::vector<std::string> baselines;  // --baseline: of qemu, qemu-user, native; ratios are to the first, or to a mode
   std::vector<std::string> workloads;  // --workloads: names or groups; empty: all but experiment, program
   bool bare_chases = false;            // --bare-chases: not in Linux, but bare-metal in every mode

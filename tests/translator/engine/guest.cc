@@ -27,7 +27,7 @@ namespace {
 constexpr uint32_t kSection = 1 << 20;
 constexpr unsigned kSpaces = 16;
 
-bool needs_kvm(mmu::Mode mode) { return mode == mmu::Mode::Shadow || mode == mmu::Mode::Ept; }
+bool needs_kvm(Windows windows) { return windows != Windows::Mmap; }
 
 // ARM DDI 0406C, B3.5.1. Normal memory is TEX=001 C=1 B=1; Device is TEX=000 C=0 B=1. AP[2:0] = 011: all may read and
 // write.
@@ -60,7 +60,7 @@ class Delayed {
 
 }  // namespace
 
-Guest::Guest(engine::EngineConfig config, const mmu::MmuConfig& limits, mmu::HostMap map) {
+Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map) {
   ram_.base = kRam;
   ram_.size = kRamBytes;
   ram_.fd = memfd_create("guest-ram", MFD_CLOEXEC);
@@ -76,7 +76,7 @@ Guest::Guest(engine::EngineConfig config, const mmu::MmuConfig& limits, mmu::Hos
 
   kvm::KvmWorld* kvm_world = nullptr;
   std::string error;
-  if (needs_kvm(config.mode)) {
+  if (needs_kvm(config.windows)) {
     auto made = kvm::KvmWorld::create({}, error);
     if (!made) throw std::runtime_error(error);
     kvm_world = made.get();
@@ -84,12 +84,12 @@ Guest::Guest(engine::EngineConfig config, const mmu::MmuConfig& limits, mmu::Hos
   } else {
     world_ = vmm::make_process_world();
   }
-  switch (config.mode) {
-    case mmu::Mode::Hybrid:
-    case mmu::Mode::Mmap: backend_ = mmu::make_mmap_backend(ram_, 0, map); break;
-    case mmu::Mode::Ept: backend_ = kvm::make_ept_backend(*kvm_world, mmu::make_mmap_backend(ram_)); break;
-    case mmu::Mode::Shadow: backend_ = kvm::make_shadow_backend(*kvm_world, ram_, kSpaces, error); break;
-    default: break;
+  switch (config.windows) {
+    case Windows::Mmap:
+      if (config.mode.has_windows()) backend_ = mmu::make_mmap_backend(ram_, 0, map);
+      break;
+    case Windows::Ept: backend_ = kvm::make_ept_backend(*kvm_world, mmu::make_mmap_backend(ram_)); break;
+    case Windows::Shadow: backend_ = kvm::make_shadow_backend(*kvm_world, ram_, kSpaces, error); break;
   }
   if (!error.empty()) throw std::runtime_error(error);
   config.verify_ir = true;
@@ -245,30 +245,33 @@ std::vector<Setting> settings() {
           {"SoftUnchained", Mode::Soft, false},
           {"SoftUnoptimised", Mode::Soft, true, false},
           {"SoftUnfused", Mode::Soft, true, true, false},
-          {"Mmap", Mode::Mmap},
-          {"MmapUnchained", Mode::Mmap, false},
-          {"MmapUnoptimised", Mode::Mmap, true, false},
+          {"Mmap", Mode::Window},
+          {"MmapUnchained", Mode::Window, false},
+          {"MmapUnoptimised", Mode::Window, true, false},
           {"Hybrid", Mode::Hybrid},
           {"HybridUnchained", Mode::Hybrid, false},
-          {"Shadow", Mode::Shadow},
-          {"Ept", Mode::Ept}};
+          {"Shadow", Mode::Window, true, true, true, Windows::Shadow},
+          {"Ept", Mode::Window, true, true, true, Windows::Ept},
+          {"HybridShadow", Mode::Hybrid, true, true, true, Windows::Shadow},
+          {"HybridEpt", Mode::Hybrid, true, true, true, Windows::Ept}};
 }
 
 void EngineTest::SetUp() {
-  if (!needs_kvm(GetParam().mode)) return;
+  if (!needs_kvm(GetParam().windows)) return;
   const std::string reason = kvm::why_kvm_is_unusable();
   if (!reason.empty()) GTEST_SKIP() << "needs KVM: " << reason;
 }
 
 std::unique_ptr<Guest> EngineTest::make_guest(size_t code_cache_bytes) {
-  engine::EngineConfig config = engine_config();
+  GuestConfig config = engine_config();
   config.code_cache_bytes = code_cache_bytes;
   return std::make_unique<Guest>(config);
 }
 
-engine::EngineConfig EngineTest::engine_config() const {
-  engine::EngineConfig config;
+GuestConfig EngineTest::engine_config() const {
+  GuestConfig config;
   config.mode = GetParam().mode;
+  config.windows = GetParam().windows;
   config.code_cache_bytes = 8 << 20;
   config.chain = GetParam().chain;
   config.optimise = GetParam().optimise;

@@ -37,10 +37,17 @@ struct DeviceAccess {
   bool operator==(const DeviceAccess&) const = default;
 };
 
+// Who makes the entries of windows, and with that the world.
+enum class Windows : uint8_t { Mmap, Shadow, Ept };
+
+struct GuestConfig : engine::EngineConfig {
+  Windows windows = Windows::Mmap;
+};
+
 class Guest final : public Platform {
  public:
   // Of `limits`, those of MmuConfig that bound memory; `map` is for windows of the process world (make_mmap_backend).
-  Guest(engine::EngineConfig config, const mmu::MmuConfig& limits = {}, mmu::HostMap map = nullptr);
+  Guest(GuestConfig config, const mmu::MmuConfig& limits = {}, mmu::HostMap map = nullptr);
   ~Guest() override;
 
   // ---- memory, by PA
@@ -121,6 +128,7 @@ struct Setting {
   const char* name;
   mmu::Mode mode;
   bool chain = true, optimise = true, flag_fusion = true;
+  Windows windows = Windows::Mmap;
 };
 std::vector<Setting> settings();
 
@@ -128,7 +136,7 @@ class EngineTest : public ::testing::TestWithParam<Setting> {
  protected:
   void SetUp() override;
   std::unique_ptr<Guest> make_guest(size_t code_cache_bytes = 8 << 20);
-  engine::EngineConfig engine_config() const;
+  GuestConfig engine_config() const;
 };
 inline std::string setting_name(const ::testing::TestParamInfo<Setting>& info) { return info.param.name; }
 #define INSTANTIATE_ENGINE_TESTS(name) \

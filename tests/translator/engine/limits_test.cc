@@ -13,9 +13,7 @@ INSTANTIATE_ENGINE_TESTS(Limits);
 
 constexpr uint32_t kRoutine = kCode + 0x2000, kOther = kCode + 0x3000;
 
-bool always_windows(mmu::Mode mode) {
-  return mode == mmu::Mode::Mmap || mode == mmu::Mode::Shadow || mode == mmu::Mode::Ept;
-}
+bool always_windows(mmu::Mode mode) { return mode.form == mmu::Form::Window; }
 
 // Pages of VA, mapped to either of two pages and called, directly and through a register; and then mapped the other way
 // round. With numbers for 64 pages only, each comes to stand for many; more pages each time, so that in the end the
@@ -148,7 +146,7 @@ struct MapSwitch {
 
 // A host that gives no mapping for a while: each access is done by hand, and none is slow for ever.
 TEST_P(Limits, RamThatCannotBeEntered) {
-  if (GetParam().mode != mmu::Mode::Mmap) return;
+  if (GetParam().mode != mmu::Mode::Window || GetParam().windows != Windows::Mmap) return;
   Guest g(engine_config(), {}, MapSwitch::map);
   Asm a(kCode);
   a.set(1, kData)({mov_imm(0, 0), mov_imm(3, 100)});
@@ -172,7 +170,7 @@ TEST_P(Limits, RamThatCannotBeEntered) {
 
 // Blocks that are dropped all the time: what is known of them fills its room before their code fills the cache.
 TEST_P(Limits, BookkeepingOfBlocks) {
-  engine::EngineConfig config = engine_config();
+  GuestConfig config = engine_config();
   config.code_cache_bytes = 64 << 20;
   config.bookkeeping_bytes = 64 << 10;
   Guest g(config);

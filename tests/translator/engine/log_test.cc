@@ -16,7 +16,7 @@ std::string log_of(uint32_t items) {
   size_t bytes = 0;
   FILE* const file = open_memstream(&text, &bytes);
   {
-    engine::EngineConfig config;
+    GuestConfig config;
     config.log = {items, file, [](uint32_t va) { return va == kCode + 4 ? "the_access" : std::string(); }};
     Guest g(config);
     // MOV R1, #0; LDR R0, [R1], which faults

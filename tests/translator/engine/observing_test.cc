@@ -26,7 +26,7 @@ class Observing : public testing::TestWithParam<mmu::Mode> {
  protected:
   Guest& guest() {
     if (!guest_) {
-      engine::EngineConfig config;
+      GuestConfig config;
       config.mode = GetParam();
       config.count = true;
       config.listener = &listener_;
@@ -45,7 +45,7 @@ class Observing : public testing::TestWithParam<mmu::Mode> {
   trace::Ring ring_{storage_, 256};
   std::unique_ptr<Guest> guest_;
 };
-INSTANTIATE_TEST_SUITE_P(, Observing, testing::Values(mmu::Mode::SoftCall, mmu::Mode::Soft, mmu::Mode::Mmap),
+INSTANTIATE_TEST_SUITE_P(, Observing, testing::Values(mmu::Mode::SoftCall, mmu::Mode::Soft, mmu::Mode::Window),
                          [](const auto& info) {
                            return info.param == mmu::Mode::SoftCall ? "soft_call"
                                   : info.param == mmu::Mode::Soft   ? "soft"

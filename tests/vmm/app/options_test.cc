@@ -33,8 +33,9 @@ TEST_F(OptionsTest, Defaults) {
   ASSERT_NE(options, nullptr) << error_of(command);
   EXPECT_EQ(options->memory_bytes, uint64_t{1} << 30);
   EXPECT_EQ(options->cpu, "cortex-a15");
-  EXPECT_EQ(options->mmu, MmuChoice::Auto);
-  EXPECT_EQ(options->world, WorldChoice::Auto);
+  EXPECT_EQ(options->mmu, nullptr);
+  EXPECT_EQ(options->windows, nullptr);
+  EXPECT_EQ(options->world, std::nullopt);
   EXPECT_FALSE(options->stats);
   EXPECT_EQ(options->timeout_seconds, 0);
   EXPECT_TRUE(options->sandbox);
@@ -80,12 +81,35 @@ TEST_F(OptionsTest, Everything) {
   EXPECT_TRUE(options->disks[2].read_only);
   EXPECT_TRUE(options->disks[2].any_format);
   EXPECT_EQ(options->disks[2].path, other.path());
-  EXPECT_EQ(options->mmu, MmuChoice::SoftCall);
-  EXPECT_EQ(options->world, WorldChoice::Kvm);
+  ASSERT_NE(options->mmu, nullptr);
+  EXPECT_STREQ(options->mmu->name, "soft-call");
+  EXPECT_EQ(options->world, WorldKind::Kvm);
   EXPECT_TRUE(options->semihosting);
   EXPECT_EQ(options->semihosting_files, "/tmp");
   EXPECT_EQ(options->console, "virtio");
   EXPECT_EQ(options->timeout_seconds, 2.5);
+}
+
+TEST_F(OptionsTest, Windows) {
+  const auto windows = [&](const std::vector<std::string>& arguments, bool kvm) {
+    const Command command = run(arguments);
+    const auto* options = std::get_if<RunOptions>(&command);
+    if (!options) return error_of(command);
+    EXPECT_EQ(needs_kvm(*options), kvm);
+    return std::string(options->windows ? options->windows->name : "none");
+  };
+  for (const ModeRow* row : providers()) {
+    const bool kvm = row->provider.world == WorldKind::Kvm;
+    EXPECT_EQ(windows({"--mmu", row->name}, kvm), row->name);
+    EXPECT_EQ(windows({"--mmu", "hybrid", "--windows", row->name}, kvm), row->name);
+    EXPECT_EQ(windows({"--mmu", "flat", "--windows", row->name}, kvm), row->name);
+  }
+  EXPECT_EQ(windows({"--mmu", "hybrid"}, false), "none");
+  EXPECT_EQ(windows({"--mmu", "hybrid", "--windows", "auto", "--world", "kvm"}, true), "none");
+  EXPECT_STREQ(default_windows(*find_mode("hybrid"), WorldKind::Process).name, "mmap");
+  EXPECT_STREQ(default_windows(*find_mode("hybrid"), WorldKind::Kvm).name, "shadow");
+  EXPECT_STREQ(default_windows(*find_mode("flat"), WorldKind::Process).name, "mmap");
+  EXPECT_STREQ(default_windows(*find_mode("flat"), WorldKind::Kvm).name, "ept");
 }
 
 TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
@@ -103,8 +127,14 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--world", "disc"}, "auto, process, kvm"},
       {{"--cpu", "cortex-a9"}, "cortex-a15, cortex-a7"},
       {{"--console", "vga"}, "pl011, virtio"},
-      {{"--mmu", "mmap", "--world", "kvm"}, "--mmu ept"},
+      {{"--mmu", "mmap", "--world", "kvm"}, "--mmu shadow or ept"},
       {{"--mmu", "ept", "--world", "process"}, "--world kvm"},
+      {{"--mmu", "hybrid", "--windows", "glass"}, "auto, mmap, shadow, ept"},
+      {{"--mmu", "hybrid", "--windows", "soft"}, "auto, mmap, shadow, ept"},
+      {{"--mmu", "soft", "--windows", "mmap"}, "--mmu flat or hybrid"},
+      {{"--mmu", "mmap", "--windows", "mmap"}, "--mmu flat or hybrid"},
+      {{"--windows", "mmap"}, "--mmu flat or hybrid"},
+      {{"--mmu", "hybrid", "--windows", "mmap", "--world", "kvm"}, "--windows shadow or ept"},
       {{"--initrd", "/nonexistent/file"}, "No such file"},
       {{"--initrd", "/tmp"}, "is a directory"},
       {{"--dtb", "/tmp"}, "is a directory"},
@@ -189,9 +219,21 @@ TEST(Options, Bench) {
   const Command command = parse_options({"bench", "--mmu", "soft,mmap", "--baseline", "qemu,native", "--repeat", "3"});
   const auto* bench = std::get_if<BenchOptions>(&command);
   ASSERT_NE(bench, nullptr);
-  EXPECT_EQ(bench->mmu_modes, (std::vector<std::string>{"soft", "mmap"}));
+  EXPECT_EQ(bench->mmu_modes, (std::vector<BenchMode>{{"soft", false}, {"mmap", false}}));
   EXPECT_EQ(bench->baselines, (std::vector<std::string>{"qemu", "native"}));
   EXPECT_EQ(bench->repeat, 3u);
+}
+
+TEST(Options, BenchRunsEveryModeButFlat) {
+  const Command command = parse_options({"bench"});
+  const auto* bench = std::get_if<BenchOptions>(&command);
+  ASSERT_NE(bench, nullptr);
+  const std::vector<BenchMode> expected = {{"soft-call"},    {"soft"},      {"mmap"},
+                                           {"shadow", true}, {"ept", true}, {"hybrid"}};
+  EXPECT_EQ(bench->mmu_modes, expected);
+  const Command over = parse_options({"bench", "--mmu", "hybrid:eager+windows=ept"});
+  ASSERT_NE(std::get_if<BenchOptions>(&over), nullptr);
+  EXPECT_TRUE(std::get<BenchOptions>(over).mmu_modes[0].needs_kvm);
 }
 
 TEST(Options, Sizes) {

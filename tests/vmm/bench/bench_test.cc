@@ -168,6 +168,10 @@ TEST(RunProcess, MissingProgram) {
 
 TEST(RunBench, BadOptionsAreOneLine) {
   BenchOptions options;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_bench(options), kExitBadOptions);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("--mmu"), std::string::npos);
+  options.mmu_modes = {{"soft"}};
   options.images = "/nonexistent";
   testing::internal::CaptureStderr();
   EXPECT_EQ(run_bench(options), kExitBadOptions);

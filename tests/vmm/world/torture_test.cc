@@ -79,7 +79,7 @@ TEST(ProcessWorldTorture, Mmap) {
   TestRam ram(kRamBytes);
   const auto world = vmm::make_process_world();
   const auto backend = mmu::make_mmap_backend(ram.ram);
-  torture(*world, {.mode = mmu::Mode::Mmap}, ram.ram, *backend, 1, 20000);
+  torture(*world, {.mode = mmu::Mode::Window}, ram.ram, *backend, 1, 20000);
 }
 
 class KvmTorture : public KvmTest {
@@ -105,7 +105,7 @@ class KvmTorture : public KvmTest {
 TEST_F(KvmTorture, Shadow) {
   for (uint64_t seed = 1; seed <= 6 && !HasFailure(); seed++) {
     Shadow shadow(72);
-    const mmu::Statistics s = shadow.torture({.mode = mmu::Mode::Shadow,
+    const mmu::Statistics s = shadow.torture({.mode = mmu::Mode::Window,
                                               .flush = static_cast<mmu::FlushPolicy>(seed % 3),
                                               .max_spaces = seed == 2 ? 3u : 64u},
                                              seed, 20000);
@@ -118,7 +118,7 @@ TEST_F(KvmTorture, ShadowOfProcesses) {
   for (uint64_t seed = 41; seed <= 46 && !HasFailure(); seed++) {
     Shadow shadow(72);
     const mmu::Statistics s =
-        shadow.torture({.mode = mmu::Mode::Shadow, .flush = static_cast<mmu::FlushPolicy>(seed % 3)}, seed, 20000,
+        shadow.torture({.mode = mmu::Mode::Window, .flush = static_cast<mmu::FlushPolicy>(seed % 3)}, seed, 20000,
                        mmu::test::Regimes::Processes);
     if (shortened()) continue;
     expect_sharing(s);
@@ -128,7 +128,7 @@ TEST_F(KvmTorture, ShadowOfProcesses) {
 
 TEST_F(KvmTorture, ShadowWithTablesOfItsOwn) {
   Shadow shadow(64);
-  const mmu::Statistics s = shadow.torture({.mode = mmu::Mode::Shadow, .share_tables = false}, 7, 20000);
+  const mmu::Statistics s = shadow.torture({.mode = mmu::Mode::Window, .share_tables = false}, 7, 20000);
   EXPECT_EQ(s.spaces_sharing, 0u);
 }
 
@@ -161,7 +161,7 @@ TEST_F(KvmTorture, ShadowWithFewPageTables) {
     const auto other = shadow.backend->create_window();
     for (uint64_t i = 0; pool && i < 350; i++)
       ASSERT_TRUE(other->install(static_cast<uint32_t>(i << 21), shadow.ram.ram.base, 4096, false));
-    mmu::MmuConfig config{.mode = mmu::Mode::Shadow, .max_page_ids = 100};
+    mmu::MmuConfig config{.mode = mmu::Mode::Window, .max_page_ids = 100};
     if (!pool) config.max_window_leaves = 16;
     const mmu::Statistics s = shadow.torture(config, seed, 20000, seed > 52 ? Regimes::Processes : Regimes::Any);
     if (shortened()) continue;
@@ -173,21 +173,37 @@ TEST_F(KvmTorture, ShadowWithFewPageTables) {
 TEST_F(KvmTorture, ShadowWithFewWindowsAndExits) {
   using Options = kvm::KvmOptions;
   Shadow shadow(3, {.fault_delivery = Options::FaultDelivery::Exit, .flush = Options::Flush::Exit});
-  shadow.torture({.mode = mmu::Mode::Shadow}, 11, 8000);
+  shadow.torture({.mode = mmu::Mode::Window}, 11, 8000);
 }
 
 TEST_F(KvmTorture, Ept) {
   TestRam ram(kRamBytes);
   const auto world = make_world();
   const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
-  expect_sharing(torture(*world, {.mode = mmu::Mode::Ept}, ram.ram, *backend, 21, 8000));
+  expect_sharing(torture(*world, {.mode = mmu::Mode::Window}, ram.ram, *backend, 21, 8000));
   expect_sharing(
-      torture(*world, {.mode = mmu::Mode::Ept, .flush = mmu::FlushPolicy::Eager}, ram.ram, *backend, 22, 8000));
-  torture(*world, {.mode = mmu::Mode::Ept, .share_tables = false}, ram.ram, *backend, 23, 8000);
-  const mmu::Statistics few = torture(*world, {.mode = mmu::Mode::Ept, .max_page_ids = 100, .max_window_leaves = 16},
+      torture(*world, {.mode = mmu::Mode::Window, .flush = mmu::FlushPolicy::Eager}, ram.ram, *backend, 22, 8000));
+  torture(*world, {.mode = mmu::Mode::Window, .share_tables = false}, ram.ram, *backend, 23, 8000);
+  const mmu::Statistics few = torture(*world, {.mode = mmu::Mode::Window, .max_page_ids = 100, .max_window_leaves = 16},
                                       ram.ram, *backend, 24, 8000);
   if (!shortened()) {
     EXPECT_GT(few.spaces_over_budget, 10u);
+  }
+}
+
+TEST_F(KvmTorture, HybridOfEpt) {
+  TestRam ram(kRamBytes);
+  const auto world = make_world();
+  const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
+  mmu::MmuConfig config{.mode = mmu::Mode::Hybrid};
+  config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
+  config.costs.judge_after = config.costs.half_life = 50;
+  config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;  // both forms look better than the other
+  config.costs.accesses_of_entry = -1'000;                            // not in windows from the start
+  const mmu::Statistics s = torture(*world, config, ram.ram, *backend, 25, 8000);
+  if (!shortened()) {
+    EXPECT_GT(s.promotions, 10u);
+    EXPECT_GT(s.demotions, 0u);
   }
 }
 
@@ -197,7 +213,7 @@ TEST_F(KvmTorture, EptWithExits) {
   using Options = kvm::KvmOptions;
   const auto world = make_world({.fault_delivery = Options::FaultDelivery::Exit, .flush = Options::Flush::Exit});
   const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
-  torture(*world, {.mode = mmu::Mode::Ept}, ram.ram, *backend, 31, 8000);
+  torture(*world, {.mode = mmu::Mode::Window}, ram.ram, *backend, 31, 8000);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Mode::Shadow: windows are linear address space of the VM alone, and installed entries are x86 page-table entries
+// The windows of --mmu shadow are linear address space of the VM alone, and installed entries are x86 page-table entries
 // VA -> guest-physical address of guest RAM, written by engine code inside the VM.
 //
 // Glossary: see docs and ring0/page_tables.h. Events and reactions:

@@ -8,8 +8,19 @@
 
 #include "mmu-shadow/mmu.h"
 #include "translator/engine/world.h"
+#include "vmm/base/result.h"
+#include "vmm/host/modes.h"
 
-namespace crosswalk::kvm {
+namespace crosswalk::vmm {
+
+// What an entry of a provider's window costs.
+struct WindowFacts {
+  const ModeRow* provider = nullptr;
+  // A first access to a page that is not installed, up to the end of the access. 0: not usable.
+  double fault_us = 0;
+  double flush_us = 0;  // one such page taken out again, and effective
+  std::string reason;   // why not, when not usable
+};
 
 struct HostFacts {
   bool kvm_usable = false;
@@ -28,16 +39,16 @@ struct HostFacts {
   bool exact_tsc = false;                    // RDTSC inside is RDTSC outside
   double soft_lookup_ns = 1;                 // that an access through a software TLB takes
   double walk_ns = 15, soft_refill_ns = 65;  // MmuCosts::walk and soft_refill
-  // A first access to a page of a window that is not installed, up to the end of the access: per mode. 0: not usable.
-  double window_fault_mmap_us = 0, window_fault_shadow_us = 0, window_fault_ept_us = 0;
-  // One such page taken out again, and effective.
-  double window_flush_mmap_us = 0, window_flush_shadow_us = 0, window_flush_ept_us = 0;
-  std::string mmap_reason, shadow_reason, ept_reason;  // why not, when 0
   bool fsgsbase = false;
   bool huge_pages_anonymous = false;  // madvise(MADV_HUGEPAGE) works for anonymous memory
   bool huge_pages_memfd = false;      // and for memfds
   uint32_t max_map_count = 0;
-  double probe_ms = 0;  // what finding this out took
+  double probe_ms = 0;               // what finding this out took
+  std::vector<WindowFacts> windows;  // one for each provider, in the order of the table
+
+  HostFacts();
+  // Precondition: there is a provider of this name.
+  WindowFacts& windows_of(std::string_view provider);
 };
 
 HostFacts probe_host();
@@ -51,23 +62,22 @@ std::vector<Fact> list_facts(const HostFacts& facts);
 
 // Measures what window entries of this backend cost in this world, before a guest runs: costs.window_fault,
 // window_install, window_flush and window_create, and soft_lookup to compare them with. Uses the first 4 MiB of `ram`
-// without changing them. False, with the reason, when no window works.
-bool measure_window_costs(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram, mmu::MmuCosts& costs,
-                          std::string& reason);
+// without changing them. An error, the reason, when no window works.
+Result<bool> measure_window_costs(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram,
+                                  mmu::MmuCosts& costs);
 
 // The MMU mode for --mmu auto.
 struct Choice {
-  mmu::Mode mode = mmu::Mode::Soft;
-  bool hybrid_in_kvm = false;  // Hybrid, here or as --mmu says, with the windows of shadow: they cost less than mmap's
+  const ModeRow* mode;     // never null
+  const ModeRow* windows;  // the provider whose windows cost least, also for a hybrid that --mmu asks for; null: none
   std::string reason;
 };
-// The mode whose windows cost least, if they pay in every address space (MmuCosts::windows_pay_at_once); else Hybrid,
-// with the windows that cost least. What is inside the VM leaves it for devices and timers, so an exit counts as part
+// The mode whose windows cost least, if they pay in every address space (MmuCosts::windows_pay_at_once); else hybrid,
+// with these windows. What is inside the VM leaves it for devices and timers, so an exit counts as part
 // of what its windows cost when they are compared.
-// `ram_has_fd`: guest RAM is a memfd, which mmap and ept need.
-Choice pick_auto(const HostFacts& facts, bool ram_has_fd = true);
-// The host as far as the engine may use it, if it has to be in one of the worlds.
-HostFacts within_kvm(HostFacts facts);
-HostFacts within_process(HostFacts facts);
+// `ram_is_file`: guest RAM is a memfd, which some providers need.
+Choice pick_auto(const HostFacts& facts, bool ram_is_file = true);
+// The host as far as the engine may use it, if it has to be in this world.
+HostFacts within(WorldKind world, HostFacts facts);
 
-}  // namespace crosswalk::kvm
+}  // namespace crosswalk::vmm

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vmm/world/kvm/probe.h"
+#include "vmm/host/probe.h"
 
+#include <fmt/format.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,13 +16,13 @@
 #include <iterator>
 #include <memory>
 
-#include "vmm/world/kvm/ept_backend.h"
 #include "vmm/world/kvm/kvm_world.h"
-#include "vmm/world/kvm/shadow_backend.h"
 #include "vmm/world/process/process_world.h"
 
-namespace crosswalk::kvm {
+namespace crosswalk::vmm {
 namespace {
+
+using kvm::KvmWorld;
 
 using Clock = std::chrono::steady_clock;
 
@@ -117,18 +118,13 @@ bool fault_probe_handler(void* context, engine::FaultFrame& frame) {
   return probe.window->install(static_cast<uint32_t>(va), probe.ram->base + va % kProbeRam, kPage, true);
 }
 
-double measure_fault_us(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram, std::string& reason) {
+Result<double> measure_fault_us(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram) {
   const auto window = backend.create_window();
-  if (!window) {
-    reason = "no window can be made";
-    return 0;
-  }
+  if (!window) return Error{"no window can be made"};
   FaultProbe probe{.window = window.get(), .ram = &ram};
   world.run(fault_probe_entry, &probe, fault_probe_handler, &probe);
-  if (probe.faults != kProbeFaults) {
-    reason = "expected " + std::to_string(kProbeFaults) + " faults, saw " + std::to_string(probe.faults);
-    return 0;
-  }
+  if (probe.faults != kProbeFaults)
+    return Error{"expected " + std::to_string(kProbeFaults) + " faults, saw " + std::to_string(probe.faults)};
   return probe.us;
 }
 
@@ -176,23 +172,46 @@ void cost_probe_entry(void* argument) {
   probe.exit_us = time([&] { probe.world->host_call(probe.nothing); });
   probe.syscall_us = time([] { getppid(); });
   probe.flush_page_us = time([&] {
-    ring0::Invalidations one;
+    kvm::ring0::Invalidations one;
     one.add(kPage);
     probe.world->invalidate(one);
   });
   probe.flush_all_us = time([&] {
-    ring0::Invalidations all;
+    kvm::ring0::Invalidations all;
     all.add_all();
     probe.world->invalidate(all);
   });
 }
 
-void measure_entry(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram, double& fault_us,
-                   double& flush_us, std::string& reason) {
+// `kvm_world` is null in the process world.
+Result<mmu::MmuCosts> costs_of(const Provider& provider, engine::World& world, KvmWorld* kvm_world,
+                               const GuestRam& ram) {
+  auto backend = provider.make({kvm_world, ram, 1});
+  if (!backend) return backend.take_error();
   mmu::MmuCosts costs;
-  if (!measure_window_costs(world, backend, ram, costs, reason)) return;
-  fault_us = costs.window_fault / 1000;
-  flush_us = costs.window_flush / 1000;
+  if (auto measured = measure_window_costs(world, **backend, ram, costs); !measured) return measured.take_error();
+  return costs;
+}
+
+// What there is no window for in this world, and why.
+void none_in(WorldKind world, HostFacts& facts, const std::string& reason) {
+  for (WindowFacts& windows : facts.windows) {
+    if (windows.provider->provider.world == world) windows.reason = reason;
+  }
+}
+
+void measure_providers(WorldKind kind, engine::World& world, KvmWorld* kvm_world, const GuestRam& ram,
+                       HostFacts& facts) {
+  for (WindowFacts& windows : facts.windows) {
+    if (windows.provider->provider.world != kind) continue;
+    auto costs = costs_of(windows.provider->provider, world, kvm_world, ram);
+    if (!costs) {
+      windows.reason = costs.error();
+      continue;
+    }
+    windows.fault_us = costs->window_fault / 1000;
+    windows.flush_us = costs->window_flush / 1000;
+  }
 }
 
 const char* name_of(KvmWorld::SyscallEntry entry) {
@@ -206,20 +225,16 @@ const char* name_of(KvmWorld::SyscallEntry entry) {
 }
 
 void probe_kvm(HostFacts& facts, const GuestRam& ram) {
-  facts.kvm_reason = why_kvm_is_unusable();
-  std::string error;
+  facts.kvm_reason = kvm::why_kvm_is_unusable();
   std::unique_ptr<KvmWorld> world;
   if (facts.kvm_reason.empty()) world = KvmWorld::create({}, facts.kvm_reason);
-  if (world == nullptr) {
-    facts.shadow_reason = facts.ept_reason = facts.kvm_reason;
-    return;
-  }
+  if (world == nullptr) return none_in(WorldKind::Kvm, facts, facts.kvm_reason);
   facts.kvm_usable = true;
   facts.software_mmu = world->software_mmu();
   facts.cpl0_instruction_ns = world->cpl0_instruction_ns();
   facts.direct_faults = world->direct_faults();
   facts.gate_flush = world->gate_flush();
-  const MechanismCosts& mechanisms = world->mechanism_costs();
+  const kvm::MechanismCosts& mechanisms = world->mechanism_costs();
   facts.fault_direct_us = mechanisms.fault_direct_us;
   facts.fault_exit_us = mechanisms.fault_exit_us;
   facts.flush_gate_us = mechanisms.flush_gate_us;
@@ -235,15 +250,8 @@ void probe_kvm(HostFacts& facts, const GuestRam& ram) {
   facts.syscall_us = costs.syscall_us;
   facts.flush_page_us = costs.flush_page_us;
   facts.flush_all_us = costs.flush_all_us;
-  if (ram.host == nullptr) {
-    facts.shadow_reason = facts.ept_reason = "no memfd for the measurement";
-    return;
-  }
-  if (const auto shadow = make_shadow_backend(*world, ram, 1, facts.shadow_reason))
-    measure_entry(*world, *shadow, ram, facts.window_fault_shadow_us, facts.window_flush_shadow_us,
-                  facts.shadow_reason);
-  const auto ept = make_ept_backend(*world, mmu::make_mmap_backend(ram));
-  measure_entry(*world, *ept, ram, facts.window_fault_ept_us, facts.window_flush_ept_us, facts.ept_reason);
+  if (ram.host == nullptr) return none_in(WorldKind::Kvm, facts, "no memfd for the measurement");
+  measure_providers(WorldKind::Kvm, *world, world.get(), ram, facts);
 }
 
 std::string first_line(const char* path) {
@@ -261,25 +269,31 @@ std::string chosen(const std::string& line) {
 
 }  // namespace
 
-bool measure_window_costs(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram, mmu::MmuCosts& costs,
-                          std::string& reason) {
-  const double fault_us = measure_fault_us(world, backend, ram, reason);
-  if (fault_us == 0) return false;
+Result<bool> measure_window_costs(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram,
+                                  mmu::MmuCosts& costs) {
+  auto fault_us = measure_fault_us(world, backend, ram);
+  if (!fault_us) return fault_us.take_error();
   const auto before = Clock::now();
   const auto window = backend.create_window();
   costs.window_create = microseconds_since(before) * 1000;
-  if (!window) {
-    reason = "no window can be made";
-    return false;
-  }
+  if (!window) return Error{"no window can be made"};
   EntryProbe probe{.window = window.get(), .ram = &ram};
   world.run(
       entry_probe_entry, &probe, [](void*, engine::FaultFrame&) { return false; }, nullptr);
-  costs.window_fault = fault_us * 1000;
+  costs.window_fault = *fault_us * 1000;
   costs.window_install = probe.install_us * 1000;
   costs.window_flush = probe.flush_us * 1000;
   costs.soft_lookup = measure_lookup_ns();
   return true;
+}
+
+HostFacts::HostFacts() {
+  for (const ModeRow* row : providers()) windows.push_back({row, 0, 0, ""});
+}
+
+WindowFacts& HostFacts::windows_of(std::string_view provider) {
+  return *std::find_if(windows.begin(), windows.end(),
+                       [&](const WindowFacts& one) { return one.provider->name == provider; });
 }
 
 HostFacts probe_host() {
@@ -293,19 +307,16 @@ HostFacts probe_host() {
     probe_kvm(facts, ram.ram());
   } catch (const std::exception& error) {
     facts.kvm_usable = false;
-    facts.kvm_reason = facts.shadow_reason = facts.ept_reason = error.what();
+    facts.kvm_reason = error.what();
+    none_in(WorldKind::Kvm, facts, facts.kvm_reason);
   }
   try {
-    if (ram.ram().host == nullptr) {
-      facts.mmap_reason = std::string("memfd_create: ") + std::strerror(errno);
-    } else {
-      const auto world = vmm::make_process_world();
-      const auto backend = mmu::make_mmap_backend(ram.ram());
-      measure_entry(*world, *backend, ram.ram(), facts.window_fault_mmap_us, facts.window_flush_mmap_us,
-                    facts.mmap_reason);
-    }
+    if (ram.ram().host == nullptr)
+      none_in(WorldKind::Process, facts, std::string("memfd_create: ") + std::strerror(errno));
+    else
+      measure_providers(WorldKind::Process, *make_process_world(), nullptr, ram.ram(), facts);
   } catch (const std::exception& error) {
-    facts.mmap_reason = error.what();
+    none_in(WorldKind::Process, facts, error.what());
   }
   constexpr unsigned long kHwcap2Fsgsbase = 1 << 1;
   facts.fsgsbase = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0;
@@ -327,7 +338,7 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
   const auto text = [&](const char* key, const char* title, const std::string& value) {
     rows.push_back({key, title, value, value});
   };
-  const auto number = [&](const char* key, const char* title, double value, const char* unit,
+  const auto number = [&](const std::string& key, const std::string& title, double value, const char* unit,
                           const std::string& otherwise = "") {
     char formatted[64];
     std::snprintf(formatted, sizeof formatted, value < 10 ? "%.2f%s%s" : "%.0f%s%s", value, *unit ? " " : "", unit);
@@ -357,12 +368,13 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
   number("soft_lookup_ns", "lookup in a software TLB", facts.soft_lookup_ns, "ns");
   number("soft_refill_ns", "refill of a software TLB", facts.soft_refill_ns, "ns");
   number("walk_ns", "walk for one entry of many", facts.walk_ns, "ns");
-  number("window_fault_mmap_us", "window fault, mmap", facts.window_fault_mmap_us, "us", facts.mmap_reason);
-  number("window_fault_shadow_us", "window fault, shadow", facts.window_fault_shadow_us, "us", facts.shadow_reason);
-  number("window_fault_ept_us", "window fault, ept", facts.window_fault_ept_us, "us", facts.ept_reason);
-  number("window_flush_mmap_us", "window flush, mmap", facts.window_flush_mmap_us, "us", facts.mmap_reason);
-  number("window_flush_shadow_us", "window flush, shadow", facts.window_flush_shadow_us, "us", facts.shadow_reason);
-  number("window_flush_ept_us", "window flush, ept", facts.window_flush_ept_us, "us", facts.ept_reason);
+  for (const auto& [what, value] : {std::pair{"fault", &WindowFacts::fault_us}, {"flush", &WindowFacts::flush_us}}) {
+    for (const WindowFacts& windows : facts.windows) {
+      const std::string name = windows.provider->name;
+      number(std::string("window_") + what + "_" + name + "_us", std::string("window ") + what + ", " + name,
+             windows.*value, "us", windows.reason);
+    }
+  }
   flag("fsgsbase", "FSGSBASE", facts.fsgsbase);
   flag("huge_pages_anonymous", "huge pages, anonymous memory", facts.huge_pages_anonymous);
   flag("huge_pages_memfd", "huge pages, memfd", facts.huge_pages_memfd);
@@ -371,61 +383,43 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
   return rows;
 }
 
-HostFacts within_kvm(HostFacts facts) {
-  facts.window_fault_mmap_us = 0;
+HostFacts within(WorldKind world, HostFacts facts) {
+  for (WindowFacts& windows : facts.windows) {
+    if (windows.provider->provider.world != world) windows.fault_us = 0;
+  }
+  if (world == WorldKind::Process) facts.kvm_usable = false;
   return facts;
 }
 
-HostFacts within_process(HostFacts facts) {
-  facts.kvm_usable = false;
-  return facts;
-}
-
-Choice pick_auto(const HostFacts& facts, bool ram_has_fd) {
-  struct Candidate {
-    mmu::Mode mode;
-    const char* name;
-    double fault_us, flush_us, outside_us;
-    double rank() const { return fault_us + flush_us + outside_us; }
-  };
+Choice pick_auto(const HostFacts& facts, bool ram_is_file) {
+  const ModeRow &soft = *find_mode("soft"), &hybrid = *find_mode("hybrid");
   const bool kvm = facts.kvm_usable && facts.exact_tsc;
-  std::vector<Candidate> candidates;
-  if (kvm && facts.window_fault_shadow_us > 0)
-    candidates.push_back(
-        {mmu::Mode::Shadow, "shadow", facts.window_fault_shadow_us, facts.window_flush_shadow_us, facts.exit_us});
-  if (ram_has_fd && facts.window_fault_mmap_us > 0)
-    candidates.push_back({mmu::Mode::Mmap, "mmap", facts.window_fault_mmap_us, facts.window_flush_mmap_us, 0});
-  if (ram_has_fd && kvm && facts.window_fault_ept_us > 0)
-    candidates.push_back({mmu::Mode::Ept, "ept", facts.window_fault_ept_us, facts.window_flush_ept_us, facts.exit_us});
-  if (candidates.empty()) return {mmu::Mode::Soft, false, "no kind of window works on this host"};
+  const auto in_kvm = [](const WindowFacts& w) { return w.provider->provider.world == WorldKind::Kvm; };
+  const auto rank = [&](const WindowFacts& w) { return w.fault_us + w.flush_us + (in_kvm(w) ? facts.exit_us : 0); };
+  std::vector<WindowFacts> candidates = facts.windows;
+  std::erase_if(candidates, [&](const WindowFacts& w) {
+    return w.fault_us == 0 || (in_kvm(w) && !kvm) || (w.provider->provider.ram_is_file && !ram_is_file);
+  });
+  if (candidates.empty()) return {&soft, nullptr, "no kind of window works on this host"};
 
   std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.rank() < b.rank(); });
+                   [&](const WindowFacts& a, const WindowFacts& b) { return rank(a) < rank(b); });
   std::string costs;
-  for (const Candidate& c : candidates) {
-    char text[96];
-    std::snprintf(text, sizeof text, "%s%s %.1f + %.1f us", costs.empty() ? "" : ", ", c.name, c.fault_us, c.flush_us);
-    costs += text;
-  }
+  for (const WindowFacts& w : candidates)
+    costs +=
+        fmt::format("{}{} {:.1f} + {:.1f} us", costs.empty() ? "" : ", ", w.provider->name, w.fault_us, w.flush_us);
   costs = "an entry costs (fault + flush) " + costs;
   if (facts.kvm_usable && !kvm) costs += " (not in KVM, which has another time-stamp counter)";
-  const auto hybrid =
-      std::find_if(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.mode != mmu::Mode::Ept; });
-  const bool in_kvm = hybrid != candidates.end() && hybrid->mode == mmu::Mode::Shadow;
-  const Candidate& best = candidates.front();
+  const WindowFacts& best = candidates.front();
   mmu::MmuCosts best_costs;
   best_costs.window_fault = best.fault_us * 1000;
   best_costs.window_flush = best.flush_us * 1000;
   best_costs.soft_refill = facts.soft_refill_ns;
   best_costs.soft_lookup = facts.soft_lookup_ns;
   const bool pays = best_costs.windows_pay_at_once();
-  char text[128];
-  std::snprintf(text, sizeof text, "; the lookups that it saves, %.1f us: %s", best_costs.entry_saves() / 1000,
-                pays ? "it pays in every address space" : "it pays where a space runs long and faults seldom");
-  costs += text;
-  if (pays) return {best.mode, in_kvm, costs};
-  if (hybrid == candidates.end()) return {mmu::Mode::Soft, false, costs};
-  return {mmu::Mode::Hybrid, in_kvm, costs};
+  costs += fmt::format("; the lookups that it saves, {:.1f} us: {}", best_costs.entry_saves() / 1000,
+                       pays ? "it pays in every address space" : "it pays where a space runs long and faults seldom");
+  return {pays ? best.provider : &hybrid, best.provider, costs};
 }
 
-}  // namespace crosswalk::kvm
+}  // namespace crosswalk::vmm

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/host/modes.h"
+
+#include "vmm/world/kvm/ept_backend.h"
+#include "vmm/world/kvm/shadow_backend.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+using mmu::Mode;
+using Backend = Result<std::unique_ptr<mmu::WindowBackend>>;
+
+Backend make_mmap(const WindowSite& site) { return mmu::make_mmap_backend(site.ram); }
+Backend make_ept(const WindowSite& site) {
+  return kvm::make_ept_backend(*site.kvm_world, mmu::make_mmap_backend(site.ram));
+}
+Backend make_shadow(const WindowSite& site) {
+  std::string error;
+  auto made = kvm::make_shadow_backend(*site.kvm_world, site.ram, site.windows, error);
+  if (!made) return Error{error};
+  return made;
+}
+
+// scripts/modes.sh reads the names: one row a line.
+// clang-format off
+constexpr ModeRow kModes[] = {
+    {"soft-call", Mode::SoftCall, {}, "a call to a helper for every access"},
+    {"soft", Mode::Soft, {}, "a software TLB, looked up by translated code itself"},
+    {"mmap", Mode::Window, {make_mmap, WorldKind::Process, true, 0.01}, "windows of the host's page tables, made by mmap"},
+    {"shadow", Mode::Window, {make_shadow, WorldKind::Kvm, false, 0}, "windows of x86 page tables that the engine writes, inside a KVM VM"},
+    {"ept", Mode::Window, {make_ept, WorldKind::Kvm, true, 0.1}, "the windows of mmap, inside a KVM VM, by nested page tables"},
+    {"flat", Mode::Flat, {}, "no translation: one window, for guests that leave the MMU off"},
+    {"hybrid", Mode::Hybrid, {}, "a software TLB or a window for each address space, as its history says"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const ModeRow> modes() { return kModes; }
+
+const ModeRow* find_mode(std::string_view name) {
+  for (const ModeRow& row : kModes) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+std::vector<const ModeRow*> providers() {
+  std::vector<const ModeRow*> found;
+  for (const ModeRow& row : kModes) {
+    if (row.is_provider()) found.push_back(&row);
+  }
+  return found;
+}
+
+std::vector<const ModeRow*> providers(WorldKind world) {
+  std::vector<const ModeRow*> found = providers();
+  std::erase_if(found, [&](const ModeRow* row) { return row->provider.world != world; });
+  return found;
+}
+
+const ModeRow& default_windows(const ModeRow& mode, WorldKind world) {
+  const std::vector<const ModeRow*> candidates = providers(world);
+  // Flat enters RAM once. Host mappings of a file can be huge pages from one end to the other.
+  for (const ModeRow* row : candidates) {
+    if (mode.mode.form == mmu::Form::Flat && row->provider.ram_is_file) return *row;
+  }
+  return *candidates.front();
+}
+
+}  // namespace crosswalk::vmm
