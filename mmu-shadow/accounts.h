@@ -24,6 +24,22 @@ struct AsidTotals {
   uint64_t walks = 0;
 };
 
+// Columns of --stats-by-asid.
+inline constexpr Counter<AsidTotals> kAsidCounters[] = {
+    {"user s", &AsidTotals::ticks_user, CounterUnit::Ticks},
+    {"privileged s", &AsidTotals::ticks_privileged, CounterUnit::Ticks},
+    {"switches", &AsidTotals::switches},
+    {"window faults", &AsidTotals::faults},
+    {"soft misses", &AsidTotals::soft_misses},
+    {"data aborts", &AsidTotals::data_aborts},
+    {"installed", &AsidTotals::installed},
+    {"removed", &AsidTotals::removed},
+    {"kept", &AsidTotals::kept},
+    {"rewritten", &AsidTotals::rewritten},
+    {"flushes", &AsidTotals::flushes},
+    {"walks", &AsidTotals::walks},
+};
+
 class AsidAccounts {
  public:
   AsidAccounts() : since_(trace::ticks()) {}

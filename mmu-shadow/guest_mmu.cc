@@ -5,17 +5,12 @@
 #include <stdexcept>
 
 namespace crosswalk::mmu {
-namespace {
-
-
-}  // namespace
-
 GuestMmu::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend)
     : config_(config),
       walks_(ram, statistics_),
       code_(ram, listener, statistics_),
       ids_(std::max(config.max_page_ids, kMinPageIds)),
-      pool_(config, ram, !config.mode.has_windows() ? nullptr : backend, spaces_, statistics_),
+      pool_(config, ram, config.mode.has_windows() ? backend : nullptr, spaces_, statistics_),
       spaces_(config.max_spaces),
       choice_(config.flush),
       hybrid_(config, statistics_),

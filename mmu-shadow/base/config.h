@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "translator/arm32/cpu/counter.h"
+
 namespace crosswalk::mmu {
 
 // What translated code reaches guest memory through.
@@ -89,6 +91,17 @@ struct MmuCosts {
   // Whether an address space is better off with a window whatever it does: then nothing is to be
   // learned about it.
   bool windows_pay_at_once() const { return entry_costs() <= entry_saves(); }
+};
+
+inline constexpr Counter<MmuCosts> kWalkCosts[] = {
+    {"cost of a walk, measured", &MmuCosts::walk, CounterUnit::Nanoseconds},
+    {"cost of a walk apart, measured", &MmuCosts::walk_apart, CounterUnit::Nanoseconds},
+    {"cost of a refill, measured", &MmuCosts::soft_refill, CounterUnit::Nanoseconds},
+};
+inline constexpr Counter<MmuCosts> kWindowCosts[] = {
+    {"cost of a window fault, measured", &MmuCosts::window_fault, CounterUnit::Nanoseconds},
+    {"cost of an entry installed, measured", &MmuCosts::window_install, CounterUnit::Nanoseconds},
+    {"cost of an entry flushed, measured", &MmuCosts::window_flush, CounterUnit::Nanoseconds},
 };
 
 class AsidAccounts;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mmu-shadow/mmu.h"
+#include "translator/arm32/cpu/counter.h"
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/cpu/platform.h"
 #include "translator/arm32/frontend/translator.h"
@@ -45,6 +46,32 @@ struct EngineStatistics {
   uint64_t soft_call_hits = 0, soft_refills = 0;
   uint64_t slow_accesses = 0, device_accesses = 0, window_faults = 0, slow_sites = 0, slow_once = 0;
   uint64_t slow_sites_now = 0, most_bookkeeping_bytes = 0;
+};
+
+inline constexpr Counter<EngineStatistics> kCounters[] = {
+    {"blocks translated", &EngineStatistics::blocks_translated},
+    {"guest instructions translated", &EngineStatistics::guest_instructions_translated},
+    {"code bytes", &EngineStatistics::code_bytes, CounterUnit::Bytes},
+    {"blocks dropped", &EngineStatistics::blocks_dropped},
+    {"cache flushes", &EngineStatistics::cache_flushes},
+    {"exits to look up", &EngineStatistics::exits_lookup},
+    {"exits to link", &EngineStatistics::exits_link},
+    {"exits, indirect", &EngineStatistics::exits_indirect},
+    {"exits by poll", &EngineStatistics::exits_poll},
+    {"exits by exception", &EngineStatistics::exits_exception},
+    {"interrupts", &EngineStatistics::interrupts},
+    {"prefetch aborts", &EngineStatistics::prefetch_aborts},
+    {"data aborts", &EngineStatistics::data_aborts},
+    {"soft TLB calls that hit", &EngineStatistics::soft_call_hits},
+    {"soft TLB refills", &EngineStatistics::soft_refills},
+    {"slow accesses", &EngineStatistics::slow_accesses},
+    {"device accesses", &EngineStatistics::device_accesses},
+    {"window faults", &EngineStatistics::window_faults},
+    {"slow sites", &EngineStatistics::slow_sites_now},
+    {"slow sites found", &EngineStatistics::slow_sites},
+    {"accesses by hand once", &EngineStatistics::slow_once},
+    {"bookkeeping of blocks, most", &EngineStatistics::most_bookkeeping_bytes, CounterUnit::Bytes},
+    {"code invalidations", &EngineStatistics::code_invalidations},
 };
 
 class Engine final : public mmu::CodeListener {

@@ -59,12 +59,10 @@ Result<bool> Observability::attach(CpuState& cpu, const engine::Engine& engine, 
 }
 
 void Observability::add_statistics(StatisticsTable& table, const Machine& machine, const CpuState& cpu,
-                                   const engine::Engine& engine, const mmu::Mmu& mmu) {
+                                   const mmu::Mmu& mmu) {
   const ClockPair now = ClockPair::now();
   const double ticks_per_second =
       static_cast<double>(now.tsc - start_.tsc) * 1e9 / static_cast<double>(now.nanoseconds - start_.nanoseconds);
-  const mmu::Statistics& m = mmu.statistics();
-  table.add("engine", "code invalidations", engine.statistics().code_invalidations);
   if (options_.count_instructions) {
     const double elapsed = static_cast<double>(machine.clock().read()) / static_cast<double>(kCounterFrequency);
     const double busy = elapsed - machine.seconds_waiting(), count = static_cast<double>(cpu.instructions);
@@ -73,25 +71,13 @@ void Observability::add_statistics(StatisticsTable& table, const Machine& machin
     table.add("engine", "guest instructions a second", elapsed > 0 ? count / elapsed * 1e-6 : 0, "MIPS");
     table.add("engine", "guest instructions a second, not waiting", busy > 0 ? count / busy * 1e-6 : 0, "MIPS");
   }
-  const uint64_t prefilled = m.pages_prefilled - m.instruction_pages_prefilled;
-  table.add("mmu", "pages installed", m.pages_installed);
-  table.add("mmu", "pages installed by fill-around", m.pages_filled_around);
-  table.add("mmu", "pages installed by prefill", prefilled);
-  table.add("mmu", "pages installed on return from an abort", m.installed_on_return);
-  table.add("mmu", "pages installed by promotion", m.pages_promoted);
-  const uint64_t others = m.pages_filled_around + prefilled + m.installed_on_return + m.pages_promoted;
-  table.add("mmu", "pages installed by fault or miss", m.pages_installed > others ? m.pages_installed - others : 0);
-  table.add("mmu", "pages installed by eager flush", m.entries_rewritten);
-  table.add("mmu", "instruction pages prefilled", m.instruction_pages_prefilled);
-  table.add("mmu", "instruction page walks", m.fetch_walks);
   if (kvm_world_) add_exits(table, ticks_per_second);
   if (accounts_) add_asids(table, mmu, ticks_per_second);
 }
 
 void Observability::add_exits(StatisticsTable& table, double ticks_per_second) const {
   const kvm::KvmCounters counters = kvm_world_->counters();
-  table.add("kvm", "exits", counters.exits);
-  table.add("kvm", "time outside the VM", static_cast<double>(counters.ticks_outside) / ticks_per_second, "s");
+  table.add("kvm", kvm::kCounters, counters, ticks_per_second);
   for (size_t i = 0; i < kvm::kExitReasons; i++) {
     const auto& reason = counters.by_reason[i];
     const std::string name = kvm::name_of(static_cast<kvm::ExitReason>(i));
@@ -99,26 +85,20 @@ void Observability::add_exits(StatisticsTable& table, double ticks_per_second) c
     if (reason.count != 0)
       table.add("kvm", "time in exits: " + name, static_cast<double>(reason.ticks) / ticks_per_second, "s");
   }
-  table.add("kvm", "faults delivered in the VM", counters.upcalls);
-  table.add("kvm", "flushes without an exit", counters.gate_flushes);
-  table.add("kvm", "regions added", counters.regions_added);
 }
 
 void Observability::add_asids(StatisticsTable& table, const mmu::Mmu& mmu, double ticks_per_second) {
   accounts_->settle(mmu.statistics());
-  StatisticsTable::Grid grid{"by ASID",
-                             "asid",
-                             {"user s", "privileged s", "switches", "window faults", "soft misses", "data aborts",
-                              "installed", "removed", "kept", "rewritten", "flushes", "walks"},
-                             {}};
+  StatisticsTable::Grid grid{"by ASID", "asid", {}, {}};
+  for (const auto& counter : mmu::kAsidCounters) grid.columns.push_back(counter.name);
   for (unsigned asid = 0; asid < 256; asid++) {
-    const mmu::AsidTotals& t = accounts_->of(static_cast<uint8_t>(asid));
-    if (t.ticks_user + t.ticks_privileged == 0) continue;
-    grid.rows.push_back(
-        {asid,
-         {static_cast<double>(t.ticks_user) / ticks_per_second,
-          static_cast<double>(t.ticks_privileged) / ticks_per_second, t.switches, t.faults, t.soft_misses,
-          t.data_aborts, t.installed, t.removed, t.kept, t.rewritten, t.flushes, t.walks}});
+    const mmu::AsidTotals& totals = accounts_->of(static_cast<uint8_t>(asid));
+    if (totals.ticks_user + totals.ticks_privileged == 0) continue;
+    StatisticsTable::Grid::Row row{asid, {}};
+    for (const auto& counter : mmu::kAsidCounters) {
+      std::visit([&](auto value) { row.values.push_back(value); }, counter.shown(totals, ticks_per_second));
+    }
+    grid.rows.push_back(std::move(row));
   }
   table.add(std::move(grid));
 }

@@ -39,8 +39,7 @@ class Observability {
   const SymbolTable& symbols() const { return symbols_; }
 
   // After the run: the rows that need more than one subsystem's counters.
-  void add_statistics(StatisticsTable& table, const Machine& machine, const CpuState& cpu, const engine::Engine& engine,
-                      const mmu::Mmu& mmu);
+  void add_statistics(StatisticsTable& table, const Machine& machine, const CpuState& cpu, const mmu::Mmu& mmu);
   // Writes the files.
   Result<bool> finish(const engine::World& world);
 

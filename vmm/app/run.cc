@@ -203,88 +203,13 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
 }
 
 void add_engine_statistics(StatisticsTable& table, const Runner& runner) {
-  const engine::EngineStatistics& e = runner.engine->statistics();
-  table.add("engine", "blocks translated", e.blocks_translated);
-  table.add("engine", "guest instructions translated", e.guest_instructions_translated);
-  table.add("engine", "code bytes", e.code_bytes, "bytes");
-  table.add("engine", "blocks dropped", e.blocks_dropped);
-  table.add("engine", "cache flushes", e.cache_flushes);
-  table.add("engine", "exits to look up", e.exits_lookup);
-  table.add("engine", "exits to link", e.exits_link);
-  table.add("engine", "exits, indirect", e.exits_indirect);
-  table.add("engine", "exits by poll", e.exits_poll);
-  table.add("engine", "exits by exception", e.exits_exception);
-  table.add("engine", "interrupts", e.interrupts);
-  table.add("engine", "prefetch aborts", e.prefetch_aborts);
-  table.add("engine", "data aborts", e.data_aborts);
-  table.add("engine", "soft TLB calls that hit", e.soft_call_hits);
-  table.add("engine", "soft TLB refills", e.soft_refills);
-  table.add("engine", "slow accesses", e.slow_accesses);
-  table.add("engine", "device accesses", e.device_accesses);
-  table.add("engine", "window faults", e.window_faults);
-  table.add("engine", "slow sites", e.slow_sites_now);
-  table.add("engine", "slow sites found", e.slow_sites);
-  table.add("engine", "accesses by hand once", e.slow_once);
-  table.add("engine", "bookkeeping of blocks, most", e.most_bookkeeping_bytes, "bytes");
   const mmu::Statistics& m = runner.mmu->statistics();
-  table.add("mmu", "walks", m.walks);
-  table.add("mmu", "levels read", m.walk_levels);
-  table.add("mmu", "soft TLB misses", m.soft_misses);
-  table.add("mmu", "faults: installed", m.window_faults_installed);
-  table.add("mmu", "faults: guest", m.window_faults_guest);
-  table.add("mmu", "faults: device", m.window_faults_device);
-  table.add("mmu", "faults: write to code", m.window_faults_code);
-  table.add("mmu", "faults: spurious", m.window_faults_spurious);
-  table.add("mmu", "faults: split", m.window_faults_split);
-  table.add("mmu", "entries installed, 4K", m.entries_4k);
-  table.add("mmu", "entries installed, 64K", m.entries_64k);
-  table.add("mmu", "entries installed, 1M", m.entries_1m);
-  table.add("mmu", "entries installed, 2M", m.entries_2m);
-  table.add("mmu", "flushes: all", m.flush_all);
-  table.add("mmu", "flushes: by ASID", m.flush_asid);
-  table.add("mmu", "flushes: by address", m.flush_mva);
-  table.add("mmu", "flushes: by address, all ASIDs", m.flush_mvaa);
-  table.add("mmu", "entries removed", m.entries_removed);
-  table.add("mmu", "entries kept", m.entries_kept);
-  table.add("mmu", "entries rewritten", m.entries_rewritten);
-  table.add("mmu", "refreshes lazy", m.refreshes_lazy);
-  table.add("mmu", "refreshes eager", m.refreshes_eager);
-  table.add("mmu", "cost of a walk, measured", runner.costs.walk, "ns");
-  table.add("mmu", "cost of a walk apart, measured", runner.costs.walk_apart, "ns");
-  table.add("mmu", "cost of a refill, measured", runner.costs.soft_refill, "ns");
-  if (m.window_faults_installed != 0 || m.promotions != 0) {
-    table.add("mmu", "cost of a window fault, measured", runner.costs.window_fault, "ns");
-    table.add("mmu", "cost of an entry installed, measured", runner.costs.window_install, "ns");
-    table.add("mmu", "cost of an entry flushed, measured", runner.costs.window_flush, "ns");
-  }
-  if (m.soft_ticks + m.window_ticks != 0) {
-    const double seconds_per_tick = 1e-9 / runner.costs.ticks_per_ns;
-    table.add("mmu", "hybrid: spaces promoted", m.promotions);
-    table.add("mmu", "hybrid: spaces demoted", m.demotions);
-    table.add("mmu", "hybrid: time on software TLBs", static_cast<double>(m.soft_ticks) * seconds_per_tick, "s");
-    table.add("mmu", "hybrid: time in windows", static_cast<double>(m.window_ticks) * seconds_per_tick, "s");
-    table.add("mmu", "hybrid: faults and flushes predicted", m.predicted_upkeep_ns * 1e-6, "ms");
-    table.add("mmu", "hybrid: faults and flushes seen", m.upkeep_ns * 1e-6, "ms");
-    table.add("mmu", "hybrid: translation predicted", m.predicted_translation_ns * 1e-6, "ms");
-    table.add("mmu", "hybrid: translation seen", m.translation_ns * 1e-6, "ms");
-  }
-  table.add("mmu", "pages entered on return from an abort", m.installed_on_return);
-  table.add("mmu", "spaces sharing tables", m.spaces_sharing);
-  table.add("mmu", "spaces no longer alike", m.spaces_parted);
-  table.add("mmu", "spaces prefilled", m.spaces_prefilled);
-  table.add("mmu", "pages prefilled", m.pages_prefilled);
-  table.add("mmu", "space switches", m.space_switches);
-  table.add("mmu", "spaces created", m.spaces_created);
-  table.add("mmu", "spaces evicted", m.spaces_evicted);
-  table.add("mmu", "window pages, most", m.most_window_pages);
-  table.add("mmu", "window leaves, most", m.most_window_leaves);
-  table.add("mmu", "resident pages, most seen", m.most_resident_pages);
-  table.add("mmu", "windows emptied, host limit", m.spaces_cleared);
-  table.add("mmu", "windows emptied, budget", m.spaces_over_budget);
-  table.add("mmu", "page ids", m.page_ids);
-  table.add("mmu", "page ids dropped", m.page_id_drops);
-  table.add("mmu", "code pages protected", m.code_pages_protected);
-  table.add("mmu", "writes to code pages", m.code_page_writes);
+  const double ticks_per_second = runner.costs.ticks_per_ns * 1e9;
+  table.add("engine", engine::kCounters, runner.engine->statistics(), ticks_per_second);
+  table.add("mmu", mmu::kCounters, m, ticks_per_second);
+  table.add("mmu", mmu::kWalkCosts, runner.costs, ticks_per_second);
+  if (m.window_faults_installed != 0 || m.promotions != 0)
+    table.add("mmu", mmu::kWindowCosts, runner.costs, ticks_per_second);
 }
 
 // What is said at the end, to a standard error that may be a pipe that nobody reads: then only once.
@@ -307,7 +232,7 @@ int report(const RunOptions& options, Machine& machine, Runner& runner, Messages
     table.add("run", "world", std::string(runner.world->name()));
     machine.add_statistics(table);
     add_engine_statistics(table, runner);
-    runner.observability.add_statistics(table, machine, machine.cpu(kBootCpu), *runner.engine, *runner.mmu);
+    runner.observability.add_statistics(table, machine, machine.cpu(kBootCpu), *runner.mmu);
     if (options.stats) say(table.table());
     if (!options.stats_json.empty()) {
       if (auto written = table.write_json(*runner.stats_json); !written)

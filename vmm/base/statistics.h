@@ -38,6 +38,16 @@ class StatisticsTable {
   void add(std::string group, std::string name, double value, std::string unit = "");
   void add(std::string group, std::string name, std::string value, std::string unit = "");
 
+  // A row for each of `counters` (translator/arm32/cpu/counter.h) that has something to show in `values`.
+  template <class Counters, class Values>
+  void add(const std::string& group, const Counters& counters, const Values& values, double ticks_per_second) {
+    for (const auto& counter : counters) {
+      if (!counter.is_shown(values)) continue;
+      std::visit([&](auto value) { add(group, counter.name, value, counter.unit_name()); },
+                 counter.shown(values, ticks_per_second));
+    }
+  }
+
   void add(Grid grid) { grids_.push_back(std::move(grid)); }
 
   const std::vector<Row>& rows() const { return rows_; }

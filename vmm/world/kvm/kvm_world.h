@@ -27,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "translator/arm32/cpu/counter.h"
 #include "translator/arm32/cpu/trace.h"
 #include "translator/engine/world.h"
 #include "vmm/world/kvm/kvm_api.h"
@@ -79,6 +80,14 @@ struct KvmCounters {
   struct {
     uint64_t count = 0, ticks = 0;
   } by_reason[kExitReasons];
+};
+
+inline constexpr Counter<KvmCounters> kCounters[] = {
+    {"exits", &KvmCounters::exits},
+    {"time outside the VM", &KvmCounters::ticks_outside, CounterUnit::Ticks},
+    {"faults delivered in the VM", &KvmCounters::upcalls},
+    {"flushes without an exit", &KvmCounters::gate_flushes},
+    {"regions added", &KvmCounters::regions_added},
 };
 
 class KvmWorld final : public engine::World {
