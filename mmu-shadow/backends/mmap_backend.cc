@@ -24,6 +24,7 @@
 
 #include "mmu-shadow/base/filters.h"
 #include "mmu-shadow/mmu.h"
+#include "translator/arm32/cpu/panic.h"
 
 namespace crosswalk::mmu {
 namespace {
@@ -135,8 +136,7 @@ class MmapWindow final : public Window {
       start = 0;
       bytes = kWindowSize;
       if (!make_inaccessible(start, bytes)) {
-        std::perror("crosswalk: cannot remove mappings of a window");
-        std::abort();
+        panic(std::string("cannot remove mappings of a window: ") + std::strerror(errno));
       }
     }
     const uint32_t first = static_cast<uint32_t>(start >> kPageBits),

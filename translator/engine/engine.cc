@@ -11,6 +11,7 @@
 #include "translator/arm32/cpu/debug.h"
 #include "translator/arm32/cpu/exceptions.h"
 #include "translator/arm32/cpu/exit_reason.h"
+#include "translator/arm32/cpu/panic.h"
 #include "translator/arm32/cpu/trace.h"
 #include "translator/engine/ram_access.h"
 #include "translator/x64/slow_access.h"
@@ -26,6 +27,12 @@ constexpr size_t kBlockRoom = 512 << 10;
 // What is known of a block takes four times as much as its code, with Debian; with many that were dropped, more.
 constexpr size_t kBookkeeping = 4, kLeastBookkeeping = 4 << 20;
 constexpr uint32_t kItShift = 8;
+
+std::string no_metadata(const uint8_t* return_address) {
+  char text[64];
+  std::snprintf(text, sizeof text, "no metadata for the call before %p", static_cast<const void*>(return_address));
+  return text;
+}
 
 x64::MemoryMode memory_mode(mmu::Mode mode, bool window) {
   if (window) return x64::MemoryMode::Window;
@@ -274,9 +281,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   const auto checked = [&](const char* pass) {
     if (!config_.verify_ir) return;
     if (const std::string error = ir::verify(ir_); !error.empty()) {
-      std::fprintf(stderr, "crosswalk: internal error: IR after %s: %s\n%s", pass, error.c_str(),
-                   ir::print(ir_).c_str());
-      std::abort();
+      panic(std::string("IR after ") + pass + ": " + error + "\n" + ir::print(ir_));
     }
   };
   checked("the frontend");
@@ -520,11 +525,7 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
   const bool store = kind & x64::kAccessStore, exclusive = kind & x64::kAccessExclusive;
   Block* const block = cache_.find_by_host(return_address - 1);
   const x64::FaultSite* const site = block ? find_site(*block, return_address, true) : nullptr;
-  if (!site) {
-    std::fprintf(stderr, "crosswalk: internal error: no metadata for the call before %p\n",
-                 static_cast<const void*>(return_address));
-    std::abort();
-  }
+  if (!site) panic(no_metadata(return_address));
   // Its code goes on to its end, and is translated as usual for the next time.
   if (block->once && block->valid) drop_block(block);
   // Device models may look at the position (and tracing does).

@@ -26,20 +26,17 @@ void disassemble(FILE* out, cs_arch arch, int mode, const uint8_t* code, size_t 
 
 }  // namespace
 
-uint32_t parse_log_items(const std::string& list, std::string& unknown) {
+LogItems parse_log_items(const std::string& list) {
   static constexpr const char* kNames[] = {"in_asm", "op", "out_asm", "int", "exec", "cpu"};
   uint32_t items = 0;
   std::stringstream words(list);
   for (std::string word; std::getline(words, word, ',');) {
     const auto* const at =
         std::find_if(std::begin(kNames), std::end(kNames), [&](const char* name) { return word == name; });
-    if (at == std::end(kNames)) {
-      unknown = word;
-      return 0;
-    }
+    if (at == std::end(kNames)) return {0, word};
     items |= 1u << (at - std::begin(kNames));
   }
-  return items;
+  return {items, ""};
 }
 
 void log_translation(const LogConfig& log, const ir::Block& ir, const uint8_t* code, size_t bytes) {

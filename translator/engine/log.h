@@ -29,8 +29,12 @@ struct LogConfig {
   std::function<std::string(uint32_t)> describe_address;
 };
 
-// "in_asm,op,out_asm,int,exec,cpu" to a mask; sets `unknown` to the first word that is none of them.
-uint32_t parse_log_items(const std::string& list, std::string& unknown);
+struct LogItems {
+  uint32_t items = 0;   // a mask
+  std::string unknown;  // the first word that is none of the items; then there are none
+};
+// Of "in_asm,op,out_asm,int,exec,cpu".
+LogItems parse_log_items(const std::string& list);
 
 void log_translation(const LogConfig& log, const ir::Block& ir, const uint8_t* code, size_t bytes);
 void log_registers(const LogConfig& log, const CpuState& cpu);

@@ -374,7 +374,7 @@ Command parse_run(const std::vector<std::string>& arguments) {
   if (run.code_cache_bytes < (uint64_t{4} << 20) || run.code_cache_bytes > (uint64_t{1} << 30)) {
     return OptionError{"--code-cache: '" + text.code_cache + "' is not a size from 4M to 1G"};
   }
-  if (std::string unknown; engine::parse_log_items(run.log_items, unknown) == 0 && !unknown.empty()) {
+  if (const std::string unknown = engine::parse_log_items(run.log_items).unknown; !unknown.empty()) {
     return OptionError{"--log: unknown item '" + unknown + "'; use in_asm, op, out_asm, int, exec or cpu"};
   }
   if (values->count("stats-json") && run.stats_json.empty())

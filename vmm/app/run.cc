@@ -145,15 +145,14 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   const unsigned windows = mmu_config.max_spaces + 8;
   kvm::KvmWorld* kvm_world = nullptr;
   if (needs_kvm(options)) {
-    std::string error;
-    auto made = kvm::KvmWorld::create({.fault_delivery = options.fault_delivery, .flush = options.window_flush}, error);
-    if (!made) return Error{error};
-    kvm_world = runner.kvm_world = made.get();
+    auto made = kvm::KvmWorld::create({.fault_delivery = options.fault_delivery, .flush = options.window_flush});
+    if (!made) return made.take_error();
+    kvm_world = runner.kvm_world = made->get();
     // The timer thread reads the same counter outside the VM.
     if (machine.clock().uses_tsc() && !kvm_world->tsc_is_exact()) {
       return Error{"this KVM does not show the host's time-stamp counter to the VM; use --world process"};
     }
-    runner.world = std::move(made);
+    runner.world = std::move(*made);
   } else {
     runner.world = make_process_world();
   }
@@ -179,8 +178,7 @@ Result<bool> make_runner(const RunOptions& options, Machine& machine, Runner& ru
   engine_config.chain = !options.no_chain;
   engine_config.optimise = !options.no_optimise;
   engine_config.flag_fusion = !options.no_flag_fusion;
-  std::string unknown;
-  engine_config.log.items = engine::parse_log_items(options.log_items, unknown);
+  engine_config.log.items = engine::parse_log_items(options.log_items).items;
   engine_config.log.file = stderr;
   if (engine_config.log.items && !options.log_file.empty()) {
     runner.log.reset(std::fopen(options.log_file.c_str(), "w"));

@@ -15,10 +15,7 @@ Backend make_ept(const WindowSite& site) {
   return kvm::make_ept_backend(*site.kvm_world, mmu::make_mmap_backend(site.ram));
 }
 Backend make_shadow(const WindowSite& site) {
-  std::string error;
-  auto made = kvm::make_shadow_backend(*site.kvm_world, site.ram, site.windows, error);
-  if (!made) return Error{error};
-  return made;
+  return kvm::make_shadow_backend(*site.kvm_world, site.ram, site.windows);
 }
 
 // scripts/modes.sh reads the names: one row a line.

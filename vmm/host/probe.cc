@@ -225,10 +225,12 @@ const char* name_of(KvmWorld::SyscallEntry entry) {
 }
 
 void probe_kvm(HostFacts& facts, const GuestRam& ram) {
-  facts.kvm_reason = kvm::why_kvm_is_unusable();
-  std::unique_ptr<KvmWorld> world;
-  if (facts.kvm_reason.empty()) world = KvmWorld::create({}, facts.kvm_reason);
-  if (world == nullptr) return none_in(WorldKind::Kvm, facts, facts.kvm_reason);
+  auto made = KvmWorld::create({});
+  if (!made) {
+    facts.kvm_reason = made.error();
+    return none_in(WorldKind::Kvm, facts, facts.kvm_reason);
+  }
+  const std::unique_ptr<KvmWorld> world = std::move(*made);
   facts.kvm_usable = true;
   facts.software_mmu = world->software_mmu();
   facts.cpl0_instruction_ns = world->cpl0_instruction_ns();

@@ -9,7 +9,7 @@
 
 namespace crosswalk::vmm {
 
-void report_fault(const char* title, const engine::FaultFrame& frame) {
+void panic(const char* what, const engine::FaultFrame& frame) {
   static constexpr const char* kNames[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                              "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
   char text[1200];
@@ -18,7 +18,7 @@ void report_fault(const char* title, const engine::FaultFrame& frame) {
     const int n = std::snprintf(text + used, sizeof text - used, format, values...);
     if (n > 0) used = std::min(used + static_cast<size_t>(n), sizeof text - 1);
   };
-  append("crosswalk: %s\n", title);
+  append("crosswalk: %s\n", what);
   if (frame.address_valid) {
     append("  %s of address %016llx\n", frame.write ? "write" : "read or fetch",
            static_cast<unsigned long long>(frame.address));
@@ -31,10 +31,6 @@ void report_fault(const char* title, const engine::FaultFrame& frame) {
   }
   // Nothing can be done about a failing standard error here.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, used);
-}
-
-void report_fault_and_abort(const char* title, const engine::FaultFrame& frame) {
-  report_fault(title, frame);
   std::abort();
 }
 

@@ -75,12 +75,11 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
   if (ram_.host == MAP_FAILED) std::abort();
 
   kvm::KvmWorld* kvm_world = nullptr;
-  std::string error;
   if (needs_kvm(config.windows)) {
-    auto made = kvm::KvmWorld::create({}, error);
-    if (!made) throw std::runtime_error(error);
-    kvm_world = made.get();
-    world_ = std::move(made);
+    auto made = kvm::KvmWorld::create({});
+    if (!made) throw std::runtime_error(made.error());
+    kvm_world = made->get();
+    world_ = std::move(*made);
   } else {
     world_ = vmm::make_process_world();
   }
@@ -89,9 +88,13 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
       if (config.mode.has_windows()) backend_ = mmu::make_mmap_backend(ram_, 0, map);
       break;
     case Windows::Ept: backend_ = kvm::make_ept_backend(*kvm_world, mmu::make_mmap_backend(ram_)); break;
-    case Windows::Shadow: backend_ = kvm::make_shadow_backend(*kvm_world, ram_, kSpaces, error); break;
+    case Windows::Shadow: {
+      auto made = kvm::make_shadow_backend(*kvm_world, ram_, kSpaces);
+      if (!made) throw std::runtime_error(made.error());
+      backend_ = std::move(*made);
+      break;
+    }
   }
-  if (!error.empty()) throw std::runtime_error(error);
   config.verify_ir = true;
   engine_ = std::make_unique<engine::Engine>(config, cpu, ram_, *this);
   world_->add_code(engine_->code().data(), engine_->code().size());

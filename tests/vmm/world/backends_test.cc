@@ -32,13 +32,12 @@ class Backends : public testing::TestWithParam<Case> {
     ASSERT_NE(world_, nullptr);
     ram_ = std::make_unique<TestRam>(kRamBytes);
     for (uint64_t p = 0; p < kRamBytes; p += kPage) write_ram(p, signature(p));
-    std::string error;
     if (GetParam().ept) {
       backend_ = kvm::make_ept_backend(*world_, mmu::make_mmap_backend(ram_->ram));
     } else {
-      backend_ = kvm::make_shadow_backend(*world_, ram_->ram, 4, error);
+      backend_ = make_shadow(*world_, ram_->ram, 4);
     }
-    ASSERT_NE(backend_, nullptr) << error;
+    ASSERT_NE(backend_, nullptr);
   }
   void TearDown() override { backend_.reset(); }
 
@@ -471,9 +470,8 @@ class Limits : public KvmTest {};
 TEST_F(Limits, TooManyShadowWindowsAreRefused) {
   const auto world = make_world();
   TestRam ram(kRamBytes);
-  std::string error;
-  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 2, error);
-  ASSERT_NE(backend, nullptr) << error;
+  const auto backend = make_shadow(*world, ram.ram, 2);
+  ASSERT_NE(backend, nullptr);
   auto a = backend->create_window(), b = backend->create_window();
   ASSERT_NE(a, nullptr);
   ASSERT_NE(b, nullptr);
@@ -488,9 +486,8 @@ TEST_F(Limits, TooManyShadowWindowsAreRefused) {
 TEST_F(Limits, PageTableExhaustionFailsTheInstallAndDestroyingAWindowHelps) {
   const auto world = make_world({.page_table_bytes = 4 << 20});
   TestRam ram(kRamBytes);
-  std::string error;
-  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 2, error);
-  ASSERT_NE(backend, nullptr) << error;
+  const auto backend = make_shadow(*world, ram.ram, 2);
+  ASSERT_NE(backend, nullptr);
   bool failed = false, helped = false;
   run_in(*world, [&] {
     auto a = backend->create_window(), b = backend->create_window();
@@ -510,9 +507,8 @@ TEST_F(Limits, PageTableExhaustionFailsTheInstallAndDestroyingAWindowHelps) {
 TEST_F(Limits, ClearingAWindowGivesItsPageTablesBack) {
   const auto world = make_world({.page_table_bytes = 4 << 20});
   TestRam ram(kRamBytes);
-  std::string error;
-  const auto backend = kvm::make_shadow_backend(*world, ram.ram, 2, error);
-  ASSERT_NE(backend, nullptr) << error;
+  const auto backend = make_shadow(*world, ram.ram, 2);
+  ASSERT_NE(backend, nullptr);
   bool failed = false, removed = true, cleared = false;
   run_in(*world, [&] {
     auto a = backend->create_window(), b = backend->create_window();
@@ -547,12 +543,10 @@ TEST_F(Limits, BadDescriptorsGiveErrors) {
 }
 
 TEST_F(Limits, OptionsThatCannotWorkGiveErrors) {
-  std::string error;
-  EXPECT_EQ(kvm::KvmWorld::create({.page_table_bytes = uint64_t{2} << 30}, error), nullptr);
-  EXPECT_NE(error.find("below 1 GiB"), std::string::npos) << error;
-  error.clear();
-  EXPECT_EQ(kvm::KvmWorld::create({.page_table_bytes = 0}, error), nullptr);
-  EXPECT_NE(error.find("page_table_bytes"), std::string::npos) << error;
+  auto made = kvm::KvmWorld::create({.page_table_bytes = uint64_t{2} << 30});
+  EXPECT_NE(made.error().find("below 1 GiB"), std::string::npos) << made.error();
+  made = kvm::KvmWorld::create({.page_table_bytes = 0});
+  EXPECT_NE(made.error().find("page_table_bytes"), std::string::npos) << made.error();
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "translator/arm32/cpu/platform.h"
 #include "vmm/world/kvm/kvm_world.h"
+#include "vmm/world/kvm/shadow_backend.h"
 
 namespace crosswalk::test {
 
@@ -24,10 +25,17 @@ class KvmTest : public testing::Test {
 };
 
 inline std::unique_ptr<kvm::KvmWorld> make_world(const kvm::KvmOptions& options = {}) {
-  std::string error;
-  auto world = kvm::KvmWorld::create(options, error);
-  if (world == nullptr) ADD_FAILURE() << error;
-  return world;
+  auto made = kvm::KvmWorld::create(options);
+  if (made) return std::move(*made);
+  ADD_FAILURE() << made.error();
+  return nullptr;
+}
+
+inline std::unique_ptr<mmu::WindowBackend> make_shadow(kvm::KvmWorld& world, const GuestRam& ram, unsigned windows) {
+  auto made = kvm::make_shadow_backend(world, ram, windows);
+  if (made) return std::move(*made);
+  ADD_FAILURE() << made.error();
+  return nullptr;
 }
 
 // Runs a callable in a world, with `fault(FaultFrame&) -> bool` as its fault handler.

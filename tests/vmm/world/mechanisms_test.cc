@@ -38,10 +38,9 @@ TEST_F(Mechanisms, ThatOptionsNameAreNotCompared) {
   EXPECT_EQ(exits->mechanism_costs().fault_direct_us, 0);
   EXPECT_EQ(exits->mechanism_costs().flush_gate_us, 0);
   EXPECT_GT(exits->mechanism_costs().fault_exit_us, 0);
-  std::string error;
-  const auto direct =
-      kvm::KvmWorld::create({.fault_delivery = Options::FaultDelivery::Direct, .flush = Options::Flush::Gate}, error);
-  if (direct == nullptr) GTEST_SKIP() << error;
+  auto made = kvm::KvmWorld::create({.fault_delivery = Options::FaultDelivery::Direct, .flush = Options::Flush::Gate});
+  if (!made) GTEST_SKIP() << made.error();
+  const auto& direct = *made;
   EXPECT_TRUE(direct->direct_faults());
   EXPECT_TRUE(direct->gate_flush());
   EXPECT_EQ(direct->mechanism_costs().fault_exit_us, 0);

@@ -87,9 +87,7 @@ class KvmTorture : public KvmTest {
   // RAM, a world and `shadow` windows in it.
   struct Shadow {
     explicit Shadow(unsigned windows, const kvm::KvmOptions& options = {}) : world(make_world(options)) {
-      std::string error;
-      backend = kvm::make_shadow_backend(*world, ram.ram, windows, error);
-      EXPECT_NE(backend, nullptr) << error;
+      backend = make_shadow(*world, ram.ram, windows);
     }
     mmu::Statistics torture(const mmu::MmuConfig& config, uint64_t seed, uint64_t steps,
                             mmu::test::Regimes regimes = mmu::test::Regimes::Any) {

@@ -2,11 +2,10 @@
 #include "vmm/world/kvm/ept_backend.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <string>
 #include <utility>
 #include <vector>
+
+#include "translator/arm32/cpu/panic.h"
 
 namespace crosswalk::kvm {
 namespace {
@@ -97,10 +96,7 @@ class OuterWindows {
     return 0;
   }
   std::unique_ptr<mmu::Window>& window(uint64_t number) {
-    if (number - 1 >= windows_.size() || !windows_[number - 1]) {
-      std::fputs("crosswalk: no such window\n", stderr);
-      std::abort();
-    }
+    if (number - 1 >= windows_.size() || !windows_[number - 1]) panic("ept: no such window");
     return windows_[number - 1];
   }
 
@@ -153,8 +149,7 @@ class EptWindow final : public mmu::Window {
     // A first touch by another name would make the wrong region reachable.
     KvmWorld& world = outer_.world();
     const uint64_t bytes = mmu::kWindowSize - from;
-    std::string error;
-    bool ok = world.ensure_mapped(common.base() + from, bytes, error);
+    bool ok = static_cast<bool>(world.ensure_mapped(common.base() + from, bytes));
     if (ok)
       world.execute([&] { ok = world.page_tables().link(base() + from, common.base() + from, bytes, outer_.changed); });
     return ok;

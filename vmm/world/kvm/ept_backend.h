@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Mode::Ept: the windows of another backend (mmap(2) in this process), used inside a KVM VM. The VM's page tables map
+// --mmu ept: the windows of another backend (mmap(2) in this process), used inside a KVM VM. The VM's page tables map
 // them one to one in 2 MiB entries; the entries that matter are KVM's EPT/NPT (or shadow) entries, which follow the
 // host's mappings by MMU notifiers.
 //

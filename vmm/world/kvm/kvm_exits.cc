@@ -40,11 +40,10 @@ void KvmWorld::run(void (*entry)(void*), void* argument, engine::FaultHandler ha
     enter(entry, argument, handler, context);
   } catch (const KvmError& error) {
     const kvm_sregs sregs = vcpu_->get_sregs();
-    const std::string title = std::string(error.what()) + " (in the kvm world)";
-    vmm::report_fault(title.c_str(), failure_frame_);
-    std::fprintf(stderr, "  cs %04x cr2 %016llx cr3 %016llx fs base %016llx\n", sregs.cs.selector, sregs.cr2, sregs.cr3,
-                 sregs.fs.base);
-    std::abort();
+    char registers[160];
+    std::snprintf(registers, sizeof registers, "\n  cs %04x cr2 %016llx cr3 %016llx fs base %016llx", sregs.cs.selector,
+                  sregs.cr2, sregs.cr3, sregs.fs.base);
+    vmm::panic((std::string(error.what()) + " (in the kvm world)" + registers).c_str(), failure_frame_);
   }
 }
 

@@ -99,9 +99,8 @@ KvmWorld::~KvmWorld() {
   if (region_gpa_ != nullptr) munmap(region_gpa_, kRegions * sizeof(uint64_t));
 }
 
-std::unique_ptr<KvmWorld> KvmWorld::create(const KvmOptions& options, std::string& error) {
-  error = why_kvm_is_unusable();
-  if (!error.empty()) return nullptr;
+vmm::Result<std::unique_ptr<KvmWorld>> KvmWorld::create(const KvmOptions& options) {
+  if (std::string reason = why_kvm_is_unusable(); !reason.empty()) return vmm::Error{std::move(reason)};
   try {
     std::unique_ptr<KvmWorld> world(new KvmWorld(options));
     const auto cpuid = world->system_.supported_cpuid();
@@ -125,8 +124,7 @@ std::unique_ptr<KvmWorld> KvmWorld::create(const KvmOptions& options, std::strin
     world->protect_stubs();
     return world;
   } catch (const KvmError& failure) {
-    error = std::string("cannot make the KVM world: ") + failure.what();
-    return nullptr;
+    return vmm::Error{std::string("cannot make the KVM world: ") + failure.what()};
   }
 }
 
@@ -320,8 +318,7 @@ bool KvmWorld::map_code(uint64_t begin, uint64_t end, ring0::Invalidations& chan
 
 void KvmWorld::add_code(const void* begin, size_t bytes) {
   const uint64_t base = reinterpret_cast<uint64_t>(begin), end = base + round_up(bytes, kPageBytes);
-  std::string error;
-  if (!ensure_mapped(base, end - base, error)) throw KvmError(error);
+  if (auto mapped = ensure_mapped(base, end - base); !mapped) throw KvmError(mapped.error());
   code_ranges_.push_back({base, end});
   bool mapped = false;
   execute([&] {
@@ -353,14 +350,13 @@ uint64_t KvmWorld::map_regions(void* context, const HostArguments& range) {
   }
 }
 
-bool KvmWorld::ensure_mapped(uint64_t address, uint64_t bytes, std::string& error) {
+vmm::Result<bool> KvmWorld::ensure_mapped(uint64_t address, uint64_t bytes) {
   bool all = address < kLowerHalfEnd && bytes != 0 && bytes <= kLowerHalfEnd - address;
   for (uint64_t region = address >> 30; all && region <= (address + bytes - 1) >> 30; region++) {
     all = region_gpa_[region] != 0;
   }
   if (all || host_call(map_regions_, {address, bytes}) != 0) return true;
-  error = mapping_error_;
-  return false;
+  return vmm::Error{mapping_error_};
 }
 
 void KvmWorld::add_window_range(uint64_t base, uint64_t bytes) { window_ranges_.push_back({base, base + bytes}); }

@@ -30,6 +30,7 @@
 #include "translator/arm32/cpu/counter.h"
 #include "translator/arm32/cpu/trace.h"
 #include "translator/engine/world.h"
+#include "vmm/base/result.h"
 #include "vmm/world/kvm/kvm_api.h"
 #include "vmm/world/kvm/kvm_options.h"
 #include "vmm/world/kvm/ring0/page_tables.h"
@@ -92,8 +93,7 @@ inline constexpr Counter<KvmCounters> kCounters[] = {
 
 class KvmWorld final : public engine::World {
  public:
-  // Returns null and sets `error` to one line (what failed, what to do) when a VM cannot be made.
-  static std::unique_ptr<KvmWorld> create(const KvmOptions& options, std::string& error);
+  static vmm::Result<std::unique_ptr<KvmWorld>> create(const KvmOptions& options);
   ~KvmWorld() override;
 
   // Aborts with the state printed on a fault that `handler` refuses and on any exit that is not understood.
@@ -130,8 +130,8 @@ class KvmWorld final : public engine::World {
   bool inside() const { return __atomic_load_n(&area_->inside, __ATOMIC_RELAXED) != 0; }
 
   // Makes the regions of [address, address+bytes) reachable. Those not yet reachable become one contiguous range of
-  // guest-physical addresses for each run of them. Returns false with `error` set when the slots are used up.
-  bool ensure_mapped(uint64_t address, uint64_t bytes, std::string& error);
+  // guest-physical addresses for each run of them. An error when the slots are used up.
+  vmm::Result<bool> ensure_mapped(uint64_t address, uint64_t bytes);
   // How many more memory slots there can be: at most one for each region.
   uint64_t slots_left() const { return slot_limit_ - next_slot_; }
   // The guest-physical address of host memory, or 0 when its region is not reachable yet.

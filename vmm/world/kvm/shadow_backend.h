@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The windows of --mmu shadow are linear address space of the VM alone, and installed entries are x86 page-table entries
-// VA -> guest-physical address of guest RAM, written by engine code inside the VM.
+// The windows of --mmu shadow are linear address space of the VM alone, and installed entries are x86 page-table
+// entries VA -> guest-physical address of guest RAM, written by engine code inside the VM.
 //
 // Glossary: see docs and ring0/page_tables.h. Events and reactions:
 //   install of a not-present entry        a store; effective at once
@@ -12,16 +12,16 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "mmu-shadow/mmu.h"
+#include "vmm/base/result.h"
 #include "vmm/world/kvm/kvm_world.h"
 
 namespace crosswalk::kvm {
 
-// Reserves the address space of up to `max_windows` windows, and makes `ram` reachable in `world`. Returns null and
-// sets `error` when there is no room. `world` and ram.host must outlive the backend.
-std::unique_ptr<mmu::WindowBackend> make_shadow_backend(KvmWorld& world, const GuestRam& ram, unsigned max_windows,
-                                                        std::string& error);
+// Reserves the address space of up to `max_windows` windows, and makes `ram` reachable in `world`. An
+// error when there is no room. `world` and ram.host must outlive the backend.
+vmm::Result<std::unique_ptr<mmu::WindowBackend>> make_shadow_backend(KvmWorld& world, const GuestRam& ram,
+                                                                     unsigned max_windows);
 
 }  // namespace crosswalk::kvm

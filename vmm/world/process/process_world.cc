@@ -84,12 +84,12 @@ void on_fault(int signal_number, siginfo_t* info, void* raw) {
   frame.address_valid = page_fault;
   frame.address = page_fault ? reinterpret_cast<uint64_t>(info->si_addr) : 0;
   frame.write = page_fault && (gregs[REG_ERR] & 2) != 0;
-  if (context->in_handler) report_fault_and_abort("fault inside the fault handler", frame);
+  if (context->in_handler) panic("fault inside the fault handler", frame);
   context->in_handler = true;
   if (!context->handler(context->argument, frame)) {
-    report_fault_and_abort(signal_number == SIGBUS ? "unexpected bus error (SIGBUS) in the engine"
-                                                   : "unexpected fault (SIGSEGV) in the engine",
-                           frame);
+    panic(signal_number == SIGBUS ? "unexpected bus error (SIGBUS) in the engine"
+                                  : "unexpected fault (SIGSEGV) in the engine",
+          frame);
   }
   context->in_handler = false;
   for (int i = 0; i < 16; i++) gregs[kGregs[i]] = static_cast<greg_t>(frame.gpr[i]);
