@@ -13,7 +13,8 @@
 #   make check-asan, check-tsan   tests and boots in builds with sanitizers (docs/testing.md); `make check` has a
 #                           part of each
 #   make fuzz FUZZ=NAME [TIME=seconds]   a fuzzer of tests/fuzz
-#   make format             clang-format of all sources
+#   make lint               clang-format and clang-tidy of all sources; `make check` has those that changed
+#   make format             clang-format of all sources, in place
 BUILD ?= build
 # As many jobs as the machine has CPUs; `make -j N` says otherwise.
 ifeq ($(MAKELEVEL),0)
@@ -122,6 +123,7 @@ NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers
 NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(BARE_IMAGES)
 NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
+NEEDS_lint = $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
 NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
 check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
@@ -144,6 +146,18 @@ MATRIX ?= quick
 experiments: $(BUILD)/crosswalk $(BENCH_IMAGES) $(if $(filter quick,$(MATRIX)),,$(GUEST)/rootfs.ext4)
 	scripts/experiments/run.py --matrix $(MATRIX) --crosswalk $(BUILD)/crosswalk --images $(GUEST) $(EXPERIMENT)
 
+# Commands of the compiler, for clang-tidy and clangd.
+$(BUILD)/compile_commands.json: FORCE
+	@scripts/compile-commands.py $@ $(CXXFLAGS)
+FORCE:
+
+$(BUILD)/.lint-packages: | $(BUILD)/.packages
+	scripts/install-packages.sh clang-tidy clang-format
+	@touch $@
+
+lint: $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
+	@scripts/lint.py --build $(BUILD) --all
+
 format:
 	git ls-files '*.cc' '*.h' '*.c' | xargs clang-format -i
 
@@ -151,4 +165,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps tests boot check check-nested bench count experiments format clean check-asan check-tsan sanitized sanitized-fuzzers fuzz
+.PHONY: all deps tests boot check check-nested bench count experiments lint format clean check-asan check-tsan sanitized sanitized-fuzzers fuzz

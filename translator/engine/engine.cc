@@ -295,11 +295,11 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   }
   bool once = false;
   if (slow_sites_.any_in_page(key.pa))
-    for (uint16_t g = 0; g < ir_.guest.size(); g++) {
+    for (size_t g = 0; g < ir_.guest.size(); g++) {
       const uint64_t pa = key.pa + (ir_.guest[g].pc - (key.va & ~1u));
       const bool taken = slow_sites_.take_once(pa);
       once |= taken;
-      if (taken || slow_sites_.contains(pa)) ir::set_out_of_line(ir_, g);
+      if (taken || slow_sites_.contains(pa)) ir::set_out_of_line(ir_, static_cast<uint16_t>(g));
     }
 
   assembler_.setSize(cache_.used());
