@@ -40,7 +40,7 @@ struct SharedWindow {
   std::unique_ptr<WindowMap> map;
 
   // Those of the 2 MiB of `va`.
-  size_t root_offset(uint32_t va) const { return (va >> kLeafBits) * 8 % roots.size(); }
+  size_t root_offset(uint32_t va) const { return size_t{va >> kLeafBits} * 8 % roots.size(); }
 };
 
 struct AddressSpace : SpaceForm {

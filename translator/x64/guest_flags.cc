@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/x64/guest_flags.h"
 
-#include <cstdlib>
 #include <iterator>
 
+#include "translator/arm32/cpu/panic.h"
 #include "translator/x64/emit_context.h"
 
 namespace crosswalk::x64 {
@@ -116,7 +116,7 @@ void GuestFlags::jump_by_state(uint32_t condition, Label target) {
       z_is(true, target);
       n_equals_v(false, target);
       break;
-    default: std::abort();
+    default: panic("guest flags: no such condition");
   }
 }
 

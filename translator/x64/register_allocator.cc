@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/x64/register_allocator.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <span>
+#include <string>
 
+#include "translator/arm32/cpu/panic.h"
 #include "translator/x64/host_registers.h"
 
 namespace crosswalk::x64 {
@@ -33,10 +33,7 @@ constexpr size_t slot_offset(File file, int slot) {
   return slot < kHotSlots ? offsetof(CpuState, spill) + 8 * n : offsetof(CpuState, spill_more) + 8 * (n - kHotSlots);
 }
 
-[[noreturn]] void broken(const char* what) {
-  std::fprintf(stderr, "crosswalk: internal error in the register allocator: %s\n", what);
-  std::abort();
-}
+[[noreturn]] void broken(const char* what) { panic(std::string("register allocator: ") + what); }
 
 // A value whose SetReg follows with nothing between that could observe the register early may be
 // computed in place.

@@ -92,6 +92,7 @@ class Machine final {
   std::string describe_stopped() { return reporter_.of_stopped(); }
 
   Platform& platform() { return *platform_; }
+  unsigned cpu_count() const { return vcpus_.count(); }
   CpuState& cpu(unsigned index) { return vcpus_[index].state(); }
   const GuestRam& ram() const { return memory_.ram(); }
   const SystemCounter& clock() const { return counter_; }

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/app/vm.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "mmu-shadow/walker/regime.h"
+#include "translator/arm32/cpu/reset.h"
+#include "vmm/base/sandbox.h"
+#include "vmm/base/statistics.h"
+#include "vmm/host/probe.h"
+#include "vmm/machine/state_report.h"
+#include "vmm/world/kvm/kvm_world.h"
+#include "vmm/world/process/process_world.h"
+
+namespace crosswalk::vmm {
+
+Result<std::unique_ptr<Vm>> Vm::create(const RunOptions& options, std::unique_ptr<Machine> machine,
+                                       Observability& observability) {
+  std::unique_ptr<Vm> vm(new Vm(options, std::move(machine), observability));
+  if (auto opened = vm->open_log(); !opened) return opened.take_error();
+  for (unsigned index = 0; index < vm->machine_->cpu_count(); ++index) {
+    if (auto made = vm->make_cpu(index); !made) return made.take_error();
+  }
+  vm->machine_->set_engine(vm.get());
+  vm->machine_->set_symbols(&observability.symbols());
+  return vm;
+}
+
+Result<bool> Vm::open_log() {
+  if (!engine::parse_log_items(options_.log_items).items || options_.log_file.empty()) return true;
+  log_.reset(std::fopen(options_.log_file.c_str(), "w"));
+  if (!log_) return Error{"--log-file: cannot write '" + options_.log_file + "': " + std::strerror(errno)};
+  return true;
+}
+
+mmu::MmuConfig Vm::mmu_config() const {
+  mmu::MmuConfig config;
+  config.mode = options_.mmu->mode;
+  config.fill_around = !options_.no_fill_around;
+  config.flush = options_.flush;
+  config.fill_bytes = options_.fill_bytes;
+  config.prefill = !options_.no_prefill;
+  config.install_on_return = !options_.no_install_on_return;
+  config.share_tables = !options_.no_share_tables;
+  return config;
+}
+
+engine::EngineConfig Vm::engine_config() const {
+  engine::EngineConfig config;
+  config.mode = options_.mmu->mode;
+  config.code_cache_bytes = options_.code_cache_bytes;
+  config.chain = !options_.no_chain;
+  config.optimise = !options_.no_optimise;
+  config.flag_fusion = !options_.no_flag_fusion;
+  config.log.items = engine::parse_log_items(options_.log_items).items;
+  config.log.file = log_ ? log_.get() : stderr;
+  return config;
+}
+
+Result<bool> Vm::make_world(VmCpu& cpu) const {
+  if (!needs_kvm(options_)) {
+    cpu.world = make_process_world();
+    return true;
+  }
+  auto made = kvm::KvmWorld::create({.fault_delivery = options_.fault_delivery, .flush = options_.window_flush});
+  if (!made) return made.take_error();
+  cpu.kvm_world = made->get();
+  cpu.world = std::move(*made);
+  // The timer thread reads the same counter outside the VM.
+  if (machine_->clock().uses_tsc() && !cpu.kvm_world->tsc_is_exact()) {
+    return Error{"this KVM does not show the host's time-stamp counter to the VM; use --world process"};
+  }
+  return true;
+}
+
+// And the costs of what it does.
+Result<bool> Vm::make_backend(VmCpu& cpu, mmu::MmuConfig& config) const {
+  if (!options_.windows) return true;
+  // One for each address space, and those that address spaces share: in Linux one or two.
+  const unsigned windows = config.max_spaces + 8;
+  auto made = options_.windows->provider.make({cpu.kvm_world, machine_->ram(), windows});
+  if (!made) return made.take_error();
+  cpu.backend = std::move(*made);
+  if (!cpu.backend || config.mode == mmu::Mode::Flat) return true;
+  if (auto measured = measure_window_costs(*cpu.world, *cpu.backend, machine_->ram(), config.costs); !measured)
+    return Error{std::string("--mmu ") + options_.mmu->name + ": windows do not work here: " + measured.error()};
+  if (machine_->clock().uses_tsc()) config.costs.ticks_per_ns = machine_->clock().tsc_mhz() / 1000;
+  return true;
+}
+
+Result<bool> Vm::make_cpu(unsigned index) {
+  VmCpu& cpu = *cpus_.emplace_back(std::make_unique<VmCpu>(machine_->cpu(index)));
+  mmu::MmuConfig mmu_config = this->mmu_config();
+  if (auto made = make_world(cpu); !made) return made;
+  mmu::measure_walk_costs(mmu_config.costs);
+  if (auto made = make_backend(cpu, mmu_config); !made) return made;
+  cpu.costs = mmu_config.costs;
+  arm::reset_cpu(cpu.state, options_.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15);
+  machine_->set_boot_registers(cpu.state);
+  engine::EngineConfig engine_config = this->engine_config();
+  observability_.configure(mmu_config, engine_config);
+  cpu.engine.emplace(engine_config, cpu.state, machine_->ram(), machine_->platform());
+  cpu.mmu = mmu::make_mmu(mmu_config, machine_->ram(), *cpu.engine, cpu.backend.get());
+  cpu.engine->attach(*cpu.mmu);
+  cpu.world->add_code(cpu.engine->code().data(), cpu.engine->code().size());
+  if (auto set = observability_.attach(cpu.state, *cpu.engine, cpu.kvm_world); !set) return set.take_error();
+  machine_->platform().timers_changed(cpu.state);
+  return true;
+}
+
+void Vm::run(const Sandbox* sandbox) {
+  machine_->start();
+  VmCpu& cpu = *cpus_.front();
+  if (sandbox) {
+    if (cpu.kvm_world) cpu.kvm_world->confine(*sandbox);
+    sandbox->enter(cpu.kvm_world ? Sandbox::Role::KvmCpu : Sandbox::Role::Cpu);
+  }
+  cpu.world->run([](void* engine) { static_cast<engine::Engine*>(engine)->run(); }, &*cpu.engine,
+                 &engine::Engine::handle_fault, &*cpu.engine);
+}
+
+void Vm::add_statistics(StatisticsTable& table) const {
+  machine_->add_statistics(table);
+  for (const auto& cpu : cpus_) {
+    const mmu::Statistics& m = cpu->mmu->statistics();
+    const double ticks_per_second = cpu->costs.ticks_per_ns * 1e9;
+    table.add("engine", engine::kCounters, cpu->engine->statistics(), ticks_per_second);
+    table.add("mmu", mmu::kCounters, m, ticks_per_second);
+    table.add("mmu", mmu::kWalkCosts, cpu->costs, ticks_per_second);
+    if (m.window_faults_installed != 0 || m.promotions != 0)
+      table.add("mmu", mmu::kWindowCosts, cpu->costs, ticks_per_second);
+  }
+}
+
+// ---- what the machine asks of the engine -------------------------------------------------------------
+
+void Vm::external_write(CpuState& cpu, uint64_t pa, uint64_t bytes) { of(cpu).mmu->note_external_write(pa, bytes); }
+
+bool Vm::translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) {
+  const mmu::AccessKind kind = write ? mmu::AccessKind::Store : mmu::AccessKind::Load;
+  const mmu::Translation at = of(cpu).mmu->translate(cpu, va, kind, is_privileged(static_cast<Mode>(cpu.mode)));
+  pa = at.pa;
+  return at.ok;
+}
+
+void Vm::add_state(const CpuState& cpu, StateReport& state) {
+  const VmCpu& parts = of(cpu);
+  const mmu::RegimeKey key = mmu::key_of(mmu::regime_of(cpu.cp15), is_privileged(static_cast<Mode>(cpu.mode)));
+  state.memory = std::string("memory: --mmu ") + options_.mmu->name + ", " + parts.world->name() + " world; now a " +
+                 (cpu.memory_window ? "window" : "software TLB");
+  if (key.mmu_enabled())
+    state.memory += " for ASID " + std::to_string(key.asid) + (key.privileged ? ", privileged" : ", user");
+  else
+    state.memory += ", untranslated";
+  const engine::EngineStatistics& e = parts.engine->statistics();
+  const mmu::Statistics& m = parts.mmu->statistics();
+  state.counts = {
+      {"blocks translated", e.blocks_translated}, {"interrupts", e.interrupts},
+      {"prefetch aborts", e.prefetch_aborts},     {"data aborts", e.data_aborts},
+      {"window faults", e.window_faults},         {"walks", m.walks},
+      {"space switches", m.space_switches},       {"flushes", m.flush_all + m.flush_asid + m.flush_mva + m.flush_mvaa}};
+}
+
+}  // namespace crosswalk::vmm
