@@ -61,7 +61,8 @@ LINK_LIBS := -Wl,--start-group $(LIBS) -Wl,--end-group
 $(BUILD)/crosswalk: $(BUILD)/obj/vmm/main.o $(LIBS)
 	$(CXX) $(LDFLAGS) -o $@ $< $(LINK_LIBS) $(LDLIBS)
 
-# One test program per folder that holds *_test.cc: tests/translator/ir -> build/tests/translator-ir.
+# One test program per folder that holds *_test.cc: tests/translator/ir ->
+# build/tests/translator-ir.
 TEST_DIRS := $(sort $(patsubst %/,%,$(dir $(shell find tests -name '*_test.cc'))))
 test_program = $(BUILD)/tests/$(subst /,-,$(patsubst tests/%,%,$(1)))
 define test

@@ -18,9 +18,11 @@ struct AsidTotals {
   uint64_t switches = 0;                          // to this ASID, from another one
   uint64_t faults = 0;                            // window faults of any outcome
   uint64_t soft_misses = 0;
-  uint64_t data_aborts = 0;                                      // the guest's own faults, alignment faults among them
+  // the guest's own faults, alignment faults among them
+  uint64_t data_aborts = 0;
   uint64_t installed = 0, removed = 0, kept = 0, rewritten = 0;  // entries
-  uint64_t flushes = 0;                                          // guest operations executed under it
+  // guest operations executed under it
+  uint64_t flushes = 0;
   uint64_t walks = 0;
 };
 

@@ -56,7 +56,8 @@ double nanoseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
 }
 
-// Nanoseconds that filling in an entry and walking again for it take, with so many pages from one to the next.
+// Nanoseconds that filling in an entry and walking again for it take, with so many pages from one
+// to the next.
 struct EntryCosts {
   double fill = 1e9, walk = 1e9;
 };

@@ -18,7 +18,8 @@ GuestMmu::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& l
       installer_(config_, walks_, code_, watch_, pool_, shared_, statistics_),
       flusher_(config_.costs, walks_, flushes_, ids_, code_, choice_, shared_, hybrid_, statistics_),
       prefiller_(config_, walks_, spaces_, ids_, code_, watch_, choice_, statistics_),
-      keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_, statistics_) {
+      keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_,
+              statistics_) {
   if (config_.mode.form != Form::Flat) return;
   auto space = std::make_unique<AddressSpace>();
   installer_.install_flat(*space);
@@ -33,7 +34,8 @@ GuestMmu::~GuestMmu() {
 void GuestMmu::activate(CpuState& cpu) {
   const Guest::Selectors now = Guest::selectors_of(cpu);
   if (now == selectors_ && current_ && cpu.space == current_) return;
-  selectors_ = Guest::selectors_of(cpu);  // not from `now`: a copy in wider pieces waits for its stores
+  // not from `now`: a copy in wider pieces waits for its stores
+  selectors_ = Guest::selectors_of(cpu);
 
   AddressSpace* space;
   if (config_.mode.form == Form::Flat) {

@@ -110,7 +110,8 @@ class GuestMmu final : public Mmu {
 
   AddressSpace* current_ = nullptr;
   Guest::Selectors selectors_{};  // as of the last activate()
-  uint64_t changes_ = 1;          // of the logs and of what is watched: AddressSpace::changes_applied
+  // of the logs and of what is watched: AddressSpace::changes_applied
+  uint64_t changes_ = 1;
   arm::BreakPages break_pages_;
   bool flat_violation_ = false;
 };

@@ -8,7 +8,8 @@
 namespace crosswalk::mmu {
 namespace {
 
-constexpr uint32_t kAroundPages = 16;  // pages looked at around a 4 KiB entry: one naturally aligned 64 KiB
+// pages looked at around a 4 KiB entry: one naturally aligned 64 KiB
+constexpr uint32_t kAroundPages = 16;
 // A stretch is installed in as many pieces as it has runs of equal write access. More than this
 // many, and a smaller stretch is taken, so that translated code scattered over RAM does not cost a
 // mapping per page.

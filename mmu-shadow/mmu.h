@@ -25,14 +25,15 @@ using crosswalk::Translation;
 enum class FaultOutcome : uint8_t {
   Installed,   // retry the access
   GuestFault,  // the guest's own fault: `translation` says which
-  Device,      // emulate the access at translation.pa, and do so from now on; when translation.host is set it is
-               // RAM that is never entered (the page has a watched byte, or is Device or
-               // Strongly-ordered memory); when !translation.ok, it is an alignment fault or this
-               // one
-  CodeWrite,   // the page held translated code; it has been dropped and the page is writable: retry
-  Split,       // the access wraps at 4 GiB or reaches the guard: emulate it piecewise
-  Once,        // RAM that cannot be entered now (it still holds translated code, or the backend is at a limit): do
-               // this access at translation.host, by hand; the next one may succeed
+  // emulate the access at translation.pa, and do so from now on; when translation.host is set it is
+  // RAM that is never entered (the page has a watched byte, or is Device or Strongly-ordered
+  // memory); when !translation.ok, it is an alignment fault or this one
+  Device,
+  CodeWrite,  // the page held translated code; it has been dropped and the page is writable: retry
+  Split,      // the access wraps at 4 GiB or reaches the guard: emulate it piecewise
+  // RAM that cannot be entered now (it still holds translated code, or the backend is at a limit):
+  // do this access at translation.host, by hand; the next one may succeed
+  Once,
 };
 
 class Mmu : public MmuPort {
@@ -98,8 +99,8 @@ class Mmu : public MmuPort {
 std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
                               WindowBackend* backend);
 
-// Measures costs.walk and the refills on this host, in less than a millisecond; false, without changes,
-// if there is no memory for it.
+// Measures costs.walk and the refills on this host, in less than a millisecond; false, without
+// changes, if there is no memory for it.
 bool measure_walk_costs(MmuCosts& costs);
 
 // The mmap(2) backend: windows are reservations in this process, entries are MAP_FIXED mappings of

@@ -5,7 +5,8 @@
 // What is shared is the VAs of TTBR1, if it is in use: its tables are one. Otherwise it is the last
 // GiB, as long as the descriptors of the first level for it are equal: then all that is below is
 // one. That is compared when a space begins to share, and again
-//   - after each flush in it that covers such VAs: before that, the guest has to reckon with what was
+//   - after each flush in it that covers such VAs: before that, the guest has to reckon with what
+//     was
 //     there before;
 //   - when it becomes current, if an invalid descriptor has become valid since in another space,
 //     which needs no flush;

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Builds a Debian armhf root image (ext4) from Debian's packages: what the programs of the experiments need. An IMAGE
-# whose name ends in .tar is an archive of the same programs of amd64, without compilers, for `make count`.
+# Builds a Debian armhf root image (ext4) from Debian's packages: what the programs of the
+# experiments need. An IMAGE whose name ends in .tar is an archive of the same programs of amd64,
+# without compilers, for `make count`.
 #
-# No loop mounts, no root, no ARM code run: apt's resolver (scripts/private-apt.sh) finds and verifies the packages, they
-# are unpacked in order, and `mke2fs -d` makes the file system. Maintainer scripts do not run: no program here needs them.
+# No loop mounts, no root, no ARM code run: apt's resolver (scripts/private-apt.sh) finds and
+# verifies the packages, they are unpacked in order, and `mke2fs -d` makes the file system.
+# Maintainer scripts do not run: no program here needs them.
 # usage: build-rootfs.sh IMAGE STATE_FOLDER     environment: ROOTFS_SIZE (1G, sparse), PACKAGES (more packages)
 set -euo pipefail
 usage="usage: build-rootfs.sh IMAGE STATE_FOLDER"
@@ -24,8 +26,9 @@ packages=(dash busybox-static coreutils diffutils bzip2 sqlite3 python3-minimal 
 [ "$native" ] || packages+=(gcc libc6-dev openssl)
 fetch() {
   apt_update
-  # With an empty dpkg status everything that they depend on is missing, and so is listed and fetched. What is in the
-  # cache already would not be listed: so the list is made with an empty one.
+  # With an empty dpkg status everything that they depend on is missing, and so is listed and
+  # fetched. What is in the cache already would not be listed: so the list is made with an empty
+  # one.
   mkdir -p "$state/empty/partial"
   apt_get install -y --no-install-recommends --print-uris -o "Dir::Cache::archives=$state/empty" "${packages[@]}" >"$state/uris" || return 1
   apt_get install -y --no-install-recommends --download-only "${packages[@]}"

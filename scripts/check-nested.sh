@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The kvm world on nested paging: boots QEMU's emulation of an AMD machine with SVM and NPT, and in it runs Crosswalk and
-# its KVM tests on the real kvm-amd (tests/guests/nested/init says which). Needs no KVM here.
+# The kvm world on nested paging: boots QEMU's emulation of an AMD machine with SVM and NPT, and in
+# it runs Crosswalk and its KVM tests on the real kvm-amd (tests/guests/nested/init says which).
+# Needs no KVM here.
 #   NESTED=reduced  host facts, choice of mechanisms, a short torture test in shadow and ept
 #   NESTED=normal   all KVM tests, a long torture test, and bare-metal guests that exercise the MMU
 #   NESTED=full     also Debian's ARM kernel up to its user space; takes long
-# NESTED_TESTS=FILTER runs only these tests of tests/vmm/world, for debugging; NESTED_LIMIT is a time limit in seconds.
-# Ends with a line that counts; exit status 0 only when something passed and nothing failed. The machine's whole output
-# is in $BUILD/check/nested-machine.log.
+# NESTED_TESTS=FILTER runs only these tests of tests/vmm/world, for debugging; NESTED_LIMIT is a
+# time limit in seconds. Ends with a line that counts; exit status 0 only when something passed and
+# nothing failed. The machine's whole output is in $BUILD/check/nested-machine.log.
 set -u
 cd "$(dirname "$0")/.."
 . tests/boot/lib.sh

@@ -79,8 +79,8 @@ print("\n".join(failed))
 PYTHON
 }
 
-# run_program PROGRAM: what it prints is a report for people; the counts and the tests that failed go to
-# $results/NAME.counts.
+# run_program PROGRAM: what it prints is a report for people; the counts and the tests that failed
+# go to $results/NAME.counts.
 run_program() {
   local program=$1 name start=$SECONDS status counts during p f s
   name=$(basename "$program")

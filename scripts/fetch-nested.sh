@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Fetches the parts of the emulated machine of `make check-nested` from Debian's own packages: an amd64 kernel, its KVM
-# modules and busybox. scripts/private-apt.sh says how apt is used. FETCH_ATTEMPTS limits how often it tries.
-# usage: fetch-nested.sh DIRECTORY
+# Fetches the parts of the emulated machine of `make check-nested` from Debian's own packages: an
+# amd64 kernel, its KVM modules and busybox. scripts/private-apt.sh says how apt is used.
+# FETCH_ATTEMPTS limits how often it tries. usage: fetch-nested.sh DIRECTORY
 set -euo pipefail
 directory=${1:?usage: fetch-nested.sh DIRECTORY}
 mkdir -p "$directory"
@@ -14,7 +14,8 @@ die() { echo "fetch-nested: $*" >&2; exit 1; }
 
 . "$(dirname "$0")/private-apt.sh"
 
-# The cloud kernel: a third of the generic one's size, and it has kvm-amd. It depends on the current versioned package.
+# The cloud kernel: a third of the generic one's size, and it has kvm-amd. It depends on the current
+# versioned package.
 fetch() {
   local kernel
   rm -f "$state"/packages/*.deb

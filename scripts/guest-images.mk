@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Guest images: Debian's kernels and busybox (fetched), initramfs archives, benchmark and bare-metal programs.
-# They do not depend on BUILD: GUEST selects another place.
+# Guest images: Debian's kernels and busybox (fetched), initramfs archives, benchmark and bare-metal
+# programs. They do not depend on BUILD: GUEST selects another place.
 GUEST ?= build/guest
 GUEST_KERNELS := armmp armmp-lpae
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs the Debian packages listed in scripts/packages.txt (or given as arguments) that are missing.
-# Touches neither the network nor the package index when all are there.
+# Installs the Debian packages listed in scripts/packages.txt (or given as arguments) that are
+# missing. Touches neither the network nor the package index when all are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,7 +27,8 @@ if [ "$(id -u)" != 0 ]; then
 fi
 apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"; }
 
-# First with the index that is there; then, the index being old, absent or just being replaced on the server, with a new one.
+# First with the index that is there; then, the index being old, absent or just being replaced on
+# the server, with a new one.
 if apt install -y --no-install-recommends "${need[@]}" 2>/dev/null; then exit 0; fi
 pause=5
 for attempt in 1 2 3 4 5; do

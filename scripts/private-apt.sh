@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Sourced by the scripts that fetch Debian packages. Preconditions: $state names a folder, die() exists, and $architecture
-# is Debian's name of one or unset (armhf).
+# Sourced by the scripts that fetch Debian packages. Preconditions: $state names a folder, die()
+# exists, and $architecture is Debian's name of one or unset (armhf).
 #
-# The machine's own package sources and keys are used, but with a private apt state in $state, so that neither the
-# machine's dpkg architectures nor its package lists change. Everything is verified by apt's signatures.
+# The machine's own package sources and keys are used, but with a private apt state in $state, so
+# that neither the machine's dpkg architectures nor its package lists change. Everything is verified
+# by apt's signatures.
 mkdir -p "$state"/{lists/partial,cache/archives/partial,etc/preferences.d,etc/sources.d,packages,dpkg}
 : >"$state/dpkg/status"
 
@@ -23,10 +24,12 @@ options=(-q -o "Dir::State=$state" -o "Dir::State::Lists=$state/lists" -o "Dir::
 apt_get() { apt-get "${options[@]}" "$@"; }
 apt_cache() { apt-cache "${options[@]}" "$@"; }
 
-# One repository whose index is just being replaced does not matter when the others have all that is needed.
+# One repository whose index is just being replaced does not matter when the others have all that is
+# needed.
 apt_update() { apt_get update || echo "$(basename "$0" .sh): continuing with the package indexes that are there" >&2; }
 
-# again_and_again FUNCTION: until it succeeds, with growing pauses and fresh indexes; FETCH_ATTEMPTS times at most.
+# again_and_again FUNCTION: until it succeeds, with growing pauses and fresh indexes; FETCH_ATTEMPTS
+# times at most.
 again_and_again() {
   local attempt attempts=${FETCH_ATTEMPTS:-6} pause=5
   for attempt in $(seq "$attempts"); do

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs a guest in qemu-system-arm from the same options as `crosswalk run`, so that the same scripts and images can be
-# tried in both: CROSSWALK=scripts/run-in-qemu.sh make boot. Options that only Crosswalk has are ignored here.
-# Exit status: QEMU's own; 124 after --timeout.
+# Runs a guest in qemu-system-arm from the same options as `crosswalk run`, so that the same scripts
+# and images can be tried in both: CROSSWALK=scripts/run-in-qemu.sh make boot. Options that only
+# Crosswalk has are ignored here. Exit status: QEMU's own; 124 after --timeout.
 set -euo pipefail
 die() { echo "run-in-qemu: $*" >&2; exit 2; }
 

@@ -36,7 +36,8 @@ constexpr uint64_t kWindowAlign = 1 << 30;
 constexpr uint64_t kPopulateBytes =
     4 << 10;  // mapped at once, without a second host fault; more costs more than it saves
 
-constexpr uint32_t kLeastMaps = 64;  // a host that has no more is asked again each time: its lack may pass
+// a host that has no more is asked again each time: its lack may pass
+constexpr uint32_t kLeastMaps = 64;
 
 uint32_t read_max_map_count() {
   uint32_t value = 65530;

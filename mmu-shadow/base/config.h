@@ -12,16 +12,18 @@ namespace crosswalk::mmu {
 enum class Form : uint8_t {
   SoftTlb,  // each address space has a software TLB
   Window,   // each address space has a window of the backend
-  Hybrid,   // each has one of these two, and changes between them as its history says, or has a window from the start
-            // where those are cheap (policy/hybrid.h). cpu.memory_window says which form the current one has
-  Flat,     // one window holds all of RAM, for guests that leave the MMU off
+  // each has one of these two, and changes between them as its history says, or has a window from
+  // the start where those are cheap (policy/hybrid.h). cpu.memory_window says which form the
+  // current one has
+  Hybrid,
+  Flat,  // one window holds all of RAM, for guests that leave the MMU off
 };
 
 // How translated code looks a software TLB up.
 enum class Lookup : uint8_t { Inline, Call };
 
-// How guest memory is reached, as far as MMU and engine have to know. Who makes the entries of windows, the
-// WindowBackend, is a choice of its own.
+// How guest memory is reached, as far as MMU and engine have to know. Who makes the entries of
+// windows, the WindowBackend, is a choice of its own.
 struct Mode {
   Form form = Form::SoftTlb;
   Lookup lookup = Lookup::Inline;
@@ -66,8 +68,9 @@ enum class FlushPolicy : uint8_t {
 // What things cost on this host in this mode, in nanoseconds; what FlushPolicy::Auto, prefilling
 // and Form::Hybrid decide by.
 struct MmuCosts {
-  double walk = 15;           // walking again for one entry of many, in the order of their VAs
-  double walk_apart = 25;     // the same in another order, as in a software TLB: seldom in the same table
+  double walk = 15;  // walking again for one entry of many, in the order of their VAs
+  // the same in another order, as in a software TLB: seldom in the same table
+  double walk_apart = 25;
   double soft_refill = 65;    // a software-TLB miss from translated code and back, walk included
   double fetch_refill = 200;  // the same for an instruction page
   double window_fault = 10'000;
@@ -110,20 +113,26 @@ struct MmuConfig {
   Mode mode{};
   FlushPolicy flush = FlushPolicy::Lazy;
   MmuCosts costs{};
-  bool prefill = true;  // a new space gets its predecessor's instruction pages and software TLB, each walked for again
-  uint32_t max_spaces = 64;  // windows or software TLBs kept before the least recently used is evicted
+  // a new space gets its predecessor's instruction pages and software TLB, each walked for again
+  bool prefill = true;
+  // windows or software TLBs kept before the least recently used is evicted
+  uint32_t max_spaces = 64;
   // Limits of what a guest can make grow (docs/limits.md). At the first, all translated code is
   // forgotten; at the others, the windows used least recently are emptied.
   uint32_t max_page_ids = 1 << 18;
-  uint64_t max_resident_pages = 0;  // WindowBackend::resident_pages; 0: twice RAM and kResidentBeyondRam
+  // WindowBackend::resident_pages; 0: twice RAM and kResidentBeyondRam
+  uint64_t max_resident_pages = 0;
   // Stretches of 2 MiB that have had entries since their windows were empty, which is what page
   // tables exist for; 0: kWindowLeaves, and eight times those of RAM.
   uint32_t max_window_leaves = 0;
-  bool fill_around = true;  // a window fault also installs valid neighbours (sections, contiguous pages)
+  // a window fault also installs valid neighbours (sections, contiguous pages)
+  bool fill_around = true;
   bool install_on_return =
-      true;                  // after a guest abort, the page is entered when the guest is back, if it is mapped then
-  bool share_tables = true;  // privileged address spaces have hardware tables in common, where they can
-  uint32_t fill_bytes = 2 << 20;     // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
+      true;  // after a guest abort, the page is entered when the guest is back, if it is mapped then
+  // privileged address spaces have hardware tables in common, where they can
+  bool share_tables = true;
+  // at most this much of a large entry at once; a power of two, 4 KiB - 2 MiB
+  uint32_t fill_bytes = 2 << 20;
   AsidAccounts* accounts = nullptr;  // where totals by ASID go (accounts.h); null: nowhere
 };
 

@@ -29,7 +29,8 @@ bool same_entry(Va a, Va b, uint32_t c) {
   return ((a ^ b) >> kClassBits[c]) == 0;
 }
 
-// Where entries larger than 4 KiB are installed. Of a VA of more than 32 bits, the lowest ones count.
+// Where entries larger than 4 KiB are installed. Of a VA of more than 32 bits, the lowest ones
+// count.
 class LargeFilter {
  public:
   template <typename Va>

@@ -98,7 +98,8 @@ void HybridPolicy::refilled(SpaceForm& space, uint32_t va, Refill what, uint32_t
       h.seen.add(va);
       h.faults++;
       return;
-    case Refill::Device: return;  // an instruction that has met a device does not try the window again
+    // an instruction that has met a device does not try the window again
+    case Refill::Device: return;
     case Refill::Memory:
       if (h.seen.add(window_page_of(va, size_class))) h.faults++;
   }

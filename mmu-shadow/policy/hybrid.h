@@ -74,12 +74,16 @@ struct HybridHistory {
   // translation what the model has and what there was.
   bool learning = false;
   double entered_ns = 0, translation_ns = 0, translated_ns = 0;
-  bool sampling = false;    // the instruction pages are those that it executed since the last judgement
-  double sample_at = 0;     // the age for the next such sample
-  double cost_rate = 0;     // of faults and flushes, of a nanosecond, predicted when it was promoted
-  double reluctance = 1;    // doubles when a promotion turns out wrong
-  uint64_t rest_until = 0;  // time-stamp counter: nothing is counted before, a window would cost far more than it saves
-  PageSet seen;             // on a software TLB: pages that a window would have by now; one of each section
+  // the instruction pages are those that it executed since the last judgement
+  bool sampling = false;
+  double sample_at = 0;  // the age for the next such sample
+  // of faults and flushes, of a nanosecond, predicted when it was promoted
+  double cost_rate = 0;
+  double reluctance = 1;  // doubles when a promotion turns out wrong
+  // time-stamp counter: nothing is counted before, a window would cost far more than it saves
+  uint64_t rest_until = 0;
+  // on a software TLB: pages that a window would have by now; one of each section
+  PageSet seen;
 
   void fade(double factor) { ns *= factor, refills *= factor, faults *= factor, flushes *= factor, spent_ns *= factor; }
   // In the other form.
@@ -95,9 +99,9 @@ struct HybridHistory {
 
 // The form of an address space, and what the policy keeps with it.
 struct SpaceForm {
-  bool windowed = false;                   // a window is in use, and not a software TLB
-  uint32_t stays = 1, unmeasured = 0;      // how many stays in it the next measured one stands for, and how many come
-                                           // before that
+  bool windowed = false;  // a window is in use, and not a software TLB
+  // how many stays in it the next measured one stands for, and how many come before that
+  uint32_t stays = 1, unmeasured = 0;
   uint64_t run_ticks = 0;                  // time that it ran since it was judged
   std::unique_ptr<HybridHistory> history;  // Form::Hybrid only
 };
@@ -160,7 +164,8 @@ class HybridPolicy {
   void refilled(SpaceForm& space, uint32_t va, Refill what, uint32_t size_class);
   // Whether refills and flushes of the space count now.
   bool resting(const SpaceForm& space) const {
-    return space.history->rest_until - polled_at_ - 1 < rest_ticks_;  // by distance: the counter may restart
+    // by distance: the counter may restart
+    return space.history->rest_until - polled_at_ - 1 < rest_ticks_;
   }
   // Whether the time that windows' faults and upkeep take has to be measured for the next two.
   bool measures_upkeep(const SpaceForm& space) const { return space.history && space.windowed && !at_once_; }
@@ -231,8 +236,10 @@ class HybridPolicy {
   Statistics& statistics_;
   // Learned from the spaces that got a window, unprivileged and privileged. They begin with what
   // benchmarks showed.
-  Learned hot_code_[2] = {{20e6, 5e6}, {50e6, 7.5e6}};  // translation of what was executed lately: is needed again
-  Learned entering_[2] = {{2e6, 2e6}, {2e6, 2e6}};      // one window_fault for each page in use: all faults
+  // translation of what was executed lately: is needed again
+  Learned hot_code_[2] = {{20e6, 5e6}, {50e6, 7.5e6}};
+  // one window_fault for each page in use: all faults
+  Learned entering_[2] = {{2e6, 2e6}, {2e6, 2e6}};
   const double ns_per_tick_ = 1 / costs_.ticks_per_ns;
   const uint64_t judge_after_ticks_ = static_cast<uint64_t>(costs_.judge_after * costs_.ticks_per_ns);
   const uint64_t rest_ticks_ = judge_after_ticks_ * 8;

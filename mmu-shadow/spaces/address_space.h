@@ -48,15 +48,18 @@ struct AddressSpace : SpaceForm {
   uint64_t last_used = 0;
   uint64_t changes_applied = 0;  // GuestMmu's count when nothing was missed
   Applied applied;
-  uint32_t fetches = 0;  // instruction pages entered since the space was made: up to Prefiller::kFetches
+  // instruction pages entered since the space was made: up to Prefiller::kFetches
+  uint32_t fetches = 0;
   Reuse data_reuse, fetch_reuse;
   InstructionPages instruction_pages;
-  std::unique_ptr<SoftTlb> soft;      // of this and the window, one is in use, and the other one, if it is there,
+  // of this and the window, one is in use, and the other one, if it is there,
+  std::unique_ptr<SoftTlb> soft;
   std::unique_ptr<WindowMap> window;  // is empty
   std::shared_ptr<SharedWindow> shared;
   uint64_t shared_from = kWindowSize;  // the VAs that `shared` has
   const uint8_t* roots = nullptr;      // this space's own descriptors of the first level for them
-  uint64_t roots_version = 0;          // SharedWindow::version when they were compared last, or 0: they are not equal
+  // SharedWindow::version when they were compared last, or 0: they are not equal
+  uint64_t roots_version = 0;
 
   WindowMap& window_at(uint32_t va) { return va >= shared_from ? *shared->map : *window; }
   // Whether it, or what it shares, is behind the end of a log.

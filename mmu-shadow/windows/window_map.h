@@ -31,7 +31,8 @@ struct WindowEntry {
 
 inline constexpr uint32_t kLeafPages = 512;
 inline constexpr uint32_t kLeafBits = 21;
-inline constexpr uint32_t kHalfPages = 256;  // of a leaf: the smallest large entry that a summary is worth, a section
+// of a leaf: the smallest large entry that a summary is worth, a section
+inline constexpr uint32_t kHalfPages = 256;
 
 struct WindowLeaf {
   WindowEntry entries[kLeafPages];
@@ -180,8 +181,9 @@ class WindowMap {
   const uint64_t ram_base_;
   LeafPool& pool_;
   WindowLeaf* leaves_[1 << (32 - kLeafBits)] = {};
-  uint64_t used_[32] = {};     // one bit a leaf
-  uint64_t touched_[32] = {};  // leaves that have been in use since clear(): host page tables may exist for them
+  uint64_t used_[32] = {};  // one bit a leaf
+  // leaves that have been in use since clear(): host page tables may exist for them
+  uint64_t touched_[32] = {};
   uint32_t touched_count_ = 0;
   uint32_t count_ = 0, ng_count_ = 0;
   LargeFilter large_;

@@ -125,8 +125,9 @@ def preparation_of(cell):
 def command_of(cell, settings):
     """The command that runs a cell, in the machine."""
     engine, kind, names = cell["engine"], cell["kind"], cell["workloads"]
-    # The median of the slices after the first one counts, which translates. QEMU takes some ten times as many
-    # instructions: so that what a slice begins with weighs as little, its slices are ten times as long.
+    # The median of the slices after the first one counts, which translates. QEMU takes some ten
+    # times as many instructions: so that what a slice begins with weighs as little, its slices are
+    # ten times as long.
     milliseconds, slices = (settings["milliseconds"] * 10, 3) if engine == "qemu" else (settings["milliseconds"], 6)
     bench = ["--ms", f"{milliseconds:g}", "--slices", str(slices)] + names
     programs = ["--slices", "1"] + names

@@ -191,7 +191,8 @@ class Places:
     def name(self, kind, address):
         """(translated, engine or kernel; function, library or area)"""
         if kind == "kernel":
-            # The x86-64 kernel has modules, KVM among them, from here on (Documentation/x86/x86_64/mm.rst).
+            # The x86-64 kernel has modules, KVM among them, from here on
+            # (Documentation/x86/x86_64/mm.rst).
             return "kernel", "kernel modules" if address >= 0xffffffffc0000000 else "kernel"
         for first, last, offset, path in self.maps:
             if first <= address < last:

@@ -77,7 +77,8 @@ def predictions(records, parameters):
     return found
 
 
-# What both the counts and this host have: on a host without nested paging the other modes' events are of another kind.
+# What both the counts and this host have: on a host without nested paging the other modes' events
+# are of another kind.
 CALIBRATED = ("native", "soft", "mmap")
 
 

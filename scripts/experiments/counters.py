@@ -5,7 +5,8 @@ import statistics
 
 import workloads
 
-# name: alternatives, each a list of "group/counter" to be added up; the first of which any counter exists counts.
+# name: alternatives, each a list of "group/counter" to be added up; the first of which any counter
+# exists counts.
 COUNTERS = {
     "instructions": [["engine/guest instructions"], ["engine/guest instructions executed"]],
     "walks": [["mmu/walks"]],

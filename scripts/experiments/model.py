@@ -29,8 +29,8 @@ EVENTS = {
     "device": "device accesses",
 }
 
-# Costs in ns on bare metal with EPT/NPT, and where each comes from. `kind` is how a mode reaches its entries.
-# name: (default, which costs it sets, source)
+# Costs in ns on bare metal with EPT/NPT, and where each comes from. `kind` is how a mode reaches
+# its entries. name: (default, which costs it sets, source)
 OPTIONS = {
     "exit-ns": (1500, "a VM exit to the process and back: device accesses in shadow and ept, faults in shadow without the upcall",
                 "design: 1-2 us on bare metal"),
@@ -178,8 +178,8 @@ def measured_costs(results, engine):
     # A program's row of one flushed page has an entry and a use in it.
     page = (results.time(engine, "mmu_flush_page_touch") or 0.0) - own["per_use"] - own["per_entry"]
     software = mode in ("soft", "soft-call")
-    # Where flushes are eager, a use after one is no fault (an abort that the guest handles is one at least) and no refill
-    # (walking for an entry again is one at least).
+    # Where flushes are eager, a use after one is no fault (an abort that the guest handles is one
+    # at least) and no refill (walking for an entry again is one at least).
     fault = max(lazy["per_use"], results.time(engine, "mmu_data_abort") or 0.0)
     return {"fault": 0.0 if software else fault, "refill": max(lazy["per_use"], own["per_entry"]) if software else 0.0,
             "removed": lazy["per_entry"], "rewalked": eager["per_entry"], "flush": own["base"], "flush_page": max(page, 0.0),

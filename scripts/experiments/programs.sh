@@ -1,10 +1,10 @@
 #!/bin/dash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs real programs in the guest (in the root image, as /experiments/programs) and prints a row `name<TAB>ns_per_op` and
-# a line `total name operations` for each, after its result was checked. Guest time is host time. /tmp is a tmpfs.
-# --slices runs each N times, and before each prints `bench: ready NAME` and waits for a line of input, as bench-linux.
-# Not busybox's shell, which would run its own date and bzip2.
-# usage: programs [--slices N] NAME...
+# Runs real programs in the guest (in the root image, as /experiments/programs) and prints a row
+# `name<TAB>ns_per_op` and a line `total name operations` for each, after its result was checked.
+# Guest time is host time. /tmp is a tmpfs. --slices runs each N times, and before each prints
+# `bench: ready NAME` and waits for a line of input, as bench-linux. Not busybox's shell, which
+# would run its own date and bzip2. usage: programs [--slices N] NAME...
 export PATH=/usr/bin:/bin LC_ALL=C HOME=/tmp
 data=/experiments
 cd /tmp || exit 1

@@ -165,8 +165,8 @@ SLURM = """#!/bin/bash
 #SBATCH --mem=4G
 #SBATCH --time={minutes}
 #SBATCH --output={logs}/%a.log
-# One task per cell of {list_file}. Cells that must be compared with each other belong on equal nodes: name a partition or
-# --constraint here. Merge the results afterwards with:
+# One task per cell of {list_file}. Cells that must be compared with each other belong on equal
+# nodes: name a partition or --constraint here. Merge the results afterwards with:
 #   {collect}
 set -euo pipefail
 cd {root}

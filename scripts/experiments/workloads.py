@@ -27,7 +27,8 @@ BARE_IMAGES = {"bare_flush": "bench_flush", "bare_mmu": "bench_mmu", "bare_flat"
 # Nothing but a boot: what the statistics of the others are compared with.
 BOOT, BOOT_PROGRAMS = "boot", "boot_programs"
 BOOT_ROW = "start_to_user_space"
-# NAME@setup is a workload's preparation and checks with next to no operations: what its counts are compared with.
+# NAME@setup is a workload's preparation and checks with next to no operations: what its counts are
+# compared with.
 SETUP = "@setup"
 FIRST_OUTPUT = "crosswalk: first user-space output"
 

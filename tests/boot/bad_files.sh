@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Corrupted kernels, initrds and device trees, and a disk that vanishes: a clear error or a guest fault each time.
+# Corrupted kernels, initrds and device trees, and a disk that vanishes: a clear error or a guest
+# fault each time.
 # Needs: crosswalk boot bare
 set -u
 . tests/boot/lib.sh
@@ -29,7 +30,8 @@ expect_status bad_files/random-kernel "$timed_out" "$reset" 0
 : >"$scratch/kernel"
 linux --kernel "$scratch/kernel" --timeout 5
 expect_refused bad_files/empty-kernel
-# ELF headers that lie: program headers beyond the end, a segment larger than the file, an entry of another machine.
+# ELF headers that lie: program headers beyond the end, a segment larger than the file, an entry of
+# another machine.
 for lie in 28:ffffff7f 44:3075 18:3e00; do
   cp "$guest/bare/hello.elf" "$scratch/kernel"
   printf "$(echo "${lie#*:}" | sed 's/../\\x&/g')" | dd of="$scratch/kernel" bs=1 seek="${lie%:*}" conv=notrunc 2>/dev/null
@@ -56,7 +58,8 @@ head -c 60 "$scratch/dtb" >"$scratch/short"
 linux --kernel "$kernel" --initrd "$initrd" --dtb "$scratch/short" --timeout 8
 expect_refused bad_files/truncated-dtb
 
-# A disk that vanishes under the guest: the guest sees errors, and the command's own exit status still arrives.
+# A disk that vanishes under the guest: the guest sees errors, and the command's own exit status
+# still arrives.
 export CMD='for d in /dev/vd?; do [ "$(cat /sys/block/${d##*/}/size)" = 32768 ] && disk=$d; done; dd if=$disk of=/dev/null bs=1M 2>/dev/null || exit 1
   echo disk-is-ready; while :; do echo 3 >/proc/sys/vm/drop_caches; dd if=$disk of=/dev/null bs=1M 2>/dev/null || { echo disk-is-gone; exit 9; }; sleep 0.2; done'
 truncate -s 16M "$scratch/disk"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Bare-metal guests in every mode: ELF and raw binaries, exit codes, and guests that misbehave by intent.
+# Bare-metal guests in every mode: ELF and raw binaries, exit codes, and guests that misbehave by
+# intent.
 # Needs: crosswalk bare
 set -u
 . tests/boot/lib.sh

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A guest cannot make the VMM deaf: signals, keys and --timeout end it soon, whatever the guest does to its devices; and
-# they, SIGUSR1 and Ctrl-A i show its state. END_LIMIT is the number of seconds that an end may take.
+# A guest cannot make the VMM deaf: signals, keys and --timeout end it soon, whatever the guest does
+# to its devices; and they, SIGUSR1 and Ctrl-A i show its state. END_LIMIT is the number of seconds
+# that an end may take.
 # Needs: crosswalk boot bare
 set -u
 . tests/boot/lib.sh
-# Makes the host's disk slow: system calls named in SLOW_CALLS take an hour, but for small ones, as at the start.
+# Makes the host's disk slow: system calls named in SLOW_CALLS take an hour, but for small ones, as
+# at the start.
 cat >"$scratch/slow.c" <<'C'
 #define _GNU_SOURCE
 #include <dlfcn.h>

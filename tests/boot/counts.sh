@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Instructions per operation on nested paging, compared with tests/counts.expected: more than 2 % worse fails.
+# Instructions per operation on nested paging, compared with tests/counts.expected: more than 2 %
+# worse fails.
 # Needs: counts
 set -u
 . tests/boot/lib.sh

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Hardware breakpoints and watchpoints as Debian's kernels offer them to debuggers and perf, in every mode.
+# Hardware breakpoints and watchpoints as Debian's kernels offer them to debuggers and perf, in
+# every mode.
 # Needs: crosswalk bench
 set -u
 . tests/boot/lib.sh
 
-# The program is the only one of the guest: to unpack the modules of the ordinary archive takes longer than all the rest.
+# The program is the only one of the guest: to unpack the modules of the ordinary archive takes
+# longer than all the rest.
 initrd=$scratch/debugger.cpio.gz
 scripts/make-initramfs.py "$initrd" dir:dev:755 nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 "file:init:755:$guest/linux/debugger"
 

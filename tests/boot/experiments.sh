@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The experiments: a small matrix is interrupted and goes on where it was, its report has the tables that it should have,
-# a matrix for a cluster is valid, and every workload of the experiments gives right results.
+# The experiments: a small matrix is interrupted and goes on where it was, its report has the tables
+# that it should have, a matrix for a cluster is valid, and every workload of the experiments gives
+# right results.
 # Needs: crosswalk bench
 set -u
 . tests/boot/lib.sh

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the host gives a guest, and what it does not: closed standard files, disks that others use, limits on files,
-# semihosting's directory, the second console.
+# What the host gives a guest, and what it does not: closed standard files, disks that others use,
+# limits on files, semihosting's directory, the second console.
 # Needs: crosswalk boot bare
 set -u
 . tests/boot/lib.sh
 mode=${END_MODE:-auto}
 bare=$guest/bare
 
-# Guest output that nobody takes is not written to whatever was opened next. The closed files are the first arguments.
+# Guest output that nobody takes is not written to whatever was opened next. The closed files are
+# the first arguments.
 closed() {
   local name=host/closed-$1 closing=$2 mode problem
   for mode in soft mmap hybrid shadow; do

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Shared by the system tests. Each test prints one line `ok NAME`, `not ok NAME: why` or `skipped NAME: why`;
-# scripts/check.sh counts them. Environment: BUILD, GUEST, CROSSWALK (the program under test), MODES, KERNELS, REPEAT.
+# Shared by the system tests. Each test prints one line `ok NAME`, `not ok NAME: why` or `skipped
+# NAME: why`; scripts/check.sh counts them. Environment: BUILD, GUEST, CROSSWALK (the program under
+# test), MODES, KERNELS, REPEAT.
 build=${BUILD:-build}
 guest=${GUEST:-build/guest}
 crosswalk=${CROSSWALK:-$build/crosswalk}
@@ -30,8 +31,8 @@ mode_problem() {
   esac
 }
 
-# in_parallel FUNCTION ARGUMENTS…: runs it in the background with a scratch folder of its own, at most JOBS (one per
-# core) at a time. `wait` waits for the rest.
+# in_parallel FUNCTION ARGUMENTS…: runs it in the background with a scratch folder of its own, at
+# most JOBS (one per core) at a time. `wait` waits for the rest.
 in_parallel() {
   while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-$(nproc)}" ]; do wait -n || true; done
   (
@@ -42,8 +43,9 @@ in_parallel() {
   ) &
 }
 
-# guest_run STATUS_FILE_PREFIX ARGUMENTS…: runs a guest; its output is in $scratch/out and err, its status in $status.
-# The outer time limit is only for a Crosswalk that ignores --timeout: it shows as status 137.
+# guest_run STATUS_FILE_PREFIX ARGUMENTS…: runs a guest; its output is in $scratch/out and err, its
+# status in $status. The outer time limit is only for a Crosswalk that ignores --timeout: it shows
+# as status 137.
 guest_run() {
   status=0
   timeout -s KILL "$(limit "${LIMIT:-150}")" "$crosswalk" run "$@" </dev/null >"$scratch/out" 2>"$scratch/err" || status=$?

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Boots Debian's kernels in every mode, runs the ordinary commands and compares what they print. REPEAT boots each so
-# many times; POLICIES="lazy eager" with each of these flush policies instead of auto; BOOTS_ONLY does nothing else.
+# Boots Debian's kernels in every mode, runs the ordinary commands and compares what they print.
+# REPEAT boots each so many times; POLICIES="lazy eager" with each of these flush policies instead
+# of auto; BOOTS_ONLY does nothing else.
 # Needs: crosswalk boot
 set -u
 . tests/boot/lib.sh

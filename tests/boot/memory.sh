@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Guests that make the VMM grow as much as they can: what it takes stays within the limits of docs/limits.md. SECONDS_EACH
-# says for how long each is watched.
+# Guests that make the VMM grow as much as they can: what it takes stays within the limits of
+# docs/limits.md. SECONDS_EACH says for how long each is watched.
 # Needs: crosswalk bare
 set -u
 . tests/boot/lib.sh
@@ -50,8 +50,8 @@ watch() {
 for mode in $modes; do
   problem=$(mode_problem "$mode")
   if [ -n "$problem" ]; then skipped "memory/$mode" "$problem"; continue; fi
-  # Twice RAM and 64 MiB of windows, and what can be reached before the next look; page tables for 4,096 stretches of
-  # 2 MiB and eight times those of RAM, and what the engine has for each.
+  # Twice RAM and 64 MiB of windows, and what can be reached before the next look; page tables for
+  # 4,096 stretches of 2 MiB and eight times those of RAM, and what the engine has for each.
   watch "memory/$mode/windows" grow_windows $((2 * ram_mib + 320)) 128 24 --mmu "$mode"
   # 4 MiB of code and, five times as much, what is known of it.
   watch "memory/$mode/slow_sites" slow_sites $((2 * ram_mib + 128)) 96 8 --mmu "$mode" --code-cache 4M

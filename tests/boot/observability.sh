@@ -6,7 +6,8 @@ set -u
 . tests/boot/lib.sh
 kernel=$guest/bare/bad_tables.elf
 
-# check_trace FILE NAME…: valid JSON, beginnings in order on each track, slices nested, and events of these names.
+# check_trace FILE NAME…: valid JSON, beginnings in order on each track, slices nested, and events
+# of these names.
 check_trace() {
   python3 - "$@" <<'PYTHON'
 import collections

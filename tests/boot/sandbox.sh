@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A running Crosswalk as the host's kernel sees it: every thread confined, no page writable and executable, in each mode;
-# without, with --sandbox off. Outputs of options and disks are served all the same.
+# A running Crosswalk as the host's kernel sees it: every thread confined, no page writable and
+# executable, in each mode; without, with --sandbox off. Outputs of options and disks are served all
+# the same.
 # Needs: crosswalk bare
 set -u
 . tests/boot/lib.sh
@@ -26,8 +27,8 @@ finish() {
   cp "$scratch/out" "$scratch/text"
 }
 
-# of_every_thread FIELD VALUE: prints those that have another one. KVM's own thread in a process that has a VM is part of
-# the kernel.
+# of_every_thread FIELD VALUE: prints those that have another one. KVM's own thread in a process
+# that has a VM is part of the kernel.
 of_every_thread() {
   local status
   for status in /proc/"$pid"/task/*/status; do

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every benchmark workload checks its own result: a short run of each, and of Debian's programs, in every mode is a test.
+# Every benchmark workload checks its own result: a short run of each, and of Debian's programs, in
+# every mode is a test.
 # Needs: crosswalk bench rootfs
 set -u
 . tests/boot/lib.sh

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A pointer chase: dependent loads in an order that no prefetcher guesses. The same code in the Linux program, native
-// and for the guest, and in the bare-metal one.
+// A pointer chase: dependent loads in an order that no prefetcher guesses. The same code in the
+// Linux program, native and for the guest, and in the bare-metal one.
 #pragma once
 
 #include <stdint.h>
@@ -27,8 +27,8 @@ static inline void make_chase(uint32_t* memory, uint32_t* order, uint32_t elemen
   for (uint32_t i = 0; i < elements; ++i) memory[order[i] * kWords] = order[(i + 1) % elements] * kWords;
 }
 
-// Follows `n` links from the first element; returns where that ends. Counted by 32 bits: a counter of two registers
-// costs an ARM program more than a load that hits the cache.
+// Follows `n` links from the first element; returns where that ends. Counted by 32 bits: a counter
+// of two registers costs an ARM program more than a load that hits the cache.
 __attribute__((noinline)) static uint32_t follow_chase(const uint32_t* memory, uint64_t n) {
   uint32_t index = 0;
   while (n > 0) {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Ordinary busybox commands whose output does not depend on the machine; commands.expected is what they print.
-# The first and last line mark the part of the console that a test compares.
+# Ordinary busybox commands whose output does not depend on the machine; commands.expected is what
+# they print. The first and last line mark the part of the console that a test compares.
 echo "commands: begin"
 rm -rf /tmp/commands && mkdir -p /tmp/commands/sub/deeper && cd /tmp/commands || exit 1
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a flush must not remove, page ids, code pages, flat mode, window edges: the parts of Mmu that agreement with the
-// walker alone does not show.
+// What a flush must not remove, page ids, code pages, flat mode, window edges: the parts of Mmu
+// that agreement with the walker alone does not show.
 #include "mmu-shadow/mmu.h"
 
 #include <gtest/gtest.h>
@@ -198,7 +198,8 @@ TEST_P(MmuTest, InstructionPagesCanBeForgotten) {
   EXPECT_EQ(mmu->fetch_page(*cpu, kUserVa, 1, t), id);
 }
 
-// More (page, flags) combinations than are kept: the numbers begin anew, and whoever holds some is told before.
+// More (page, flags) combinations than are kept: the numbers begin anew, and whoever holds some is
+// told before.
 TEST_P(MmuTest, PageNumbersAreReusedWhenTheyRunOut) {
   constexpr uint32_t kLimit = 1000;
   mmu =
@@ -274,7 +275,8 @@ TEST_P(MmuTest, ProtectUnprotectProtect) {
   switch_to(1, 0x10);
   mmu->protect_code_page(kPa);
   mmu->unprotect_code_page(kPa);
-  switch_to(2, 0x10);  // catches up with a page that holds no code any more, and keeps its write access
+  // catches up with a page that holds no code any more, and keeps its write access
+  switch_to(2, 0x10);
   EXPECT_TRUE(listener.calls.empty());
   mmu->protect_code_page(kPa);
   store(kUserVa, 2);
@@ -454,8 +456,8 @@ TEST(Windows, SectionsAreFilledAround) {
   EXPECT_EQ(listener.calls.size(), 1u);
 }
 
-// A 64 KiB stretch of small pages that are contiguous in RAM: what a fault in page 4 installs, when page `odd` differs
-// from the others by the descriptor bits `difference`.
+// A 64 KiB stretch of small pages that are contiguous in RAM: what a fault in page 4 installs, when
+// page `odd` differs from the others by the descriptor bits `difference`.
 uint64_t filled_around(uint32_t odd, uint32_t difference, bool& odd_writable) {
   TestMemory memory(32 << 20);
   memory.write32(kL1, kL2 | 1);
@@ -519,8 +521,8 @@ TEST(Windows, TwoSectionsInstalledAtOnceAreFlushedOneByOne) {
   }
 }
 
-// With FlushPolicy::Eager: what a flush does to the pages of a section that was entered whole, when its descriptor has
-// changed; the section before it stays. One page of each holds translated code.
+// With FlushPolicy::Eager: what a flush does to the pages of a section that was entered whole, when
+// its descriptor has changed; the section before it stays. One page of each holds translated code.
 TEST(Windows, ASectionIsRevalidatedWhole) {
   constexpr uint32_t kFirst = 0xc0000000, kSecond = 0xc0100000, kSecondPa = 0x40900000, kOtherPa = 0x40a00000;
   constexpr uint32_t kSection = 2 | 3 << 2 | 3 << 10, kReadOnly = 1 << 15, kTable = kL2 + 0x400;
@@ -623,7 +625,8 @@ TEST(PageSet, AddRemoveClear) {
   EXPECT_EQ(set.count(), 1u);
 }
 
-// Form::Hybrid with the MMU on and tables at kL1, judged often; what windows cost is up to the test.
+// Form::Hybrid with the MMU on and tables at kL1, judged often; what windows cost is up to the
+// test.
 struct HybridMachine {
   static MmuConfig configuration(bool prefill, double window_fault, double half_life) {
     MmuConfig config{.mode = Mode::Hybrid, .prefill = prefill};
@@ -631,7 +634,8 @@ struct HybridMachine {
     config.costs.window_flush = config.costs.window_create = 0;
     config.costs.judge_after = 100'000;
     config.costs.half_life = half_life;
-    config.costs.accesses_of_entry = -1'000;  // spaces begin on a software TLB, whatever windows cost
+    // spaces begin on a software TLB, whatever windows cost
+    config.costs.accesses_of_entry = -1'000;
     return config;
   }
   HybridMachine(bool prefill, double window_fault, double half_life = 20'000'000)
@@ -688,7 +692,8 @@ TEST(Hybrid, FirstFaultsAreExpectedAndOthersAreNot) {
   EXPECT_EQ(mmu->statistics().demotions, 1u);
 }
 
-// What was in use is entered over many half-lives: the last of these faults are as expected as the first.
+// What was in use is entered over many half-lives: the last of these faults are as expected as the
+// first.
 TEST(Hybrid, EnteringMayTakeLongerThanTheHistory) {
   constexpr uint32_t kPages = 40;
   HybridMachine machine(false, 1'000'000, 500'000);
@@ -737,7 +742,8 @@ TEST(Hybrid, PollingJudgesASpaceThatIsNeverLeft) {
   }
 }
 
-// Where a window would cost far more than it saves nothing is counted for a while; then the space is looked at again.
+// Where a window would cost far more than it saves nothing is counted for a while; then the space
+// is looked at again.
 TEST(Hybrid, ASpaceThatRestsIsLookedAtAgain) {
   HybridMachine machine(false, 100'000);
   auto& memory = machine.memory;
@@ -768,8 +774,9 @@ TEST(Hybrid, ASpaceThatRestsIsLookedAtAgain) {
   EXPECT_TRUE(cpu->memory_window);
 }
 
-// A window costs translating the code once more: a space that executes much code has to run longer before it gets one.
-// Not a program that is the first to execute it: what it executes next is translated once, where it gets one soon.
+// A window costs translating the code once more: a space that executes much code has to run longer
+// before it gets one. Not a program that is the first to execute it: what it executes next is
+// translated once, where it gets one soon.
 TEST(Hybrid, CodeToTranslateDelaysAWindow) {
   enum Translator { kNobody, kAnother, kItself };
   for (const Translator translator : {kNobody, kAnother, kItself}) {

@@ -49,8 +49,8 @@ TEST(CommonPart, TheLastGigabyteOfTtbr0) {
   EXPECT_EQ(from(CW_TTBCR_EAE | CW_TTBCR_EPD0), kNone);
 }
 
-// For all splits: what the walker says is the same for another ASID and another TTBR0, if the descriptors of the first
-// level are, in tables of random bits.
+// For all splits: what the walker says is the same for another ASID and another TTBR0, if the
+// descriptors of the first level are, in tables of random bits.
 TEST(CommonPart, WalksDoNotDependOnTheRestOfTtbr0) {
   std::mt19937_64 random(test_seed());
   TestMemory memory(4 << 20);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What windows have in common, with a backend that only notes what it is told: which accesses would reach what.
+// What windows have in common, with a backend that only notes what it is told: which accesses would
+// reach what.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -207,7 +208,8 @@ TEST_F(Shared, ADescriptorBecomesValidInOneSpace) {
   EXPECT_EQ(reaches(kVa), 0x41000000u);
 }
 
-// As above, but the other one gets it too before it runs: a kernel's way to make a new mapping known everywhere.
+// As above, but the other one gets it too before it runs: a kernel's way to make a new mapping
+// known everywhere.
 TEST_F(Shared, ADescriptorBecomesValidInAllSpaces) {
   use(kRootB);
   use(kRootA);
@@ -218,7 +220,8 @@ TEST_F(Shared, ADescriptorBecomesValidInAllSpaces) {
   EXPECT_EQ(statistics().spaces_parted, 0u);
 }
 
-// Before the flush, an entry of the new table must not appear in a space that has the old one, nor the other way round.
+// Before the flush, an entry of the new table must not appear in a space that has the old one, nor
+// the other way round.
 TEST_F(Shared, AValidDescriptorChangesInOneSpace) {
   for (const uint64_t root : {kRootA, kRootB}) set(root, kVa, section(0x41000000));
   set(kRootC, kVa, section(0x42000000));
@@ -300,8 +303,8 @@ TEST_F(Shared, WatchedPagesAreNotInIt) {
   EXPECT_EQ(reaches(kVa), 0u);
 }
 
-// A flush shows that a space has come to be like others, which have not been current since a page was watched, and
-// another came to hold code.
+// A flush shows that a space has come to be like others, which have not been current since a page
+// was watched, and another came to hold code.
 TEST_F(Shared, WhoJoinsFindsNoOldEntries) {
   constexpr uint32_t kCodeVa = kVa + 0x100000, kWatchedVa = kVa + 0x200000;
   for (const uint64_t root : {kRootA, kRootB}) {

@@ -46,7 +46,8 @@ class Torture {
         mmu_(make_mmu(config, ram, listener_, backend)),
         cpu_(std::make_unique<CpuState>()) {
     std::memset(ram.host, 0, kTableArea);
-    for (uint64_t o = kTableArea; o < ram.size; o += 4096) {  // each page is recognisable; the rest stays zero
+    // each page is recognisable; the rest stays zero
+    for (uint64_t o = kTableArea; o < ram.size; o += 4096) {
       uint64_t words[4] = {o, o ^ 0x1111, o ^ 0x2222, o ^ 0x3333};
       std::memcpy(ram.host + o, words, sizeof words);
     }
@@ -94,7 +95,8 @@ class Torture {
     result_.failure = "step " + std::to_string(step_) + ": " + text;
   }
 
-  // ---- addresses ------------------------------------------------------------------------------------------
+  // ---- addresses
+  // ------------------------------------------------------------------------------------------
   uint64_t short_root(uint32_t i) const { return ram_.base + i * 0x4000; }
   uint64_t short_l2(uint32_t i) const { return ram_.base + 0x20000 + i * 0x400; }
   uint64_t long_root(uint32_t i) const { return ram_.base + 0x40000 + i * 0x1000; }
@@ -130,7 +132,8 @@ class Torture {
     return pa & ~mask;
   }
 
-  // ---- regimes --------------------------------------------------------------------------------------------
+  // ---- regimes
+  // --------------------------------------------------------------------------------------------
   cw_regime random_regime() {
     if (!regimes_.empty() && (processes_ || chance(35)))
       return sibling(regimes_[below(static_cast<uint32_t>(regimes_.size()))]);
@@ -139,7 +142,8 @@ class Torture {
       r.sctlr = CW_SCTLR_M;
       r.dacr = 0x55555555;
       r.ttbcr = chance(30) ? CW_TTBCR_EAE : 0;
-      // MAIR0 and MAIR1: but for the first one, which is Strongly-ordered, Normal memory. Other is never entered.
+      // MAIR0 and MAIR1: but for the first one, which is Strongly-ordered, Normal memory. Other is
+      // never entered.
       r.prrr = 0xff44ff00;
       r.nmrr = 0xffffffff;
       return sibling(r);
@@ -221,7 +225,8 @@ class Torture {
     use_regime(i);
   }
 
-  // ---- tables ---------------------------------------------------------------------------------------------
+  // ---- tables
+  // ---------------------------------------------------------------------------------------------
   void put32(uint64_t pa, uint32_t v) { std::memcpy(ram_.at(pa), &v, 4); }
   uint32_t get32(uint64_t pa) const {
     uint32_t v;
@@ -264,7 +269,8 @@ class Torture {
         const uint32_t next = static_cast<uint32_t>(pa) + (other - index) * 0x100000;
         if (is_super(get32(root + other * 4)))
           for (uint32_t i = 0; i < 16; i++) put32(root + (group + i) * 4, 0);
-        const uint32_t odd = chance(30) ? 1u << (10 + below(8)) & 0x2fc00 : 0;  // alike but for AP or nG
+        // alike but for AP or nG
+        const uint32_t odd = chance(30) ? 1u << (10 + below(8)) & 0x2fc00 : 0;
         put32(root + index * 4, static_cast<uint32_t>(pa) | domain << 5 | attributes | 2);
         put32(root + other * 4, next | domain << 5 | (attributes ^ odd) | 2);
       }
@@ -292,7 +298,8 @@ class Torture {
       const uint32_t first = index - std::min(below(12), index), last = std::min(255u, index + below(12));
       for (uint32_t i = first; i <= last; i++) {
         if ((get32(table + i * 4) & 3) == 1) continue;
-        const uint32_t odd = chance(20) ? chance(50) ? 1u << 11 : 1u << 9 | 1u << 5 : 0;  // another nG, AP[2] and AP[1]
+        // another nG, AP[2] and AP[1]
+        const uint32_t odd = chance(20) ? chance(50) ? 1u << 11 : 1u << 9 | 1u << 5 : 0;
         put32(table + i * 4, (pa + (i - first) * 0x1000) | (attributes ^ odd) | tex << 6 | 2);
       }
     } else {
@@ -339,7 +346,8 @@ class Torture {
         const uint64_t pa = random_pa(12), attributes = long_attributes();
         const uint32_t first = index - std::min(below(12), index), last = std::min(511u, index + below(12));
         for (uint32_t i = first; i <= last; i++) {
-          const uint64_t odd = chance(20) ? 1u << (chance(50) ? 11 : 6 + below(2)) : 0;  // another nG, AP[1] or AP[2]
+          // another nG, AP[1] or AP[2]
+          const uint64_t odd = chance(20) ? 1u << (chance(50) ? 11 : 6 + below(2)) : 0;
           put64(table + i * 8, (pa + (i - first) * 0x1000) | (attributes ^ odd) | 3);
         }
       }
@@ -373,8 +381,8 @@ class Torture {
     return all;
   }
 
-  // Changes descriptors, then issues the maintenance that the architecture requires for the old entries (B3.10.1), by a
-  // random VA inside each, and nothing more.
+  // Changes descriptors, then issues the maintenance that the architecture requires for the old
+  // entries (B3.10.1), by a random VA inside each, and nothing more.
   void change_tables() {
     const std::vector<Cached> before = snapshot();
     const uint32_t changes = 1 + below(3);
@@ -422,7 +430,8 @@ class Torture {
     }
   }
 
-  // ---- uses -----------------------------------------------------------------------------------------------
+  // ---- uses
+  // -----------------------------------------------------------------------------------------------
   uint32_t random_probe() { return probes_[below(static_cast<uint32_t>(probes_.size()))]; }
   bool in_tables(uint64_t pa) const { return pa >= ram_.base && pa < ram_.base + kTableArea; }
 
@@ -430,7 +439,8 @@ class Torture {
     const uint32_t bytes = 1u << below(4);
     const uint32_t va = random_probe() | ((chance(60) ? below(32) : below(4096)) & ~(bytes - 1));
     bool write = chance(40);
-    if (write && in_tables(walk(va, CW_STORE).pa)) write = false;  // a table changed behind the test's back
+    // a table changed behind the test's back
+    if (write && in_tables(walk(va, CW_STORE).pa)) write = false;
     const cw_result expected = walk(va, write ? CW_STORE : CW_LOAD);
     const uint64_t value = random_() & (bytes == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * bytes)) - 1);
     uint64_t old = 0;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The page-table torture test: random tables in both formats, regime changes, TLB maintenance, accesses. After every
-// flush that the architecture requires, an Mmu must give the value or the exact fault that the walker alone gives.
+// The page-table torture test: random tables in both formats, regime changes, TLB maintenance,
+// accesses. After every flush that the architecture requires, an Mmu must give the value or the
+// exact fault that the walker alone gives.
 //
-// Independent of how windows are made: the caller brings the backend, and an Accessor that performs one guest access
-// the way translated code would.
+// Independent of how windows are made: the caller brings the backend, and an Accessor that performs
+// one guest access the way translated code would.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,8 @@ struct AccessResult {
 class Accessor {
  public:
   virtual ~Accessor() = default;
-  // One naturally aligned load or store of 1, 2, 4 or 8 bytes in the CPU's current regime. A store that the Mmu wants
-  // done by hand (Once) is done by the accessor and is Done.
+  // One naturally aligned load or store of 1, 2, 4 or 8 bytes in the CPU's current regime. A store
+  // that the Mmu wants done by hand (Once) is done by the accessor and is Done.
   virtual AccessResult access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t bytes, bool write, uint64_t value) = 0;
 };
 
@@ -33,8 +34,8 @@ class SoftAccessor final : public Accessor {
   AccessResult access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t bytes, bool write, uint64_t value) override;
 };
 
-// Window modes of the process world: a real access to cpu.mem_base + va, with SIGSEGV handled by window_fault().
-// Installs its handler while it exists; one at a time.
+// Window modes of the process world: a real access to cpu.mem_base + va, with SIGSEGV handled by
+// window_fault(). Installs its handler while it exists; one at a time.
 class SignalAccessor final : public Accessor {
  public:
   SignalAccessor();
@@ -52,7 +53,8 @@ class HybridAccessor final : public Accessor {
   SignalAccessor window_;
 };
 
-// What window_fault's outcome means for an access, for accessors: true to retry, false when `result` is final.
+// What window_fault's outcome means for an access, for accessors: true to retry, false when
+// `result` is final.
 bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, uint32_t bytes, bool write,
                           uint64_t value, AccessResult& result);
 
@@ -63,11 +65,13 @@ struct TortureResult {
 };
 
 enum class Regimes {
-  Any,        // of both formats and every kind
-  Processes,  // of one kernel: TTBR0 translates everything, and mostly the last GiB of it alike for all of them
+  Any,  // of both formats and every kind
+  // of one kernel: TTBR0 translates everything, and mostly the last GiB of it alike for all of them
+  Processes,
 };
 
-// RAM of at least 32 MiB that the test may fill; the first 2 MiB hold tables. Deterministic in its arguments.
+// RAM of at least 32 MiB that the test may fill; the first 2 MiB hold tables. Deterministic in its
+// arguments.
 TortureResult run_torture(const MmuConfig& config, const GuestRam& ram, WindowBackend* backend, Accessor& accessor,
                           uint64_t seed, uint64_t steps, Regimes regimes = Regimes::Any);
 

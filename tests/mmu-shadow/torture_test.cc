@@ -82,7 +82,8 @@ TEST(Torture, Hybrid) {
     config.prefill = i != 2;
     const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);
     expect_agreement(r, seed + i);
-    EXPECT_GT(r.statistics.promotions, i == 3 ? 20u : 300u);  // with three spaces, most are evicted first
+    // with three spaces, most are evicted first
+    EXPECT_GT(r.statistics.promotions, i == 3 ? 20u : 300u);
     EXPECT_GT(r.statistics.demotions, 0u);
     if (HasFailure()) return;
   }
@@ -102,7 +103,8 @@ TEST(Torture, HybridOfCheapWindows) {
     config.prefill = i != 2;
     const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);
     expect_agreement(r, seed + i);
-    EXPECT_GT(r.statistics.promotions + (i == 3 ? 11 : 0), 10u);  // with three spaces, they are evicted before
+    // with three spaces, they are evicted before
+    EXPECT_GT(r.statistics.promotions + (i == 3 ? 11 : 0), 10u);
     EXPECT_GT(r.statistics.demotions, 20u);
     if (HasFailure()) return;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The walker against tables built by hand. Expected permissions come from the manual's tables written out below, not
-// from the walker's own arithmetic.
+// The walker against tables built by hand. Expected permissions come from the manual's tables
+// written out below, not from the walker's own arithmetic.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -82,7 +82,8 @@ void write_short(TestMemory& m, ShortEntry kind, uint32_t va, uint64_t pa, const
 const char* const kApModel[8] = {"--,--", "rw,--", "rw,r-", "rw,rw", "--,--", "r-,--", "r-,r-", "r-,r-"};
 const char* const kAfeModel[4] = {"rw,--", "rw,rw", "r-,--", "r-,r-"};
 
-// What an access of `kind` at a privilege may do, from the two letters of that privilege and those of PL0.
+// What an access of `kind` at a privilege may do, from the two letters of that privilege and those
+// of PL0.
 bool allowed(const char* model, unsigned kind, bool privileged, bool xn, bool pxn, bool wxn, bool uwxn) {
   const char* own = privileged ? model : model + 3;
   if (kind == CW_LOAD) return own[0] == 'r';
@@ -142,7 +143,8 @@ TEST_F(Walker, LongPermissionsEnumerated) {
     for (unsigned bits = 0; bits < 1u << 11; bits++) {
       unsigned ap = bits & 3;
       const bool xn = bits >> 2 & 1, pxn = bits >> 3 & 1, af = bits >> 4 & 1, wxn = bits >> 5 & 1, uwxn = bits >> 6 & 1;
-      const uint64_t table_bits = level == 1 ? 0 : bits >> 7;  // PXNTable, XNTable, APTable[0], APTable[1]
+      // PXNTable, XNTable, APTable[0], APTable[1]
+      const uint64_t table_bits = level == 1 ? 0 : bits >> 7;
       // With two levels of tables, each has half of the bits: they accumulate.
       const uint64_t leaf =
           uint64_t{xn} << 54 | uint64_t{pxn} << 53 | uint64_t{1} << 52 | uint64_t{af} << 10 | ap << 6 | 3u << 2;
@@ -219,7 +221,8 @@ TEST_F(Walker, LongFaultCodes) {
   EXPECT_EQ(fsr(CW_STORE), 0xa06u);
   memory.write64(kL2 + 8, kL3 | 3);
   EXPECT_EQ(fsr(CW_FETCH), 0x207u);
-  memory.write64(kL3 + 0x100 * 8, 0x41000000 | 1 << 10 | 1);  // a block in the third level is invalid
+  // a block in the third level is invalid
+  memory.write64(kL3 + 0x100 * 8, 0x41000000 | 1 << 10 | 1);
   EXPECT_EQ(fsr(CW_LOAD), 0x207u);
   memory.write64(kL3 + 0x100 * 8, 0x41000000 | 1 << 10 | 3);
   EXPECT_EQ(fsr(CW_LOAD), 0u);
@@ -273,7 +276,8 @@ TEST_F(Walker, T0szAndT1szSplitTheAddressSpace) {
         if (va < 1ull << (32 - t0)) expected = 0;
         if (t1 != 0 ? va >= (1ull << 32) - (1ull << (32 - t1)) : expected < 0) expected = 1;
         const unsigned size = expected == 1 ? t1 : t0;
-        // Roots with only their own alignment: 2^(32-size-30+3) or 2^(32-size-21+3) bytes, at least 8.
+        // Roots with only their own alignment: 2^(32-size-30+3) or 2^(32-size-21+3) bytes, at least
+        // 8.
         const unsigned shift = size > 1 ? 21 : 30;
         const uint64_t entries = std::max<uint64_t>((1ull << (32 - size)) >> shift, 1);
         const uint64_t root = 0x40020000 + entries * 8;
@@ -329,8 +333,8 @@ TEST_F(Walker, ShortMemoryAttributes) {
   struct Row {
     unsigned tex, cb, type, inner, outer;
   };
-  // Table B3-10 (TEX, C, B without remap); cacheability 0 none, 1 write-back write-allocate, 2 write-through, 3
-  // write-back.
+  // Table B3-10 (TEX, C, B without remap); cacheability 0 none, 1 write-back write-allocate, 2
+  // write-through, 3 write-back.
   const Row rows[] = {{0, 0, CW_STRONGLY_ORDERED, 0, 0}, {0, 1, CW_DEVICE, 0, 0}, {0, 2, CW_NORMAL, 2, 2},
                       {0, 3, CW_NORMAL, 3, 3},           {1, 0, CW_NORMAL, 0, 0}, {1, 3, CW_NORMAL, 1, 1},
                       {2, 0, CW_DEVICE, 0, 0},           {4, 1, CW_NORMAL, 1, 0}, {5, 0, CW_NORMAL, 0, 1},
@@ -353,7 +357,8 @@ TEST_F(Walker, TexRemap) {
   struct Row {
     unsigned n, type, inner, outer;
   };
-  // PRRR: TR0 strongly-ordered, TR1 Normal (buffered), TR2 Normal WT, TR3 WB, TR4 device (TEX0=1 C=0 B=0), TR7 WBWA.
+  // PRRR: TR0 strongly-ordered, TR1 Normal (buffered), TR2 Normal WT, TR3 WB, TR4 device (TEX0=1
+  // C=0 B=0), TR7 WBWA.
   const Row rows[] = {
       {0, CW_STRONGLY_ORDERED, 0, 0}, {1, CW_NORMAL, 0, 0},           {2, CW_NORMAL, 2, 2}, {3, CW_NORMAL, 3, 3},
       {4, CW_DEVICE, 0, 0},           {5, CW_STRONGLY_ORDERED, 0, 0}, {7, CW_NORMAL, 1, 1}};
@@ -412,10 +417,12 @@ TEST_F(Walker, Par) {
   EXPECT_EQ(cw_par(&r, &out), 1u << 11 | 5 << 1 | 1);
 }
 
-// ATTR is the byte of MAIR. SH is the descriptor's, but for what is cached nowhere: outer shareable.
+// ATTR is the byte of MAIR. SH is the descriptor's, but for what is cached nowhere: outer
+// shareable.
 TEST_F(Walker, ParOfLongDescriptors) {
   cw_regime r = long_regime();
-  r.prrr = 0xff'00'04'44;  // MAIR0: Normal non-cacheable, Device, Strongly-ordered, Normal write-back
+  // MAIR0: Normal non-cacheable, Device, Strongly-ordered, Normal write-back
+  r.prrr = 0xff'00'04'44;
   r.nmrr = 0x4f'f4'bb'aa;  // MAIR1: write-through, write-back; cached at one level only
   constexpr struct {
     unsigned index, sh;
@@ -456,7 +463,8 @@ TEST_F(Walker, ParOfShortDescriptors) {
   EXPECT_EQ(par(r, 1, 0, 0), 0u);                      // non-cacheable
   EXPECT_EQ(par(r, 7, 1, 1), kSh | 5 << 4 | 3 << 2);   // inner 01, outer 11
   r.sctlr |= CW_SCTLR_TRE;
-  r.prrr = 2u << 0 | 1u << 2 | 0u << 4 | 2u << 6 | 1u << 19 | 1u << 24;  // n = 0 Normal and NOS, 1 Device, 2 S.-o.
+  // n = 0 Normal and NOS, 1 Device, 2 S.-o.
+  r.prrr = 2u << 0 | 1u << 2 | 0u << 4 | 2u << 6 | 1u << 19 | 1u << 24;
   r.nmrr = 1u << 0 | 2u << 16 | 0u << 6 | 3u << 22;
   EXPECT_EQ(par(r, 0, 0, 1), kSh | kNos | 5 << 4 | 2 << 2);
   EXPECT_EQ(par(r, 0, 0, 0), 5u << 4 | 2 << 2);
@@ -491,8 +499,9 @@ TEST_F(Walker, TablesThatPointAtThemselves) {
 // Walks with a memo against walks without, over tables of all kinds of descriptors, good and bad.
 class WalkMemo : public Walker {
  protected:
-  static constexpr size_t kResultBytes = offsetof(cw_result, mair_attribute) + 1;  // but for padding
-  static constexpr uint32_t kRegion = 0x00400000, kPages = 16 << 8;                // 16 MiB
+  // but for padding
+  static constexpr size_t kResultBytes = offsetof(cw_result, mair_attribute) + 1;
+  static constexpr uint32_t kRegion = 0x00400000, kPages = 16 << 8;  // 16 MiB
 
   // Half of the time one of few descriptors, so that neighbours are alike.
   uint64_t descriptor(uint64_t mask) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Form::Hybrid where the entries of windows are cheap: every address space begins in a window, and the way back.
+// Form::Hybrid where the entries of windows are cheap: every address space begins in a window, and
+// the way back.
 #include <gtest/gtest.h>
 
 #include <memory>

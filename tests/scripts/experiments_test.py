@@ -39,7 +39,8 @@ class Plan(unittest.TestCase):
     def test_other_settings_are_other_cells(self):
         both = self.ids() & self.ids(milliseconds=7)
         plan, _ = cells.plan(self.MATRIX, True)
-        # Boots, preparations and bare-metal programs do not depend on it; a longer timeout changes nothing.
+        # Boots, preparations and bare-metal programs do not depend on it; a longer timeout changes
+        # nothing.
         self.assertFalse(both & {cell["id"] for cell in plan if cell["workload"] == "getppid"})
         self.assertTrue(both)
         self.assertEqual(self.ids(), self.ids(timeout=1000))
@@ -136,7 +137,8 @@ class Model(unittest.TestCase):
         records = []
         for engine in ("mmap", "shadow"):
             records += [record(engine, "bare_flush", 0, {}, None, self.rows(5000, 100, 2000)), record(engine, "boot", 0, nothing, None, {})]
-        # 10 faults an operation at 2000 ns on top of 500 ns of work; the same work without a fault in the other mode.
+        # 10 faults an operation at 2000 ns on top of 500 ns of work; the same work without a fault
+        # in the other mode.
         records += [record("shadow", "page_touch", 20500, statistics, 100), record("mmap", "page_touch", 500, nothing, 100)]
         records += [record(engine, "page_touch@setup", 0, nothing, None, {}) for engine in ("mmap", "shadow")]
         costs = {name: default for name, (default, _, _) in model.OPTIONS.items()} | {"fault-path": "upcall"}

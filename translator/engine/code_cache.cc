@@ -21,7 +21,8 @@ constexpr size_t kViewAlign = 2 << 20;
 
 }  // namespace
 
-// Shared anonymous memory rather than a memfd: perf looks up names of its code (--perf-map), but not of a file's.
+// Shared anonymous memory rather than a memfd: perf looks up names of its code (--perf-map), but
+// not of a file's.
 CodeCache::CodeCache(size_t bytes) : bytes_(bytes) {
   const size_t view = (bytes + kViewAlign - 1) / kViewAlign * kViewAlign;
   // One reservation; what is not used at its ends and between the views stays inaccessible.
@@ -39,7 +40,8 @@ CodeCache::CodeCache(size_t bytes) : bytes_(bytes) {
     // An old size of 0 maps the same pages once more (mremap(2)).
     if (mremap(executed, 0, view, MREMAP_MAYMOVE | MREMAP_FIXED, writable(base_)) == MAP_FAILED) throw_mapping_failed();
     if (mprotect(executed, view, PROT_READ | PROT_EXEC) != 0) throw_mapping_failed();
-    madvise(executed, view, MADV_HUGEPAGE);  // advice: most hosts have no large pages for shared memory
+    // advice: most hosts have no large pages for shared memory
+    madvise(executed, view, MADV_HUGEPAGE);
   } catch (...) {
     munmap(reservation_, reserved_);
     throw;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The memory that translated code lives in, and the translations made so far: found by guest address, by host address,
-// and by the guest page they were made from. Filled front to back; when full, everything is dropped at once.
+// The memory that translated code lives in, and the translations made so far: found by guest
+// address, by host address, and by the guest page they were made from. Filled front to back; when
+// full, everything is dropped at once.
 //
-// The memory is mapped twice: executable and never writable, which is what addresses of code are in, and writable and
-// never executable. Code is emitted and patched through the second, at the same distances. CPUs keep their instruction
-// caches coherent by physical addresses. Only for what a CPU has already fetched does the SDM want a serializing
-// instruction when the linear addresses differ (volume 3, 8.1.3); no store here changes code that is about to run: it
-// is left before, and entered again by indirect jumps much later.
+// The memory is mapped twice: executable and never writable, which is what addresses of code are
+// in, and writable and never executable. Code is emitted and patched through the second, at the
+// same distances. CPUs keep their instruction caches coherent by physical addresses. Only for what
+// a CPU has already fetched does the SDM want a serializing instruction when the linear addresses
+// differ (volume 3, 8.1.3); no store here changes code that is about to run: it is left before, and
+// entered again by indirect jumps much later.
 #pragma once
 
 #include <tsl/robin_map.h>
@@ -20,10 +22,12 @@
 
 namespace crosswalk::engine {
 
-// What identifies a translation: guest VA and PA, and the state that changes how code is translated.
+// What identifies a translation: guest VA and PA, and the state that changes how code is
+// translated.
 struct BlockKey {
-  uint32_t va = 0;           // bit 0 = T
-  uint32_t second_page = 0;  // PA >> 12 of the page that the last instruction extends into, 0 when none
+  uint32_t va = 0;  // bit 0 = T
+  // PA >> 12 of the page that the last instruction extends into, 0 when none
+  uint32_t second_page = 0;
   uint64_t pa = 0;
   uint32_t flags = 0;  // CodeFlags::pack() | IT << 8
   bool operator==(const BlockKey&) const = default;
@@ -64,12 +68,14 @@ class CodeCache {
   size_t capacity() const { return bytes_; }
   size_t used() const { return used_; }
   size_t free_bytes() const { return bytes_ - used_; }
-  bool contains(const void* p) const { return p >= base_ && p < base_ + bytes_; }  // of the executable view
+  // of the executable view
+  bool contains(const void* p) const { return p >= base_ && p < base_ + bytes_; }
   // What is there now stays for good (thunks); call once before any block.
   void reserve_prefix(size_t bytes) { used_ = prefix_ = align(bytes); }
 
   Block* find(const BlockKey& key) const;
-  // Takes over a compiled block whose code begins at free_space(); second_pa is the other page's PA, 0 when none.
+  // Takes over a compiled block whose code begins at free_space(); second_pa is the other page's
+  // PA, 0 when none.
   Block* add(std::unique_ptr<Block> block, uint64_t second_pa);
   // The block whose code contains `host`, dropped ones included; null in the prefix.
   Block* find_by_host(const void* host) const;
@@ -82,7 +88,8 @@ class CodeCache {
   };
   // from is null when the block is gone or dropped.
   Link find_link(uint32_t number) const;
-  // Takes a block out of every index (its code stays, unreachable, until clear()). Unlinks its incoming jumps.
+  // Takes a block out of every index (its code stays, unreachable, until clear()). Unlinks its
+  // incoming jumps.
   void drop(Block* block);
   void clear();
   // f(PA of each page with translations).
@@ -113,7 +120,8 @@ class CodeCache {
   std::vector<Link> links_;  // by number - first_link_
   uint32_t first_link_ = 0;
   std::vector<std::unique_ptr<Block>> by_host_;  // in address order
-  // What find_by_host() gave: few instructions fault often, such as those of copying and clearing loops.
+  // What find_by_host() gave: few instructions fault often, such as those of copying and clearing
+  // loops.
   static constexpr size_t kFoundByHost = 64;
   mutable Block* found_by_host_[kFoundByHost] = {};
   tsl::robin_map<BlockKey, Block*, Hash> by_key_;

@@ -22,9 +22,11 @@ namespace {
 // No page has this id: a branch to 0xfffffffe in Thumb state has the empty entry's target.
 constexpr JumpCacheEntry kEmptyEntry{UINT32_MAX, UINT32_MAX, nullptr};
 
-// Room that any block fits into: 64 guest instructions, LDM of 15 registers each, with out-of-line paths.
+// Room that any block fits into: 64 guest instructions, LDM of 15 registers each, with out-of-line
+// paths.
 constexpr size_t kBlockRoom = 512 << 10;
-// What is known of a block takes four times as much as its code, with Debian; with many that were dropped, more.
+// What is known of a block takes four times as much as its code, with Debian; with many that were
+// dropped, more.
 constexpr size_t kBookkeeping = 4, kLeastBookkeeping = 4 << 20;
 constexpr uint32_t kItShift = 8;
 
@@ -102,7 +104,8 @@ uint32_t Engine::code_flags(uint32_t va) const {
   return translation_flags(va).pack() | (cpu_.memory_window ? mmu::kCodeFlagWindow : 0);
 }
 
-// ---- the run loop ----------------------------------------------------------------------------------------------
+// ---- the run loop
+// ----------------------------------------------------------------------------------------------
 
 bool Engine::take_interrupts() {
   const uint32_t lines = std::atomic_ref<uint32_t>(cpu_.interrupt_lines).load();
@@ -139,7 +142,8 @@ void Engine::step() {
 }
 
 void Engine::run_once() {
-  // PSR.E and alignment checking change only outside translated code. Page ids stand for code of one setting.
+  // PSR.E and alignment checking change only outside translated code. Page ids stand for code of
+  // one setting.
   if (cpu_.e != cpu_.page_ids_e || cpu_.strict_alignment != cpu_.page_ids_a) {
     cpu_.page_ids_e = cpu_.e;
     cpu_.page_ids_a = cpu_.strict_alignment;
@@ -173,7 +177,8 @@ void Engine::run_once() {
   }
 }
 
-// What the jump cache has for cpu.r[15]. After a flush the page has to be walked again; most often it is the same one.
+// What the jump cache has for cpu.r[15]. After a flush the page has to be walked again; most often
+// it is the same one.
 const void* Engine::cached_code() {
   const uint32_t target = cpu_.r[15] | cpu_.t;
   const JumpCacheEntry& e = cpu_.jump_cache[jump_cache_index(target)];
@@ -186,19 +191,21 @@ const void* Engine::cached_code() {
 // Called from within fetch_page: nothing that it gave before is valid, nor is any block.
 void Engine::page_ids_dropped() { clear_cache(); }
 
-// The code that this link of the block left goes to, which is what cpu.r[15] names; it is linked when it was not. Null:
-// lookup() must say why, or what is there cannot be linked.
+// The code that this link of the block left goes to, which is what cpu.r[15] names; it is linked
+// when it was not. Null: lookup() must say why, or what is there cannot be linked.
 const void* Engine::linked_code(uint32_t number) {
   const auto linked = [&]() -> const Block* {
     const CodeCache::Link link = cache_.find_link(number);
     return link.from ? link.from->linked[link.index] : nullptr;
   };
   if (!cache_.find_link(number).from) return nullptr;
-  // It left only because its page was not entered. Relinking would do too, but x86 punishes a write to code that runs.
+  // It left only because its page was not entered. Relinking would do too, but x86 punishes a write
+  // to code that runs.
   if (linked()) {
     mmu::Translation at;
     const uint32_t id = mmu_->fetch_page(cpu_, cpu_.r[15], code_flags(cpu_.r[15]), at);
-    if (const Block* const to = linked(); to && to->page_id == id) return to->code;  // unless fetching dropped it
+    // unless fetching dropped it
+    if (const Block* const to = linked(); to && to->page_id == id) return to->code;
   }
   Block* const block = lookup();
   if (!block) return nullptr;
@@ -257,7 +264,8 @@ Block* Engine::lookup() {
   return block;
 }
 
-// ---- translation -----------------------------------------------------------------------------------------------
+// ---- translation
+// -----------------------------------------------------------------------------------------------
 
 Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at,
                          const mmu::Translation& second, uint32_t second_id) {
@@ -373,7 +381,8 @@ bool Engine::code_written(uint64_t pa, uint32_t) {
   return true;
 }
 
-// ---- memory accesses that leave translated code ------------------------------------------------------------------
+// ---- memory accesses that leave translated code
+// ------------------------------------------------------------------
 
 const x64::FaultSite* Engine::find_site(const Block& block, const uint8_t* host, bool call) const {
   const uint32_t offset = static_cast<uint32_t>(host - block.code);
@@ -437,7 +446,8 @@ void Engine::finish_narrow_load(uint8_t* data, const ir::MemAccess& m) {
   std::memcpy(data, &v, 4);
 }
 
-// MMU faults come first, external aborts after (B1.9.6). Precondition: cpu.r[15] and T are the instruction's.
+// MMU faults come first, external aborts after (B1.9.6). Precondition: cpu.r[15] and T are the
+// instruction's.
 bool Engine::watchpoint_hit(uint32_t va, uint32_t bytes, bool store, bool privileged, mmu::Translation& fault) {
   const auto byte = arm::watchpoint_match(cpu_, va, bytes, store, privileged);
   if (!byte) return false;
@@ -447,8 +457,8 @@ bool Engine::watchpoint_hit(uint32_t va, uint32_t bytes, bool store, bool privil
   return true;
 }
 
-// One access of at most 16 bytes, at most one page crossing. Nothing is written when either page faults. `unaligned`:
-// an element is, which Device and Strongly-ordered memory do not allow.
+// One access of at most 16 bytes, at most one page crossing. Nothing is written when either page
+// faults. `unaligned`: an element is, which Device and Strongly-ordered memory do not allow.
 bool Engine::access_memory(uint32_t va, uint32_t bytes, bool store, bool privileged, bool unaligned, uint8_t* data,
                            mmu::Translation& fault) {
   const mmu::AccessKind kind = store ? mmu::AccessKind::Store : mmu::AccessKind::Load;
@@ -614,7 +624,8 @@ bool Engine::fault(FaultFrame& frame) {
   const uint64_t access =
       frame.gpr[x64::kMemBase] + frame.gpr[site->address_reg] + static_cast<int64_t>(site->displacement);
   uint64_t address = frame.address_valid ? frame.address : access;
-  // The metadata names the access's first byte; the host may name a later byte of it, in the next page.
+  // The metadata names the access's first byte; the host may name a later byte of it, in the next
+  // page.
   if (address - access >= site->bytes) return false;
   const int64_t offset = static_cast<int64_t>(address - frame.gpr[x64::kMemBase]);
   const bool write = site->flags & x64::kSiteWrite;
@@ -638,12 +649,13 @@ bool Engine::fault(FaultFrame& frame) {
   set_position(*block, *site);
   if (outcome == mmu::FaultOutcome::GuestFault) {
     statistics_.data_aborts++;
-    // run_once() does the rest: changing the address space is not for fault handlers, which may be outside of the VM.
+    // run_once() does the rest: changing the address space is not for fault handlers, which may be
+    // outside of the VM.
     fault_effects_ = arm::data_abort(cpu_, cpu_.r[15], t.fsr, t.far);
     cpu_.exit_reason = kExitException;
   } else {
-    // Translate the instruction again, with its access out of line, and restart it. From now on if it is a device's or
-    // wraps; that RAM could not be entered says nothing of the next access.
+    // Translate the instruction again, with its access out of line, and restart it. From now on if
+    // it is a device's or wraps; that RAM could not be entered says nothing of the next access.
     const uint64_t pa = block->key.pa + (cpu_.r[15] - (block->key.va & ~1u));
     if (outcome == mmu::FaultOutcome::Once) {
       statistics_.slow_once++;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The engine: translates guest code on demand, runs it, and handles what translated code leaves to C++. One Engine
-// runs one CPU; it is one function (run) that works in either world.
+// The engine: translates guest code on demand, runs it, and handles what translated code leaves to
+// C++. One Engine runs one CPU; it is one function (run) that works in either world.
 #pragma once
 
 #include <memory>
@@ -26,7 +26,8 @@ namespace crosswalk::engine {
 struct EngineConfig {
   mmu::Mode mode{};
   size_t code_cache_bytes = size_t{64} << 20;
-  size_t bookkeeping_bytes = 0;  // of blocks, about: at more, the cache is cleared as if it were full; 0: by the cache
+  // of blocks, about: at more, the cache is cleared as if it were full; 0: by the cache
+  size_t bookkeeping_bytes = 0;
   frontend::TranslateConfig translate;
   bool optimise = true;  // IR passes beyond what correctness needs
   bool chain = true;     // link jumps between blocks
@@ -80,11 +81,12 @@ class Engine final : public mmu::CodeListener {
   Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, Platform& platform);
   ~Engine() override;
   void attach(mmu::Mmu& mmu);
-  // GuestCpu was written anew, as from a saved copy, and perhaps RAM too: all that follows from them
-  // is made again. Not while run() is running. Platform::timers_changed is the caller's.
+  // GuestCpu was written anew, as from a saved copy, and perhaps RAM too: all that follows from
+  // them is made again. Not while run() is running. Platform::timers_changed is the caller's.
   void guest_replaced();
 
-  // Runs the guest from cpu.r[15] until kLineStop is raised. Call inside a World whose fault handler is handle_fault.
+  // Runs the guest from cpu.r[15] until kLineStop is raised. Call inside a World whose fault
+  // handler is handle_fault.
   void run();
   // Runs at most one block (tests). Takes pending interrupts first.
   void step();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Logs of what is translated and executed, in the manner of qemu-system-arm's -d: guest code, IR and x86 code of each
-// translation, exceptions taken, and the CPU's registers at each entry to translated code.
+// Logs of what is translated and executed, in the manner of qemu-system-arm's -d: guest code, IR
+// and x86 code of each translation, exceptions taken, and the CPU's registers at each entry to
+// translated code.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The instructions whose memory accesses are translated out of line: those that have met a device, wrap at 4 GiB, or
-// have to be done by hand once. Known by PA, for as long as there are translations of their page: other code may be
-// there later.
+// The instructions whose memory accesses are translated out of line: those that have met a device,
+// wrap at 4 GiB, or have to be done by hand once. Known by PA, for as long as there are
+// translations of their page: other code may be there later.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@ namespace crosswalk::engine {
 
 class SlowSites {
  public:
-  // At more, all are forgotten. What has been translated stays out of line; the others fault once more.
+  // At more, all are forgotten. What has been translated stays out of line; the others fault once
+  // more.
   static constexpr size_t kMaximum = 64 << 10;
 
   void add(uint64_t pa);

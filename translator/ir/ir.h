@@ -102,8 +102,10 @@ struct MemAccess {
   uint8_t align_log2 =
       0;  // alignment whose violation is an alignment fault; 0 = none. The frontend raises it where all is checked
   bool unprivileged = false;  // LDRT/STRT: as if at PL0
-  bool out_of_line = false;   // known to reach a device (or to wrap): never inline; set by the engine
-  uint8_t element = 0;        // 1 + log2 of an element's bytes; 0: a word, or the whole access if that is less
+  // known to reach a device (or to wrap): never inline; set by the engine
+  bool out_of_line = false;
+  // 1 + log2 of an element's bytes; 0: a word, or the whole access if that is less
+  uint8_t element = 0;
   // What Device and Strongly-ordered memory demand (ARM DDI 0406C, A3.2.1): each element is
   // aligned.
   constexpr uint32_t element_mask() const {
@@ -132,7 +134,8 @@ struct FixedPoint {
   uint8_t size = 32;          // bits of the integer, 16 or 32
   uint8_t fraction_bits = 0;  // 0 to size
   bool is_unsigned = false;
-  bool fixed_rounding = false;  // to the integer: towards zero; from it: to nearest. Else as FPSCR says
+  // to the integer: towards zero; from it: to nearest. Else as FPSCR says
+  bool fixed_rounding = false;
   constexpr uint32_t pack() const {
     return size | uint32_t{fraction_bits} << 8 | uint32_t{is_unsigned} << 16 | uint32_t{fixed_rounding} << 17;
   }
@@ -145,7 +148,8 @@ enum CallFlags : uint32_t {
   kCallPlain = 0,
   kCallMayExit = 1 << 0,  // the function may set cpu->exit_reason, which leaves the block
   kCallNoFlags = 1 << 1,  // the function neither reads nor writes NZCV
-  kCallNoRegs = 1 << 2,   // the function neither reads nor writes r[0..14] (registers need not be in CpuState)
+  // the function neither reads nor writes r[0..14] (registers need not be in CpuState)
+  kCallNoRegs = 1 << 2,
 };
 
 struct Inst {

@@ -87,7 +87,8 @@ constexpr Bits infinity(bool sign) {
   return zero<Bits>(sign) | static_cast<Bits>(static_cast<Bits>(kMaxBiased<Bits>) << Format<Bits>::kFractionBits);
 }
 
-// FPRound of (-1)^sign * (significand + sticky * epsilon) * 2^(exponent - 63); bit 63 of significand is set.
+// FPRound of (-1)^sign * (significand + sticky * epsilon) * 2^(exponent - 63); bit 63 of
+// significand is set.
 template <class Bits>
 Bits round(bool sign, int exponent, uint64_t significand, bool sticky, Environment& env) {
   constexpr int kF = Format<Bits>::kFractionBits;
@@ -184,7 +185,8 @@ struct Term {
   u128 magnitude;
 };
 
-// The rounded sum of two non-zero terms. No term may have bits that a right shift by one would lose.
+// The rounded sum of two non-zero terms. No term may have bits that a right shift by one would
+// lose.
 template <class Bits>
 Bits add_terms(Term a, Term b, Environment& env) {
   if (a.exponent < b.exponent || (a.exponent == b.exponent && a.magnitude < b.magnitude)) std::swap(a, b);
@@ -426,7 +428,8 @@ uint32_t to_fixed(Bits a, unsigned size, unsigned fraction_bits, bool is_unsigne
     return 0;
   }
   if (u.zero()) return 0;
-  // |a| * 2^fraction_bits as an integer and a fraction of 2^64; anything from 2^33 on is out of range.
+  // |a| * 2^fraction_bits as an integer and a fraction of 2^64; anything from 2^33 on is out of
+  // range.
   const int exponent = u.infinity() ? 64 : u.exponent + static_cast<int>(fraction_bits);
   uint64_t magnitude = 0, error = 0;
   bool sticky = false, huge = false;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Arm floating-point arithmetic by integers alone: the functions of the Arm pseudocode (ARM DDI 0406C, A2.7.8), bit for
-// bit and flag for flag. It is the slow path of translated code and the oracle of its tests.
+// Arm floating-point arithmetic by integers alone: the functions of the Arm pseudocode (ARM DDI
+// 0406C, A2.7.8), bit for bit and flag for flag. It is the slow path of translated code and the
+// oracle of its tests.
 //
-// Nothing here reads or changes MXCSR or an SSE register's rounding state, so it can be called while a guest's MXCSR is
-// live. Values are raw encodings: uint16_t half, uint32_t single, uint64_t double precision.
+// Nothing here reads or changes MXCSR or an SSE register's rounding state, so it can be called
+// while a guest's MXCSR is live. Values are raw encodings: uint16_t half, uint32_t single, uint64_t
+// double precision.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +46,8 @@ struct Environment {
 // NZCV of FPCompare, in bits 3:0.
 enum Comparison : uint32_t { kLess = 8, kEqual = 6, kGreater = 2, kUnordered = 3 };
 
-// Bits is uint32_t or uint64_t. Names: FPAdd, FPSub, FPMul, FPDiv, FPSqrt, FPMulAdd, FPMax, FPMin, FPCompare.
+// Bits is uint32_t or uint64_t. Names: FPAdd, FPSub, FPMul, FPDiv, FPSqrt, FPMulAdd, FPMax, FPMin,
+// FPCompare.
 template <class Bits>
 Bits add(Bits a, Bits b, Environment& env);
 template <class Bits>
@@ -64,7 +67,8 @@ template <class Bits>
 Bits min(Bits a, Bits b, Environment& env);
 template <class Bits>
 uint32_t compare(Bits a, Bits b, bool quiet_nan_is_invalid, Environment& env);
-// FPCompareEQ, FPCompareGE, FPCompareGT: GE and GT raise Invalid Operation for every NaN, EQ for signalling ones.
+// FPCompareEQ, FPCompareGE, FPCompareGT: GE and GT raise Invalid Operation for every NaN, EQ for
+// signalling ones.
 template <class Bits>
 bool compare_eq(Bits a, Bits b, Environment& env);
 template <class Bits>
@@ -72,7 +76,8 @@ bool compare_ge(Bits a, Bits b, Environment& env);
 template <class Bits>
 bool compare_gt(Bits a, Bits b, Environment& env);
 
-// FPToFixed: `size` is 16 or 32 bits; the result is saturated, and sign- or zero-extended to 32 bits.
+// FPToFixed: `size` is 16 or 32 bits; the result is saturated, and sign- or zero-extended to 32
+// bits.
 template <class Bits>
 uint32_t to_fixed(Bits a, unsigned size, unsigned fraction_bits, bool is_unsigned, bool round_towards_zero,
                   Environment& env);

@@ -393,7 +393,8 @@ void emit_OrQ(EmitContext& e, const Inst& inst) {
 // ---- 64-bit integer
 void emit_UMull(EmitContext& e, const Inst& inst) {
   const Reg64 b = e.use(inst.args[1]);
-  e.code.imul(e.define_from(inst.args[0]), b);  // both are zero-extended: the low 64 bits are the product
+  // both are zero-extended: the low 64 bits are the product
+  e.code.imul(e.define_from(inst.args[0]), b);
 }
 void emit_SMull(EmitContext& e, const Inst& inst) {
   const Reg64 b = e.use_copy(inst.args[1]);

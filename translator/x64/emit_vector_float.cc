@@ -289,7 +289,8 @@ void emit_VecFFromS(EmitContext& e, const ir::Inst& inst) {
   const Xmm m = e.xuse(inst.args[0]);
   const Xmm r = e.xdefine();
   e.code.cvtdq2ps(r, m);
-  if (inst.imm) e.code.mulps(r, constant(e, repeat32(power_of_two(-static_cast<int>(inst.imm)))));  // exact
+  // exact
+  if (inst.imm) e.code.mulps(r, constant(e, repeat32(power_of_two(-static_cast<int>(inst.imm)))));
 }
 
 void emit_VecFFromU(EmitContext& e, const ir::Inst& inst) {

@@ -35,7 +35,8 @@ void Exits::jump(uint32_t target) {
   const Label stub = e_.labels.make();
   if (!same_page(to)) {
     e_.code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
-    e_.code.db(0x81);  // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
+    // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
+    e_.code.db(0x81);
     e_.code.db(0xb8);
     e_.code.dd(4 * (to >> 12 & (kInstructionPageEntries - 1)));
     id_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);

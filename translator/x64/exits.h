@@ -25,7 +25,8 @@ class Exits {
   void leave(uint32_t reason, uint32_t target);
   // To another block, or this one; polls when it goes back.
   void jump(uint32_t target);
-  void jump_if(Condition condition, uint32_t target);  // precondition: the target is ahead, in the same page
+  // precondition: the target is ahead, in the same page
+  void jump_if(Condition condition, uint32_t target);
   void jump_indirect(ir::Value target);
   bool same_page(uint32_t target) const;  // as the block's first instruction
 

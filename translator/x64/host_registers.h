@@ -9,7 +9,8 @@ namespace crosswalk::x64 {
 // Host register numbers as in instruction encodings.
 enum HostReg : int8_t { kRax, kRcx, kRdx, kRbx, kRsp, kRbp, kRsi, kRdi, kR8, kR9, kR10, kR11, kR12, kR13, kR14, kR15 };
 
-// Guest registers that live in host registers at all times; -1: in CpuState only. R15 is never in a register.
+// Guest registers that live in host registers at all times; -1: in CpuState only. R15 is never in a
+// register.
 inline constexpr int8_t kPinned[15] = {kRbx, kRbp, kRdi, kR8, kR12, kR13, kR9, kR10, -1, -1, -1, -1, -1, kR11, -1};
 inline constexpr int8_t kMemBase = kR14, kState = kR15;
 inline constexpr int8_t kTemps[4] = {kRax, kRcx, kRdx, kRsi};
@@ -17,7 +18,8 @@ inline constexpr int8_t kTemps[4] = {kRax, kRcx, kRdx, kRsi};
 // Flags of FaultSite.
 enum SiteFlags : uint8_t { kSiteWrite = 1, kSiteStandardMxcsr = 2, kSiteCall = 4 };
 
-// A host instruction that may fault on behalf of the guest, or the return address of a call out of translated code.
+// A host instruction that may fault on behalf of the guest, or the return address of a call out of
+// translated code.
 struct FaultSite {
   uint32_t offset;  // from the block's code
   uint16_t guest;   // index of the guest instruction
@@ -30,7 +32,8 @@ struct FaultSite {
 // A chained jump. The jump's rel32 goes to the stub until the engine links it.
 struct LinkSite {
   uint32_t jump_offset;  // of the rel32
-  uint32_t id_offset;    // of the imm32 that the target page's id is compared with; 0: same page, no check
+  // of the imm32 that the target page's id is compared with; 0: same page, no check
+  uint32_t id_offset;
   uint32_t stub_offset;
   uint32_t target;  // VA | T
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Near jumps (rel32) within a block. Xbyak's labels know every copy of themselves, which costs more than the rest of an
-// instruction that jumps; these are numbers, free to copy into what is emitted out of line, and patched in one go.
+// Near jumps (rel32) within a block. Xbyak's labels know every copy of themselves, which costs more
+// than the rest of an instruction that jumps; these are numbers, free to copy into what is emitted
+// out of line, and patched in one go.
 #pragma once
 
 #include <xbyak/xbyak.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Position-independent pieces of code that differ in few ways: encoded once, copied from then on. What a software TLB
-// lookup costs to encode anew each time was a fifth of a translation.
+// Position-independent pieces of code that differ in few ways: encoded once, copied from then on.
+// What a software TLB lookup costs to encode anew each time was a fifth of a translation.
 #pragma once
 
 #include <tsl/robin_map.h>
@@ -13,7 +13,8 @@ namespace crosswalk::x64 {
 
 class PieceCache {
  public:
-  // Emits what emit() emits at its first call with this key: at most kBytes, without jumps out of it.
+  // Emits what emit() emits at its first call with this key: at most kBytes, without jumps out of
+  // it.
   template <class F>
   void emit(Xbyak::CodeGenerator& code, uint32_t key, F emit) {
     Piece& piece = pieces_[key];

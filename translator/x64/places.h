@@ -25,8 +25,9 @@ struct Place {
     State,     // a guest register in CpuState
   };
   Kind kind = Nowhere;
-  uint8_t index = 0;    // host register, slot, or guest register 0-14
-  bool sticky = false;  // the slot stays valid when the value is loaded from it: another path may need it
+  uint8_t index = 0;  // host register, slot, or guest register 0-14
+  // the slot stays valid when the value is loaded from it: another path may need it
+  bool sticky = false;
   uint16_t offset = 0;  // State: in CpuState
 
   static constexpr Place host(int reg) { return {Register, static_cast<uint8_t>(reg)}; }

@@ -44,13 +44,15 @@ class RegisterAllocator {
   int define(File file, bool overlapping);
   int define_from(File file, ir::Value v);  // already holds v
   void define_as(File file, int reg);       // a register of temp(), copy() or take()
-  int define_hinted_or(int reg);            // where SetReg wants it if that can be written now, else as define_as
-  bool prefers(ir::Value v) const;          // define_from(v) would need no copy
-  void define_in(Place guest);              // it is what a guest register holds
+  // where SetReg wants it if that can be written now, else as define_as
+  int define_hinted_or(int reg);
+  bool prefers(ir::Value v) const;  // define_from(v) would need no copy
+  void define_in(Place guest);      // it is what a guest register holds
 
   // ---- guest registers
   void set_reg(uint32_t n, ir::Value v);
-  void set_simd(size_t offset, uint32_t bytes, ir::Value v);  // bytes of CpuState; 4, 8 or 16 of them
+  // bytes of CpuState; 4, 8 or 16 of them
+  void set_simd(size_t offset, uint32_t bytes, ir::Value v);
 
   // ---- calls and merges What is needed later goes to slots. With `guest_registers_change`, what
   // guest registers hold too.
@@ -77,8 +79,9 @@ class RegisterAllocator {
   std::pmr::memory_resource* const memory_;
   Places places_;
   std::pmr::vector<uint32_t> remaining_;  // uses, by value
-  std::pmr::vector<int8_t> hints_;        // by value: the guest register that it is to be computed in, or -1
-  uint32_t locked_[2] = {};               // by file: registers that the current instruction uses
+  // by value: the guest register that it is to be computed in, or -1
+  std::pmr::vector<int8_t> hints_;
+  uint32_t locked_[2] = {};  // by file: registers that the current instruction uses
   uint32_t current_ = 0;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The out-of-line memory path. Translated code pushes what it wants, in terms of its registers, and calls
-// Thunks::slow_access, which saves every register and hands them to C++.
+// The out-of-line memory path. Translated code pushes what it wants, in terms of its registers, and
+// calls Thunks::slow_access, which saves every register and hands them to C++.
 #pragma once
 
 #include <cstdint>
@@ -51,10 +51,11 @@ struct SlowAccessFrame {
 };
 static_assert(sizeof(SlowAccessFrame) == 16 * 16 + 16 + 4 * 8 + 16);
 
-// Sets cpu.access_va, access_kind, and access_value for a store (16 bytes, those above the register zero).
+// Sets cpu.access_va, access_kind, and access_value for a store (16 bytes, those above the register
+// zero).
 void take_operands(CpuState& cpu, SlowAccessFrame& frame);
-// Writes the result, which is in cpu.access_value: what a load has read, bytes and halfwords extended to 32 bits, or
-// the status of a store-exclusive.
+// Writes the result, which is in cpu.access_value: what a load has read, bytes and halfwords
+// extended to 32 bits, or the status of a store-exclusive.
 void give_result(CpuState& cpu, SlowAccessFrame& frame);
 
 }  // namespace crosswalk::x64

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What --trace, --perf-map, --count-instructions and --stats-by-asid need in one run: made before the engine, attached
-// to it, written at exit. docs/observability.md says how the files are used.
+// What --trace, --perf-map, --count-instructions and --stats-by-asid need in one run: made before
+// the engine, attached to it, written at exit. docs/observability.md says how the files are used.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The command line: crosswalk run | info | bench. To add an option: one line in options.cc's table of the subcommand,
-// one field here.
+// The command line: crosswalk run | info | bench. To add an option: one line in options.cc's table
+// of the subcommand, one field here.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,9 @@ struct RunOptions {
   std::optional<WorldKind> world;
   std::string console;  // "pl011", or "virtio" for that device too: which one gets stdin
   bool stats = false;
-  std::string stats_json;                                  // empty: none
-  bool stats_by_asid = false, count_instructions = false;  // each implies `stats` when there is no stats_json
+  std::string stats_json;  // empty: none
+  // each implies `stats` when there is no stats_json
+  bool stats_by_asid = false, count_instructions = false;
   bool sandbox = true;
   std::string trace;          // file; empty: none
   uint64_t trace_events = 0;  // kept at most

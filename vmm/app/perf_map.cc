@@ -24,7 +24,8 @@ constexpr size_t kBufferBytes = 256 << 10;  // one system call for some 5,000 bl
 std::string PerfMap::default_path() { return fmt::format("/tmp/perf-{}.map", getpid()); }
 
 Result<std::unique_ptr<PerfMap>> PerfMap::create(const std::string& path, const SymbolTable& symbols) {
-  // The name is known to everybody and the folder writable for all: a link that somebody put there is not followed.
+  // The name is known to everybody and the folder writable for all: a link that somebody put there
+  // is not followed.
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0) return Error{"--perf-map: cannot write " + path + ": " + std::strerror(errno)};
   return std::unique_ptr<PerfMap>(new PerfMap(fd, path, symbols));

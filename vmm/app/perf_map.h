@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// --perf-map: names translated code for Linux's perf, which reads /tmp/perf-PID.map for addresses in anonymous memory
-// (tools/perf/Documentation/jit-interface.txt of Linux).
+// --perf-map: names translated code for Linux's perf, which reads /tmp/perf-PID.map for addresses
+// in anonymous memory (tools/perf/Documentation/jit-interface.txt of Linux).
 #pragma once
 
 #include <memory>

@@ -27,8 +27,8 @@ int fail(const std::string& message, ExitStatus status) {
   return status;
 }
 
-// What --mmu, --windows and --world leave open: measures the host where it must. Afterwards `mmu` and `world` are set,
-// and `windows` if the mode has some.
+// What --mmu, --windows and --world leave open: measures the host where it must. Afterwards `mmu`
+// and `world` are set, and `windows` if the mode has some.
 void resolve_by_host(RunOptions& options) {
   const auto has_form = [&](mmu::Form form) { return options.mmu && options.mmu->mode.form == form; };
   if (!options.mmu || (has_form(mmu::Form::Hybrid) && !options.windows && !options.world)) {
@@ -58,7 +58,8 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.virtio_console = options.console == "virtio";
   config.catch_signals = true;
   config.timeout_seconds = options.timeout_seconds;
-  // The resident size of windows is looked at when the CPU polls; that of flat's one window is RAM's.
+  // The resident size of windows is looked at when the CPU polls; that of flat's one window is
+  // RAM's.
   if (options.windows && options.mmu->mode != mmu::Mode::Flat)
     config.poll_seconds = options.windows->provider.poll_seconds;
   // A guest that never leaves an address space is judged all the same.
@@ -68,7 +69,8 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   return config;
 }
 
-// What is said at the end, to a standard error that may be a pipe that nobody reads: then only once.
+// What is said at the end, to a standard error that may be a pipe that nobody reads: then only
+// once.
 class Messages {
  public:
   explicit Messages(int fd) : fd_(fd) {}
@@ -109,9 +111,9 @@ int report(const RunOptions& options, Vm& vm, Observability& observability, std:
   return state.exit_status();
 }
 
-// The heap grows by a few large pages at a time and never shrinks. In small steps the host backs it with small pages
-// and collapses them to large ones later; in a VM an access to such a page faults again and again until that is done.
-// And each step leaves the VM.
+// The heap grows by a few large pages at a time and never shrinks. In small steps the host backs it
+// with small pages and collapses them to large ones later; in a VM an access to such a page faults
+// again and again until that is done. And each step leaves the VM.
 void grow_heap_in_large_steps() {
   mallopt(M_TOP_PAD, 8 << 20);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
@@ -124,7 +126,8 @@ int run_guest(const RunOptions& requested) {
   RunOptions options = requested;
   grow_heap_in_large_steps();
   resolve_by_host(options);
-  signal(SIGUSR1, SIG_IGN);  // whoever asks for the state too early gets none; blocked, it is heard all the same
+  // whoever asks for the state too early gets none; blocked, it is heard all the same
+  signal(SIGUSR1, SIG_IGN);
   // Before anything large exists: the terminal's guardian is a fork of this process.
   std::optional<RawTerminal> terminal(std::in_place, STDIN_FILENO);
   std::optional<Sandbox> sandbox;

@@ -6,7 +6,8 @@
 
 namespace crosswalk::vmm {
 
-// Boots and runs the guest; returns the process's exit status (exit_status.h). Errors go to stderr, one line each.
+// Boots and runs the guest; returns the process's exit status (exit_status.h). Errors go to stderr,
+// one line each.
 int run_guest(const RunOptions& options);
 
 }  // namespace crosswalk::vmm

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The format: "Trace Event Format", Google; durations are complete events (X), moments instant events (i).
+// The format: "Trace Event Format", Google; durations are complete events (X), moments instant
+// events (i).
 #include "vmm/app/trace_writer.h"
 
 #include <fmt/format.h>
@@ -223,7 +224,8 @@ class Writer {
 }  // namespace
 
 ClockPair ClockPair::now() {
-  // The reading of CLOCK_MONOTONIC with the fewest ticks around it: the thread may be preempted in between.
+  // The reading of CLOCK_MONOTONIC with the fewest ticks around it: the thread may be preempted in
+  // between.
   ClockPair best;
   uint64_t shortest = UINT64_MAX;
   for (int attempt = 0; attempt < 5; attempt++) {

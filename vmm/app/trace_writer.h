@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// --trace: the memory of the timeline (translator/arm32/cpu/trace.h), and its conversion to the trace-event JSON that
-// ui.perfetto.dev and chrome://tracing open.
+// --trace: the memory of the timeline (translator/arm32/cpu/trace.h), and its conversion to the
+// trace-event JSON that ui.perfetto.dev and chrome://tracing open.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +47,8 @@ struct TraceDescription {
   const SymbolTable* symbols = nullptr;
 };
 
-// Writes the events in order of their beginnings and closes the file; times are microseconds since `start`, by the rate
-// between the two clock pairs. Precondition: end.tsc > start.tsc.
+// Writes the events in order of their beginnings and closes the file; times are microseconds since
+// `start`, by the rate between the two clock pairs. Precondition: end.tsc > start.tsc.
 Result<bool> write_trace(OutputFile& file, const trace::Ring& ring, const ClockPair& start, const ClockPair& end,
                          const TraceDescription& description);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How a guest's run ended, and the process exit status of each end. A semihosting exit uses the guest's own code.
+// How a guest's run ended, and the process exit status of each end. A semihosting exit uses the
+// guest's own code.
 #pragma once
 
 #include <cstdint>

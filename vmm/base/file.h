@@ -10,7 +10,8 @@
 
 namespace crosswalk::vmm {
 
-// Reads all of a regular file (or pipe). `option` names it in errors. More than `limit` bytes is an error.
+// Reads all of a regular file (or pipe). `option` names it in errors. More than `limit` bytes is an
+// error.
 Result<std::vector<uint8_t>> read_file(const std::string& path, const std::string& option, uint64_t limit);
 
 }  // namespace crosswalk::vmm

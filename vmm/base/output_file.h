@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A file that an option names and that is written when the guest has ended. It is opened, and emptied, before the guest
-// starts: a path that cannot be written is told at once, and the sandbox lets nothing be opened later.
+// A file that an option names and that is written when the guest has ended. It is opened, and
+// emptied, before the guest starts: a path that cannot be written is told at once, and the sandbox
+// lets nothing be opened later.
 #pragma once
 
 #include <cstdio>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Set-up functions return a value or an error: one line that says what went wrong, with which file or option, and
-// what to do. main prints it.
+// Set-up functions return a value or an error: one line that says what went wrong, with which file
+// or option, and what to do. main prints it.
 #pragma once
 
 #include <optional>

@@ -39,13 +39,14 @@ constexpr unsigned kCpu = bit(Sandbox::Role::Cpu), kKvmCpu = bit(Sandbox::Role::
                    kInside = bit(Sandbox::Role::InsideVm), kIo = bit(Sandbox::Role::Io),
                    kTimer = bit(Sandbox::Role::Timer), kControl = bit(Sandbox::Role::Control);
 constexpr unsigned kThreads = kCpu | kKvmCpu | kIo | kTimer | kControl;
-// What the engine calls comes from its thread, or from inside the VM and is made by the thread around it.
+// What the engine calls comes from its thread, or from inside the VM and is made by the thread
+// around it.
 constexpr unsigned kEngine = kCpu | kKvmCpu | kInside;
 constexpr unsigned kMain = kCpu | kKvmCpu;
 constexpr uint64_t kWhole = ~uint64_t{0};
 
-// The names of the calls, for a signal handler that can neither allocate nor be handed anything: there is one set of
-// signal dispositions per process.
+// The names of the calls, for a signal handler that can neither allocate nor be handed anything:
+// there is one set of signal dispositions per process.
 struct CallNames {
   static constexpr size_t kCalls = 512, kLength = 28;
   char text[kCalls][kLength];
@@ -116,7 +117,8 @@ void drop_capabilities() {
 
 }  // namespace
 
-// ---- the lists ---------------------------------------------------------------------------------------------------
+// ---- the lists
+// ---------------------------------------------------------------------------------------------------
 
 Sandbox::Sandbox(const Config& config) {
   // Memory: never executable. The code cache, the program and its libraries are mapped by now.
@@ -128,10 +130,11 @@ Sandbox::Sandbox(const Config& config) {
   add(kThreads | kInside, {SCMP_SYS(futex), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(sched_yield),
                            SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom)});
   add(kThreads, {SCMP_SYS(restart_syscall)});  // what was interrupted by SIGSTOP and SIGCONT
-  // Files that are open. Reads and writes go on the console, disks, files of options and event counters.
+  // Files that are open. Reads and writes go on the console, disks, files of options and event
+  // counters.
   add(kThreads | kInside, {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev)});
-  // The C library: qsort asks how much memory there is, malloc how many CPUs, stdio about a file when it first writes
-  // to it, perror for a second descriptor.
+  // The C library: qsort asks how much memory there is, malloc how many CPUs, stdio about a file
+  // when it first writes to it, perror for a second descriptor.
   add(kThreads | kInside, {SCMP_SYS(sysinfo), SCMP_SYS(sched_getaffinity), SCMP_SYS(dup)});
   add(kThreads | kInside, SCMP_SYS(fcntl), {{1, kWhole, F_GETFL}});
   add(kThreads | kInside, {SCMP_SYS(fstat), SCMP_SYS(lseek)});
@@ -147,8 +150,8 @@ Sandbox::Sandbox(const Config& config) {
   // Standard output and error may be pipes: they are written when they take something.
   add(kThreads | kInside, {SCMP_SYS(poll), SCMP_SYS(ppoll)});
 
-  // The main thread runs the CPU, then ends the other threads, the terminal's guardian and what it has open. When it
-  // does not come to it, the control thread gives the terminal back.
+  // The main thread runs the CPU, then ends the other threads, the terminal's guardian and what it
+  // has open. When it does not come to it, the control thread gives the terminal back.
   add(kMain | kControl, {SCMP_SYS(close), SCMP_SYS(wait4)});
   // Or takes it back after a stop: of standard input alone, if it is the foreground's.
   add(kControl, {SCMP_SYS(getpgrp)});
@@ -179,7 +182,8 @@ Sandbox::Sandbox(const Config& config) {
             SCMP_SYS(fsync), SCMP_SYS(fallocate), SCMP_SYS(ftruncate)});
 }
 
-// ---- everything else ---------------------------------------------------------------------------------------------
+// ---- everything else
+// ---------------------------------------------------------------------------------------------
 
 void Sandbox::add(unsigned roles, std::initializer_list<int> calls) {
   for (const int call : calls) rules_.push_back({call, roles, {}});
@@ -220,9 +224,10 @@ void Sandbox::enter(Role role) const {
   };
   // Calls of another architecture (int 0x80) have other numbers.
   check("seccomp_attr_set", seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS));
-  check("seccomp_attr_set", seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2));  // a binary search
-  // Older kernels switch speculation features off in threads with a filter; newer ones leave them, since it costs
-  // every load of translated code and protects little.
+  // a binary search
+  check("seccomp_attr_set", seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2));
+  // Older kernels switch speculation features off in threads with a filter; newer ones leave them,
+  // since it costs every load of translated code and protects little.
   check("seccomp_attr_set", seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_SSB, 1));
   for (const Rule& rule : rules_) {
     if (!(rule.roles & bit(role))) continue;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Confinement of the threads that guests can reach: no new privileges, no capabilities, and for each kind of thread a
-// list of the system calls that it makes after the start, with arguments checked where they matter (seccomp(2)). Every
-// other call ends the process with a line that names it.
+// Confinement of the threads that guests can reach: no new privileges, no capabilities, and for
+// each kind of thread a list of the system calls that it makes after the start, with arguments
+// checked where they matter (seccomp(2)). Every other call ends the process with a line that names
+// it.
 //
-// docs/security.md says what this protects from. A thread that does something new needs its call in rules() in
-// sandbox.cc.
+// docs/security.md says what this protects from. A thread that does something new needs its call in
+// rules() in sandbox.cc.
 #pragma once
 
 #include <array>
@@ -32,8 +33,8 @@ class Sandbox {
   // Installs the handler that prints the line. Fails when this kernel has no seccomp filters.
   static Result<Sandbox> create(const Config& config);
 
-  // Confines the calling thread, for good. Nothing may be opened any more, and no thread started. Ends the process with
-  // a line when it fails: the guest would run unconfined.
+  // Confines the calling thread, for good. Nothing may be opened any more, and no thread started.
+  // Ends the process with a line when it fails: the guest would run unconfined.
   void enter(Role role) const;
 
   // Whether code inside a VM may have this call made.

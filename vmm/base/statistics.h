@@ -38,7 +38,8 @@ class StatisticsTable {
   void add(std::string group, std::string name, double value, std::string unit = "");
   void add(std::string group, std::string name, std::string value, std::string unit = "");
 
-  // A row for each of `counters` (translator/arm32/cpu/counter.h) that has something to show in `values`.
+  // A row for each of `counters` (translator/arm32/cpu/counter.h) that has something to show in
+  // `values`.
   template <class Counters, class Values>
   void add(const std::string& group, const Counters& counters, const Values& values, double ticks_per_second) {
     for (const auto& counter : counters) {
@@ -52,8 +53,8 @@ class StatisticsTable {
 
   const std::vector<Row>& rows() const { return rows_; }
   std::string table() const;
-  // {"group": {"name": value, ...}, ..., "grid": [{"key": n, "column": value, ...}, ...]}; units are in the names'
-  // companions "units".
+  // {"group": {"name": value, ...}, ..., "grid": [{"key": n, "column": value, ...}, ...]}; units
+  // are in the names' companions "units".
   std::string json() const;
   // Writes json() and closes the file.
   Result<bool> write_json(OutputFile& file) const;

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Time from the time-stamp counter that survives what may happen to the TSC: it restarts or jumps when
-// the host is suspended.
+// Time from the time-stamp counter that survives what may happen to the TSC: it restarts or jumps
+// when the host is suspended.
 //
-// A reader takes the TSC since a base, a pair of a TSC value and a time, which is renewed at least every
-// second. Less than two seconds from the base it needs nothing else. What lies outside of that (a TSC
-// that restarted, a long jump, a process that was stopped) makes it ask the clock, CLOCK_MONOTONIC_RAW:
-// where the two agree, the TSC is right and time did pass; where they do not, time goes on by the clock,
-// which does not count a suspend, and never below what a reader has seen. So a guest sleeps with its
-// host, as in QEMU, and its wall clock is left behind then. Jumps of less than two seconds forwards are
-// taken for time. What is beyond this is a TSC that restarts when it has jumped or restarted less than
-// two seconds before: that may take the time back by as much. Machine keeps it from the guest.
+// A reader takes the TSC since a base, a pair of a TSC value and a time, which is renewed at least
+// every second. Less than two seconds from the base it needs nothing else. What lies outside of
+// that (a TSC that restarted, a long jump, a process that was stopped) makes it ask the clock,
+// CLOCK_MONOTONIC_RAW: where the two agree, the TSC is right and time did pass; where they do not,
+// time goes on by the clock, which does not count a suspend, and never below what a reader has
+// seen. So a guest sleeps with its host, as in QEMU, and its wall clock is left behind then. Jumps
+// of less than two seconds forwards are taken for time. What is beyond this is a TSC that restarts
+// when it has jumped or restarted less than two seconds before: that may take the time back by as
+// much. Machine keeps it from the guest.
 //
 // Readers are lock-free: the base is a seqlock. Inside a VM whose TSC has parted from the host's,
-// asking the clock is a system call, and so an exit after which the world has put the TSC right again.
+// asking the clock is a system call, and so an exit after which the world has put the TSC right
+// again.
 //
 // A Clock has
 //   uint64_t tsc()                           the TSC
@@ -39,7 +41,8 @@ class TimeBase {
   TimeBase(const TimeBase&) = delete;
   TimeBase& operator=(const TimeBase&) = delete;
 
-  // Starts at 0, now. `multiplier`: 16 ns per TSC cycle as a 0.64 fixed-point number; 0: the time is the clock's.
+  // Starts at 0, now. `multiplier`: 16 ns per TSC cycle as a 0.64 fixed-point number; 0: the time
+  // is the clock's.
   void start(uint64_t multiplier) {
     multiplier_ = multiplier;
     if (multiplier == 0) {
@@ -72,7 +75,8 @@ class TimeBase {
     }
   }
 
-  // Renews the base, and finds out whether the TSC still tells the time. To be called every second or so.
+  // Renews the base, and finds out whether the TSC still tells the time. To be called every second
+  // or so.
   void check() const {
     if (multiplier_ != 0) renew();
   }
@@ -95,7 +99,8 @@ class TimeBase {
     return static_cast<uint64_t>(static_cast<unsigned __int128>(cycles) * multiplier_ >> kFraction);
   }
 
-  // One that no preemption, and no change of the TSC between its two readings, has spoilt; or the best of some.
+  // One that no preemption, and no change of the TSC between its two readings, has spoilt; or the
+  // best of some.
   Sample sample() const {
     Sample best{0, 0, ~uint64_t{0}};
     for (int attempt = 0; attempt < 8 && best.width > kGoodWidth; ++attempt) {

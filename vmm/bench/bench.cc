@@ -25,7 +25,8 @@ namespace {
 constexpr const char* kFirstUserOutput = "crosswalk: first user-space output";
 constexpr const char* kBootWorkload = "start_to_user_space";
 constexpr const char *kLinux = "Linux", *kBareFlat = "bench_flat", *kBareMmu = "bench_mmu", *kPrograms = "programs";
-constexpr const char* kReady = "bench: ready ";  // the guest's next slice begins when it gets a line
+// the guest's next slice begins when it gets a line
+constexpr const char* kReady = "bench: ready ";
 
 // The rows that the guest programs print (tests/guests/), in the order of the table.
 std::vector<Workload> known_workloads() {
@@ -189,7 +190,8 @@ class Bench {
           break;
       }
     }
-    if (boot && linux_image.rows.empty()) linux_image.append += " getppid";  // the program wants something to do
+    // the program wants something to do
+    if (boot && linux_image.rows.empty()) linux_image.append += " getppid";
     if (boot || !linux_image.rows.empty()) guest_images_.push_back(linux_image);
     for (const GuestImage& image : {programs, flat, mmu})
       if (!image.rows.empty()) guest_images_.push_back(image);
@@ -259,8 +261,8 @@ class Bench {
     return arguments;
   }
 
-  // One run of the image in every engine. Where it is in slices, they are started one after the other, each up to its
-  // first slice; then each in turn runs one.
+  // One run of the image in every engine. Where it is in slices, they are started one after the
+  // other, each up to its first slice; then each in turn runs one.
   void run_image(const GuestImage& image, unsigned round) {
     struct Run {
       BenchEngine* engine;
@@ -281,7 +283,8 @@ class Bench {
     }
     std::string workload;
     while (!running.empty()) {
-      // The guests have the order of the table. An engine that cannot run the first workload left waits for the others.
+      // The guests have the order of the table. An engine that cannot run the first workload left
+      // waits for the others.
       const auto first = std::find_if(chosen_.begin(), chosen_.end(), [&](const Workload& w) {
         return std::any_of(running.begin(), running.end(), [&](const Run& run) { return run.next == w.name; });
       });
@@ -319,7 +322,8 @@ class Bench {
       }
     }
     const bool complete = outcome.started && !outcome.timed_out && outcome.exit_status == 0 && missing.empty();
-    // Each row was checked by the guest before it was printed, so that those before a failure count too.
+    // Each row was checked by the guest before it was printed, so that those before a failure count
+    // too.
     for (const auto& [name, nanoseconds] : found) samples_.add(engine.name, name, nanoseconds);
     if (complete) return;
     std::string why = outcome.timed_out ? fmt::format("no end after {} s", options_.timeout_seconds)
@@ -327,7 +331,8 @@ class Bench {
                           ? fmt::format("no result of {}", fmt::join(missing, ", "))
                           : fmt::format("exit status {}", outcome.exit_status);
     if (!outcome.error_text.empty()) why += ": " + outcome.error_text;
-    // A mode that refuses its options before the guest prints anything is one that this host cannot run.
+    // A mode that refuses its options before the guest prints anything is one that this host cannot
+    // run.
     if (!outcome.started || (round == 0 && outcome.exit_status == kExitBadOptions && outcome.lines.empty())) {
       engine.skipped = why;
       return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// `crosswalk bench`: runs the guest workloads in several MMU modes, and under QEMU, in turn, and compares them.
+// `crosswalk bench`: runs the guest workloads in several MMU modes, and under QEMU, in turn, and
+// compares them.
 #pragma once
 
 #include <algorithm>
@@ -23,26 +24,31 @@ struct BenchMode {
 };
 
 struct BenchOptions {
-  std::vector<BenchMode> mmu_modes;    // --mmu; parse_options gives every mode but flat without it
-  std::vector<std::string> baselines;  // --baseline: of qemu, qemu-user, native; ratios are to the first, or to a mode
-  std::vector<std::string> workloads;  // --workloads: names or groups; empty: all but experiment, program
-  bool bare_chases = false;            // --bare-chases: not in Linux, but bare-metal in every mode
-  unsigned repeat = 2;                 // --repeat: runs of each image in each mode, interleaved
-  unsigned slices = 5;             // --slices: how often a run measures each Linux workload or program, modes in turn
+  std::vector<BenchMode> mmu_modes;  // --mmu; parse_options gives every mode but flat without it
+  // --baseline: of qemu, qemu-user, native; ratios are to the first, or to a mode
+  std::vector<std::string> baselines;
+  // --workloads: names or groups; empty: all but experiment, program
+  std::vector<std::string> workloads;
+  bool bare_chases = false;  // --bare-chases: not in Linux, but bare-metal in every mode
+  unsigned repeat = 2;       // --repeat: runs of each image in each mode, interleaved
+  // --slices: how often a run measures each Linux workload or program, modes in turn
+  unsigned slices = 5;
   unsigned timeout_seconds = 300;  // --timeout: of one run
   unsigned milliseconds = 200;     // --milliseconds: time that a slice is scaled to
   std::string json_file;           // --json: also write every sample there
   std::string stats_folder;        // --stats: each mode's statistics of each run go there, as JSON
-  std::string images;              // --images: folder of the guest images; empty: "guest" beside this executable
-  std::string kernel = "armmp";    // --kernel: armmp or armmp-lpae
-  std::string memory = "1G";       // --memory of each guest
+  // --images: folder of the guest images; empty: "guest" beside this executable
+  std::string images;
+  std::string kernel = "armmp";  // --kernel: armmp or armmp-lpae
+  std::string memory = "1G";     // --memory of each guest
 };
 
 // What a mode in bench's --mmu, such as shadow:lazy+no-fill-around, is as options of run.
 std::vector<std::string> mode_arguments(const std::string& mode);
 
-// Prints progress on stderr and the table on stdout. Returns the process's exit status (exit_status.h): 0 when every
-// mode either ran all its workloads with right results or was skipped because the host cannot run it.
+// Prints progress on stderr and the table on stdout. Returns the process's exit status
+// (exit_status.h): 0 when every mode either ran all its workloads with right results or was skipped
+// because the host cannot run it.
 int run_bench(const BenchOptions& options);
 
 }  // namespace crosswalk::vmm

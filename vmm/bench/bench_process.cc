@@ -15,8 +15,8 @@ namespace crosswalk::vmm {
 
 ChildProcess::ChildProcess(const std::vector<std::string>& arguments, unsigned timeout_seconds)
     : start_(Clock::now()), left_(std::chrono::seconds(timeout_seconds)) {
-  // A socket for the input, because writing to one that nobody reads need not raise SIGPIPE. The last pipe closes when
-  // the program has been executed, and else says why not.
+  // A socket for the input, because writing to one that nobody reads need not raise SIGPIPE. The
+  // last pipe closes when the program has been executed, and else says why not.
   int in[2] = {-1, -1}, out[2] = {-1, -1}, error[2] = {-1, -1}, failure[2] = {-1, -1};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) != 0 || ::pipe2(out, O_CLOEXEC) != 0 ||
       ::pipe2(error, O_CLOEXEC) != 0 || ::pipe2(failure, O_CLOEXEC) != 0) {

@@ -24,7 +24,8 @@ struct ProcessOutcome {
   std::string error_text;        // the last line of standard error
 };
 
-// A started program. It is killed when it has been waited for longer than `timeout_seconds` in all, or when this ends.
+// A started program. It is killed when it has been waited for longer than `timeout_seconds` in all,
+// or when this ends.
 class ChildProcess {
  public:
   ChildProcess(const std::vector<std::string>& arguments, unsigned timeout_seconds);
@@ -32,8 +33,8 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
-  // Reads until the program has printed a line that begins with `prefix`, and returns the rest of that line; nothing
-  // when the program ended instead. An empty prefix is for no line.
+  // Reads until the program has printed a line that begins with `prefix`, and returns the rest of
+  // that line; nothing when the program ended instead. An empty prefix is for no line.
   std::optional<std::string> wait_for_line(const std::string& prefix);
   // Gives it an empty line of input.
   void send_line();

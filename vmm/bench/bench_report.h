@@ -33,8 +33,9 @@ class BenchSamples {
   // Median of all samples, or 0 when there are none.
   double median(const std::string& engine, const std::string& workload) const;
   const std::vector<double>* all(const std::string& engine, const std::string& workload) const;
-  // How much faster `engine` is than `baseline`: the median of the ratios of measurements that were made one after the
-  // other, or of unequal numbers of samples the ratio of their medians. 0 when one has none.
+  // How much faster `engine` is than `baseline`: the median of the ratios of measurements that were
+  // made one after the other, or of unequal numbers of samples the ratio of their medians. 0 when
+  // one has none.
   double ratio(const std::string& engine, const std::string& baseline, const std::string& workload) const;
 
  private:
@@ -48,8 +49,9 @@ std::string format_time(double nanoseconds);
 double geometric_mean_ratio(const BenchSamples& samples, const std::vector<Workload>& workloads, WorkloadGroup group,
                             const std::string& baseline, const std::string& engine);
 
-// A table with a row for each workload and a column for each engine: median time, and the ratio to the baseline. With
-// hybrid among other modes, also how it compares with the best of them and with soft.
+// A table with a row for each workload and a column for each engine: median time, and the ratio to
+// the baseline. With hybrid among other modes, also how it compares with the best of them and with
+// soft.
 std::string format_report(const BenchSamples& samples, const std::vector<Workload>& workloads,
                           const std::vector<BenchEngine>& engines, const std::string& baseline);
 

@@ -64,8 +64,8 @@ bool Console::has_output() const {
 Console::Written Console::write_once() {
   size_t tail = tail_.load(std::memory_order_relaxed);
   const size_t head = head_.load(std::memory_order_acquire);
-  // Half of what is written comes from the ring when other devices have output too, so that neither waits for the
-  // other.
+  // Half of what is written comes from the ring when other devices have output too, so that neither
+  // waits for the other.
   const size_t limit = pending_.size() < kMaxWrite ? kMaxWrite : std::min(pending_.size() + kMaxWrite / 2, 2 * kRing);
   while (tail != head && pending_.size() < limit) pending_.push_back(static_cast<char>(ring_[tail++ % kRing]));
   tail_.store(tail, std::memory_order_release);
@@ -79,7 +79,8 @@ Console::Written Console::write_once() {
       output_fd_ < 0 ? -1 : write(output_fd_, pending_.data(), std::min(pending_.size(), kMaxWrite));
   if (written < 0) {
     if (output_fd_ >= 0 && (errno == EAGAIN || errno == EINTR)) return Written::Nothing;
-    // The reader has gone. The guest runs on without a console, as on a board with nothing plugged in.
+    // The reader has gone. The guest runs on without a console, as on a board with nothing plugged
+    // in.
     output_fd_ = -1;
     pending_.clear();
     return Written::Nothing;
@@ -154,7 +155,8 @@ namespace {
 void make_raw(int fd, int when) {
   termios settings;
   if (tcgetattr(fd, &settings) != 0) return;
-  // Output processing stays as it is: what Crosswalk itself prints needs it and guests send CR LF themselves.
+  // Output processing stays as it is: what Crosswalk itself prints needs it and guests send CR LF
+  // themselves.
   const tcflag_t output = settings.c_oflag;
   cfmakeraw(&settings);
   settings.c_oflag = output;
@@ -175,10 +177,12 @@ RawTerminal::RawTerminal(int fd) {
     return;
   }
   if (pid == 0) {
-    // The guardian: waits for the other end of the pipe to close, by the destructor or by this process's death.
+    // The guardian: waits for the other end of the pipe to close, by the destructor or by this
+    // process's death.
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, nullptr);  // SIGTTOU too: the restore must work from the background
+    // SIGTTOU too: the restore must work from the background
+    sigprocmask(SIG_BLOCK, &all, nullptr);
     const int limit = static_cast<int>(sysconf(_SC_OPEN_MAX));
     for (int other = 0; other < std::min(limit, 1024); ++other) {
       if (other != fd && other != ends[0]) close(other);

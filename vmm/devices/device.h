@@ -10,8 +10,8 @@ namespace crosswalk::vmm {
 class MmioDevice {
  public:
   virtual ~MmioDevice() = default;
-  // `offset` is within the device's range and a multiple of `bytes`, which is 1, 2 or 4. `cpu` is the index of the
-  // accessing CPU. Registers that do not exist read as zero and ignore writes.
+  // `offset` is within the device's range and a multiple of `bytes`, which is 1, 2 or 4. `cpu` is
+  // the index of the accessing CPU. Registers that do not exist read as zero and ignore writes.
   virtual uint32_t read(unsigned cpu, uint64_t offset, unsigned bytes) = 0;
   virtual void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) = 0;
 };

@@ -9,8 +9,9 @@
 namespace crosswalk::vmm {
 namespace {
 
-// A user holds a shared lock on byte kDoes + n when it does n, and on kForbids + n when others must not. Before it
-// begins, it looks whether others hold the opposite byte. What n is are QEMU's BLK_PERM bits.
+// A user holds a shared lock on byte kDoes + n when it does n, and on kForbids + n when others must
+// not. Before it begins, it looks whether others hold the opposite byte. What n is are QEMU's
+// BLK_PERM bits.
 constexpr off_t kDoes = 100, kForbids = 200;
 constexpr off_t kRead = 0, kWrite = 1;
 
@@ -23,7 +24,8 @@ struct flock one_byte(short type, off_t at) {
   return lock;
 }
 
-// 0 or an errno. Shared locks of the open file description: they do not depend on which process or thread closes what.
+// 0 or an errno. Shared locks of the open file description: they do not depend on which process or
+// thread closes what.
 int hold(int fd, off_t at) {
   struct flock lock = one_byte(F_RDLCK, at);
   return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;

@@ -37,7 +37,8 @@ void GicV2::reset() {
     const uint32_t lines = state_.cpus[i].lines;
     state_.cpus[i] = CpuInterface{};
     state_.cpus[i].lines = lines;
-    state_.cpus[i].enabled = 0xffff;  // SGIs are always enabled (GICD_ISENABLER0, implementation defined)
+    // SGIs are always enabled (GICD_ISENABLER0, implementation defined)
+    state_.cpus[i].enabled = 0xffff;
   }
   update();
 }
@@ -46,7 +47,8 @@ void GicV2::restore(const State& state) {
   std::array<uint32_t, kMaxCpus> lines{};
   for (unsigned i = 0; i < cpu_count_; ++i) lines[i] = state_.cpus[i].lines;
   state_ = state;
-  for (unsigned i = 0; i < cpu_count_; ++i) state_.cpus[i].lines = lines[i];  // what the outputs are now
+  // what the outputs are now
+  for (unsigned i = 0; i < cpu_count_; ++i) state_.cpus[i].lines = lines[i];
   update();
 }
 
@@ -120,7 +122,8 @@ unsigned GicV2::running_priority(unsigned cpu) const {
   return kIdlePriority;
 }
 
-// IHI 0048B 3.3.3: the binary point selects which priority bits decide preemption. Group 1 uses GICC_ABPR unless CBPR.
+// IHI 0048B 3.3.3: the binary point selects which priority bits decide preemption. Group 1 uses
+// GICC_ABPR unless CBPR.
 uint32_t GicV2::group_priority_mask(unsigned cpu, bool group1) const {
   const CpuInterface& c = state_.cpus[cpu];
   const bool alias = group1 && !(c.control & kCbpr);
@@ -198,14 +201,15 @@ void GicV2::deactivate(unsigned cpu, uint32_t value) {
   if (interrupt < kInterrupts) set_active(cpu, interrupt, false);
 }
 
-// GICC_EOIR and GICC_AEOIR (4.4.5): drops the running priority, and deactivates unless EOImode separates the two.
+// GICC_EOIR and GICC_AEOIR (4.4.5): drops the running priority, and deactivates unless EOImode
+// separates the two.
 void GicV2::end_of_interrupt(unsigned cpu, uint32_t value, bool alias) {
   CpuInterface& c = state_.cpus[cpu];
   const unsigned interrupt = value & 0x3ff;
   if (interrupt >= kInterrupts || running_priority(cpu) == kIdlePriority) return;
   const bool group1 = is_group1(cpu, interrupt);
-  // A Group 1 interrupt ends through EOIR only with AckCtl, a Group 0 one never through the alias: both unpredictable
-  // otherwise, and ignored here.
+  // A Group 1 interrupt ends through EOIR only with AckCtl, a Group 0 one never through the alias:
+  // both unpredictable otherwise, and ignored here.
   if (alias != group1 && !(group1 && (c.control & kAckCtl))) return;
   auto& active = group1 ? c.nonsecure_active_priorities : c.active_priorities;
   for (uint32_t& word : active) {

@@ -17,7 +17,8 @@ constexpr bool within(uint32_t offset, uint32_t first, uint32_t bytes) {
 uint8_t GicV2::distributor_read_byte(unsigned cpu, uint32_t offset) const {
   const CpuInterface& c = state_.cpus[cpu];
   const unsigned shift = offset % 4 * 8;
-  const unsigned word = (offset & 0x7f) / 4;  // index within a register bank of one bit per interrupt
+  // index within a register bank of one bit per interrupt
+  const unsigned word = (offset & 0x7f) / 4;
   const auto byte = [shift](uint32_t value) { return static_cast<uint8_t>(value >> shift); };
   if (offset < 0x04) return byte(state_.distributor_control);
   if (offset < 0x08) return byte((cpu_count_ - 1) << 5 | (kWords - 1));  // GICD_TYPER

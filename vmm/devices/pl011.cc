@@ -46,7 +46,8 @@ size_t Pl011::fifo_count() const { return std::min(state_.received.size(), fifo_
 // UARTIFLS.RXIFLSEL (3.3.9). Without FIFOs one byte is full.
 size_t Pl011::receive_trigger() const {
   if (!(state_.lcr_h & kLcrHFen)) return 1;
-  constexpr size_t kLevel[8] = {2, 4, 8, 12, 14, 8, 8, 8};  // of 16; the last three encodings are reserved
+  // of 16; the last three encodings are reserved
+  constexpr size_t kLevel[8] = {2, 4, 8, 12, 14, 8, 8, 8};
   return kLevel[state_.ifls >> 3 & 7];
 }
 

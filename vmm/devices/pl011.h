@@ -46,7 +46,8 @@ class Pl011 final : public MmioDevice, public InputSink {
 
  private:
   static constexpr size_t kFifo = 16;
-  static constexpr size_t kBacklog = 4096;  // what the line holds back with flow control, the FIFO included
+  // what the line holds back with flow control, the FIFO included
+  static constexpr size_t kBacklog = 4096;
 
   size_t fifo_depth() const;
   size_t fifo_count() const;

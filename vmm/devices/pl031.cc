@@ -40,12 +40,14 @@ std::optional<uint64_t> Pl031::next_alarm() {
 void Pl031::check_alarm() {
   if (!state_.compares) return;
   const uint32_t count = now();
-  const auto moved = static_cast<int32_t>(count - state_.last);  // negative: the host's clock was set back
+  // negative: the host's clock was set back
+  const auto moved = static_cast<int32_t>(count - state_.last);
   if (moved > 0 && distance() <= static_cast<uint32_t>(moved)) matched();
   state_.last = count;
 }
 
-// The guest wrote the match or the counter: they are compared as they are, not for what lies between.
+// The guest wrote the match or the counter: they are compared as they are, not for what lies
+// between.
 void Pl031::compare() {
   state_.last = now();
   if (state_.compares && state_.last == state_.match) matched();

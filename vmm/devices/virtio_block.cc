@@ -32,9 +32,9 @@ struct DiscardSegment {
   uint32_t sectors, flags;
 };
 
-// Calls move(host, bytes, offset) for each piece of the next turn at a transfer of `total` bytes, which begin `skip`
-// bytes into `segments`; `position` of them are done, and counted as move succeeds. False: move failed, with as much
-// done as `position` says.
+// Calls move(host, bytes, offset) for each piece of the next turn at a transfer of `total` bytes,
+// which begin `skip` bytes into `segments`; `position` of them are done, and counted as move
+// succeeds. False: move failed, with as much done as `position` says.
 template <class Move>
 bool take_turn(const std::vector<Segment>& segments, uint64_t skip, uint64_t total, uint64_t& position, Move move) {
   skip += position;
@@ -150,7 +150,8 @@ std::optional<uint8_t> VirtioBlock::read(Chain& chain, uint64_t sector) {
           if (count < 0 && errno == EINTR) continue;
           if (count < 0) return false;
           if (count == 0) {
-            // Behind the end: the rest of the last sector is zeros, more than that is a file that shrank.
+            // Behind the end: the rest of the last sector is zeros, more than that is a file that
+            // shrank.
             if (start + done < file_bytes_) return false;
             std::memset(host + done, 0, bytes - done);
             return true;
@@ -210,7 +211,8 @@ std::optional<uint8_t> VirtioBlock::discard(Chain& chain, bool write_zeroes) {
     const auto start = static_cast<off_t>(segment.sector * kSector + skip);
     const uint64_t left = segment.sectors * kSector - skip;
     uint64_t length = std::min(left, kTurnDiscardBytes);
-    // A discard is only advice. The segments are read again in each turn, and checked: the guest may change them.
+    // A discard is only advice. The segments are read again in each turn, and checked: the guest
+    // may change them.
     if (fallocate(fd_, mode | FALLOC_FL_KEEP_SIZE, start, static_cast<off_t>(length)) != 0 && write_zeroes) {
       length = std::min(left, kTurnBytes);
       const uint8_t zeros[16 * kSector] = {};
@@ -262,8 +264,8 @@ Progress VirtioBlock::process(unsigned, Chain& chain) {
   if (!status) return Progress::more();
   if (*status != VIRTIO_BLK_S_OK) ++errors_;
   chain.copy_to(room - 1, &*status, 1);
-  // The status is the last byte of the buffers, so all of them count as written. A turn that failed may have changed
-  // more than is counted.
+  // The status is the last byte of the buffers, so all of them count as written. A turn that failed
+  // may have changed more than is counted.
   const uint64_t changed = chain.position + (*status == VIRTIO_BLK_S_OK ? 0 : kTurnBytes);
   return {.written = static_cast<uint32_t>(std::min<uint64_t>(room, 0xffffffff)),
           .changed = std::min(changed, room - 1),

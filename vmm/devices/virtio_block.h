@@ -65,7 +65,8 @@ class VirtioBlock final : public VirtioDevice {
   // 5.2.6.2: without VIRTIO_BLK_F_FLUSH a write is stable when it completes.
   std::atomic<bool> write_through_{true};
   uint64_t file_bytes_;  // when opened
-  uint64_t sectors_;     // capacity: the last may lie partly behind the end of the file, and reads as zeros there
+  // capacity: the last may lie partly behind the end of the file, and reads as zeros there
+  uint64_t sectors_;
   std::string path_;
   RequestHeader header_{};  // of the request that is in progress
   uint8_t config_[60] = {};

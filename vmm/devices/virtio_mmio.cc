@@ -150,7 +150,8 @@ void VirtioMmio::write_status(uint32_t value) {
     return;
   }
   uint32_t status = (state_.status & kDeviceNeedsReset) | (value & kDriverWritable);
-  // 2.2.2: FEATURES_OK stays clear when the driver's choice is not acceptable; legacy drivers are not served.
+  // 2.2.2: FEATURES_OK stays clear when the driver's choice is not acceptable; legacy drivers are
+  // not served.
   if (!(state_.status & kFeaturesOk) && (status & kFeaturesOk) &&
       ((state_.driver_features & ~offered_features()) || !(state_.driver_features & kFeatureVersion1))) {
     status &= ~uint32_t{kFeaturesOk};
@@ -172,8 +173,8 @@ void VirtioMmio::stop_queue(unsigned index) {
 }
 
 void VirtioMmio::reset() {
-  // What is in progress writes to buffers that the driver may reuse once the reset has been seen. That is one turn, or
-  // one system call of a slow host.
+  // What is in progress writes to buffers that the driver may reuse once the reset has been seen.
+  // That is one turn, or one system call of a slow host.
   state_.status = 0;
   ++generation_;
   while (working_) {

@@ -172,8 +172,9 @@ class VirtioMmio final : public MmioDevice {
   State state_;
   uint32_t generation_ = 0;
   std::optional<Request> requests_[kMaxQueues];  // taken and not done yet
-  std::optional<unsigned> working_;              // the queue whose request the I/O thread is working on
-  std::condition_variable_any idle_;             // working_ became empty
+  // the queue whose request the I/O thread is working on
+  std::optional<unsigned> working_;
+  std::condition_variable_any idle_;  // working_ became empty
   std::atomic<bool> stopping_{false};
   std::atomic<uint32_t> kicked_{0};  // a bit per queue
 };

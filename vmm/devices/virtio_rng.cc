@@ -8,7 +8,8 @@
 namespace crosswalk::vmm {
 
 Progress VirtioRng::process(unsigned, Chain& chain) {
-  // The device chooses how much it gives; a bound keeps a huge buffer from occupying the I/O thread.
+  // The device chooses how much it gives; a bound keeps a huge buffer from occupying the I/O
+  // thread.
   constexpr uint32_t kMaxBytes = 64 << 10;
   uint32_t written = 0;
   for (const Segment& segment : chain.writable) {

@@ -85,8 +85,8 @@ VirtQueue::Pop VirtQueue::pop(const GuestRam& ram, Chain& chain) {
       static_cast<uint16_t>(load16(ram, available + 2, std::memory_order_acquire) - next_available);
   if (waiting == 0) return Pop::Empty;
   if (waiting > size) return Pop::Broken;
-  // More than the queue holds are being worked on: the driver gives away again what it has not got back (2.6.13).
-  // Nothing else would limit the completions that wait for the CPU.
+  // More than the queue holds are being worked on: the driver gives away again what it has not got
+  // back (2.6.13). Nothing else would limit the completions that wait for the CPU.
   if (static_cast<uint16_t>(next_available - next_used) >= size) return Pop::Broken;
   uint16_t index = load16(ram, available + 4 + 2 * (next_available % size), std::memory_order_relaxed);
   ++next_available;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Split virtqueues (virtio 1.1, 2.6). Everything read from guest memory is copied once and checked: the guest may
-// change it at any time.
+// Split virtqueues (virtio 1.1, 2.6). Everything read from guest memory is copied once and checked:
+// the guest may change it at any time.
 #pragma once
 
 #include <cstdint>

@@ -36,7 +36,8 @@ struct Provider {
   Make make = nullptr;                   // null: the mode is no provider
   WorldKind world = WorldKind::Process;  // the one in which the windows can be used
   bool ram_is_file = false;              // guest RAM has to be a memfd
-  double poll_seconds = 0;  // how often the CPU has to poll, to look at the resident size of windows; 0: never
+  // how often the CPU has to poll, to look at the resident size of windows; 0: never
+  double poll_seconds = 0;
 };
 
 struct ModeRow {

@@ -84,7 +84,8 @@ class ProbeRam {
   GuestRam ram_;
 };
 
-// Loads from pages of a window that are not installed. The load's address is in rdi, for worlds that cannot tell it.
+// Loads from pages of a window that are not installed. The load's address is in rdi, for worlds
+// that cannot tell it.
 struct FaultProbe {
   mmu::Window* window;
   const GuestRam* ram;
@@ -97,8 +98,8 @@ void fault_probe_entry(void* argument) {
   // What the host takes when a page of RAM is used for the first time is not the window's.
   for (uint64_t pa = 0; pa < kProbeRam; pa += kPage)
     asm volatile("movq (%0), %%rax" : : "r"(probe.ram->host + pa) : "rax", "memory");
-  // The best of several batches: other programs may be running. The first also makes page-table pages and runs code
-  // that has never run.
+  // The best of several batches: other programs may be running. The first also makes page-table
+  // pages and runs code that has never run.
   for (uint64_t i = 0; i < kProbeFaults; i += kBatch) {
     const auto start = Clock::now();
     for (uint64_t j = i; j < i + kBatch; j++) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What this host can do and what it costs, measured in less than a second: for `crosswalk info` and --mmu auto.
+// What this host can do and what it costs, measured in less than a second: for `crosswalk info` and
+// --mmu auto.
 #pragma once
 
 #include <string>
@@ -60,22 +61,24 @@ struct Fact {
 };
 std::vector<Fact> list_facts(const HostFacts& facts);
 
-// Measures what window entries of this backend cost in this world, before a guest runs: costs.window_fault,
-// window_install, window_flush and window_create, and soft_lookup to compare them with. Uses the first 4 MiB of `ram`
-// without changing them. An error, the reason, when no window works.
+// Measures what window entries of this backend cost in this world, before a guest runs:
+// costs.window_fault, window_install, window_flush and window_create, and soft_lookup to compare
+// them with. Uses the first 4 MiB of `ram` without changing them. An error, the reason, when no
+// window works.
 Result<bool> measure_window_costs(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram,
                                   mmu::MmuCosts& costs);
 
 // The MMU mode for --mmu auto.
 struct Choice {
-  const ModeRow* mode;     // never null
-  const ModeRow* windows;  // the provider whose windows cost least, also for a hybrid that --mmu asks for; null: none
+  const ModeRow* mode;  // never null
+  // the provider whose windows cost least, also for a hybrid that --mmu asks for; null: none
+  const ModeRow* windows;
   std::string reason;
 };
-// The mode whose windows cost least, if they pay in every address space (MmuCosts::windows_pay_at_once); else hybrid,
-// with these windows. What is inside the VM leaves it for devices and timers, so an exit counts as part
-// of what its windows cost when they are compared.
-// `ram_is_file`: guest RAM is a memfd, which some providers need.
+// The mode whose windows cost least, if they pay in every address space
+// (MmuCosts::windows_pay_at_once); else hybrid, with these windows. What is inside the VM leaves it
+// for devices and timers, so an exit counts as part of what its windows cost when they are
+// compared. `ram_is_file`: guest RAM is a memfd, which some providers need.
 Choice pick_auto(const HostFacts& facts, bool ram_is_file = true);
 // The host as far as the engine may use it, if it has to be in this world.
 HostFacts within(WorldKind world, HostFacts facts);

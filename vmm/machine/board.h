@@ -31,7 +31,8 @@ struct DiskConfig {
 struct BoardConfig {
   unsigned cpus = 1;
   std::vector<DiskConfig> disks;
-  bool virtio_console = false;  // there is one, and console input goes there instead of to the PL011
+  // there is one, and console input goes there instead of to the PL011
+  bool virtio_console = false;
 };
 
 // What the devices need of the machine, which outlives them.

@@ -14,8 +14,8 @@ class Bus {
   // Returns false when the range is empty, wraps, or overlaps another.
   bool add(uint64_t base, uint64_t size, MmioDevice& device);
 
-  // `bytes` is 1, 2, 4 or 8; an 8-byte access is two 4-byte ones, low first. Returns false when no device answers to
-  // the whole access. An unaligned access within a device is made byte by byte.
+  // `bytes` is 1, 2, 4 or 8; an 8-byte access is two 4-byte ones, low first. Returns false when no
+  // device answers to the whole access. An unaligned access within a device is made byte by byte.
   bool read(unsigned cpu, uint64_t pa, unsigned bytes, uint64_t& value) const;
   bool write(unsigned cpu, uint64_t pa, unsigned bytes, uint64_t value) const;
 

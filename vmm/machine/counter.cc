@@ -24,7 +24,8 @@ struct Sample {
   uint64_t tsc, ns;
 };
 
-// The tightest of several bracketed readings: preemption between the two clocks would spoil the rate.
+// The tightest of several bracketed readings: preemption between the two clocks would spoil the
+// rate.
 Sample sample() {
   Sample best{};
   uint64_t best_width = ~uint64_t{0};
@@ -62,7 +63,8 @@ SystemCounter::SystemCounter() {
     nanosleep(&pause, nullptr);
     const Sample second = sample();
     const uint64_t cycles = second.tsc - first.tsc, ns = second.ns - first.ns;
-    // The TSC must run faster than the counter for a 0.64 fixed-point factor; all that have an invariant one do.
+    // The TSC must run faster than the counter for a 0.64 fixed-point factor; all that have an
+    // invariant one do.
     if (second.tsc > first.tsc && ns > 0 && cycles > ns / kNanosecondsPerTick) {
       const unsigned __int128 ticks = static_cast<unsigned __int128>(ns) << 64;
       multiplier = static_cast<uint64_t>(ticks / (static_cast<unsigned __int128>(cycles) * kNanosecondsPerTick));

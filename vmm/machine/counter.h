@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The system counter: 62.5 MHz (16 ns a tick, as on QEMU's virt machine), from the time-stamp counter.
+// The system counter: 62.5 MHz (16 ns a tick, as on QEMU's virt machine), from the time-stamp
+// counter.
 //
-// Reading it makes no system call, because the reader may be the engine inside a KVM guest at CPL 3, where a system
-// call costs an exit. For the same reason such a guest's TSC offset must be 0 (KVM_VCPU_TSC_OFFSET): the I/O and
-// timer threads read the same counter outside. What a suspend of the host does to all that is in time_base.h.
+// Reading it makes no system call, because the reader may be the engine inside a KVM guest at CPL
+// 3, where a system call costs an exit. For the same reason such a guest's TSC offset must be 0
+// (KVM_VCPU_TSC_OFFSET): the I/O and timer threads read the same counter outside. What a suspend of
+// the host does to all that is in time_base.h.
 //
-// Drift: the rate is measured against CLOCK_MONOTONIC_RAW for a few milliseconds, which is good to about 10 parts per
-// million. Nothing depends on more: every host sleep is computed afresh from counter values, so the error does not
-// accumulate into timers; the guest's idea of elapsed time is off by that rate, as on a board with an ordinary crystal,
-// and its RTC (PL031) follows the host's wall clock.
+// Drift: the rate is measured against CLOCK_MONOTONIC_RAW for a few milliseconds, which is good to
+// about 10 parts per million. Nothing depends on more: every host sleep is computed afresh from
+// counter values, so the error does not accumulate into timers; the guest's idea of elapsed time is
+// off by that rate, as on a board with an ordinary crystal, and its RTC (PL031) follows the host's
+// wall clock.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +32,8 @@ struct HostClock {
 
 class SystemCounter {
  public:
-  // Calibrates (takes about 10 ms) and starts at 0. Without an invariant TSC the counter reads CLOCK_MONOTONIC_RAW.
+  // Calibrates (takes about 10 ms) and starts at 0. Without an invariant TSC the counter reads
+  // CLOCK_MONOTONIC_RAW.
   SystemCounter();
 
   uint64_t read() const { return nanoseconds() / kNanosecondsPerTick; }

@@ -253,7 +253,8 @@ Result<DeviceTree> load_device_tree(const std::string& path) {
   auto file = read_file(path, "--dtb", kMaxFileBytes);
   if (!file) return file.take_error();
   if (file->empty()) return Error{"--dtb: " + path + " is empty; give a flattened device tree"};
-  // Formats before 16 name nodes otherwise, and libfdt 1.6's fdt_check_full follows a null pointer for some of them.
+  // Formats before 16 name nodes otherwise, and libfdt 1.6's fdt_check_full follows a null pointer
+  // for some of them.
   constexpr uint32_t kFirstVersion = 16;
   if (file->size() >= FDT_V3_SIZE && fdt_magic(file->data()) == FDT_MAGIC &&
       fdt_version(file->data()) < kFirstVersion) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The flattened device tree that the guest gets: the board's own, or the user's, with what QEMU's virt machine patches
-// into either.
+// The flattened device tree that the guest gets: the board's own, or the user's, with what QEMU's
+// virt machine patches into either.
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,8 @@ class EnginePort {
   virtual void external_write(CpuState& cpu, uint64_t pa, uint64_t bytes) = 0;
   // VA to PA in the CPU's current regime, for semihosting. False: a fault.
   virtual bool translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) = 0;
-  // What the engine and the MMU have to say about the CPU's state. The CPU may be running, on another thread.
+  // What the engine and the MMU have to say about the CPU's state. The CPU may be running, on
+  // another thread.
   virtual void add_state(const CpuState&, StateReport&) {}
 };
 

@@ -18,7 +18,8 @@ class EventLoop final : public IoNotifier {
   struct Source {
     std::function<int()> descriptor;  // asked before each wait; negative: not now
     short events;                     // of poll(2)
-    std::function<void()> ready;      // called after the wait, when any of them or an error has come
+    // called after the wait, when any of them or an error has come
+    std::function<void()> ready;
   };
   // Which notifications end a wait.
   enum class Heeds : uint8_t { Urgent, All };

@@ -52,7 +52,8 @@ Result<GuestMemory> GuestMemory::allocate(uint64_t bytes, bool shared) {
   if (aligned != first) munmap(start, aligned - first);
   if (aligned + bytes != first + reserved)
     munmap(reinterpret_cast<void*>(aligned + bytes), first + reserved - aligned - bytes);
-  // Advice: a host without transparent huge pages, or one that keeps memory out of core dumps differently, still works.
+  // Advice: a host without transparent huge pages, or one that keeps memory out of core dumps
+  // differently, still works.
   madvise(host, bytes, MADV_HUGEPAGE);
   madvise(host, bytes, MADV_DONTDUMP);
   memory.ram_ = GuestRam{kRamBase, bytes, static_cast<uint8_t*>(host), fd};

@@ -14,9 +14,10 @@ inline constexpr uint64_t kMemoryGranule = uint64_t{2} << 20;
 
 class GuestMemory {
  public:
-  // `bytes` is a multiple of kMemoryGranule. `shared` makes a memfd, which the mmap and ept windows need; otherwise the
-  // memory is anonymous and gets transparent huge pages everywhere (memfd memory only where the host's shmem_enabled
-  // allows it). The mapping is 2 MiB aligned so that huge pages fit.
+  // `bytes` is a multiple of kMemoryGranule. `shared` makes a memfd, which the mmap and ept windows
+  // need; otherwise the memory is anonymous and gets transparent huge pages everywhere (memfd
+  // memory only where the host's shmem_enabled allows it). The mapping is 2 MiB aligned so that
+  // huge pages fit.
   static Result<GuestMemory> allocate(uint64_t bytes, bool shared);
 
   GuestMemory(GuestMemory&& other) noexcept;

@@ -106,7 +106,8 @@ void ConsoleWork::write_output() {
 void ConsoleWork::finish(std::atomic<uint64_t>& progress) {
   for (int refused = 0; console_.has_output() && refused < kFlushMilliseconds;) {
     pollfd out{console_.output_fd(), POLLOUT, 0};
-    if (console_.output_fd() >= 0 && poll(&out, 1, kFlushMilliseconds) <= 0) return;  // a stopped reader keeps no one
+    // a stopped reader keeps no one
+    if (console_.output_fd() >= 0 && poll(&out, 1, kFlushMilliseconds) <= 0) return;
     if (console_.write_output()) {
       progress.fetch_add(1);
       refused = 0;

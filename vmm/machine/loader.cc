@@ -186,7 +186,8 @@ Result<BootState> load_guest(const GuestRam& ram, const BootConfig& config) {
   }
   auto tree = make_tree(ram, config, state);
   if (!tree) return tree.take_error();
-  // As QEMU: at the base of RAM unless the image is there; silently left out when it does not fit below the image.
+  // As QEMU: at the base of RAM unless the image is there; silently left out when it does not fit
+  // below the image.
   if (image->start > ram.base && image->start - ram.base >= tree->size()) place_tree(ram, *tree, ram.base, state);
   return state;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Puts the kernel, initrd and device tree into guest RAM, by the rules of QEMU's `-M virt -kernel` for 32-bit Arm:
+// Puts the kernel, initrd and device tree into guest RAM, by the rules of QEMU's `-M virt -kernel`
+// for 32-bit Arm:
 //
 //   zImage, raw binary  at RAM base + 0x10000, entered there with r0 = 0, r1 = 0xffffffff, r2 = the device tree
 //     initrd            at RAM base + min(RAM/2, 128 MiB), or after the kernel if that is higher
@@ -17,7 +18,8 @@
 namespace crosswalk::vmm {
 
 struct BootConfig {
-  std::string kernel, initrd, append, dtb;  // files (initrd and dtb may be empty) and the kernel command line
+  // files (initrd and dtb may be empty) and the kernel command line
+  std::string kernel, initrd, append, dtb;
   std::string cpu_compatible = "arm,cortex-a15";
   unsigned cpus = 1;  // of the device tree that is made when none is given
 };

@@ -50,14 +50,17 @@ struct MachineConfig {
   int input_fd = -1, output_fd = -1;  // the console; -1: none
   int error_fd = -1;                  // semihosting's standard error; -1: none
   bool escape_keys = false;           // Ctrl-A x, i and h
-  bool virtio_console = false;        // there is one, and console input goes there instead of to the PL011
+  // there is one, and console input goes there instead of to the PL011
+  bool virtio_console = false;
   // SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the machine, SIGUSR1 prints its state to error_fd. A
   // machine that does not stop, or is asked a second time, ends the process.
   bool catch_signals = false;
   std::function<void()> before_exit;  // called then, on any thread: restores the terminal
-  std::function<void()> continued;    // called after SIGCONT, on the control thread: takes the terminal back
-  double timeout_seconds = 0;         // 0: none
-  double poll_seconds = 0;            // a CPU that runs polls at least so often; 0: only when there is something to see
+  // called after SIGCONT, on the control thread: takes the terminal back
+  std::function<void()> continued;
+  double timeout_seconds = 0;  // 0: none
+  // a CPU that runs polls at least so often; 0: only when there is something to see
+  double poll_seconds = 0;
   SemihostingConfig semihosting;
   const Sandbox* sandbox = nullptr;  // confines the machine's threads; outlives it
 };

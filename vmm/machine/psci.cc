@@ -29,8 +29,8 @@ constexpr uint32_t kAffinityLevels = 3;  // above level 0
 
 bool is_cpu(const PsciHost& host, uint32_t affinity) { return (affinity & kAffinityBits) < host.cpu_count(); }
 
-// AFFINITY_INFO (5.1.5). Fields of levels below the one asked for are ignored. CPUs differ in level 0 alone, and all
-// are on: so is what they belong to.
+// AFFINITY_INFO (5.1.5). Fields of levels below the one asked for are ignored. CPUs differ in level
+// 0 alone, and all are on: so is what they belong to.
 int32_t affinity_info(const PsciHost& host, uint32_t affinity, uint32_t level) {
   if (level > kAffinityLevels) return kInvalidParameters;
   const uint32_t ignored = level == 0 ? 0 : (1u << (8 * level)) - 1;
@@ -64,7 +64,8 @@ bool psci_call(PsciHost& host, CpuState& cpu) {
     case kAffinityInfo: result = affinity_info(host, cpu.r[1], cpu.r[2]); break;
     case kCpuOn: result = is_cpu(host, cpu.r[1]) ? kAlreadyOn : kInvalidParameters; break;
     case kCpuSuspend:
-      // Bits other than StateID, StateType and PowerLevel must be zero. A power-down request may be served by standby.
+      // Bits other than StateID, StateType and PowerLevel must be zero. A power-down request may be
+      // served by standby.
       if (cpu.r[1] & 0xfcfe0000) {
         result = kInvalidParameters;
         break;

@@ -14,9 +14,11 @@ namespace crosswalk::vmm {
 class RunControl final : public ControlEvents {
  public:
   struct Config {
-    int error_fd = -1;                  // where states and last words are printed; -1: nowhere
-    std::function<void()> before_exit;  // before the process is ended, on any thread: restores the terminal
-    std::function<void()> continued;    // after SIGCONT, on the control thread: takes the terminal back
+    int error_fd = -1;  // where states and last words are printed; -1: nowhere
+    // before the process is ended, on any thread: restores the terminal
+    std::function<void()> before_exit;
+    // after SIGCONT, on the control thread: takes the terminal back
+    std::function<void()> continued;
   };
   RunControl(StopSwitch& stop, StateReporter& reporter, IoThreads& io, Config config)
       : stop_(stop), reporter_(reporter), io_(io), config_(std::move(config)) {}

@@ -30,7 +30,8 @@ class SemihostingHost {
 
 struct SemihostingConfig {
   bool enabled = false;
-  std::string files;         // SYS_OPEN may open what is below this directory of the host; empty: nothing
+  // SYS_OPEN may open what is below this directory of the host; empty: nothing
+  std::string files;
   std::string command_line;  // SYS_GET_CMDLINE
 };
 

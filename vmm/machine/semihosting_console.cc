@@ -15,7 +15,8 @@ int SemihostingConsole::read_console_byte() {
   // Semihosting reads what the UART's driver would: a program uses one or the other.
   if (board_->virtio_console()) return -1;
   for (;;) {
-    const bool open = console_.input_open();  // asked first: what comes before the end of input is in the UART by then
+    // asked first: what comes before the end of input is in the UART by then
+    const bool open = console_.input_open();
     {
       const std::lock_guard lock(device_lock_);
       if (const auto byte = board_->uart().receive()) return *byte;

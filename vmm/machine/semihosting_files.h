@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The files that semihosting may open: regular files below one directory of the host. The kernel's openat2 sees to it
-// that no name leads out of the directory, by "..", a leading "/" or a symbolic link, whatever changes meanwhile.
+// The files that semihosting may open: regular files below one directory of the host. The kernel's
+// openat2 sees to it that no name leads out of the directory, by "..", a leading "/" or a symbolic
+// link, whatever changes meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ class SemihostingFiles {
   SemihostingFiles(const SemihostingFiles&) = delete;
   SemihostingFiles& operator=(const SemihostingFiles&) = delete;
 
-  // Each returns a negative errno when it fails. None waits, whatever the name stands for.
-  // A file descriptor. `mode` is SYS_OPEN's, 0 to 11: r, rb, r+, r+b, w, wb, w+, w+b, a, ab, a+, a+b.
+  // Each returns a negative errno when it fails. None waits, whatever the name stands for. A file
+  // descriptor. `mode` is SYS_OPEN's, 0 to 11: r, rb, r+, r+b, w, wb, w+, w+b, a, ab, a+, a+b.
   int open(const std::string& name, uint32_t mode) const;
   int remove(const std::string& name) const;
   int rename(const std::string& from, const std::string& to) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The guest's state in words, for whoever wants to know why it hangs: SIGUSR1, Ctrl-A i, a --timeout that struck.
+// The guest's state in words, for whoever wants to know why it hangs: SIGUSR1, Ctrl-A i, a
+// --timeout that struck.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@ enum class Sleep : uint8_t { Awake, WaitForInterrupt, Off };
 // What is known besides the CPU's registers.
 struct StateReport {
   double seconds = 0;  // since the start
-  // The CPU gave its state, between two blocks of translated code. Otherwise it was read while the CPU runs, or is busy
-  // on the host's side: what is in memory is that of some moment before.
+  // The CPU gave its state, between two blocks of translated code. Otherwise it was read while the
+  // CPU runs, or is busy on the host's side: what is in memory is that of some moment before.
   bool answered = true;
   Sleep sleep = Sleep::Awake;  // when it was asked
   const SymbolTable* symbols = nullptr;

@@ -16,7 +16,8 @@ namespace crosswalk::vmm {
 namespace {
 
 constexpr uint64_t kMaxFile = uint64_t{2} << 30;
-// A symbol without a size ends at the next one, but does not reach over a gap: what follows then has no name.
+// A symbol without a size ends at the next one, but does not reach over a gap: what follows then
+// has no name.
 constexpr uint32_t kMaxUnsized = 64 << 10;
 
 bool is_elf(const std::vector<uint8_t>& file) {
@@ -80,7 +81,8 @@ bool SymbolTable::read_elf(std::vector<uint8_t>& file) {
       GElf_Sym symbol;
       if (!gelf_getsym(data, static_cast<int>(i), &symbol)) continue;
       const auto type = GELF_ST_TYPE(symbol.st_info);
-      // Labels of assembly have no type; $a, $t, $d and .L… are not functions (AAELF32, mapping symbols).
+      // Labels of assembly have no type; $a, $t, $d and .L… are not functions (AAELF32, mapping
+      // symbols).
       if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx >= SHN_LORESERVE) continue;
       if (type != STT_FUNC && type != STT_NOTYPE) continue;
       const char* const name = elf_strptr(elf, description.sh_link, symbol.st_name);

@@ -31,8 +31,9 @@ void TimerThread::wake() {
   futex_wake(reinterpret_cast<uint32_t*>(&wake_word_));
 }
 
-// Pairs with run(): each side stores its own word and then loads the other's, sequentially consistent, so that either
-// the thread sees the new deadline or this sees that the thread sleeps too long.
+// Pairs with run(): each side stores its own word and then loads the other's, sequentially
+// consistent, so that either the thread sees the new deadline or this sees that the thread sleeps
+// too long.
 void TimerThread::set_deadline(uint64_t deadline) {
   deadline_.store(deadline);
   if (deadline < sleeping_until_.load()) wake();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One thread that sleeps until the machine's next deadline. Moving the deadline to later, the common case of a periodic
-// tick, makes no system call: the thread wakes at the old one and looks again.
+// One thread that sleeps until the machine's next deadline. Moving the deadline to later, the
+// common case of a periodic tick, makes no system call: the thread wakes at the old one and looks
+// again.
 #pragma once
 
 #include <atomic>
@@ -18,8 +19,8 @@ inline constexpr uint64_t kNoDeadline = ~uint64_t{0};
 class DeadlineHandler {
  public:
   virtual ~DeadlineHandler() = default;
-  // On the timer thread: the deadline (counter ticks) has passed and is forgotten. Acts on it and sets the next one,
-  // under the lock that everyone who sets deadlines holds.
+  // On the timer thread: the deadline (counter ticks) has passed and is forgotten. Acts on it and
+  // sets the next one, under the lock that everyone who sets deadlines holds.
   virtual void deadline_passed() = 0;
 };
 
@@ -45,8 +46,9 @@ class TimerThread {
   std::thread thread_;
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> deadline_{kNoDeadline};
-  std::atomic<uint64_t> sleeping_until_{0};  // 0 while awake: it will look at deadline_ before it sleeps
-  std::atomic<uint32_t> wake_word_{0};       // futex
+  // 0 while awake: it will look at deadline_ before it sleeps
+  std::atomic<uint64_t> sleeping_until_{0};
+  std::atomic<uint32_t> wake_word_{0};  // futex
   std::atomic<uint64_t> wakes_{0};
 };
 

@@ -22,8 +22,9 @@ namespace crosswalk::vmm {
 class Timers final : public WallClock, private DeadlineHandler {
  public:
   struct Config {
-    double timeout_seconds = 0;       // from the start to timed_out(); 0: never
-    double poll_seconds = 0;          // a CPU that runs polls at least so often; 0: only when there is something to see
+    double timeout_seconds = 0;  // from the start to timed_out(); 0: never
+    // a CPU that runs polls at least so often; 0: only when there is something to see
+    double poll_seconds = 0;
     std::function<void()> timed_out;  // on the timer thread, with the device lock held
   };
 
@@ -67,8 +68,10 @@ class Timers final : public WallClock, private DeadlineHandler {
   // A copy of a CPU's timer registers: the timer thread must not see them half changed.
   struct CpuTimers {
     arm::TimerRegisters registers;
-    std::atomic<uint64_t> deadline{kNoDeadline};  // when the outputs must be looked at again; written under the lock
-    uint64_t seen = 0;                            // the counter's highest value that the CPU has read
+    // when the outputs must be looked at again; written under the lock
+    std::atomic<uint64_t> deadline{kNoDeadline};
+    // the counter's highest value that the CPU has read
+    uint64_t seen = 0;
   };
 
   void update(unsigned cpu, uint64_t now);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Unaligned accesses: with the MMU off and to Device and Strongly-ordered memory they take Alignment faults, to Normal
-// memory they work. Ends with status 0, or the number of the case that went wrong.
+// Unaligned accesses: with the MMU off and to Device and Strongly-ordered memory they take
+// Alignment faults, to Normal memory they work. Ends with status 0, or the number of the case that
+// went wrong.
 #include "runtime.h"
 
 static uint32_t level1[4096] __attribute__((aligned(16384)));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Gives a virtio block device wild queues and descriptors. The device may answer, ignore them or ask for a reset; after
-// each a reset and a proper read must work. Needs a disk whose first sector starts with "crosswalk disk".
-// Ends with status 0, 1 (no device) or the number of the case after which the device was dead.
+// Gives a virtio block device wild queues and descriptors. The device may answer, ignore them or
+// ask for a reset; after each a reset and a proper read must work. Needs a disk whose first sector
+// starts with "crosswalk disk". Ends with status 0, 1 (no device) or the number of the case after
+// which the device was dead.
 #include "runtime.h"
 
 struct descriptor {

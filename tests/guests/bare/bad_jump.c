@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Jumps to nowhere in every way; each must be a prefetch abort or an undefined instruction with the right status.
-// Ends with status 0, or the number of the case that went wrong.
+// Jumps to nowhere in every way; each must be a prefetch abort or an undefined instruction with the
+// right status. Ends with status 0, or the number of the case that went wrong.
 #include "runtime.h"
 
 static uint32_t level1[4096] __attribute__((aligned(16384)));
@@ -46,8 +46,9 @@ void main(void) {
   level1[0x600] = 0;                                                      // no translation
   level1[0x601] = 0x43000000 | kSectionNormal | 1u << 4;                  // execute never
   level1[0x602] = (0x43000000 | (uint32_t)kSectionNormal) & ~(3u << 10);  // no access
-  level1[0x603] = (0x43000000 | (uint32_t)kSectionNormal) | 2u << 5;      // domain 2: no access in DACR
-  level1[0xf00] = 0xf0000000 | kSectionNormal;                            // nothing answers there
+  // domain 2: no access in DACR
+  level1[0x603] = (0x43000000 | (uint32_t)kSectionNormal) | 2u << 5;
+  level1[0xf00] = 0xf0000000 | kSectionNormal;  // nothing answers there
   mmu_on(level1);
   expect_prefetch_abort(0x60000000, 0x5);
   expect_prefetch_abort(0x600ffffd, 0x5);

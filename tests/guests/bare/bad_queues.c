@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A guest that keeps the machine's devices as busy as it can. The word on its command line (--append) says with what:
+// A guest that keeps the machine's devices as busy as it can. The word on its command line
+// (--append) says with what:
 //   read         one disk request of 1,021 buffers of 224 MiB; prints the status that it ends with
 //   read-large   disk requests of as much as the device announces that it takes, for ever
 //   read-off, read-reset   one of those; powers off or resets the device meanwhile

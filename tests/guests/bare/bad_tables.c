@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Page tables that point outside RAM, at devices and at themselves; each access must give its value or its exact fault.
-// Ends with status 0, or the number of the case that went wrong.
+// Page tables that point outside RAM, at devices and at themselves; each access must give its value
+// or its exact fault. Ends with status 0, or the number of the case that went wrong.
 #include "runtime.h"
 
 static uint32_t level1[4096] __attribute__((aligned(16384)));
@@ -71,7 +71,8 @@ void main(void) {
   if (!write_faults(0x50004000, 1) || fault_status() != 0xf)
     wrong("wrong outcome of a write to a read-only page", 0x50004000);
 
-  // The table changes its own mapping by a store through itself: page 5 appears, then page 2 leads elsewhere.
+  // The table changes its own mapping by a store through itself: page 5 appears, then page 2 leads
+  // elsewhere.
   const uint32_t offset = (uint32_t)level2 & 0xc00;
   volatile uint32_t* own = (volatile uint32_t*)(0x50002000 + offset);
   expect_value(0x50002000 + offset + 3 * 4, level2[3]);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The pointer chases of tests/guests/bench/experiment.c with the MMU off: what they cost without any translation. Runs
-// those that the command line names, or all. With the word slices=N it measures each N times, and before each prints
-// `bench: ready NAME` and waits for a line of input, as bench-linux does.
+// The pointer chases of tests/guests/bench/experiment.c with the MMU off: what they cost without
+// any translation. Runs those that the command line names, or all. With the word slices=N it
+// measures each N times, and before each prints `bench: ready NAME` and waits for a line of input,
+// as bench-linux does.
 #include "tests/guests/chase.h"
 
 #include "runtime.h"

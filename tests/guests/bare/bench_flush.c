@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a TLB flush costs, by how many entries it covers and how many of them are used again. A row flush_N_use_K is the
-// time of one TLBIASID over N pages that were all in use, and of one load from each of K of them after it.
+// What a TLB flush costs, by how many entries it covers and how many of them are used again. A row
+// flush_N_use_K is the time of one TLBIASID over N pages that were all in use, and of one load from
+// each of K of them after it.
 #include "runtime.h"
 
 enum {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Benchmark of address translation: loads through sections and 4 KiB pages, TLB flushes, page-table changes, context
-// switches.
+// Benchmark of address translation: loads through sections and 4 KiB pages, TLB flushes, page-table
+// changes, context switches.
 #include "runtime.h"
 
 enum {

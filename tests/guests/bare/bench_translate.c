@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Benchmark of translation: code that is executed once. A block is nine instructions, of which two access memory.
+// Benchmark of translation: code that is executed once. A block is nine instructions, of which two
+// access memory.
 #include "runtime.h"
 
 enum { kBlocks = 8192, kInstructions = 9 };

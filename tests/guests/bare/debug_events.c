@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Self-hosted debug with the MMU off: what a debugger's kernel does with breakpoints, watchpoints and single step.
-// Prints each check that fails; ends with their number.
+// Self-hosted debug with the MMU off: what a debugger's kernel does with breakpoints, watchpoints
+// and single step. Prints each check that fails; ends with their number.
 #include "runtime.h"
 
 #define READ_CP14(crn, crm, op2)                                                               \
@@ -15,7 +15,8 @@
     isb();                                                                                               \
   } while (0)
 
-enum { kMdbgen = 1 << 15, kBreakpoint = 1, kBkpt = 3, kVectorCatch = 5, kWatchpoint = 10 };  // DBGDSCR
+// DBGDSCR
+enum { kMdbgen = 1 << 15, kBreakpoint = 1, kBkpt = 3, kVectorCatch = 5, kWatchpoint = 10 };
 enum { kPlain = 0x1e7, kMismatch = 4 << 20, kLinked = 1 << 20, kLinkedContext = 3 << 20 };
 enum { kLoads = 1 << 3, kStores = 2 << 3, kAnyMode = 3 << 1 };
 enum { kPrefetchAbort = 3, kDataAbort = 4 };
@@ -97,8 +98,8 @@ static void breakpoints(void) {
   WRITE_CP14(c0, c0, 5, 0);
 }
 
-// Everything but one instruction stops, in Supervisor mode: first the one after the write that asks for it. The handler
-// resumes at the one that does not, which ends it.
+// Everything but one instruction stops, in Supervisor mode: first the one after the write that asks
+// for it. The handler resumes at the one that does not, which ends it.
 static void mismatch(void) {
   const uint32_t before = last_exception.count;
   uint32_t result;

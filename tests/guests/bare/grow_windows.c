@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Makes the windows of 40 address spaces as large as they can be: each reads every page of what is not a device's,
-// where RAM is mapped again and again. Prints `ready`, then goes round without an end.
+// Makes the windows of 40 address spaces as large as they can be: each reads every page of what is
+// not a device's, where RAM is mapped again and again. Prints `ready`, then goes round without an
+// end.
 #include "runtime.h"
 
 enum { kSpaces = 40, kSections = 4096, kFirst = 0x100, kDevices = 0x80, kRamSection = 0x400, kPageBytes = 4096 };

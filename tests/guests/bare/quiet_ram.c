@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Prints while nothing but the program itself should write to RAM. Ends with status 0 when the RAM before the image,
-// which it does not use, is as it was.
+// Prints while nothing but the program itself should write to RAM. Ends with status 0 when the RAM
+// before the image, which it does not use, is as it was.
 #include "runtime.h"
 
 enum { kWords = 0x4000, kLines = 200 };

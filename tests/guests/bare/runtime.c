@@ -80,7 +80,8 @@ uint32_t exception(uint32_t kind, uint32_t pc) {
   semihosting_exit(100);
 }
 
-// The label after the access is where the handler resumes. A fault keeps the callee's registers: nothing was pushed.
+// The label after the access is where the handler resumes. A fault keeps the callee's registers:
+// nothing was pushed.
 bool read_faults(uint32_t address, uint32_t* value) {
   const uint32_t before = last_exception.count;
   uint32_t result = 0;
@@ -121,10 +122,11 @@ void make_section_map(uint32_t* level1) {
 }
 
 void mmu_on(const uint32_t* level1) {
-  WRITE_CP15(0, c2, c0, 2, 0);                        // TTBCR
-  WRITE_CP15(0, c2, c0, 0, (uint32_t)level1 | 0x4a);  // TTBR0: inner and outer write-back, shareable
-  WRITE_CP15(0, c3, c0, 0, 1);                        // DACR: domain 0 client
-  WRITE_CP15(0, c8, c7, 0, 0);                        // TLBIALL
+  WRITE_CP15(0, c2, c0, 2, 0);  // TTBCR
+  // TTBR0: inner and outer write-back, shareable
+  WRITE_CP15(0, c2, c0, 0, (uint32_t)level1 | 0x4a);
+  WRITE_CP15(0, c3, c0, 0, 1);  // DACR: domain 0 client
+  WRITE_CP15(0, c8, c7, 0, 0);  // TLBIALL
   dsb();
   isb();
   WRITE_CP15(0, c1, c0, 0, READ_CP15(0, c1, c0, 0) | 1u << 12 | 1u << 2 | 1u);  // SCTLR.I, C, M

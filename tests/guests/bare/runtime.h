@@ -44,12 +44,14 @@ extern volatile struct exception_record last_exception;
 // Where to resume after the next exception; 0: print it and end with status 100.
 extern volatile uint32_t resume_at;
 
-// Calls `function` at an arbitrary address, or reads a word: returns true when that took an exception.
+// Calls `function` at an arbitrary address, or reads a word: returns true when that took an
+// exception.
 bool call_faults(uint32_t address);
 bool read_faults(uint32_t address, uint32_t* value);
 bool write_faults(uint32_t address, uint32_t value);
 
-// Sections (ARMv7 short descriptors): normal write-back memory or device, read-write at PL1, executable.
+// Sections (ARMv7 short descriptors): normal write-back memory or device, read-write at PL1,
+// executable.
 enum { kSectionNormal = 0x00000c0e | 1u << 12, kSectionDevice = 0x00000c06, kSmallPageNormal = 0x0000003e | 1u << 6 };
 // A flat map by sections: RAM as normal memory, below it devices. Leaves the MMU off.
 void make_section_map(uint32_t* level1);

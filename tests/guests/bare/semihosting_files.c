@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Semihosting's files: "input" can be read and "output" written; "fifo" and names that lead elsewhere cannot be opened,
-// and nobody waits; ":tt" for appending is standard error. Ends with the number of wrong results.
+// Semihosting's files: "input" can be read and "output" written; "fifo" and names that lead
+// elsewhere cannot be opened, and nobody waits; ":tt" for appending is standard error. Ends with
+// the number of wrong results.
 #include "runtime.h"
 
 enum {

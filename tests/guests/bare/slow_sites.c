@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Executes loads from a device at ever new addresses, without an end: pages full of them, written anew in each round.
-// Prints `ready` first.
+// Executes loads from a device at ever new addresses, without an end: pages full of them, written
+// anew in each round. Prints `ready` first.
 #include "runtime.h"
 
 enum { kFirst = 0x41000000, kBytes = 16 << 20, kPageWords = 1024, kUartFlags = 0x18 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Time as a guest sees it: a timer's interrupt is pending once its status says so, the cycle counter never stands
-// still, its overflow interrupts a loop and a sleep, and its filters tell the privilege levels apart. Ends with status
-// 0, or says what went wrong.
+// Time as a guest sees it: a timer's interrupt is pending once its status says so, the cycle
+// counter never stands still, its overflow interrupts a loop and a sleep, and its filters tell the
+// privilege levels apart. Ends with status 0, or says what went wrong.
 #include "runtime.h"
 
 enum { kDistributor = 0x08000000, kOverflow = 23, kVirtualTimer = 27, kPhysicalTimer = 30, kCycles = 1u << 31 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One workload of the guest benchmark. The same sources are built for the ARM guest and for the host.
+// One workload of the guest benchmark. The same sources are built for the ARM guest and for the
+// host.
 #pragma once
 
 #include <stddef.h>
@@ -7,7 +8,8 @@
 
 struct workload {
   const char* name;
-  // Does `operations` operations and returns a checksum. Precondition: operations is a multiple of `unit`.
+  // Does `operations` operations and returns a checksum. Precondition: operations is a multiple of
+  // `unit`.
   uint64_t (*run)(uint64_t operations);
   uint64_t unit;
   // What run(check_operations) returns on every machine.
@@ -22,8 +24,8 @@ extern const size_t system_workload_count;
 extern const struct workload experiment_workloads[];  // run only when named
 extern const size_t experiment_workload_count;
 
-// Follows `n` pointers around one cycle through `elements` cache lines in an order that no prefetcher guesses. *memory
-// is made when it is null.
+// Follows `n` pointers around one cycle through `elements` cache lines in an order that no
+// prefetcher guesses. *memory is made when it is null.
 uint64_t pointer_chase(uint32_t** memory, uint32_t elements, uint64_t n);
 
 // Float matrix multiply of 64x64 matrices, `rounds` times, compiled for Advanced SIMD.

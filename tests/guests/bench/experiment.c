@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Workloads of the experiments (docs/experiments.md): pointer chases over sizes, strides, and storms of forks, context
-// switches and mappings. They run only when they are named.
+// Workloads of the experiments (docs/experiments.md): pointer chases over sizes, strides, and
+// storms of forks, context switches and mappings. They run only when they are named.
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -36,8 +36,9 @@ CHASE(chase_16m, 16 << 20)
 CHASE(chase_64m, 64 << 20)
 #undef CHASE
 
-// Reads one word every `stride` bytes, again and again. With a page as the stride each read needs another translation;
-// the words of successive pages lie in successive lines, so that they do not share a cache set.
+// Reads one word every `stride` bytes, again and again. With a page as the stride each read needs
+// another translation; the words of successive pages lie in successive lines, so that they do not
+// share a cache set.
 enum { kStrideBytes = 16 << 20 };
 static uint64_t stride_walk(uint64_t n, uint32_t stride) {
   static uint32_t* memory;
@@ -93,9 +94,9 @@ static uint64_t fork_storm(uint64_t n) {
   return good;
 }
 
-// A token goes around a ring of processes through pipes. Each hop is one switch of address space, and each process
-// touches a few pages of its own when it holds the token. The rings are made once, by the untimed check, and end with
-// this process.
+// A token goes around a ring of processes through pipes. Each hop is one switch of address space,
+// and each process touches a few pages of its own when it holds the token. The rings are made once,
+// by the untimed check, and end with this process.
 enum { kRing = 8, kOwnPages = 8 };
 struct pipe_ring {
   int read_end, write_end;  // this process's own
@@ -117,7 +118,8 @@ static void make_pipe_ring(struct pipe_ring* ring) {
     if (child < 0) bench_fail("fork");
     if (child == 0) self = k;
   }
-  // Each reads from its own pipe and writes to the next one's. No other end stays open, so that the end comes around.
+  // Each reads from its own pipe and writes to the next one's. No other end stays open, so that the
+  // end comes around.
   for (int k = 0; k < kRing; ++k) {
     if (k != self) close(pipes[k][0]);
     if (k != (self + 1) % kRing) close(pipes[k][1]);
@@ -147,8 +149,8 @@ static uint64_t switch_pipe_8(uint64_t n) {
   return token;
 }
 
-// The same with a futex in shared memory: between threads (no switch of address space) and between processes. Who
-// holds the turn wakes all the others.
+// The same with a futex in shared memory: between threads (no switch of address space) and between
+// processes. Who holds the turn wakes all the others.
 enum { kFutexRing = 4 };
 struct futex_ring {
   uint32_t turn;
@@ -216,7 +218,8 @@ static uint64_t switch_futex_4(uint64_t n) {
   return run_ring(ring, n);
 }
 
-// Maps and unmaps areas of a few pages, with many alive at any time. An operation is one area's life.
+// Maps and unmaps areas of a few pages, with many alive at any time. An operation is one area's
+// life.
 enum { kAlive = 64, kMostPages = 16 };
 static uint64_t mmap_churn(uint64_t n) {
   uint8_t* areas[kAlive] = {0};

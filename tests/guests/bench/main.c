@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// bench-linux: runs workloads and prints one row `name<TAB>ns_per_op` for each, measured after its result was checked.
+// bench-linux: runs workloads and prints one row `name<TAB>ns_per_op` for each, measured after its
+// result was checked.
 //
-// usage: bench-linux [--ms MILLISECONDS] [--slices N] [--list] [--checksums] [--totals] [NAME... | all | experiment]
-// --slices measures each workload N times, and before each prints `bench: ready NAME` and waits for a line of input: so
-// several machines can take turns. --totals adds a line `total NAME OPERATIONS` with all that ran, checks and
-// calibration included. As the guest's first process (rdinit=/bench-linux, arguments after `--` on the kernel command
-// line) it powers the machine off at the end.
+// usage: bench-linux [--ms MILLISECONDS] [--slices N] [--list] [--checksums] [--totals] [NAME... |
+// all | experiment] --slices measures each workload N times, and before each prints `bench: ready
+// NAME` and waits for a line of input: so several machines can take turns. --totals adds a line
+// `total NAME OPERATIONS` with all that ran, checks and calibration included. As the guest's first
+// process (rdinit=/bench-linux, arguments after `--` on the kernel command line) it powers the
+// machine off at the end.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,8 +77,8 @@ static uint64_t scale(const struct workload* workload, uint64_t operations, doub
   return scaled < workload->unit ? workload->unit : scaled;
 }
 
-// The count is calibrated until a run takes long enough to be scaled to the time that is wanted, and then by each
-// slice: the first ones may be slow.
+// The count is calibrated until a run takes long enough to be scaled to the time that is wanted,
+// and then by each slice: the first ones may be slow.
 static int measure(const struct workload* workload, const struct settings* settings) {
   operations_run = 0;
   if (!check(workload)) return 0;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The same matrix multiply as compute.c's, in vectors of four: Advanced SIMD in the guest, SSE natively.
+// The same matrix multiply as compute.c's, in vectors of four: Advanced SIMD in the guest, SSE
+// natively.
 #include "bench.h"
 
 #ifdef __ARM_NEON
 #include <arm_neon.h>
 typedef float32x4_t vector;
-// The compiler does not use Advanced SIMD for float vectors by itself: it flushes denormals. These are small integers.
+// The compiler does not use Advanced SIMD for float vectors by itself: it flushes denormals. These
+// are small integers.
 static inline vector multiply_add(vector total, float x, vector y) { return vmlaq_n_f32(total, y, x); }
 #else
 typedef float vector __attribute__((vector_size(16)));

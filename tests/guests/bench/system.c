@@ -20,7 +20,8 @@ static uint64_t getppid_calls(uint64_t n) {
 static uint8_t* map_pages(size_t pages) {
   uint8_t* memory = mmap(NULL, pages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) bench_fail("mmap");
-  madvise(memory, pages * kPage, MADV_NOHUGEPAGE);  // an error means that the kernel has no huge pages
+  // an error means that the kernel has no huge pages
+  madvise(memory, pages * kPage, MADV_NOHUGEPAGE);
   return memory;
 }
 

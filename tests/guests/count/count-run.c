@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Runs a program in the emulated machine of scripts/count, and marks the parts of its run that split.c is to count.
+// Runs a program in the emulated machine of scripts/count, and marks the parts of its run that
+// split.c is to count.
 //
-// usage: count-run COMMAND...
-// The command's standard output is printed, each line behind the nanoseconds since its start. It takes part in the
-// protocol of the benchmark's guests: `bench: ready NAME` asks for a line of input, and what runs from there to the
-// next line of output is one slice. Each slice is marked, and `count: mark NAME` says so in the order of the marks; the
-// whole run is marked too, as the last one. `count: map` is the command's executable memory, `count: status` how it
-// ended.
+// usage: count-run COMMAND... The command's standard output is printed, each line behind the
+// nanoseconds since its start. It takes part in the protocol of the benchmark's guests: `bench:
+// ready NAME` asks for a line of input, and what runs from there to the next line of output is one
+// slice. Each slice is marked, and `count: mark NAME` says so in the order of the marks; the whole
+// run is marked too, as the last one. `count: map` is the command's executable memory, `count:
+// status` how it ended.
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>

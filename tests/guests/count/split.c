@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A plugin of QEMU's emulation that counts executed instructions by where they are: inside a KVM guest, in user space,
-// or in the kernel, and there by block. count-run.c marks the parts to count with instructions that the processor
-// ignores: `nopl MARK(%rax)`.
+// A plugin of QEMU's emulation that counts executed instructions by where they are: inside a KVM
+// guest, in user space, or in the kernel, and there by block. count-run.c marks the parts to count
+// with instructions that the processor ignores: `nopl MARK(%rax)`.
 //
-// usage: qemu-system-x86_64 -plugin FILE.so,out=FILE …
-// Output: for each part a line `part`, lines `total CLASS INSTRUCTIONS`, and `block CLASS ADDRESS INSTRUCTIONS` for
-// each block from a millionth of all on. CLASS is vm, user or kernel. Blocks are counted when they begin: the rest of
+// usage: qemu-system-x86_64 -plugin FILE.so,out=FILE … Output: for each part a line `part`, lines
+// `total CLASS INSTRUCTIONS`, and `block CLASS ADDRESS INSTRUCTIONS` for each block from a
+// millionth of all on. CLASS is vm, user or kernel. Blocks are counted when they begin: the rest of
 // one that a fault leaves is counted too.
 //
-// The few declarations of QEMU's plugin interface, version 1, that are needed (its docs/devel/tcg-plugins.rst); Debian
-// has no package of the header.
+// The few declarations of QEMU's plugin interface, version 1, that are needed (its
+// docs/devel/tcg-plugins.rst); Debian has no package of the header.
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A debugger and its child, and perf events that count breakpoints: hardware breakpoints and watchpoints as gdb and
-// Linux's hw_breakpoint use them. Prints each check that fails; ends with 0 when all are right. As the first program of
-// a guest it powers off.
+// A debugger and its child, and perf events that count breakpoints: hardware breakpoints and
+// watchpoints as gdb and Linux's hw_breakpoint use them. Prints each check that fails; ends with 0
+// when all are right. As the first program of a guest it powers off.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/hw_breakpoint.h>
@@ -37,14 +37,16 @@ __asm__(
     ".thumb\n.thumb_func\n.type store_thumb, %function\nstore_thumb: str r1, [r0]\n bx lr\n.balign 4\n");
 typedef void Store(volatile uint32_t*, uint32_t);
 
-// Breakpoint registers are numbered from 1 (value) and 2 (control) on, watchpoint registers from -1 and -2 on.
+// Breakpoint registers are numbered from 1 (value) and 2 (control) on, watchpoint registers from -1
+// and -2 on.
 static void set_register(pid_t child, long number, unsigned long value) {
   if (ptrace((enum __ptrace_request)kSetHbpRegs, child, number, &value) != 0) {
     printf("PTRACE_SETHBPREGS %ld: %s\n", number, strerror(errno));
     ++wrong;
   }
 }
-// The kernel wants control registers complete, also of what is disabled, and before an address that is not a word's.
+// The kernel wants control registers complete, also of what is disabled, and before an address that
+// is not a word's.
 static void set_breakpoint(pid_t child, uint32_t address, int thumb, uint32_t enabled) {
   set_register(child, 2, (thumb ? 3u : 15u) << 5 | kUser | enabled);
   set_register(child, 1, address);
@@ -67,8 +69,8 @@ static long next_trap(pid_t child, struct user_regs* registers) {
   return (long)info.si_addr;
 }
 
-// The child stores 1, 2 and 3. Each time the store is stopped, the word still has the value before; a breakpoint at the
-// next instruction steps over it.
+// The child stores 1, 2 and 3. Each time the store is stopped, the word still has the value before;
+// a breakpoint at the next instruction steps over it.
 static void debug(const char* name, Store* store, int thumb) {
   fflush(stdout);
   const pid_t child = fork();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the differential test leaves out, each with its reason. UNPREDICTABLE encodings that the frontend recognises
-// are left out without being listed.
+// What the differential test leaves out, each with its reason. UNPREDICTABLE encodings that the
+// frontend recognises are left out without being listed.
 #pragma once
 
 #include <span>
@@ -18,8 +18,9 @@ std::span<const Exclusion> core_exclusions();  // A32, T32 and T16
 std::span<const Exclusion> vfp_exclusions();
 std::span<const Exclusion> simd_exclusions();
 
-// A difference in the results that is not an error. Called when something differs; returns the reason or null. May
-// change `theirs` to what is expected instead (then the comparison is made again).
+// A difference in the results that is not an error. Called when something differs; returns the
+// reason or null. May change `theirs` to what is expected instead (then the comparison is made
+// again).
 using Tolerance = const char* (*)(const Case&, const Outcome& ours, Outcome& theirs);
 const char* core_tolerance(const Case& c, const Outcome& ours, Outcome& theirs);
 const char* vfp_tolerance(const Case& c, const Outcome& ours, Outcome& theirs);

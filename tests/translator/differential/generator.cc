@@ -214,7 +214,8 @@ void Generator::prepare_state(Case& c, const Fields& f) {
 
   const Row& row = *c.row;
   if (c.thumb && chance(30) && !changes_flow(row)) {
-    // Any state of an IT block; the last instruction of one where the instruction may change the flow.
+    // Any state of an IT block; the last instruction of one where the instruction may change the
+    // flow.
     uint32_t it = (u32() % 15) << 4 | 8;
     const bool last_only =
         starts_with(row, {"LDR_", "LDM", "POP", "MOV_register_high", "ADD_register_high", "SVC", "UDF"});

@@ -18,8 +18,8 @@ class Generator {
   Generator(decoder::Isa isa, bool thumb, uint64_t seed, std::span<const Exclusion> exclusions, bool gaps = false);
   // A case at `pc`. `random_row_only`: a row's handler name, to try just that (empty: all).
   Case next(uint32_t pc, const char* only_handler);
-  // `count` instructions one after the other, without branches, system instructions and IT blocks: one block to the
-  // engine, so that what its passes do across instructions is tested.
+  // `count` instructions one after the other, without branches, system instructions and IT blocks:
+  // one block to the engine, so that what its passes do across instructions is tested.
   Case next_sequence(uint32_t pc, unsigned count, const char* only_handler);
   // The data area's content before each case.
   void fill(uint8_t* data, size_t bytes);

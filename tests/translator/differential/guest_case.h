@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One case of the differential test: a few instructions, the state before them, and what became of it.
+// One case of the differential test: a few instructions, the state before them, and what became of
+// it.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +49,8 @@ struct Instruction {
 struct Case {
   const decoder::Row* row = nullptr;  // of the last instruction, which is the one under test
   bool thumb = false;
-  bool user_bank = false;                             // user_r13 and user_r14 are loaded and compared
+  // user_r13 and user_r14 are loaded and compared
+  bool user_bank = false;
   std::vector<Instruction> code;                      // executed one after the other
   GuestState before;                                  // r[15] is the address of the first
   std::vector<std::pair<uint32_t, uint32_t>> memory;  // words put at addresses in the data area

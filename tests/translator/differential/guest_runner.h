@@ -11,7 +11,8 @@ namespace crosswalk::differential {
 class GuestRunner {
  public:
   virtual ~GuestRunner() = default;
-  // Loads the state, executes the instructions of the case, which have been stored in ram(), and reads the state.
+  // Loads the state, executes the instructions of the case, which have been stored in ram(), and
+  // reads the state.
   virtual Outcome run(const Case& c) = 0;
   // kRamSize bytes, the guest's memory at kRamBase.
   virtual uint8_t* ram() = 0;

@@ -44,7 +44,8 @@ std::string memory_difference(const uint8_t* ours, const uint8_t* theirs, const 
 
 bool same(const Case& c, const Outcome& ours, const Outcome& theirs) {
   if (ours.exception != theirs.exception) return false;
-  // After an exception the reference has not entered a handler: only that there was one is compared.
+  // After an exception the reference has not entered a handler: only that there was one is
+  // compared.
   if (ours.exception != Exception::None) return true;
   GuestState a = ours.state, b = theirs.state;
   if ((a.cpsr & 0x1f) != (c.before.cpsr & 0x1f)) {
@@ -157,7 +158,8 @@ void run_differential(const RunOptions& options) {
     std::printf("tolerated %llu: %s\n", static_cast<unsigned long long>(count), what.c_str());
   std::printf("%zu of %zu rows, %llu exceptions\n", seen.size(), generator.rows(),
               static_cast<unsigned long long>(exceptions));
-  // Random choice reaches every row many times over; a row that is never tried has a generator or an exclusion wrong.
+  // Random choice reaches every row many times over; a row that is never tried has a generator or
+  // an exclusion wrong.
   if (!only && options.sequence == 1 && cases >= 100 * generator.rows()) {
     EXPECT_EQ(seen.size(), generator.rows());
     for (const decoder::Row* r : generator.row_list())

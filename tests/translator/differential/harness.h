@@ -21,7 +21,8 @@ struct RunOptions {
   uint64_t cases = 0;     // 0: CROSSWALK_CASES, or the default
 };
 
-// CROSSWALK_SEED, CROSSWALK_CASES (cases a class) and CROSSWALK_ROW (a handler's name: only its rows) are read here.
+// CROSSWALK_SEED, CROSSWALK_CASES (cases a class) and CROSSWALK_ROW (a handler's name: only its
+// rows) are read here.
 void run_differential(const RunOptions& options);
 
 }  // namespace crosswalk::differential

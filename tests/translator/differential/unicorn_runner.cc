@@ -18,7 +18,8 @@ void check(uc_err e, const char* what) {
   std::abort();
 }
 
-// The registers of a GuestState, in one batch: r0-r14, CPSR, FPSCR, d0-d31. The PC is passed to uc_emu_start.
+// The registers of a GuestState, in one batch: r0-r14, CPSR, FPSCR, d0-d31. The PC is passed to
+// uc_emu_start.
 constexpr int kRegisters = 15 + 2 + 32;
 constexpr std::array<int, kRegisters> register_ids() {
   std::array<int, kRegisters> ids{};

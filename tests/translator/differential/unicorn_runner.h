@@ -17,7 +17,8 @@ class UnicornRunner final : public GuestRunner {
   Outcome run(const Case& c) override;
   uint8_t* ram() override { return ram_; }
   void forget_code() override;
-  // Where the next case is expected to stop: counting alone does not always stop Unicorn after a branch.
+  // Where the next case is expected to stop: counting alone does not always stop Unicorn after a
+  // branch.
   void stop_at(uint32_t pc) { stop_at_ = pc; }
   // Whether anything outside the data area was written since the last forget_code.
   bool stray_store() const { return stray_store_; }

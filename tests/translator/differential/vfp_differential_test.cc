@@ -47,8 +47,8 @@ const char* vfp_tolerance(const Case& c, const Outcome& ours, Outcome& theirs) {
       theirs.exception != Exception::DataAbort && (handler.starts_with("VfpLoad") || handler.starts_with("VfpStore"))) {
     return "QEMU 5.0 does not check the alignment of extension register loads and stores (A3.2.1)";
   }
-  // QEMU 5.0 rounds conversions from fixed point as FPSCR says, not to nearest (A8.8.308). Only 32 bits to single
-  // precision are ever rounded.
+  // QEMU 5.0 rounds conversions from fixed point as FPSCR says, not to nearest (A8.8.308). Only 32
+  // bits to single precision are ever rounded.
   const uint32_t word = c.code.back().word;
   if (handler == "VfpConvertFromFixed" && (word & 0x180) == 0x80) {
     const uint32_t s = (word >> 11 & 0x1e) | (word >> 22 & 1), shift = s % 2 * 32;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Aborts: what is in the registers, the flags, PSR.IT and the fault status when they are taken, and going on after
-// them.
+// Aborts: what is in the registers, the flags, PSR.IT and the fault status when they are taken, and
+// going on after them.
 #include <cstring>
 
 #include "tests/translator/engine/guest.h"
@@ -75,8 +75,8 @@ TEST_P(Aborts, ExternalInTheMiddleOfAnInstruction) {
   }
 }
 
-// The base register, the flags and the rest of memory are as before; DFSR, DFAR, LR and SPSR are exact; and the
-// instruction works after the page has been mapped.
+// The base register, the flags and the rest of memory are as before; DFSR, DFAR, LR and SPSR are
+// exact; and the instruction works after the page has been mapped.
 TEST_P(Aborts, InTheMiddleOfAnInstruction) {
   for (const Crossing& c : kCrossings) {
     SCOPED_TRACE(c.name);
@@ -102,7 +102,8 @@ TEST_P(Aborts, InTheMiddleOfAnInstruction) {
     EXPECT_EQ(g->spsr(kBankAbt) & 0x3f, 0x13u);
     if (c.write) {
       EXPECT_EQ(g->cpu.r[1], 0x11111111u);
-      // A store of one register leaves the first page as it was; multiple ones may have stored what comes before.
+      // A store of one register leaves the first page as it was; multiple ones may have stored what
+      // comes before.
       if ((c.word >> 25 & 7) != 4 && (c.word >> 25 & 7) != 6) {
         EXPECT_EQ(std::memcmp(before.data(), g->host(kData), 0x1000), 0);
       }
@@ -140,21 +141,24 @@ TEST_P(Aborts, ResultsOfUnalignedAccessesInTwoPages) {
   EXPECT_EQ(g->cpu.r[7], 0x88ddccbbu);
 }
 
-// SPSR.IT is that of the instruction, for loads that are conditional and for the block's going on afterwards.
+// SPSR.IT is that of the instruction, for loads that are conditional and for the block's going on
+// afterwards.
 TEST_P(Aborts, InItBlock) {
   struct Case {
     uint16_t it;
     uint32_t position;
     uint8_t spsr_it;
   };
-  // CMP R0, R0; IT...; three ADDs and a load, the load at `position`. The state advances with each instruction
-  // (A2.5.2).
+  // CMP R0, R0; IT...; three ADDs and a load, the load at `position`. The state advances with each
+  // instruction (A2.5.2).
   for (const Case& c : {Case{0xbf01, 0, 0x01}, Case{0xbf01, 1, 0x02}, Case{0xbf01, 2, 0x04}, Case{0xbf01, 3, 0x08}}) {
     SCOPED_TRACE(c.position);
     auto g = make_guest();
-    std::vector<uint16_t> code = {0x4280, c.it};                                         // CMP R0, R0; ITTTT EQ
-    for (uint32_t i = 0; i < 4; i++) code.push_back(i == c.position ? 0x6811 : 0x3301);  // LDR R1, [R2]; ADD R3, #1
-    code.insert(code.end(), {0xf7e0, 0x8000});                                           // HVC
+    // CMP R0, R0; ITTTT EQ
+    std::vector<uint16_t> code = {0x4280, c.it};
+    // LDR R1, [R2]; ADD R3, #1
+    for (uint32_t i = 0; i < 4; i++) code.push_back(i == c.position ? 0x6811 : 0x3301);
+    code.insert(code.end(), {0xf7e0, 0x8000});  // HVC
     std::memcpy(g->host(kCode), code.data(), code.size() * 2);
     g->cpu.r[2] = kVa;
     g->cpu.r[3] = 0;
@@ -183,7 +187,8 @@ TEST_P(Aborts, InItBlock) {
 TEST_P(Aborts, DeviceInItBlock) {
   auto g = make_guest();
   g->halves(kCode,
-            {0x4280, 0xbf06, 0x3301, 0x6811, 0x3401, 0xf7e0, 0x8000});  // ITTE EQ: ADD R3; LDR R1, [R2]; (NE) ADD R4
+            // ITTE EQ: ADD R3; LDR R1, [R2]; (NE) ADD R4
+            {0x4280, 0xbf06, 0x3301, 0x6811, 0x3401, 0xf7e0, 0x8000});
   for (int round = 0; round < 3; round++) {
     g->cpu.r[2] = kDevice + 0x10, g->cpu.r[3] = 0, g->cpu.r[4] = 0, g->accesses.clear();
     g->run(kCode | 1);
@@ -195,7 +200,8 @@ TEST_P(Aborts, DeviceInItBlock) {
   }
 }
 
-// The flags of each kind of producer are in SPSR when the next instruction faults, whoever uses them later.
+// The flags of each kind of producer are in SPSR when the next instruction faults, whoever uses
+// them later.
 TEST_P(Aborts, Flags) {
   struct Case {
     const char* name;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Instructions of extensions that the ID registers say are absent (ARM DDI 0406C, B4.1.93): Security, Virtualization,
-// ThumbEE. HVC is the exception: it calls the firmware.
+// Instructions of extensions that the ID registers say are absent (ARM DDI 0406C, B4.1.93):
+// Security, Virtualization, ThumbEE. HVC is the exception: it calls the firmware.
 #include "tests/translator/engine/guest.h"
 
 namespace crosswalk::test {
@@ -62,7 +62,8 @@ TEST_P(AbsentExtensions, SubsPcLrIsThere) {
   EXPECT_EQ(g->cpu.mode, 0x1f);
 }
 
-// Monitor and Hyp modes do not exist: CPS and MSR leave the mode as it is; SRS to their stacks is UNDEFINED.
+// Monitor and Hyp modes do not exist: CPS and MSR leave the mode as it is; SRS to their stacks is
+// UNDEFINED.
 TEST_P(AbsentExtensions, MonitorAndHypModes) {
   auto g = make_guest();
   g->words(kCode, {0xf1020016 /* CPS #0x16 */, 0xf102001a /* CPS #0x1a */, mov_imm(0, 0xd6),

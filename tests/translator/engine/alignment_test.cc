@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Alignment: what each kind of memory demands of each kind of access (ARM DDI 0406C, A3.2.1), and which fault comes
-// first.
+// Alignment: what each kind of memory demands of each kind of access (ARM DDI 0406C, A3.2.1), and
+// which fault comes first.
 #include "tests/translator/engine/guest.h"
 
 namespace crosswalk::test {
@@ -41,7 +41,8 @@ constexpr Access kAccesses[] = {
     {"LDREX R1, [R0]", 0xe1901f9f, 4, 4, false},
 };
 
-// Runs the word at `pc` three times for each address, so that the code that a fault made is met too.
+// Runs the word at `pc` three times for each address, so that the code that a fault made is met
+// too.
 void expect_alignment(Guest& g, uint32_t pc, uint32_t base, uint32_t Access::*demanded) {
   for (const Access& a : kAccesses) {
     g.words(pc, {a.word, kHvc});
@@ -67,7 +68,8 @@ void expect_alignment(Guest& g, uint32_t pc, uint32_t base, uint32_t Access::*de
   }
 }
 
-// Three pages that continue each other in RAM: whatever entering one brings along, each has its own rule.
+// Three pages that continue each other in RAM: whatever entering one brings along, each has its own
+// rule.
 TEST_P(Alignment, ByMemoryType) {
   auto g = make_guest();
   g->map(kVa, kData);
@@ -80,7 +82,8 @@ TEST_P(Alignment, ByMemoryType) {
   }
 }
 
-// The same code for all: an instruction that has met one kind of memory treats another as that demands.
+// The same code for all: an instruction that has met one kind of memory treats another as that
+// demands.
 TEST_P(Alignment, OneInstructionOnTwoTypes) {
   auto g = make_guest();
   g->map(kVa, kData);
@@ -135,8 +138,8 @@ TEST_P(Alignment, AfterRemapping) {
   }
 }
 
-// The memory type is known when the walk is done; its check comes before that of permissions (SCTLR.A's would come
-// before everything).
+// The memory type is known when the walk is done; its check comes before that of permissions
+// (SCTLR.A's would come before everything).
 TEST_P(Alignment, Priority) {
   auto g = make_guest();
   map_as(*g, kVa + 0x1000, kData, kDeviceMemory, Guest::kPrivileged);

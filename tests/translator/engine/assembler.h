@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The few A32 and T32 encodings that the tests are written in; other instructions are words with a comment.
+// The few A32 and T32 encodings that the tests are written in; other instructions are words with a
+// comment.
 #pragma once
 
 #include <cstdint>

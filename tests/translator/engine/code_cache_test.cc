@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The two views of the code cache: what is written in one is executed in the other, and no page of the process is
-// writable and executable at once.
+// The two views of the code cache: what is written in one is executed in the other, and no page of
+// the process is writable and executable at once.
 #include "translator/engine/code_cache.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Code that changes: written by the guest or a device, remapped, per address space, across pages, and too much of it.
+// Code that changes: written by the guest or a device, remapped, per address space, across pages,
+// and too much of it.
 #include "tests/translator/engine/guest.h"
 #include "translator/arm32/cpu/system_bits.h"
 
@@ -23,7 +24,8 @@ TEST_P(CodeChanges, SamePageWithBarriers) {
   EXPECT_GT(g->engine().statistics().blocks_dropped, 0u);
 }
 
-// Without barriers the architecture promises nothing; the engine sees the new code at the next branch.
+// Without barriers the architecture promises nothing; the engine sees the new code at the next
+// branch.
 TEST_P(CodeChanges, SamePageWithoutBarriers) {
   auto g = make_guest();
   Asm a(kCode);
@@ -36,7 +38,8 @@ TEST_P(CodeChanges, SamePageWithoutBarriers) {
   EXPECT_EQ(g->cpu.r[0], 1u + 16 + 16);
 }
 
-// A routine in another page is called directly and through a register, then written and called again, many times.
+// A routine in another page is called directly and through a register, then written and called
+// again, many times.
 TEST_P(CodeChanges, OtherPage) {
   auto g = make_guest();
   g->words(kRoutine, {add_imm(0, 0, 1), kBxLr});
@@ -76,7 +79,8 @@ TEST_P(CodeChanges, ByDevice) {
   EXPECT_EQ(g->cpu.r[4], (1u + 5) + (5 + 4) + (4 + 3) + (3 + 2) + (2 + 1));
 }
 
-// The same VA reaches other code after TLB maintenance: by direct and indirect branches, and by falling through.
+// The same VA reaches other code after TLB maintenance: by direct and indirect branches, and by
+// falling through.
 TEST_P(CodeChanges, Remapped) {
   for (const bool by_mva : {false, true}) {
     auto g = make_guest();
@@ -103,7 +107,8 @@ TEST_P(CodeChanges, Remapped) {
   }
 }
 
-// Code that remaps its own page goes on in the new page, also over a branch that stays within the page.
+// Code that remaps its own page goes on in the new page, also over a branch that stays within the
+// page.
 TEST_P(CodeChanges, RemapsItself) {
   auto g = make_guest();
   g->map(kVa, kRoutine);
@@ -223,7 +228,8 @@ TEST_P(CodeChanges, StrictAlignment) {
   EXPECT_EQ(g->cpu.cp15.dfar, kData + 1);
 }
 
-// More code than the cache holds: it is dropped while it runs, and links and jump-cache entries with it.
+// More code than the cache holds: it is dropped while it runs, and links and jump-cache entries
+// with it.
 TEST_P(CodeChanges, CacheExhaustion) {
   auto g = make_guest((512 << 10) + (160 << 10));
   constexpr uint32_t kRoutines = 4000, kBytes = 16, kFirst = kRam + 0x100000;
@@ -250,7 +256,8 @@ TEST_P(CodeChanges, LargeBlock) {
   Asm a(kCode);
   a.set(13, kData)({mov_imm(0, 2)});
   const uint32_t loop = a.here();
-  for (int i = 0; i < 62; i++) a({i & 1 ? 0xecdd0b20u : 0xeccd0b20u});  // VLDMIA / VSTMIA SP, {D16-D31}
+  // VLDMIA / VSTMIA SP, {D16-D31}
+  for (int i = 0; i < 62; i++) a({i & 1 ? 0xecdd0b20u : 0xeccd0b20u});
   for (int i = 0; i < 62; i++) a({i & 1 ? 0xe89d1ffeu : 0xe88d1ffeu});  // LDM / STM SP, {R1-R12}
   a({subs_imm(0, 0, 1)}).b(loop, kNe)({kHvc});
   g->code(a, kCode);

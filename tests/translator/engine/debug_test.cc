@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Self-hosted debug in running code: breakpoints in code that is translated and linked already, single step by
-// mismatch, and watchpoints on accesses of every kind.
+// Self-hosted debug in running code: breakpoints in code that is translated and linked already,
+// single step by mismatch, and watchpoints on accesses of every kind.
 #include <cstring>
 
 #include "tests/translator/engine/guest.h"
@@ -17,7 +17,8 @@ constexpr uint32_t kAnyMode = 3u << 1, kUserMode = 2u << 1, kWholeWord = 15u << 
 constexpr uint32_t kPlain = kWholeWord | kAnyMode | kEnabled;
 constexpr uint32_t kMismatch = 4u << 20, kContext = 2u << 20, kLinkedContext = 3u << 20;
 constexpr uint32_t kReturnFromPrefetchAbort = 0xe25ef004;  // SUBS PC, LR, #4
-constexpr uint32_t kStub = kCode + 0x3000;                 // a page of its own for what is not under test
+// a page of its own for what is not under test
+constexpr uint32_t kStub = kCode + 0x3000;
 constexpr uint32_t kUserPsr = 0x10;
 
 // MCR p14, 0, Rt, CRn, CRm, opc2.
@@ -65,7 +66,8 @@ void expect_breakpoint(const Guest& g, uint32_t pc, uint32_t moe = kBreakpoint) 
   EXPECT_EQ(method_of_entry(g), moe);
 }
 
-// ---- breakpoints -----------------------------------------------------------------------------------------------
+// ---- breakpoints
+// -----------------------------------------------------------------------------------------------
 
 TEST_P(Debug, ABreakpointStopsALoopThatRunsAlready) {
   auto g = make_guest();
@@ -163,7 +165,8 @@ TEST_P(Debug, AnInstructionAcrossPages) {
     auto g = make_guest();
     g->map(kVa, kData);
     g->map(kVa + 0x1000, kData + 0x1000);
-    g->halves(kData + 0xffe, {0xf101, 0x0101, 0x3202, 0xf7e0, 0x8000});  // ADD.W R1, R1, #1; ADD R2, #2; HVC
+    // ADD.W R1, R1, #1; ADD R2, #2; HVC
+    g->halves(kData + 0xffe, {0xf101, 0x0101, 0x3202, 0xf7e0, 0x8000});
     g->cpu.r[1] = g->cpu.r[2] = 0;
     g->run((kVa + 0xffe) | 1);
     ASSERT_EQ(g->stopped_at(), Exception::None);
@@ -176,8 +179,8 @@ TEST_P(Debug, AnInstructionAcrossPages) {
   }
 }
 
-// The handler moves DBGBVR to the instruction that it returns to, so that the next one stops: single step, of all but
-// the handler's own mode.
+// The handler moves DBGBVR to the instruction that it returns to, so that the next one stops:
+// single step, of all but the handler's own mode.
 TEST_P(Debug, SingleStepByMismatch) {
   for (const bool thumb : {false, true}) {
     SCOPED_TRACE(thumb);
@@ -202,7 +205,8 @@ TEST_P(Debug, SingleStepByMismatch) {
       g->code(a, kCode);
       for (const uint32_t o : {0u, 4u, 8u, 4u, 8u, 12u, 16u, 20u}) wanted.push_back(kCode + o);
     }
-    // Jumps there with the mismatch set: BAS 0 matches every instruction. The stub's own are seen first.
+    // Jumps there with the mismatch set: BAS 0 matches every instruction. The stub's own are seen
+    // first.
     Asm start(kStub + 0x400);
     start.set(8, kCode | thumb);
     breakpoint(monitor_mode(start), 0, 0, kMismatch | kAnyMode | kEnabled)({bx(8)});
@@ -270,7 +274,8 @@ TEST_P(Debug, VectorCatch) {
   EXPECT_EQ(g->cpu.banked.r14[kBankSvc], kCode + 8);
 }
 
-// ---- watchpoints -----------------------------------------------------------------------------------------------
+// ---- watchpoints
+// -----------------------------------------------------------------------------------------------
 
 struct Watched {
   const char* name;
@@ -297,8 +302,9 @@ constexpr Watched kWatched[] = {
     {"SWP R2, R1, [R0]", 0xe1002091, 0, false, 0},
 };
 
-// The byte is 8 bytes before a page's end, at its start, or reached from the page before. Base register, flags and
-// memory are as before; then, without the watchpoint, the instruction completes.
+// The byte is 8 bytes before a page's end, at its start, or reached from the page before. Base
+// register, flags and memory are as before; then, without the watchpoint, the instruction
+// completes.
 TEST_P(Debug, WatchedAccesses) {
   for (const uint32_t byte : {kVa + 0x0ff8, kVa + 0x1000}) {
     for (const Watched& w : kWatched) {

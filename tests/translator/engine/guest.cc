@@ -29,8 +29,8 @@ constexpr unsigned kSpaces = 16;
 
 bool needs_kvm(Windows windows) { return windows != Windows::Mmap; }
 
-// ARM DDI 0406C, B3.5.1. Normal memory is TEX=001 C=1 B=1; Device is TEX=000 C=0 B=1. AP[2:0] = 011: all may read and
-// write.
+// ARM DDI 0406C, B3.5.1. Normal memory is TEX=001 C=1 B=1; Device is TEX=000 C=0 B=1. AP[2:0] =
+// 011: all may read and write.
 uint32_t ram_section(uint32_t pa) { return pa | 1 << 12 | 3 << 10 | 1 << 3 | 1 << 2 | 2; }
 uint32_t device_section(uint32_t pa) { return pa | 3 << 10 | 1 << 4 | 1 << 2 | 2; }
 
@@ -101,8 +101,8 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
   mmu::MmuConfig mmu_config = limits;
   mmu_config.mode = config.mode;
   mmu_config.max_spaces = kSpaces;
-  // Every space gets its window as soon as it has run, and goes back to a software TLB soon: beyond 1, the share makes
-  // both look profitable, whatever they cost.
+  // Every space gets its window as soon as it has run, and goes back to a software TLB soon: beyond
+  // 1, the share makes both look profitable, whatever they cost.
   mmu_config.costs.lookup_share[0] = mmu_config.costs.lookup_share[1] = 1e9;
   mmu_config.costs.judge_after = mmu_config.costs.window_fault = mmu_config.costs.window_flush = 0;
   mmu_config.costs.accesses_of_entry = -1'000;  // not in a window from the start

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A small machine around engine::Engine: RAM, page tables made by hand, one device, and vectors that stop the run.
+// A small machine around engine::Engine: RAM, page tables made by hand, one device, and vectors
+// that stop the run.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -20,8 +21,8 @@
 
 namespace crosswalk::test {
 
-// Guest-physical memory. VA = PA in RAM, by sections (and for the device); 0x00100000-0x003fffff, the first section and
-// the last are the tests' to map.
+// Guest-physical memory. VA = PA in RAM, by sections (and for the device); 0x00100000-0x003fffff,
+// the first section and the last are the tests' to map.
 inline constexpr uint32_t kRam = 0x40000000, kRamBytes = 4 << 20;
 inline constexpr uint32_t kVectors = kRam, kTableA = kRam + 0x4000, kTableB = kRam + 0x8000, kTables = kRam + 0x10000;
 inline constexpr uint32_t kCode = kRam + 0x40000, kData = kRam + 0x200000;
@@ -46,7 +47,8 @@ struct GuestConfig : engine::EngineConfig {
 
 class Guest final : public Platform {
  public:
-  // Of `limits`, those of MmuConfig that bound memory; `map` is for windows of the process world (make_mmap_backend).
+  // Of `limits`, those of MmuConfig that bound memory; `map` is for windows of the process world
+  // (make_mmap_backend).
   Guest(GuestConfig config, const mmu::MmuConfig& limits = {}, mmu::HostMap map = nullptr);
   ~Guest() override;
 

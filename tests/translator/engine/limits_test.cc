@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a guest can make the engine remember has limits, and reaching them changes nothing but speed.
+// What a guest can make the engine remember has limits, and reaching them changes nothing but
+// speed.
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -15,9 +16,9 @@ constexpr uint32_t kRoutine = kCode + 0x2000, kOther = kCode + 0x3000;
 
 bool always_windows(mmu::Mode mode) { return mode.form == mmu::Form::Window; }
 
-// Pages of VA, mapped to either of two pages and called, directly and through a register; and then mapped the other way
-// round. With numbers for 64 pages only, each comes to stand for many; more pages each time, so that in the end the
-// same VA has the number that it had with the other page.
+// Pages of VA, mapped to either of two pages and called, directly and through a register; and then
+// mapped the other way round. With numbers for 64 pages only, each comes to stand for many; more
+// pages each time, so that in the end the same VA has the number that it had with the other page.
 TEST_P(Limits, PageIdsAreReused) {
   Guest g(engine_config(), {.max_page_ids = 64});
   constexpr uint32_t kPages = 220, kFewest = 150, kAmounts[2] = {1, 64};
@@ -89,7 +90,8 @@ TEST_P(Limits, SlowSitesDieWithTheirCode) {
   ASSERT_EQ(g->stopped_at(), Exception::None);
   EXPECT_EQ(g->accesses.size(), 400u);
   EXPECT_GT(g->engine().statistics().slow_sites, 300u);
-  // 200 routines of 12 bytes in one page, which is written before each: only the last one's sites are left.
+  // 200 routines of 12 bytes in one page, which is written before each: only the last one's sites
+  // are left.
   EXPECT_LE(g->engine().statistics().slow_sites_now, 2u);
 }
 
@@ -168,7 +170,8 @@ TEST_P(Limits, RamThatCannotBeEntered) {
   EXPECT_LE(g.engine().statistics().slow_accesses - before, 10u);
 }
 
-// Blocks that are dropped all the time: what is known of them fills its room before their code fills the cache.
+// Blocks that are dropped all the time: what is known of them fills its room before their code
+// fills the cache.
 TEST_P(Limits, BookkeepingOfBlocks) {
   GuestConfig config = engine_config();
   config.code_cache_bytes = 64 << 20;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the engine reports of changes of privilege: filtered performance counters depend on it. A store
-// to the device is where time passes.
+// What the engine reports of changes of privilege: filtered performance counters depend on it. A
+// store to the device is where time passes.
 #include <gtest/gtest.h>
 
 #include "tests/translator/engine/assembler.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Interrupts in every kind of loop, WFI, exclusives, and a program whose result does not depend on the options.
+// Interrupts in every kind of loop, WFI, exclusives, and a program whose result does not depend on
+// the options.
 #include "tests/translator/engine/guest.h"
 
 namespace crosswalk::test {

@@ -49,7 +49,8 @@ class TrapRun {
   }
   bool took(Exception exception) const {
     if (guest_.semihosting_calls != 0 || guest_.cpu.r[0] != 7 || guest_.stopped_at() != exception) return false;
-    // A Prefetch Abort's LR is four behind the instruction, that of the others is the next instruction.
+    // A Prefetch Abort's LR is four behind the instruction, that of the others is the next
+    // instruction.
     return guest_.cpu.r[14] == (exception == Exception::PrefetchAbort ? kCode + 4 : next_);
   }
 

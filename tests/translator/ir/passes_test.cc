@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What each pass promises (ir.h). That passes keep the meaning of any block is tests/translator/x64's.
+// What each pass promises (ir.h). That passes keep the meaning of any block is
+// tests/translator/x64's.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -51,7 +52,8 @@ TEST_F(PassTest, ForwardRegisters) {
   ir::remove_dead(block);
   EXPECT_EQ(count(Opcode::GetReg), 1) << ir::print(block);
 }
-// What a skipped SetReg wrote is not what a register holds after the label; a call may change any register.
+// What a skipped SetReg wrote is not what a register holds after the label; a call may change any
+// register.
 TEST_F(PassTest, ForwardRegistersForgets) {
   const uint32_t label = b.new_label();
   b.skip_unless(0, label);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The element-wise helpers against values worked out by hand from the Arm pseudocode (ARM DDI 0406C).
+// The element-wise helpers against values worked out by hand from the Arm pseudocode (ARM DDI
+// 0406C).
 #include "translator/arm32/helpers/simd_helpers.h"
 
 #include <gtest/gtest.h>
@@ -69,7 +70,8 @@ TEST(SimdHelpers, DoublingMultiplyHigh) {
 }
 
 TEST(SimdHelpers, DoublingMultiplyAccumulate) {
-  // The doubled product saturates, then the sum does not: QC stays set. -32768 * -32768 * 2 = 0x80000000 -> 0x7fffffff.
+  // The doubled product saturates, then the sum does not: QC stays set. -32768 * -32768 * 2 =
+  // 0x80000000 -> 0x7fffffff.
   EXPECT_EQ(run(Op::QDMlaL, 1, false, 0x8000, 0x8000, 0xffffffff), (Result{0x7ffffffe, kQc}));
   EXPECT_EQ(run(Op::QDMlsL, 1, false, 0x8000, 0x8000, 0x80000000), (Result{0x80000000, kQc}));
 }

@@ -89,9 +89,11 @@ uint64_t interesting(Random& random, unsigned log2_bytes) {
       case 3: return sign | 0x7f800000 | (fraction & 0x3fffff) | 1;
       case 4: return sign | fraction;  // denormal
       case 5: return sign | 0x00800000 | (fraction & 3);
-      case 6: return sign | static_cast<uint32_t>(1 + (r >> 6) % 70) << 23 | fraction;    // small
-      case 7: return sign | static_cast<uint32_t>(185 + (r >> 6) % 70) << 23 | fraction;  // large
-      case 8: return sign | static_cast<uint32_t>(120 + (r >> 6) % 42) << 23 | fraction;  // around the integers
+      case 6: return sign | static_cast<uint32_t>(1 + (r >> 6) % 70) << 23 | fraction;  // small
+      case 7:
+        return sign | static_cast<uint32_t>(185 + (r >> 6) % 70) << 23 | fraction;  // large
+      // around the integers
+      case 8: return sign | static_cast<uint32_t>(120 + (r >> 6) % 42) << 23 | fraction;
       case 9: return sign | 0x3f800000;
       case 10: return sign | 0x4f000000 | (fraction & 1);
       case 11: return sign | static_cast<uint32_t>(126 + (r >> 6) % 4) << 23 | (fraction & 0x700000);
@@ -118,7 +120,8 @@ void fill_interesting(Random& random, CpuState& cpu) {
     const unsigned size = random() % 4;
     uint64_t v = 0;
     for (unsigned i = 0; i < 8u >> size; i++) v |= interesting(random, size) << (i * 8 << size);
-    if (d > 0 && random() % 8 == 0) std::memcpy(&v, cpu.vreg + 8 * (random() % d), 8);  // equal operands
+    // equal operands
+    if (d > 0 && random() % 8 == 0) std::memcpy(&v, cpu.vreg + 8 * (random() % d), 8);
     std::memcpy(cpu.vreg + 8 * d, &v, 8);
   }
 }

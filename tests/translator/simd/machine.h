@@ -27,7 +27,8 @@ class Machine {
     bool optimise = true;
     frontend::CodeFlags flags;
   };
-  // Translates `words` (A32) as one block and runs it on `cpu`. False when it is undefined; nothing is run then.
+  // Translates `words` (A32) as one block and runs it on `cpu`. False when it is undefined; nothing
+  // is run then.
   bool run(CpuState& cpu, const std::vector<uint32_t>& words, const Options& options);
 
   // Guest memory: kMemoryBytes at VA kMemory; everything else is unmapped.
@@ -46,7 +47,8 @@ std::unique_ptr<CpuState> make_state();
 
 using Random = std::mt19937_64;
 
-// A vector element that is likely to be a special case: limits, small numbers, floating-point classes.
+// A vector element that is likely to be a special case: limits, small numbers, floating-point
+// classes.
 uint64_t interesting(Random& random, unsigned log2_bytes);
 void fill_interesting(Random& random, CpuState& cpu);
 

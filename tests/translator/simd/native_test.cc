@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Vector opcodes and their SSE code give what the element-wise helpers give, in values and in FPSCR, for random
-// operands of every data-processing row.
+// Vector opcodes and their SSE code give what the element-wise helpers give, in values and in
+// FPSCR, for random operands of every data-processing row.
 #include <gtest/gtest.h>
 
 #include <string>

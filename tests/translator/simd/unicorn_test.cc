@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Single Advanced SIMD instructions against Unicorn's Cortex-A15: all D registers, FPSCR, and for loads and stores the
-// base register and memory. Words come from the decoder's rows.
+// Single Advanced SIMD instructions against Unicorn's Cortex-A15: all D registers, FPSCR, and for
+// loads and stores the base register and memory. Words come from the decoder's rows.
 #include <gtest/gtest.h>
 #include <unicorn/unicorn.h>
 
@@ -102,7 +102,8 @@ bool unpredictable_load_store(const decoder::Row& row, uint32_t word) {
   if ((word >> 16 & 15) == 15) return true;
   unsigned last = d;
   if (name.find("multiple") != std::string::npos) {
-    constexpr uint8_t kSpan[16] = {4, 7, 4, 4, 3, 5, 3, 1, 2, 3, 2};  // from the first register to the last, by type
+    // from the first register to the last, by type
+    constexpr uint8_t kSpan[16] = {4, 7, 4, 4, 3, 5, 3, 1, 2, 3, 2};
     last += kSpan[word >> 8 & 15] - 1u;
   } else if (name.find("all lanes") != std::string::npos) {
     const unsigned two = word >> 5 & 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Translated VFP instructions against softfloat: values and every FPSCR bit, for biased operands in every FPSCR mode.
+// Translated VFP instructions against softfloat: values and every FPSCR bit, for biased operands in
+// every FPSCR mode.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -213,7 +214,8 @@ TYPED_TEST(VfpArithmetic, IntegerAndFixedPoint) {
   }
   // Fixed point, in place.
   for (const unsigned size : {16u, 32u}) {
-    for (unsigned fraction = size == 32; fraction <= size; fraction++) {  // an immediate of 32 has no encoding
+    // an immediate of 32 has no encoding
+    for (unsigned fraction = size == 32; fraction <= size; fraction++) {
       const uint32_t immediate = size - fraction;
       for (const bool is_unsigned : {false, true}) {
         const uint32_t fields =

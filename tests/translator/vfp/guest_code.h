@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Translates a few guest instructions and runs them, without an engine or an MMU: guest memory is a window over a
-// buffer.
+// Translates a few guest instructions and runs them, without an engine or an MMU: guest memory is a
+// window over a buffer.
 #pragma once
 
 #include <xbyak/xbyak.h>

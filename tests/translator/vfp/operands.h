@@ -20,12 +20,17 @@ class OperandSource {
     const uint64_t sign = bits() & 1, bias = max_exponent >> 1;
     uint64_t exponent = bits() & max_exponent, fraction = bits() & fraction_mask;
     switch (below(20)) {
-      case 0: exponent = fraction = 0; break;                                      // zero
-      case 1: exponent = 0; break;                                                 // subnormal
-      case 2: exponent = 0, fraction = 1; break;                                   // the least
-      case 3: exponent = 0, fraction = fraction_mask; break;                       // the greatest subnormal
-      case 4: exponent = 1, fraction &= below(2) ? 0 : 3; break;                   // around the least normal
-      case 5: exponent = max_exponent - 1, fraction = fraction_mask; break;        // the greatest finite
+      case 0: exponent = fraction = 0; break;  // zero
+      case 1: exponent = 0; break;             // subnormal
+      case 2:
+        exponent = 0, fraction = 1;
+        break;  // the least
+      // the greatest subnormal
+      case 3: exponent = 0, fraction = fraction_mask; break;
+      // around the least normal
+      case 4: exponent = 1, fraction &= below(2) ? 0 : 3; break;
+      // the greatest finite
+      case 5: exponent = max_exponent - 1, fraction = fraction_mask; break;
       case 6: exponent = max_exponent, fraction = 0; break;                        // infinity
       case 7: exponent = max_exponent, fraction |= uint64_t{1} << (f - 1); break;  // quiet NaN
       case 8:                                                                      // signalling NaN

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Softfloat against the host's SSE where both architectures agree, and against the rules of the Arm pseudocode where
-// they do not: NaN propagation, tininess before rounding, flush-to-zero, default NaN, alternative half precision.
+// Softfloat against the host's SSE where both architectures agree, and against the rules of the Arm
+// pseudocode where they do not: NaN propagation, tininess before rounding, flush-to-zero, default
+// NaN, alternative half precision.
 #include "translator/softfloat/softfloat.h"
 
 #include <gtest/gtest.h>
@@ -53,7 +54,8 @@ uint32_t host_flags(uint32_t fpscr, F f) {
   return arm::cumulative_from_mxcsr(after);
 }
 
-// Operands go through volatile so that the compiler cannot move the arithmetic out of the MXCSR window.
+// Operands go through volatile so that the compiler cannot move the arithmetic out of the MXCSR
+// window.
 template <class Bits>
 struct Host {
   using Float = decltype(as_float(Bits{}));
@@ -101,8 +103,8 @@ uint64_t host_sqrt(uint64_t a) {
 template <class Bits>
 class ArithmeticTest : public ::testing::Test {
  protected:
-  // Without flush-to-zero the two differ in which NaN results (checked by rule below), and in the underflow flag of a
-  // result that rounding makes the least normal number.
+  // Without flush-to-zero the two differ in which NaN results (checked by rule below), and in the
+  // underflow flag of a result that rounding makes the least normal number.
   template <class Soft, class HostOp>
   void compare_with_host(const char* name, Soft soft, HostOp host) {
     OperandSource source(0x1234 + sizeof(Bits));
@@ -121,7 +123,8 @@ class ArithmeticTest : public ::testing::Test {
         ASSERT_EQ(expected, actual) << what;
       }
       const uint32_t ignored = abs(actual) == kMinNormal<Bits> ? uint32_t{kUnderflow} : 0;
-      if (is_nan(a) + is_nan(b) + is_nan(c) && name == std::string("fma")) continue;  // 0 * infinity + NaN: by rule
+      // 0 * infinity + NaN: by rule
+      if (is_nan(a) + is_nan(b) + is_nan(c) && name == std::string("fma")) continue;
       ASSERT_EQ(flags & ~ignored, env.flags & ~ignored) << what;
       ASSERT_EQ(flags & ~env.flags, 0u) << what;  // never less than x86
     }
@@ -175,8 +178,8 @@ TYPED_TEST(ArithmeticTest, MulAddCancels) {
   }
 }
 
-// FPProcessNaNs: the first signalling operand, else the first quiet one, made quiet; Invalid Operation for signalling
-// ones.
+// FPProcessNaNs: the first signalling operand, else the first quiet one, made quiet; Invalid
+// Operation for signalling ones.
 TYPED_TEST(ArithmeticTest, PropagatesNaNs) {
   using B = TypeParam;
   const B quiet_bit = B{1} << (kF<B> - 1);
@@ -237,7 +240,8 @@ TYPED_TEST(ArithmeticTest, ZeroTimesInfinityPlusQuietNaNIsInvalid) {
   }
 }
 
-// Flush-to-zero: inputs raise Input Denormal alone; outputs that are tiny before rounding raise Underflow alone.
+// Flush-to-zero: inputs raise Input Denormal alone; outputs that are tiny before rounding raise
+// Underflow alone.
 TYPED_TEST(ArithmeticTest, FlushesToZero) {
   using B = TypeParam;
   Environment fz;
@@ -259,7 +263,8 @@ TYPED_TEST(ArithmeticTest, FlushesToZero) {
   EXPECT_EQ(mul(min, half, env), B{0});  // exact, yet Underflow
   EXPECT_EQ(env.flags, kUnderflow);
   env = fz;
-  EXPECT_EQ(mul(neg(min), one - 1, env), sign_bit<B>());  // tiny before rounding: rounding would give the least normal
+  // tiny before rounding: rounding would give the least normal
+  EXPECT_EQ(mul(neg(min), one - 1, env), sign_bit<B>());
   EXPECT_EQ(env.flags, kUnderflow);
   env = fz;
   EXPECT_EQ(sub(B(min + 1), min, env), B{0});

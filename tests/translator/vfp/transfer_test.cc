@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What random single instructions do not show: alignment faults, sequences, system registers, encodings that are
-// UNDEFINED.
+// What random single instructions do not show: alignment faults, sequences, system registers,
+// encodings that are UNDEFINED.
 #include <gtest/gtest.h>
 
 #include "tests/translator/vfp/guest_code.h"
@@ -11,7 +11,8 @@ namespace {
 
 using testing::GuestCode;
 
-// Word alignment is required whatever SCTLR.A says (A3.2.1): anything else goes to the path that raises the fault.
+// Word alignment is required whatever SCTLR.A says (A3.2.1): anything else goes to the path that
+// raises the fault.
 TEST(VfpMemory, MisalignedAccesses) {
   GuestCode code;
   const struct {
@@ -78,7 +79,8 @@ TEST(VfpMemory, BigEndianDoubleword) {
 // Single and double views of the same register within a block.
 TEST(VfpSequence, OverlappingRegisters) {
   GuestCode code;
-  // VADD.F64 d0, d1, d2; VMOV s1, r0; VADD.F64 d3, d0, d0; VMOV r1, s6; VMOV.F32 s2, s0; VADD.F64 d4, d1, d1
+  // VADD.F64 d0, d1, d2; VMOV s1, r0; VADD.F64 d3, d0, d0; VMOV r1, s6; VMOV.F32 s2, s0; VADD.F64
+  // d4, d1, d1
   code.translate({0xee310b02, 0xee000a90, 0xee303b00, 0xee131a10, 0xeeb01a40, 0xee314b01});
   code.set_d(1, 0x3ff0000000000000);
   code.set_d(2, 0x3ff8000000000001);
@@ -112,8 +114,9 @@ TEST(VfpSequence, RoundingModeChangesWithinBlock) {
 // Clearing the cumulative flags clears those that helpers have set, too.
 TEST(VfpSequence, FlagsOfSlowPathsAreCleared) {
   GuestCode code;
-  code.translate({0xee310a21, 0xeef12a10, 0xeee10a10, 0xeef11a10});  // VADD; VMRS r2; VMSR r0; VMRS r1
-  code.set_s(2, 0x7f800001);                                         // signalling NaN
+  // VADD; VMRS r2; VMSR r0; VMRS r1
+  code.translate({0xee310a21, 0xeef12a10, 0xeee10a10, 0xeef11a10});
+  code.set_s(2, 0x7f800001);  // signalling NaN
   code.set_s(3, 0x00000001);
   code.cpu.r[0] = 0;
   arm::write_fpscr(code.cpu, arm::kFpscrFz);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Every row of vfp.inc, with random fields and state, one instruction at a time, against Unicorn: registers, FPSCR,
-// NZCV and memory. What is left out is named in excluded().
+// Every row of vfp.inc, with random fields and state, one instruction at a time, against Unicorn:
+// registers, FPSCR, NZCV and memory. What is left out is named in excluded().
 #include <gtest/gtest.h>
 #include <unicorn/unicorn.h>
 
@@ -133,8 +133,8 @@ TEST_P(UnicornTest, EveryRow) {
         if (source.below(3) == 0) fpscr |= arm::kFpscrDn;
         if (source.below(3) == 0) fpscr |= arm::kFpscrAhp;
         if (source.below(3) == 0) fpscr &= ~0x9fu;
-        // Unicorn 2.0.1 rounds these as FPSCR says; they round to nearest (A8.8.308, round_nearest = TRUE). The other
-        // modes are in arithmetic_test.cc.
+        // Unicorn 2.0.1 rounds these as FPSCR says; they round to nearest (A8.8.308, round_nearest
+        // = TRUE). The other modes are in arithmetic_test.cc.
         if (std::string(row.handler_name) == "VfpConvertFromFixed") fpscr &= ~arm::kFpscrRModeMask;
         cpu.fpexc = arm::kFpexcEn;
         arm::update_fp_enabled(cpu);

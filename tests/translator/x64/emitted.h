@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Emits IR blocks and runs them on the host, with the test's own out-of-line memory path and fault handler.
+// Emits IR blocks and runs them on the host, with the test's own out-of-line memory path and fault
+// handler.
 #pragma once
 
 #include <memory>

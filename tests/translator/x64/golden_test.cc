@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The x86 code of a few guest snippets, as text in golden.expected, so that a change in generated code shows in review.
-// scripts/update-golden.sh (CROSSWALK_UPDATE_GOLDEN=1) writes the file anew.
+// The x86 code of a few guest snippets, as text in golden.expected, so that a change in generated
+// code shows in review. scripts/update-golden.sh (CROSSWALK_UPDATE_GOLDEN=1) writes the file anew.
 #include <gtest/gtest.h>
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Executes an IR block one instruction at a time, straight from the comments of opcodes.inc: the oracle of emitted
-// code. Covers the core table (opcodes.inc).
+// Executes an IR block one instruction at a time, straight from the comments of opcodes.inc: the
+// oracle of emitted code. Covers the core table (opcodes.inc).
 #pragma once
 
 #include <cstdint>
@@ -29,9 +29,9 @@ struct GuestMemory {
 // What one access does; also the out-of-line path of the emitted code under test. False: it faults.
 bool access_memory(CpuState& cpu, GuestMemory& memory, uint32_t va, uint32_t kind, uint8_t* data);
 
-// Runs `block` on `cpu` until it leaves: r[0..15], T, flags, vreg, exit_reason and the monitor are then what emitted
-// code must leave. A fault sets exit_reason = kExitException and r[15] to the guest instruction. Links, the jump cache
-// and page ids are empty.
+// Runs `block` on `cpu` until it leaves: r[0..15], T, flags, vreg, exit_reason and the monitor are
+// then what emitted code must leave. A fault sets exit_reason = kExitException and r[15] to the
+// guest instruction. Links, the jump cache and page ids are empty.
 void interpret(const ir::Block& block, CpuState& cpu, GuestMemory& memory);
 
 }  // namespace crosswalk::test

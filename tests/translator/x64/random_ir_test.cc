@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Random IR blocks: emitted code against the interpreter, in each memory mode, with and without passes and flag fusion.
-// CROSSWALK_SEED chooses the blocks, CROSSWALK_BLOCKS how many.
+// Random IR blocks: emitted code against the interpreter, in each memory mode, with and without
+// passes and flag fusion. CROSSWALK_SEED chooses the blocks, CROSSWALK_BLOCKS how many.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The lists of system calls, in forked children: what a kind of thread does goes on, everything else ends the process
-// with a line that names the call.
+// The lists of system calls, in forked children: what a kind of thread does goes on, everything
+// else ends the process with a line that names the call.
 #include "vmm/base/sandbox.h"
 
 #include <fcntl.h>
@@ -218,7 +218,8 @@ TEST_F(SandboxRoles, TheIoThreadServesDisksAndTheConsole) {
   expect_allowed(Role::Io, [fd] {
     char text[4] = {};
     pollfd fds{fd, POLLIN, 0};
-    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096);  // not every file system can
+    // not every file system can
+    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096);
     return pwrite(fd, "data", 4, 100) == 4 && pread(fd, text, 4, 100) == 4 && text[0] == 'd' && fdatasync(fd) == 0 &&
            poll(&fds, 1, 0) >= 0;
   });

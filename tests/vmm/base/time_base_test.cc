@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// TimeBase over clocks that restart, jump and stand still: a TSC of 2 GHz unless a test says otherwise.
+// TimeBase over clocks that restart, jump and stand still: a TSC of 2 GHz unless a test says
+// otherwise.
 #include "vmm/base/time_base.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +13,8 @@ namespace {
 
 constexpr uint64_t kMillisecond = 1'000'000, kSecond = 1000 * kMillisecond;
 constexpr uint64_t kCyclesPerNanosecond = 2;
-constexpr uint64_t kMultiplier = (uint64_t{1} << 60) / kCyclesPerNanosecond;  // in units of 16 ns, 0.64
+// in units of 16 ns, 0.64
+constexpr uint64_t kMultiplier = (uint64_t{1} << 60) / kCyclesPerNanosecond;
 
 struct Host {
   std::atomic<uint64_t> tsc{1'000'000 * kSecond}, clock{5 * kSecond};
@@ -161,7 +163,8 @@ TEST_F(TimeBaseTest, ReadersOnSeveralThreadsSeeItGrow) {
     });
   }
   for (int i = 0; i < 20'000; ++i) {
-    host_.clock += 100 * 1000;  // first: a reader must not find the TSC ahead of it by more than a step
+    // first: a reader must not find the TSC ahead of it by more than a step
+    host_.clock += 100 * 1000;
     host_.tsc += 100 * 1000 * kCyclesPerNanosecond;
     if (i % 10 == 0) time_.check();
     if (i % 5'000 == 0) {

@@ -39,7 +39,8 @@ TEST(BenchSamples, MedianOfOddAndEvenCounts) {
   EXPECT_EQ(samples.median("soft", "w"), 6);
 }
 
-// Measurements that were made together are compared with each other: what slows both does not count.
+// Measurements that were made together are compared with each other: what slows both does not
+// count.
 TEST(BenchSamples, RatiosAreOfNeighbours) {
   BenchSamples samples;
   for (const double load : {1.0, 3.0, 9.0}) {

@@ -233,7 +233,8 @@ TEST(Console, OutputToAClosedPipeIsDiscarded) {
   close(ends[1]);
 }
 
-// The UART's bytes and those of devices on the I/O thread each get through while the other has more than stdout takes.
+// The UART's bytes and those of devices on the I/O thread each get through while the other has more
+// than stdout takes.
 TEST(Console, NeitherKindOfOutputWaitsForTheOther) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Disk images and the host: who may use them, what is no raw image, and files whose size is not what it was.
+// Disk images and the host: who may use them, what is no raw image, and files whose size is not
+// what it was.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/virtio_blk.h>

@@ -56,8 +56,8 @@ class GicTest : public testing::Test {
   GicV2 gic_;
 };
 
-// Interrupts pending, active, masked and preempted: whatever is asked of a restored controller, it answers as the
-// first.
+// Interrupts pending, active, masked and preempted: whatever is asked of a restored controller, it
+// answers as the first.
 TEST_F(GicTest, RestoredInTheMiddleOfUse) {
   edge(50);
   for (const unsigned interrupt : {16u, 30u, 40u, 50u, 60u}) {

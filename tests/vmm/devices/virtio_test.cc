@@ -70,7 +70,8 @@ class Harness : public InterruptSink, public IoNotifier, public CompletionSink {
     const VirtioContext context{lock_, memory_.ram(), *this, *this, *this};
     slot_ = std::make_unique<VirtioMmio>(context, kInterrupt, std::move(device));
   }
-  // Goes on with a new transport and `device` in the state of the one before, as after a restart of the process.
+  // Goes on with a new transport and `device` in the state of the one before, as after a restart of
+  // the process.
   void replace(std::unique_ptr<VirtioDevice> device) {
     std::unique_lock guard(lock_);
     const VirtioMmio::State state = slot_->save();
@@ -793,7 +794,8 @@ TEST_F(BlockTest, MoreInProgressThanTheQueueHolds) {
   EXPECT_TRUE(needs_reset());
 }
 
-// Each breaks one rule; all must end in DEVICE_NEEDS_RESET with a configuration interrupt, and a reset must heal it.
+// Each breaks one rule; all must end in DEVICE_NEEDS_RESET with a configuration interrupt, and a
+// reset must heal it.
 TEST_F(BlockTest, HostileChains) {
   open(disk_content(4096));
   const uint64_t end = ram().base + ram().size;
@@ -990,7 +992,8 @@ TEST(VirtioConsole, PrintsAndReceives) {
   close(ends[1]);
 }
 
-// Again and again in the middle of a long buffer: each byte is printed once, and input that waits is still there.
+// Again and again in the middle of a long buffer: each byte is printed once, and input that waits
+// is still there.
 TEST(VirtioConsole, RestoredInTheMiddleOfUse) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The machine as the engine sees it: counter, timers, sleeping, PSCI, semihosting, console and disk through its
-// threads.
+// The machine as the engine sees it: counter, timers, sleeping, PSCI, semihosting, console and disk
+// through its threads.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/virtio_blk.h>
@@ -347,7 +347,8 @@ TEST_F(MachineTest, Psci) {
   EXPECT_EQ(call(0x84000003, 1), static_cast<uint32_t>(-2));
   EXPECT_EQ(call(0x84000004, 0, 0), 0u);
   EXPECT_EQ(call(0x84000004, 5, 0), static_cast<uint32_t>(-2));
-  // Levels above 0: the only cluster, whatever the fields below the level are; and those that are not there.
+  // Levels above 0: the only cluster, whatever the fields below the level are; and those that are
+  // not there.
   for (const uint32_t level : {1u, 2u, 3u}) {
     EXPECT_EQ(call(0x84000004, 0, level), 0u) << level;
     EXPECT_EQ(call(0x84000004, (1u << 8 * level) - 1, level), 0u) << level;
@@ -799,7 +800,8 @@ TEST_F(MachineTest, BadDiskIsAnError) {
   EXPECT_NE(made.error().find("--disk"), std::string::npos);
 }
 
-// In a child with a pseudo-terminal: the terminal is raw while the object lives, and restored even by SIGKILL.
+// In a child with a pseudo-terminal: the terminal is raw while the object lives, and restored even
+// by SIGKILL.
 TEST(RawTerminal, IsRestoredOnEveryWayOut) {
   const int master = posix_openpt(O_RDWR | O_NOCTTY);
   ASSERT_GE(master, 0);

@@ -107,7 +107,8 @@ class SemihostingTest : public testing::Test, public SemihostingHost, public Eng
 
   void memset_ram(char c) { std::memset(memory_.data(), c, memory_.size()); }
 
-  unsigned looks_until_stop_ = 0;  // how often stopping() is asked before the machine stops; 0: it does not
+  // how often stopping() is asked before the machine stops; 0: it does not
+  unsigned looks_until_stop_ = 0;
   mutable unsigned looks_ = 0;
   uint64_t written_ = 0;
   fs::path top_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Accesses the way translated code makes them: one instruction whose fault can be given up by changing rip.
+// Accesses the way translated code makes them: one instruction whose fault can be given up by
+// changing rip.
 #pragma once
 
 #include <cstdint>

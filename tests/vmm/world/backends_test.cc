@@ -285,7 +285,8 @@ TEST_P(Backends, SharedPartsOfWindowsAreOne) {
   EXPECT_EQ(r.still, 0x3000u);
 }
 
-// What changes in common is effective where accesses are, and elsewhere when the window there is entered.
+// What changes in common is effective where accesses are, and elsewhere when the window there is
+// entered.
 TEST_P(Backends, CommonChangesFollowTheWindowThatIsEntered) {
   std::vector<uint64_t> in_a, in_b;
   inside([&] {

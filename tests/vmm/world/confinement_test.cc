@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What code inside the VM cannot do: execute memory that is not code, change the stubs, have any function or any system
-// call made outside.
+// What code inside the VM cannot do: execute memory that is not code, change the stubs, have any
+// function or any system call made outside.
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -71,7 +71,8 @@ TEST_F(ConfinementDeathTest, GuestRamIsNotExecuted) {
   EXPECT_DEATH(run_in(*world, [&] { call(memory.ram.host); }), "unexpected .*fault in the engine");
 }
 
-// Page tables are within reach of code inside; the pages of stubs and descriptors are writable by none of them.
+// Page tables are within reach of code inside; the pages of stubs and descriptors are writable by
+// none of them.
 TEST_F(ConfinementDeathTest, StubsAreNotWrittenByAnotherName) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);

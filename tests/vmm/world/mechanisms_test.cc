@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The choice between direct faults and exits, and between the INVLPG gate and exits, follows what was measured.
+// The choice between direct faults and exits, and between the INVLPG gate and exits, follows what
+// was measured.
 #include <cstdio>
 
 #include "tests/vmm/world/fixture.h"

@@ -152,7 +152,8 @@ TEST(PageTables, RetiringARangeGivesItsTablesBack) {
   TestAllocator allocator(5000);
   PageTables tables(allocator, true);
   Invalidations changed;
-  ASSERT_TRUE(tables.map(kVa - kPageBytes, 0x1000, kPageBytes, {}, changed));  // a neighbour that must stay
+  // a neighbour that must stay
+  ASSERT_TRUE(tables.map(kVa - kPageBytes, 0x1000, kPageBytes, {}, changed));
   const size_t before = allocator.in_use();
   for (uint64_t i = 0; i < 200; i++) {
     ASSERT_TRUE(tables.map(kVa + i * 19 * kLargePageBytes, 0x1000 * i, kPageBytes, {}, changed));
@@ -225,7 +226,8 @@ TEST(PageTables, LinkedRangesAreOneUntilUnlinked) {
 
 TEST(PageTables, LinksThatFindNoPageCanBeUndone) {
   constexpr uint64_t kGiB = uint64_t{1} << 30;
-  TestAllocator allocator(4);  // the root; pointers and directory of one gigabyte; no further directory
+  // the root; pointers and directory of one gigabyte; no further directory
+  TestAllocator allocator(4);
   PageTables tables(allocator, true);
   Invalidations changed;
   ASSERT_TRUE(tables.map(kVa, 0x80000000, kLargePageBytes, {}, changed));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// mmu-shadow's torture test as a whole inside the VM, with each backend. CROSSWALK_TORTURE_STEPS limits its length, for
-// emulated machines.
+// mmu-shadow's torture test as a whole inside the VM, with each backend. CROSSWALK_TORTURE_STEPS
+// limits its length, for emulated machines.
 #include "tests/mmu-shadow/torture.h"
 
 #include <algorithm>
@@ -17,7 +17,8 @@ namespace {
 
 constexpr uint64_t kRamBytes = 64 << 20;
 
-// Accesses through the window, if the address space has one; faults go to the Mmu as the engine's handler would do it.
+// Accesses through the window, if the address space has one; faults go to the Mmu as the engine's
+// handler would do it.
 class WorldAccessor final : public mmu::test::Accessor {
  public:
   mmu::test::AccessResult access(CpuState& cpu, mmu::Mmu& mmu, uint32_t va, uint32_t bytes, bool write,
@@ -137,8 +138,9 @@ TEST_F(KvmTorture, HybridOfShadow) {
     config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
     config.costs.judge_after = 50;
     config.costs.half_life = 50;
-    config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;  // both forms look better than the other
-    const bool at_once = seed == 10;                                    // spaces begin in windows
+    // both forms look better than the other
+    config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
+    const bool at_once = seed == 10;  // spaces begin in windows
     config.costs.accesses_of_entry = at_once ? 4'000 : -1'000;
     const mmu::Statistics s = shadow.torture(config, seed, 60000);
     if (shortened()) continue;
@@ -196,8 +198,10 @@ TEST_F(KvmTorture, HybridOfEpt) {
   mmu::MmuConfig config{.mode = mmu::Mode::Hybrid};
   config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
   config.costs.judge_after = config.costs.half_life = 50;
-  config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;  // both forms look better than the other
-  config.costs.accesses_of_entry = -1'000;                            // not in windows from the start
+  // both forms look better than the other
+  config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
+  // not in windows from the start
+  config.costs.accesses_of_entry = -1'000;
   const mmu::Statistics s = torture(*world, config, ram.ram, *backend, 25, 8000);
   if (!shortened()) {
     EXPECT_GT(s.promotions, 10u);
@@ -205,7 +209,8 @@ TEST_F(KvmTorture, HybridOfEpt) {
   }
 }
 
-// In `ept` a fault in a window is a host fault in any case; those of the engine's own memory come by exits here.
+// In `ept` a fault in a window is a host fault in any case; those of the engine's own memory come
+// by exits here.
 TEST_F(KvmTorture, EptWithExits) {
   TestRam ram(kRamBytes);
   using Options = kvm::KvmOptions;

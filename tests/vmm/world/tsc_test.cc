@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// RDTSC inside the VM stays RDTSC outside. What KVM does when the host's TSC restarts, which is to change
-// the offset, is done here through the VCPU's own file descriptor.
+// RDTSC inside the VM stays RDTSC outside. What KVM does when the host's TSC restarts, which is to
+// change the offset, is done here through the VCPU's own file descriptor.
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Ordinary C++ inside each world, system calls, and the fault interface. The process world runs the same cases.
+// Ordinary C++ inside each world, system calls, and the fault interface. The process world runs the
+// same cases.
 #include <fcntl.h>
 #include <immintrin.h>
 #include <setjmp.h>
@@ -190,7 +191,8 @@ TEST_P(Worlds, MemoryMappedInside) {
 TEST_P(Worlds, ClocksAgree) {
   const bool exact = kvm_ == nullptr || kvm_->tsc_is_exact();
   const auto ns = [](const timespec& t) { return t.tv_sec * 1000000000ll + t.tv_nsec; };
-  // Several times, with pauses: a TSC can be right at first, within the time of a slow entry, and then fall behind.
+  // Several times, with pauses: a TSC can be right at first, within the time of a slow entry, and
+  // then fall behind.
   for (int round = 0; round < 20; round++) {
     uint64_t before = __builtin_ia32_rdtsc(), during = 0;
     timespec inside{}, start{}, end{};
@@ -248,7 +250,8 @@ TEST_P(Worlds, RunsOnAnotherThreadAndAgain) {
 
 // ---- faults ----
 
-// Sets every register to a known value, loads from rdi, and stores all registers and flags as they are after.
+// Sets every register to a known value, loads from rdi, and stores all registers and flags as they
+// are after.
 struct RegisterFile {
   uint64_t gpr[16], flags;
   alignas(32) uint8_t ymm[16][32];
@@ -324,7 +327,8 @@ crosswalk_test_fault_after:
 )");
 static_assert(offsetof(RegisterFile, ymm) == 160 && offsetof(RegisterFile, flags) == 128);
 
-// A page that faults on access in any world: unmapped in the process, and (kvm) nothing to make reachable.
+// A page that faults on access in any world: unmapped in the process, and (kvm) nothing to make
+// reachable.
 uint64_t faulting_address() {
   void* p = mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   munmap(p, 4096);

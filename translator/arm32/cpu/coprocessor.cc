@@ -11,10 +11,12 @@
 namespace crosswalk::arm {
 namespace {
 
-// CRn = 0, opc1 = 0, CRm = 2-7: the identification scheme's space; what is not allocated is RAZ (B7.1).
+// CRn = 0, opc1 = 0, CRm = 2-7: the identification scheme's space; what is not allocated is RAZ
+// (B7.1).
 constexpr SystemRegister kReservedIdentification =
     rows::row(15, "Reserved ID", {0, 0, 0, 0}, kPl1Read, rows::kReadZero, nullptr);
-// CRn = 15: IMPLEMENTATION DEFINED test and configuration registers. RAZ/WI, as QEMU has it for these CPUs.
+// CRn = 15: IMPLEMENTATION DEFINED test and configuration registers. RAZ/WI, as QEMU has it for
+// these CPUs.
 constexpr SystemRegister kImplementationDefined =
     rows::row(15, "IMPLEMENTATION DEFINED c15", {15, 0, 0, 0}, kPl1, rows::kReadZero, rows::kWriteIgnored);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// System registers of coprocessors 15 and 14 (ARM DDI 0406C, B3.17, B4.1, B8, C11; Cortex-A15 TRM, chapter 4), as a
-// table with one row a register or operation. An encoding without a row is UNDEFINED.
+// System registers of coprocessors 15 and 14 (ARM DDI 0406C, B3.17, B4.1, B8, C11; Cortex-A15 TRM,
+// chapter 4), as a table with one row a register or operation. An encoding without a row is
+// UNDEFINED.
 //
-// Both uses are served: at translation time, find() gives the row, whose static fields say whether the access is
-// a plain load or store of a CpuState field and what it may require afterwards; at run time, read_system_register and
-// write_system_register do the access with all checks.
+// Both uses are served: at translation time, find() gives the row, whose static fields say whether
+// the access is a plain load or store of a CpuState field and what it may require afterwards; at
+// run time, read_system_register and write_system_register do the access with all checks.
 #pragma once
 
 #include <cstdint>
@@ -66,24 +67,25 @@ struct SystemRegister {
   uint16_t offset = 0;            // of the state field in CpuState; used when read or write is null
   uint8_t bytes = 0;              // of the state field: 4 or 8; 0: none
   uint64_t write_mask = ~uint64_t{0};
-  // All effects a write may have; for plain_write, exactly those it has (the field changed or not). Undefined and
-  // DataAbort apart, a read has none.
+  // All effects a write may have; for plain_write, exactly those it has (the field changed or not).
+  // Undefined and DataAbort apart, a read has none.
   uint32_t write_effects = 0;
 
-  // A read is a load of `bytes` bytes at `offset`, a write a store of (value & write_mask) there followed by
-  // write_effects; where `condition` is None, only the static PL check precedes them.
+  // A read is a load of `bytes` bytes at `offset`, a write a store of (value & write_mask) there
+  // followed by write_effects; where `condition` is None, only the static PL check precedes them.
   bool plain_read() const { return read == nullptr && bytes != 0; }
   bool plain_write() const { return write == nullptr && bytes != 0; }
 };
 
-// The row of an encoding, or null: UNDEFINED. For MRC, MCR, MRRC and MCRR; the MRC2 forms to coprocessors 14 and 15 are
-// UNPREDICTABLE and may be treated as UNDEFINED.
+// The row of an encoding, or null: UNDEFINED. For MRC, MCR, MRRC and MCRR; the MRC2 forms to
+// coprocessors 14 and 15 are UNPREDICTABLE and may be treated as UNDEFINED.
 const SystemRegister* find_system_register(unsigned coprocessor, unsigned crn, unsigned opc1, unsigned crm,
                                            unsigned opc2);
 const SystemRegister* find_system_register_64(unsigned coprocessor, unsigned opc1, unsigned crm);
 
-// Whether the access is allowed now (privilege, condition). A translator may call it with a CpuState whose mode it
-// assumes only when row.condition is None; can_ever_access is the static part.
+// Whether the access is allowed now (privilege, condition). A translator may call it with a
+// CpuState whose mode it assumes only when row.condition is None; can_ever_access is the static
+// part.
 bool access_allowed(const GuestCpu& cpu, const SystemRegister& row, bool write);
 inline bool can_ever_access(const SystemRegister& row, bool write, bool privileged) {
   return row.access & (write ? (privileged ? kPl1Write : kPl0Write) : (privileged ? kPl1Read : kPl0Read));
@@ -91,17 +93,18 @@ inline bool can_ever_access(const SystemRegister& row, bool write, bool privileg
 
 // MRC and MRRC. kEffectUndefined when not allowed: `value` is then untouched.
 uint32_t read_system_register(SystemContext& context, const SystemRegister& row, uint64_t& value);
-// MCR and MCRR. Returns effects. With kEffectBroadcast (inner-shareable TLB maintenance), the local part is done; for
-// each other CPU the engine calls apply_broadcast with that CPU's context, on that CPU's thread, before the next DSB
-// completes.
+// MCR and MCRR. Returns effects. With kEffectBroadcast (inner-shareable TLB maintenance), the local
+// part is done; for each other CPU the engine calls apply_broadcast with that CPU's context, on
+// that CPU's thread, before the next DSB completes.
 uint32_t write_system_register(SystemContext& context, const SystemRegister& row, uint64_t value);
 void apply_broadcast(SystemContext& context, const SystemRegister& row, uint64_t value);
 
 // SWP and SWPB are UNDEFINED unless SCTLR.SW is set.
 bool swp_enabled(const GuestCpu& cpu);
 
-// All rows with state or behaviour (not the two ranges that find answers with a common row: the reserved part of the
-// identification space, and IMPLEMENTATION DEFINED c15, both RAZ and c15 also WI). For tests and documentation.
+// All rows with state or behaviour (not the two ranges that find answers with a common row: the
+// reserved part of the identification space, and IMPLEMENTATION DEFINED c15, both RAZ and c15 also
+// WI). For tests and documentation.
 std::span<const SystemRegister> cp15_rows();
 std::span<const SystemRegister> cp14_rows();
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Coprocessor 14: debug (ARM DDI 0406C, C11) and trivial Jazelle (A2.10). What breakpoints and
-// watchpoints do is in debug.cc. No external debugger reads the communication channel or stops the CPU: DBGDSCR.HDBGen
-// keeps what is written and means nothing.
+// watchpoints do is in debug.cc. No external debugger reads the communication channel or stops the
+// CPU: DBGDSCR.HDBGen keeps what is written and means nothing.
 #include <cstring>
 
 #include "translator/arm32/cpu/cpu_model.h"
@@ -18,9 +18,11 @@ using rows::kWriteIgnored;
 #define DEBUG_FIELD(member) (offsetof(CpuState, debug) + offsetof(DebugRegisters, member))
 
 constexpr uint32_t kOsLockKey = 0xc5acce55;
-constexpr uint32_t kOslsrOslm = 1u << 3, kOslsrOslk = 1u << 1;  // OSLM = 0b10: the OS Lock is implemented
+// OSLM = 0b10: the OS Lock is implemented
+constexpr uint32_t kOslsrOslm = 1u << 3, kOslsrOslk = 1u << 1;
 constexpr uint32_t kDscrTxFull = 1u << 29;
-// DBGDSCR: what monitor-mode software may write: MDBGEN, HDBGEN, ITRen, UDCCdis, INTdis, DBGack, MOE.
+// DBGDSCR: what monitor-mode software may write: MDBGEN, HDBGEN, ITRen, UDCCdis, INTdis, DBGack,
+// MOE.
 constexpr uint32_t kDscrWritable = 0x0000fc3c;
 // DBGDSCRint shows status only: TXfull, RXfull, MDBGEN, UDCCdis, MOE and the like.
 constexpr uint32_t kDscrVisible = 0x7000fc3c;
@@ -34,8 +36,8 @@ uint32_t give(uint64_t& value, uint64_t result) {
   return kEffectNone;
 }
 
-// After a write that may change what matches. It counts from the next instruction on; software that waits for its ISB
-// cannot tell.
+// After a write that may change what matches. It counts from the next instruction on; software that
+// waits for its ISB cannot tell.
 constexpr uint32_t kMatchesChanged = kEffectDebugChanged | kEffectEndBlock;
 uint32_t matches_changed(GuestCpu& cpu) {
   recompute_debug(cpu);
@@ -58,7 +60,8 @@ uint32_t write_dbgdscr(SystemContext& c, const SystemRegister&, uint64_t value) 
   dscr = (dscr & ~kDscrWritable) | (static_cast<uint32_t>(value) & kDscrWritable);
   return matches_changed(c.cpu);
 }
-// The transmit register stays full after the first write: nobody reads it, as with no debugger attached.
+// The transmit register stays full after the first write: nobody reads it, as with no debugger
+// attached.
 uint32_t write_dbgdtrtx(SystemContext& c, const SystemRegister&, uint64_t) {
   c.cpu.debug.dbgdscr |= kDscrTxFull;
   return kEffectNone;
@@ -165,7 +168,8 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     rows::row64(14, "DBGDRAR (64-bit)", 0, 1, kPl1Read | kPl0Read, kReadZero, nullptr, 0, Condition::DebugPl0),
     rows::row64(14, "DBGDSAR (64-bit)", 0, 2, kPl1Read | kPl0Read, kReadZero, nullptr, 0, Condition::DebugPl0),
 
-    // ---- trivial Jazelle: the registers, not the execution state. TEECR and TEEHBR are ThumbEE's, which is not there.
+    // ---- trivial Jazelle: the registers, not the execution state. TEECR and TEEHBR are ThumbEE's,
+    // which is not there.
     reg("JIDR", {0, 7, 0, 0}, kPl1Read, kReadZero, nullptr),
     reg("JOSCR", {1, 7, 0, 0}, kPl1, kReadZero, kWriteIgnored),
     reg("JMCR", {2, 7, 0, 0}, kPl1, kReadZero, kWriteIgnored),

@@ -34,7 +34,8 @@ uint32_t timers_changed(SystemContext& context) {
   return kEffectTimersChanged;
 }
 
-// Whether a fault status (either format) is a synchronous external abort on a translation table walk.
+// Whether a fault status (either format) is a synchronous external abort on a translation table
+// walk.
 bool is_external_abort_on_walk(uint32_t fsr) {
   if (fsr & kFsrLpae) return (fsr & 0x3c) == 0b010100;
   const uint32_t fs = (fsr & 15) | (fsr >> 6 & 16);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Reads and writes of coprocessor 15 registers that are more than a load or store. Used by cp15_rows.cc only.
+// Reads and writes of coprocessor 15 registers that are more than a load or store. Used by
+// cp15_rows.cc only.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,9 @@ uint32_t read_aidr(SystemContext&, const SystemRegister&, uint64_t& value);
 uint32_t read_cbar(SystemContext&, const SystemRegister&, uint64_t& value);
 uint32_t read_isr(SystemContext&, const SystemRegister&, uint64_t& value);
 
-// After SCTLR.A or M changed. With the MMU off, data is Strongly-ordered (B3.2.1), and an unaligned access to such
-// memory takes an Alignment fault, as on any implementation with the Virtualization Extensions, which Cortex-A15 is
-// (A3.2.1).
+// After SCTLR.A or M changed. With the MMU off, data is Strongly-ordered (B3.2.1), and an unaligned
+// access to such memory takes an Alignment fault, as on any implementation with the Virtualization
+// Extensions, which Cortex-A15 is (A3.2.1).
 uint32_t update_strict_alignment(GuestCpu& cpu);
 uint32_t write_sctlr(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_cpacr(SystemContext&, const SystemRegister&, uint64_t value);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Coprocessor 15: the rows, in the order of CRn. Functions that are more than a line are in cp15_functions.h.
+// Coprocessor 15: the rows, in the order of CRn. Functions that are more than a line are in
+// cp15_functions.h.
 #include "translator/arm32/cpu/cp15_functions.h"
 #include "translator/arm32/cpu/pmu.h"
 #include "translator/arm32/cpu/system_bits.h"
@@ -121,7 +122,8 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     operation("DCCISW", {7, 0, 14, 2}, kWriteIgnored),
     rows::field64(15, "PAR (64-bit)", 0, 7, kPl1, CP15_FIELD(par)),
 
-    // ---- c8: TLB maintenance. The instruction and data forms act on the unified TLB (B3.10.5 allows that).
+    // ---- c8: TLB maintenance. The instruction and data forms act on the unified TLB (B3.10.5
+    // allows that).
     operation("TLBIALLIS", {8, 0, 3, 0}, write_tlb_all, kTlbInnerShareable),
     operation("TLBIMVAIS", {8, 0, 3, 1}, write_tlb_mva, kTlbInnerShareable),
     operation("TLBIASIDIS", {8, 0, 3, 2}, write_tlb_asid, kTlbInnerShareable),

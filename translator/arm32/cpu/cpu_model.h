@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The modelled CPUs and the identification registers by which they differ. Values are those that QEMU 7.2 shows on
-// `-M virt` for `-cpu cortex-a15` and `-cpu cortex-a7` (security and virtualization extensions hidden).
+// The modelled CPUs and the identification registers by which they differ. Values are those that
+// QEMU 7.2 shows on `-M virt` for `-cpu cortex-a15` and `-cpu cortex-a7` (security and
+// virtualization extensions hidden).
 #pragma once
 
 #include <cstdint>

@@ -25,7 +25,8 @@ struct BreakpointControl {
   uint32_t lbn() const { return bits >> 16 & 15; }
   uint32_t type() const { return bits >> 20 & 15; }
 };
-// BT. The VMID types do not exist without the Virtualization Extensions; what is not here is reserved.
+// BT. The VMID types do not exist without the Virtualization Extensions; what is not here is
+// reserved.
 enum BreakpointType : uint32_t {
   kAddressMatch = 0,
   kLinkedAddressMatch = 1,
@@ -53,8 +54,8 @@ constexpr uint32_t kSscSecure = 2;
 
 BreakpointControl control(const GuestCpu& cpu, uint32_t n) { return {cpu.debug.dbgbcr[n]}; }
 
-// Software debug events but BKPT need Monitor debug-mode, and neither lock set (C3.2, C6.4, C6.5). DBGOSDLR counts only
-// while DBGPRCR.CORENPDRQ does not ask for power.
+// Software debug events but BKPT need Monitor debug-mode, and neither lock set (C3.2, C6.4, C6.5).
+// DBGOSDLR counts only while DBGPRCR.CORENPDRQ does not ask for power.
 bool events_enabled(const DebugRegisters& d) {
   return (d.dbgdscr & kDscrMdbgen) && !d.os_locked && !(d.dbgosdlr && !d.dbgprcr);
 }
@@ -85,8 +86,8 @@ bool is_breakpoint(const GuestCpu& cpu, uint32_t n) {
   }
 }
 
-// The privileges in which breakpoint n can match. PMC = 00 is User, Supervisor and System mode, or Hyp mode alone with
-// HMC (table C3-4).
+// The privileges in which breakpoint n can match. PMC = 00 is User, Supervisor and System mode, or
+// Hyp mode alone with HMC (table C3-4).
 uint8_t privileges(const GuestCpu& cpu, uint32_t n) {
   const BreakpointControl c = control(cpu, n);
   switch (c.pmc()) {
@@ -102,8 +103,8 @@ bool mode_matches(const GuestCpu& cpu, uint32_t n) {
   if (!(privileges(cpu, n) & (is_privileged(mode) ? kPrivileged : kUser))) return false;
   if (control(cpu, n).pmc() == 0 && mode != Mode::User && mode != Mode::Supervisor && mode != Mode::System)
     return false;
-  // Those that match nearly everything must not match in the handler that they enter: it would never get anywhere.
-  // UNPREDICTABLE (C3.2.2); ignored here.
+  // Those that match nearly everything must not match in the handler that they enter: it would
+  // never get anywhere. UNPREDICTABLE (C3.2.2); ignored here.
   return mode != Mode::Abort || control(cpu, n).type() <= kLinkedAddressMatch;
 }
 
@@ -124,8 +125,8 @@ bool breakpoint_matches(const GuestCpu& cpu, uint32_t n, uint32_t va) {
   }
 }
 
-// Those of the Prefetch and Data Abort vectors are UNPREDICTABLE in Monitor debug-mode, since their handler would not
-// get anywhere (C3.2.2): ignored.
+// Those of the Prefetch and Data Abort vectors are UNPREDICTABLE in Monitor debug-mode, since their
+// handler would not get anywhere (C3.2.2): ignored.
 constexpr uint32_t kVectorCatches = 0xdf & ~(1u << 3 | 1u << 4);
 
 bool vector_catch_matches(const GuestCpu& cpu, uint32_t va) {
@@ -140,7 +141,8 @@ bool is_watchpoint(const GuestCpu& cpu, uint32_t n) {
   return (cpu.debug.dbgwvr[n] & 4 ? c.bas() & 15 : c.bas()) != 0;
 }
 
-// BAS selects bytes of a doubleword, or of a word where DBGWVR names one (C3.4.2). With MASK, BAS has to be all ones.
+// BAS selects bytes of a doubleword, or of a word where DBGWVR names one (C3.4.2). With MASK, BAS
+// has to be all ones.
 bool selects(const GuestCpu& cpu, uint32_t n, uint32_t va) {
   const WatchpointControl c{cpu.debug.dbgwcr[n]};
   const uint32_t wvr = cpu.debug.dbgwvr[n];
@@ -164,7 +166,8 @@ void recompute_debug(GuestCpu& cpu) {
   for (uint32_t n = 0; n < kWatchpoints; n++) d.watching |= is_watchpoint(cpu, n);
 }
 
-// ---- breakpoints and vector catch ------------------------------------------------------------------------------
+// ---- breakpoints and vector catch
+// ------------------------------------------------------------------------------
 
 std::optional<DebugEvent> instruction_debug_event(const GuestCpu& cpu, uint32_t va) {
   if (!cpu.debug.breaking) return {};
@@ -213,7 +216,8 @@ bool page_may_break(const GuestCpu& cpu, uint32_t va) {
   return break_pages(cpu).at(va) & here;
 }
 
-// ---- watchpoints ----------------------------------------------------------------------------------------------
+// ---- watchpoints
+// ----------------------------------------------------------------------------------------------
 
 Watched watched_bytes(const GuestCpu& cpu) {
   Watched watched;

@@ -27,7 +27,8 @@ Mode exception_mode(Exception kind) {
   return Mode::Supervisor;
 }
 
-// LR minus the address of the instruction (table B1-7): what the handler's return instruction expects.
+// LR minus the address of the instruction (table B1-7): what the handler's return instruction
+// expects.
 uint32_t link_offset(Exception kind, bool thumb) {
   switch (kind) {
     case Exception::UndefinedInstruction:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Why translated code left for the run loop (CpuState.exit_reason). Helpers called from translated code set
-// kExitException (or another non-zero reason) to leave the block after they have changed the state completely.
+// Why translated code left for the run loop (CpuState.exit_reason). Helpers called from translated
+// code set kExitException (or another non-zero reason) to leave the block after they have changed
+// the state completely.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +9,14 @@
 namespace crosswalk {
 
 enum ExitReason : uint32_t {
-  kExitNone = 0,        // still running
-  kExitLookup = 1,      // continue at r[15] through a lookup; nothing to link
-  kExitLink = 2,        // exit_link = the link's number
-  kExitIndirect = 3,    // the jump cache missed
-  kExitPoll = 4,        // `pending` was set
-  kExitSecondPage = 6,  // r[15] is the last instruction of a page and extends into one that is mapped differently now
-  kExitException = 5,   // the guest took an exception, or a helper changed r[15]
+  kExitNone = 0,      // still running
+  kExitLookup = 1,    // continue at r[15] through a lookup; nothing to link
+  kExitLink = 2,      // exit_link = the link's number
+  kExitIndirect = 3,  // the jump cache missed
+  kExitPoll = 4,      // `pending` was set
+  // r[15] is the last instruction of a page and extends into one that is mapped differently now
+  kExitSecondPage = 6,
+  kExitException = 5,  // the guest took an exception, or a helper changed r[15]
 };
 
 }  // namespace crosswalk

@@ -10,8 +10,8 @@
 
 namespace crosswalk::arm {
 
-// What a DFSR (`data`) or IFSR value says, in either format (B3.13.4, tables B3-23 and B3-24), as in "permission fault,
-// second level, write, domain 1".
+// What a DFSR (`data`) or IFSR value says, in either format (B3.13.4, tables B3-23 and B3-24), as
+// in "permission fault, second level, write, domain 1".
 std::string describe_fault_status(uint32_t fsr, bool data);
 // "usr", "svc", …; "?" for a reserved value of PSR.M.
 const char* name_of(Mode mode);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Floating-point system registers (ARM DDI 0406C, B4.1.57-59 and B4.1.109-110; A2.6), and FPSCR <-> MXCSR.
+// Floating-point system registers (ARM DDI 0406C, B4.1.57-59 and B4.1.109-110; A2.6), and FPSCR <->
+// MXCSR.
 //
 // FPSCR is kept in three words of CpuState:
 //   fpscr           N Z C V QC AHP DN FZ RMode Stride Len, IDC, and cumulative flags that helpers set directly
 //   mxcsr           the rounding mode and FZ as SSE has them, and the flags that guest VFP code has raised since
 //   mxcsr_standard  the "standard FPSCR value" of Advanced SIMD (round to nearest, flush to zero), and its flags
-// FPSCR's value is the union of the flags of all three. IDC is never taken from MXCSR: SSE's DE means "a denormal
-// operand was used", Arm's IDC "a denormal input was flushed", and SSE raises nothing for the latter under DAZ.
-// Code that runs with a live MXCSR stores it back to its word before it calls anything here.
+// FPSCR's value is the union of the flags of all three. IDC is never taken from MXCSR: SSE's DE
+// means "a denormal operand was used", Arm's IDC "a denormal input was flushed", and SSE raises
+// nothing for the latter under DAZ. Code that runs with a live MXCSR stores it back to its word
+// before it calls anything here.
 #pragma once
 
 #include <cstdint>
@@ -85,7 +87,8 @@ inline uint32_t read_fpscr(const GuestCpu& cpu) {
   return cpu.fpscr | cumulative_from_mxcsr(cpu.mxcsr) | cumulative_from_mxcsr(cpu.mxcsr_standard);
 }
 
-// Writes all of FPSCR (RAZ/WI bits excepted). Returns kEffectFpModeChanged when a bit of kFpscrModeMask differs.
+// Writes all of FPSCR (RAZ/WI bits excepted). Returns kEffectFpModeChanged when a bit of
+// kFpscrModeMask differs.
 inline uint32_t write_fpscr(GuestCpu& cpu, uint32_t value) {
   const uint32_t changed = (cpu.fpscr ^ value) & kFpscrModeMask;
   cpu.fpscr = value & kFpscrWritableMask & ~(kFpscrCumulativeMask & ~kFpscrIdc);
@@ -97,8 +100,9 @@ inline uint32_t write_fpscr(GuestCpu& cpu, uint32_t value) {
 // Whether CPACR lets the current mode use coprocessors 10 and 11. FPEXC.EN does not matter here.
 bool fp_coprocessor_access(const GuestCpu& cpu);
 
-// Recomputes fp_enabled and simd_enabled from CPACR, FPEXC and the current privilege. Called by everything here and in
-// psr.h that changes one of them. Returns kEffectFpEnableChanged when they differ from before.
+// Recomputes fp_enabled and simd_enabled from CPACR, FPEXC and the current privilege. Called by
+// everything here and in psr.h that changes one of them. Returns kEffectFpEnableChanged when they
+// differ from before.
 uint32_t update_fp_enabled(GuestCpu& cpu);
 
 // The reg field of VMRS/VMSR.
@@ -113,8 +117,9 @@ enum class FpSystemRegister : uint8_t {
   FPINST2 = 10,
 };
 
-// VMRS/VMSR with all access checks. The effect is kEffectUndefined when the access is not allowed in this state;
-// then nothing is changed. VMRS APSR_nzcv, FPSCR (Rt = 15) is the caller's: flags = value[31:28].
+// VMRS/VMSR with all access checks. The effect is kEffectUndefined when the access is not allowed
+// in this state; then nothing is changed. VMRS APSR_nzcv, FPSCR (Rt = 15) is the caller's: flags =
+// value[31:28].
 uint32_t read_fp_register(GuestCpu& cpu, unsigned reg, uint32_t& value);
 uint32_t write_fp_register(GuestCpu& cpu, unsigned reg, uint32_t value);
 

@@ -76,27 +76,34 @@ struct PerformanceMonitors {
   uint32_t ccfiltr;                // PMXEVTYPER with PMSELR.SEL = 31
   uint32_t cycle_residue;          // cycles not yet counted with PMCR.D = 1
   uint64_t synchronized;           // Platform::nanoseconds() up to which the counters are current
-  uint64_t interrupt_at;           // Platform::counter() at which the overflow interrupt rises; 0: it does not
-  uint8_t interrupt;               // the overflow interrupt's level as of `synchronized`
-  uint8_t filtered;                // a counter runs at one privilege level only, so changes of it must be seen;
-  uint8_t user;                    // then: whether the time since `synchronized` passed in User mode
+  // Platform::counter() at which the overflow interrupt rises; 0: it does not
+  uint64_t interrupt_at;
+  uint8_t interrupt;  // the overflow interrupt's level as of `synchronized`
+  // a counter runs at one privilege level only, so changes of it must be seen;
+  uint8_t filtered;
+  // then: whether the time since `synchronized` passed in User mode
+  uint8_t user;
 };
 
 // Translated code finds it through r15; what lies in its first 128 bytes takes a byte displacement.
 struct alignas(64) GuestCpu {
-  uint32_t r[16];            // r[15] is the address of the current instruction, valid outside translated code
-  uint64_t nz;               // N and Z as a value: Z = (low 32 bits == 0), N = bit 31 or bit 63
-  uint8_t c, v, q, ge;       // c, v, q: 0 or 1; ge: GE[3:0]
-  uint8_t t, e, it, j;       // PSR.T, PSR.E, PSR.IT (8 bits), PSR.J
-  uint8_t mode;              // PSR.M (enum Mode)
-  uint8_t a, i, f;           // PSR mask bits
-  uint8_t fp_enabled;        // 1 when VFP/Advanced SIMD instructions may execute now (CPACR and FPEXC.EN)
+  // r[15] is the address of the current instruction, valid outside translated code
+  uint32_t r[16];
+  uint64_t nz;          // N and Z as a value: Z = (low 32 bits == 0), N = bit 31 or bit 63
+  uint8_t c, v, q, ge;  // c, v, q: 0 or 1; ge: GE[3:0]
+  uint8_t t, e, it, j;  // PSR.T, PSR.E, PSR.IT (8 bits), PSR.J
+  uint8_t mode;         // PSR.M (enum Mode)
+  uint8_t a, i, f;      // PSR mask bits
+  // 1 when VFP/Advanced SIMD instructions may execute now (CPACR and FPEXC.EN)
+  uint8_t fp_enabled;
   uint8_t simd_enabled;      // the same for Advanced SIMD (CPACR.ASEDIS also clear)
   uint8_t strict_alignment;  // every access must be aligned: SCTLR.A set, or SCTLR.M clear
   uint8_t monitor_armed;     // local exclusive monitor
-  uint32_t mxcsr;            // MXCSR for guest VFP code: rounding mode, FZ, and the cumulative flags so far
-  uint32_t mxcsr_standard;   // MXCSR for Advanced SIMD ("standard FPSCR value"), cumulative flags so far
-  uint32_t fpscr;            // everything of FPSCR but the cumulative flags still in mxcsr*
+  // MXCSR for guest VFP code: rounding mode, FZ, and the cumulative flags so far
+  uint32_t mxcsr;
+  // MXCSR for Advanced SIMD ("standard FPSCR value"), cumulative flags so far
+  uint32_t mxcsr_standard;
+  uint32_t fpscr;  // everything of FPSCR but the cumulative flags still in mxcsr*
   uint32_t fpexc;
   uint32_t monitor_address;          // VA of the last load-exclusive
   uint32_t monitor_size;             // bytes

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What system registers need of the MMU: address translation operations and TLB maintenance. The guest MMU
-// (mmu-shadow/mmu.h) implements it.
+// What system registers need of the MMU: address translation operations and TLB maintenance. The
+// guest MMU (mmu-shadow/mmu.h) implements it.
 #pragma once
 
 #include <cstdint>
@@ -11,29 +11,32 @@ struct CpuState;
 
 enum class AccessKind : uint8_t { Load, Store, Fetch };
 
-// The result of a translation. When !ok, fsr is the DFSR/IFSR value (format by TTBCR.EAE, with WnR and ExT) and
-// far the faulting VA.
+// The result of a translation. When !ok, fsr is the DFSR/IFSR value (format by TTBCR.EAE, with WnR
+// and ExT) and far the faulting VA.
 struct Translation {
   bool ok = false;
   uint64_t pa = 0;
-  uint8_t* host = nullptr;    // RAM: where the byte at `pa` is; null for devices and unassigned space
-  bool normal_memory = true;  // false: Device or Strongly-ordered; also with a domain or permission fault
-  bool watched = false;       // in a page with a watched byte: is never entered
+  // RAM: where the byte at `pa` is; null for devices and unassigned space
+  uint8_t* host = nullptr;
+  // false: Device or Strongly-ordered; also with a domain or permission fault
+  bool normal_memory = true;
+  bool watched = false;  // in a page with a watched byte: is never entered
   uint32_t fsr = 0;
   uint32_t far = 0;
-  uint64_t par = 0;  // translate() only: PAR as ATS1C* writes it, also for a fault (64 bits with TTBCR.EAE)
+  // translate() only: PAR as ATS1C* writes it, also for a fault (64 bits with TTBCR.EAE)
+  uint64_t par = 0;
 };
 
 class MmuPort {
  public:
   virtual ~MmuPort() = default;
 
-  // Walks for one byte access; installs nothing. `privileged` is separate from cpu.mode for LDRT/STRT and for
-  // the VA-to-PA operations. Alignment is the caller's.
+  // Walks for one byte access; installs nothing. `privileged` is separate from cpu.mode for
+  // LDRT/STRT and for the VA-to-PA operations. Alignment is the caller's.
   virtual Translation translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) = 0;
 
-  // Guest TLB maintenance; the local CPU's. Complete on return, for all that can be accessed then: an address space
-  // that is not current applies what it missed when it becomes current.
+  // Guest TLB maintenance; the local CPU's. Complete on return, for all that can be accessed then:
+  // an address space that is not current applies what it missed when it becomes current.
   virtual void flush_all(CpuState& cpu) = 0;
   virtual void flush_asid(CpuState& cpu, uint8_t asid) = 0;
   virtual void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) = 0;

@@ -29,7 +29,8 @@ bool counts(uint32_t filter, bool user) {
   return user ? !(filter & kFilterU) == !(filter & kFilterNsu) : !(filter & kFilterP) == !(filter & kFilterNsk);
 }
 
-// The counters of cycles that PMCR.E and PMCNTENSET let run: calls what(counter, filter, bit, divided).
+// The counters of cycles that PMCR.E and PMCNTENSET let run: calls what(counter, filter, bit,
+// divided).
 template <class What>
 void for_each_cycle_counter(GuestCpu& cpu, What what) {
   if (!(cpu.cp15.pmcr & kPmcrE)) return;
@@ -69,8 +70,8 @@ void synchronize(SystemContext& c, uint64_t at_least = 0) {
   p.user = in_user_mode(cpu);
 }
 
-// Platform::counter() at which the next counter overflows whose interrupt is enabled; 0: none does by
-// the passing of time.
+// Platform::counter() at which the next counter overflows whose interrupt is enabled; 0: none does
+// by the passing of time.
 uint64_t next_overflow(GuestCpu& cpu) {
   const PerformanceMonitors& p = cpu.performance;
   uint64_t cycles = ~uint64_t{0};
@@ -83,8 +84,8 @@ uint64_t next_overflow(GuestCpu& cpu) {
   return (p.synchronized + cycles + kNanosecondsPerTick - 1) / kNanosecondsPerTick;
 }
 
-// Derives what the rest of the machine looks at: whether it must report changes of privilege, and the
-// overflow interrupt, now and to come.
+// Derives what the rest of the machine looks at: whether it must report changes of privilege, and
+// the overflow interrupt, now and to come.
 void publish(SystemContext& c) {
   CpuState& cpu = c.cpu;
   PerformanceMonitors& p = cpu.performance;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Performance monitors, PMUv2 (ARM DDI 0406C, C12): the cycle counter and the event counters. A cycle
-// is 1 ns of the system counter, as in QEMU (a 1 GHz CPU), also while the CPU sleeps. Events counted:
-// 0x00 SW_INCR and 0x11 CPU_CYCLES; others stay 0, and PMCEID says so.
+// Performance monitors, PMUv2 (ARM DDI 0406C, C12): the cycle counter and the event counters. A
+// cycle is 1 ns of the system counter, as in QEMU (a 1 GHz CPU), also while the CPU sleeps. Events
+// counted: 0x00 SW_INCR and 0x11 CPU_CYCLES; others stay 0, and PMCEID says so.
 //
-// Counters are brought up to date when a register is accessed, not as time passes. What must not wait
-// for that is in PerformanceMonitors: `filtered` asks for calls of performance_privilege_changed(), and
-// interrupt and interrupt_at say how the overflow interrupt is and when it rises (timer.h). Its level is
-// that some bit is set in both PMOVSR and PMINTENSET, while PMCR.E is.
+// Counters are brought up to date when a register is accessed, not as time passes. What must not
+// wait for that is in PerformanceMonitors: `filtered` asks for calls of
+// performance_privilege_changed(), and interrupt and interrupt_at say how the overflow interrupt is
+// and when it rises (timer.h). Its level is that some bit is set in both PMOVSR and PMINTENSET,
+// while PMCR.E is.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,8 @@ namespace {
 
 constexpr uint32_t kSctlrNmfi = 1u << 27;
 
-// Writes those of A, I and F that `affected` has. Unmasking makes an interrupt that is already asserted visible.
+// Writes those of A, I and F that `affected` has. Unmasking makes an interrupt that is already
+// asserted visible.
 uint32_t write_masks(CpuState& cpu, uint32_t value, uint32_t affected) {
   const uint32_t before = uint32_t{cpu.a} << 8 | uint32_t{cpu.i} << 7 | uint32_t{cpu.f} << 6;
   if ((cpu.cp15.sctlr & kSctlrNmfi) && (value & kPsrF)) affected &= ~uint32_t{kPsrF};
@@ -139,8 +140,8 @@ void write_spsr(GuestCpu& cpu, uint32_t value, uint8_t fields) {
 uint32_t exception_return(CpuState& cpu, uint32_t pc, uint32_t psr) {
   const uint32_t effects = write_cpsr_by_instruction(cpu, psr, kPsrFieldsAll, true);
   cpu.r[15] = pc & (cpu.t ? ~1u : ~3u);  // BranchWritePC
-  // The monitor compares values, so what ran meanwhile may have changed memory and changed it back: a store-exclusive
-  // may fail for any reason (A3.4.1), so it does after every exception.
+  // The monitor compares values, so what ran meanwhile may have changed memory and changed it back:
+  // a store-exclusive may fail for any reason (A3.4.1), so it does after every exception.
   cpu.monitor_armed = 0;
   return effects;
 }

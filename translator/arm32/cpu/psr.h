@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Program status registers, mode changes and register banks (ARM DDI 0406C, B1.3, B9.3).
 //
-// The registers of the current mode are in CpuState::r; CpuState::banked holds those of the other modes (and stale
-// copies of the current one's). These CPUs show neither the Security nor the Virtualization Extensions: Monitor and Hyp
-// are not valid modes. What the manual calls UNPREDICTABLE is a defined result here, named at each function.
+// The registers of the current mode are in CpuState::r; CpuState::banked holds those of the other
+// modes (and stale copies of the current one's). These CPUs show neither the Security nor the
+// Virtualization Extensions: Monitor and Hyp are not valid modes. What the manual calls
+// UNPREDICTABLE is a defined result here, named at each function.
 //
 // Functions that return uint32_t effects return a mask of arm::Effect.
 #pragma once
@@ -49,34 +50,36 @@ constexpr uint8_t it_advance(uint8_t it) { return it & 7 ? static_cast<uint8_t>(
 // Precondition: is_valid_mode(mode).
 uint32_t switch_mode(GuestCpu& cpu, Mode mode);
 
-// CPSRWriteByInstr (B1.3.3): writes the fields that `fields` and the current privilege allow. IT, J and T are written
-// only by an exception return. UNPREDICTABLE cases: a bad mode leaves PSR.M as it is; J is kept 0 (no Jazelle or
-// ThumbEE execution); IT is cleared on a return to ARM state.
+// CPSRWriteByInstr (B1.3.3): writes the fields that `fields` and the current privilege allow. IT, J
+// and T are written only by an exception return. UNPREDICTABLE cases: a bad mode leaves PSR.M as it
+// is; J is kept 0 (no Jazelle or ThumbEE execution); IT is cleared on a return to ARM state.
 uint32_t write_cpsr_by_instruction(CpuState& cpu, uint32_t value, uint8_t fields, bool exception_return);
 
 // MSR CPSR (register or immediate).
 inline uint32_t msr_cpsr(CpuState& cpu, uint32_t value, uint8_t fields) {
   return write_cpsr_by_instruction(cpu, value, fields, false);
 }
-// MRS CPSR: as the manual says, IT, J and T read as zero; in User mode, A, I, F and M read their true values as on
-// Cortex-A15 and QEMU (UNKNOWN in the manual).
+// MRS CPSR: as the manual says, IT, J and T read as zero; in User mode, A, I, F and M read their
+// true values as on Cortex-A15 and QEMU (UNKNOWN in the manual).
 uint32_t mrs_cpsr(const GuestCpu& cpu);
 
-// The whole of the CPSR, IT, J, T and mode included: for reset, loading a state and tests. A bad mode is refused.
-// Returns false then; nothing is changed.
+// The whole of the CPSR, IT, J, T and mode included: for reset, loading a state and tests. A bad
+// mode is refused. Returns false then; nothing is changed.
 bool set_cpsr(CpuState& cpu, uint32_t value);
 
-// SPSR of the current mode. In User and System (UNPREDICTABLE) it reads as 0 and writes are ignored.
+// SPSR of the current mode. In User and System (UNPREDICTABLE) it reads as 0 and writes are
+// ignored.
 uint32_t read_spsr(const GuestCpu& cpu);
 void write_spsr(GuestCpu& cpu, uint32_t value, uint8_t fields);
 
-// SUBS PC, LR and related; LDM (exception return); RFE; ERET: CPSR from `psr`, then a branch to `pc` in the new
-// instruction set (the low bits of pc are dropped as that set requires). RFE passes the loaded word; the others
-// read_spsr(cpu). Precondition: not in User mode; where psr is an SPSR, not in System mode either (the frontend raises
-// Undefined Instruction for both).
+// SUBS PC, LR and related; LDM (exception return); RFE; ERET: CPSR from `psr`, then a branch to
+// `pc` in the new instruction set (the low bits of pc are dropped as that set requires). RFE passes
+// the loaded word; the others read_spsr(cpu). Precondition: not in User mode; where psr is an SPSR,
+// not in System mode either (the frontend raises Undefined Instruction for both).
 uint32_t exception_return(CpuState& cpu, uint32_t pc, uint32_t psr);
 
-// CPS (B9.3.2). `enable`/`disable` from imod; affect_* from A, I, F; new_mode 0 when M is 0. A NOP in User mode.
+// CPS (B9.3.2). `enable`/`disable` from imod; affect_* from A, I, F; new_mode 0 when M is 0. A NOP
+// in User mode.
 struct CpsOperation {
   bool enable = false, disable = false;
   bool affect_a = false, affect_i = false, affect_f = false;
@@ -84,22 +87,23 @@ struct CpsOperation {
   uint8_t mode = 0;
 };
 uint32_t cps(CpuState& cpu, const CpsOperation& operation);
-// CPS without a mode: those of A, I and F that `affected` has become as in `value`, both at their places in the CPSR.
-// No effects but kEffectInterruptsUnmasked.
+// CPS without a mode: those of A, I and F that `affected` has become as in `value`, both at their
+// places in the CPSR. No effects but kEffectInterruptsUnmasked.
 uint32_t cps_masks(CpuState& cpu, uint32_t value, uint32_t affected);
 
 // SETEND. Translated code depends on PSR.E: kEffectEndBlock when it changes.
 uint32_t setend(GuestCpu& cpu, bool big_endian);
 
-// ---- registers of other modes ----------------------------------------------------------------------------------
+// ---- registers of other modes
+// ----------------------------------------------------------------------------------
 
 // Where register n (0-15) of `mode` lives now: r[] when the current mode shares it, else its bank.
 uint32_t& register_of_mode(GuestCpu& cpu, Mode mode, unsigned n);
 // User-mode registers, for LDM/STM (user registers).
 inline uint32_t& user_register(GuestCpu& cpu, unsigned n) { return register_of_mode(cpu, Mode::User, n); }
 
-// SRS: the stack pointer of `mode` (R13_<mode>), read and written back. UNDEFINED for modes that do not exist here;
-// the frontend checks with srs_mode_valid. SRS stores r[14] and read_spsr(cpu).
+// SRS: the stack pointer of `mode` (R13_<mode>), read and written back. UNDEFINED for modes that do
+// not exist here; the frontend checks with srs_mode_valid. SRS stores r[14] and read_spsr(cpu).
 bool srs_mode_valid(const GuestCpu& cpu, uint32_t mode);
 inline uint32_t& srs_base(GuestCpu& cpu, Mode mode) { return register_of_mode(cpu, mode, 13); }
 

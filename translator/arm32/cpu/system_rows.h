@@ -35,9 +35,9 @@ constexpr SystemRegister row(uint8_t coprocessor, const char* name, Encoding e, 
   return r;
 }
 
-// A register that is a field of CpuState. `offset` is of a 32-bit field, or of the low half of a 64-bit one (x86 and
-// guest registers are both little-endian): a 32-bit access to a 64-bit register leaves the upper half, as the manual
-// has it for TTBR0, TTBR1 and PAR.
+// A register that is a field of CpuState. `offset` is of a 32-bit field, or of the low half of a
+// 64-bit one (x86 and guest registers are both little-endian): a 32-bit access to a 64-bit register
+// leaves the upper half, as the manual has it for TTBR0, TTBR1 and PAR.
 constexpr SystemRegister field(uint8_t coprocessor, const char* name, Encoding e, uint8_t access, size_t offset,
                                uint32_t mask = ~0u, uint32_t effects = 0, Condition condition = Condition::None,
                                WriteFunction write = nullptr) {

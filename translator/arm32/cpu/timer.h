@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What raises an interrupt as time passes, as pure functions of register values and the counter: the
-// generic timer's two comparators (ARM DDI 0406C, B8.1.5), and an overflow that pmu.h foresees.
+// What raises an interrupt as time passes, as pure functions of register values and the counter:
+// the generic timer's two comparators (ARM DDI 0406C, B8.1.5), and an overflow that pmu.h foresees.
 //
-// The registers belong to the CPU's thread. Platform::timers_changed runs there: it takes a TimerRegisters with
-// timer_registers() and hands it to whoever watches deadlines; nobody else reads cp15.cnt*.
+// The registers belong to the CPU's thread. Platform::timers_changed runs there: it takes a
+// TimerRegisters with timer_registers() and hands it to whoever watches deadlines; nobody else
+// reads cp15.cnt*.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +21,8 @@ enum TimerControlBit : uint32_t {
   kTimerIstatus = 1u << 2,  // read-only; computed
 };
 
-// One comparator, in its own count: the physical timer counts CNTPCT, the virtual one CNTPCT - CNTVOFF.
+// One comparator, in its own count: the physical timer counts CNTPCT, the virtual one CNTPCT -
+// CNTVOFF.
 struct Timer {
   uint32_t control = 0;
   uint64_t compare_value = 0;
@@ -40,8 +42,8 @@ struct Timer {
   constexpr uint32_t read_timer_value(uint64_t counter) const {
     return static_cast<uint32_t>(compare_value - (counter - offset));
   }
-  // The counter value (CNTPCT) at which the output rises; nothing when it is high already or will not rise: disabled,
-  // masked, or beyond the counter's 64 bits.
+  // The counter value (CNTPCT) at which the output rises; nothing when it is high already or will
+  // not rise: disabled, masked, or beyond the counter's 64 bits.
   constexpr std::optional<uint64_t> deadline(uint64_t counter) const {
     if (!(control & kTimerEnable) || (control & kTimerImask) || status(counter)) return std::nullopt;
     const uint64_t at = compare_value + offset;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A timeline of what happens outside translated code (--trace): a ring of fixed-size events that is filled without
-// system calls, since the engine may run where each of them leaves a VM. The VMM turns it into JSON at exit.
+// A timeline of what happens outside translated code (--trace): a ring of fixed-size events that is
+// filled without system calls, since the engine may run where each of them leaves a VM. The VMM
+// turns it into JSON at exit.
 //
-// CpuState::trace points to the CPU's ring, or is null: that is all that a site tests when tracing is off. Only the
-// CPU's own thread appends, in and out of the VM. Times are TSC ticks.
+// CpuState::trace points to the CPU's ring, or is null: that is all that a site tests when tracing
+// is off. Only the CPU's own thread appends, in and out of the VM. Times are TSC ticks.
 #pragma once
 
 #include <cstddef>
@@ -11,16 +12,22 @@
 
 namespace crosswalk::trace {
 
-// What the operands of an event mean is said here; the writer's table (vmm/app/trace_writer.cc) names them.
+// What the operands of an event mean is said here; the writer's table (vmm/app/trace_writer.cc)
+// names them.
 enum class Kind : uint8_t {
-  WindowFault,       // duration; a VA, b guest PC, c outcome (mmu::FaultOutcome), d 1 for a store
-  Flush,             // duration; a VA, b ASID of the operation, c FlushKind; counts: removed, kept, rewritten
-  Prefill,           // duration; a pages entered
-  FormChange,        // duration: hybrid; a pages in the window, c 1 when it got one, 0 when it lost it
-  AddressSpace,      // duration on the track of address spaces; a number of the space, c 1 when privileged
-  VmExit,            // duration outside the VM; a system call number or address, c ExitReason of the kvm world
-  Exception,         // instant; a guest PC, b fault address, c arm::Exception, d fault status
-  Translation,       // duration; a guest PC | T, b PA; counts: instructions, guest bytes, host bytes
+  WindowFault,  // duration; a VA, b guest PC, c outcome (mmu::FaultOutcome), d 1 for a store
+  // duration; a VA, b ASID of the operation, c FlushKind; counts: removed, kept, rewritten
+  Flush,
+  Prefill,  // duration; a pages entered
+  // duration: hybrid; a pages in the window, c 1 when it got one, 0 when it lost it
+  FormChange,
+  // duration on the track of address spaces; a number of the space, c 1 when privileged
+  AddressSpace,
+  // duration outside the VM; a system call number or address, c ExitReason of the kvm world
+  VmExit,
+  Exception,  // instant; a guest PC, b fault address, c arm::Exception, d fault status
+  // duration; a guest PC | T, b PA; counts: instructions, guest bytes, host bytes
+  Translation,
   CodeInvalidation,  // instant; a PA, b blocks dropped
   CacheClear,        // instant; a blocks that were in the code cache
   DeviceRead,        // duration; a PA, b value, c bytes, d 1 when nothing answered

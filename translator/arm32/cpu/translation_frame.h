@@ -20,7 +20,8 @@ enum InterruptLine : uint32_t {
   kLineFiq = 1u << 1,
   kLineStop = 1u << 2,  // the machine wants this CPU to leave the run loop
   kLineWork = 1u << 3,  // cross-CPU work is queued for this CPU
-  kLinePoll = 1u << 4,  // the CPU is to poll once more, though there is nothing to see; wakes no CPU
+  // the CPU is to poll once more, though there is nothing to see; wakes no CPU
+  kLinePoll = 1u << 4,
 };
 
 // One entry of the jump cache: where translated code for (virtual address | T) begins. Valid only
@@ -62,16 +63,18 @@ struct FarFrame {
   alignas(16) uint8_t access_value[16];
   uint32_t access_va, access_kind;
   uint32_t call_args[3];
-  uint32_t host_mxcsr;             // of the C++ code around
-  uint64_t fp_operands[3];         // operands of an out-of-line floating-point operation; [0] becomes its result
-  uint64_t fp_saved;               // a host register meanwhile
-  uint32_t exit_reason;            // ExitReason of the last exit from translated code
-  uint32_t exit_link;              // with kExitLink: the link's number in the code cache
-  JumpCacheEntry* jump_caches[2];  // by memory_window: going from one form to the other costs no entry
-  uint64_t instructions;           // guest instructions executed, when counting is on
-  uint64_t blocks;                 // and translated blocks entered
-  void* engine;                    // helpers::EngineServices, for what translated code calls
-  trace::Ring* trace;              // trace.h; null: off
+  uint32_t host_mxcsr;  // of the C++ code around
+  // operands of an out-of-line floating-point operation; [0] becomes its result
+  uint64_t fp_operands[3];
+  uint64_t fp_saved;     // a host register meanwhile
+  uint32_t exit_reason;  // ExitReason of the last exit from translated code
+  uint32_t exit_link;    // with kExitLink: the link's number in the code cache
+  // by memory_window: going from one form to the other costs no entry
+  JumpCacheEntry* jump_caches[2];
+  uint64_t instructions;                       // guest instructions executed, when counting is on
+  uint64_t blocks;                             // and translated blocks entered
+  void* engine;                                // helpers::EngineServices, for what translated code calls
+  trace::Ring* trace;                          // trace.h; null: off
   arm::ExceptionObserver* exception_observer;  // exception_observer.h; null: none
 };
 

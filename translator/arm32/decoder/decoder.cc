@@ -31,7 +31,8 @@ constexpr Row make_row(Isa isa, const char* handler_name, const char* name, cons
     }
     unsigned k = 0;
     while (k < r.field_count && r.fields[k].letter != letter) k++;
-    if (k == r.field_count) r.fields[r.field_count++] = {letter, 0};  // a thirteenth field does not compile
+    // a thirteenth field does not compile
+    if (k == r.field_count) r.fields[r.field_count++] = {letter, 0};
     r.fields[k].mask |= 1u << (n - 1 - i);
   }
   return r;
@@ -101,7 +102,8 @@ uint32_t Fields::operator[](char letter) const {
   const uint32_t mask = row->field_mask(letter);
   if (mask == 0) return 0;
   const int low = std::countr_zero(mask);
-  if (const uint32_t ones = mask >> low; (ones & (ones + 1)) == 0) return word >> low & ones;  // most are in one piece
+  // most are in one piece
+  if (const uint32_t ones = mask >> low; (ones & (ones + 1)) == 0) return word >> low & ones;
   uint32_t v = 0, n = 0;
   for (uint32_t m = mask; m; m &= m - 1) v |= (word >> std::countr_zero(m) & 1) << n++;
   return v;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The instruction table and its decoder. One row per encoding, with the Arm manual's bit pattern and name:
+// The instruction table and its decoder. One row per encoding, with the Arm manual's bit pattern
+// and name:
 //
 //   INST(isa, handler, "NAME (form)", "pattern")
 //
-// In a pattern 0 and 1 are fixed bits, '-' and '+' are ignored (should be zero, should be one), a letter names a field;
-// bits that share a letter are concatenated, most significant first. Where two rows match, the one with more fixed bits
-// wins; a test checks that overlapping rows are always ordered like that (one strictly more specific). In A32 a pattern
-// that starts with "cccc" never matches condition 1111. NNNN, TTTT, DDDD and AAAA in A32 and T32 rows are the register
-// fields n, t, d and a where the manual says "if Rn == '1111' then SEE ...": they never match 1111. T16 patterns have
-// 16 characters, the others 32; T32 words carry the first halfword in bits 31:16. VFP and Advanced SIMD rows are in A32
-// form and serve T32 too (see decode_t32).
+// In a pattern 0 and 1 are fixed bits, '-' and '+' are ignored (should be zero, should be one), a
+// letter names a field; bits that share a letter are concatenated, most significant first. Where
+// two rows match, the one with more fixed bits wins; a test checks that overlapping rows are always
+// ordered like that (one strictly more specific). In A32 a pattern that starts with "cccc" never
+// matches condition 1111. NNNN, TTTT, DDDD and AAAA in A32 and T32 rows are the register fields n,
+// t, d and a where the manual says "if Rn == '1111' then SEE ...": they never match 1111. T16
+// patterns have 16 characters, the others 32; T32 words carry the first halfword in bits 31:16. VFP
+// and Advanced SIMD rows are in A32 form and serve T32 too (see decode_t32).
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 namespace crosswalk::frontend {
 namespace {
 
-// S:I1:I2:imm of the T32 encodings T4 of B and T1/T2 of BL/BLX, where I = NOT(J EOR S), sign-extended. `bits` is the
-// width of field i.
+// S:I1:I2:imm of the T32 encodings T4 of B and T1/T2 of BL/BLX, where I = NOT(J EOR S),
+// sign-extended. `bits` is the width of field i.
 int32_t t32_branch_offset(const Fields& f, unsigned bits) {
   const uint32_t s = f['s'], i1 = (f['x'] ^ s ^ 1) & 1, i2 = (f['y'] ^ s ^ 1) & 1;
   const uint32_t imm = s << (bits + 2) | i1 << (bits + 1) | i2 << bits | f['i'];

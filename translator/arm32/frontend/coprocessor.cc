@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Coprocessor instructions (ARM DDI 0406C, A5.6, A6.3.18): MRC, MCR, MRRC and MCRR reach the system registers of
-// coprocessors 14 and 15; everything else is UNDEFINED on Cortex-A15 and A7. Registers that are plain state are
-// accessed inline.
+// Coprocessor instructions (ARM DDI 0406C, A5.6, A6.3.18): MRC, MCR, MRRC and MCRR reach the system
+// registers of coprocessors 14 and 15; everything else is UNDEFINED on Cortex-A15 and A7. Registers
+// that are plain state are accessed inline.
 #include <cstddef>
 
 #include "translator/arm32/cpu/coprocessor.h"
@@ -29,8 +29,8 @@ Value row_high(const SystemRegister* row) {
   return imm32(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(row) >> 32));
 }
 
-// The static access check, at run time as far as it depends on privilege. False when no mode may access: the path has
-// ended.
+// The static access check, at run time as far as it depends on privilege. False when no mode may
+// access: the path has ended.
 bool check_access(Translator& t, const SystemRegister& row, bool write) {
   const bool user = arm::can_ever_access(row, write, false), privileged = arm::can_ever_access(row, write, true);
   if (!privileged) {  // nothing is accessible at PL0 only
@@ -98,7 +98,8 @@ void MCRR(Translator& t, const Fields& f) {
   if (row->write_effects & kEndsBlock) t.end_block_exit();
 }
 
-// No coprocessor has data processing or, outside VFP, memory transfers: UNDEFINED by choice (see docs/coverage.md).
+// No coprocessor has data processing or, outside VFP, memory transfers: UNDEFINED by choice (see
+// docs/coverage.md).
 void CDP(Translator& t, const Fields&) { t.undefined(); }
 void LDC(Translator& t, const Fields&) { t.undefined(); }
 void STC(Translator& t, const Fields&) { t.undefined(); }

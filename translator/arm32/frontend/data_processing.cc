@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Data-processing instructions (ARM DDI 0406C, A5.2.1-A5.2.4, A6.2.1-A6.2.3, A6.3.1-A6.3.3, A6.3.11, A6.3.12): one
-// function computes them all; the handlers choose the operation and where the second operand comes from.
+// Data-processing instructions (ARM DDI 0406C, A5.2.1-A5.2.4, A6.2.1-A6.2.3, A6.3.1-A6.3.3,
+// A6.3.11, A6.3.12): one function computes them all; the handlers choose the operation and where
+// the second operand comes from.
 #include "translator/arm32/frontend/operands.h"
 #include "translator/arm32/helpers/helpers.h"
 
@@ -41,9 +42,9 @@ Value logical(Translator& t, Alu op, Value a, Value b) {
   }
 }
 
-// Rd = Rn op operand. An A32 write to R15 with S is the exception return of "SUBS PC, LR and related instructions"
-// (B9.3.20), without S ALUWritePC; in Thumb only the T16 forms with high registers may name R15, and they have their
-// own handlers.
+// Rd = Rn op operand. An A32 write to R15 with S is the exception return of "SUBS PC, LR and
+// related instructions" (B9.3.20), without S ALUWritePC; in Thumb only the T16 forms with high
+// registers may name R15, and they have their own handlers.
 void data_processing(Translator& t, Alu op, uint32_t d, uint32_t n, const ShiftedOperand& operand, bool s) {
   const bool compare = only_sets_flags(op);
   const bool exception_return = !compare && d == 15 && s;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Loads and stores of single registers and pairs (ARM DDI 0406C, A5.2.8, A5.2.9, A5.3, A6.2.4, A6.3.6-A6.3.10), and
-// memory hints. The access comes before every register write: an abort leaves the base register as it was (base
-// restored).
+// Loads and stores of single registers and pairs (ARM DDI 0406C, A5.2.8, A5.2.9, A5.3, A6.2.4,
+// A6.3.6-A6.3.10), and memory hints. The access comes before every register write: an abort leaves
+// the base register as it was (base restored).
 #include "translator/arm32/frontend/operands.h"
 
 namespace crosswalk::frontend {
@@ -63,7 +63,8 @@ void transfer_pair(Translator& t, bool store, uint32_t rt, uint32_t rt2, const A
   }
 }
 
-// P, U and W, with the values that encodings without them imply: offset addressing, upwards. T16's SP forms have no n.
+// P, U and W, with the values that encodings without them imply: offset addressing, upwards. T16's
+// SP forms have no n.
 Address addressing(const Fields& f) {
   Address a;
   a.n = field_or(f, 'n', 13);
@@ -114,7 +115,8 @@ void unprivileged_register(Translator& t, const Fields& f, const Access& access)
   unprivileged(t, f, access, shifted_rm(t, f, false).value);
 }
 
-// LDRD and STRD: A32 names an even register and uses the next one too; T32 names both and scales the offset.
+// LDRD and STRD: A32 names an even register and uses the next one too; T32 names both and scales
+// the offset.
 void pair(Translator& t, const Fields& f, bool store, Address a, bool register_offset) {
   uint32_t rt = f['t'], rt2 = f['u'];
   if (f.row->isa == Isa::A32) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// LDM and STM (ARM DDI 0406C, A5.5, A6.3.5, B9.3). Loaded registers other than the base and the PC are written as they
-// are loaded; the base only when nothing can fault any more, so that an abort restarts the instruction.
+// LDM and STM (ARM DDI 0406C, A5.5, A6.3.5, B9.3). Loaded registers other than the base and the PC
+// are written as they are loaded; the base only when nothing can fault any more, so that an abort
+// restarts the instruction.
 #include <bit>
 #include <cstddef>
 
@@ -87,8 +88,9 @@ void load_multiple(Translator& t, const Block& b) {
   if (!new_pc.is_none()) t.bx_write_pc(new_pc);
 }
 
-// Where a User mode register lives depends on the mode at run time: r8-r12 are apart in FIQ mode, SP and LR in every
-// mode but User and System. User mode may not ask for its own bank: UNPREDICTABLE, UNDEFINED here.
+// Where a User mode register lives depends on the mode at run time: r8-r12 are apart in FIQ mode,
+// SP and LR in every mode but User and System. User mode may not ask for its own bank:
+// UNPREDICTABLE, UNDEFINED here.
 struct UserBank {
   Value fiq;     // 1 in FIQ mode
   Value shared;  // 1 in System mode: SP and LR are User's

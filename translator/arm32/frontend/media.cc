@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Packing, extension, saturation, reversal, bit fields, and parallel arithmetic (ARM DDI 0406C, A4.4.5-A4.4.7, A4.4.9).
+// Packing, extension, saturation, reversal, bit fields, and parallel arithmetic (ARM DDI 0406C,
+// A4.4.5-A4.4.7, A4.4.9).
 #include <cstddef>
 
 #include "translator/arm32/cpu/cpu_state.h"
@@ -150,7 +151,8 @@ void PKHBT(Translator& t, const Fields& f) {
 }
 void PKHTB(Translator& t, const Fields& f) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
-  const Value m = t.ir.Asr(f['i'] ? f['i'] : 31, t.reg(f['m']));  // ASR #32 is ASR #31 but for the carry
+  // ASR #32 is ASR #31 but for the carry
+  const Value m = t.ir.Asr(f['i'] ? f['i'] : 31, t.reg(f['m']));
   t.set_reg(f['d'], t.ir.Or(t.ir.And(t.reg(f['n']), imm32(0xffff0000)), t.ir.Uxth(m)));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the Advanced SIMD handlers share: every instruction becomes an operation of runtime/simd_helpers.h with its
-// operands, and that either vector opcodes (simd_native*.cc) or a helper call.
+// What the Advanced SIMD handlers share: every instruction becomes an operation of
+// runtime/simd_helpers.h with its operands, and that either vector opcodes (simd_native*.cc) or a
+// helper call.
 #pragma once
 
 #include "translator/arm32/frontend/translator.h"
@@ -23,7 +24,8 @@ inline Operands operands(uint32_t word) {
 inline unsigned size_field(uint32_t word) { return word >> 20 & 3; }
 inline bool u_field(uint32_t word) { return word >> 24 & 1; }
 
-// Translates one operation. Precondition: it exists for this size (helpers::simd::helper() is not null).
+// Translates one operation. Precondition: it exists for this size (helpers::simd::helper() is not
+// null).
 void emit(Translator& t, Op op, unsigned size, bool is_unsigned, const Operands& o);
 
 // ---- vector opcodes for whole operations. False: there are none, nothing was emitted.
@@ -36,7 +38,8 @@ bool native_narrow(Translator& t, Op op, unsigned size, bool u, const Operands& 
 bool native_permute(Translator& t, Op op, unsigned size, const Operands& o);
 bool native_float(Translator& t, Op op, const Operands& o);
 
-// ---- operands as vectors. A D register's upper half is undefined, or zero with `zero`: for opcodes with effects.
+// ---- operands as vectors. A D register's upper half is undefined, or zero with `zero`: for
+// opcodes with effects.
 inline Value get(Translator& t, unsigned d, bool q, bool zero = false) {
   if (q) return t.ir.GetQ(d >> 1);
   return zero ? t.ir.VecFromDZero(t.ir.GetD(d)) : t.ir.VecFromD(t.ir.GetD(d));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Advanced SIMD, three registers of different lengths, and two registers and a scalar (ARM DDI 0406C, A7.4.2-3).
+// Advanced SIMD, three registers of different lengths, and two registers and a scalar (ARM DDI
+// 0406C, A7.4.2-3).
 #include "translator/arm32/frontend/simd_common.h"
 
 namespace crosswalk::frontend {

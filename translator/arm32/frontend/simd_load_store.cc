@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Advanced SIMD element and structure loads and stores (ARM DDI 0406C, A7.7, A8.8.320-331, A8.8.404-412).
+// Advanced SIMD element and structure loads and stores (ARM DDI 0406C, A7.7, A8.8.320-331,
+// A8.8.404-412).
 //
-// An instruction that faults must have changed no register: all memory is read before the first register is written,
-// and the base register is written last.
+// An instruction that faults must have changed no register: all memory is read before the first
+// register is written, and the base register is written last.
 #include <algorithm>
 
 #include "translator/arm32/frontend/simd_common.h"
@@ -37,7 +38,8 @@ Access fields(uint32_t w) {
   return a;
 }
 
-// MemAccess of an access of (1 << log2_bytes) bytes, `offset` bytes behind the first, which checks for all.
+// MemAccess of an access of (1 << log2_bytes) bytes, `offset` bytes behind the first, which checks
+// for all.
 uint32_t access(const Translator& t, const Access& a, unsigned log2_bytes, unsigned offset) {
   ir::MemAccess m;
   m.log2_bytes = static_cast<uint8_t>(log2_bytes);
@@ -65,7 +67,8 @@ struct Element {
   Value low, high;
 };
 
-// What the first element's access checks; t.load and t.store add the element's own alignment where that counts.
+// What the first element's access checks; t.load and t.store add the element's own alignment where
+// that counts.
 uint8_t element_alignment(const Access& a, unsigned offset) { return offset == 0 ? log2_of(a.alignment) : 0; }
 
 Element load_element(Translator& t, const Access& a, unsigned offset) {
@@ -97,9 +100,11 @@ Element extract(Translator& t, unsigned size, unsigned index, Value vector) {
   return {t.ir.VecExtract(with(2, 2 * index), vector), t.ir.VecExtract(with(2, 2 * index + 1), vector)};
 }
 
-// ---- whole registers --------------------------------------------------------------------------------------------
+// ---- whole registers
+// --------------------------------------------------------------------------------------------
 
-// A multiple-structures form: `groups` lists of `members` registers. VLD1 is one member and up to four groups.
+// A multiple-structures form: `groups` lists of `members` registers. VLD1 is one member and up to
+// four groups.
 struct Multiple : Access {
   unsigned groups;
   unsigned registers() const { return members * groups; }
@@ -195,7 +200,8 @@ void transfer_fours(Translator& t, const Multiple& a) {
   if (a.load) {
     load_doublewords(t, a, 4, v);
     const Value first = ir.VecPair(v[0], v[1]), second = ir.VecPair(v[2], v[3]);
-    const Value even = ir.VecEven(a.size, first, second), odd = ir.VecOdd(a.size, first, second);  // members 0 2, 1 3
+    // members 0 2, 1 3
+    const Value even = ir.VecEven(a.size, first, second), odd = ir.VecOdd(a.size, first, second);
     ir.SetD(a.reg(0, 0), ir.VecLow(ir.VecEven(a.size, even, even)));
     ir.SetD(a.reg(0, 1), ir.VecLow(ir.VecEven(a.size, odd, odd)));
     ir.SetD(a.reg(0, 2), ir.VecLow(ir.VecOdd(a.size, even, even)));
@@ -325,7 +331,8 @@ void multiple4(Translator& t, const Fields& f) {
   multiple(t, a);
 }
 
-// ---- one element of each register -------------------------------------------------------------------------------
+// ---- one element of each register
+// -------------------------------------------------------------------------------
 
 struct Lane : Access {
   unsigned index;
@@ -393,7 +400,8 @@ void single(Translator& t, const Fields& f, unsigned members) {
   write_back(t, a, members << a.size);
 }
 
-// ---- to all lanes -------------------------------------------------------------------------------------------------
+// ---- to all lanes
+// -------------------------------------------------------------------------------------------------
 
 void all_lanes(Translator& t, const Fields& f, unsigned members) {
   Access a = fields(f.word);

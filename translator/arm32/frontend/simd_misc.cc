@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Advanced SIMD, two registers, miscellaneous; VEXT, VTBL, VTBX, VDUP (scalar) (ARM DDI 0406C, A7.4.5, A7.4).
+// Advanced SIMD, two registers, miscellaneous; VEXT, VTBL, VTBX, VDUP (scalar) (ARM DDI 0406C,
+// A7.4.5, A7.4).
 #include "translator/arm32/frontend/simd_common.h"
 
 namespace crosswalk::frontend {

@@ -23,7 +23,8 @@ bool native(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
 
 bool native_binary(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
-  // What is missing here has no short form in SSE: shifts by register, saturating sums of 64 bits, 32-bit VQDMULH.
+  // What is missing here has no short form in SSE: shifts by register, saturating sums of 64 bits,
+  // 32-bit VQDMULH.
   switch (op) {
     case Op::Shl:
     case Op::QShl:

@@ -109,7 +109,8 @@ bool native_narrow(Translator& t, Op op, unsigned size, bool u, const Operands& 
 
 namespace {
 
-// Table registers n, n+1, ... in vectors of two; a missing second half is zero, and gives zeros as VTBL wants.
+// Table registers n, n+1, ... in vectors of two; a missing second half is zero, and gives zeros as
+// VTBL wants.
 Value table_vector(Translator& t, const Operands& o, unsigned first) {
   if (first + 1 < o.imm) return t.ir.VecPair(t.ir.GetD(o.n + first), t.ir.GetD(o.n + first + 1));
   return t.ir.VecFromDZero(t.ir.GetD(o.n + first));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Advanced SIMD, two registers and a shift amount, and one register and a modified immediate (ARM DDI 0406C, A7.4.4,
-// A7.4.6).
+// Advanced SIMD, two registers and a shift amount, and one register and a modified immediate (ARM
+// DDI 0406C, A7.4.4, A7.4.6).
 #include "translator/arm32/frontend/simd_common.h"
 
 namespace crosswalk::frontend {

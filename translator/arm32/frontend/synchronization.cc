@@ -50,7 +50,8 @@ bool bad_pair(const Fields& f) {
   return any_is_pc(f['n'], f['t'], second_register(f)) || (f.row->isa == Isa::A32 && (f['t'] & 1));
 }
 
-// An atomic exchange from the exclusives: when another observer wrote in between, the instruction starts again.
+// An atomic exchange from the exclusives: when another observer wrote in between, the instruction
+// starts again.
 void swap(Translator& t, const Fields& f, uint8_t log2_bytes) {
   if (any_is_pc(f['n'], f['t'], f['m'])) return t.unpredictable();
   const Value sw = t.ir.And(t.ir.LoadState32(offsetof(CpuState, cp15.sctlr)), imm32(arm::kSctlrSw));
@@ -93,8 +94,8 @@ void SWPB(Translator& t, const Fields& f) { swap(t, f, 0); }
 void CLREX(Translator& t, const Fields&) { t.ir.ClearExclusive(); }
 void DMB(Translator& t, const Fields&) { t.ir.MemoryBarrier(); }
 void DSB(Translator& t, const Fields&) { t.ir.MemoryBarrier(); }
-// Everything that could change how code is fetched has taken effect when the instruction after it was translated or
-// looked up; the look-up is what an ISB asks for.
+// Everything that could change how code is fetched has taken effect when the instruction after it
+// was translated or looked up; the look-up is what an ISB asks for.
 void ISB(Translator& t, const Fields&) { t.end_block_exit(); }
 
 }  // namespace crosswalk::frontend

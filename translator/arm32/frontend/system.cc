@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// System instructions (ARM DDI 0406C, B9.3), exception-generating instructions and hints. Privilege is not part of a
-// translation's key: what depends on it is decided at run time, in translator/arm32/helpers/helpers.cc.
+// System instructions (ARM DDI 0406C, B9.3), exception-generating instructions and hints. Privilege
+// is not part of a translation's key: what depends on it is decided at run time, in
+// translator/arm32/helpers/helpers.cc.
 #include <cstddef>
 
 #include "translator/arm32/cpu/cpu_state.h"
@@ -42,8 +43,8 @@ void MSR_register(Translator& t, const Fields& f) {
 }
 void MSR_immediate(Translator& t, const Fields& f) { move_to_psr(t, f['r'], f['k'], expand_immediate(f).value); }
 
-// These CPUs have neither the Security nor the Virtualization Extensions (ID_PFR1): what they add is UNDEFINED, but for
-// HVC, which calls the firmware as on QEMU's virt board.
+// These CPUs have neither the Security nor the Virtualization Extensions (ID_PFR1): what they add
+// is UNDEFINED, but for HVC, which calls the firmware as on QEMU's virt board.
 void MRS_banked(Translator& t, const Fields&) { t.undefined(); }
 void MSR_banked(Translator& t, const Fields&) { t.undefined(); }
 
@@ -119,8 +120,9 @@ void BKPT(Translator& t, const Fields&) {
   if (!t.thumb && t.cond != 14) return t.unpredictable();
   t.call_and_leave(&helpers::breakpoint);
 }
-// UNDEFINED on ARMv7. One number of each instruction set is a semihosting trap all the same ("Semihosting for AArch32
-// and AArch64", 2.2), and heeds its condition as an UNDEFINED instruction does.
+// UNDEFINED on ARMv7. One number of each instruction set is a semihosting trap all the same
+// ("Semihosting for AArch32 and AArch64", 2.2), and heeds its condition as an UNDEFINED instruction
+// does.
 void HLT(Translator& t, const Fields& f) {
   if (f['i'] != (t.thumb ? 0x3cu : 0xf000u)) return t.undefined();
   t.call_and_leave(&helpers::halting_breakpoint, imm32(t.bytes));
@@ -133,7 +135,8 @@ void ENTERX(Translator& t, const Fields&) { t.undefined(); }
 
 void NOP(Translator&, const Fields&) {}
 void YIELD(Translator&, const Fields&) {}
-// WFE may return at once (B1.8.13): spinning code re-checks its condition. So SEV has no one to wake.
+// WFE may return at once (B1.8.13): spinning code re-checks its condition. So SEV has no one to
+// wake.
 void WFE(Translator&, const Fields&) {}
 void SEV(Translator&, const Fields&) {}
 void DBG(Translator&, const Fields&) {}

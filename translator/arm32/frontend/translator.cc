@@ -24,8 +24,8 @@ bool is_move(Handler h) {
          h == &MVN_register || h == &MOVW;
 }
 
-// Whether what was emitted since `first` does nothing but write one register, and turns that write into a conditional
-// one.
+// Whether what was emitted since `first` does nothing but write one register, and turns that write
+// into a conditional one.
 bool make_conditional(ir::Builder& ir, size_t first, uint32_t condition) {
   auto& insts = ir.block.insts;
   if (insts.size() == first || insts.back().op != ir::Opcode::SetReg) return false;
@@ -85,7 +85,8 @@ bool Translator::translate_one(const FetchFunction& fetch, bool first) {
     uint32_t half = 0, second = 0;
     if (!fetch(pc, 2, half)) return false;
     if (decoder::is_t32(static_cast<uint16_t>(half))) {
-      // One that straddles two pages has a block of its own, so that only such blocks depend on two pages.
+      // One that straddles two pages has a block of its own, so that only such blocks depend on two
+      // pages.
       if ((pc & kPageMask) == kPageMask - 1 && !first) return false;
       if (!fetch(pc + 2, 2, second)) return false;
       bytes = 4;
@@ -171,7 +172,8 @@ void Translator::close_condition() {
   scalar_checked_ = scalar_checked_outside_;
 }
 
-// ---- writes to R15 (A2.3.1) --------------------------------------------------------------------------------
+// ---- writes to R15 (A2.3.1)
+// --------------------------------------------------------------------------------
 
 void Translator::alu_write_pc(Value v) {
   if (thumb)
@@ -205,7 +207,8 @@ void Translator::branch_exchange(uint32_t target_with_t) {
   end_path();
 }
 
-// ---- memory ------------------------------------------------------------------------------------------------
+// ---- memory
+// ------------------------------------------------------------------------------------------------
 
 uint32_t Translator::mem(uint32_t log2_bytes, uint8_t align_log2) const {
   ir::MemAccess m;
@@ -255,7 +258,8 @@ void Translator::store64(Value va, Value v, uint8_t align_log2, uint8_t element_
   ir.Store64(mem64(flags, align_log2, element_log2), va, v);
 }
 
-// ---- ends of the block -------------------------------------------------------------------------------------
+// ---- ends of the block
+// -------------------------------------------------------------------------------------
 
 void Translator::undefined() { call_and_leave(&helpers::undefined_instruction); }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Translates guest instructions to IR. The driver (translator.cc) decodes, emits the condition skip, and calls the
-// row's handler: `void Handler(Translator&, const Fields&)`, one per instruction shape, shared by A32, T32 and T16 rows
-// whose fields have the same letters.
+// Translates guest instructions to IR. The driver (translator.cc) decodes, emits the condition
+// skip, and calls the row's handler: `void Handler(Translator&, const Fields&)`, one per
+// instruction shape, shared by A32, T32 and T16 rows whose fields have the same letters.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +26,12 @@ struct CodeFlags {
 
 struct TranslateConfig {
   uint32_t max_instructions = 64;  // guest instructions in a block
-  bool native_simd = true;         // Advanced SIMD as vector opcodes where there are any, else always as helper calls
+  // Advanced SIMD as vector opcodes where there are any, else always as helper calls
+  bool native_simd = true;
 };
 
-// Reads guest code: `bytes` is 2 or 4; false when va is in another page than the block's first instruction and cannot
-// be fetched (the block then ends before it).
+// Reads guest code: `bytes` is 2 or 4; false when va is in another page than the block's first
+// instruction and cannot be fetched (the block then ends before it).
 using FetchFunction = std::function<bool(uint32_t va, uint32_t bytes, uint32_t& word)>;
 
 class Translator {
@@ -38,8 +39,8 @@ class Translator {
   Translator(ir::Block& block, CodeFlags flags, const TranslateConfig& config)
       : ir(block), flags(flags), config(config) {}
 
-  // Translates from `pc`; `it` is PSR.IT there. Stops at the first instruction that ends the block, at the page end, or
-  // at max_instructions. Precondition: the first instruction can be fetched.
+  // Translates from `pc`; `it` is PSR.IT there. Stops at the first instruction that ends the block,
+  // at the page end, or at max_instructions. Precondition: the first instruction can be fetched.
   void translate(uint32_t pc, bool thumb, uint8_t it, const FetchFunction& fetch);
 
   ir::Builder ir;
@@ -51,8 +52,9 @@ class Translator {
   uint32_t word = 0;
   uint8_t bytes = 4;
   bool thumb = false;
-  uint8_t it = 0;      // PSR.IT for this instruction (0 outside IT blocks)
-  uint32_t cond = 14;  // its condition; the driver has emitted the skip, except for handlers that test it themselves
+  uint8_t it = 0;  // PSR.IT for this instruction (0 outside IT blocks)
+  // its condition; the driver has emitted the skip, except for handlers that test it themselves
+  uint32_t cond = 14;
   bool in_it_block() const { return (it & 0xf) != 0; }
   uint32_t next_pc() const { return pc + bytes; }
   // The value R15 reads as: pc + 8 (A32) or pc + 4 (Thumb). pc_aligned: Align(PC, 4).
@@ -65,8 +67,8 @@ class Translator {
   Value reg(uint32_t n) { return n == 15 ? ir::Builder::Imm(pc_value()) : ir.GetReg(n); }
   // n != 15.
   void set_reg(uint32_t n, Value v) { ir.SetReg(n, v); }
-  // The results of writing to R15: ALUWritePC (interworking in A32, plain in Thumb), BXWritePC/LoadWritePC,
-  // BranchWritePC. Each ends the (possibly conditional) path.
+  // The results of writing to R15: ALUWritePC (interworking in A32, plain in Thumb),
+  // BXWritePC/LoadWritePC, BranchWritePC. Each ends the (possibly conditional) path.
   void alu_write_pc(Value v);
   void bx_write_pc(Value v);
   void branch_write_pc(Value v);
@@ -77,15 +79,18 @@ class Translator {
   // Flags of a data-processing result in the S forms that are not arithmetic.
   void set_nz(Value result) { ir.SetNZ(result); }
 
-  // ---- memory with the access rules that all loads and stores share (endianness, SCTLR.A). `align` as MemAccess.
+  // ---- memory with the access rules that all loads and stores share (endianness, SCTLR.A).
+  // `align` as MemAccess.
   Value load(uint32_t log2_bytes, Value va, bool sign_extend = false, uint8_t align_log2 = 0,
              bool unprivileged = false);
   void store(uint32_t log2_bytes, Value va, Value v, uint8_t align_log2 = 0, bool unprivileged = false);
-  // One 64-bit access, of two words or of one element; the low word is at va whatever the endianness.
+  // One 64-bit access, of two words or of one element; the low word is at va whatever the
+  // endianness.
   Value load64(Value va, uint8_t align_log2 = 0, uint8_t element_log2 = 2);
   void store64(Value va, Value v, uint8_t align_log2 = 0, uint8_t element_log2 = 2);
   uint32_t mem(uint32_t log2_bytes,
-               uint8_t align_log2 = 0) const;  // MemAccess for the X forms, with strict_alignment applied
+               // MemAccess for the X forms, with strict_alignment applied
+               uint8_t align_log2 = 0) const;
 
   // ---- ends of the block
   void undefined();                    // raises Undefined Instruction here
@@ -99,10 +104,12 @@ class Translator {
     end_path();
   }
   void unpredictable();  // treated as undefined, as QEMU mostly does; say so where it differs
-  bool saw_unpredictable() const { return saw_unpredictable_; }  // in any instruction so far; for tests
+  // in any instruction so far; for tests
+  bool saw_unpredictable() const { return saw_unpredictable_; }
   // After an instruction that changed system state: continue at next_pc() through the dispatcher.
   void end_block_exit();
-  // The block has been ended unconditionally (or this path of it, when the instruction is conditional).
+  // The block has been ended unconditionally (or this path of it, when the instruction is
+  // conditional).
   void end_path() { path_ended_ = true; }
   // A conditional branch was emitted: the block goes on where it falls through.
   void branched_conditionally() { conditional_ends_++; }
@@ -114,7 +121,8 @@ class Translator {
   void check_fp_scalar();
   void fpscr_written() { scalar_checked_ = scalar_checked_outside_ = false; }
 
-  // T16/T32 IT: sets the condition state for the following instructions (called by the IT handler only).
+  // T16/T32 IT: sets the condition state for the following instructions (called by the IT handler
+  // only).
   void begin_it(uint8_t itstate) { it_begun_ = true, next_it_ = itstate; }
 
  private:

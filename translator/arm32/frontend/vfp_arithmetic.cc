@@ -10,8 +10,8 @@ namespace crosswalk::frontend {
 
 using namespace vfp;
 
-// These instructions would work on short vectors; with FPSCR.Len or Stride set and no such hardware they are UNDEFINED.
-// FPSCR changes only by VMSR, so one check covers a block.
+// These instructions would work on short vectors; with FPSCR.Len or Stride set and no such hardware
+// they are UNDEFINED. FPSCR changes only by VMSR, so one check covers a block.
 void Translator::check_fp_scalar() {
   check_fp_enabled();
   if (scalar_checked_) return;
@@ -63,7 +63,8 @@ void VfpDivide(Translator& t, const Fields& f) {
   set_d(t, f, is_double(f) ? t.ir.FpDiv64(n, m) : t.ir.FpDiv32(n, m));
 }
 
-// VMLA, VMLS, VNMLA, VNMLS: rounded twice. Bit 20 negates the addend, and the product is negated by bit 6.
+// VMLA, VMLS, VNMLA, VNMLS: rounded twice. Bit 20 negates the addend, and the product is negated by
+// bit 6.
 void VfpMultiplyAccumulate(Translator& t, const Fields& f) {
   t.check_fp_scalar();
   const bool negate_addend = f.word >> 20 & 1, negate_product = f.word >> 6 & 1;

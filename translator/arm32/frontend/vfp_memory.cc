@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Extension register loads and stores (ARM DDI 0406C, A7.6). Every access must be word-aligned, whatever SCTLR.A says
-// (A3.2.1).
+// Extension register loads and stores (ARM DDI 0406C, A7.6). Every access must be word-aligned,
+// whatever SCTLR.A says (A3.2.1).
 #include "translator/arm32/frontend/vfp_common.h"
 
 namespace crosswalk::frontend {
@@ -118,8 +118,8 @@ void VfpStoreRegister(Translator& t, const Fields& f) {
 void VfpLoadMultiple(Translator& t, const Fields& f) {
   RegisterList list;
   if (!register_list(t, f, false, list)) return t.unpredictable();
-  // Registers that make up a wider one are loaded together. (Stores are not: a wide read of registers that were just
-  // written one by one would wait for them to reach the cache.)
+  // Registers that make up a wider one are loaded together. (Stores are not: a wide read of
+  // registers that were just written one by one would wait for them to reach the cache.)
   const bool wide = !t.flags.big_endian;
   for (uint32_t i = 0; i < list.count;) {
     const uint32_t r = list.first + i;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Moves: immediates, between registers, to and from core registers and scalars, and the system registers (ARM DDI
-// 0406C, A7.8, A7.9).
+// Moves: immediates, between registers, to and from core registers and scalars, and the system
+// registers (ARM DDI 0406C, A7.8, A7.9).
 #include <cstddef>
 
 #include "translator/arm32/cpu/cpu_state.h"
@@ -39,7 +39,8 @@ void VfpMoveRegister(Translator& t, const Fields& f) {
   set_d(t, f, get_m(t, f));
 }
 
-// ---- core register and single ------------------------------------------------------------------------------
+// ---- core register and single
+// ------------------------------------------------------------------------------
 
 void VfpMoveCoreToSingle(Translator& t, const Fields& f) {
   if (f['t'] == 15) return t.unpredictable();
@@ -53,11 +54,13 @@ void VfpMoveSingleToCore(Translator& t, const Fields& f) {
   t.set_reg(f['t'], t.ir.I32FromX32(t.ir.GetS(single_n(f))));
 }
 
-// ---- system registers --------------------------------------------------------------------------------------
+// ---- system registers
+// --------------------------------------------------------------------------------------
 
 namespace {
 
-// The value that FPSCR.NZCV was last set to, where a comparison just before did it: VCMP; VMRS APSR_nzcv, FPSCR.
+// The value that FPSCR.NZCV was last set to, where a comparison just before did it: VCMP; VMRS
+// APSR_nzcv, FPSCR.
 Value recent_fpscr_flags(const ir::Block& block) {
   constexpr size_t kDistance = 24;
   const size_t n = block.insts.size();
@@ -109,7 +112,8 @@ void VfpMoveToSystem(Translator& t, const Fields& f) {
   t.end_block_exit();
 }
 
-// ---- core register and scalar; the 8 and 16-bit forms are Advanced SIMD instructions --------------------------
+// ---- core register and scalar; the 8 and 16-bit forms are Advanced SIMD instructions
+// --------------------------
 
 namespace {
 
@@ -169,7 +173,8 @@ void VfpDuplicateCore(Translator& t, const Fields& f) {
     t.ir.SetD(d, t.ir.VecLow(v));
 }
 
-// ---- two core registers --------------------------------------------------------------------------------------
+// ---- two core registers
+// --------------------------------------------------------------------------------------
 
 void VfpMoveCoresToSingles(Translator& t, const Fields& f) {
   const uint32_t m = single_m(f);

@@ -13,7 +13,8 @@ uint64_t read_fp_system_register(CpuState* cpu, uint32_t reg, uint32_t, uint32_t
   return value;
 }
 
-// The other effects need nothing here: MXCSR is reloaded after every call, and the frontend ends the block after FPEXC.
+// The other effects need nothing here: MXCSR is reloaded after every call, and the frontend ends
+// the block after FPEXC.
 uint64_t write_fp_system_register(CpuState* cpu, uint32_t reg, uint32_t value, uint32_t) {
   return (arm::write_fp_register(*cpu, reg, value) & arm::kEffectUndefined) != 0;
 }

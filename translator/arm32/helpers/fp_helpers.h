@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The C++ side of VFP instructions: system registers, and exact arithmetic for what SSE does differently. Integers
-// only: the guest's MXCSR may be live. Exceptions are accumulated in cpu->fpscr.
+// The C++ side of VFP instructions: system registers, and exact arithmetic for what SSE does
+// differently. Integers only: the guest's MXCSR may be live. Exceptions are accumulated in
+// cpu->fpscr.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ uint64_t read_fp_system_register(CpuState* cpu, uint32_t reg, uint32_t, uint32_t
 // 1 when UNDEFINED, else 0.
 uint64_t write_fp_system_register(CpuState* cpu, uint32_t reg, uint32_t value, uint32_t);
 
-// ---- for out-of-line paths: operands in cpu->fp_operands, in the order of the IR opcode; the result goes to
+// ---- for out-of-line paths: operands in cpu->fp_operands, in the order of the IR opcode; the
+// result goes to
 // fp_operands[0], zero-extended. The returned value has no meaning.
 uint64_t fp_add32(CpuState* cpu);
 uint64_t fp_add64(CpuState* cpu);

@@ -65,8 +65,8 @@ void write_row(CpuState* cpu, const SystemRegister& row, uint64_t value) {
   if ((effects & arm::kEffectBroadcast) && s.broadcast) s.broadcast(*cpu, row, value);
 }
 
-// False when the guest may not use semihosting, and the trap has its architectural meaning. Unprivileged code never
-// may: a program of a guest's user is not to reach the host.
+// False when the guest may not use semihosting, and the trap has its architectural meaning.
+// Unprivileged code never may: a program of a guest's user is not to reach the host.
 bool semihosting(CpuState& cpu, uint32_t bytes) {
   if (arm::in_user_mode(cpu) || !services(&cpu).platform.semihosting(cpu)) return false;
   leave_to_next(cpu, bytes);
@@ -97,7 +97,8 @@ void take_exception(CpuState& cpu, arm::Exception kind, uint32_t pc) {
 uint64_t undefined_instruction(CpuState* cpu, uint32_t, uint32_t, uint32_t) { return undefined(cpu); }
 
 uint64_t supervisor_call(CpuState* cpu, uint32_t imm, uint32_t bytes, uint32_t) {
-  // The numbers of the A profile ("Semihosting for AArch32 and AArch64", 2.2). BKPT 0xAB is one of the M profile's.
+  // The numbers of the A profile ("Semihosting for AArch32 and AArch64", 2.2). BKPT 0xAB is one of
+  // the M profile's.
   if (imm == (cpu->t ? 0xabu : 0x123456u) && semihosting(*cpu, bytes)) return 0;
   helpers::take_exception(*cpu, arm::Exception::SupervisorCall, cpu->r[15]);
   return 0;

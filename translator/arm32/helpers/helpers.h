@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What translated code calls for system instructions: uint64_t f(CpuState*, uint32_t, uint32_t, uint32_t), the
-// signature of ir.call().
+// What translated code calls for system instructions: uint64_t f(CpuState*, uint32_t, uint32_t,
+// uint32_t), the signature of ir.call().
 //
-// Before a call, all guest registers and flags are in CpuState, r[15] is the address of the instruction and cpu.it its
-// IT state. A function that changes control sets cpu.exit_reason (ExitReason, non-zero) after it has changed the
-// state completely: r[15], T, IT. The code leaves the block then (kCallMayExit), or always
-// (Translator::call_and_leave).
+// Before a call, all guest registers and flags are in CpuState, r[15] is the address of the
+// instruction and cpu.it its IT state. A function that changes control sets cpu.exit_reason
+// (ExitReason, non-zero) after it has changed the state completely: r[15], T, IT. The code leaves
+// the block then (kCallMayExit), or always (Translator::call_and_leave).
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,8 @@ namespace crosswalk::helpers {
 struct EngineServices {
   mmu::Mmu& mmu;
   Platform& platform;
-  // Repeats an inner-shareable operation on every other CPU, complete before it returns; null with one CPU.
+  // Repeats an inner-shareable operation on every other CPU, complete before it returns; null with
+  // one CPU.
   void (*broadcast)(CpuState& cpu, const arm::SystemRegister& row, uint64_t value) = nullptr;
   uint64_t undefined_instructions = 0;  // taken; statistics
   void* engine = nullptr;               // engine::Engine

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Pure functions behind the parallel additions and subtractions (ARM DDI 0406C, A4.4.7), SEL and USAD8.
+// Pure functions behind the parallel additions and subtractions (ARM DDI 0406C, A4.4.7), SEL and
+// USAD8.
 #pragma once
 
 #include <cstdint>

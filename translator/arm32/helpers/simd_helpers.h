@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Advanced SIMD instructions as plain functions on CpuState::vreg, element by element, as the Arm pseudocode has them
-// (ARM DDI 0406C, A8.8). They run whatever has no native emitter, and are the oracle that the emitters are tested with.
+// Advanced SIMD instructions as plain functions on CpuState::vreg, element by element, as the Arm
+// pseudocode has them (ARM DDI 0406C, A8.8). They run whatever has no native emitter, and are the
+// oracle that the emitters are tested with.
 //
-// A helper neither reads nor writes the general registers and NZCV. Saturation and cumulative exceptions go to
-// CpuState::fpscr.
+// A helper neither reads nor writes the general registers and NZCV. Saturation and cumulative
+// exceptions go to CpuState::fpscr.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +13,12 @@
 
 namespace crosswalk::helpers::simd {
 
-// The operands of one instruction, packed in a helper's first argument. d, n and m are numbers of D registers; a
-// Q register is named by its lower half.
+// The operands of one instruction, packed in a helper's first argument. d, n and m are numbers of D
+// registers; a Q register is named by its lower half.
 struct Operands {
   uint8_t d = 0, n = 0, m = 0;
-  bool q = false;       // whole operands are 128 bits; ignored where the shape says (long, wide, narrow)
+  // whole operands are 128 bits; ignored where the shape says (long, wide, narrow)
+  bool q = false;
   uint8_t imm = 0;      // shift amount, fraction bits, byte position, table length, ...
   bool scalar = false;  // the second operand is element `index` of D register m, for every lane
   uint8_t index = 0;    // 0-7
@@ -33,7 +35,8 @@ struct Operands {
 };
 
 enum class Op : uint8_t {
-  // Same length, integer: d = f(d, n, m). `size` is the element's. The shifts take the value from m, the amount from n.
+  // Same length, integer: d = f(d, n, m). `size` is the element's. The shifts take the value from
+  // m, the amount from n.
   And,
   Bic,
   Orr,
@@ -169,7 +172,8 @@ enum class Op : uint8_t {
   FRsqrte,
   URecpe,
   URsqrte,
-  // Between single precision and 32-bit integers or fixed point with imm fraction bits; half precision.
+  // Between single precision and 32-bit integers or fixed point with imm fraction bits; half
+  // precision.
   FToS,
   FToU,
   FFromS,
@@ -181,13 +185,14 @@ enum class Op : uint8_t {
 
 using Helper = uint64_t (*)(CpuState* cpu, uint32_t operands, uint32_t, uint32_t);
 
-// The helper for elements of (8 << size) bits; null when the instruction has no such form. `is_unsigned` matters only
-// where the pseudocode reads U.
+// The helper for elements of (8 << size) bits; null when the instruction has no such form.
+// `is_unsigned` matters only where the pseudocode reads U.
 Helper helper(Op op, unsigned size, bool is_unsigned);
 
-// One lane-wise floating-point operation on operands in memory, for the slow paths of native code: `slots` are d, n and
-// m, 16 bytes each; d receives the result. The conversions with fraction bits take their number from the first word of
-// n. `state` is what r15 holds in translated code (&CpuState + kStateBias).
+// One lane-wise floating-point operation on operands in memory, for the slow paths of native code:
+// `slots` are d, n and m, 16 bytes each; d receives the result. The conversions with fraction bits
+// take their number from the first word of n. `state` is what r15 holds in translated code
+// (&CpuState + kStateBias).
 using SlowPath = uint64_t (*)(uint64_t state, uint64_t slots, uint64_t, uint64_t);
 SlowPath slow_path(Op op);
 

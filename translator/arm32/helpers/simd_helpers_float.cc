@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Advanced SIMD floating point, with the standard FPSCR value, and the reciprocal estimates (ARM DDI 0406C, A2.7.8).
+// Advanced SIMD floating point, with the standard FPSCR value, and the reciprocal estimates (ARM
+// DDI 0406C, A2.7.8).
 #include <array>
 
 #include "translator/arm32/helpers/simd_helpers_kernel.h"
@@ -31,10 +32,11 @@ uint32_t process_nan(uint32_t a, sf::Environment& env) {
 // recip_estimate(): 256 times the estimate, for 512 times the scaled operand, 256-511.
 constexpr uint32_t recip_estimate(uint32_t q) { return (2 * 262144u + (2 * q + 1)) / (2 * (2 * q + 1)); }
 
-// recip_sqrt_estimate(): 256 times the estimate. The operand is in [0.25, 0.5) (512 times it is given, 128-255) or in
-// [0.5, 1.0) (256 times).
+// recip_sqrt_estimate(): 256 times the estimate. The operand is in [0.25, 0.5) (512 times it is
+// given, 128-255) or in [0.5, 1.0) (256 times).
 constexpr uint32_t compute_recip_sqrt(uint32_t q, bool upper) {
-  const uint64_t limit = upper ? uint64_t{1} << 27 : uint64_t{1} << 28;  // s = floor(sqrt(limit / (2q+1)) / 2 + 1/2)
+  // s = floor(sqrt(limit / (2q+1)) / 2 + 1/2)
+  const uint64_t limit = upper ? uint64_t{1} << 27 : uint64_t{1} << 28;
   uint64_t s = 511;
   while ((2 * s - 1) * (2 * s - 1) * (2 * q + 1) > limit) s--;
   return static_cast<uint32_t>(s);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the files that implement simd_helpers.h share: operands as arrays of elements, saturation, dispatch tables.
+// What the files that implement simd_helpers.h share: operands as arrays of elements, saturation,
+// dispatch tables.
 #pragma once
 
 #include <cstring>
@@ -81,8 +82,8 @@ inline uint16_t polynomial_product(uint8_t a, uint8_t b) {
   return r;
 }
 
-// Table of Kernel<op, T>::run for the operations First..Last and the eight element types; a kernel without such a form
-// has kValid = false.
+// Table of Kernel<op, T>::run for the operations First..Last and the eight element types; a kernel
+// without such a form has kValid = false.
 template <Op First, Op Last, template <Op, class> class Kernel>
 class Table {
  public:

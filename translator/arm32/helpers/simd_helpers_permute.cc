@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Advanced SIMD instructions that move elements: VREV, VSWP, VTRN, VUZP, VZIP, VDUP, VEXT, VTBL, VTBX.
+// Advanced SIMD instructions that move elements: VREV, VSWP, VTRN, VUZP, VZIP, VDUP, VEXT, VTBL,
+// VTBX.
 #include <algorithm>
 
 #include "translator/arm32/helpers/simd_helpers_kernel.h"
@@ -64,7 +65,8 @@ struct Permute {
           new_d[i] = 0;
       }
     }
-    // With d = m both results go to one register and its content is UNKNOWN (A8.8.421): the second is kept.
+    // With d = m both results go to one register and its content is UNKNOWN (A8.8.421): the second
+    // is kept.
     write(*cpu, o.d, o.q, new_d);
     if (two) write(*cpu, o.m, o.q, new_m);
     return 0;

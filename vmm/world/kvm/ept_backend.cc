@@ -10,7 +10,8 @@
 namespace crosswalk::kvm {
 namespace {
 
-constexpr uint64_t kRegionsOfWindow = mmu::kWindowSize / KvmWorld::kRegionBytes + 2;  // and the guards'
+// and the guards'
+constexpr uint64_t kRegionsOfWindow = mmu::kWindowSize / KvmWorld::kRegionBytes + 2;
 
 // The windows of the inner backend, and what is done to them outside of the VM. Numbers name them
 // there: what comes out of the VM is no address that the host would follow.

@@ -35,9 +35,9 @@ unsigned long address_of(T& object) {
   return reinterpret_cast<unsigned long>(&object);
 }
 
-// kvm_cpuid2 and kvm_msrs: a count, padding, and that many entries. <linux/kvm.h>'s own declarations are unusable in
-// C++: __DECLARE_FLEX_ARRAY puts an empty struct before the array, which has a size in C++ and so changes both the
-// offset of the entries and the ioctl numbers.
+// kvm_cpuid2 and kvm_msrs: a count, padding, and that many entries. <linux/kvm.h>'s own
+// declarations are unusable in C++: __DECLARE_FLEX_ARRAY puts an empty struct before the array,
+// which has a size in C++ and so changes both the offset of the entries and the ioctl numbers.
 struct ArrayHeader {
   uint32_t count, padding;
 };

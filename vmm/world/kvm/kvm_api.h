@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Thin checked wrappers of the KVM ioctls (Documentation/virt/kvm/api.rst). Set-up failures throw KvmError with the
-// name of the call, which KvmWorld::create turns into its error text; KVM_RUN's results are values.
+// Thin checked wrappers of the KVM ioctls (Documentation/virt/kvm/api.rst). Set-up failures throw
+// KvmError with the name of the call, which KvmWorld::create turns into its error text; KVM_RUN's
+// results are values.
 #pragma once
 
 #include <linux/kvm.h>
@@ -76,7 +77,8 @@ class Vcpu {
   Vcpu& operator=(const Vcpu&) = delete;
 
   Exit run();
-  // Registers as of the last exit (KVM_CAP_SYNC_REGS); what is changed takes effect after mark_dirty().
+  // Registers as of the last exit (KVM_CAP_SYNC_REGS); what is changed takes effect after
+  // mark_dirty().
   kvm_regs& regs() { return run_->s.regs.regs; }
   void mark_dirty() { run_->kvm_dirty_regs |= KVM_SYNC_X86_REGS; }
 
@@ -86,7 +88,8 @@ class Vcpu {
   void set_cpuid(const std::vector<kvm_cpuid_entry2>& entries);
   void set_msr(uint32_t index, uint64_t value, const char* name);
   bool set_xcr0(uint64_t value);
-  // RDTSC inside the VM = RDTSC outside + offset. Returns false when the kernel has no way to set it.
+  // RDTSC inside the VM = RDTSC outside + offset. Returns false when the kernel has no way to set
+  // it.
   bool set_tsc_offset(int64_t offset);
   // Returns false when the kernel does not tell.
   bool get_tsc_offset(int64_t& offset) const;

@@ -128,7 +128,8 @@ void KvmWorld::enter(void (*entry)(void*), void* argument, engine::FaultHandler 
     of_reason.count++;
     of_reason.ticks += ticks;
     trace::end(trace_, trace::Kind::VmExit, left, exit_detail_, 0, static_cast<uint32_t>(reason));
-    // A host that is suspended interrupts KVM_RUN or finds the thread outside; ticks wrap if the TSC restarted.
+    // A host that is suspended interrupts KVM_RUN or finds the thread outside; ticks wrap if the
+    // TSC restarted.
     if (exit.kind == ExitKind::Interrupted || ticks > kTicksOfALongExit) keep_tsc_aligned();
   }
 }
@@ -262,7 +263,8 @@ bool KvmWorld::serve(const Exit& exit) {
   }
 }
 
-// An exception whose stub exited at CPL 0. Resumption is by the stub's IRETQ with the ExceptionFrame.
+// An exception whose stub exited at CPL 0. Resumption is by the stub's IRETQ with the
+// ExceptionFrame.
 void KvmWorld::serve_vector(uint8_t vector) {
   kvm_regs& regs = vcpu_->regs();
   ring0::ExceptionFrame& frame = *exception_frame_;
@@ -310,8 +312,8 @@ void KvmWorld::serve_vector(uint8_t vector) {
        fault);
 }
 
-// The engine's page tables allow the access and the host's do not. The handler runs outside the VM, on the same
-// thread and the same memory: what it does about it is system calls.
+// The engine's page tables allow the access and the host's do not. The handler runs outside the VM,
+// on the same thread and the same memory: what it does about it is system calls.
 void KvmWorld::serve_host_fault() {
   counters_.host_faults++;
   engine::FaultFrame frame = frame_of_registers();
@@ -333,13 +335,14 @@ void KvmWorld::serve_host_fault() {
 uint64_t KvmWorld::system_call(uint64_t number, const kvm_regs& regs) {
   counters_.system_calls++;
   exit_detail_ = number;
-  // The filter of this thread allows what the world does for itself too: KVM's ioctls among it, by which code inside
-  // could change what the VM reaches.
+  // The filter of this thread allows what the world does for itself too: KVM's ioctls among it, by
+  // which code inside could change what the VM reaches.
   if (sandbox_ != nullptr &&
       !sandbox_->allows_inside(number, {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}))
     vmm::Sandbox::refuse_inside(number);
   switch (number) {
-    // They would return in a second flow of control, or change registers of this thread that the VM has its own of.
+    // They would return in a second flow of control, or change registers of this thread that the VM
+    // has its own of.
     case SYS_clone:
     case SYS_clone3:
     case SYS_fork:
@@ -350,13 +353,15 @@ uint64_t KvmWorld::system_call(uint64_t number, const kvm_regs& regs) {
   }
 }
 
-// Makes the region of a faulting address reachable. Returns false when that cannot be what is wrong.
+// Makes the region of a faulting address reachable. Returns false when that cannot be what is
+// wrong.
 bool KvmWorld::resolve(uint64_t address) {
   const uint64_t region = address >> 30;
   if (region >= kRegions || region_gpa_[region] != 0) return false;
   uint8_t resident;
   void* page = reinterpret_cast<void*>(address & ~(ring0::kPageBytes - 1));
-  if (mincore(page, ring0::kPageBytes, &resident) != 0) return false;  // ENOMEM: nothing is mapped there
+  // ENOMEM: nothing is mapped there
+  if (mincore(page, ring0::kPageBytes, &resident) != 0) return false;
   try {
     add_regions(region, 1);
   } catch (const KvmError& error) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Making the VM: arena, page tables, vCPU state, and which mechanisms work on this host. The run loop is in
-// kvm_exits.cc.
+// Making the VM: arena, page tables, vCPU state, and which mechanisms work on this host. The run
+// loop is in kvm_exits.cc.
 #include "vmm/world/kvm/kvm_world.h"
 
 #include <asm/prctl.h>
@@ -68,7 +68,8 @@ kvm_segment segment(uint16_t selector, uint8_t type, bool code) {
 
 }  // namespace
 
-// Page-table pages from the arena: a bump pointer and a free list. Fresh and released pages are all zeroes.
+// Page-table pages from the arena: a bump pointer and a free list. Fresh and released pages are all
+// zeroes.
 class KvmWorld::Pool final : public ring0::PageAllocator {
  public:
   Pool(uint8_t* host, uint64_t gpa, uint64_t bytes) : host_(host), gpa_(gpa), bytes_(bytes) {}
@@ -202,8 +203,8 @@ void KvmWorld::install_stubs(uint64_t xsave_mask) {
                                             base + kDoubleFaultStack + kPageBytes);
 }
 
-// Descriptor tables and stubs are as they stay: not even page tables that code inside has changed lead to a writable
-// page of them.
+// Descriptor tables and stubs are as they stay: not even page tables that code inside has changed
+// lead to a writable page of them.
 void KvmWorld::protect_stubs() {
   if (mprotect(arena_ + kSystemPages, kDoubleFaultStack - kSystemPages, PROT_READ) != 0 ||
       mprotect(arena_ + kUserCode, kUpcallArea - kUserCode, PROT_READ) != 0)
@@ -221,7 +222,8 @@ void KvmWorld::set_up_vcpu(const std::vector<kvm_cpuid_entry2>& cpuid) {
   constexpr uint32_t kXsave = 1u << 26, kFsgsbase = 1u << 0;
   const auto* leaf1 = find_leaf(cpuid, 1);
   const auto* leaf7 = find_leaf(cpuid, 7);
-  // A KVM that hides XSAVE from its guests refuses CR4.OSXSAVE; the host's setting then stays in force at CPL 3.
+  // A KVM that hides XSAVE from its guests refuses CR4.OSXSAVE; the host's setting then stays in
+  // force at CPL 3.
   cr4.osxsave = leaf1 != nullptr && (leaf1->ecx & kXsave) != 0 && mask != 0;
   cr4.fsgsbase = leaf7 != nullptr && (leaf7->ebx & kFsgsbase) != 0;
   const bool osxsave = cr4.osxsave;
@@ -478,8 +480,8 @@ namespace {
 struct MechanismTest {
   KvmWorld* world;
   uint64_t pages, gpa;
-  // TSC ticks for all pages, the best of several batches: other programs may be running. Clocks are of no use yet: the
-  // VM's TSC may be far from the host's.
+  // TSC ticks for all pages, the best of several batches: other programs may be running. Clocks are
+  // of no use yet: the VM's TSC may be far from the host's.
   uint64_t fault_ticks = ~uint64_t{0}, flush_ticks = ~uint64_t{0};
 };
 
@@ -516,8 +518,9 @@ bool mechanism_test_fault(void* context, engine::FaultFrame& frame) {
 
 }  // namespace
 
-// Precondition: choose_mechanisms() set a pair that works. An exit works wherever that does, so that what remains is to
-// compare it: a gate or an upcall may cost more than an exit where code at CPL 0 is emulated.
+// Precondition: choose_mechanisms() set a pair that works. An exit works wherever that does, so
+// that what remains is to compare it: a gate or an upcall may cost more than an exit where code at
+// CPL 0 is emulated.
 void KvmWorld::measure_mechanisms() {
   const bool direct = direct_faults_, gate = gate_flush_;
   const uint64_t pages = reinterpret_cast<uint64_t>(arena_) + kTestPages;
@@ -580,8 +583,8 @@ void KvmWorld::measure_cpl0() {
   cpl0_instruction_ns_ = std::max(0.0, time_loop(kLong) - time_loop(kShort)) / (2.0 * (kLong - kShort));
 }
 
-// An offset of 0 is right by the interface's definition; the measurement finds a KVM whose own host's TSC is an offset
-// one that it does not account for.
+// An offset of 0 is right by the interface's definition; the measurement finds a KVM whose own
+// host's TSC is an offset one that it does not account for.
 void KvmWorld::align_tsc() {
   tsc_offset_ = 0;
   if (!vcpu_->set_tsc_offset(tsc_offset_)) {

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The `kvm` world: the calling thread's own code, at its own addresses, at CPL 3 inside a KVM VM.
 //
-// Memory. The host address space is divided into regions of 1 GiB. A region is made reachable as a whole: one
-// memory slot (or a part of one) puts it at some guest-physical address, and 2 MiB x86 page-table entries map it at
-// its own address, readable and writable at CPL 3. Holes, later mmaps and protections are then KVM's business: it
-// follows the host's page tables. Regions of what is mapped when the world is made are reachable from the start, others
-// when they are first touched.
+// Memory. The host address space is divided into regions of 1 GiB. A region is made reachable as a
+// whole: one memory slot (or a part of one) puts it at some guest-physical address, and 2 MiB x86
+// page-table entries map it at its own address, readable and writable at CPL 3. Holes, later mmaps
+// and protections are then KVM's business: it follows the host's page tables. Regions of what is
+// mapped when the world is made are reachable from the start, others when they are first touched.
 //
-// KVM does not follow the host's PROT_EXEC. The code of the program and its libraries, as it is when the world is made,
-// and what add_code() names are executable; all else is not, guest RAM and the writable view of the code cache among
-// it.
+// KVM does not follow the host's PROT_EXEC. The code of the program and its libraries, as it is
+// when the world is made, and what add_code() names are executable; all else is not, guest RAM and
+// the writable view of the code cache among it.
 //
-// The world's own structures lie in a region of their own, the arena: descriptor tables and CPL 0 stubs (supervisor
-// only), CPL 3 stubs (read-only), the stacks of the engine with guard pages, and the pool of x86 page-table pages,
-// which engine code writes through ordinary pointers.
+// The world's own structures lie in a region of their own, the arena: descriptor tables and CPL 0
+// stubs (supervisor only), CPL 3 stubs (read-only), the stacks of the engine with guard pages, and
+// the pool of x86 page-table pages, which engine code writes through ordinary pointers.
 //
 // Faults of translated code are delivered by ring0/upcall.h.
 //
-// vDSO: clock_gettime works inside where KVM can map the kernel's vvar page (it can on current kernels); RDTSC is the
-// same inside and outside when tsc_is_exact().
+// vDSO: clock_gettime works inside where KVM can map the kernel's vvar page (it can on current
+// kernels); RDTSC is the same inside and outside when tsc_is_exact().
 #pragma once
 
 #include <array>
@@ -42,8 +42,8 @@ class Sandbox;
 
 namespace crosswalk::kvm {
 
-// What each mechanism costs here, measured when the world is made, in microseconds. 0: it does not work here or the
-// options rule it out.
+// What each mechanism costs here, measured when the world is made, in microseconds. 0: it does not
+// work here or the options rule it out.
 struct MechanismCosts {
   double fault_direct_us = 0, fault_exit_us = 0;  // a page fault, up to the end of the access
   double flush_gate_us = 0, flush_exit_us = 0;    // one page's translation dropped
@@ -96,10 +96,10 @@ class KvmWorld final : public engine::World {
   static vmm::Result<std::unique_ptr<KvmWorld>> create(const KvmOptions& options);
   ~KvmWorld() override;
 
-  // Aborts with the state printed on a fault that `handler` refuses and on any exit that is not understood.
-  // System calls of the entry function are made by the calling thread, except those that would make a second thread
-  // of execution or change the thread's own registers (clone, fork, vfork, clone3, rt_sigreturn, arch_prctl): those
-  // return -ENOSYS.
+  // Aborts with the state printed on a fault that `handler` refuses and on any exit that is not
+  // understood. System calls of the entry function are made by the calling thread, except those
+  // that would make a second thread of execution or change the thread's own registers (clone, fork,
+  // vfork, clone3, rt_sigreturn, arch_prctl): those return -ENOSYS.
   void run(void (*entry)(void*), void* argument, engine::FaultHandler handler, void* context) override;
   const char* name() const override { return "kvm"; }
   void add_code(const void* begin, size_t bytes) override;
@@ -113,24 +113,27 @@ class KvmWorld final : public engine::World {
     execute([](void* f) { (*static_cast<Function*>(f))(); }, &function);
   }
 
-  // Work outside the VM for code inside, such as several system calls in one exit. What code inside names is the number
-  // of a function that was added before, not an address, and values: the function checks them.
+  // Work outside the VM for code inside, such as several system calls in one exit. What code inside
+  // names is the number of a function that was added before, not an address, and values: the
+  // function checks them.
   using HostArguments = ring0::HostArguments;
   using HostFunction = uint64_t (*)(void* context, const HostArguments& arguments);
   using HostFunctionNumber = uint32_t;
   HostFunctionNumber add_host_function(HostFunction function, void* context);
   void remove_host_function(HostFunctionNumber number);
-  // At once when the caller is outside, by one exit when inside. Aborts with the state printed when there is none of
-  // this number.
+  // At once when the caller is outside, by one exit when inside. Aborts with the state printed when
+  // there is none of this number.
   uint64_t host_call(HostFunctionNumber number, const HostArguments& arguments = {});
 
-  // From now on, the system calls of code inside the VM are those that `sandbox` allows it. Outlives the world.
+  // From now on, the system calls of code inside the VM are those that `sandbox` allows it.
+  // Outlives the world.
   void confine(const vmm::Sandbox& sandbox) { sandbox_ = &sandbox; }
   // Whether the caller executes inside the VM. Only the thread that owns this world may ask.
   bool inside() const { return __atomic_load_n(&area_->inside, __ATOMIC_RELAXED) != 0; }
 
-  // Makes the regions of [address, address+bytes) reachable. Those not yet reachable become one contiguous range of
-  // guest-physical addresses for each run of them. An error when the slots are used up.
+  // Makes the regions of [address, address+bytes) reachable. Those not yet reachable become one
+  // contiguous range of guest-physical addresses for each run of them. An error when the slots are
+  // used up.
   vmm::Result<bool> ensure_mapped(uint64_t address, uint64_t bytes);
   // How many more memory slots there can be: at most one for each region.
   uint64_t slots_left() const { return slot_limit_ - next_slot_; }
@@ -140,8 +143,9 @@ class KvmWorld final : public engine::World {
     return region < kRegions && region_gpa_[region] != 0 ? region_gpa_[region] + (address & (kRegionBytes - 1)) : 0;
   }
 
-  // Declares [base, base+bytes), whole regions, as linear addresses of the VM that are not the process's: faults
-  // there go to the fault handler, and the page tables there belong to the caller.
+  // Declares [base, base+bytes), whole regions, as linear addresses of the VM that are not the
+  // process's: faults there go to the fault handler, and the page tables there belong to the
+  // caller.
   void add_window_range(uint64_t base, uint64_t bytes);
   void remove_window_range(uint64_t base);
   // For window ranges, and for links between regions of windows; inside() only.
@@ -150,14 +154,16 @@ class KvmWorld final : public engine::World {
   void invalidate(ring0::Invalidations& changed);
 
   KvmCounters counters() const;
-  // Exits become events of `ring`, which the CPU that runs here fills; null: none. Outlives the world.
+  // Exits become events of `ring`, which the CPU that runs here fills; null: none. Outlives the
+  // world.
   void set_trace(trace::Ring* ring) { trace_ = ring; }
   bool software_mmu() const { return cpl0_instruction_ns_ > kEmulatedThresholdNs; }
   double cpl0_instruction_ns() const { return cpl0_instruction_ns_; }
   bool direct_faults() const { return direct_faults_; }
   bool gate_flush() const { return gate_flush_; }
   const MechanismCosts& mechanism_costs() const { return mechanism_costs_; }
-  // Whether RDTSC inside the VM is RDTSC outside. If not, code inside and threads outside must not compare theirs.
+  // Whether RDTSC inside the VM is RDTSC outside. If not, code inside and threads outside must not
+  // compare theirs.
   bool tsc_is_exact() const { return tsc_is_exact_; }
   // What SYSCALL does inside the VM.
   enum class SyscallEntry : uint8_t {
@@ -172,7 +178,8 @@ class KvmWorld final : public engine::World {
 
  private:
   static constexpr uint64_t kRegions = uint64_t{1} << 17;  // of the lower half: 47 bits
-  static constexpr double kEmulatedThresholdNs = 200;  // emulated 500 to 1000; native under 1, in QEMU's TCG under 20
+  // emulated 500 to 1000; native under 1, in QEMU's TCG under 20
+  static constexpr double kEmulatedThresholdNs = 200;
   class Pool;
   struct Range {
     uint64_t base, end;
@@ -200,8 +207,8 @@ class KvmWorld final : public engine::World {
   bool resolve(uint64_t address);
   bool in_window_range(uint64_t address) const;
 
-  // Enters the VM and serves its exits until the function returned. Throws KvmError on an exit that cannot be served;
-  // failure_frame_ then has the registers.
+  // Enters the VM and serves its exits until the function returned. Throws KvmError on an exit that
+  // cannot be served; failure_frame_ then has the registers.
   void enter(void (*entry)(void*), void* argument, engine::FaultHandler handler, void* context);
   bool serve(const Exit& exit);
   static ExitReason reason_of(const Exit& exit);

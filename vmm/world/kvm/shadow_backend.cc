@@ -26,9 +26,10 @@ struct Windows {
   const uint64_t first;  // the base of the first window
   enum class State : uint8_t { Free, Used, Retired };
   std::vector<State> states;
-  bool retired = false;                  // one of them
-  uint64_t changes = 0, flushed_at = 0;  // of common windows; flushed_at: nothing stale can be cached anywhere
-  ShadowWindow* entered = nullptr;       // where accesses are
+  bool retired = false;  // one of them
+  // of common windows; flushed_at: nothing stale can be cached anywhere
+  uint64_t changes = 0, flushed_at = 0;
+  ShadowWindow* entered = nullptr;  // where accesses are
   ring0::Invalidations changed;
 
   void commit() {
@@ -205,7 +206,8 @@ vmm::Result<std::unique_ptr<mmu::WindowBackend>> make_shadow_backend(KvmWorld& w
   }
   if (auto mapped = world.ensure_mapped(reinterpret_cast<uint64_t>(ram.host), ram.size); !mapped)
     return mapped.take_error();
-  const uint64_t bytes = kStride * max_windows + 3 * kRegion;  // guard before, and up to a region of alignment
+  // guard before, and up to a region of alignment
+  const uint64_t bytes = kStride * max_windows + 3 * kRegion;
   void* memory = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
     return vmm::Error{"cannot reserve " + std::to_string(bytes >> 30) + " GiB of address space for " +

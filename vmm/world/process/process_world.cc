@@ -24,9 +24,9 @@ constexpr uint64_t kMagic = 0x63726f7373776b31;  // "crosswk1"
 constexpr size_t kPage = 4096;
 constexpr size_t kAlternateStackBytes = 512 << 10;
 
-// At the lowest address of the alternate stack's memory. The kernel stores the stack's base in every signal frame
-// (uc_stack.ss_sp), which is how the handler finds this without a global or a thread-local. A guard page separates
-// it from the part that is used as a stack.
+// At the lowest address of the alternate stack's memory. The kernel stores the stack's base in
+// every signal frame (uc_stack.ss_sp), which is how the handler finds this without a global or a
+// thread-local. A guard page separates it from the part that is used as a stack.
 struct Context {
   uint64_t magic = kMagic;
   engine::FaultHandler handler = nullptr;
@@ -34,7 +34,8 @@ struct Context {
   bool in_handler = false;
 };
 
-// The process-wide signal dispositions: there is one of each per process, whatever the number of worlds.
+// The process-wide signal dispositions: there is one of each per process, whatever the number of
+// worlds.
 struct PreviousActions {
   struct sigaction segv;
   struct sigaction bus;
@@ -54,7 +55,8 @@ void forward(int signal_number, siginfo_t* info, void* raw) {
   if (old.sa_flags & SA_SIGINFO) {
     old.sa_sigaction(signal_number, info, raw);
   } else if (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN) {
-    // Ignoring a synchronous fault is not possible; the access repeats and the default action ends the process.
+    // Ignoring a synchronous fault is not possible; the access repeats and the default action ends
+    // the process.
     struct sigaction fallback = {};
     fallback.sa_handler = SIG_DFL;
     sigaction(signal_number, &fallback, nullptr);
@@ -78,8 +80,8 @@ void on_fault(int signal_number, siginfo_t* info, void* raw) {
   FaultFrame frame;
   for (int i = 0; i < 16; i++) frame.gpr[i] = static_cast<uint64_t>(gregs[kGregs[i]]);
   frame.rip = static_cast<uint64_t>(gregs[REG_RIP]);
-  // Trap 14 is #PF: its error code bit 1 is W/R (SDM volume 3, 4.7). Other traps (13: a non-canonical address) come
-  // without an address.
+  // Trap 14 is #PF: its error code bit 1 is W/R (SDM volume 3, 4.7). Other traps (13: a
+  // non-canonical address) come without an address.
   const bool page_fault = gregs[REG_TRAPNO] == 14;
   frame.address_valid = page_fault;
   frame.address = page_fault ? reinterpret_cast<uint64_t>(info->si_addr) : 0;
@@ -102,7 +104,8 @@ void install_handlers_once() {
   std::call_once(once, [] {
     struct sigaction action = {};
     action.sa_sigaction = on_fault;
-    // SA_NODEFER so that a fault inside the handler is reported instead of killing the process silently.
+    // SA_NODEFER so that a fault inside the handler is reported instead of killing the process
+    // silently.
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGSEGV, &action, &previous_actions().segv) != 0 ||

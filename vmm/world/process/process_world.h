@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The `process` world: the engine on an ordinary thread; faults of translated code are SIGSEGV and SIGBUS, handled on
-// an alternate signal stack.
+// The `process` world: the engine on an ordinary thread; faults of translated code are SIGSEGV and
+// SIGBUS, handled on an alternate signal stack.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace crosswalk::vmm {
 
-// The first run() in the process installs the signal handlers and leaves them installed; faults of threads that are
-// in no ProcessWorld go to the handlers that were there before.
+// The first run() in the process installs the signal handlers and leaves them installed; faults of
+// threads that are in no ProcessWorld go to the handlers that were there before.
 std::unique_ptr<engine::World> make_process_world();
 
 }  // namespace crosswalk::vmm

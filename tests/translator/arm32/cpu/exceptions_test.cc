@@ -24,8 +24,8 @@ struct Entry {
   uint32_t vector;     // offset
 };
 
-// ARM DDI 0406C, tables B1-3, B1-7 and B1.9; Undefined, SVC and BKPT give the same LR, SPSR and CPSR in a bare-metal
-// image under QEMU 7.2 -cpu cortex-a15.
+// ARM DDI 0406C, tables B1-3, B1-7 and B1.9; Undefined, SVC and BKPT give the same LR, SPSR and
+// CPSR in a bare-metal image under QEMU 7.2 -cpu cortex-a15.
 constexpr Entry kEntries[] = {
     {"Undefined, ARM", Exception::UndefinedInstruction, false, 4, 0xa000009b, 0x04},
     {"Undefined, Thumb", Exception::UndefinedInstruction, true, 2, 0xa000009b, 0x04},
@@ -58,7 +58,8 @@ TEST(ExceptionEntry, LinkRegisterSpsrCpsrAndVector) {
     EXPECT_TRUE(effects & kEffectPrivilegeChanged) << e.name;
     EXPECT_EQ(user_register(t.cpu, 13), 0x111u);
     EXPECT_EQ(user_register(t.cpu, 14), 0x222u);
-    // The handler's return instruction goes back: SUBS PC, LR, #offset (Undefined and SVC: to the next instruction).
+    // The handler's return instruction goes back: SUBS PC, LR, #offset (Undefined and SVC: to the
+    // next instruction).
     const bool skips = e.kind == Exception::UndefinedInstruction || e.kind == Exception::SupervisorCall;
     const uint32_t back = skips ? t.cpu.r[14] : t.cpu.r[14] - e.lr_offset;
     exception_return(t.cpu, back, read_spsr(t.cpu));
@@ -164,7 +165,8 @@ TEST(Interrupts, FiqGoesFirstAndMasksApply) {
   for (const uint32_t line : {kLineStop, kLineWork, kLinePoll}) {
     raise_line(t.cpu, line);
     recompute_pending(t.cpu);
-    EXPECT_EQ(t.cpu.pending, 1u);  // whatever the masks, and however often exceptions are taken before the CPU looks
+    // whatever the masks, and however often exceptions are taken before the CPU looks
+    EXPECT_EQ(t.cpu.pending, 1u);
     lower_line(t.cpu, line);
     recompute_pending(t.cpu);
     EXPECT_EQ(t.cpu.pending, 0u);

@@ -25,7 +25,8 @@ TEST(Fpscr, EveryWritableBitRoundTrips) {
   FpCpu t;
   for (int bit = 0; bit < 32; ++bit) {
     write_fpscr(t.cpu, 1u << bit);
-    EXPECT_EQ(read_fpscr(t.cpu), (1u << bit) & 0xfff7009fu) << bit;  // QEMU 7.2: all ones read back as 0xfff7009f
+    // QEMU 7.2: all ones read back as 0xfff7009f
+    EXPECT_EQ(read_fpscr(t.cpu), (1u << bit) & 0xfff7009fu) << bit;
   }
   std::mt19937 random(1);
   for (int i = 0; i < 10000; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Performance monitors by CP15: what counts, what is filtered, and the overflow interrupt as timer.h
-// evaluates it. One tick of the fake counter is 16 cycles.
+// Performance monitors by CP15: what counts, what is filtered, and the overflow interrupt as
+// timer.h evaluates it. One tick of the fake counter is 16 cycles.
 #include "translator/arm32/cpu/pmu.h"
 
 #include <gtest/gtest.h>

@@ -168,7 +168,8 @@ TEST(Cps, ChangesMasksAndMode) {
   EXPECT_EQ(read_cpsr(t.cpu), 0xf00001d1u);
   cps(t.cpu, {.change_mode = true, .mode = 0x10});
   EXPECT_EQ(read_cpsr(t.cpu), 0xf00001d0u);
-  cps(t.cpu, {.enable = true, .affect_a = true, .affect_i = true, .affect_f = true});  // User: a NOP
+  // User: a NOP
+  cps(t.cpu, {.enable = true, .affect_a = true, .affect_i = true, .affect_f = true});
   EXPECT_EQ(read_cpsr(t.cpu), 0xf00001d0u);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What QEMU 7.2 shows on `-M virt -cpu cortex-a15` (and cortex-a7): a bare-metal image executed MRC and MCR of every
-// encoding of coprocessors 14 and 15 in Supervisor and in User mode, caught what was UNDEFINED, wrote all ones and read
-// back. Left out, because QEMU answers there and Cortex-A15 does not, or at another place:
+// What QEMU 7.2 shows on `-M virt -cpu cortex-a15` (and cortex-a7): a bare-metal image executed MRC
+// and MCR of every encoding of coprocessors 14 and 15 in Supervisor and in User mode, caught what
+// was UNDEFINED, wrote all ones and read back. Left out, because QEMU answers there and Cortex-A15
+// does not, or at another place:
 //   CRn 3 other than DACR, CRn 7 and CRn 15 wildcards, CRn 10 TLB lockdown   legacy NOP ranges of QEMU
 //   c6,0,c0,1 (ARMv6 WFAR), p14 c0,0,c2,0 (DBGDCCINT of ARMv8)                not in ARMv7
 //   p14 c7,0,c0,2 (DBGDEVID)                                                  c7,0,c2,7 in the manual
@@ -16,7 +17,8 @@ namespace crosswalk::arm::test {
 
 struct RegisterFact {
   uint8_t coprocessor, crn, opc1, crm, opc2;
-  const char* access;    // PL1 read, PL1 write, PL0 read, PL0 write, with CNTKCTL and PMUSERENR at reset
+  // PL1 read, PL1 write, PL0 read, PL0 write, with CNTKCTL and PMUSERENR at reset
+  const char* access;
   uint32_t reset_value;  // as the image first read it
   uint32_t after_ones;   // after a write of all ones
 };

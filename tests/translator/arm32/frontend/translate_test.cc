@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Every row translates to IR that verifies, and the driver's rules: conditions, IT blocks, block ends.
+// Every row translates to IR that verifies, and the driver's rules: conditions, IT blocks, block
+// ends.
 #include <gtest/gtest.h>
 
 #include <random>

@@ -13,8 +13,8 @@ bool same_mapping(PageTableEntry a, PageTableEntry b) {
          a.user() == b.user() && a.large() == b.large() && a.executable() == b.executable();
 }
 
-// More rights to the same page need no invalidation: a stale translation only faults, and the fault itself drops it
-// (SDM volume 3, 4.10.4.3).
+// More rights to the same page need no invalidation: a stale translation only faults, and the fault
+// itself drops it (SDM volume 3, 4.10.4.3).
 bool only_adds_rights(PageTableEntry before, PageTableEntry after) {
   return before.address() == after.address() && before.large() == after.large() && before.user() == after.user() &&
          (after.writable() || !before.writable()) && (after.executable() || !before.executable());
@@ -55,8 +55,8 @@ uint64_t* PageTables::leaf_table(uint64_t& directory_slot, uint64_t va, Invalida
     store(table[i], PageTableEntry::page(entry.address() + i * kPageBytes, entry.writable(), entry.user(), false,
                                          entry.executable()));
   }
-  // The translations are the same before and after; the caller is about to change one of them, and a stale
-  // translation of the large entry could be used for it: INVLPG drops it.
+  // The translations are the same before and after; the caller is about to change one of them, and
+  // a stale translation of the large entry could be used for it: INVLPG drops it.
   store(directory_slot, PageTableEntry::table(page));
   changed.add(va);
   return table;
@@ -111,7 +111,8 @@ bool PageTables::unmap(uint64_t va, uint64_t bytes, Invalidations& changed) {
   bool exact = true;
   while (bytes > 0) {
     const uint64_t here = std::min(bytes, kGigabyte - va % kGigabyte);
-    // A range swept up by a flush spans the address space, and most of its directories' entries are not present.
+    // A range swept up by a flush spans the address space, and most of its directories' entries are
+    // not present.
     if (uint64_t* const slots = directory(va, false)) {
       for (uint64_t at = va, end = va + here; at != end;) {
         const uint64_t next = std::min(end, (at | (kLargePageBytes - 1)) + 1);
@@ -142,7 +143,8 @@ bool PageTables::unmap_slot(uint64_t& slot, uint64_t va, uint64_t bytes, Invalid
   return true;
 }
 
-// Unlinks what `slot` (an entry of level `level`) points to, and zeroes and retires the tables below.
+// Unlinks what `slot` (an entry of level `level`) points to, and zeroes and retires the tables
+// below.
 void PageTables::retire_below(uint64_t& slot, int level) {
   const PageTableEntry entry = load(slot);
   store(slot, PageTableEntry());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // 4-level page tables in memory that an allocator provides. Knows nothing of KVM.
 //
-// Every change of an entry is one 8-byte store by a plain MOV: on a software-MMU KVM a store to a live table may be
-// emulated, and its emulator knows no vector stores.
+// Every change of an entry is one 8-byte store by a plain MOV: on a software-MMU KVM a store to a
+// live table may be emulated, and its emulator knows no vector stores.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,8 @@ class PageAllocator {
   virtual uint64_t* at(uint64_t physical) const = 0;
 };
 
-// What a change requires before it is effective everywhere: INVLPG of each address, or a full flush.
+// What a change requires before it is effective everywhere: INVLPG of each address, or a full
+// flush.
 class Invalidations {
  public:
   static constexpr size_t kMaximum = 12;  // beyond, a full flush is cheaper
@@ -52,7 +53,8 @@ class Invalidations {
 
 class PageTables {
  public:
-  // Precondition: `allocator` can give at least one page; check valid(). `no_execute`: EFER.NXE is on.
+  // Precondition: `allocator` can give at least one page; check valid(). `no_execute`: EFER.NXE is
+  // on.
   PageTables(PageAllocator& allocator, bool no_execute)
       : allocator_(allocator), no_execute_(no_execute), root_(allocator.allocate()) {}
   PageTables(const PageTables&) = delete;
@@ -67,26 +69,26 @@ class PageTables {
     bool large_pages = true;  // 2 MiB entries where both addresses allow
     bool executable = false;  // everything is where the CPU has no no-execute bit
   };
-  // Maps [va, va+bytes) to [pa, pa+bytes); all multiples of 4 KiB. Entries in the way are replaced. Returns false
-  // when the allocator is exhausted; the range may then be partly mapped.
+  // Maps [va, va+bytes) to [pa, pa+bytes); all multiples of 4 KiB. Entries in the way are replaced.
+  // Returns false when the allocator is exhausted; the range may then be partly mapped.
   bool map(uint64_t va, uint64_t pa, uint64_t bytes, Access access, Invalidations& changed);
 
-  // Clears the entries of [va, va+bytes). Tables stay for the next use. A 2 MiB entry that is only partly covered is
-  // split; returns false when there is no page for that (the whole 2 MiB entry is cleared then, which is always safe
-  // for entries that can be faulted back).
+  // Clears the entries of [va, va+bytes). Tables stay for the next use. A 2 MiB entry that is only
+  // partly covered is split; returns false when there is no page for that (the whole 2 MiB entry is
+  // cleared then, which is always safe for entries that can be faulted back).
   bool unmap(uint64_t va, uint64_t bytes, Invalidations& changed);
 
-  // Like unmap for a range of whole 1 GiB units, none of them linked, and gives up the tables below: they wait in the
-  // list of retired pages until release_retired().
+  // Like unmap for a range of whole 1 GiB units, none of them linked, and gives up the tables
+  // below: they wait in the list of retired pages until release_retired().
   void unmap_and_retire(uint64_t va, uint64_t bytes, Invalidations& changed);
 
-  // Like unmap for a range of whole 1 GiB units that other units may be linked to: gives up the page tables below, and
-  // keeps the page directories. They wait like those of unmap_and_retire.
+  // Like unmap for a range of whole 1 GiB units that other units may be linked to: gives up the
+  // page tables below, and keeps the page directories. They wait like those of unmap_and_retire.
   void unmap_and_retire_leaves(uint64_t va, uint64_t bytes, Invalidations& changed);
 
-  // Makes [va, va+bytes), whole 1 GiB units, have the tables of `other`: what is mapped or unmapped there later is so
-  // here. Returns false when the allocator is exhausted; what has been linked by then is undone by unlink.
-  // Precondition: none of it is linked.
+  // Makes [va, va+bytes), whole 1 GiB units, have the tables of `other`: what is mapped or unmapped
+  // there later is so here. Returns false when the allocator is exhausted; what has been linked by
+  // then is undone by unlink. Precondition: none of it is linked.
   bool link(uint64_t va, uint64_t other, uint64_t bytes, Invalidations& changed);
   // Leaves those tables to `other`; what was here before is here again.
   void unlink(uint64_t va, uint64_t bytes, Invalidations& changed);

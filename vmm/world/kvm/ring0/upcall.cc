@@ -93,7 +93,8 @@ void generate_upcall(Assembler& a, const StubConfig& config, Stubs& stubs, uint6
   a.mov(at(offsetof(UpcallArea, busy)), 0);
   a.lea(rsp, at(offsetof(UpcallArea, rflags)));
   a.popfq();
-  // From here on no flag may change. A fault on the next instruction fetch overwrites only what is consumed by then.
+  // From here on no flag may change. A fault on the next instruction fetch overwrites only what is
+  // consumed by then.
   a.mov(rsp, gpr(4));
   a.jmp(at(offsetof(UpcallArea, rip)));
 
@@ -130,7 +131,8 @@ Stubs generate_stubs(const StubConfig& config, uint8_t* supervisor_code, uint8_t
   user.sysretq();
 
   Assembler kernel(supervisor_code);
-  // Resumption after the `out` is by the IRETQ that follows, with the ExceptionFrame as whoever caught it left it.
+  // Resumption after the `out` is by the IRETQ that follows, with the ExceptionFrame as whoever
+  // caught it left it.
   for (uint8_t v = 0; v < kVectors; v++) {
     kernel.align(16);
     stubs.vector[v] = kernel.here();
@@ -206,7 +208,8 @@ SystemPages build_system_pages(uint8_t* memory, const Stubs& stubs, uint64_t rsp
   gdt[kKernelData / 8] = segment(kTypeData, 0, false);
   gdt[kUserData / 8] = segment(kTypeData, 3, false);
   gdt[kUserCode / 8] = segment(kTypeCode, 3, true);
-  SegmentDescriptor tss_low;  // a 16-byte system descriptor: its upper half is the upper half of the base
+  // a 16-byte system descriptor: its upper half is the upper half of the base
+  SegmentDescriptor tss_low;
   tss_low.limit_low = SystemPages::kTssLimit, tss_low.limit_high = 0, tss_low.g = 0, tss_low.s = 0;
   tss_low.type = kTypeBusyTss64;
   tss_low.base_low = pages.tss & 0xffffff, tss_low.base_high = pages.tss >> 24 & 0xff;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The code at CPL 0 (a stub per vector) and the few instructions at CPL 3 that stand between it and C++. Knows
-// nothing of KVM: an exit is an `out` to a port.
+// The code at CPL 0 (a stub per vector) and the few instructions at CPL 3 that stand between it and
+// C++. Knows nothing of KVM: an exit is an `out` to a port.
 //
 // A page fault at CPL 3, `direct`:
 //   CPU       pushes SS, RSP, RFLAGS, CS, RIP and the error code on the RSP0 stack, which lies in memory that CPL 3
@@ -9,9 +9,9 @@
 //             each is emulated, at 1-2 us
 //   CPL 3     upcall() copies the ExceptionFrame and the registers to the UpcallArea, saves the SIMD state, calls
 //             UpcallArea::handler, restores everything and jumps back. No exit.
-// With `direct` off, the stub is an `out`, and whoever catches it fills the UpcallArea and continues at
-// upcall_saved(). A fault while an upcall is being handled (the handler touched engine memory for the first time)
-// leaves UpcallArea alone and exits by kPortNestedFault.
+// With `direct` off, the stub is an `out`, and whoever catches it fills the UpcallArea and
+// continues at upcall_saved(). A fault while an upcall is being handled (the handler touched engine
+// memory for the first time) leaves UpcallArea alone and exits by kPortNestedFault.
 #pragma once
 
 #include <array>
@@ -29,15 +29,17 @@ enum Port : uint8_t {
   kPortDone = 0xc1,         // the engine function returned
   kPortNestedFault = 0xc2,  // see above; rax = CR2
   kPortRefused = 0xc3,      // UpcallArea::handler returned false
-  kPortMap = 0xc4,          // rdi = address: make the engine memory there reachable; rax = 1 when done, else 0
-  kPortHostCall = 0xc5,     // rdi = number of a host function, its HostArguments in rsi, rdx, rcx, r8, r9; rax = result
-  kPortFlush = 0xc6,        // drop all translations
-  kPortLoopDone = 0xc7,     // the CPL 0 timing loop ended
+  // rdi = address: make the engine memory there reachable; rax = 1 when done, else 0
+  kPortMap = 0xc4,
+  // rdi = number of a host function, its HostArguments in rsi, rdx, rcx, r8, r9; rax = result
+  kPortHostCall = 0xc5,
+  kPortFlush = 0xc6,     // drop all translations
+  kPortLoopDone = 0xc7,  // the CPL 0 timing loop ended
   kPortEnd = 0xc8,
 };
 
-// What the RSP0 stack holds below its top after an exception from CPL 3. `error` is absent (garbage) for vectors
-// without an error code, and rax is there only after the direct #PF stub.
+// What the RSP0 stack holds below its top after an exception from CPL 3. `error` is absent
+// (garbage) for vectors without an error code, and rax is there only after the direct #PF stub.
 struct ExceptionFrame {
   uint64_t rax, error, rip, cs, rflags, rsp, ss;
 };
@@ -68,15 +70,17 @@ struct Stubs {
   uint64_t vector[kVectors] = {};  // CPL 0
   uint64_t page_fault_direct = 0;  // CPL 0
   uint64_t breakpoint_gate = 0;    // CPL 0; see invalidate_address()
-  // For LSTAR: an out, then SYSRET. In a user page, because a software-MMU KVM was seen to go there without a change
-  // of CPL; whoever catches the out then resumes at rcx itself.
+  // For LSTAR: an out, then SYSRET. In a user page, because a software-MMU KVM was seen to go there
+  // without a change of CPL; whoever catches the out then resumes at rcx itself.
   uint64_t syscall = 0;
-  uint64_t timing_loop = 0;   // CPL 0: rcx iterations of two instructions, then kPortLoopDone
-  uint64_t enter = 0;         // CPL 3: rdi = void (*)(void*), rsi = its argument, rsp = 16-byte aligned stack top
+  uint64_t timing_loop = 0;  // CPL 0: rcx iterations of two instructions, then kPortLoopDone
+  // CPL 3: rdi = void (*)(void*), rsi = its argument, rsp = 16-byte aligned stack top
+  uint64_t enter = 0;
   uint64_t upcall_saved = 0;  // CPL 3
 };
 
-// Preconditions: both code areas have kCodeBytes bytes; supervisor_code need not be accessible at CPL 3.
+// Preconditions: both code areas have kCodeBytes bytes; supervisor_code need not be accessible at
+// CPL 3.
 inline constexpr size_t kCodeBytes = 4096;
 Stubs generate_stubs(const StubConfig& config, uint8_t* supervisor_code, uint8_t* user_code);
 
@@ -93,8 +97,8 @@ void set_page_fault_delivery(const SystemPages& pages, const Stubs& stubs, bool 
 
 // ---- Called by engine code inside the VM, at CPL 3 ----
 
-// #BP enters a CPL 0 gate: software interrupts with a vector operand raise #UD on some KVMs, INT3 does not. The gate
-// does INVLPG of rdi, or loads CR3 from rax when rdi is 0.
+// #BP enters a CPL 0 gate: software interrupts with a vector operand raise #UD on some KVMs, INT3
+// does not. The gate does INVLPG of rdi, or loads CR3 from rax when rdi is 0.
 inline void invalidate_address(uint64_t va) { asm volatile("int3" : : "D"(va) : "memory", "cc"); }
 inline void invalidate_all(uint64_t cr3) { asm volatile("int3" : : "D"(uint64_t{0}), "a"(cr3) : "memory", "cc"); }
 inline uint64_t out_call(Port port, uint64_t rdi, uint64_t rsi) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// x86-64 system registers and descriptors as typed structs. References are to the Intel SDM, volume 3.
+// x86-64 system registers and descriptors as typed structs. References are to the Intel SDM, volume
+// 3.
 #pragma once
 
 #include <bit>
@@ -29,13 +30,14 @@ constexpr uint64_t raw(Register r) {
   return std::bit_cast<uint64_t>(r);
 }
 
-// RFLAGS of the engine: bit 1 is always one. `out` at CPL 3 is allowed twice: by IOPL 3 here and by the TSS's I/O
-// permission bitmap. A software-MMU KVM was seen to lose the IOPL over IRETQ and POPFQ, and an emulator of SVM to
-// refuse the bitmap. Nothing injects interrupts.
+// RFLAGS of the engine: bit 1 is always one. `out` at CPL 3 is allowed twice: by IOPL 3 here and by
+// the TSS's I/O permission bitmap. A software-MMU KVM was seen to lose the IOPL over IRETQ and
+// POPFQ, and an emulator of SVM to refuse the bitmap. Nothing injects interrupts.
 inline constexpr uint64_t kEngineRflags = 0x3002;
 
-// 4.5 4-level paging: one entry of any level. Accessed and Dirty are set from the start, so that neither the CPU
-// nor KVM (which maps a clean page read-only at first) has a reason to touch the entry again.
+// 4.5 4-level paging: one entry of any level. Accessed and Dirty are set from the start, so that
+// neither the CPU nor KVM (which maps a clean page read-only at first) has a reason to touch the
+// entry again.
 class PageTableEntry {
  public:
   constexpr PageTableEntry() = default;
@@ -63,7 +65,8 @@ class PageTableEntry {
   uint64_t bits_ = 0;
 };
 
-// Selectors of our GDT. SYSRET takes SS from STAR[63:48]+8 and CS from STAR[63:48]+16, so user data comes first.
+// Selectors of our GDT. SYSRET takes SS from STAR[63:48]+8 and CS from STAR[63:48]+16, so user data
+// comes first.
 inline constexpr uint16_t kKernelCode = 0x08, kKernelData = 0x10, kUserData = 0x18 | 3, kUserCode = 0x20 | 3,
                           kTaskState = 0x28;
 inline constexpr uint64_t kStar = (uint64_t{kKernelCode} << 32) | (uint64_t{kKernelData | 3} << 48);
@@ -97,7 +100,8 @@ struct [[gnu::packed]] TaskState64 {
   uint64_t reserved2 = 0;
   uint16_t reserved3 = 0;
   uint16_t io_map_base = 104;
-  // Ports 0-255, a clear bit allows; the CPU reads two bytes, hence the one behind (volume 1, 19.5.2).
+  // Ports 0-255, a clear bit allows; the CPU reads two bytes, hence the one behind (volume 1,
+  // 19.5.2).
   uint8_t io_map[33] = {};
 };
 static_assert(sizeof(TaskState64) == 104 + 33);
