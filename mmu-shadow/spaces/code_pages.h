@@ -28,7 +28,8 @@ class CodePages {
   uint32_t count_runs(uint32_t ram_page, uint32_t pages, uint32_t limit) const;
 
   // These pages are installed with write access somewhere.
-  void installed_writable(uint32_t ram_page, uint32_t pages = 1);
+  void installed_writable(uint32_t ram_page) { maybe_writable_[ram_page] = 1; }
+  void installed_writable(uint32_t ram_page, uint32_t pages);
   void all_installed_writable();
   // What the guest allows to be written may be installed so. Precondition of write access: it is
   // noted.

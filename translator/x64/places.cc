@@ -20,27 +20,6 @@ Places::Places(const ir::Block& block, std::pmr::memory_resource* memory)
   for (FileState& f : files_) std::fill(std::begin(f.owner), std::end(f.owner), -1);
 }
 
-void Places::put(uint32_t value, Place place) {
-  const File file = file_of(value);
-  FileState& f = files_[static_cast<int>(file)];
-  Place& now = places_[value];
-  switch (now.kind) {
-    case Place::Nowhere: break;
-    case Place::Register: f.owner[now.index] = -1; break;
-    case Place::Slot: f.slots &= ~(uint64_t{1} << now.index); break;
-    case Place::Pinned:
-    case Place::State: std::erase(values_in(now, file), value); break;
-  }
-  now = place;
-  switch (now.kind) {
-    case Place::Nowhere: break;
-    case Place::Register: f.owner[now.index] = static_cast<int>(value); break;
-    case Place::Slot: f.slots |= uint64_t{1} << now.index; break;
-    case Place::Pinned:
-    case Place::State: values_in(now, file).push_back(value); break;
-  }
-}
-
 int Places::free_slot(File file) const {
   static_assert(kSpillSlots == 64);
   const int slot = std::countr_one(files_[static_cast<int>(file)].slots);

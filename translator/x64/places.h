@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory_resource>
+#include <utility>
 #include <vector>
 
 #include "translator/ir/ir.h"
@@ -46,8 +47,28 @@ class Places {
 
   const Place& of(uint32_t value) const { return places_[value]; }
   // The value is there from now on, and no longer where it was.
-  void put(uint32_t value, Place place);
-  void drop(uint32_t value) { put(value, {}); }
+  void put(uint32_t value, Place place) {
+    if (places_[value].kind != Place::Nowhere) drop(value);
+    places_[value] = place;
+    switch (place.kind) {
+      case Place::Nowhere: break;
+      case Place::Register: file(value).owner[place.index] = static_cast<int>(value); break;
+      case Place::Slot: file(value).slots |= uint64_t{1} << place.index; break;
+      case Place::Pinned:
+      case Place::State: values_in(place, file_of(value)).push_back(value); break;
+    }
+  }
+  // The value is nowhere from now on.
+  void drop(uint32_t value) {
+    const Place was = std::exchange(places_[value], {});
+    switch (was.kind) {
+      case Place::Nowhere: break;
+      case Place::Register: file(value).owner[was.index] = -1; break;
+      case Place::Slot: file(value).slots &= ~(uint64_t{1} << was.index); break;
+      case Place::Pinned:
+      case Place::State: std::erase(values_in(was, file_of(value)), value); break;
+    }
+  }
   // The value in a host register; -1: none.
   int owner(File file, int reg) const { return files_[static_cast<int>(file)].owner[reg]; }
   // The lowest slot without a value; -1: none.
@@ -68,6 +89,7 @@ class Places {
     int owner[kFileRegisters];
     uint64_t slots = 0;  // bit set: taken
   };
+  FileState& file(uint32_t value) { return files_[static_cast<int>(file_of(value))]; }
   const ir::Block& block_;
   std::pmr::vector<Place> places_;
   std::pmr::vector<Values> guest_;  // Pinned, or State and not SIMD

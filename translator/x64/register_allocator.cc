@@ -77,9 +77,11 @@ RegisterAllocator::RegisterAllocator(Xbyak::CodeGenerator& code, const ir::Block
 
 void RegisterAllocator::end() {
   locked_[0] = locked_[1] = 0;
-  for (const Value v : inst().args)
-    if (v.is_inst() && --remaining_[v.index()] == 0) places_.drop(v.index());
-  if (ir::info(inst().op).result != Type::Void && remaining_[current_] == 0) places_.drop(current_);
+  const ir::Inst& done = inst();
+  uint32_t* const remaining = remaining_.data();
+  for (const Value v : done.args)
+    if (v.is_inst() && --remaining[v.index()] == 0) places_.drop(v.index());
+  if (remaining[current_] == 0) places_.drop(current_);  // nobody wants its result
 }
 
 uint32_t RegisterAllocator::remaining_after(uint32_t value) const {
