@@ -24,7 +24,7 @@
 
 #include "mmu-shadow/base/filters.h"
 #include "mmu-shadow/mmu.h"
-#include "translator/arm32/cpu/panic.h"
+#include "translator/base/panic.h"
 
 namespace crosswalk::mmu {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "translator/arm32/cpu/counter.h"
+#include "translator/base/counter.h"
 
 namespace crosswalk::mmu {
 

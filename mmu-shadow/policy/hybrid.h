@@ -1,48 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Form::Hybrid, in one of two ways, as MmuCosts::windows_pay_at_once() says.
+// The policy of Form::Hybrid: which address space has a window, and which a software TLB.
 //
-// Where a fault does not leave the VM, an entry of a window costs, with its fault and its flush,
-// less than the lookups that it saves while it is there. Then the shortest of lives is better off
-// in a window: every address space begins in one, and its code is translated once. There is nothing
-// to learn, and no clock is read: faults and flushes are counted, at the price that was measured
-// before the guest ran, and time is what polls sample. That is for the way back: a space whose
-// entries do not live as long as they should goes to a software TLB, and from there on it is judged
-// as below.
+// The question. Each guest address space (the kernel's, and one for each process) reaches memory in
+// one of two forms. With a software TLB, every access pays for a lookup of about a nanosecond. With
+// a window it pays nothing; but each page costs a host fault when it is accessed first, and a
+// removal when the guest flushes it, and the code has to be translated once more for that form.
 //
-// Elsewhere, every address space begins on a software TLB. The cost model:
+// Where faults are cheap. In `shadow` on nested paging a fault does not leave the VM. There a page
+// saves more lookups, while it is in the window, than it costs (MmuCosts::windows_pay_at_once). So
+// every address space begins with a window. Nothing is measured; faults and flushes are counted, at
+// the price that was found before the guest ran. If they come to more than the lookups would have,
+// the space gets a software TLB after all, and is judged from then on as below.
 //
-// While it runs, a window saves the lookups and the refills, and costs faults and flushes. In an
-// address space's recent history, per nanosecond,
+// Where faults are dear (10 us, say), every address space begins with a software TLB. From time to
+// time the space that is current is judged. The policy has counted what would have happened in a
+// window, as a history that fades:
+//
+//   faults   first accesses to pages or sections, and the guest's own aborts
+//   flushes  entries that the guest made invalid
+//   refills  of the software TLB, which a window would not need
+//   time     that the space ran
+//
+// From these it knows what a window would have gained in each nanosecond. lookup_share is the part
+// of the time that lookups take:
 //
 //   cost = faults * entering * window_fault + flushes * window_flush
 //   gain = lookup_share + (refills * soft_refill - cost) / time
 //
-// where `faults` counts what would have faulted: first accesses to pages, or to sections, and the
-// guest's own aborts. At first, all that is in use has to be entered, and its code translated once
-// more:
+// And it knows what a window takes to begin with: its pages are entered, and the code that was
+// executed lately is translated again:
 //
 //   investment = window_create + pages in use * entering * window_fault + hot_code * translation
 //
-// of the pages executed lately. Both factors are learned from the spaces that got a window, for
-// user and kernel apart: `entering`, what faults cost in all against one for each page, since one
-// may enter its neighbours too; `hot_code`, the part of a page's code that is used again.
+// `entering` and `hot_code` are learned from the spaces that got a window, for user and kernel
+// apart: how many faults there were for a page in use (one fault may enter neighbours too), and
+// what part of a page's code was used again.
 //
-// A space is expected to run for as long again as it has run, and a program to execute as much more
-// code for the first time. In a window that costs less to translate, and is not to be translated
-// again later. So a space gets a window when
+// The future is guessed from the past: a space runs for as long again as it has run, and a program
+// executes as much new code again as it has, which costs less to translate for a window. So a space
+// gets a window when
 //
 //   gain * age + new_code * translation of what it was the first to execute
 //     > investment * reluctance.
 //
-// In a window, what faults and flushes cost is measured, and the saving is how much longer the rest
-// of the time would have been on a software TLB; when the cost, but for the first faults, exceeds
-// `margin` of it, the space goes back, and has to show twice as much next time. So a process that
-// lives shortly hardly ever pays for a fault, and one that runs long pays at most about as much as
-// it would have saved.
+// The way back. In a window, what faults and flushes cost is measured. When that is more than
+// `margin` of what the window saves, but for the first faults, the space gets a software TLB again,
+// and its reluctance doubles: it has to promise twice as much next time. So a process of a short
+// life hardly ever pays for a fault, and one of a long life pays about as much as it would have
+// saved, at most.
 //
-// Where the guest does little but change mappings, a window is far from worth it, and to count all
-// this would be what the mode costs: such a space rests, which is counting nothing, for a while
-// after each judgement.
+// Rest. To count all this costs time too. A space that does little but change its tables, and is
+// far from worth a window, is not looked at for a while after each judgement.
 //
 // The policy reads no clock and touches no table: it is told what happens by its hooks, asks and
 // orders by FormedSpace, and counts what it predicted (Statistics).

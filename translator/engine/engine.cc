@@ -11,8 +11,8 @@
 #include "translator/arm32/cpu/debug.h"
 #include "translator/arm32/cpu/exceptions.h"
 #include "translator/arm32/cpu/exit_reason.h"
-#include "translator/arm32/cpu/panic.h"
 #include "translator/arm32/cpu/trace.h"
+#include "translator/base/panic.h"
 #include "translator/engine/ram_access.h"
 #include "translator/x64/slow_access.h"
 

@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "mmu-shadow/mmu.h"
-#include "translator/arm32/cpu/counter.h"
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/cpu/platform.h"
 #include "translator/arm32/frontend/translator.h"
 #include "translator/arm32/helpers/helpers.h"
+#include "translator/base/counter.h"
 #include "translator/engine/code_cache.h"
 #include "translator/engine/exception_log.h"
 #include "translator/engine/log.h"

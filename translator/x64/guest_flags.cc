@@ -3,7 +3,7 @@
 
 #include <iterator>
 
-#include "translator/arm32/cpu/panic.h"
+#include "translator/base/panic.h"
 #include "translator/x64/emit_context.h"
 
 namespace crosswalk::x64 {

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "translator/arm32/cpu/panic.h"
+#include "translator/base/panic.h"
 #include "translator/x64/host_registers.h"
 
 namespace crosswalk::x64 {

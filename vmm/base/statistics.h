@@ -38,7 +38,7 @@ class StatisticsTable {
   void add(std::string group, std::string name, double value, std::string unit = "");
   void add(std::string group, std::string name, std::string value, std::string unit = "");
 
-  // A row for each of `counters` (translator/arm32/cpu/counter.h) that has something to show in
+  // A row for each of `counters` (translator/base/counter.h) that has something to show in
   // `values`.
   template <class Counters, class Values>
   void add(const std::string& group, const Counters& counters, const Values& values, double ticks_per_second) {

@@ -6,7 +6,7 @@
 
 namespace crosswalk::vmm {
 
-// As panic() (translator/arm32/cpu/panic.h): prints `what`, the registers and the faulting address
+// As panic() (translator/base/panic.h): prints `what`, the registers and the faulting address
 // and aborts. Uses write(2) only, so that it may be called from a signal handler.
 [[noreturn]] void panic(const char* what, const engine::FaultFrame& frame);
 

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "translator/arm32/cpu/panic.h"
+#include "translator/base/panic.h"
 
 namespace crosswalk::kvm {
 namespace {

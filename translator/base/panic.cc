@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "translator/arm32/cpu/panic.h"
+#include "translator/base/panic.h"
 
 #include <unistd.h>
 
