@@ -66,48 +66,48 @@ TEST(Torture, MmapWindowsFlushedByCost) {
   torture_mmap({.mode = Mode::Window, .flush = FlushPolicy::Auto}, 0, 2, 30000);
 }
 
-// Spaces get windows and lose them all the time.
-TEST(Torture, Hybrid) {
+// Of spaces whose windows cost next to nothing: with three flush policies, then with room for three
+// spaces. `begin` says how spaces begin, `expect` what must have happened.
+template <typename Begin, typename Expect>
+void torture_hybrid(Begin begin, Expect expect) {
   const uint64_t seed = test_seed();
   HybridAccessor accessor;
   for (uint64_t i = 0; i < 4; i++) {
+    const bool few = i == 3;
     TestMemory memory(kRamSize);
     const auto backend = make_mmap_backend(memory.ram);
-    MmuConfig config{.mode = Mode::Hybrid, .flush = static_cast<FlushPolicy>(i % 3), .max_spaces = i == 3 ? 3u : 64u};
+    MmuConfig config{.mode = Mode::Hybrid, .flush = static_cast<FlushPolicy>(i % 3), .max_spaces = few ? 3u : 64u};
     config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
     config.costs.judge_after = 50;
     // Beyond 1, the share makes both forms look better than the other.
     config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
-    config.costs.accesses_of_entry = -1'000;  // spaces begin on a software TLB
     config.prefill = i != 2;
+    begin(config.costs);
     const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);
     expect_agreement(r, seed + i);
-    // with three spaces, most are evicted first
-    EXPECT_GT(r.statistics.promotions, i == 3 ? 20u : 300u);
-    EXPECT_GT(r.statistics.demotions, 0u);
-    if (HasFailure()) return;
+    expect(r.statistics, few);
+    if (::testing::Test::HasFailure()) return;
   }
+}
+
+// Spaces get windows and lose them all the time.
+TEST(Torture, Hybrid) {
+  torture_hybrid([](MmuCosts& costs) { costs.accesses_of_entry = -1'000; },  // on a software TLB
+                 [](const Statistics& s, bool few) {
+                   // with three spaces, most are evicted first
+                   EXPECT_GT(s.promotions, few ? 20u : 300u);
+                   EXPECT_GT(s.demotions, 0u);
+                 });
 }
 
 // Spaces begin in windows, lose them, and get them back.
 TEST(Torture, HybridOfCheapWindows) {
-  const uint64_t seed = test_seed();
-  HybridAccessor accessor;
-  for (uint64_t i = 0; i < 4; i++) {
-    TestMemory memory(kRamSize);
-    const auto backend = make_mmap_backend(memory.ram);
-    MmuConfig config{.mode = Mode::Hybrid, .flush = static_cast<FlushPolicy>(i % 3), .max_spaces = i == 3 ? 3u : 64u};
-    config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
-    config.costs.judge_after = config.costs.half_life = 50;
-    config.costs.lookup_share[0] = config.costs.lookup_share[1] = 1e9;
-    config.prefill = i != 2;
-    const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, 30000);
-    expect_agreement(r, seed + i);
-    // with three spaces, they are evicted before
-    EXPECT_GT(r.statistics.promotions + (i == 3 ? 11 : 0), 10u);
-    EXPECT_GT(r.statistics.demotions, 20u);
-    if (HasFailure()) return;
-  }
+  torture_hybrid([](MmuCosts& costs) { costs.half_life = 50; },
+                 [](const Statistics& s, bool few) {
+                   // with three spaces, they are evicted before
+                   EXPECT_GT(s.promotions + (few ? 11 : 0), 10u);
+                   EXPECT_GT(s.demotions, 20u);
+                 });
 }
 
 TEST(Torture, MmapWindowsWithoutFillAround) { torture_mmap({.mode = Mode::Window, .fill_around = false}, 0, 2, 30000); }

@@ -74,7 +74,6 @@ class Machine final {
   // its entry.
   Result<bool> load(const BootConfig& config);
   void set_boot_registers(CpuState& cpu) const;
-  const BootState& boot_state() const { return boot_; }
 
   // The engine, which must outlive the run. Without one RAM writes are not reported and VA = PA.
   void set_engine(EnginePort* engine);
