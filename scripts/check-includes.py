@@ -40,7 +40,7 @@ FOLDERS = {
     "vmm/world/process": ("the engine in an ordinary thread", ["translator/engine", "vmm/world"]),
     "vmm/world/kvm/ring0": ("what runs at CPL 0 inside the VM, and page tables", []),
     "vmm/world/kvm": ("the engine inside a VM; the shadow and ept backends", ["translator/base", "translator/arm32/cpu", "mmu-shadow", "translator/engine", "vmm/base", "vmm/world", "vmm/world/kvm/ring0"]),
-    "vmm/host": ("what this host can do: the modes in one table, the probe that measures them", ["mmu-shadow", "translator/engine", "vmm/base", "vmm/world/process", "vmm/world/kvm"]),
+    "vmm/host": ("what this host can do: the table of modes, the probe that measures them", ["mmu-shadow", "translator/engine", "vmm/base", "vmm/world/process", "vmm/world/kvm"]),
     "vmm/bench": ("`crosswalk bench`", ["vmm/base"]),
     "vmm/app": ("the command line, run, info, traces", ["translator/arm32/cpu", "mmu-shadow/walker", "mmu-shadow", "translator/engine", "vmm/base", "vmm/machine", "vmm/world/process", "vmm/world/kvm", "vmm/host", "vmm/bench"]),
     "vmm": ("main", ["vmm/base", "vmm/bench", "vmm/app"]),
