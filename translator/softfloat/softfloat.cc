@@ -161,7 +161,7 @@ template <class Bits>
 Bits round_wide(bool sign, int exponent, u128 magnitude, bool sticky, Environment& env) {
   const uint64_t high = static_cast<uint64_t>(magnitude >> 64);
   const int shift = high ? std::countl_zero(high) : 64 + std::countl_zero(static_cast<uint64_t>(magnitude));
-  magnitude <<= shift;
+  magnitude <<= shift;  // NOLINT(clang-analyzer-core.uninitialized.Assign): shift < 128, since magnitude != 0
   return round<Bits>(sign, exponent + 1 - shift, static_cast<uint64_t>(magnitude >> 64),
                      sticky || static_cast<uint64_t>(magnitude) != 0, env);
 }

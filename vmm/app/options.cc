@@ -77,6 +77,7 @@ std::string join(const std::vector<std::string>& words, const char* separator) {
 
 std::vector<std::string> names_of(const std::vector<const ModeRow*>& rows) {
   std::vector<std::string> names;
+  names.reserve(rows.size());
   for (const ModeRow* row : rows) names.push_back(row->name);
   return names;
 }

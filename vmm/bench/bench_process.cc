@@ -26,6 +26,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, unsigned t
     return;
   }
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
 

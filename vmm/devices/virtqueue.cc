@@ -88,7 +88,7 @@ VirtQueue::Pop VirtQueue::pop(const GuestRam& ram, Chain& chain) {
   // More than the queue holds are being worked on: the driver gives away again what it has not got
   // back (2.6.13). Nothing else would limit the completions that wait for the CPU.
   if (static_cast<uint16_t>(next_available - next_used) >= size) return Pop::Broken;
-  uint16_t index = load16(ram, available + 4 + 2 * (next_available % size), std::memory_order_relaxed);
+  uint16_t index = load16(ram, available + 4 + uint64_t{2} * (next_available % size), std::memory_order_relaxed);
   ++next_available;
   chain.head = index;
   // `table` is the queue's descriptor table, or the indirect one; the counter ends loops.

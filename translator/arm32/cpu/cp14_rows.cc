@@ -108,16 +108,16 @@ constexpr SystemRegister matching(const char* name, Encoding e, size_t offset, u
 
 // Value and control registers of breakpoint or watchpoint n.
 constexpr SystemRegister breakpoint_value(const char* name, uint8_t n) {
-  return matching(name, {0, 0, n, 4}, DEBUG_FIELD(dbgbvr) + 4 * n);
+  return matching(name, {0, 0, n, 4}, DEBUG_FIELD(dbgbvr) + size_t{4} * n);
 }
 constexpr SystemRegister breakpoint_control(const char* name, uint8_t n) {
-  return matching(name, {0, 0, n, 5}, DEBUG_FIELD(dbgbcr) + 4 * n, kBcrWritable);
+  return matching(name, {0, 0, n, 5}, DEBUG_FIELD(dbgbcr) + size_t{4} * n, kBcrWritable);
 }
 constexpr SystemRegister watchpoint_value(const char* name, uint8_t n) {
-  return matching(name, {0, 0, n, 6}, DEBUG_FIELD(dbgwvr) + 4 * n, ~3u);
+  return matching(name, {0, 0, n, 6}, DEBUG_FIELD(dbgwvr) + size_t{4} * n, ~3u);
 }
 constexpr SystemRegister watchpoint_control(const char* name, uint8_t n) {
-  return matching(name, {0, 0, n, 7}, DEBUG_FIELD(dbgwcr) + 4 * n, kWcrWritable);
+  return matching(name, {0, 0, n, 7}, DEBUG_FIELD(dbgwcr) + size_t{4} * n, kWcrWritable);
 }
 
 constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({

@@ -26,7 +26,7 @@ inline constexpr int kStateBias = 128;
 // GCC and Clang define offsetof for members of bases that are not virtual.
 static_assert(offsetof(CpuState, r) == kStateBias && offsetof(CpuState, mem_base) == sizeof(NearFrame));
 static_assert(offsetof(CpuState, spill) == 0 && offsetof(CpuState, memory_window) < kStateBias);
-static_assert(offsetof(CpuState, monitor_value) + sizeof(uint64_t) <= 2 * kStateBias);
+static_assert(offsetof(CpuState, monitor_value) + sizeof(uint64_t) <= size_t{2} * kStateBias);
 
 // After memory_window has changed. Each form of address space has a jump cache of its own.
 inline void choose_jump_cache(CpuState& s) { s.jump_cache = s.jump_caches[s.memory_window]; }

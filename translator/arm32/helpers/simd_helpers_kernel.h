@@ -34,13 +34,13 @@ struct Elements {
 template <class T>
 Elements<T> read(const CpuState& cpu, unsigned d, bool q) {
   Elements<T> v;
-  std::memcpy(v.e, cpu.vreg + 8 * d, q ? 16 : 8);
+  std::memcpy(v.e, cpu.vreg + size_t{8} * d, q ? 16 : 8);
   return v;
 }
 
 template <class T>
 void write(CpuState& cpu, unsigned d, bool q, const Elements<T>& v) {
-  std::memcpy(cpu.vreg + 8 * d, v.e, q ? 16 : 8);
+  std::memcpy(cpu.vreg + size_t{8} * d, v.e, q ? 16 : 8);
 }
 
 // The second source operand: register m, or one element of it in every lane.
