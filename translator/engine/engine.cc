@@ -22,12 +22,6 @@ namespace {
 // No page has this id: a branch to 0xfffffffe in Thumb state has the empty entry's target.
 constexpr JumpCacheEntry kEmptyEntry{UINT32_MAX, UINT32_MAX, nullptr};
 
-// Room that any block fits into: 64 guest instructions, LDM of 15 registers each, with out-of-line
-// paths.
-constexpr size_t kBlockRoom = 512 << 10;
-// What is known of a block takes four times as much as its code, with Debian; with many that were
-// dropped, more.
-constexpr size_t kBookkeeping = 4, kLeastBookkeeping = 4 << 20;
 constexpr uint32_t kItShift = 8;
 
 std::string no_metadata(const uint8_t* return_address) {
@@ -48,14 +42,13 @@ Engine::Engine(const EngineConfig& config, CpuState& cpu, const GuestRam& ram, P
       cpu_(cpu),
       ram_(ram),
       platform_(platform),
-      cache_(config.code_cache_bytes),
-      assembler_(cache_.capacity(), cache_.writable(cache_.base())),
+      cache_(config.code_cache_bytes, config.bookkeeping_bytes),
+      assembler_(cache_.memory().capacity(), cache_.memory().writable(cache_.memory().base())),
       jump_caches_(config.mode.form == mmu::Form::Hybrid ? 2 : 1) {
-  if (config_.bookkeeping_bytes == 0) config_.bookkeeping_bytes = cache_.capacity() * kBookkeeping + kLeastBookkeeping;
   written_thunks_ = x64::emit_thunks(assembler_, &Engine::slow_access);
-  thunks_ = written_thunks_.moved(cache_.base() - cache_.writable(cache_.base()));
+  thunks_ = written_thunks_.moved(cache_.memory().base() - cache_.memory().writable(cache_.memory().base()));
   cache_.reserve_prefix(assembler_.getSize());
-  if (config.listener) config.listener->thunks_emitted(thunks_, cache_.base(), assembler_.getSize());
+  if (config.listener) config.listener->thunks_emitted(thunks_, cache_.memory().base(), assembler_.getSize());
   backend_.count = config.count;
   backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
   backend_.thunks = &written_thunks_;
@@ -195,10 +188,10 @@ void Engine::page_ids_dropped() { clear_cache(); }
 // when it was not. Null: lookup() must say why, or what is there cannot be linked.
 const void* Engine::linked_code(uint32_t number) {
   const auto linked = [&]() -> const Block* {
-    const CodeCache::Link link = cache_.find_link(number);
+    const BlockLink link = cache_.links().find(number);
     return link.from ? link.from->linked[link.index] : nullptr;
   };
-  if (!cache_.find_link(number).from) return nullptr;
+  if (!cache_.links().find(number).from) return nullptr;
   // It left only because its page was not entered. Relinking would do too, but x86 punishes a write
   // to code that runs.
   if (linked()) {
@@ -210,12 +203,12 @@ const void* Engine::linked_code(uint32_t number) {
   Block* const block = lookup();
   if (!block) return nullptr;
   // lookup() may have dropped the block that was left, or translated after emptying the cache.
-  const CodeCache::Link now = cache_.find_link(number);
+  const BlockLink now = cache_.links().find(number);
   if (!now.from) return block->code;
   // Within a page nothing is checked at run time: both must be of the same mapping of it.
   if (now.from->links[now.index].id_offset == 0 && now.from->page_id != block->page_id) return block->code;
-  cache_.unlink(now.from, now.index);
-  cache_.link(now.from, now.index, block);
+  cache_.links().unlink(now.from, now.index);
+  cache_.links().link(now.from, now.index, block);
   statistics_.links++;
   return block->code;
 }
@@ -251,7 +244,7 @@ Block* Engine::lookup() {
       key.second_page = static_cast<uint32_t>(second.pa >> 12);
     }
   }
-  Block* block = cache_.find(key);
+  Block* block = cache_.blocks().find(key);
   if (block && block->second_id != second_id) {
     drop_block(block);  // the second page's code flags have changed, which are not in the key
     block = nullptr;
@@ -270,7 +263,7 @@ Block* Engine::lookup() {
 Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Translation& at,
                          const mmu::Translation& second, uint32_t second_id) {
   const uint64_t start = trace::begin(cpu_.trace), ticks = __builtin_ia32_rdtsc();
-  if (cache_.free_bytes() < kBlockRoom || cache_.bookkeeping_bytes() > config_.bookkeeping_bytes) clear_cache();
+  if (!cache_.has_room()) clear_cache();
   ir_.guest.clear();
   ir_.insts.clear();
   ir_.label_count = 0;
@@ -313,13 +306,13 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   assembler_.setSize(cache_.used());
   backend_.memory = memory_mode(config_.mode, cpu_.memory_window);
   x64::CompiledBlock compiled =
-      x64::emit_block(assembler_, ir_, backend_, {page + 0x1000, second_id}, cache_.next_link());
+      x64::emit_block(assembler_, ir_, backend_, {page + 0x1000, second_id}, cache_.links().next_number());
 
   auto block = std::make_unique<Block>();
   block->key = key;
   block->page_id = page_id;
   block->second_id = second_id;
-  block->code = cache_.executable(compiled.code);
+  block->code = cache_.memory().executable(compiled.code);
   block->code_size = compiled.size;
   block->guest_bytes = ir_.end_pc - ir_.pc;
   block->once = once;
@@ -332,9 +325,9 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   statistics_.guest_instructions_translated += ir_.guest.size();
   statistics_.code_bytes += compiled.size;
   if (config_.log.items) log_translation(config_.log, ir_, block->code, compiled.size);
-  const bool first_of_page = cache_.blocks_of_page(key.pa) == nullptr;
-  const bool first_of_second = second_id && cache_.blocks_of_page(second.pa) == nullptr;
-  Block* const result = cache_.add(std::move(block), second_id ? second.pa : 0);
+  const bool first_of_page = cache_.blocks().of_page(key.pa) == nullptr;
+  const bool first_of_second = second_id && cache_.blocks().of_page(second.pa) == nullptr;
+  Block* const result = cache_.add(std::move(block));
   statistics_.most_bookkeeping_bytes =
       std::max<uint64_t>(statistics_.most_bookkeeping_bytes, cache_.bookkeeping_bytes());
   if (first_of_page) mmu_->protect_code_page(key.pa & ~uint64_t{0xfff});
@@ -357,8 +350,8 @@ void Engine::drop_block(Block* block) {
 
 void Engine::clear_cache() {
   statistics_.cache_flushes++;
-  trace::instant(cpu_.trace, trace::Kind::CacheClear, cache_.block_count());
-  cache_.for_each_page([this](uint64_t pa) { mmu_->unprotect_code_page(pa); });
+  trace::instant(cpu_.trace, trace::Kind::CacheClear, cache_.blocks().count());
+  cache_.blocks().for_each_page([this](uint64_t pa) { mmu_->unprotect_code_page(pa); });
   cache_.clear();
   slow_sites_.clear();
   statistics_.slow_sites_now = 0;
@@ -367,7 +360,7 @@ void Engine::clear_cache() {
 
 bool Engine::code_written(uint64_t pa, uint32_t) {
   const uint64_t before = statistics_.blocks_dropped;
-  while (const auto* blocks = cache_.blocks_of_page(pa)) {
+  while (const auto* blocks = cache_.blocks().of_page(pa)) {
     Block* const block = blocks->back();
     // An instruction that begins in the page before is another one now.
     if (block->key.second_page == pa >> 12) slow_sites_.forget_page(block->key.pa);
@@ -383,22 +376,6 @@ bool Engine::code_written(uint64_t pa, uint32_t) {
 
 // ---- memory accesses that leave translated code
 // ------------------------------------------------------------------
-
-const x64::FaultSite* Engine::find_site(const Block& block, const uint8_t* host, bool call) const {
-  const uint32_t offset = static_cast<uint32_t>(host - block.code);
-  auto it = std::lower_bound(block.sites.begin(), block.sites.end(), offset,
-                             [](const x64::FaultSite& s, uint32_t o) { return s.offset < o; });
-  for (; it != block.sites.end() && it->offset == offset; ++it)
-    if (((it->flags & x64::kSiteCall) != 0) == call) return &*it;
-  return nullptr;
-}
-
-void Engine::set_position(const Block& block, const x64::FaultSite& site) {
-  const ir::GuestInst& g = block.guest[site.guest];
-  cpu_.r[15] = g.pc;
-  cpu_.t = block.key.va & 1;
-  cpu_.it = g.it;
-}
 
 uint64_t Engine::slow_access(CpuState* cpu, x64::SlowAccessFrame* frame) {
   auto& engine = *static_cast<Engine*>(crosswalk::helpers::services(cpu).engine);
@@ -533,13 +510,13 @@ uint64_t Engine::do_slow_access(const uint8_t* return_address) {
   const ir::MemAccess m = ir::MemAccess::unpack(kind);
   const uint32_t bytes = 1u << m.log2_bytes;
   const bool store = kind & x64::kAccessStore, exclusive = kind & x64::kAccessExclusive;
-  Block* const block = cache_.find_by_host(return_address - 1);
-  const x64::FaultSite* const site = block ? find_site(*block, return_address, true) : nullptr;
+  Block* const block = cache_.blocks().find_by_host(return_address - 1);
+  const x64::FaultSite* const site = block ? block->site_at(return_address, true) : nullptr;
   if (!site) panic(no_metadata(return_address));
   // Its code goes on to its end, and is translated as usual for the next time.
   if (block->once && block->valid) drop_block(block);
   // Device models may look at the position (and tracing does).
-  set_position(*block, *site);
+  block->set_position(cpu_, *site);
   const auto abort = [&](uint32_t fsr, uint32_t far) -> uint64_t {
     statistics_.data_aborts++;
     helpers::apply_effects(cpu_, arm::data_abort(cpu_, cpu_.r[15], fsr, far));
@@ -614,10 +591,10 @@ bool Engine::handle_fault(void* engine, FaultFrame& frame) { return static_cast<
 
 bool Engine::fault(FaultFrame& frame) {
   const auto* host = reinterpret_cast<const uint8_t*>(frame.rip);
-  if (!cache_.contains(host)) return false;
-  Block* const block = cache_.find_by_host(host);
+  if (!cache_.memory().contains(host)) return false;
+  Block* const block = cache_.blocks().find_by_host(host);
   if (!block) return false;
-  const x64::FaultSite* const site = find_site(*block, host, false);
+  const x64::FaultSite* const site = block->site_at(host, false);
   if (!site) return false;
   statistics_.window_faults++;
   const uint64_t start = trace::begin(cpu_.trace);
@@ -646,7 +623,7 @@ bool Engine::fault(FaultFrame& frame) {
   // The access does not complete in translated code: the guest's registers go back to CpuState.
   for (int n = 0; n < 15; n++)
     if (x64::kPinned[n] >= 0) cpu_.r[n] = static_cast<uint32_t>(frame.gpr[x64::kPinned[n]]);
-  set_position(*block, *site);
+  block->set_position(cpu_, *site);
   if (outcome == mmu::FaultOutcome::GuestFault) {
     statistics_.data_aborts++;
     // run_once() does the rest: changing the address space is not for fault handlers, which may be

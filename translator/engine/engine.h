@@ -20,6 +20,7 @@
 #include "translator/engine/slow_sites.h"
 #include "translator/engine/translation_listener.h"
 #include "translator/engine/world.h"
+#include "translator/x64/emit_block.h"
 
 namespace crosswalk::engine {
 
@@ -100,7 +101,7 @@ class Engine final : public mmu::CodeListener {
   const EngineStatistics& statistics() const { return statistics_; }
   helpers::EngineServices& services() { return *services_; }
   // Where translated code is executed: for World::add_code.
-  std::span<const uint8_t> code() const { return {cache_.base(), cache_.capacity()}; }
+  std::span<const uint8_t> code() const { return {cache_.memory().base(), cache_.memory().capacity()}; }
   // The IR of the most recently translated block, for tests and logs.
   const ir::Block& last_ir() const { return ir_; }
 
@@ -113,8 +114,6 @@ class Engine final : public mmu::CodeListener {
                      mmu::Translation& fault);
   bool watchpoint_hit(uint32_t va, uint32_t bytes, bool store, bool privileged, mmu::Translation& fault);
   bool fault(FaultFrame& frame);
-  const x64::FaultSite* find_site(const Block& block, const uint8_t* host, bool call) const;
-  void set_position(const Block& block, const x64::FaultSite& site);
   bool take_interrupts();  // false: stop
   const void* cached_code();
   const void* linked_code(uint32_t number);

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "translator/engine/code_cache.h"
+#include "translator/engine/block.h"
 
 namespace crosswalk::vmm {
 namespace {

@@ -1,54 +1,142 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The two views of the code cache: what is written in one is executed in the other, and no page of
-// the process is writable and executable at once.
+// Blocks without an engine: how they are found, and how their jumps are patched.
 #include "translator/engine/code_cache.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <fstream>
-#include <sstream>
-#include <string>
+#include <memory>
+#include <utility>
 
 namespace crosswalk::engine {
 namespace {
 
-// The permissions in /proc/self/maps, such as "r-xs"; empty where nothing is mapped.
-std::string permissions_of(const void* address) {
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    std::istringstream words(line);
-    unsigned long begin = 0, end = 0;
-    char dash;
-    std::string permissions;
-    words >> std::hex >> begin >> dash >> end >> permissions;
-    const auto at = reinterpret_cast<unsigned long>(address);
-    if (at >= begin && at < end) return permissions;
-  }
-  return "";
+constexpr uint64_t kPage = 0x40001000, kNextPage = 0x40002000;
+
+std::unique_ptr<Block> block_at(uint64_t pa, const uint8_t* code, uint32_t bytes) {
+  auto block = std::make_unique<Block>();
+  block->key.va = static_cast<uint32_t>(pa);
+  block->key.pa = pa;
+  block->page_id = 7;
+  block->code = code;
+  block->code_size = bytes;
+  return block;
 }
 
-TEST(CodeCacheViews, OneIsWrittenAndTheOtherExecuted) {
-  const CodeCache cache(4 << 20);
-  // mov eax, edi; add eax, 5; ret
-  constexpr uint8_t kCode[] = {0x89, 0xf8, 0x83, 0xc0, 0x05, 0xc3};
-  std::memcpy(cache.writable(cache.base()), kCode, sizeof kCode);
-  const auto function = reinterpret_cast<int (*)(int)>(const_cast<uint8_t*>(cache.base()));
-  EXPECT_EQ(function(37), 42);
-  cache.writable(cache.base())[4] = 6;  // as links are patched
-  EXPECT_EQ(function(37), 43);
-  EXPECT_EQ(cache.executable(cache.writable(cache.base())), cache.base());
+TEST(BlockIndex, FindsByKeyHostAndPage) {
+  uint8_t code[64];
+  BlockIndex index;
+  Block* const first = index.add(block_at(kPage, code, 16));
+  auto two_pages = block_at(kPage + 0xffe, code + 32, 16);
+  two_pages->key.second_page = kNextPage >> 12;
+  Block* const second = index.add(std::move(two_pages));
+
+  EXPECT_EQ(index.count(), 2u);
+  EXPECT_EQ(index.find(first->key), first);
+  BlockKey other = first->key;
+  other.flags = 1;
+  EXPECT_EQ(index.find(other), nullptr);
+  EXPECT_EQ(index.find_by_host(code + 15), first);
+  EXPECT_EQ(index.find_by_host(code + 16), nullptr);
+  EXPECT_EQ(index.find_by_host(code + 32), second);
+  EXPECT_EQ(*index.of_page(kPage + 4), (std::vector<Block*>{first, second}));
+  EXPECT_EQ(*index.of_page(kNextPage), (std::vector<Block*>{second}));
 }
 
-TEST(CodeCacheViews, NeitherCanBeBoth) {
-  constexpr size_t kBytes = (4 << 20) + 4096;  // not a multiple of a large page
-  const CodeCache cache(kBytes);
-  for (const size_t offset : {size_t{0}, kBytes - 1}) {
-    EXPECT_EQ(permissions_of(cache.base() + offset), "r-xs");
-    EXPECT_EQ(permissions_of(cache.writable(cache.base() + offset)), "rw-s");
+TEST(BlockIndex, ARemovedBlockIsFoundByItsHostAddresses) {
+  uint8_t code[64];
+  BlockIndex index;
+  auto made = block_at(kPage + 0xffe, code, 16);
+  made->key.second_page = kNextPage >> 12;
+  Block* const block = index.add(std::move(made));
+  index.remove(block);
+  EXPECT_EQ(index.find(block->key), nullptr);
+  EXPECT_EQ(index.of_page(kPage), nullptr);
+  EXPECT_EQ(index.of_page(kNextPage), nullptr);
+  EXPECT_EQ(index.find_by_host(code), block);
+  index.clear();
+  EXPECT_EQ(index.find_by_host(code), nullptr);
+}
+
+// Two blocks of 64 bytes in real memory; the first has one link, with a check of the page.
+struct BlockLinksTest : ::testing::Test {
+  static constexpr uint32_t kId = 8, kJump = 16, kStub = 32;
+  CodeMemory memory{4 << 20};
+  std::unique_ptr<Block> from = block_at(kPage, memory.base(), 64), to = block_at(kNextPage, memory.base() + 64, 64);
+  BlockLinks links{memory};
+
+  BlockLinksTest() {
+    from->links.push_back({kJump, kId, kStub, static_cast<uint32_t>(kNextPage)});
+    links.add(from.get());
+    links.add(to.get());
   }
-  EXPECT_TRUE(cache.contains(cache.base() + kBytes - 1));
-  EXPECT_FALSE(cache.contains(cache.writable(cache.base())));
+  uint32_t word(uint32_t offset) const {
+    uint32_t v;
+    std::memcpy(&v, memory.base() + offset, 4);
+    return v;
+  }
+  void expect_unlinked() const {
+    EXPECT_EQ(word(kJump), kStub - (kJump + 4));
+    EXPECT_EQ(word(kId), 0u);  // no page has it
+    EXPECT_EQ(from->linked[0], nullptr);
+    EXPECT_TRUE(to->incoming.empty());
+  }
+};
+
+TEST_F(BlockLinksTest, PatchesJumpAndPage) {
+  links.link(from.get(), 0, to.get());
+  EXPECT_EQ(word(kJump), 64 - (kJump + 4));
+  EXPECT_EQ(word(kId), to->page_id);
+  EXPECT_EQ(from->linked[0], to.get());
+  links.unlink(from.get(), 0);
+  expect_unlinked();
+}
+
+TEST_F(BlockLinksTest, ABlockTakesItsLinksWithIt) {
+  links.link(from.get(), 0, to.get());
+  links.unlink_all(to.get());
+  expect_unlinked();
+  links.link(from.get(), 0, to.get());
+  links.unlink_all(from.get());
+  expect_unlinked();
+}
+
+TEST_F(BlockLinksTest, NumbersAreNotUsedTwice) {
+  EXPECT_EQ(links.find(0).from, from.get());
+  EXPECT_EQ(links.next_number(), 1u);
+  from->valid = false;
+  EXPECT_EQ(links.find(0).from, nullptr);
+  links.clear();
+  EXPECT_EQ(links.next_number(), 1u);
+  links.add(from.get());
+  from->valid = true;
+  EXPECT_EQ(links.find(0).from, nullptr);
+  EXPECT_EQ(links.find(1).from, from.get());
+}
+
+TEST(CodeCache, IsFullByBookkeepingToo) {
+  CodeCache cache(4 << 20, 1000);
+  cache.reserve_prefix(100);
+  EXPECT_EQ(cache.used(), 112u);  // blocks are aligned
+  EXPECT_TRUE(cache.has_room());
+  while (cache.has_room()) cache.add(block_at(kPage, cache.memory().base() + cache.used(), 16));
+  EXPECT_GT(cache.bookkeeping_bytes(), 1000u);
+  EXPECT_LT(cache.used(), 500u);
+  cache.clear();
+  EXPECT_TRUE(cache.has_room());
+  EXPECT_EQ(cache.used(), 112u);
+}
+
+TEST(CodeCache, ADroppedBlockKeepsItsCode) {
+  CodeCache cache(4 << 20);
+  Block* const block = cache.add(block_at(kPage, cache.memory().base(), 16));
+  const size_t used = cache.used();
+  cache.drop(block);
+  cache.drop(block);
+  EXPECT_FALSE(block->valid);
+  EXPECT_EQ(cache.blocks().count(), 0u);
+  EXPECT_EQ(cache.blocks().find_by_host(block->code), block);
+  EXPECT_EQ(cache.used(), used);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "tests/vmm/test_files.h"
-#include "translator/engine/code_cache.h"
+#include "translator/engine/block.h"
 #include "vmm/app/perf_map.h"
 #include "vmm/machine/symbols.h"
 

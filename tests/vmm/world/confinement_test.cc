@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "tests/vmm/world/fixture.h"
-#include "translator/engine/code_cache.h"
+#include "translator/engine/code_memory.h"
 #include "vmm/base/sandbox.h"
 #include "vmm/world/kvm/ept_backend.h"
 
@@ -33,14 +33,14 @@ int call(const void* code) { return reinterpret_cast<Function>(reinterpret_cast<
 TEST_F(Confinement, TheCodeCacheIsExecutedInItsExecutableView) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
-  const engine::CodeCache cache(4 << 20);
-  world->add_code(cache.base(), cache.capacity());
+  const engine::CodeMemory memory(4 << 20);
+  world->add_code(memory.base(), memory.capacity());
   int result = 0, patched = 0;
   run_in(*world, [&] {
-    std::memcpy(cache.writable(cache.base()), kCode, sizeof kCode);
-    result = call(cache.base());
-    cache.writable(cache.base())[1] = 43;
-    patched = call(cache.base());
+    std::memcpy(memory.writable(memory.base()), kCode, sizeof kCode);
+    result = call(memory.base());
+    memory.writable(memory.base())[1] = 43;
+    patched = call(memory.base());
   });
   EXPECT_EQ(result, 42);
   EXPECT_EQ(patched, 43);
@@ -49,18 +49,18 @@ TEST_F(Confinement, TheCodeCacheIsExecutedInItsExecutableView) {
 TEST_F(ConfinementDeathTest, TheWritableViewIsNotExecuted) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
-  const engine::CodeCache cache(4 << 20);
-  world->add_code(cache.base(), cache.capacity());
-  std::memcpy(cache.writable(cache.base()), kCode, sizeof kCode);
-  EXPECT_DEATH(run_in(*world, [&] { call(cache.writable(cache.base())); }), "unexpected .*fault in the engine");
+  const engine::CodeMemory memory(4 << 20);
+  world->add_code(memory.base(), memory.capacity());
+  std::memcpy(memory.writable(memory.base()), kCode, sizeof kCode);
+  EXPECT_DEATH(run_in(*world, [&] { call(memory.writable(memory.base())); }), "unexpected .*fault in the engine");
 }
 
 TEST_F(ConfinementDeathTest, TheExecutableViewIsNotWritten) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
-  const engine::CodeCache cache(4 << 20);
-  world->add_code(cache.base(), cache.capacity());
-  EXPECT_DEATH(run_in(*world, [&] { *const_cast<uint8_t*>(cache.base()) = 0xc3; }), "unexpected .*(fault|read-only)");
+  const engine::CodeMemory memory(4 << 20);
+  world->add_code(memory.base(), memory.capacity());
+  EXPECT_DEATH(run_in(*world, [&] { *const_cast<uint8_t*>(memory.base()) = 0xc3; }), "unexpected .*(fault|read-only)");
 }
 
 TEST_F(ConfinementDeathTest, GuestRamIsNotExecuted) {

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A translation: some guest instructions as host code, and what is known of that code.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "translator/arm32/cpu/cpu_state.h"
+#include "translator/ir/ir.h"
+#include "translator/x64/host_registers.h"
+
+namespace crosswalk::engine {
+
+// What identifies a translation: guest VA and PA, and the state that changes how code is
+// translated.
+struct BlockKey {
+  uint32_t va = 0;  // bit 0 = T
+  // PA >> 12 of the page that the last instruction extends into, 0 when none
+  uint32_t second_page = 0;
+  uint64_t pa = 0;
+  uint32_t flags = 0;  // CodeFlags::pack() | IT << 8
+  bool operator==(const BlockKey&) const = default;
+};
+
+struct Block;
+
+// A jump from one block to another: links[index] of `from`.
+struct BlockLink {
+  Block* from = nullptr;
+  uint32_t index = 0;
+};
+
+struct Block {
+  BlockKey key;
+  uint32_t page_id = 0;    // of its first page; what jumps from other pages check
+  uint32_t second_id = 0;  // of the page that the last instruction extends into; 0: none
+  const uint8_t* code = nullptr;
+  uint32_t code_size = 0;
+  uint32_t guest_bytes = 0;
+  bool valid = true;
+  bool once = false;                  // has an access out of line that is to be so once: the block goes with it
+  std::vector<x64::FaultSite> sites;  // by offset
+  std::vector<x64::LinkSite> links;
+  std::vector<Block*> linked;        // by link: where it goes; null: to its stub
+  std::vector<ir::GuestInst> guest;  // one per guest instruction: what fault sites refer to
+  std::vector<BlockLink> incoming;   // jumps of other blocks that are linked to this one
+
+  bool contains(const uint8_t* host) const { return host >= code && host < code + code_size; }
+  // The access by the instruction at `host` of this block's code, or, with `call`, the call that
+  // returns there. Null: there is none.
+  const x64::FaultSite* site_at(const uint8_t* host, bool call) const;
+  // Sets the CPU's position to the guest instruction that `site` belongs to.
+  void set_position(CpuState& cpu, const x64::FaultSite& site) const;
+  // What the block takes besides its code, about.
+  size_t bookkeeping_bytes() const;
+};
+
+}  // namespace crosswalk::engine

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/engine/block_links.h"
+
+#include <cstring>
+
+namespace crosswalk::engine {
+
+void BlockLinks::add(Block* block) {
+  block->linked.assign(block->links.size(), nullptr);
+  for (uint32_t n = 0; n < block->links.size(); n++) links_.push_back({block, n});
+}
+
+BlockLink BlockLinks::find(uint32_t number) const {
+  const uint32_t n = number - first_;
+  return n < links_.size() && links_[n].from->valid ? links_[n] : BlockLink{};
+}
+
+void BlockLinks::patch_jump(const Block& from, uint32_t n, const uint8_t* target) {
+  const uint8_t* const jump = from.code + from.links[n].jump_offset;
+  const int32_t relative = static_cast<int32_t>(target - (jump + 4));
+  std::memcpy(memory_.writable(jump), &relative, 4);
+}
+
+void BlockLinks::patch_id(const Block& from, uint32_t n, uint32_t page_id) {
+  if (const uint32_t offset = from.links[n].id_offset) std::memcpy(memory_.writable(from.code + offset), &page_id, 4);
+}
+
+void BlockLinks::link(Block* from, uint32_t n, Block* to) {
+  // The identity is written last: a jump from another page is not taken before it matches.
+  patch_jump(*from, n, to->code);
+  patch_id(*from, n, to->page_id);
+  from->linked[n] = to;
+  to->incoming.push_back({from, n});
+}
+
+void BlockLinks::unlink(Block* from, uint32_t n) {
+  Block* const to = from->linked[n];
+  if (!to) return;
+  from->linked[n] = nullptr;
+  std::erase_if(to->incoming, [&](const BlockLink& in) { return in.from == from && in.index == n; });
+  patch_id(*from, n, 0);
+  patch_jump(*from, n, from->code + from->links[n].stub_offset);
+}
+
+void BlockLinks::unlink_all(Block* block) {
+  const std::vector<BlockLink> incoming = block->incoming;
+  for (const BlockLink& in : incoming) unlink(in.from, in.index);
+  for (uint32_t n = 0; n < block->links.size(); n++) unlink(block, n);
+}
+
+void BlockLinks::clear() {
+  first_ = next_number();
+  links_.clear();
+}
+
+}  // namespace crosswalk::engine
