@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 #include "translator/arm32/cpu/debug.h"
@@ -267,18 +268,18 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   ir_.guest.clear();
   ir_.insts.clear();
   ir_.label_count = 0;
-  frontend::Translator translator(ir_, translation_flags(key.va), config_.translate);
   const uint32_t page = key.va & ~0xfffu;
   const uint8_t* const first_page = at.host - (at.pa & 0xfff);
   const uint8_t* const second_page = second_id ? second.host - (second.pa & 0xfff) : nullptr;
-  translator.translate(key.va & ~1u, key.va & 1, static_cast<uint8_t>(key.flags >> kItShift),
-                       [&](uint32_t va, uint32_t bytes, uint32_t& word) {
-                         const uint8_t* const base = (va & ~0xfffu) == page ? first_page : second_page;
-                         if (!base) return false;
-                         word = 0;
-                         std::memcpy(&word, base + (va & 0xfff), bytes);
-                         return true;
-                       });
+  const auto fetch = [&](uint32_t va, uint32_t bytes, uint32_t& word) {
+    const uint8_t* const base = (va & ~0xfffu) == page ? first_page : second_page;
+    if (!base) return false;
+    word = 0;
+    std::memcpy(&word, base + (va & 0xfff), bytes);
+    return true;
+  };
+  frontend::Translator translator(ir_, translation_flags(key.va), config_.translate);
+  translator.translate(key.va & ~1u, key.va & 1, static_cast<uint8_t>(key.flags >> kItShift), std::cref(fetch));
   const auto checked = [&](const char* pass) {
     if (!config_.verify_ir) return;
     if (const std::string error = ir::verify(ir_); !error.empty()) {
@@ -317,9 +318,7 @@ Block* Engine::translate(const BlockKey& key, uint32_t page_id, const mmu::Trans
   block->guest_bytes = ir_.end_pc - ir_.pc;
   block->once = once;
   block->sites = std::move(compiled.sites);
-  block->sites.shrink_to_fit();
   block->links = std::move(compiled.links);
-  block->links.shrink_to_fit();
   block->guest = ir_.guest;
   statistics_.blocks_translated++;
   statistics_.guest_instructions_translated += ir_.guest.size();

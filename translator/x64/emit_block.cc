@@ -69,8 +69,8 @@ CompiledBlock emit_block(Xbyak::CodeGenerator& code, const ir::Block& block, con
   }
   e.finish();
   result.size = static_cast<uint32_t>(code.getCurr() - result.code);
-  result.sites = e.sites.take();
-  result.links = e.exits.take_links();
+  result.sites = e.sites.all();
+  result.links = e.exits.links();
   return result;
 }
 

@@ -10,10 +10,11 @@ EmitContext::EmitContext(Xbyak::CodeGenerator& c, const ir::Block& b, const Back
       labels(c, &memory_),
       registers(c, b, &memory_),
       flags(*this),
-      sites(c, position_),
-      exits(*this, c.getCurr(), first_link),
+      sites(c, position_, &memory_),
+      exits(*this, c.getCurr(), first_link, &memory_),
       constants(c, &memory_),
       alignment(b, &memory_) {
+  deferred_.reserve(16);
   block_labels_.resize(b.label_count);
   for (Label& l : block_labels_) l = labels.make();
 }

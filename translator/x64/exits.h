@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
+#include <memory_resource>
 #include <vector>
 
 #include "translator/ir/ir.h"
@@ -18,8 +18,10 @@ class EmitContext;
 class Exits {
  public:
   // `first_link` is the number that the block's first link will have.
-  Exits(EmitContext& e, const uint8_t* block_start, uint32_t first_link)
-      : e_(e), start_(block_start), first_link_(first_link) {}
+  Exits(EmitContext& e, const uint8_t* block_start, uint32_t first_link, std::pmr::memory_resource* memory)
+      : e_(e), start_(block_start), first_link_(first_link), links_(memory) {
+    links_.reserve(4);
+  }
 
   // To the run loop, with the position set to `target`.
   void leave(uint32_t reason, uint32_t target);
@@ -30,7 +32,7 @@ class Exits {
   void jump_indirect(ir::Value target);
   bool same_page(uint32_t target) const;  // as the block's first instruction
 
-  std::vector<LinkSite> take_links() { return std::move(links_); }
+  std::vector<LinkSite> links() const { return {links_.begin(), links_.end()}; }
 
  private:
   void poll(uint32_t target);
@@ -39,7 +41,7 @@ class Exits {
   EmitContext& e_;
   const uint8_t* const start_;
   const uint32_t first_link_;
-  std::vector<LinkSite> links_;
+  std::pmr::vector<LinkSite> links_;
 };
 
 }  // namespace crosswalk::x64

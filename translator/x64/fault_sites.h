@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <utility>
+#include <memory_resource>
 #include <vector>
 
 #include "translator/x64/host_registers.h"
@@ -16,8 +16,10 @@ namespace crosswalk::x64 {
 
 class FaultSites {
  public:
-  FaultSites(Xbyak::CodeGenerator& code, const Position& position)
-      : code_(code), position_(position), start_(code.getCurr()) {}
+  FaultSites(Xbyak::CodeGenerator& code, const Position& position, std::pmr::memory_resource* memory)
+      : code_(code), position_(position), start_(code.getCurr()), sites_(memory) {
+    sites_.reserve(16);
+  }
 
   // The host instruction at `at` accesses `bytes` at [r14 + va + displacement].
   void access(const uint8_t* at, uint32_t bytes, bool write, Xbyak::Reg64 va, int32_t displacement) {
@@ -26,10 +28,10 @@ class FaultSites {
   }
   // The call that was just emitted may not return here.
   void call() { add({static_cast<uint32_t>(code_.getCurr() - start_), position_.inst->guest, 0, kSiteCall, 0, 0}); }
-  // By offset. The recorder is empty then.
-  std::vector<FaultSite> take() {
+  // By offset.
+  std::vector<FaultSite> all() {
     std::sort(sites_.begin(), sites_.end(), [](auto& a, auto& b) { return a.offset < b.offset; });
-    return std::move(sites_);
+    return {sites_.begin(), sites_.end()};
   }
 
  private:
@@ -41,7 +43,7 @@ class FaultSites {
   Xbyak::CodeGenerator& code_;
   const Position& position_;
   const uint8_t* const start_;
-  std::vector<FaultSite> sites_;
+  std::pmr::vector<FaultSite> sites_;
 };
 
 }  // namespace crosswalk::x64

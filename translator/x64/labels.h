@@ -41,7 +41,10 @@ class Label {
 
 class Labels {
  public:
-  Labels(Xbyak::CodeGenerator& code, std::pmr::memory_resource* memory) : code_(code), at_(memory), jumps_(memory) {}
+  Labels(Xbyak::CodeGenerator& code, std::pmr::memory_resource* memory) : code_(code), at_(memory), jumps_(memory) {
+    at_.reserve(32);
+    jumps_.reserve(32);
+  }
 
   Label make() {
     Label l;
