@@ -11,6 +11,7 @@
 #include "translator/arm32/cpu/reset.h"
 #include "translator/arm32/cpu/system_bits.h"
 #include "translator/engine/engine.h"
+#include "translator/engine/translations.h"
 #include "vmm/world/process/process_world.h"
 
 using namespace crosswalk;
@@ -44,25 +45,25 @@ struct Guest {
     config.flag_fusion = !(options & 4);
     config.chain = false;  // every block comes back
     config.code_cache_bytes = 4 << 20;
-    engine = std::make_unique<engine::Engine>(config, cpu, ram, platform);
+    translations = std::make_unique<engine::Translations>(config);
     mmu::MmuConfig mmu_config;
     mmu_config.mode = config.mode;
-    mmu = mmu::make_mmu(mmu_config, ram, *engine, nullptr);
-    engine->attach(*mmu);
+    mmu = mmu::make_mmu(mmu_config, ram, *translations, nullptr);
     arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
     cpu.cp15.vbar = kVectors;
     cpu.cp15.sctlr |= arm::kSctlrSw;
     cpu.cp15.cpacr = 0xf00000;
     cpu.fpexc = arm::kFpexcEn;
     arm::update_fp_enabled(cpu);
-    mmu->activate(cpu);
+    engine = std::make_unique<engine::Engine>(config, *translations, *mmu, cpu, platform);
   }
 
   const GuestRam& ram;
   BarePlatform platform;
   CpuState cpu{};
-  std::unique_ptr<engine::Engine> engine;
+  std::unique_ptr<engine::Translations> translations;
   std::unique_ptr<mmu::Mmu> mmu;
+  std::unique_ptr<engine::Engine> engine;
   uint32_t code_bytes = 0;
 };
 

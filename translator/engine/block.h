@@ -2,6 +2,7 @@
 // A translation: some guest instructions as host code, and what is known of that code.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -49,9 +50,21 @@ struct Block {
   bool contains(const uint8_t* host) const { return host >= code && host < code + code_size; }
   // The access by the instruction at `host` of this block's code, or, with `call`, the call that
   // returns there. Null: there is none.
-  const x64::FaultSite* site_at(const uint8_t* host, bool call) const;
+  const x64::FaultSite* site_at(const uint8_t* host, bool call) const {
+    const uint32_t offset = static_cast<uint32_t>(host - code);
+    auto it = std::lower_bound(sites.begin(), sites.end(), offset,
+                               [](const x64::FaultSite& s, uint32_t o) { return s.offset < o; });
+    for (; it != sites.end() && it->offset == offset; ++it)
+      if (((it->flags & x64::kSiteCall) != 0) == call) return &*it;
+    return nullptr;
+  }
   // Sets the CPU's position to the guest instruction that `site` belongs to.
-  void set_position(CpuState& cpu, const x64::FaultSite& site) const;
+  void set_position(CpuState& cpu, const x64::FaultSite& site) const {
+    const ir::GuestInst& g = guest[site.guest];
+    cpu.r[15] = g.pc;
+    cpu.t = key.va & 1;
+    cpu.it = g.it;
+  }
   // What the block takes besides its code, about.
   size_t bookkeeping_bytes() const;
 };

@@ -37,11 +37,12 @@ Result<bool> Observability::prepare(const RunOptions& options) {
   return true;
 }
 
-void Observability::configure(mmu::MmuConfig& mmu_config, engine::EngineConfig& engine_config) {
-  mmu_config.accounts = accounts_.get();
-  engine_config.listener = perf_map_.get();
-  engine_config.count = options_.count_instructions;
-  engine_config.log.describe_address = [this](uint32_t va) { return symbols_.describe(va); };
+void Observability::configure(mmu::MmuConfig& config) const { config.accounts = accounts_.get(); }
+
+void Observability::configure(engine::EngineConfig& config) const {
+  config.listener = perf_map_.get();
+  config.count = options_.count_instructions;
+  config.log.describe_address = [this](uint32_t va) { return symbols_.describe(va); };
 }
 
 Result<bool> Observability::attach(CpuState& cpu, const engine::Engine& engine, kvm::KvmWorld* kvm_world) {

@@ -31,7 +31,8 @@ class Observability {
   // Reads symbols, opens files, allocates. Errors are the options' fault.
   Result<bool> prepare(const RunOptions& options);
   // This object outlives what is made from the configurations.
-  void configure(mmu::MmuConfig& mmu_config, engine::EngineConfig& engine_config);
+  void configure(mmu::MmuConfig& config) const;
+  void configure(engine::EngineConfig& config) const;
   // Before the run. `kvm_world` is null in the process world.
   Result<bool> attach(CpuState& cpu, const engine::Engine& engine, kvm::KvmWorld* kvm_world);
 

@@ -20,6 +20,9 @@ Result<std::unique_ptr<Vm>> Vm::create(const RunOptions& options, std::unique_pt
                                        Observability& observability) {
   std::unique_ptr<Vm> vm(new Vm(options, std::move(machine), observability));
   if (auto opened = vm->open_log(); !opened) return opened.take_error();
+  vm->engine_config_ = vm->engine_config();
+  observability.configure(vm->engine_config_);
+  vm->translations_.emplace(vm->engine_config_);
   for (unsigned index = 0; index < vm->machine_->cpu_count(); ++index) {
     if (auto made = vm->make_cpu(index); !made) return made.take_error();
   }
@@ -99,12 +102,10 @@ Result<bool> Vm::make_cpu(unsigned index) {
   cpu.costs = mmu_config.costs;
   arm::reset_cpu(cpu.state, options_.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15);
   machine_->set_boot_registers(cpu.state);
-  engine::EngineConfig engine_config = this->engine_config();
-  observability_.configure(mmu_config, engine_config);
-  cpu.engine.emplace(engine_config, cpu.state, machine_->ram(), machine_->platform());
-  cpu.mmu = mmu::make_mmu(mmu_config, machine_->ram(), *cpu.engine, cpu.backend.get());
-  cpu.engine->attach(*cpu.mmu);
-  cpu.world->add_code(cpu.engine->code().data(), cpu.engine->code().size());
+  observability_.configure(mmu_config);
+  cpu.mmu = mmu::make_mmu(mmu_config, machine_->ram(), *translations_, cpu.backend.get());
+  cpu.engine.emplace(engine_config_, *translations_, *cpu.mmu, cpu.state, machine_->platform());
+  cpu.world->add_code(translations_->code().data(), translations_->code().size());
   if (auto set = observability_.attach(cpu.state, *cpu.engine, cpu.kvm_world); !set) return set.take_error();
   machine_->platform().timers_changed(cpu.state);
   return true;
@@ -123,6 +124,7 @@ void Vm::run(const Sandbox* sandbox) {
 
 void Vm::add_statistics(StatisticsTable& table) const {
   machine_->add_statistics(table);
+  table.add("engine", engine::kTranslationCounters, translations_->statistics(), /*ticks_per_second=*/0);
   for (const auto& cpu : cpus_) {
     const mmu::Statistics& m = cpu->mmu->statistics();
     const double ticks_per_second = cpu->costs.ticks_per_ns * 1e9;
@@ -157,11 +159,14 @@ void Vm::add_state(const CpuState& cpu, StateReport& state) {
     state.memory += ", untranslated";
   const engine::EngineStatistics& e = parts.engine->statistics();
   const mmu::Statistics& m = parts.mmu->statistics();
-  state.counts = {
-      {"blocks translated", e.blocks_translated}, {"interrupts", e.interrupts},
-      {"prefetch aborts", e.prefetch_aborts},     {"data aborts", e.data_aborts},
-      {"window faults", e.window_faults},         {"walks", m.walks},
-      {"space switches", m.space_switches},       {"flushes", m.flush_all + m.flush_asid + m.flush_mva + m.flush_mvaa}};
+  state.counts = {{"blocks translated", translations_->statistics().blocks_translated},
+                  {"interrupts", e.interrupts},
+                  {"prefetch aborts", e.prefetch_aborts},
+                  {"data aborts", e.data_aborts},
+                  {"window faults", e.window_faults},
+                  {"walks", m.walks},
+                  {"space switches", m.space_switches},
+                  {"flushes", m.flush_all + m.flush_asid + m.flush_mva + m.flush_mvaa}};
 }
 
 }  // namespace crosswalk::vmm

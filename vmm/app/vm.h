@@ -10,6 +10,7 @@
 
 #include "mmu-shadow/mmu.h"
 #include "translator/engine/engine.h"
+#include "translator/engine/translations.h"
 #include "translator/engine/world.h"
 #include "vmm/app/observability.h"
 #include "vmm/app/options.h"
@@ -28,8 +29,8 @@ struct VmCpu {
   kvm::KvmWorld* kvm_world = nullptr;  // the same, if it is one
   std::unique_ptr<mmu::WindowBackend> backend;
   mmu::MmuCosts costs;
-  std::optional<engine::Engine> engine;
   std::unique_ptr<mmu::Mmu> mmu;
+  std::optional<engine::Engine> engine;
 };
 
 class Vm final : private EnginePort {
@@ -70,6 +71,8 @@ class Vm final : private EnginePort {
   std::unique_ptr<Machine> machine_;
   Observability& observability_;
   std::unique_ptr<FILE, Close> log_;
+  engine::EngineConfig engine_config_;
+  std::optional<engine::Translations> translations_;  // of all CPUs
   std::vector<std::unique_ptr<VmCpu>> cpus_;
 };
 

@@ -12,6 +12,7 @@
 #include "translator/arm32/cpu/reset.h"
 #include "translator/arm32/cpu/system_bits.h"
 #include "translator/engine/engine.h"
+#include "translator/engine/translations.h"
 #include "translator/ir/ir.h"
 #include "vmm/world/process/process_world.h"
 
@@ -62,12 +63,12 @@ struct EngineRunner::Parts {
     if (ram.fd < 0 || ftruncate(ram.fd, kRamSize) != 0) std::abort();
     ram.host = static_cast<uint8_t*>(mmap(nullptr, kRamSize, PROT_READ | PROT_WRITE, MAP_SHARED, ram.fd, 0));
     if (ram.host == MAP_FAILED) std::abort();
-    engine = std::make_unique<engine::Engine>(engine_config(mode, block_instructions), cpu, ram, platform);
+    const engine::EngineConfig how = engine_config(mode, block_instructions);
+    translations = std::make_unique<engine::Translations>(how);
     if (mode == mmu::Mode::Flat) backend = mmu::make_mmap_backend(ram);
     mmu::MmuConfig config;
     config.mode = mode;
-    mmu = mmu::make_mmu(config, ram, *engine, backend.get());
-    engine->attach(*mmu);
+    mmu = mmu::make_mmu(config, ram, *translations, backend.get());
     arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
     cpu.cp15.vbar = kVectors;
     cpu.cp15.sctlr |= arm::kSctlrSw;
@@ -75,7 +76,7 @@ struct EngineRunner::Parts {
     cpu.cp15.cpacr = 0xf00000;
     cpu.fpexc = arm::kFpexcEn;
     arm::update_fp_enabled(cpu);
-    mmu->activate(cpu);
+    engine = std::make_unique<engine::Engine>(how, *translations, *mmu, cpu, platform);
   }
   ~Parts() {
     munmap(ram.host, ram.size);
@@ -86,8 +87,9 @@ struct EngineRunner::Parts {
   BarePlatform platform;
   CpuState cpu{};
   std::unique_ptr<mmu::WindowBackend> backend;
-  std::unique_ptr<engine::Engine> engine;
+  std::unique_ptr<engine::Translations> translations;
   std::unique_ptr<mmu::Mmu> mmu;
+  std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<engine::World> world = vmm::make_process_world();
   size_t steps = 0;
   uint32_t end = 0;
@@ -100,7 +102,7 @@ EngineRunner::~EngineRunner() = default;
 uint8_t* EngineRunner::ram() { return parts_->ram.host; }
 CpuState& EngineRunner::cpu() { return parts_->cpu; }
 void EngineRunner::forget_code() { parts_->mmu->note_external_write(kCodeBase, kCodeSize); }
-std::string EngineRunner::details() { return ir::print(parts_->engine->last_ir()); }
+std::string EngineRunner::details() { return ir::print(parts_->translations->last_ir()); }
 
 Outcome EngineRunner::run(const Case& c) {
   CpuState& cpu = parts_->cpu;

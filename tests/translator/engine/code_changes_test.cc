@@ -21,7 +21,7 @@ TEST_P(CodeChanges, SamePageWithBarriers) {
   g->code(loop, kCode + 0x100);
   g->run(kCode);
   EXPECT_EQ(g->cpu.r[0], 1u + 16 + 16);
-  EXPECT_GT(g->engine().statistics().blocks_dropped, 0u);
+  EXPECT_GT(g->translation_statistics().blocks_dropped, 0u);
 }
 
 // Without barriers the architecture promises nothing; the engine sees the new code at the next
@@ -247,7 +247,7 @@ TEST_P(CodeChanges, CacheExhaustion) {
   g->run(kCode);
   // Each even routine but the first also runs as the continuation of the odd one before it.
   EXPECT_EQ(g->cpu.r[0], 3 * (kRoutines + kRoutines / 2 - 1));
-  EXPECT_GT(g->engine().statistics().cache_flushes, 2u);
+  EXPECT_GT(g->translation_statistics().cache_flushes, 2u);
 }
 
 // One block of which every instruction takes much room.

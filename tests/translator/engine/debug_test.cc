@@ -369,7 +369,7 @@ TEST_P(Debug, WhatAWatchpointLeavesAlone) {
   EXPECT_EQ(g->cpu.r[14], at + 8);
   EXPECT_EQ(g->cpu.cp15.dfar, word);
   // The rest of its section is entered as ever: other pages' accesses do not come here.
-  const uint64_t slow = g->engine().statistics().slow_accesses;
+  const uint64_t slow = g->engine_statistics().slow_accesses;
   supervisor(*g);
   Asm b(kCode + 0x400);
   b.set(0, kData + 0x4000)({mov_imm(3, 200)});
@@ -379,7 +379,7 @@ TEST_P(Debug, WhatAWatchpointLeavesAlone) {
   g->run(kCode + 0x400);
   ASSERT_EQ(g->stopped_at(), Exception::None);
   if (GetParam().mode != mmu::Mode::SoftCall) {
-    EXPECT_LT(g->engine().statistics().slow_accesses - slow, 20u);
+    EXPECT_LT(g->engine_statistics().slow_accesses - slow, 20u);
   }
 }
 

@@ -96,8 +96,8 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
     }
   }
   config.verify_ir = true;
-  engine_ = std::make_unique<engine::Engine>(config, cpu, ram_, *this);
-  world_->add_code(engine_->code().data(), engine_->code().size());
+  translations_ = std::make_unique<engine::Translations>(config);
+  world_->add_code(translations_->code().data(), translations_->code().size());
   mmu::MmuConfig mmu_config = limits;
   mmu_config.mode = config.mode;
   mmu_config.max_spaces = kSpaces;
@@ -106,7 +106,7 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
   mmu_config.costs.lookup_share[0] = mmu_config.costs.lookup_share[1] = 1e9;
   mmu_config.costs.judge_after = mmu_config.costs.window_fault = mmu_config.costs.window_flush = 0;
   mmu_config.costs.accesses_of_entry = -1'000;  // not in a window from the start
-  mmu_ = mmu::make_mmu(mmu_config, ram_, *engine_, backend_.get());
+  mmu_ = mmu::make_mmu(mmu_config, ram_, *translations_, backend_.get());
   arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
 
   for (const uint32_t table : {kTableA, kTableB}) {
@@ -124,13 +124,13 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
   cpu.cp15.cpacr = 0xf00000;
   cpu.fpexc = arm::kFpexcEn;
   arm::update_fp_enabled(cpu);
-  engine_->attach(*mmu_);
+  engine_ = std::make_unique<engine::Engine>(config, *translations_, *mmu_, cpu, *this);
 }
 
 Guest::~Guest() {
+  engine_.reset();
   mmu_.reset();
   backend_.reset();
-  engine_.reset();
   world_.reset();
   munmap(reservation_, kRamBytes + (2 << 20));
   close(ram_.fd);

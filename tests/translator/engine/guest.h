@@ -17,6 +17,7 @@
 #include "tests/translator/engine/assembler.h"
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/engine/engine.h"
+#include "translator/engine/translations.h"
 #include "translator/engine/world.h"
 
 namespace crosswalk::test {
@@ -110,7 +111,8 @@ class Guest final : public Platform {
   bool offers_semihosting = false;
   unsigned semihosting_calls = 0;
   uint64_t ticks = 0;  // the system counter
-  const engine::Engine& engine() const { return *engine_; }
+  const engine::EngineStatistics& engine_statistics() const { return engine_->statistics(); }
+  const engine::TranslationStatistics& translation_statistics() const { return translations_->statistics(); }
   const mmu::Statistics& mmu_statistics() const { return mmu_->statistics(); }
 
  private:
@@ -118,8 +120,9 @@ class Guest final : public Platform {
   void* reservation_ = nullptr;
   std::unique_ptr<engine::World> world_;
   std::unique_ptr<mmu::WindowBackend> backend_;
-  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<engine::Translations> translations_;
   std::unique_ptr<mmu::Mmu> mmu_;
+  std::unique_ptr<engine::Engine> engine_;
   uint32_t next_table_ = kTables;
   uint32_t raise_line_ = 0;
   unsigned raise_after_ = 0;

@@ -89,10 +89,10 @@ TEST_P(Limits, SlowSitesDieWithTheirCode) {
   g->run(kCode);
   ASSERT_EQ(g->stopped_at(), Exception::None);
   EXPECT_EQ(g->accesses.size(), 400u);
-  EXPECT_GT(g->engine().statistics().slow_sites, 300u);
+  EXPECT_GT(g->translation_statistics().slow_sites, 300u);
   // 200 routines of 12 bytes in one page, which is written before each: only the last one's sites
   // are left.
-  EXPECT_LE(g->engine().statistics().slow_sites_now, 2u);
+  EXPECT_LE(g->translation_statistics().slow_sites_now, 2u);
 }
 
 // What was a device access is none when the code there is other code.
@@ -108,7 +108,7 @@ TEST_P(Limits, NewCodeAtASlowSiteIsFast) {
   g->code(a, kCode);
   g->run(kCode);
   ASSERT_EQ(g->stopped_at(), Exception::None);
-  EXPECT_LT(g->engine().statistics().slow_accesses, 10u);
+  EXPECT_LT(g->engine_statistics().slow_accesses, 10u);
 }
 
 // The same of an instruction whose second half, in the next page, has changed.
@@ -129,7 +129,7 @@ TEST_P(Limits, ANewHalfOfASlowSiteIsFast) {
   ASSERT_EQ(g->stopped_at(), Exception::None);
   EXPECT_EQ(g->accesses.size(), 1u);
   EXPECT_EQ(g->cpu.r[4], 77u);
-  EXPECT_LT(g->engine().statistics().slow_accesses, 10u);
+  EXPECT_LT(g->engine_statistics().slow_accesses, 10u);
 }
 
 struct MapSwitch {
@@ -162,12 +162,12 @@ TEST_P(Limits, RamThatCannotBeEntered) {
   ASSERT_EQ(g.stopped_at(), Exception::None);
   EXPECT_EQ(g.cpu.r[0], 100u);
   EXPECT_EQ(g.read32(kData), 99u);
-  EXPECT_EQ(g.engine().statistics().slow_once, 100u);
-  EXPECT_EQ(g.engine().statistics().slow_sites_now, 0u);
-  const uint64_t before = g.engine().statistics().slow_accesses;
+  EXPECT_EQ(g.translation_statistics().slow_once, 100u);
+  EXPECT_EQ(g.translation_statistics().slow_sites_now, 0u);
+  const uint64_t before = g.engine_statistics().slow_accesses;
   g.run(kCode);
   EXPECT_EQ(g.cpu.r[0], 100u);
-  EXPECT_LE(g.engine().statistics().slow_accesses - before, 10u);
+  EXPECT_LE(g.engine_statistics().slow_accesses - before, 10u);
 }
 
 // Blocks that are dropped all the time: what is known of them fills its room before their code
@@ -186,8 +186,8 @@ TEST_P(Limits, BookkeepingOfBlocks) {
   g.words(kCode + 0x1000, {add_imm(0, 0, 1), kBxLr});
   g.run(kCode);
   EXPECT_EQ(g.cpu.r[0], 1000u);
-  EXPECT_GT(g.engine().statistics().cache_flushes, 3u);
-  EXPECT_LT(g.engine().statistics().most_bookkeeping_bytes, (64u << 10) + (8 << 10));
+  EXPECT_GT(g.translation_statistics().cache_flushes, 3u);
+  EXPECT_LT(g.translation_statistics().most_bookkeeping_bytes, (64u << 10) + (8 << 10));
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ struct EngineServices {
   // one CPU.
   void (*broadcast)(CpuState& cpu, const arm::SystemRegister& row, uint64_t value) = nullptr;
   uint64_t undefined_instructions = 0;  // taken; statistics
-  void* engine = nullptr;               // engine::Engine
+  void* slow_path = nullptr;            // engine::SlowPath
 };
 inline EngineServices& services(CpuState* cpu) { return *static_cast<EngineServices*>(cpu->engine); }
 

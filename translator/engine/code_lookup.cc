@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/engine/code_lookup.h"
+
+#include <cstring>
+
+#include "translator/arm32/cpu/debug.h"
+#include "translator/arm32/cpu/exceptions.h"
+#include "translator/arm32/cpu/trace.h"
+#include "translator/arm32/helpers/helpers.h"
+#include "translator/engine/translation_listener.h"
+
+namespace crosswalk::engine {
+
+frontend::CodeFlags CodeLookup::translation_flags(uint32_t va) const {
+  frontend::CodeFlags f;
+  f.big_endian = cpu_.e;
+  f.strict_alignment = cpu_.strict_alignment;
+  f.breakpoints = arm::page_may_break(cpu_, va);
+  return f;
+}
+
+uint32_t CodeLookup::code_flags(uint32_t va) const {
+  return translation_flags(va).pack() | (cpu_.memory_window ? mmu::kCodeFlagWindow : 0);
+}
+
+// What the jump cache has. After a flush the page has to be walked again; most often it is the same
+// one.
+const void* CodeLookup::cached() {
+  const uint32_t target = cpu_.r[15] | cpu_.t;
+  const JumpCacheEntry* const e = jump_caches_.find(target);
+  if (!e) return nullptr;
+  uint32_t id = cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)];
+  if (mmu::Translation at; id != e->page_id) id = mmu_.fetch_page(cpu_, target & ~1u, code_flags(target), at);
+  return id == e->page_id ? e->code : nullptr;
+}
+
+// The code that this link of the block left goes to, which is what cpu.r[15] names; it is linked
+// when it was not. Null: find_or_make() must say why, or what is there cannot be linked.
+const void* CodeLookup::linked(uint32_t number) {
+  BlockLinks& links = translations_.links();
+  const auto target = [&]() -> const Block* {
+    const BlockLink link = links.find(number);
+    return link.from ? link.from->linked[link.index] : nullptr;
+  };
+  if (!links.find(number).from) return nullptr;
+  // It left only because its page was not entered. Relinking would do too, but x86 punishes a write
+  // to code that runs.
+  if (target()) {
+    mmu::Translation at;
+    const uint32_t id = mmu_.fetch_page(cpu_, cpu_.r[15], code_flags(cpu_.r[15]), at);
+    // unless fetching dropped it
+    if (const Block* const to = target(); to && to->page_id == id) return to->code;
+  }
+  Block* const block = find_or_make();
+  if (!block) return nullptr;
+  // That may have dropped the block that was left, or made a block after emptying the cache.
+  const BlockLink now = links.find(number);
+  if (!now.from) return block->code;
+  // Within a page nothing is checked at run time: both must be of the same mapping of it.
+  if (now.from->links[now.index].id_offset == 0 && now.from->page_id != block->page_id) return block->code;
+  links.unlink(now.from, now.index);
+  links.link(now.from, now.index, block);
+  statistics_.links++;
+  return block->code;
+}
+
+Block* CodeLookup::take_prefetch_abort(const mmu::Translation& fault) {
+  statistics_.prefetch_aborts++;
+  helpers::apply_effects(cpu_, arm::prefetch_abort(cpu_, cpu_.r[15], fault.fsr, fault.far));
+  arm::recompute_pending(cpu_);
+  return nullptr;
+}
+
+// At cpu.r[15]; null when an exception was taken instead.
+Block* CodeLookup::find_or_make() {
+  if (!cpu_.t) cpu_.r[15] &= ~3u;
+  const uint32_t pc = cpu_.r[15];
+  const uint32_t flags = code_flags(pc);
+  mmu::Translation at;
+  uint32_t page_id = mmu_.fetch_page(cpu_, pc, flags, at);
+  if (page_id == 0) return take_prefetch_abort(at);
+  BlockKey key;
+  key.va = pc | cpu_.t;
+  key.pa = at.pa;
+  key.flags = flags | uint32_t{cpu_.it} << CompileRequest::kItShift;
+  mmu::Translation second;
+  uint32_t second_id = 0;
+  if (cpu_.t && (pc & 0xfff) == 0xffe) {
+    uint16_t half;
+    std::memcpy(&half, at.host, 2);
+    if (decoder::is_t32(half)) {
+      const uint64_t before = translations_.statistics().cache_flushes;
+      second_id = mmu_.fetch_page(cpu_, pc + 2, code_flags(pc + 2), second);
+      if (second_id == 0) return take_prefetch_abort(second);
+      // Fetching the second page may have voided the first one's id. There is room for both now.
+      if (translations_.statistics().cache_flushes != before) page_id = mmu_.fetch_page(cpu_, pc, flags, at);
+      key.second_page = static_cast<uint32_t>(second.pa >> 12);
+    }
+  }
+  Block* block = translations_.blocks().find(key);
+  if (block && block->second_id != second_id) {
+    translations_.drop(block);  // the second page's code flags have changed, which are not in the key
+    block = nullptr;
+  }
+  if (!block) block = make(key, page_id, at, second_id, second);
+  if (cpu_.it == 0) jump_caches_.enter(key.va, page_id, block->code);
+  return block;
+}
+
+Block* CodeLookup::make(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, uint32_t second_id,
+                        const mmu::Translation& second) {
+  const uint64_t start = trace::begin(cpu_.trace), ticks = __builtin_ia32_rdtsc();
+  CompileRequest request;
+  request.key = key;
+  request.flags = translation_flags(key.va);
+  request.window = cpu_.memory_window;
+  request.page_id = page_id;
+  request.second_id = second_id;
+  request.page = at.host - (at.pa & 0xfff);
+  request.second_page = second_id ? second.host - (second.pa & 0xfff) : nullptr;
+  Block* const block = translations_.make(request);
+  if (listener_) listener_->block_translated(*block, is_privileged(static_cast<Mode>(cpu_.mode)));
+  mmu_.translated(page_id, __builtin_ia32_rdtsc() - ticks);
+  trace::end(cpu_.trace, trace::Kind::Translation, start, key.va, key.pa, 0, 0,
+             {block->guest.size(), block->guest_bytes, block->code_size});
+  return block;
+}
+
+}  // namespace crosswalk::engine

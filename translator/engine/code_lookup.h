@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Finds the code that a CPU goes on with, after the run loop was entered; when there is none, it is
+// made.
+#pragma once
+
+#include <cstdint>
+
+#include "mmu-shadow/mmu.h"
+#include "translator/arm32/cpu/cpu_state.h"
+#include "translator/arm32/cpu/exit_reason.h"
+#include "translator/arm32/frontend/translator.h"
+#include "translator/engine/block.h"
+#include "translator/engine/engine_config.h"
+#include "translator/engine/jump_caches.h"
+#include "translator/engine/statistics.h"
+#include "translator/engine/translations.h"
+
+namespace crosswalk::engine {
+
+class CodeLookup {
+ public:
+  CodeLookup(const EngineConfig& config, CpuState& cpu, mmu::Mmu& mmu, Translations& translations,
+             JumpCaches& jump_caches, EngineStatistics& statistics)
+      : chain_(config.chain),
+        listener_(config.listener),
+        cpu_(cpu),
+        mmu_(mmu),
+        translations_(translations),
+        jump_caches_(jump_caches),
+        statistics_(statistics) {}
+
+  // The code for the CPU's position, where `reason` (ExitReason) has brought it. Null: the guest has
+  // taken a Prefetch Abort instead.
+  const void* next(uint32_t reason) {
+    const void* code = nullptr;
+    if (reason == kExitLink) {
+      if (chain_ && cpu_.it == 0) code = linked(cpu_.exit_link);
+    } else if (reason != kExitSecondPage && cpu_.it == 0) {
+      code = cached();
+    }
+    if (code) return code;
+    const Block* const block = find_or_make();
+    return block ? block->code : nullptr;
+  }
+
+ private:
+  const void* cached();
+  const void* linked(uint32_t number);
+  Block* find_or_make();
+  Block* make(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, uint32_t second_id,
+              const mmu::Translation& second);
+  Block* take_prefetch_abort(const mmu::Translation& fault);
+  frontend::CodeFlags translation_flags(uint32_t va) const;
+  uint32_t code_flags(uint32_t va) const;  // of the page of `va`
+
+  const bool chain_;
+  TranslationListener* const listener_;
+  CpuState& cpu_;
+  mmu::Mmu& mmu_;
+  Translations& translations_;
+  JumpCaches& jump_caches_;
+  EngineStatistics& statistics_;
+};
+
+}  // namespace crosswalk::engine

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+
+#include "mmu-shadow/mmu.h"
+#include "translator/arm32/frontend/translator.h"
+#include "translator/engine/log.h"
+
+namespace crosswalk::engine {
+
+class TranslationListener;
+
+// How guest code is translated, and run.
+struct EngineConfig {
+  mmu::Mode mode{};
+  size_t code_cache_bytes = size_t{64} << 20;
+  // of blocks, about: at more, the cache is cleared as if it were full; 0: by the cache
+  size_t bookkeeping_bytes = 0;
+  frontend::TranslateConfig translate;
+  bool optimise = true;  // IR passes beyond what correctness needs
+  bool chain = true;     // link jumps between blocks
+  bool flag_fusion = true;
+  bool verify_ir = false;  // verify after every pass (tests)
+  bool count = false;      // guest instructions and blocks executed, in CpuState
+  LogConfig log;
+  TranslationListener* listener = nullptr;  // outlives translations and engines; null: none
+};
+
+}  // namespace crosswalk::engine

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One CPU's jump caches: where its indirect jumps have found code, by target. There is one for each
+// form of address space that the mode has; translated code reads that of the current form.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "translator/arm32/cpu/cpu_state.h"
+#include "translator/engine/block.h"
+
+namespace crosswalk::engine {
+
+class JumpCaches {
+ public:
+  // `forms` is 1 or 2. The CPU uses them from now on.
+  JumpCaches(CpuState& cpu, unsigned forms) : cpu_(cpu), caches_(forms) {
+    clear();
+    cpu.jump_caches[0] = caches_.front().data();
+    cpu.jump_caches[1] = caches_.back().data();
+    choose_jump_cache(cpu);
+  }
+
+  // Of the current form: what there is for `target` (VA | T), whatever page it was in then; null:
+  // nothing.
+  const JumpCacheEntry* find(uint32_t target) const {
+    const JumpCacheEntry& e = cpu_.jump_cache[jump_cache_index(target)];
+    return e.target == target && e.code ? &e : nullptr;
+  }
+  void enter(uint32_t target, uint32_t page_id, const void* code) {
+    cpu_.jump_cache[jump_cache_index(target)] = {target, page_id, code};
+  }
+
+  // Of every form.
+  void forget(const Block& block) {
+    for (auto& cache : caches_) {
+      JumpCacheEntry& e = cache[jump_cache_index(block.key.va)];
+      if (e.code == block.code) e = kEmpty;
+    }
+  }
+  void clear() {
+    for (auto& cache : caches_) cache.assign(kJumpCacheEntries, kEmpty);
+  }
+
+ private:
+  // No page has this id: a branch to 0xfffffffe in Thumb state has the empty entry's target.
+  static constexpr JumpCacheEntry kEmpty{UINT32_MAX, UINT32_MAX, nullptr};
+
+  CpuState& cpu_;
+  std::vector<std::vector<JumpCacheEntry>> caches_;
+};
+
+}  // namespace crosswalk::engine

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "translator/engine/translations.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "translator/arm32/cpu/trace.h"
+#include "translator/engine/translation_listener.h"
+
+namespace crosswalk::engine {
+
+Translations::Translations(const EngineConfig& config)
+    : cache_(config.code_cache_bytes, config.bookkeeping_bytes), compiler_(config, cache_, slow_sites_) {
+  if (config.listener) config.listener->thunks_emitted(thunks(), cache_.memory().base(), cache_.used());
+}
+
+void Translations::detach(const CpuState& cpu) {
+  std::erase_if(users_, [&](const User& user) { return user.cpu == &cpu; });
+}
+
+Block* Translations::make(const CompileRequest& request) {
+  if (!cache_.has_room()) clear();
+  std::unique_ptr<Block> made = compiler_.compile(request);
+  statistics_.blocks_translated++;
+  statistics_.guest_instructions_translated += made->guest.size();
+  statistics_.code_bytes += made->code_size;
+  const uint64_t page = request.key.pa & ~uint64_t{0xfff}, second_page = uint64_t{request.key.second_page} << 12;
+  const bool first_of_page = !blocks().of_page(page), first_of_second = second_page && !blocks().of_page(second_page);
+  Block* const block = cache_.add(std::move(made));
+  statistics_.most_bookkeeping_bytes =
+      std::max<uint64_t>(statistics_.most_bookkeeping_bytes, cache_.bookkeeping_bytes());
+  for (const User& user : users_) {
+    if (first_of_page) user.mmu->protect_code_page(page);
+    if (first_of_second) user.mmu->protect_code_page(second_page);
+  }
+  return block;
+}
+
+void Translations::drop(Block* block) {
+  for (const User& user : users_) user.jump_caches->forget(*block);
+  cache_.drop(block);
+  statistics_.blocks_dropped++;
+}
+
+void Translations::clear() {
+  statistics_.cache_flushes++;
+  for (const User& user : users_) {
+    trace::instant(user.cpu->trace, trace::Kind::CacheClear, blocks().count());
+    blocks().for_each_page([&](uint64_t pa) { user.mmu->unprotect_code_page(pa); });
+    user.jump_caches->clear();
+  }
+  cache_.clear();
+  slow_sites_.clear();
+  statistics_.slow_sites_now = 0;
+}
+
+void Translations::put_out_of_line(uint64_t pa, Block* block, bool once) {
+  if (once) {
+    statistics_.slow_once++;
+    slow_sites_.add_once(pa);
+  } else {
+    statistics_.slow_sites++;
+    slow_sites_.add(pa);
+    statistics_.slow_sites_now = slow_sites_.count();
+  }
+  drop(block);
+}
+
+bool Translations::code_written(uint64_t pa, uint32_t) {
+  const uint64_t before = statistics_.blocks_dropped;
+  while (const auto* in_page = blocks().of_page(pa)) {
+    Block* const block = in_page->back();
+    // An instruction that begins in the page before is another one now.
+    if (block->key.second_page == pa >> 12) slow_sites_.forget_page(block->key.pa);
+    drop(block);
+  }
+  slow_sites_.forget_page(pa);
+  statistics_.slow_sites_now = slow_sites_.count();
+  const uint64_t dropped = statistics_.blocks_dropped - before;
+  statistics_.code_invalidations += dropped != 0;
+  for (const User& user : users_) trace::instant(user.cpu->trace, trace::Kind::CodeInvalidation, pa, dropped);
+  return true;
+}
+
+}  // namespace crosswalk::engine
