@@ -6,9 +6,9 @@
 namespace crosswalk::differential {
 namespace {
 
-using decoder::Fields;
+using decoder::Decoded;
 
-bool mode_not_here(const Fields& f) {
+bool mode_not_here(const Decoded& f) {
   switch (f['m']) {
     case 0x10:
     case 0x11:
@@ -20,21 +20,21 @@ bool mode_not_here(const Fields& f) {
     default: return true;
   }
 }
-bool immediate_mode_not_here(const Fields& f) { return (f['k'] & 1) && !f['r']; }
-bool other_stack(const Fields& f) { return f['m'] != 0x13; }
-bool coprocessor_15_or_14(const Fields& f) { return f['p'] >= 14; }
-bool cps_mode_not_here(const Fields& f) { return f['M'] && mode_not_here(f); }
+bool immediate_mode_not_here(const Decoded& f) { return (f['k'] & 1) && !f['r']; }
+bool other_stack(const Decoded& f) { return f['m'] != 0x13; }
+bool coprocessor_15_or_14(const Decoded& f) { return f['p'] >= 14; }
+bool cps_mode_not_here(const Decoded& f) { return f['M'] && mode_not_here(f); }
 
 // The deprecated forms of "SUBS PC, LR and related instructions" (B9.3.20).
-bool exception_return(const Fields& f) { return f.row->isa == decoder::Isa::A32 && f['d'] == 15 && f['S']; }
+bool exception_return(const Decoded& f) { return f.row->isa == decoder::Isa::A32 && f['d'] == 15 && f['S']; }
 
 // LDRB and LDRH to R15 in the forms that are not PLD or PLI (A6.3.8, A6.3.9).
-bool load_byte_to_pc(const Fields& f) { return (f.word & 0xfe10f000) == 0xf810f000; }
+bool load_byte_to_pc(const Decoded& f) { return (f.word & 0xfe10f000) == 0xf810f000; }
 
-bool store_from_pc(const Fields& f) { return (f.word & 0xfe1f0000) == 0xf80f0000; }
-bool load_dual_literal_writeback(const Fields& f) { return (f.word & 0xfe7f0000) == 0xe87f0000; }
+bool store_from_pc(const Decoded& f) { return (f.word & 0xfe1f0000) == 0xf80f0000; }
+bool load_dual_literal_writeback(const Decoded& f) { return (f.word & 0xfe7f0000) == 0xe87f0000; }
 // In either set's form.
-bool advanced_simd(const Fields& f) {
+bool advanced_simd(const Decoded& f) {
   const uint32_t top = f.word >> 24;
   return top == 0xf2 || top == 0xf3 || top == 0xf4 || top == 0xef || top == 0xff || top == 0xf9;
 }

@@ -10,8 +10,8 @@
 namespace crosswalk::differential {
 
 struct Exclusion {
-  const char* handler;                      // as in the instruction tables
-  bool (*applies)(const decoder::Fields&);  // null: always
+  const char* handler;                       // as in the instruction tables
+  bool (*applies)(const decoder::Decoded&);  // null: always
   const char* reason;
 };
 std::span<const Exclusion> core_exclusions();  // A32, T32 and T16

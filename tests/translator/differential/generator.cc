@@ -10,7 +10,7 @@
 namespace crosswalk::differential {
 namespace {
 
-using decoder::Fields;
+using decoder::Decoded;
 using decoder::Isa;
 using decoder::Row;
 
@@ -179,7 +179,7 @@ uint32_t Generator::word_of(const Row& row) {
   return row.isa == Isa::T16 ? word & 0xffff : word;
 }
 
-bool Generator::usable(const Case& c, const Fields& f) const {
+bool Generator::usable(const Case& c, const Decoded& f) const {
   for (const Exclusion& e : exclusions_) {
     if (std::string_view(e.handler) == c.row->handler_name && e.applies && e.applies(f)) return false;
   }
@@ -203,7 +203,7 @@ bool Generator::usable(const Case& c, const Fields& f) const {
   return !t.saw_unpredictable();
 }
 
-void Generator::prepare_state(Case& c, const Fields& f) {
+void Generator::prepare_state(Case& c, const Decoded& f) {
   GuestState& s = c.before;
   for (int i = 0; i < 15; i++) s.r[i] = register_value();
   if (chance(85)) s.r[13] = kDataCenter + (u32() % 64) * 4;
@@ -254,7 +254,7 @@ void Generator::prepare_state(Case& c, const Fields& f) {
 }
 
 // An exclusive store follows a load of its size, or a CLREX.
-void Generator::prepare_prefix(Case& c, const Fields& f) {
+void Generator::prepare_prefix(Case& c, const Decoded& f) {
   if (!starts_with(*c.row, {"STREX"})) return;
   const uint32_t n = f['n'];
   uint32_t t = 0;  // an even pair that the store does not use
@@ -285,7 +285,7 @@ Case Generator::next_sequence(uint32_t pc, unsigned count, const char* only_hand
     while (c.code.size() < count) {
       const Case more = next(pc, nullptr);
       const Instruction& i = more.code.back();
-      const Fields f{more.row, i.word};
+      const Decoded f{more.row, i.word};
       const uint32_t list = f['r'];
       if (changes_flow(*more.row) || more.code.size() != 1 || f['d'] == 15 || f['t'] == 15 || f['u'] == 15 ||
           starts_with(*more.row, {"LDM_user", "LDM_exc", "STM_user", "MSR", "SVC", "UDF", "ENTERX", "LDC", "STC", "CDP",
@@ -311,9 +311,9 @@ Case Generator::next(uint32_t pc, const char* only_handler) {
     if (only_handler && std::string_view(only_handler) != c.row->handler_name) continue;
     c.thumb = thumb_;
     const uint32_t word = gaps_ ? (isa_ == Isa::T16 ? u32() & 0xffff : u32()) : word_of(*c.row);
-    Fields f = isa_ == Isa::T32   ? decoder::decode_t32(word)
-               : isa_ == Isa::T16 ? decoder::decode_t16(static_cast<uint16_t>(word))
-                                  : decoder::decode_a32(word);
+    Decoded f = isa_ == Isa::T32   ? decoder::decode_t32(word)
+                : isa_ == Isa::T16 ? decoder::decode_t16(static_cast<uint16_t>(word))
+                                   : decoder::decode_a32(word);
     if (gaps_ ? f.row != nullptr : f.row != c.row) continue;
     if (isa_ == Isa::T16 && decoder::is_t32(static_cast<uint16_t>(word))) continue;
     f.row = c.row;

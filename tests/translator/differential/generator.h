@@ -33,9 +33,9 @@ class Generator {
   uint32_t register_number();
   uint32_t register_value();
   uint64_t fp_register_value();
-  bool usable(const Case& c, const decoder::Fields& f) const;
-  void prepare_state(Case& c, const decoder::Fields& f);
-  void prepare_prefix(Case& c, const decoder::Fields& f);
+  bool usable(const Case& c, const decoder::Decoded& f) const;
+  void prepare_state(Case& c, const decoder::Decoded& f);
+  void prepare_prefix(Case& c, const decoder::Decoded& f);
 
   decoder::Isa isa_;
   bool thumb_;

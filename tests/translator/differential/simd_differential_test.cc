@@ -8,14 +8,14 @@
 namespace crosswalk::differential {
 namespace {
 
-using decoder::Fields;
+using decoder::Decoded;
 
-uint32_t d_of(const Fields& f) { return f['D'] << 4 | f['d']; }
-uint32_t n_of(const Fields& f) { return f['N'] << 4 | f['n']; }
-uint32_t m_of(const Fields& f) { return f['M'] << 4 | f['m']; }
+uint32_t d_of(const Decoded& f) { return f['D'] << 4 | f['d']; }
+uint32_t n_of(const Decoded& f) { return f['N'] << 4 | f['n']; }
+uint32_t m_of(const Decoded& f) { return f['M'] << 4 | f['m']; }
 
-bool one_register_twice(const Fields& f) { return d_of(f) == m_of(f); }
-bool beyond_d31(const Fields& f) { return n_of(f) + f['l'] > 31; }
+bool one_register_twice(const Decoded& f) { return d_of(f) == m_of(f); }
+bool beyond_d31(const Decoded& f) { return n_of(f) + f['l'] > 31; }
 
 constexpr const char* kBothResults = "both results go to one register, which is UNKNOWN (A8.8.420, 422, 423)";
 constexpr const char* kTableTooLong = "the table reaches beyond D31: UNPREDICTABLE (A8.8.419)";

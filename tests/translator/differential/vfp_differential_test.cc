@@ -13,9 +13,9 @@
 namespace crosswalk::differential {
 namespace {
 
-using decoder::Fields;
+using decoder::Decoded;
 
-bool register_of_another_version(const Fields& f) {
+bool register_of_another_version(const Decoded& f) {
   switch (static_cast<arm::FpSystemRegister>(f['r'])) {
     case arm::FpSystemRegister::FPSID:
     case arm::FpSystemRegister::FPSCR:
@@ -25,7 +25,7 @@ bool register_of_another_version(const Fields& f) {
     default: return true;
   }
 }
-bool not_compared_or_other_version(const Fields& f) {
+bool not_compared_or_other_version(const Decoded& f) {
   return register_of_another_version(f) || f['r'] == static_cast<uint32_t>(arm::FpSystemRegister::FPEXC);
 }
 

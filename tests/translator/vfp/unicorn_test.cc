@@ -13,7 +13,7 @@
 namespace crosswalk {
 namespace {
 
-using decoder::Fields;
+using decoder::Decoded;
 using testing::GuestCode;
 using testing::kCodeVa;
 using testing::kMemoryBytes;
@@ -74,7 +74,7 @@ class Oracle {
 };
 
 // Why a word is not compared; null when it is.
-const char* excluded(const Fields& f) {
+const char* excluded(const Decoded& f) {
   const std::string handler = f.row->handler_name;
   if (handler == "VfpMoveFromSystem" || handler == "VfpMoveToSystem") {
     const uint32_t reg = f['r'];
@@ -104,7 +104,7 @@ TEST_P(UnicornTest, EveryRow) {
         if (row.pattern[i] == '-') word &= ~(1u << (31 - i));
       word = (word & ~row.mask) | row.value;
       word = (word & 0x0fffffff) | 0xe0000000;
-      const Fields f = thumb ? decoder::decode_t32(word) : decoder::decode_a32(word);
+      const Decoded f = thumb ? decoder::decode_t32(word) : decoder::decode_a32(word);
       ASSERT_NE(f.row, nullptr) << row.name << std::hex << " " << word;
       if (f.row != &row || excluded(f)) continue;
       code.translate({word}, thumb);

@@ -18,14 +18,12 @@ constexpr Row make_row(Isa isa, const char* handler_name, const char* name, cons
   }
   r.conditional = std::string_view(pattern).substr(0, 4) == "cccc";
   for (size_t i = 0; i < n; i++) {
-    char letter = pattern[i];
-    if (letter == '0' || letter == '1' || letter == '-' || letter == '+') continue;
-    if ((isa == Isa::A32 || isa == Isa::T32) && n - i >= 4 &&
-        std::string_view("NTDA").find(letter) != std::string_view::npos && pattern[i + 1] == letter &&
-        pattern[i + 2] == letter && pattern[i + 3] == letter) {
+    const char letter = pattern[i];
+    if (!is_letter(letter)) continue;
+    if (is_not_pc_field(isa, pattern, i)) {
       const uint32_t mask = 0xfu << (n - 4 - i);
       r.not_ones[r.not_ones[0] != 0] = mask;
-      r.fields[r.field_count++] = {static_cast<char>(letter - 'A' + 'a'), mask};
+      r.fields[r.field_count++] = {to_small(letter), mask};
       i += 3;
       continue;
     }
@@ -56,7 +54,7 @@ class Index {
       for (uint32_t b = 0; b < buckets_.size(); b++)
         if ((((b << shift_) ^ r->value) & r->mask & ((buckets_.size() - 1) << shift_)) == 0) buckets_[b].push_back(r);
   }
-  Fields find(uint32_t word, bool unconditional) const {
+  Decoded find(uint32_t word, bool unconditional) const {
     for (const Row* r : buckets_[word >> shift_ & (buckets_.size() - 1)])
       if (r->matches(word) && !(unconditional && r->conditional)) return {r, word};
     return {nullptr, word};
@@ -71,12 +69,12 @@ class Index {
 
 std::span<const Row> rows() { return kRows; }
 
-Fields decode_a32(uint32_t word) {
+Decoded decode_a32(uint32_t word) {
   static const Index index({Isa::A32, Isa::Vfp, Isa::Simd}, 20, 8);
   return index.find(word, word >> 28 == 15);
 }
 
-Fields decode_t32(uint32_t word) {
+Decoded decode_t32(uint32_t word) {
   // VFP and Advanced SIMD have the A32 layout but for the top byte (DDI 0406C, A7.3, A7.5, A7.7).
   static const Index shared({Isa::Vfp, Isa::Simd}, 20, 8);
   static const Index index({Isa::T32}, 20, 8);
@@ -89,18 +87,18 @@ Fields decode_t32(uint32_t word) {
   else if ((top & 0xec) == 0xec && (word >> 9 & 7) == 5)  // coprocessors 10 and 11
     a32 = word;
   if (a32)
-    if (const Fields f = shared.find(a32, a32 >> 28 == 15); f.row) return f;
+    if (const Decoded d = shared.find(a32, a32 >> 28 == 15); d.row) return d;
   return index.find(word, false);
 }
 
-Fields decode_t16(uint16_t half) {
+Decoded decode_t16(uint16_t half) {
   static const Index index({Isa::T16}, 8, 8);
   return index.find(half, false);
 }
 
-uint32_t Fields::operator[](char letter) const {
+uint32_t Decoded::get(char letter, uint32_t otherwise) const {
   const uint32_t mask = row->field_mask(letter);
-  if (mask == 0) return 0;
+  if (mask == 0) return otherwise;
   const int low = std::countr_zero(mask);
   // most are in one piece
   if (const uint32_t ones = mask >> low; (ones & (ones + 1)) == 0) return word >> low & ones;
@@ -109,9 +107,9 @@ uint32_t Fields::operator[](char letter) const {
   return v;
 }
 
-bool Fields::has(char letter) const { return row->field_mask(letter) != 0; }
+bool Decoded::has(char letter) const { return row->field_mask(letter) != 0; }
 
-int32_t Fields::sx(char letter) const {
+int32_t Decoded::sx(char letter) const {
   const int width = std::popcount(row->field_mask(letter));
   return static_cast<int32_t>((*this)[letter] << (32 - width)) >> (32 - width);
 }

@@ -24,16 +24,29 @@ enum class Isa : uint8_t { A32, T32, T16, Vfp, Simd };
 
 struct Row;
 
-// A decoded word: fields by letter.
-struct Fields {
+// A decoded word, whose fields are read by letter. The letters are looked up at run time; handlers
+// have them checked while compiling (fields.h).
+struct Decoded {
   const Row* row = nullptr;
   uint32_t word = 0;
-  // Value of a field; 0 when the row has no such letter.
-  uint32_t operator[](char letter) const;
+  // Value of a field, or `otherwise` when the row has no such letter.
+  uint32_t get(char letter, uint32_t otherwise) const;
+  uint32_t operator[](char letter) const { return get(letter, 0); }
   bool has(char letter) const;
-  // Sign-extended value of a field.
+  // Sign-extended value of a field that the row has.
   int32_t sx(char letter) const;
 };
+
+// Whether a register field that never matches 1111 starts at pattern[first]: NNNN, TTTT, DDDD or
+// AAAA. Its letter is the small one.
+constexpr bool is_not_pc_field(Isa isa, std::string_view pattern, size_t first) {
+  const char c = pattern[first];
+  if ((isa != Isa::A32 && isa != Isa::T32) || (c != 'N' && c != 'T' && c != 'D' && c != 'A')) return false;
+  const std::string_view field = pattern.substr(first, 4);
+  return field.size() == 4 && field.find_first_not_of(c) == field.npos;
+}
+constexpr char to_small(char capital) { return static_cast<char>(capital - 'A' + 'a'); }
+constexpr bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 struct RowField {
   char letter;
@@ -68,9 +81,9 @@ struct Row {
 std::span<const Row> rows();
 
 // The row for an instruction word, or row == nullptr: an undefined instruction.
-Fields decode_a32(uint32_t word);
-Fields decode_t32(uint32_t word);  // first halfword in bits 31:16
-Fields decode_t16(uint16_t half);
+Decoded decode_a32(uint32_t word);
+Decoded decode_t32(uint32_t word);  // first halfword in bits 31:16
+Decoded decode_t16(uint16_t half);
 // True when `half` is the first halfword of a 32-bit T32 instruction.
 inline bool is_t32(uint16_t half) { return (half >> 11) >= 0x1d; }
 

@@ -7,13 +7,13 @@ namespace {
 
 // S:I1:I2:imm of the T32 encodings T4 of B and T1/T2 of BL/BLX, where I = NOT(J EOR S),
 // sign-extended. `bits` is the width of field i.
-int32_t t32_branch_offset(const Fields& f, unsigned bits) {
-  const uint32_t s = f['s'], i1 = (f['x'] ^ s ^ 1) & 1, i2 = (f['y'] ^ s ^ 1) & 1;
+int32_t t32_branch_offset(Fields<"i?sxy"> f, unsigned bits) {
+  const uint32_t s = f.get('s', 0), i1 = (f.get('x', 0) ^ s ^ 1) & 1, i2 = (f.get('y', 0) ^ s ^ 1) & 1;
   const uint32_t imm = s << (bits + 2) | i1 << (bits + 1) | i2 << bits | f['i'];
   return static_cast<int32_t>(imm << (29 - bits)) >> (29 - bits);
 }
 
-int32_t branch_offset(const Fields& f) {
+int32_t branch_offset(Fields<"i?sxy"> f) {
   switch (f.row->isa) {
     case Isa::A32: return f.sx('i') * 4;
     case Isa::T32: return t32_branch_offset(f, 21) * 2;
@@ -29,7 +29,7 @@ void branch_if(Translator& t, uint32_t cond, uint32_t va) {
 
 void set_link(Translator& t) { t.set_reg(14, imm32(t.next_pc() | t.thumb)); }
 
-void table_branch(Translator& t, const Fields& f, uint32_t log2_bytes) {
+void table_branch(Translator& t, Fields<"mn"> f, uint32_t log2_bytes) {
   const uint32_t m = f['m'];
   if (m == 15) return t.unpredictable();
   const Value index = log2_bytes ? t.ir.Lsl(1, t.reg(m)) : t.reg(m);
@@ -39,66 +39,67 @@ void table_branch(Translator& t, const Fields& f, uint32_t log2_bytes) {
 
 }  // namespace
 
-void B(Translator& t, const Fields& f) { branch_if(t, t.cond, t.pc_value() + static_cast<uint32_t>(branch_offset(f))); }
+HANDLER(B) { branch_if(t, t.cond, t.pc_value() + static_cast<uint32_t>(branch_offset(f))); }
 
 // T16 T1 and T32 T3, outside IT blocks.
-void B_conditional(Translator& t, const Fields& f) {
+HANDLER(B_conditional) {
   const uint32_t cond = f['c'];
   int32_t offset = 0;
   if (f.row->isa == Isa::T16) {
     offset = f.sx('i') * 2;
   } else {
     if (cond >= 14) return t.undefined();  // unallocated miscellaneous control (table A6-12)
-    const uint32_t imm = f['s'] << 19 | f['y'] << 18 | f['x'] << 17 | f['i'];
+    const uint32_t imm = f.get('s', 0) << 19 | f.get('y', 0) << 18 | f.get('x', 0) << 17 | f['i'];
     offset = (static_cast<int32_t>(imm << 12) >> 12) * 2;
   }
   branch_if(t, cond, t.pc_value() + static_cast<uint32_t>(offset));
 }
 
-void BL_immediate(Translator& t, const Fields& f) {
+HANDLER(BL_immediate) {
   set_link(t);
   t.branch(t.pc_value() + static_cast<uint32_t>(branch_offset(f)));
 }
 
-void BLX_immediate(Translator& t, const Fields& f) {
+HANDLER(BLX_immediate) {
   set_link(t);
   if (f.row->isa == Isa::A32) {
-    t.branch_exchange((t.pc_value() + static_cast<uint32_t>(f.sx('i') * 4 + static_cast<int32_t>(f['h'] * 2))) | 1);
+    const uint32_t offset = static_cast<uint32_t>(f.sx('i') * 4) + f.get('h', 0) * 2;
+    t.branch_exchange((t.pc_value() + offset) | 1);
   } else {
     t.branch_exchange(t.pc_aligned() + static_cast<uint32_t>(t32_branch_offset(f, 20) * 4));
   }
 }
 
 // BX PC in Thumb state needs a word-aligned one.
-void BX(Translator& t, const Fields& f) {
+HANDLER(BX) {
   if (f['m'] == 15 && (t.pc & 2)) return t.unpredictable();
   t.bx_write_pc(t.reg(f['m']));
 }
 // Without Jazelle, BXJ is BX (A8.8.28).
-void BXJ(Translator& t, const Fields& f) {
+HANDLER(BXJ) {
   if (f['m'] == 15) return t.unpredictable();
   t.bx_write_pc(t.reg(f['m']));
 }
-void BLX_register(Translator& t, const Fields& f) {
+HANDLER(BLX_register) {
   if (f['m'] == 15) return t.unpredictable();
   const Value target = t.reg(f['m']);
   set_link(t);
   t.bx_write_pc(target);
 }
 
-void CBZ(Translator& t, const Fields& f) {
+HANDLER(CBZ) {
   t.ir.JumpIfZero(t.target(t.pc_value() + f['i'] * 2), t.reg(f['n']));
   t.branched_conditionally();
 }
-void CBNZ(Translator& t, const Fields& f) {
+HANDLER(CBNZ) {
   t.ir.JumpIfNotZero(t.target(t.pc_value() + f['i'] * 2), t.reg(f['n']));
   t.branched_conditionally();
 }
 
-void TBB(Translator& t, const Fields& f) { table_branch(t, f, 0); }
-void TBH(Translator& t, const Fields& f) { table_branch(t, f, 1); }
+HANDLER(TBB) { table_branch(t, f, 0); }
+HANDLER(TBH) { table_branch(t, f, 1); }
 
-void IT(Translator& t, const Fields& f) {
+HANDLER(IT) {
   if (t.in_it_block()) return t.unpredictable();
   t.begin_it(static_cast<uint8_t>(f['i']));
 }

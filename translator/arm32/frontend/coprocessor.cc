@@ -20,7 +20,7 @@ constexpr uint32_t kEndsBlock =
     arm::kEffectFpEnableChanged | arm::kEffectAlignmentChanged | arm::kEffectTlbMaintenance | arm::kEffectContextSync |
     arm::kEffectPrivilegeChanged | arm::kEffectInterruptsUnmasked | arm::kEffectTimersChanged;
 
-const SystemRegister* find(const Fields& f) {
+const SystemRegister* find(Fields<"mnopq"> f) {
   return arm::find_system_register(f['p'], f['n'], f['o'], f['m'], f['q']);
 }
 
@@ -53,7 +53,7 @@ void write_rt(Translator& t, uint32_t rt, Value v) {
 
 }  // namespace
 
-void MRC(Translator& t, const Fields& f) {
+HANDLER(MRC) {
   const SystemRegister* row = find(f);
   if (!row) return t.undefined();
   if (row->plain_read() && row->bytes == 4 && row->condition == arm::Condition::None) {
@@ -63,7 +63,7 @@ void MRC(Translator& t, const Fields& f) {
   write_rt(t, f['t'], t.ir.call(&helpers::read_system_register, ir::kCallMayExit, row_low(row), row_high(row)));
 }
 
-void MCR(Translator& t, const Fields& f) {
+HANDLER(MCR) {
   const SystemRegister* row = find(f);
   if (!row) return t.undefined();
   if (f['t'] == 15) return t.unpredictable();
@@ -78,7 +78,7 @@ void MCR(Translator& t, const Fields& f) {
   if (row->write_effects & kEndsBlock) t.end_block_exit();
 }
 
-void MRRC(Translator& t, const Fields& f) {
+HANDLER(MRRC) {
   const uint32_t rt = f['t'], rt2 = f['u'];
   const SystemRegister* row = arm::find_system_register_64(f['p'], f['o'], f['m']);
   if (!row) return t.undefined();
@@ -88,7 +88,7 @@ void MRRC(Translator& t, const Fields& f) {
   t.set_reg(rt, t.ir.Low(v));
   t.set_reg(rt2, t.ir.High(v));
 }
-void MCRR(Translator& t, const Fields& f) {
+HANDLER(MCRR) {
   const uint32_t rt = f['t'], rt2 = f['u'];
   const SystemRegister* row = arm::find_system_register_64(f['p'], f['o'], f['m']);
   if (!row) return t.undefined();
@@ -100,10 +100,10 @@ void MCRR(Translator& t, const Fields& f) {
 
 // No coprocessor has data processing or, outside VFP, memory transfers: UNDEFINED by choice (see
 // docs/coverage.md).
-void CDP(Translator& t, const Fields&) { t.undefined(); }
-void LDC(Translator& t, const Fields&) { t.undefined(); }
-void STC(Translator& t, const Fields&) { t.undefined(); }
+HANDLER(CDP) { t.undefined(); }
+HANDLER(LDC) { t.undefined(); }
+HANDLER(STC) { t.undefined(); }
 // MCR2 and the like to coprocessors 14 and 15 are UNPREDICTABLE, to others UNDEFINED.
-void coprocessor_2(Translator& t, const Fields&) { t.undefined(); }
+HANDLER(coprocessor_2) { t.undefined(); }
 
 }  // namespace crosswalk::frontend

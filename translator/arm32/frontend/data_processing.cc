@@ -71,105 +71,128 @@ void data_processing(Translator& t, Alu op, uint32_t d, uint32_t n, const Shifte
     t.set_reg(d, result);
 }
 
-bool flags_of(const Translator& t, const Fields& f, Alu op) { return only_sets_flags(op) || sets_flags(t, f); }
+// Rm shifted by Rs.
+ShiftedOperand rm_shifted_by_rs(Translator& t, Fields<"msy"> f, bool want_carry) {
+  return shift_register(t, t.reg(f['m']), f['y'], t.reg(f['s']), want_carry);
+}
 
 // T16 forms with one register field for Rd and Rn have no letter n.
-void with_immediate(Translator& t, const Fields& f, Alu op) {
-  data_processing(t, op, f['d'], field_or(f, 'n', f['d']), expand_immediate(f), flags_of(t, f, op));
+void with_immediate(Translator& t, Fields<"d?Sin"> f, Alu op) {
+  data_processing(t, op, f['d'], f.get('n', f['d']), expand_immediate(f), sets_flags(t, f));
 }
-void with_register(Translator& t, const Fields& f, Alu op) {
-  const bool s = flags_of(t, f, op);
-  data_processing(t, op, f['d'], field_or(f, 'n', f['d']), shifted_rm(t, f, s && !is_arithmetic(op)), s);
+void with_register(Translator& t, Fields<"dm?Siny"> f, Alu op) {
+  const bool s = sets_flags(t, f);
+  data_processing(t, op, f['d'], f.get('n', f['d']), shifted_rm(t, f, s && !is_arithmetic(op)), s);
 }
-void with_register_shifted(Translator& t, const Fields& f, Alu op) {
-  const bool s = flags_of(t, f, op);
-  const uint32_t d = f['d'], n = f['n'];
-  if (any_is_pc(f['m'], f['s']) || (op != Alu::MVN && n == 15) || (!only_sets_flags(op) && d == 15)) {
-    return t.unpredictable();
-  }
-  const ShiftedOperand operand = shift_register(t, t.reg(f['m']), f['y'], t.reg(f['s']), s && !is_arithmetic(op));
-  data_processing(t, op, d, n, operand, s);
+void with_register_shifted(Translator& t, Fields<"Sdmnsy"> f, Alu op) {
+  if (any_is_pc(f['d'], f['n'], f['m'], f['s'])) return t.unpredictable();
+  const bool s = f['S'] != 0;
+  data_processing(t, op, f['d'], f['n'], rm_shifted_by_rs(t, f, s && !is_arithmetic(op)), s);
 }
 
-void move_shifted(Translator& t, const Fields& f, Shift type, uint32_t imm5) {
+// MOV and MVN have no Rn.
+void move_immediate(Translator& t, Fields<"di?S"> f, Alu op) {
+  data_processing(t, op, f['d'], 0, expand_immediate(f), sets_flags(t, f));
+}
+
+// TST, TEQ, CMP and CMN have no Rd.
+void compare_immediate(Translator& t, Fields<"in"> f, Alu op) {
+  data_processing(t, op, 0, f['n'], expand_immediate(f), true);
+}
+void compare_register(Translator& t, Fields<"mn?iy"> f, Alu op) {
+  data_processing(t, op, 0, f['n'], shifted_rm(t, f, !is_arithmetic(op)), true);
+}
+void compare_register_shifted(Translator& t, Fields<"mnsy"> f, Alu op) {
+  if (any_is_pc(f['n'], f['m'], f['s'])) return t.unpredictable();
+  data_processing(t, op, 0, f['n'], rm_shifted_by_rs(t, f, !is_arithmetic(op)), true);
+}
+
+void move_shifted(Translator& t, Fields<"dm?S"> f, Shift type, uint32_t imm5) {
   const bool s = sets_flags(t, f);
   const ShiftedOperand operand = shift_immediate(t, t.reg(f['m']), static_cast<uint32_t>(type), imm5, s);
   data_processing(t, Alu::MOV, f['d'], 0, operand, s);
 }
 
 // LSL (register) and its family: Rn shifted by Rm; T16 has Rd = Rn.
-void shift_by_register(Translator& t, const Fields& f, Shift type) {
+void shift_by_register(Translator& t, Fields<"dm?Sn"> f, Shift type) {
   const bool s = sets_flags(t, f);
-  const uint32_t d = f['d'], n = field_or(f, 'n', d), m = f['m'];
+  const uint32_t d = f['d'], n = f.get('n', d), m = f['m'];
   if (any_is_pc(d, n, m)) return t.unpredictable();
   data_processing(t, Alu::MOV, d, 0, shift_register(t, t.reg(n), static_cast<uint32_t>(type), t.reg(m), s), s);
 }
 
 }  // namespace
 
-void AND_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::AND); }
-void AND_register(Translator& t, const Fields& f) { with_register(t, f, Alu::AND); }
-void AND_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::AND); }
-void EOR_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::EOR); }
-void EOR_register(Translator& t, const Fields& f) { with_register(t, f, Alu::EOR); }
-void EOR_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::EOR); }
-void SUB_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::SUB); }
-void SUB_register(Translator& t, const Fields& f) { with_register(t, f, Alu::SUB); }
-void SUB_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::SUB); }
-void RSB_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::RSB); }
-void RSB_register(Translator& t, const Fields& f) { with_register(t, f, Alu::RSB); }
-void RSB_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::RSB); }
-void ADD_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::ADD); }
-void ADD_register(Translator& t, const Fields& f) { with_register(t, f, Alu::ADD); }
-void ADD_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::ADD); }
-void ADC_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::ADC); }
-void ADC_register(Translator& t, const Fields& f) { with_register(t, f, Alu::ADC); }
-void ADC_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::ADC); }
-void SBC_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::SBC); }
-void SBC_register(Translator& t, const Fields& f) { with_register(t, f, Alu::SBC); }
-void SBC_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::SBC); }
-void RSC_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::RSC); }
-void RSC_register(Translator& t, const Fields& f) { with_register(t, f, Alu::RSC); }
-void RSC_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::RSC); }
-void ORR_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::ORR); }
-void ORR_register(Translator& t, const Fields& f) { with_register(t, f, Alu::ORR); }
-void ORR_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::ORR); }
-void ORN_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::ORN); }
-void ORN_register(Translator& t, const Fields& f) { with_register(t, f, Alu::ORN); }
-void BIC_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::BIC); }
-void BIC_register(Translator& t, const Fields& f) { with_register(t, f, Alu::BIC); }
-void BIC_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::BIC); }
-void TST_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::TST); }
-void TST_register(Translator& t, const Fields& f) { with_register(t, f, Alu::TST); }
-void TST_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::TST); }
-void TEQ_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::TEQ); }
-void TEQ_register(Translator& t, const Fields& f) { with_register(t, f, Alu::TEQ); }
-void TEQ_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::TEQ); }
-void CMP_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::CMP); }
-void CMP_register(Translator& t, const Fields& f) { with_register(t, f, Alu::CMP); }
-void CMP_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::CMP); }
-void CMN_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::CMN); }
-void CMN_register(Translator& t, const Fields& f) { with_register(t, f, Alu::CMN); }
-void CMN_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::CMN); }
-void MVN_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::MVN); }
-void MVN_register(Translator& t, const Fields& f) { with_register(t, f, Alu::MVN); }
-void MVN_register_shifted(Translator& t, const Fields& f) { with_register_shifted(t, f, Alu::MVN); }
-void MOV_immediate(Translator& t, const Fields& f) { with_immediate(t, f, Alu::MOV); }
+HANDLER(AND_immediate) { with_immediate(t, f, Alu::AND); }
+HANDLER(AND_register) { with_register(t, f, Alu::AND); }
+HANDLER(AND_register_shifted) { with_register_shifted(t, f, Alu::AND); }
+HANDLER(EOR_immediate) { with_immediate(t, f, Alu::EOR); }
+HANDLER(EOR_register) { with_register(t, f, Alu::EOR); }
+HANDLER(EOR_register_shifted) { with_register_shifted(t, f, Alu::EOR); }
+HANDLER(SUB_immediate) { with_immediate(t, f, Alu::SUB); }
+HANDLER(SUB_register) { with_register(t, f, Alu::SUB); }
+HANDLER(SUB_register_shifted) { with_register_shifted(t, f, Alu::SUB); }
+HANDLER(RSB_immediate) { with_immediate(t, f, Alu::RSB); }
+HANDLER(RSB_register) { with_register(t, f, Alu::RSB); }
+HANDLER(RSB_register_shifted) { with_register_shifted(t, f, Alu::RSB); }
+HANDLER(ADD_immediate) { with_immediate(t, f, Alu::ADD); }
+HANDLER(ADD_register) { with_register(t, f, Alu::ADD); }
+HANDLER(ADD_register_shifted) { with_register_shifted(t, f, Alu::ADD); }
+HANDLER(ADC_immediate) { with_immediate(t, f, Alu::ADC); }
+HANDLER(ADC_register) { with_register(t, f, Alu::ADC); }
+HANDLER(ADC_register_shifted) { with_register_shifted(t, f, Alu::ADC); }
+HANDLER(SBC_immediate) { with_immediate(t, f, Alu::SBC); }
+HANDLER(SBC_register) { with_register(t, f, Alu::SBC); }
+HANDLER(SBC_register_shifted) { with_register_shifted(t, f, Alu::SBC); }
+HANDLER(RSC_immediate) { with_immediate(t, f, Alu::RSC); }
+HANDLER(RSC_register) { with_register(t, f, Alu::RSC); }
+HANDLER(RSC_register_shifted) { with_register_shifted(t, f, Alu::RSC); }
+HANDLER(ORR_immediate) { with_immediate(t, f, Alu::ORR); }
+HANDLER(ORR_register) { with_register(t, f, Alu::ORR); }
+HANDLER(ORR_register_shifted) { with_register_shifted(t, f, Alu::ORR); }
+HANDLER(ORN_immediate) { with_immediate(t, f, Alu::ORN); }
+HANDLER(ORN_register) { with_register(t, f, Alu::ORN); }
+HANDLER(BIC_immediate) { with_immediate(t, f, Alu::BIC); }
+HANDLER(BIC_register) { with_register(t, f, Alu::BIC); }
+HANDLER(BIC_register_shifted) { with_register_shifted(t, f, Alu::BIC); }
+HANDLER(TST_immediate) { compare_immediate(t, f, Alu::TST); }
+HANDLER(TST_register) { compare_register(t, f, Alu::TST); }
+HANDLER(TST_register_shifted) { compare_register_shifted(t, f, Alu::TST); }
+HANDLER(TEQ_immediate) { compare_immediate(t, f, Alu::TEQ); }
+HANDLER(TEQ_register) { compare_register(t, f, Alu::TEQ); }
+HANDLER(TEQ_register_shifted) { compare_register_shifted(t, f, Alu::TEQ); }
+HANDLER(CMP_immediate) { compare_immediate(t, f, Alu::CMP); }
+HANDLER(CMP_register) { compare_register(t, f, Alu::CMP); }
+HANDLER(CMP_register_shifted) { compare_register_shifted(t, f, Alu::CMP); }
+HANDLER(CMN_immediate) { compare_immediate(t, f, Alu::CMN); }
+HANDLER(CMN_register) { compare_register(t, f, Alu::CMN); }
+HANDLER(CMN_register_shifted) { compare_register_shifted(t, f, Alu::CMN); }
+HANDLER(MVN_immediate) { move_immediate(t, f, Alu::MVN); }
+HANDLER(MVN_register) {
+  const bool s = sets_flags(t, f);
+  data_processing(t, Alu::MVN, f['d'], 0, shifted_rm(t, f, s), s);
+}
+HANDLER(MVN_register_shifted) {
+  if (any_is_pc(f['d'], f['m'], f['s'])) return t.unpredictable();
+  const bool s = f['S'] != 0;
+  data_processing(t, Alu::MVN, f['d'], 0, rm_shifted_by_rs(t, f, s), s);
+}
+HANDLER(MOV_immediate) { move_immediate(t, f, Alu::MOV); }
 
 // T16's MOV (register) with low registers is outside IT blocks only, where it sets N and Z.
-void MOV_register(Translator& t, const Fields& f) { move_shifted(t, f, Shift::LSL, 0); }
-void LSL_immediate(Translator& t, const Fields& f) { move_shifted(t, f, Shift::LSL, f['i']); }
-void LSR_immediate(Translator& t, const Fields& f) { move_shifted(t, f, Shift::LSR, f['i']); }
-void ASR_immediate(Translator& t, const Fields& f) { move_shifted(t, f, Shift::ASR, f['i']); }
-void ROR_immediate(Translator& t, const Fields& f) { move_shifted(t, f, Shift::ROR, f['i']); }
-void RRX(Translator& t, const Fields& f) { move_shifted(t, f, Shift::ROR, 0); }
-void LSL_register(Translator& t, const Fields& f) { shift_by_register(t, f, Shift::LSL); }
-void LSR_register(Translator& t, const Fields& f) { shift_by_register(t, f, Shift::LSR); }
-void ASR_register(Translator& t, const Fields& f) { shift_by_register(t, f, Shift::ASR); }
-void ROR_register(Translator& t, const Fields& f) { shift_by_register(t, f, Shift::ROR); }
+HANDLER(MOV_register) { move_shifted(t, f, Shift::LSL, 0); }
+HANDLER(LSL_immediate) { move_shifted(t, f, Shift::LSL, f['i']); }
+HANDLER(LSR_immediate) { move_shifted(t, f, Shift::LSR, f['i']); }
+HANDLER(ASR_immediate) { move_shifted(t, f, Shift::ASR, f['i']); }
+HANDLER(ROR_immediate) { move_shifted(t, f, Shift::ROR, f['i']); }
+HANDLER(RRX) { move_shifted(t, f, Shift::ROR, 0); }
+HANDLER(LSL_register) { shift_by_register(t, f, Shift::LSL); }
+HANDLER(LSR_register) { shift_by_register(t, f, Shift::LSR); }
+HANDLER(ASR_register) { shift_by_register(t, f, Shift::ASR); }
+HANDLER(ROR_register) { shift_by_register(t, f, Shift::ROR); }
 
 // The T16 forms with high registers never set flags; R15 as Rd is a branch.
-void ADD_register_high(Translator& t, const Fields& f) {
+HANDLER(ADD_register_high) {
   const uint32_t d = f['d'];
   const Value sum = t.ir.Add(t.reg(d), t.reg(f['m']));
   if (d == 15)
@@ -177,7 +200,7 @@ void ADD_register_high(Translator& t, const Fields& f) {
   else
     t.set_reg(d, sum);
 }
-void MOV_register_high(Translator& t, const Fields& f) {
+HANDLER(MOV_register_high) {
   const uint32_t d = f['d'];
   if (d == 15)
     t.branch_write_pc(t.reg(f['m']));
@@ -185,16 +208,14 @@ void MOV_register_high(Translator& t, const Fields& f) {
     t.set_reg(d, t.reg(f['m']));
 }
 
-void ADD_SP_immediate(Translator& t, const Fields& f) {
-  t.set_reg(field_or(f, 'd', 13), t.ir.Add(t.reg(13), imm32(f['i'] * 4)));
-}
-void SUB_SP_immediate(Translator& t, const Fields& f) { t.set_reg(13, t.ir.Sub(t.reg(13), imm32(f['i'] * 4))); }
+HANDLER(ADD_SP_immediate) { t.set_reg(f.get('d', 13), t.ir.Add(t.reg(13), imm32(f['i'] * 4))); }
+HANDLER(SUB_SP_immediate) { t.set_reg(13, t.ir.Sub(t.reg(13), imm32(f['i'] * 4))); }
 
-void ADDW(Translator& t, const Fields& f) { write_register(t, f['d'], t.ir.Add(t.reg(f['n']), imm32(f['i']))); }
-void SUBW(Translator& t, const Fields& f) { write_register(t, f['d'], t.ir.Sub(t.reg(f['n']), imm32(f['i']))); }
+HANDLER(ADDW) { write_register(t, f['d'], t.ir.Add(t.reg(f['n']), imm32(f['i']))); }
+HANDLER(SUBW) { write_register(t, f['d'], t.ir.Sub(t.reg(f['n']), imm32(f['i']))); }
 
 // Align(PC, 4) plus or minus a constant. Bit 23 tells the two directions of A32 and T32 apart.
-void ADR(Translator& t, const Fields& f) {
+HANDLER(ADR) {
   uint32_t offset = f['i'];
   bool add = true;
   if (f.row->isa == Isa::A32) {
@@ -212,11 +233,11 @@ void ADR(Translator& t, const Fields& f) {
     write_register(t, f['d'], address);
 }
 
-void MOVW(Translator& t, const Fields& f) { write_register(t, f['d'], imm32(f['j'] << 12 | f['i'])); }
-void MOVT(Translator& t, const Fields& f) {
+HANDLER(MOVW) { write_register(t, f['d'], imm32(f.get('j', 0) << 12 | f['i'])); }
+HANDLER(MOVT) {
   const uint32_t d = f['d'];
   if (d == 15) return t.unpredictable();
-  t.set_reg(d, t.ir.Or(t.ir.Uxth(t.reg(d)), imm32((f['j'] << 12 | f['i']) << 16)));
+  t.set_reg(d, t.ir.Or(t.ir.Uxth(t.reg(d)), imm32((f.get('j', 0) << 12 | f['i']) << 16)));
 }
 
 }  // namespace crosswalk::frontend

@@ -4,13 +4,13 @@
 
 namespace crosswalk::frontend {
 
-Handler handler_of(const Fields& f) {
+Handler handler_of(const Decoded& d) {
   static constexpr Handler kHandlers[] = {
 #define INST(isa, handler, name, pattern) &handler,
 #include "translator/arm32/decoder/all_rows.inc"
 #undef INST
   };
-  return kHandlers[f.row - decoder::rows().data()];
+  return kHandlers[d.row - decoder::rows().data()];
 }
 
 }  // namespace crosswalk::frontend

@@ -65,74 +65,76 @@ void transfer_pair(Translator& t, bool store, uint32_t rt, uint32_t rt2, const A
 
 // P, U and W, with the values that encodings without them imply: offset addressing, upwards. T16's
 // SP forms have no n.
-Address addressing(const Fields& f) {
+Address addressing(Fields<"?PUWn"> f) {
   Address a;
-  a.n = field_or(f, 'n', 13);
-  a.index = field_or(f, 'P', 1);
-  a.add = field_or(f, 'U', 1);
-  a.wback = !a.index || f['W'];
+  a.n = f.get('n', 13);
+  a.index = f.get('P', 1);
+  a.add = f.get('U', 1);
+  a.wback = !a.index || f.get('W', 0);
   return a;
 }
 
-void with_immediate(Translator& t, const Fields& f, const Access& access) {
+void with_immediate(Translator& t, Fields<"it?PUWn"> f, const Access& access) {
   Address a = addressing(f);
-  if (f.row->isa == Isa::T32 && f.has('P') && !a.index && !f['W']) return t.undefined();
+  if (f.row->isa == Isa::T32 && f.has('P') && !a.index && !f.get('W', 0)) return t.undefined();
   uint32_t scale = 0;
   if (f.row->isa == Isa::T16) scale = f.has('n') ? access.log2_bytes : 2;
   a.offset = imm32(f['i'] << scale);
   transfer(t, access, f['t'], a);
 }
-void with_register(Translator& t, const Fields& f, const Access& access) {
+void with_register(Translator& t, Fields<"mnt?PUWiy"> f, const Access& access) {
   Address a = addressing(f);
   if (f['m'] == 15) return t.unpredictable();
   a.offset = shifted_rm(t, f, false).value;
   transfer(t, access, f['t'], a);
 }
-void with_literal(Translator& t, const Fields& f, const Access& access) {
+void with_literal(Translator& t, Fields<"it?U"> f, const Access& access) {
   Address a;
-  a.add = field_or(f, 'U', 1);
+  a.add = f.get('U', 1);
   a.offset = imm32(f.row->isa == Isa::T16 ? f['i'] * 4 : f['i']);
   transfer(t, access, f['t'], a);
 }
 
 // LDRT and its family: post-indexed in A32, with an offset in T32.
-void unprivileged(Translator& t, const Fields& f, Access access, Value offset) {
+void unprivileged(Translator& t, Fields<"nt?U"> f, Access access, Value offset) {
   Address a;
   a.n = f['n'];
   if (a.n == 15) return t.unpredictable();
   a.index = f.row->isa == Isa::T32;
-  a.add = field_or(f, 'U', 1);
+  a.add = f.get('U', 1);
   a.wback = !a.index;
   a.offset = offset;
   access.unprivileged = true;
   transfer(t, access, f['t'], a);
 }
-void unprivileged_immediate(Translator& t, const Fields& f, const Access& access) {
+void unprivileged_immediate(Translator& t, Fields<"int?U"> f, const Access& access) {
   unprivileged(t, f, access, imm32(f['i']));
 }
-void unprivileged_register(Translator& t, const Fields& f, const Access& access) {
+void unprivileged_register(Translator& t, Fields<"mnt?Uiy"> f, const Access& access) {
   if (f['m'] == 15) return t.unpredictable();
   unprivileged(t, f, access, shifted_rm(t, f, false).value);
 }
 
 // LDRD and STRD: A32 names an even register and uses the next one too; T32 names both and scales
 // the offset.
-void pair(Translator& t, const Fields& f, bool store, Address a, bool register_offset) {
-  uint32_t rt = f['t'], rt2 = f['u'];
-  if (f.row->isa == Isa::A32) {
-    if (rt & 1 || (!a.index && f['W'])) return t.unpredictable();
-    rt2 = rt + 1;
-  }
-  if (register_offset) {
-    const uint32_t m = f['m'];
-    if (m == 15 || (!store && (m == rt || m == rt2))) return t.unpredictable();
-    a.offset = t.reg(m);
-  } else {
-    a.offset = imm32(f.row->isa == Isa::T32 ? f['i'] * 4 : f['i']);
-  }
+bool bad_a32_pair(Fields<"t?W"> f, const Address& a) {
+  return f.row->isa == Isa::A32 && (f['t'] & 1 || (!a.index && f.get('W', 0)));
+}
+void pair_immediate(Translator& t, Fields<"it?Wu"> f, bool store, Address a) {
+  if (bad_a32_pair(f, a)) return t.unpredictable();
+  a.offset = imm32(f.row->isa == Isa::T32 ? f['i'] * 4 : f['i']);
+  transfer_pair(t, store, f['t'], f.get('u', f['t'] + 1), a);
+}
+// A32 only.
+void pair_register(Translator& t, Fields<"PUWmnt"> f, bool store) {
+  Address a = addressing(f);
+  if (bad_a32_pair(f, a)) return t.unpredictable();
+  const uint32_t rt = f['t'], rt2 = rt + 1, m = f['m'];
+  if (m == 15 || (!store && (m == rt || m == rt2))) return t.unpredictable();
+  a.offset = t.reg(m);
   transfer_pair(t, store, rt, rt2, a);
 }
-Address pair_addressing(const Fields& f) {
+Address pair_addressing(Fields<"Un?PW"> f) {
   Address a = addressing(f);
   // The T32 post-indexed rows have P = 0 and W = 1 as fixed bits.
   if (f.row->isa == Isa::T32 && (f.word >> 24 & 1) == 0) a.index = false, a.wback = true;
@@ -144,56 +146,56 @@ constexpr Access kLDR{2}, kLDRB{0}, kLDRH{1}, kLDRSB{0, false, true}, kLDRSH{1, 
 
 }  // namespace
 
-void STR_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kSTR); }
-void STR_register(Translator& t, const Fields& f) { with_register(t, f, kSTR); }
-void STRT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kSTR); }
-void STRT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kSTR); }
-void STRB_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kSTRB); }
-void STRB_register(Translator& t, const Fields& f) { with_register(t, f, kSTRB); }
-void STRBT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kSTRB); }
-void STRBT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kSTRB); }
-void STRH_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kSTRH); }
-void STRH_register(Translator& t, const Fields& f) { with_register(t, f, kSTRH); }
-void STRHT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kSTRH); }
-void STRHT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kSTRH); }
-void LDR_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kLDR); }
-void LDR_register(Translator& t, const Fields& f) { with_register(t, f, kLDR); }
-void LDR_literal(Translator& t, const Fields& f) { with_literal(t, f, kLDR); }
-void LDRT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kLDR); }
-void LDRT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kLDR); }
-void LDRB_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kLDRB); }
-void LDRB_register(Translator& t, const Fields& f) { with_register(t, f, kLDRB); }
-void LDRB_literal(Translator& t, const Fields& f) { with_literal(t, f, kLDRB); }
-void LDRBT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kLDRB); }
-void LDRBT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kLDRB); }
-void LDRH_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kLDRH); }
-void LDRH_register(Translator& t, const Fields& f) { with_register(t, f, kLDRH); }
-void LDRH_literal(Translator& t, const Fields& f) { with_literal(t, f, kLDRH); }
-void LDRHT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kLDRH); }
-void LDRHT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kLDRH); }
-void LDRSB_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kLDRSB); }
-void LDRSB_register(Translator& t, const Fields& f) { with_register(t, f, kLDRSB); }
-void LDRSB_literal(Translator& t, const Fields& f) { with_literal(t, f, kLDRSB); }
-void LDRSBT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kLDRSB); }
-void LDRSBT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kLDRSB); }
-void LDRSH_immediate(Translator& t, const Fields& f) { with_immediate(t, f, kLDRSH); }
-void LDRSH_register(Translator& t, const Fields& f) { with_register(t, f, kLDRSH); }
-void LDRSH_literal(Translator& t, const Fields& f) { with_literal(t, f, kLDRSH); }
-void LDRSHT_immediate(Translator& t, const Fields& f) { unprivileged_immediate(t, f, kLDRSH); }
-void LDRSHT_register(Translator& t, const Fields& f) { unprivileged_register(t, f, kLDRSH); }
+HANDLER(STR_immediate) { with_immediate(t, f, kSTR); }
+HANDLER(STR_register) { with_register(t, f, kSTR); }
+HANDLER(STRT_immediate) { unprivileged_immediate(t, f, kSTR); }
+HANDLER(STRT_register) { unprivileged_register(t, f, kSTR); }
+HANDLER(STRB_immediate) { with_immediate(t, f, kSTRB); }
+HANDLER(STRB_register) { with_register(t, f, kSTRB); }
+HANDLER(STRBT_immediate) { unprivileged_immediate(t, f, kSTRB); }
+HANDLER(STRBT_register) { unprivileged_register(t, f, kSTRB); }
+HANDLER(STRH_immediate) { with_immediate(t, f, kSTRH); }
+HANDLER(STRH_register) { with_register(t, f, kSTRH); }
+HANDLER(STRHT_immediate) { unprivileged_immediate(t, f, kSTRH); }
+HANDLER(STRHT_register) { unprivileged_register(t, f, kSTRH); }
+HANDLER(LDR_immediate) { with_immediate(t, f, kLDR); }
+HANDLER(LDR_register) { with_register(t, f, kLDR); }
+HANDLER(LDR_literal) { with_literal(t, f, kLDR); }
+HANDLER(LDRT_immediate) { unprivileged_immediate(t, f, kLDR); }
+HANDLER(LDRT_register) { unprivileged_register(t, f, kLDR); }
+HANDLER(LDRB_immediate) { with_immediate(t, f, kLDRB); }
+HANDLER(LDRB_register) { with_register(t, f, kLDRB); }
+HANDLER(LDRB_literal) { with_literal(t, f, kLDRB); }
+HANDLER(LDRBT_immediate) { unprivileged_immediate(t, f, kLDRB); }
+HANDLER(LDRBT_register) { unprivileged_register(t, f, kLDRB); }
+HANDLER(LDRH_immediate) { with_immediate(t, f, kLDRH); }
+HANDLER(LDRH_register) { with_register(t, f, kLDRH); }
+HANDLER(LDRH_literal) { with_literal(t, f, kLDRH); }
+HANDLER(LDRHT_immediate) { unprivileged_immediate(t, f, kLDRH); }
+HANDLER(LDRHT_register) { unprivileged_register(t, f, kLDRH); }
+HANDLER(LDRSB_immediate) { with_immediate(t, f, kLDRSB); }
+HANDLER(LDRSB_register) { with_register(t, f, kLDRSB); }
+HANDLER(LDRSB_literal) { with_literal(t, f, kLDRSB); }
+HANDLER(LDRSBT_immediate) { unprivileged_immediate(t, f, kLDRSB); }
+HANDLER(LDRSBT_register) { unprivileged_register(t, f, kLDRSB); }
+HANDLER(LDRSH_immediate) { with_immediate(t, f, kLDRSH); }
+HANDLER(LDRSH_register) { with_register(t, f, kLDRSH); }
+HANDLER(LDRSH_literal) { with_literal(t, f, kLDRSH); }
+HANDLER(LDRSHT_immediate) { unprivileged_immediate(t, f, kLDRSH); }
+HANDLER(LDRSHT_register) { unprivileged_register(t, f, kLDRSH); }
 
-void LDRD_immediate(Translator& t, const Fields& f) { pair(t, f, false, pair_addressing(f), false); }
-void LDRD_register(Translator& t, const Fields& f) { pair(t, f, false, pair_addressing(f), true); }
-void STRD_immediate(Translator& t, const Fields& f) { pair(t, f, true, pair_addressing(f), false); }
-void STRD_register(Translator& t, const Fields& f) { pair(t, f, true, pair_addressing(f), true); }
-void LDRD_literal(Translator& t, const Fields& f) {
+HANDLER(LDRD_immediate) { pair_immediate(t, f, false, pair_addressing(f)); }
+HANDLER(LDRD_register) { pair_register(t, f, false); }
+HANDLER(STRD_immediate) { pair_immediate(t, f, true, pair_addressing(f)); }
+HANDLER(STRD_register) { pair_register(t, f, true); }
+HANDLER(LDRD_literal) {
   Address a;
   a.add = f['U'];
-  pair(t, f, false, a, false);
+  pair_immediate(t, f, false, a);
 }
 
 // Preloads are hints (A3.5.5): nothing is fetched ahead, and they never fault.
-void PLD(Translator&, const Fields&) {}
-void PLI(Translator&, const Fields&) {}
+HANDLER(PLD) {}
+HANDLER(PLI) {}
 
 }  // namespace crosswalk::frontend

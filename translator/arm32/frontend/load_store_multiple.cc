@@ -28,8 +28,8 @@ struct Block {
 };
 
 // Field r is a whole list, or T16's with LR or PC as a ninth bit.
-Block block_of(const Fields& f, bool increment, bool before, uint32_t ninth_register) {
-  Block b{field_or(f, 'n', 13), f['r'], increment, before, field_or(f, 'W', 1) != 0};
+Block block_of(Fields<"r?Wn"> f, bool increment, bool before, uint32_t ninth_register) {
+  Block b{f.get('n', 13), f['r'], increment, before, f.get('W', 1) != 0};
   if (f.row->isa == Isa::T16 && b.list > 0xff) b.list = (b.list & 0xff) | 1u << ninth_register;
   return b;
 }
@@ -110,27 +110,27 @@ uint32_t user_bank_offset(uint32_t n) {
   return static_cast<uint32_t>(offsetof(CpuState, banked.r8_12_user) + 4 * (n - 8));
 }
 
-Block user_block(const Fields& f) { return {f['n'], f['r'], f['U'] != 0, f['P'] != 0, false}; }
+Block user_block(Fields<"PUnr"> f) { return {f['n'], f['r'], f['U'] != 0, f['P'] != 0, false}; }
 
 }  // namespace
 
-void STM(Translator& t, const Fields& f) { store_multiple(t, block_of(f, true, false, 14)); }
-void STMDA(Translator& t, const Fields& f) { store_multiple(t, block_of(f, false, false, 14)); }
-void STMDB(Translator& t, const Fields& f) { store_multiple(t, block_of(f, false, true, 14)); }
-void STMIB(Translator& t, const Fields& f) { store_multiple(t, block_of(f, true, true, 14)); }
-void PUSH(Translator& t, const Fields& f) { store_multiple(t, block_of(f, false, true, 14)); }
+HANDLER(STM) { store_multiple(t, block_of(f, true, false, 14)); }
+HANDLER(STMDA) { store_multiple(t, block_of(f, false, false, 14)); }
+HANDLER(STMDB) { store_multiple(t, block_of(f, false, true, 14)); }
+HANDLER(STMIB) { store_multiple(t, block_of(f, true, true, 14)); }
+HANDLER(PUSH) { store_multiple(t, block_of(f, false, true, 14)); }
 
-void LDM(Translator& t, const Fields& f) {
+HANDLER(LDM) {
   Block b = block_of(f, true, false, 15);
   if (f.row->isa == Isa::T16) b.wback = !(b.list >> b.n & 1);
   load_multiple(t, b);
 }
-void LDMDA(Translator& t, const Fields& f) { load_multiple(t, block_of(f, false, false, 15)); }
-void LDMDB(Translator& t, const Fields& f) { load_multiple(t, block_of(f, false, true, 15)); }
-void LDMIB(Translator& t, const Fields& f) { load_multiple(t, block_of(f, true, true, 15)); }
-void POP(Translator& t, const Fields& f) { load_multiple(t, block_of(f, true, false, 15)); }
+HANDLER(LDMDA) { load_multiple(t, block_of(f, false, false, 15)); }
+HANDLER(LDMDB) { load_multiple(t, block_of(f, false, true, 15)); }
+HANDLER(LDMIB) { load_multiple(t, block_of(f, true, true, 15)); }
+HANDLER(POP) { load_multiple(t, block_of(f, true, false, 15)); }
 
-void STM_user(Translator& t, const Fields& f) {
+HANDLER(STM_user) {
   const Block b = user_block(f);
   if (is_unpredictable(b)) return t.unpredictable();
   const Value base = t.reg(b.n);
@@ -148,7 +148,7 @@ void STM_user(Translator& t, const Fields& f) {
   }
 }
 
-void LDM_user(Translator& t, const Fields& f) {
+HANDLER(LDM_user) {
   const Block b = user_block(f);
   if (is_unpredictable(b)) return t.unpredictable();
   const Value base = t.reg(b.n);
@@ -185,7 +185,7 @@ void LDM_user(Translator& t, const Fields& f) {
     write(b.n, t.ir.Equal(bank.shared, imm32(0)), base_value);
 }
 
-void LDM_exception_return(Translator& t, const Fields& f) {
+HANDLER(LDM_exception_return) {
   const Block b{f['n'], f['r'] | 0x8000, f['U'] != 0, f['P'] != 0, f['W'] != 0};
   if (is_unpredictable(b) || (b.wback && (b.list >> b.n & 1))) return t.unpredictable();
   t.ir.call(&helpers::require_spsr, ir::kCallMayExit);

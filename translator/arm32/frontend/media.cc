@@ -13,7 +13,7 @@ namespace {
 using helpers::ParallelOperation;
 using helpers::ParallelPrefix;
 
-void parallel(Translator& t, const Fields& f, ParallelPrefix prefix, ParallelOperation operation) {
+void parallel(Translator& t, Fields<"dmn"> f, ParallelPrefix prefix, ParallelOperation operation) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   const Value v = t.ir.call_pure64(helpers::parallel_function(prefix, operation), t.reg(f['n']), t.reg(f['m']));
   if (prefix == ParallelPrefix::S || prefix == ParallelPrefix::U) {
@@ -28,13 +28,13 @@ enum class Extend : uint8_t { SB, SH, SB16, UB, UH, UB16 };
 Value join_halves(Translator& t, Value low, Value high) { return t.ir.Or(t.ir.Uxth(low), t.ir.Lsl(16, high)); }
 
 // SXTAB and its family; without the letter n (and with Rn = 1111 fixed) nothing is added.
-void extend(Translator& t, const Fields& f, Extend kind) {
+void extend(Translator& t, Fields<"dm?nr"> f, Extend kind) {
   const uint32_t d = f['d'], m = f['m'];
   const bool add = f.has('n');
   if (any_is_pc(d, m)) return t.unpredictable();
-  const uint32_t rotation = f['r'] * 8;
+  const uint32_t rotation = f.get('r', 0) * 8;
   const Value v = rotation ? t.ir.Ror(rotation, t.reg(m)) : t.reg(m);
-  const Value n = add ? t.reg(f['n']) : Value();
+  const Value n = add ? t.reg(f.get('n', 0)) : Value();
   if (kind == Extend::SB16 || kind == Extend::UB16) {
     const Value second = t.ir.Lsr(16, v);
     Value low = kind == Extend::SB16 ? t.ir.Sxtb(v) : t.ir.Uxtb(v);
@@ -54,14 +54,14 @@ void extend(Translator& t, const Fields& f, Extend kind) {
 }
 
 // SSAT and USAT: field s is the width (less one when signed), h chooses ASR.
-void saturate(Translator& t, const Fields& f, bool is_signed) {
+void saturate(Translator& t, Fields<"dhins"> f, bool is_signed) {
   if (any_is_pc(f['d'], f['n'])) return t.unpredictable();
   const Value v = shift_immediate(t, t.reg(f['n']), f['h'] * 2, f['i'], false).value;
   const Value result = is_signed ? t.ir.Ssat(f['s'] + 1, v) : t.ir.Usat(f['s'], v);
   t.ir.OrQ(t.ir.Xor(result, v));
   t.set_reg(f['d'], result);
 }
-void saturate16(Translator& t, const Fields& f, bool is_signed) {
+void saturate16(Translator& t, Fields<"dns"> f, bool is_signed) {
   if (any_is_pc(f['d'], f['n'])) return t.unpredictable();
   const Value low = t.ir.Sxth(t.reg(f['n'])), high = t.ir.Asr(16, t.reg(f['n']));
   const auto apply = [&](Value v) { return is_signed ? t.ir.Ssat(f['s'] + 1, v) : t.ir.Usat(f['s'], v); };
@@ -74,116 +74,116 @@ constexpr uint32_t ones(uint32_t width) { return width >= 32 ? ~0u : (1u << widt
 
 }  // namespace
 
-void SADD16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::S, ParallelOperation::ADD16); }
-void SASX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::S, ParallelOperation::ASX); }
-void SSAX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::S, ParallelOperation::SAX); }
-void SSUB16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::S, ParallelOperation::SUB16); }
-void SADD8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::S, ParallelOperation::ADD8); }
-void SSUB8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::S, ParallelOperation::SUB8); }
-void QADD16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::ADD16); }
-void QASX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::ASX); }
-void QSAX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::SAX); }
-void QSUB16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::SUB16); }
-void QADD8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::ADD8); }
-void QSUB8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::SUB8); }
-void SHADD16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::ADD16); }
-void SHASX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::ASX); }
-void SHSAX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::SAX); }
-void SHSUB16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::SUB16); }
-void SHADD8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::ADD8); }
-void SHSUB8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::SUB8); }
-void UADD16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::U, ParallelOperation::ADD16); }
-void UASX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::U, ParallelOperation::ASX); }
-void USAX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::U, ParallelOperation::SAX); }
-void USUB16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::U, ParallelOperation::SUB16); }
-void UADD8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::U, ParallelOperation::ADD8); }
-void USUB8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::U, ParallelOperation::SUB8); }
-void UQADD16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::ADD16); }
-void UQASX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::ASX); }
-void UQSAX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::SAX); }
-void UQSUB16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::SUB16); }
-void UQADD8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::ADD8); }
-void UQSUB8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::SUB8); }
-void UHADD16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::ADD16); }
-void UHASX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::ASX); }
-void UHSAX(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::SAX); }
-void UHSUB16(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::SUB16); }
-void UHADD8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::ADD8); }
-void UHSUB8(Translator& t, const Fields& f) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::SUB8); }
+HANDLER(SADD16) { parallel(t, f, ParallelPrefix::S, ParallelOperation::ADD16); }
+HANDLER(SASX) { parallel(t, f, ParallelPrefix::S, ParallelOperation::ASX); }
+HANDLER(SSAX) { parallel(t, f, ParallelPrefix::S, ParallelOperation::SAX); }
+HANDLER(SSUB16) { parallel(t, f, ParallelPrefix::S, ParallelOperation::SUB16); }
+HANDLER(SADD8) { parallel(t, f, ParallelPrefix::S, ParallelOperation::ADD8); }
+HANDLER(SSUB8) { parallel(t, f, ParallelPrefix::S, ParallelOperation::SUB8); }
+HANDLER(QADD16) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::ADD16); }
+HANDLER(QASX) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::ASX); }
+HANDLER(QSAX) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::SAX); }
+HANDLER(QSUB16) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::SUB16); }
+HANDLER(QADD8) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::ADD8); }
+HANDLER(QSUB8) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::SUB8); }
+HANDLER(SHADD16) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::ADD16); }
+HANDLER(SHASX) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::ASX); }
+HANDLER(SHSAX) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::SAX); }
+HANDLER(SHSUB16) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::SUB16); }
+HANDLER(SHADD8) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::ADD8); }
+HANDLER(SHSUB8) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::SUB8); }
+HANDLER(UADD16) { parallel(t, f, ParallelPrefix::U, ParallelOperation::ADD16); }
+HANDLER(UASX) { parallel(t, f, ParallelPrefix::U, ParallelOperation::ASX); }
+HANDLER(USAX) { parallel(t, f, ParallelPrefix::U, ParallelOperation::SAX); }
+HANDLER(USUB16) { parallel(t, f, ParallelPrefix::U, ParallelOperation::SUB16); }
+HANDLER(UADD8) { parallel(t, f, ParallelPrefix::U, ParallelOperation::ADD8); }
+HANDLER(USUB8) { parallel(t, f, ParallelPrefix::U, ParallelOperation::SUB8); }
+HANDLER(UQADD16) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::ADD16); }
+HANDLER(UQASX) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::ASX); }
+HANDLER(UQSAX) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::SAX); }
+HANDLER(UQSUB16) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::SUB16); }
+HANDLER(UQADD8) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::ADD8); }
+HANDLER(UQSUB8) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::SUB8); }
+HANDLER(UHADD16) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::ADD16); }
+HANDLER(UHASX) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::ASX); }
+HANDLER(UHSAX) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::SAX); }
+HANDLER(UHSUB16) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::SUB16); }
+HANDLER(UHADD8) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::ADD8); }
+HANDLER(UHSUB8) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::SUB8); }
 
-void SXTB(Translator& t, const Fields& f) { extend(t, f, Extend::SB); }
-void SXTAB(Translator& t, const Fields& f) { extend(t, f, Extend::SB); }
-void SXTH(Translator& t, const Fields& f) { extend(t, f, Extend::SH); }
-void SXTAH(Translator& t, const Fields& f) { extend(t, f, Extend::SH); }
-void SXTB16(Translator& t, const Fields& f) { extend(t, f, Extend::SB16); }
-void SXTAB16(Translator& t, const Fields& f) { extend(t, f, Extend::SB16); }
-void UXTB(Translator& t, const Fields& f) { extend(t, f, Extend::UB); }
-void UXTAB(Translator& t, const Fields& f) { extend(t, f, Extend::UB); }
-void UXTH(Translator& t, const Fields& f) { extend(t, f, Extend::UH); }
-void UXTAH(Translator& t, const Fields& f) { extend(t, f, Extend::UH); }
-void UXTB16(Translator& t, const Fields& f) { extend(t, f, Extend::UB16); }
-void UXTAB16(Translator& t, const Fields& f) { extend(t, f, Extend::UB16); }
+HANDLER(SXTB) { extend(t, f, Extend::SB); }
+HANDLER(SXTAB) { extend(t, f, Extend::SB); }
+HANDLER(SXTH) { extend(t, f, Extend::SH); }
+HANDLER(SXTAH) { extend(t, f, Extend::SH); }
+HANDLER(SXTB16) { extend(t, f, Extend::SB16); }
+HANDLER(SXTAB16) { extend(t, f, Extend::SB16); }
+HANDLER(UXTB) { extend(t, f, Extend::UB); }
+HANDLER(UXTAB) { extend(t, f, Extend::UB); }
+HANDLER(UXTH) { extend(t, f, Extend::UH); }
+HANDLER(UXTAH) { extend(t, f, Extend::UH); }
+HANDLER(UXTB16) { extend(t, f, Extend::UB16); }
+HANDLER(UXTAB16) { extend(t, f, Extend::UB16); }
 
-void SSAT(Translator& t, const Fields& f) { saturate(t, f, true); }
-void USAT(Translator& t, const Fields& f) { saturate(t, f, false); }
-void SSAT16(Translator& t, const Fields& f) { saturate16(t, f, true); }
-void USAT16(Translator& t, const Fields& f) { saturate16(t, f, false); }
+HANDLER(SSAT) { saturate(t, f, true); }
+HANDLER(USAT) { saturate(t, f, false); }
+HANDLER(SSAT16) { saturate16(t, f, true); }
+HANDLER(USAT16) { saturate16(t, f, false); }
 
-void SEL(Translator& t, const Fields& f) {
+HANDLER(SEL) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   const Value ge = t.ir.LoadState8(offsetof(CpuState, ge));
   t.set_reg(f['d'], t.ir.call_pure(&helpers::select_bytes, t.reg(f['n']), t.reg(f['m']), ge));
 }
-void USAD8(Translator& t, const Fields& f) {
+HANDLER(USAD8) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   t.set_reg(f['d'], t.ir.call_pure(&helpers::sum_of_absolute_differences, t.reg(f['n']), t.reg(f['m'])));
 }
-void USADA8(Translator& t, const Fields& f) {
+HANDLER(USADA8) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   const Value sum = t.ir.call_pure(&helpers::sum_of_absolute_differences, t.reg(f['n']), t.reg(f['m']));
   t.set_reg(f['d'], t.ir.Add(sum, t.reg(f['a'])));
 }
 
-void PKHBT(Translator& t, const Fields& f) {
+HANDLER(PKHBT) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   const Value m = f['i'] ? t.ir.Lsl(f['i'], t.reg(f['m'])) : t.reg(f['m']);
   t.set_reg(f['d'], t.ir.Or(t.ir.Uxth(t.reg(f['n'])), t.ir.And(m, imm32(0xffff0000))));
 }
-void PKHTB(Translator& t, const Fields& f) {
+HANDLER(PKHTB) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   // ASR #32 is ASR #31 but for the carry
   const Value m = t.ir.Asr(f['i'] ? f['i'] : 31, t.reg(f['m']));
   t.set_reg(f['d'], t.ir.Or(t.ir.And(t.reg(f['n']), imm32(0xffff0000)), t.ir.Uxth(m)));
 }
 
-void CLZ(Translator& t, const Fields& f) {
+HANDLER(CLZ) {
   if (any_is_pc(f['d'], f['m'])) return t.unpredictable();
   t.set_reg(f['d'], t.ir.Clz(t.reg(f['m'])));
 }
-void RBIT(Translator& t, const Fields& f) {
+HANDLER(RBIT) {
   if (any_is_pc(f['d'], f['m'])) return t.unpredictable();
   t.set_reg(f['d'], t.ir.Rbit(t.reg(f['m'])));
 }
-void REV(Translator& t, const Fields& f) {
+HANDLER(REV) {
   if (any_is_pc(f['d'], f['m'])) return t.unpredictable();
   t.set_reg(f['d'], t.ir.Rev(t.reg(f['m'])));
 }
-void REV16(Translator& t, const Fields& f) {
+HANDLER(REV16) {
   if (any_is_pc(f['d'], f['m'])) return t.unpredictable();
   t.set_reg(f['d'], t.ir.Rev16(t.reg(f['m'])));
 }
-void REVSH(Translator& t, const Fields& f) {
+HANDLER(REVSH) {
   if (any_is_pc(f['d'], f['m'])) return t.unpredictable();
   t.set_reg(f['d'], t.ir.RevSh(t.reg(f['m'])));
 }
 
 // Bit fields: l is the lowest bit, m the highest one (BFC, BFI), w the width less one.
-void BFC(Translator& t, const Fields& f) {
+HANDLER(BFC) {
   const uint32_t d = f['d'], lsb = f['l'], msb = f['m'];
   if (d == 15 || msb < lsb) return t.unpredictable();
   t.set_reg(d, t.ir.And(t.reg(d), imm32(~(ones(msb - lsb + 1) << lsb))));
 }
-void BFI(Translator& t, const Fields& f) {
+HANDLER(BFI) {
   const uint32_t d = f['d'], lsb = f['l'], msb = f['m'];
   if (d == 15 || msb < lsb) return t.unpredictable();
   const uint32_t mask = ones(msb - lsb + 1);
@@ -191,13 +191,13 @@ void BFI(Translator& t, const Fields& f) {
   const Value field = t.ir.And(t.reg(f['n']), imm32(mask));
   t.set_reg(d, t.ir.Or(kept, lsb ? t.ir.Lsl(lsb, field) : field));
 }
-void UBFX(Translator& t, const Fields& f) {
+HANDLER(UBFX) {
   const uint32_t lsb = f['l'], width = f['w'] + 1;
   if (any_is_pc(f['d'], f['n']) || lsb + width > 32) return t.unpredictable();
   const Value v = lsb ? t.ir.Lsr(lsb, t.reg(f['n'])) : t.reg(f['n']);
   t.set_reg(f['d'], t.ir.And(v, imm32(ones(width))));
 }
-void SBFX(Translator& t, const Fields& f) {
+HANDLER(SBFX) {
   const uint32_t lsb = f['l'], width = f['w'] + 1;
   if (any_is_pc(f['d'], f['n']) || lsb + width > 32) return t.unpredictable();
   const uint32_t left = 32 - width - lsb;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Multiplies, divisions (ARM DDI 0406C, A4.4.3, A4.4.8) and the saturating additions (A5.2.6).
+#include <optional>
+
 #include "translator/arm32/frontend/operands.h"
 
 namespace crosswalk::frontend {
@@ -24,7 +26,7 @@ Value saturate_with_q(Translator& t, Value v) {
   return ir.Choose(overflow, ir.Xor(ir.Asr(31, high), imm32(0x7fffffff)), low);
 }
 
-void saturating_add(Translator& t, const Fields& f, bool subtract, bool doubled) {
+void saturating_add(Translator& t, Fields<"dmn"> f, bool subtract, bool doubled) {
   const uint32_t d = f['d'], n = f['n'], m = f['m'];
   if (any_is_pc(d, n, m)) return t.unpredictable();
   Value b = t.ir.Sxt64(t.reg(n));
@@ -35,13 +37,13 @@ void saturating_add(Translator& t, const Fields& f, bool subtract, bool doubled)
 
 Value pair64(Translator& t, uint32_t low, uint32_t high) { return t.ir.Pack(t.reg(low), t.reg(high)); }
 
-void write_pair(Translator& t, const Fields& f, Value v) {
+void write_pair(Translator& t, Fields<"hl"> f, Value v) {
   t.set_reg(f['l'], t.ir.Low(v));
   t.set_reg(f['h'], t.ir.High(v));
 }
-bool bad_long(const Fields& f) { return any_is_pc(f['h'], f['l'], f['n'], f['m']) || f['h'] == f['l']; }
+bool bad_long(Fields<"hlmn"> f) { return any_is_pc(f['h'], f['l'], f['n'], f['m']) || f['h'] == f['l']; }
 
-void multiply_long(Translator& t, const Fields& f, bool is_signed, bool accumulate) {
+void multiply_long(Translator& t, Fields<"hlmn?S"> f, bool is_signed, bool accumulate) {
   if (bad_long(f)) return t.unpredictable();
   const Value n = t.reg(f['n']), m = t.reg(f['m']);
   Value v = is_signed ? t.ir.SMull(n, m) : t.ir.UMull(n, m);
@@ -51,39 +53,39 @@ void multiply_long(Translator& t, const Fields& f, bool is_signed, bool accumula
 }
 
 // The sum or difference of the two 16 x 16 products, 64 bits wide.
-Value dual_products(Translator& t, const Fields& f, bool subtract) {
+Value dual_products(Translator& t, Fields<"mnx"> f, bool subtract) {
   const Value n = t.reg(f['n']);
   const Value m = f['x'] ? t.ir.Ror(16, t.reg(f['m'])) : t.reg(f['m']);
   const Value bottom = t.ir.SMull(half(t, n, false), half(t, m, false));
   const Value top = t.ir.SMull(half(t, n, true), half(t, m, true));
   return subtract ? t.ir.Sub64(bottom, top) : t.ir.Add64(bottom, top);
 }
-void dual_multiply(Translator& t, const Fields& f, bool subtract, bool accumulate) {
+// `a`: the register to add, if there is one.
+void dual_multiply(Translator& t, Fields<"dmnx"> f, bool subtract, std::optional<uint32_t> a = {}) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   Value v = dual_products(t, f, subtract);
-  if (accumulate) v = t.ir.Add64(v, t.ir.Sxt64(t.reg(f['a'])));
+  if (a) v = t.ir.Add64(v, t.ir.Sxt64(t.reg(*a)));
   t.set_reg(f['d'], low_with_q(t, v));
 }
-void dual_multiply_long(Translator& t, const Fields& f, bool subtract) {
+void dual_multiply_long(Translator& t, Fields<"hlmnx"> f, bool subtract) {
   if (bad_long(f)) return t.unpredictable();
   write_pair(t, f, t.ir.Add64(pair64(t, f['l'], f['h']), dual_products(t, f, subtract)));
 }
 
-// The most significant word of a product: SMMUL, SMMLA, SMMLS.
-enum class Accumulate : uint8_t { None, Add, Subtract };
-void most_significant(Translator& t, const Fields& f, Accumulate accumulate) {
-  if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
-  if (accumulate == Accumulate::Subtract && f['a'] == 15) return t.unpredictable();
+// The most significant word of a product, which is added to or subtracted from register a, if there
+// is one: SMMUL, SMMLA, SMMLS.
+void most_significant(Translator& t, Fields<"dmnr"> f, std::optional<uint32_t> a = {}, bool subtract = false) {
+  if (any_is_pc(f['d'], f['n'], f['m']) || (subtract && a == 15)) return t.unpredictable();
   Value v = t.ir.SMull(t.reg(f['n']), t.reg(f['m']));
-  if (accumulate != Accumulate::None) {
-    const Value a = t.ir.Pack(imm32(0), t.reg(f['a']));
-    v = accumulate == Accumulate::Add ? t.ir.Add64(a, v) : t.ir.Sub64(a, v);
+  if (a) {
+    const Value addend = t.ir.Pack(imm32(0), t.reg(*a));
+    v = subtract ? t.ir.Sub64(addend, v) : t.ir.Add64(addend, v);
   }
   if (f['r']) v = t.ir.Add64(v, ir::Builder::Imm64(0x80000000));
   t.set_reg(f['d'], t.ir.High(v));
 }
 
-void divide(Translator& t, const Fields& f, bool is_signed) {
+void divide(Translator& t, Fields<"dmn"> f, bool is_signed) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   const Value n = t.reg(f['n']), m = t.reg(f['m']);
   t.set_reg(f['d'], is_signed ? t.ir.SDiv(n, m) : t.ir.UDiv(n, m));
@@ -92,77 +94,77 @@ void divide(Translator& t, const Fields& f, bool is_signed) {
 }  // namespace
 
 // T16 has Rm = Rd. C and V are unchanged from ARMv6 on.
-void MUL(Translator& t, const Fields& f) {
-  const uint32_t d = f['d'], n = f['n'], m = field_or(f, 'm', d);
+HANDLER(MUL) {
+  const uint32_t d = f['d'], n = f['n'], m = f.get('m', d);
   if (any_is_pc(d, n, m)) return t.unpredictable();
   const Value v = t.ir.Mul(t.reg(n), t.reg(m));
   if (sets_flags(t, f)) t.set_nz(v);
   t.set_reg(d, v);
 }
-void MLA(Translator& t, const Fields& f) {
+HANDLER(MLA) {
   if (any_is_pc(f['d'], f['n'], f['m'], f['a'])) return t.unpredictable();
   const Value v = t.ir.Add(t.ir.Mul(t.reg(f['n']), t.reg(f['m'])), t.reg(f['a']));
   if (sets_flags(t, f)) t.set_nz(v);
   t.set_reg(f['d'], v);
 }
-void MLS(Translator& t, const Fields& f) {
+HANDLER(MLS) {
   if (any_is_pc(f['d'], f['n'], f['m'], f['a'])) return t.unpredictable();
   t.set_reg(f['d'], t.ir.Sub(t.reg(f['a']), t.ir.Mul(t.reg(f['n']), t.reg(f['m']))));
 }
 
-void UMULL(Translator& t, const Fields& f) { multiply_long(t, f, false, false); }
-void UMLAL(Translator& t, const Fields& f) { multiply_long(t, f, false, true); }
-void SMULL(Translator& t, const Fields& f) { multiply_long(t, f, true, false); }
-void SMLAL(Translator& t, const Fields& f) { multiply_long(t, f, true, true); }
-void UMAAL(Translator& t, const Fields& f) {
+HANDLER(UMULL) { multiply_long(t, f, false, false); }
+HANDLER(UMLAL) { multiply_long(t, f, false, true); }
+HANDLER(SMULL) { multiply_long(t, f, true, false); }
+HANDLER(SMLAL) { multiply_long(t, f, true, true); }
+HANDLER(UMAAL) {
   if (bad_long(f)) return t.unpredictable();
   const Value product = t.ir.UMull(t.reg(f['n']), t.reg(f['m']));
   const Value sum = t.ir.Add64(t.ir.Uxt64(t.reg(f['h'])), t.ir.Uxt64(t.reg(f['l'])));
   write_pair(t, f, t.ir.Add64(product, sum));
 }
 
-void SMULxy(Translator& t, const Fields& f) {
+HANDLER(SMULxy) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   t.set_reg(f['d'], t.ir.Mul(half(t, t.reg(f['n']), f['N']), half(t, t.reg(f['m']), f['M'])));
 }
-void SMLAxy(Translator& t, const Fields& f) {
+HANDLER(SMLAxy) {
   if (any_is_pc(f['d'], f['n'], f['m'], f['a'])) return t.unpredictable();
   const Value product = t.ir.Mul(half(t, t.reg(f['n']), f['N']), half(t, t.reg(f['m']), f['M']));
   t.set_reg(f['d'], add_with_q(t, product, t.reg(f['a'])));
 }
-void SMLALxy(Translator& t, const Fields& f) {
+HANDLER(SMLALxy) {
   if (bad_long(f)) return t.unpredictable();
   const Value product = t.ir.Mul(half(t, t.reg(f['n']), f['N']), half(t, t.reg(f['m']), f['M']));
   write_pair(t, f, t.ir.Add64(pair64(t, f['l'], f['h']), t.ir.Sxt64(product)));
 }
-void SMULWy(Translator& t, const Fields& f) {
+HANDLER(SMULWy) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   const Value product = t.ir.SMull(t.reg(f['n']), half(t, t.reg(f['m']), f['M']));
   t.set_reg(f['d'], t.ir.Low(t.ir.Asr64(16, product)));
 }
-void SMLAWy(Translator& t, const Fields& f) {
+HANDLER(SMLAWy) {
   if (any_is_pc(f['d'], f['n'], f['m'], f['a'])) return t.unpredictable();
   const Value product = t.ir.SMull(t.reg(f['n']), half(t, t.reg(f['m']), f['M']));
   t.set_reg(f['d'], add_with_q(t, t.ir.Low(t.ir.Asr64(16, product)), t.reg(f['a'])));
 }
 
-void SMUAD(Translator& t, const Fields& f) { dual_multiply(t, f, false, false); }
-void SMLAD(Translator& t, const Fields& f) { dual_multiply(t, f, false, true); }
-void SMUSD(Translator& t, const Fields& f) { dual_multiply(t, f, true, false); }
-void SMLSD(Translator& t, const Fields& f) { dual_multiply(t, f, true, true); }
-void SMLALD(Translator& t, const Fields& f) { dual_multiply_long(t, f, false); }
-void SMLSLD(Translator& t, const Fields& f) { dual_multiply_long(t, f, true); }
+HANDLER(SMUAD) { dual_multiply(t, f, false); }
+HANDLER(SMLAD) { dual_multiply(t, f, false, f['a']); }
+HANDLER(SMUSD) { dual_multiply(t, f, true); }
+HANDLER(SMLSD) { dual_multiply(t, f, true, f['a']); }
+HANDLER(SMLALD) { dual_multiply_long(t, f, false); }
+HANDLER(SMLSLD) { dual_multiply_long(t, f, true); }
 
-void SMMUL(Translator& t, const Fields& f) { most_significant(t, f, Accumulate::None); }
-void SMMLA(Translator& t, const Fields& f) { most_significant(t, f, Accumulate::Add); }
-void SMMLS(Translator& t, const Fields& f) { most_significant(t, f, Accumulate::Subtract); }
+HANDLER(SMMUL) { most_significant(t, f); }
+HANDLER(SMMLA) { most_significant(t, f, f['a']); }
+HANDLER(SMMLS) { most_significant(t, f, f['a'], true); }
 
-void SDIV(Translator& t, const Fields& f) { divide(t, f, true); }
-void UDIV(Translator& t, const Fields& f) { divide(t, f, false); }
+HANDLER(SDIV) { divide(t, f, true); }
+HANDLER(UDIV) { divide(t, f, false); }
 
-void QADD(Translator& t, const Fields& f) { saturating_add(t, f, false, false); }
-void QSUB(Translator& t, const Fields& f) { saturating_add(t, f, true, false); }
-void QDADD(Translator& t, const Fields& f) { saturating_add(t, f, false, true); }
-void QDSUB(Translator& t, const Fields& f) { saturating_add(t, f, true, true); }
+HANDLER(QADD) { saturating_add(t, f, false, false); }
+HANDLER(QSUB) { saturating_add(t, f, true, false); }
+HANDLER(QDADD) { saturating_add(t, f, false, true); }
+HANDLER(QDSUB) { saturating_add(t, f, true, true); }
 
 }  // namespace crosswalk::frontend

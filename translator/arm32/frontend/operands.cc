@@ -37,8 +37,8 @@ ShiftedOperand shift_register(Translator& t, Value v, uint32_t type, Value amoun
   return {};
 }
 
-ShiftedOperand expand_immediate(const Fields& f) {
-  const uint32_t imm = f['i'];
+ShiftedOperand expand_immediate(Fields<"?i"> f) {
+  const uint32_t imm = f.get('i', 0);
   uint32_t value = 0;
   switch (f.row->isa) {
     case Isa::A32: {
@@ -63,8 +63,8 @@ ShiftedOperand expand_immediate(const Fields& f) {
   return {imm32(value), imm32(value >> 31)};
 }
 
-ShiftedOperand shifted_rm(Translator& t, const Fields& f, bool want_carry) {
-  return shift_immediate(t, t.reg(f['m']), f['y'], f['i'], want_carry);
+ShiftedOperand shifted_rm(Translator& t, Fields<"m?iy"> f, bool want_carry) {
+  return shift_immediate(t, t.reg(f['m']), f.get('y', 0), f.get('i', 0), want_carry);
 }
 
 }  // namespace crosswalk::frontend

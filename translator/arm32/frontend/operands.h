@@ -2,7 +2,7 @@
 // Operands that the data-processing and load/store handlers share.
 #pragma once
 
-#include "translator/arm32/frontend/translator.h"
+#include "translator/arm32/frontend/handler.h"
 
 namespace crosswalk::frontend {
 
@@ -24,18 +24,14 @@ ShiftedOperand shift_immediate(Translator& t, Value v, uint32_t type, uint32_t i
 ShiftedOperand shift_register(Translator& t, Value v, uint32_t type, Value amount, bool want_carry);
 
 // ARMExpandImm_C (A5.2.4), ThumbExpandImm_C (A6.3.2), or the plain immediate of T16, from field i.
-ShiftedOperand expand_immediate(const Fields& f);
+// 0 where the encoding has none.
+ShiftedOperand expand_immediate(Fields<"?i"> f);
 // Rm shifted by the constant of fields y and i (LSL #0 where the encoding has none).
-ShiftedOperand shifted_rm(Translator& t, const Fields& f, bool want_carry);
+ShiftedOperand shifted_rm(Translator& t, Fields<"m?iy"> f, bool want_carry);
 
 // Whether the instruction sets flags: field S, or outside IT blocks in T16.
-inline bool sets_flags(const Translator& t, const Fields& f) {
-  return f.row->isa == Isa::T16 ? !t.in_it_block() : f['S'] != 0;
-}
-
-// Field `letter` where the encoding has it, else `otherwise`.
-inline uint32_t field_or(const Fields& f, char letter, uint32_t otherwise) {
-  return f.has(letter) ? f[letter] : otherwise;
+inline bool sets_flags(const Translator& t, Fields<"?S"> f) {
+  return f.row->isa == Isa::T16 ? !t.in_it_block() : f.get('S', 0) != 0;
 }
 
 // Rd = v; R15 is UNPREDICTABLE there.

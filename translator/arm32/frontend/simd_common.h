@@ -4,7 +4,7 @@
 // helper call.
 #pragma once
 
-#include "translator/arm32/frontend/translator.h"
+#include "translator/arm32/frontend/handler.h"
 #include "translator/arm32/helpers/simd_helpers.h"
 
 namespace crosswalk::frontend::simd {

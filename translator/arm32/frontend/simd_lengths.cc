@@ -9,7 +9,7 @@ namespace {
 using namespace simd;
 
 // The decoder has taken size 11 out.
-void lengthen(Translator& t, const Fields& f, Op op) {
+void lengthen(Translator& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   o.q = true;
   const bool wide = op == Op::AddW || op == Op::SubW;
@@ -17,12 +17,12 @@ void lengthen(Translator& t, const Fields& f, Op op) {
   emit(t, op, size_field(f.word), u_field(f.word), o);
 }
 
-void doubling(Translator& t, const Fields& f, Op op) {
+void doubling(Translator& t, Fields<> f, Op op) {
   if (size_field(f.word) == 0) return t.undefined();
   lengthen(t, f, op);
 }
 
-void narrow(Translator& t, const Fields& f, Op op) {
+void narrow(Translator& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   o.q = false;
   if ((o.n | o.m) & 1) return t.undefined();
@@ -47,7 +47,7 @@ bool scalar_operands(uint32_t word, Operands& o) {
 }
 
 // Bit 24 is Q here.
-void by_scalar(Translator& t, const Fields& f, Op op) {
+void by_scalar(Translator& t, Fields<> f, Op op) {
   Operands o;
   const bool exists = scalar_operands(f.word, o);
   o.q = u_field(f.word);
@@ -55,7 +55,7 @@ void by_scalar(Translator& t, const Fields& f, Op op) {
   emit(t, op, size_field(f.word), false, o);
 }
 
-void long_by_scalar(Translator& t, const Fields& f, Op op) {
+void long_by_scalar(Translator& t, Fields<> f, Op op) {
   Operands o;
   const bool exists = scalar_operands(f.word, o);
   o.q = true;
@@ -65,37 +65,37 @@ void long_by_scalar(Translator& t, const Fields& f, Op op) {
 
 }  // namespace
 
-void SimdVADDL(Translator& t, const Fields& f) { lengthen(t, f, Op::AddL); }
-void SimdVADDW(Translator& t, const Fields& f) { lengthen(t, f, Op::AddW); }
-void SimdVSUBL(Translator& t, const Fields& f) { lengthen(t, f, Op::SubL); }
-void SimdVSUBW(Translator& t, const Fields& f) { lengthen(t, f, Op::SubW); }
-void SimdVABAL(Translator& t, const Fields& f) { lengthen(t, f, Op::AbaL); }
-void SimdVABDL(Translator& t, const Fields& f) { lengthen(t, f, Op::AbdL); }
-void SimdVMLAL(Translator& t, const Fields& f) { lengthen(t, f, Op::MlaL); }
-void SimdVMLSL(Translator& t, const Fields& f) { lengthen(t, f, Op::MlsL); }
-void SimdVMULL(Translator& t, const Fields& f) { lengthen(t, f, Op::MulL); }
-void SimdVQDMLAL(Translator& t, const Fields& f) { doubling(t, f, Op::QDMlaL); }
-void SimdVQDMLSL(Translator& t, const Fields& f) { doubling(t, f, Op::QDMlsL); }
-void SimdVQDMULL(Translator& t, const Fields& f) { doubling(t, f, Op::QDMulL); }
-void SimdVMULL_polynomial(Translator& t, const Fields& f) { lengthen(t, f, Op::MulLPoly); }
-void SimdVADDHN(Translator& t, const Fields& f) { narrow(t, f, Op::AddHN); }
-void SimdVRADDHN(Translator& t, const Fields& f) { narrow(t, f, Op::RAddHN); }
-void SimdVSUBHN(Translator& t, const Fields& f) { narrow(t, f, Op::SubHN); }
-void SimdVRSUBHN(Translator& t, const Fields& f) { narrow(t, f, Op::RSubHN); }
+HANDLER(SimdVADDL) { lengthen(t, f, Op::AddL); }
+HANDLER(SimdVADDW) { lengthen(t, f, Op::AddW); }
+HANDLER(SimdVSUBL) { lengthen(t, f, Op::SubL); }
+HANDLER(SimdVSUBW) { lengthen(t, f, Op::SubW); }
+HANDLER(SimdVABAL) { lengthen(t, f, Op::AbaL); }
+HANDLER(SimdVABDL) { lengthen(t, f, Op::AbdL); }
+HANDLER(SimdVMLAL) { lengthen(t, f, Op::MlaL); }
+HANDLER(SimdVMLSL) { lengthen(t, f, Op::MlsL); }
+HANDLER(SimdVMULL) { lengthen(t, f, Op::MulL); }
+HANDLER(SimdVQDMLAL) { doubling(t, f, Op::QDMlaL); }
+HANDLER(SimdVQDMLSL) { doubling(t, f, Op::QDMlsL); }
+HANDLER(SimdVQDMULL) { doubling(t, f, Op::QDMulL); }
+HANDLER(SimdVMULL_polynomial) { lengthen(t, f, Op::MulLPoly); }
+HANDLER(SimdVADDHN) { narrow(t, f, Op::AddHN); }
+HANDLER(SimdVRADDHN) { narrow(t, f, Op::RAddHN); }
+HANDLER(SimdVSUBHN) { narrow(t, f, Op::SubHN); }
+HANDLER(SimdVRSUBHN) { narrow(t, f, Op::RSubHN); }
 
-void SimdVMLA_scalar(Translator& t, const Fields& f) { by_scalar(t, f, Op::Mla); }
-void SimdVMLS_scalar(Translator& t, const Fields& f) { by_scalar(t, f, Op::Mls); }
-void SimdVMUL_scalar(Translator& t, const Fields& f) { by_scalar(t, f, Op::Mul); }
-void SimdVQDMULH_scalar(Translator& t, const Fields& f) { by_scalar(t, f, Op::QDMulH); }
-void SimdVQRDMULH_scalar(Translator& t, const Fields& f) { by_scalar(t, f, Op::QRDMulH); }
-void SimdVMLA_scalar_float(Translator& t, const Fields& f) { by_scalar(t, f, Op::FMla); }
-void SimdVMLS_scalar_float(Translator& t, const Fields& f) { by_scalar(t, f, Op::FMls); }
-void SimdVMUL_scalar_float(Translator& t, const Fields& f) { by_scalar(t, f, Op::FMul); }
-void SimdVMLAL_scalar(Translator& t, const Fields& f) { long_by_scalar(t, f, Op::MlaL); }
-void SimdVMLSL_scalar(Translator& t, const Fields& f) { long_by_scalar(t, f, Op::MlsL); }
-void SimdVMULL_scalar(Translator& t, const Fields& f) { long_by_scalar(t, f, Op::MulL); }
-void SimdVQDMLAL_scalar(Translator& t, const Fields& f) { long_by_scalar(t, f, Op::QDMlaL); }
-void SimdVQDMLSL_scalar(Translator& t, const Fields& f) { long_by_scalar(t, f, Op::QDMlsL); }
-void SimdVQDMULL_scalar(Translator& t, const Fields& f) { long_by_scalar(t, f, Op::QDMulL); }
+HANDLER(SimdVMLA_scalar) { by_scalar(t, f, Op::Mla); }
+HANDLER(SimdVMLS_scalar) { by_scalar(t, f, Op::Mls); }
+HANDLER(SimdVMUL_scalar) { by_scalar(t, f, Op::Mul); }
+HANDLER(SimdVQDMULH_scalar) { by_scalar(t, f, Op::QDMulH); }
+HANDLER(SimdVQRDMULH_scalar) { by_scalar(t, f, Op::QRDMulH); }
+HANDLER(SimdVMLA_scalar_float) { by_scalar(t, f, Op::FMla); }
+HANDLER(SimdVMLS_scalar_float) { by_scalar(t, f, Op::FMls); }
+HANDLER(SimdVMUL_scalar_float) { by_scalar(t, f, Op::FMul); }
+HANDLER(SimdVMLAL_scalar) { long_by_scalar(t, f, Op::MlaL); }
+HANDLER(SimdVMLSL_scalar) { long_by_scalar(t, f, Op::MlsL); }
+HANDLER(SimdVMULL_scalar) { long_by_scalar(t, f, Op::MulL); }
+HANDLER(SimdVQDMLAL_scalar) { long_by_scalar(t, f, Op::QDMlaL); }
+HANDLER(SimdVQDMLSL_scalar) { long_by_scalar(t, f, Op::QDMlsL); }
+HANDLER(SimdVQDMULL_scalar) { long_by_scalar(t, f, Op::QDMulL); }
 
 }  // namespace crosswalk::frontend

@@ -285,7 +285,7 @@ Multiple multiple_fields(uint32_t w) {
   return a;
 }
 
-void multiple1(Translator& t, const Fields& f) {
+void multiple1(Translator& t, Fields<> f) {
   Multiple a = multiple_fields(f.word);
   const unsigned align = f.word >> 4 & 3;
   a.members = 1;
@@ -300,7 +300,7 @@ void multiple1(Translator& t, const Fields& f) {
   multiple(t, a);
 }
 
-void multiple2(Translator& t, const Fields& f) {
+void multiple2(Translator& t, Fields<> f) {
   Multiple a = multiple_fields(f.word);
   const unsigned type = f.word >> 8 & 15;
   a.members = 2;
@@ -315,7 +315,7 @@ void multiple2(Translator& t, const Fields& f) {
   multiple(t, a);
 }
 
-void multiple3(Translator& t, const Fields& f) {
+void multiple3(Translator& t, Fields<> f) {
   Multiple a = multiple_fields(f.word);
   a.members = 3;
   a.inc = f.word >> 8 & 1 ? 2 : 1;
@@ -323,7 +323,7 @@ void multiple3(Translator& t, const Fields& f) {
   multiple(t, a);
 }
 
-void multiple4(Translator& t, const Fields& f) {
+void multiple4(Translator& t, Fields<> f) {
   Multiple a = multiple_fields(f.word);
   a.members = 4;
   a.inc = f.word >> 8 & 1 ? 2 : 1;
@@ -379,7 +379,7 @@ bool lane_fields(uint32_t w, unsigned members, Lane& a) {
   }
 }
 
-void single(Translator& t, const Fields& f, unsigned members) {
+void single(Translator& t, Fields<> f, unsigned members) {
   Lane a;
   if (!lane_fields(f.word, members, a)) return t.undefined();
   if (a.d + a.inc * (members - 1) > 31 || a.n == 15) return t.unpredictable();
@@ -403,7 +403,7 @@ void single(Translator& t, const Fields& f, unsigned members) {
 // ---- to all lanes
 // -------------------------------------------------------------------------------------------------
 
-void all_lanes(Translator& t, const Fields& f, unsigned members) {
+void all_lanes(Translator& t, Fields<> f, unsigned members) {
   Access a = fields(f.word);
   a.members = members;
   a.size = f.word >> 6 & 3;
@@ -444,27 +444,27 @@ void all_lanes(Translator& t, const Fields& f, unsigned members) {
 
 }  // namespace
 
-void SimdVLD1_multiple(Translator& t, const Fields& f) { multiple1(t, f); }
-void SimdVLD2_multiple(Translator& t, const Fields& f) { multiple2(t, f); }
-void SimdVLD3_multiple(Translator& t, const Fields& f) { multiple3(t, f); }
-void SimdVLD4_multiple(Translator& t, const Fields& f) { multiple4(t, f); }
-void SimdVST1_multiple(Translator& t, const Fields& f) { multiple1(t, f); }
-void SimdVST2_multiple(Translator& t, const Fields& f) { multiple2(t, f); }
-void SimdVST3_multiple(Translator& t, const Fields& f) { multiple3(t, f); }
-void SimdVST4_multiple(Translator& t, const Fields& f) { multiple4(t, f); }
+HANDLER(SimdVLD1_multiple) { multiple1(t, f); }
+HANDLER(SimdVLD2_multiple) { multiple2(t, f); }
+HANDLER(SimdVLD3_multiple) { multiple3(t, f); }
+HANDLER(SimdVLD4_multiple) { multiple4(t, f); }
+HANDLER(SimdVST1_multiple) { multiple1(t, f); }
+HANDLER(SimdVST2_multiple) { multiple2(t, f); }
+HANDLER(SimdVST3_multiple) { multiple3(t, f); }
+HANDLER(SimdVST4_multiple) { multiple4(t, f); }
 
-void SimdVLD1_single(Translator& t, const Fields& f) { single(t, f, 1); }
-void SimdVLD2_single(Translator& t, const Fields& f) { single(t, f, 2); }
-void SimdVLD3_single(Translator& t, const Fields& f) { single(t, f, 3); }
-void SimdVLD4_single(Translator& t, const Fields& f) { single(t, f, 4); }
-void SimdVST1_single(Translator& t, const Fields& f) { single(t, f, 1); }
-void SimdVST2_single(Translator& t, const Fields& f) { single(t, f, 2); }
-void SimdVST3_single(Translator& t, const Fields& f) { single(t, f, 3); }
-void SimdVST4_single(Translator& t, const Fields& f) { single(t, f, 4); }
+HANDLER(SimdVLD1_single) { single(t, f, 1); }
+HANDLER(SimdVLD2_single) { single(t, f, 2); }
+HANDLER(SimdVLD3_single) { single(t, f, 3); }
+HANDLER(SimdVLD4_single) { single(t, f, 4); }
+HANDLER(SimdVST1_single) { single(t, f, 1); }
+HANDLER(SimdVST2_single) { single(t, f, 2); }
+HANDLER(SimdVST3_single) { single(t, f, 3); }
+HANDLER(SimdVST4_single) { single(t, f, 4); }
 
-void SimdVLD1_all_lanes(Translator& t, const Fields& f) { all_lanes(t, f, 1); }
-void SimdVLD2_all_lanes(Translator& t, const Fields& f) { all_lanes(t, f, 2); }
-void SimdVLD3_all_lanes(Translator& t, const Fields& f) { all_lanes(t, f, 3); }
-void SimdVLD4_all_lanes(Translator& t, const Fields& f) { all_lanes(t, f, 4); }
+HANDLER(SimdVLD1_all_lanes) { all_lanes(t, f, 1); }
+HANDLER(SimdVLD2_all_lanes) { all_lanes(t, f, 2); }
+HANDLER(SimdVLD3_all_lanes) { all_lanes(t, f, 3); }
+HANDLER(SimdVLD4_all_lanes) { all_lanes(t, f, 4); }
 
 }  // namespace crosswalk::frontend

@@ -22,7 +22,7 @@ Shift shift(uint32_t word) {
   return {size, size == 3 ? imm - 64 : imm - bits, size == 3 ? 128 - imm : 2 * bits - imm};
 }
 
-void right(Translator& t, const Fields& f, Op op) {
+void right(Translator& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   const Shift s = shift(f.word);
   o.imm = static_cast<uint8_t>(s.right);
@@ -30,7 +30,7 @@ void right(Translator& t, const Fields& f, Op op) {
   emit(t, op, s.size, u_field(f.word), o);
 }
 
-void left(Translator& t, const Fields& f, Op op) {
+void left(Translator& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   const Shift s = shift(f.word);
   o.imm = static_cast<uint8_t>(s.left);
@@ -39,7 +39,7 @@ void left(Translator& t, const Fields& f, Op op) {
 }
 
 // The size named is the result's; the shift is by 1 to its width.
-void right_narrow(Translator& t, const Fields& f, Op op) {
+void right_narrow(Translator& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   const Shift s = shift(f.word);
   o.imm = static_cast<uint8_t>(s.right);
@@ -48,7 +48,7 @@ void right_narrow(Translator& t, const Fields& f, Op op) {
   emit(t, op, s.size, u_field(f.word), o);
 }
 
-void fixed_point(Translator& t, const Fields& f, Op op) {
+void fixed_point(Translator& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   o.imm = static_cast<uint8_t>(64 - (f.word >> 16 & 0x3f));
   if (o.q && (o.d | o.m) & 1) return t.undefined();
@@ -80,7 +80,7 @@ uint64_t expand_immediate(bool op, unsigned cmode, uint64_t imm8) {
 
 enum class Immediate { Mov, Mvn, Orr, Bic };
 
-void modified_immediate(Translator& t, const Fields& f, Immediate kind) {
+void modified_immediate(Translator& t, Fields<> f, Immediate kind) {
   const uint32_t w = f.word;
   const Operands o = operands(w);
   if (o.q && o.d & 1) return t.undefined();
@@ -98,23 +98,23 @@ void modified_immediate(Translator& t, const Fields& f, Immediate kind) {
 
 }  // namespace
 
-void SimdVSHR(Translator& t, const Fields& f) { right(t, f, Op::ShrImm); }
-void SimdVSRA(Translator& t, const Fields& f) { right(t, f, Op::SraImm); }
-void SimdVRSHR(Translator& t, const Fields& f) { right(t, f, Op::RShrImm); }
-void SimdVRSRA(Translator& t, const Fields& f) { right(t, f, Op::RSraImm); }
-void SimdVSRI(Translator& t, const Fields& f) { right(t, f, Op::SriImm); }
-void SimdVSHL_immediate(Translator& t, const Fields& f) { left(t, f, Op::ShlImm); }
-void SimdVSLI(Translator& t, const Fields& f) { left(t, f, Op::SliImm); }
-void SimdVQSHLU(Translator& t, const Fields& f) { left(t, f, Op::QShluImm); }
-void SimdVQSHL_immediate(Translator& t, const Fields& f) { left(t, f, Op::QShlImm); }
-void SimdVSHRN(Translator& t, const Fields& f) { right_narrow(t, f, Op::ShrN); }
-void SimdVRSHRN(Translator& t, const Fields& f) { right_narrow(t, f, Op::RShrN); }
-void SimdVQSHRN(Translator& t, const Fields& f) { right_narrow(t, f, Op::QShrN); }
-void SimdVQRSHRN(Translator& t, const Fields& f) { right_narrow(t, f, Op::QRShrN); }
-void SimdVQSHRUN(Translator& t, const Fields& f) { right_narrow(t, f, Op::QShrUN); }
-void SimdVQRSHRUN(Translator& t, const Fields& f) { right_narrow(t, f, Op::QRShrUN); }
+HANDLER(SimdVSHR) { right(t, f, Op::ShrImm); }
+HANDLER(SimdVSRA) { right(t, f, Op::SraImm); }
+HANDLER(SimdVRSHR) { right(t, f, Op::RShrImm); }
+HANDLER(SimdVRSRA) { right(t, f, Op::RSraImm); }
+HANDLER(SimdVSRI) { right(t, f, Op::SriImm); }
+HANDLER(SimdVSHL_immediate) { left(t, f, Op::ShlImm); }
+HANDLER(SimdVSLI) { left(t, f, Op::SliImm); }
+HANDLER(SimdVQSHLU) { left(t, f, Op::QShluImm); }
+HANDLER(SimdVQSHL_immediate) { left(t, f, Op::QShlImm); }
+HANDLER(SimdVSHRN) { right_narrow(t, f, Op::ShrN); }
+HANDLER(SimdVRSHRN) { right_narrow(t, f, Op::RShrN); }
+HANDLER(SimdVQSHRN) { right_narrow(t, f, Op::QShrN); }
+HANDLER(SimdVQRSHRN) { right_narrow(t, f, Op::QRShrN); }
+HANDLER(SimdVQSHRUN) { right_narrow(t, f, Op::QShrUN); }
+HANDLER(SimdVQRSHRUN) { right_narrow(t, f, Op::QRShrUN); }
 
-void SimdVSHLL(Translator& t, const Fields& f) {
+HANDLER(SimdVSHLL) {
   Operands o = operands(f.word);
   const Shift s = shift(f.word);
   o.imm = static_cast<uint8_t>(s.left);
@@ -123,16 +123,12 @@ void SimdVSHLL(Translator& t, const Fields& f) {
   emit(t, Op::ShlL, s.size, u_field(f.word), o);
 }
 
-void SimdVCVT_fixed_from_float(Translator& t, const Fields& f) {
-  fixed_point(t, f, u_field(f.word) ? Op::FToU : Op::FToS);
-}
-void SimdVCVT_float_from_fixed(Translator& t, const Fields& f) {
-  fixed_point(t, f, u_field(f.word) ? Op::FFromU : Op::FFromS);
-}
+HANDLER(SimdVCVT_fixed_from_float) { fixed_point(t, f, u_field(f.word) ? Op::FToU : Op::FToS); }
+HANDLER(SimdVCVT_float_from_fixed) { fixed_point(t, f, u_field(f.word) ? Op::FFromU : Op::FFromS); }
 
-void SimdVMOV_immediate(Translator& t, const Fields& f) { modified_immediate(t, f, Immediate::Mov); }
-void SimdVMVN_immediate(Translator& t, const Fields& f) { modified_immediate(t, f, Immediate::Mvn); }
-void SimdVORR_immediate(Translator& t, const Fields& f) { modified_immediate(t, f, Immediate::Orr); }
-void SimdVBIC_immediate(Translator& t, const Fields& f) { modified_immediate(t, f, Immediate::Bic); }
+HANDLER(SimdVMOV_immediate) { modified_immediate(t, f, Immediate::Mov); }
+HANDLER(SimdVMVN_immediate) { modified_immediate(t, f, Immediate::Mvn); }
+HANDLER(SimdVORR_immediate) { modified_immediate(t, f, Immediate::Orr); }
+HANDLER(SimdVBIC_immediate) { modified_immediate(t, f, Immediate::Bic); }
 
 }  // namespace crosswalk::frontend

@@ -11,21 +11,21 @@ using namespace simd;
 constexpr unsigned kBytes = 1, kHalfwords = 2, kWords = 4, kDoublewords = 8;
 constexpr unsigned kUpToWords = kBytes | kHalfwords | kWords, kAll = kUpToWords | kDoublewords;
 
-void same(Translator& t, const Fields& f, Op op, unsigned sizes, bool doubleword_only = false) {
+void same(Translator& t, Fields<> f, Op op, unsigned sizes, bool doubleword_only = false) {
   const Operands o = operands(f.word);
   const unsigned size = size_field(f.word);
   if ((o.q && ((o.d | o.n | o.m) & 1 || doubleword_only)) || !(sizes >> size & 1)) return t.undefined();
   emit(t, op, size, u_field(f.word), o);
 }
 
-void bitwise(Translator& t, const Fields& f, Op op) {
+void bitwise(Translator& t, Fields<> f, Op op) {
   const Operands o = operands(f.word);
   if (o.q && (o.d | o.n | o.m) & 1) return t.undefined();
   emit(t, op, 3, true, o);
 }
 
 // sz is bit 20; 1 is UNDEFINED before ARMv8.
-void float_same(Translator& t, const Fields& f, Op op, bool doubleword_only = false) {
+void float_same(Translator& t, Fields<> f, Op op, bool doubleword_only = false) {
   const Operands o = operands(f.word);
   if ((o.q && ((o.d | o.n | o.m) & 1 || doubleword_only)) || (f.word >> 20 & 1)) return t.undefined();
   emit(t, op, 2, false, o);
@@ -33,63 +33,63 @@ void float_same(Translator& t, const Fields& f, Op op, bool doubleword_only = fa
 
 }  // namespace
 
-void SimdVAND(Translator& t, const Fields& f) { bitwise(t, f, Op::And); }
-void SimdVBIC(Translator& t, const Fields& f) { bitwise(t, f, Op::Bic); }
-void SimdVORR(Translator& t, const Fields& f) { bitwise(t, f, Op::Orr); }
-void SimdVORN(Translator& t, const Fields& f) { bitwise(t, f, Op::Orn); }
-void SimdVEOR(Translator& t, const Fields& f) { bitwise(t, f, Op::Eor); }
-void SimdVBSL(Translator& t, const Fields& f) { bitwise(t, f, Op::Bsl); }
-void SimdVBIT(Translator& t, const Fields& f) { bitwise(t, f, Op::Bit); }
-void SimdVBIF(Translator& t, const Fields& f) { bitwise(t, f, Op::Bif); }
+HANDLER(SimdVAND) { bitwise(t, f, Op::And); }
+HANDLER(SimdVBIC) { bitwise(t, f, Op::Bic); }
+HANDLER(SimdVORR) { bitwise(t, f, Op::Orr); }
+HANDLER(SimdVORN) { bitwise(t, f, Op::Orn); }
+HANDLER(SimdVEOR) { bitwise(t, f, Op::Eor); }
+HANDLER(SimdVBSL) { bitwise(t, f, Op::Bsl); }
+HANDLER(SimdVBIT) { bitwise(t, f, Op::Bit); }
+HANDLER(SimdVBIF) { bitwise(t, f, Op::Bif); }
 
-void SimdVHADD(Translator& t, const Fields& f) { same(t, f, Op::HAdd, kUpToWords); }
-void SimdVRHADD(Translator& t, const Fields& f) { same(t, f, Op::RHAdd, kUpToWords); }
-void SimdVHSUB(Translator& t, const Fields& f) { same(t, f, Op::HSub, kUpToWords); }
-void SimdVQADD(Translator& t, const Fields& f) { same(t, f, Op::QAdd, kAll); }
-void SimdVQSUB(Translator& t, const Fields& f) { same(t, f, Op::QSub, kAll); }
-void SimdVADD(Translator& t, const Fields& f) { same(t, f, Op::Add, kAll); }
-void SimdVSUB(Translator& t, const Fields& f) { same(t, f, Op::Sub, kAll); }
-void SimdVCGT(Translator& t, const Fields& f) { same(t, f, Op::CmpGt, kUpToWords); }
-void SimdVCGE(Translator& t, const Fields& f) { same(t, f, Op::CmpGe, kUpToWords); }
-void SimdVCEQ(Translator& t, const Fields& f) { same(t, f, Op::CmpEq, kUpToWords); }
-void SimdVTST(Translator& t, const Fields& f) { same(t, f, Op::Tst, kUpToWords); }
-void SimdVSHL_register(Translator& t, const Fields& f) { same(t, f, Op::Shl, kAll); }
-void SimdVQSHL_register(Translator& t, const Fields& f) { same(t, f, Op::QShl, kAll); }
-void SimdVRSHL(Translator& t, const Fields& f) { same(t, f, Op::RShl, kAll); }
-void SimdVQRSHL(Translator& t, const Fields& f) { same(t, f, Op::QRShl, kAll); }
-void SimdVMAX(Translator& t, const Fields& f) { same(t, f, Op::Max, kUpToWords); }
-void SimdVMIN(Translator& t, const Fields& f) { same(t, f, Op::Min, kUpToWords); }
-void SimdVABD(Translator& t, const Fields& f) { same(t, f, Op::Abd, kUpToWords); }
-void SimdVABA(Translator& t, const Fields& f) { same(t, f, Op::Aba, kUpToWords); }
-void SimdVMLA(Translator& t, const Fields& f) { same(t, f, Op::Mla, kUpToWords); }
-void SimdVMLS(Translator& t, const Fields& f) { same(t, f, Op::Mls, kUpToWords); }
-void SimdVMUL(Translator& t, const Fields& f) { same(t, f, Op::Mul, kUpToWords); }
-void SimdVMUL_polynomial(Translator& t, const Fields& f) { same(t, f, Op::MulPoly, kBytes); }
-void SimdVQDMULH(Translator& t, const Fields& f) { same(t, f, Op::QDMulH, kHalfwords | kWords); }
-void SimdVQRDMULH(Translator& t, const Fields& f) { same(t, f, Op::QRDMulH, kHalfwords | kWords); }
-void SimdVPADD(Translator& t, const Fields& f) { same(t, f, Op::PAdd, kUpToWords, true); }
-void SimdVPMAX(Translator& t, const Fields& f) { same(t, f, Op::PMax, kUpToWords, true); }
-void SimdVPMIN(Translator& t, const Fields& f) { same(t, f, Op::PMin, kUpToWords, true); }
+HANDLER(SimdVHADD) { same(t, f, Op::HAdd, kUpToWords); }
+HANDLER(SimdVRHADD) { same(t, f, Op::RHAdd, kUpToWords); }
+HANDLER(SimdVHSUB) { same(t, f, Op::HSub, kUpToWords); }
+HANDLER(SimdVQADD) { same(t, f, Op::QAdd, kAll); }
+HANDLER(SimdVQSUB) { same(t, f, Op::QSub, kAll); }
+HANDLER(SimdVADD) { same(t, f, Op::Add, kAll); }
+HANDLER(SimdVSUB) { same(t, f, Op::Sub, kAll); }
+HANDLER(SimdVCGT) { same(t, f, Op::CmpGt, kUpToWords); }
+HANDLER(SimdVCGE) { same(t, f, Op::CmpGe, kUpToWords); }
+HANDLER(SimdVCEQ) { same(t, f, Op::CmpEq, kUpToWords); }
+HANDLER(SimdVTST) { same(t, f, Op::Tst, kUpToWords); }
+HANDLER(SimdVSHL_register) { same(t, f, Op::Shl, kAll); }
+HANDLER(SimdVQSHL_register) { same(t, f, Op::QShl, kAll); }
+HANDLER(SimdVRSHL) { same(t, f, Op::RShl, kAll); }
+HANDLER(SimdVQRSHL) { same(t, f, Op::QRShl, kAll); }
+HANDLER(SimdVMAX) { same(t, f, Op::Max, kUpToWords); }
+HANDLER(SimdVMIN) { same(t, f, Op::Min, kUpToWords); }
+HANDLER(SimdVABD) { same(t, f, Op::Abd, kUpToWords); }
+HANDLER(SimdVABA) { same(t, f, Op::Aba, kUpToWords); }
+HANDLER(SimdVMLA) { same(t, f, Op::Mla, kUpToWords); }
+HANDLER(SimdVMLS) { same(t, f, Op::Mls, kUpToWords); }
+HANDLER(SimdVMUL) { same(t, f, Op::Mul, kUpToWords); }
+HANDLER(SimdVMUL_polynomial) { same(t, f, Op::MulPoly, kBytes); }
+HANDLER(SimdVQDMULH) { same(t, f, Op::QDMulH, kHalfwords | kWords); }
+HANDLER(SimdVQRDMULH) { same(t, f, Op::QRDMulH, kHalfwords | kWords); }
+HANDLER(SimdVPADD) { same(t, f, Op::PAdd, kUpToWords, true); }
+HANDLER(SimdVPMAX) { same(t, f, Op::PMax, kUpToWords, true); }
+HANDLER(SimdVPMIN) { same(t, f, Op::PMin, kUpToWords, true); }
 
-void SimdVADD_float(Translator& t, const Fields& f) { float_same(t, f, Op::FAdd); }
-void SimdVSUB_float(Translator& t, const Fields& f) { float_same(t, f, Op::FSub); }
-void SimdVMUL_float(Translator& t, const Fields& f) { float_same(t, f, Op::FMul); }
-void SimdVMLA_float(Translator& t, const Fields& f) { float_same(t, f, Op::FMla); }
-void SimdVMLS_float(Translator& t, const Fields& f) { float_same(t, f, Op::FMls); }
-void SimdVFMA(Translator& t, const Fields& f) { float_same(t, f, Op::FFma); }
-void SimdVFMS(Translator& t, const Fields& f) { float_same(t, f, Op::FFms); }
-void SimdVABD_float(Translator& t, const Fields& f) { float_same(t, f, Op::FAbd); }
-void SimdVMAX_float(Translator& t, const Fields& f) { float_same(t, f, Op::FMax); }
-void SimdVMIN_float(Translator& t, const Fields& f) { float_same(t, f, Op::FMin); }
-void SimdVCEQ_float(Translator& t, const Fields& f) { float_same(t, f, Op::FCmpEq); }
-void SimdVCGE_float(Translator& t, const Fields& f) { float_same(t, f, Op::FCmpGe); }
-void SimdVCGT_float(Translator& t, const Fields& f) { float_same(t, f, Op::FCmpGt); }
-void SimdVACGE(Translator& t, const Fields& f) { float_same(t, f, Op::FAbsCmpGe); }
-void SimdVACGT(Translator& t, const Fields& f) { float_same(t, f, Op::FAbsCmpGt); }
-void SimdVRECPS(Translator& t, const Fields& f) { float_same(t, f, Op::FRecps); }
-void SimdVRSQRTS(Translator& t, const Fields& f) { float_same(t, f, Op::FRsqrts); }
-void SimdVPADD_float(Translator& t, const Fields& f) { float_same(t, f, Op::FPAdd, true); }
-void SimdVPMAX_float(Translator& t, const Fields& f) { float_same(t, f, Op::FPMax, true); }
-void SimdVPMIN_float(Translator& t, const Fields& f) { float_same(t, f, Op::FPMin, true); }
+HANDLER(SimdVADD_float) { float_same(t, f, Op::FAdd); }
+HANDLER(SimdVSUB_float) { float_same(t, f, Op::FSub); }
+HANDLER(SimdVMUL_float) { float_same(t, f, Op::FMul); }
+HANDLER(SimdVMLA_float) { float_same(t, f, Op::FMla); }
+HANDLER(SimdVMLS_float) { float_same(t, f, Op::FMls); }
+HANDLER(SimdVFMA) { float_same(t, f, Op::FFma); }
+HANDLER(SimdVFMS) { float_same(t, f, Op::FFms); }
+HANDLER(SimdVABD_float) { float_same(t, f, Op::FAbd); }
+HANDLER(SimdVMAX_float) { float_same(t, f, Op::FMax); }
+HANDLER(SimdVMIN_float) { float_same(t, f, Op::FMin); }
+HANDLER(SimdVCEQ_float) { float_same(t, f, Op::FCmpEq); }
+HANDLER(SimdVCGE_float) { float_same(t, f, Op::FCmpGe); }
+HANDLER(SimdVCGT_float) { float_same(t, f, Op::FCmpGt); }
+HANDLER(SimdVACGE) { float_same(t, f, Op::FAbsCmpGe); }
+HANDLER(SimdVACGT) { float_same(t, f, Op::FAbsCmpGt); }
+HANDLER(SimdVRECPS) { float_same(t, f, Op::FRecps); }
+HANDLER(SimdVRSQRTS) { float_same(t, f, Op::FRsqrts); }
+HANDLER(SimdVPADD_float) { float_same(t, f, Op::FPAdd, true); }
+HANDLER(SimdVPMAX_float) { float_same(t, f, Op::FPMax, true); }
+HANDLER(SimdVPMIN_float) { float_same(t, f, Op::FPMin, true); }
 
 }  // namespace crosswalk::frontend

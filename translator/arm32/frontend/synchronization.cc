@@ -22,22 +22,22 @@ Value swap_bytes(Translator& t, uint8_t log2_bytes, Value v) {
 }
 
 // Rn + imm8:00 in T32's word forms, Rn elsewhere.
-Value exclusive_address(Translator& t, const Fields& f) {
+Value exclusive_address(Translator& t, Fields<"n?i"> f) {
   const Value base = t.reg(f['n']);
-  return f.has('i') ? t.ir.Add(base, imm32(f['i'] * 4)) : base;
+  return f.has('i') ? t.ir.Add(base, imm32(f.get('i', 0) * 4)) : base;
 }
 
 // SP in T32, besides as the base.
-bool bad_t32_registers(const Translator& t, const Fields& f) {
-  return t.thumb && (f['t'] == 13 || f['d'] == 13 || f['u'] == 13);
+bool bad_t32_registers(const Translator& t, Fields<"t?du"> f) {
+  return t.thumb && (f['t'] == 13 || f.get('d', 0) == 13 || f.get('u', 0) == 13);
 }
 
-void load_exclusive(Translator& t, const Fields& f, uint8_t log2_bytes) {
+void load_exclusive(Translator& t, Fields<"nt?i"> f, uint8_t log2_bytes) {
   if (any_is_pc(f['n'], f['t']) || bad_t32_registers(t, f)) return t.unpredictable();
   const Value v = t.ir.LoadExclusive(exclusive_access(log2_bytes), exclusive_address(t, f));
   t.set_reg(f['t'], swap_bytes(t, log2_bytes, v));
 }
-void store_exclusive(Translator& t, const Fields& f, uint8_t log2_bytes) {
+void store_exclusive(Translator& t, Fields<"dnt?i"> f, uint8_t log2_bytes) {
   if (any_is_pc(f['n'], f['t'], f['d']) || bad_t32_registers(t, f)) return t.unpredictable();
   if (f['d'] == f['n'] || f['d'] == f['t']) return t.unpredictable();
   const Value v = swap_bytes(t, log2_bytes, t.reg(f['t']));
@@ -45,14 +45,14 @@ void store_exclusive(Translator& t, const Fields& f, uint8_t log2_bytes) {
 }
 
 // The second register of the doubleword forms: the next one in A32, where Rt is even.
-uint32_t second_register(const Fields& f) { return f.row->isa == Isa::A32 ? f['t'] + 1 : f['u']; }
-bool bad_pair(const Fields& f) {
+uint32_t second_register(Fields<"t?u"> f) { return f.get('u', f['t'] + 1); }
+bool bad_pair(Fields<"nt?u"> f) {
   return any_is_pc(f['n'], f['t'], second_register(f)) || (f.row->isa == Isa::A32 && (f['t'] & 1));
 }
 
 // An atomic exchange from the exclusives: when another observer wrote in between, the instruction
 // starts again.
-void swap(Translator& t, const Fields& f, uint8_t log2_bytes) {
+void swap(Translator& t, Fields<"mnt"> f, uint8_t log2_bytes) {
   if (any_is_pc(f['n'], f['t'], f['m'])) return t.unpredictable();
   const Value sw = t.ir.And(t.ir.LoadState32(offsetof(CpuState, cp15.sctlr)), imm32(arm::kSctlrSw));
   t.undefined_if(t.ir.Equal(sw, imm32(0)));
@@ -67,20 +67,20 @@ void swap(Translator& t, const Fields& f, uint8_t log2_bytes) {
 
 }  // namespace
 
-void LDREX(Translator& t, const Fields& f) { load_exclusive(t, f, 2); }
-void LDREXB(Translator& t, const Fields& f) { load_exclusive(t, f, 0); }
-void LDREXH(Translator& t, const Fields& f) { load_exclusive(t, f, 1); }
-void STREX(Translator& t, const Fields& f) { store_exclusive(t, f, 2); }
-void STREXB(Translator& t, const Fields& f) { store_exclusive(t, f, 0); }
-void STREXH(Translator& t, const Fields& f) { store_exclusive(t, f, 1); }
+HANDLER(LDREX) { load_exclusive(t, f, 2); }
+HANDLER(LDREXB) { load_exclusive(t, f, 0); }
+HANDLER(LDREXH) { load_exclusive(t, f, 1); }
+HANDLER(STREX) { store_exclusive(t, f, 2); }
+HANDLER(STREXB) { store_exclusive(t, f, 0); }
+HANDLER(STREXH) { store_exclusive(t, f, 1); }
 
-void LDREXD(Translator& t, const Fields& f) {
+HANDLER(LDREXD) {
   if (bad_pair(f) || f['t'] == second_register(f) || bad_t32_registers(t, f)) return t.unpredictable();
   const Value v = t.ir.LoadExclusive64(exclusive_access(3), t.reg(f['n']));
   t.set_reg(f['t'], swap_bytes(t, 2, t.ir.Low(v)));
   t.set_reg(second_register(f), swap_bytes(t, 2, t.ir.High(v)));
 }
-void STREXD(Translator& t, const Fields& f) {
+HANDLER(STREXD) {
   const uint32_t d = f['d'];
   if (bad_t32_registers(t, f)) return t.unpredictable();
   if (bad_pair(f) || any_is_pc(d) || d == f['n'] || d == f['t'] || d == second_register(f)) return t.unpredictable();
@@ -88,14 +88,14 @@ void STREXD(Translator& t, const Fields& f) {
   t.set_reg(f['d'], t.ir.StoreExclusive64(exclusive_access(3), t.reg(f['n']), v));
 }
 
-void SWP(Translator& t, const Fields& f) { swap(t, f, 2); }
-void SWPB(Translator& t, const Fields& f) { swap(t, f, 0); }
+HANDLER(SWP) { swap(t, f, 2); }
+HANDLER(SWPB) { swap(t, f, 0); }
 
-void CLREX(Translator& t, const Fields&) { t.ir.ClearExclusive(); }
-void DMB(Translator& t, const Fields&) { t.ir.MemoryBarrier(); }
-void DSB(Translator& t, const Fields&) { t.ir.MemoryBarrier(); }
+HANDLER(CLREX) { t.ir.ClearExclusive(); }
+HANDLER(DMB) { t.ir.MemoryBarrier(); }
+HANDLER(DSB) { t.ir.MemoryBarrier(); }
 // Everything that could change how code is fetched has taken effect when the instruction after it
 // was translated or looked up; the look-up is what an ISB asks for.
-void ISB(Translator& t, const Fields&) { t.end_block_exit(); }
+HANDLER(ISB) { t.end_block_exit(); }
 
 }  // namespace crosswalk::frontend

@@ -30,29 +30,30 @@ void move_to_psr(Translator& t, bool spsr, uint32_t fields, Value v) {
 
 }  // namespace
 
-void MRS(Translator& t, const Fields& f) {
+HANDLER(MRS) {
   if (f['d'] == 15) return t.unpredictable();
   if (f['r'])
     t.set_reg(f['d'], t.ir.call(&helpers::read_spsr, ir::kCallMayExit));
   else
     t.set_reg(f['d'], t.ir.call(&helpers::read_cpsr, ir::kCallPlain));
 }
-void MSR_register(Translator& t, const Fields& f) {
+HANDLER(MSR_register) {
   if (f['n'] == 15) return t.unpredictable();
   move_to_psr(t, f['r'], f['k'], t.reg(f['n']));
 }
-void MSR_immediate(Translator& t, const Fields& f) { move_to_psr(t, f['r'], f['k'], expand_immediate(f).value); }
+HANDLER(MSR_immediate) { move_to_psr(t, f['r'], f['k'], expand_immediate(f).value); }
 
 // These CPUs have neither the Security nor the Virtualization Extensions (ID_PFR1): what they add
 // is UNDEFINED, but for HVC, which calls the firmware as on QEMU's virt board.
-void MRS_banked(Translator& t, const Fields&) { t.undefined(); }
-void MSR_banked(Translator& t, const Fields&) { t.undefined(); }
+HANDLER(MRS_banked) { t.undefined(); }
+HANDLER(MSR_banked) { t.undefined(); }
 
-void CPS(Translator& t, const Fields& f) {
+HANDLER(CPS) {
   // T16's im is imod<0> of enable (2) and disable (3).
   const uint32_t imod = f.row->isa == Isa::T16 ? 2 | f['k'] : f['k'];
-  const bool change_mode = f['M'];
-  const uint32_t operation = imod | f['A'] << 2 | f['I'] << 3 | f['F'] << 4 | uint32_t{change_mode} << 5 | f['m'] << 6;
+  const bool change_mode = f.get('M', 0);
+  const uint32_t operation =
+      imod | f['A'] << 2 | f['I'] << 3 | f['F'] << 4 | uint32_t{change_mode} << 5 | f.get('m', 0) << 6;
   const uint32_t flags = f['A'] | f['I'] | f['F'];
   if (imod == 1 || (f.row->isa != Isa::T16 && (imod >= 2) != (flags != 0)) || (imod == 0 && !change_mode)) {
     return t.unpredictable();
@@ -66,7 +67,7 @@ void CPS(Translator& t, const Fields& f) {
   if (imod != 3 || change_mode) t.end_block_exit();
 }
 
-void SETEND(Translator& t, const Fields& f) {
+HANDLER(SETEND) {
   t.ir.StoreState8(offsetof(CpuState, e), imm32(f['E']));
   t.end_block_exit();
 }
@@ -78,14 +79,14 @@ struct Stacking {
   uint32_t first_offset() const { return (increment ? 0u : 0u - 8u) + (before == increment ? 4u : 0u); }
   uint32_t last_offset() const { return increment ? 8u : 0u - 8u; }
 };
-Stacking stacking_of(const Fields& f) {
+Stacking stacking_of(Fields<"W"> f) {
   const bool u = f.word >> 23 & 1;
   const bool p = f.row->isa == Isa::A32 ? f.word >> 24 & 1 : !u;
   return {u, p, f['W'] != 0};
 }
 }  // namespace
 
-void SRS(Translator& t, const Fields& f) {
+HANDLER(SRS) {
   const Stacking s = stacking_of(f);
   const uint32_t mode = f['m'];
   const Value base = t.ir.call(&helpers::srs_base, ir::kCallMayExit, imm32(mode));
@@ -97,7 +98,7 @@ void SRS(Translator& t, const Fields& f) {
   }
 }
 
-void RFE(Translator& t, const Fields& f) {
+HANDLER(RFE) {
   const Stacking s = stacking_of(f);
   const uint32_t n = f['n'];
   if (n == 15) return t.unpredictable();
@@ -109,38 +110,36 @@ void RFE(Translator& t, const Fields& f) {
   t.call_and_leave(&helpers::return_from_exception, new_pc, psr);
 }
 
-void SUBS_PC_LR(Translator& t, const Fields& f) {
-  t.call_and_leave(&helpers::exception_return, t.ir.Sub(t.reg(14), imm32(f['i'])));
-}
+HANDLER(SUBS_PC_LR) { t.call_and_leave(&helpers::exception_return, t.ir.Sub(t.reg(14), imm32(f['i']))); }
 // T32's encoding is one of SUBS PC, LR, which these CPUs have (B9.3.3).
-void ERET(Translator& t, const Fields&) { t.undefined(); }
+HANDLER(ERET) { t.undefined(); }
 
-void SVC(Translator& t, const Fields& f) { t.call_and_leave(&helpers::supervisor_call, imm32(f['i']), imm32(t.bytes)); }
-void BKPT(Translator& t, const Fields&) {
+HANDLER(SVC) { t.call_and_leave(&helpers::supervisor_call, imm32(f['i']), imm32(t.bytes)); }
+HANDLER(BKPT) {
   if (!t.thumb && t.cond != 14) return t.unpredictable();
   t.call_and_leave(&helpers::breakpoint);
 }
 // UNDEFINED on ARMv7. One number of each instruction set is a semihosting trap all the same
 // ("Semihosting for AArch32 and AArch64", 2.2), and heeds its condition as an UNDEFINED instruction
 // does.
-void HLT(Translator& t, const Fields& f) {
+HANDLER(HLT) {
   if (f['i'] != (t.thumb ? 0x3cu : 0xf000u)) return t.undefined();
   t.call_and_leave(&helpers::halting_breakpoint, imm32(t.bytes));
 }
-void HVC(Translator& t, const Fields&) { t.call_and_leave(&helpers::hypervisor_call, imm32(0), imm32(t.bytes)); }
-void SMC(Translator& t, const Fields&) { t.undefined(); }
-void UDF(Translator& t, const Fields&) { t.undefined(); }
+HANDLER(HVC) { t.call_and_leave(&helpers::hypervisor_call, imm32(0), imm32(t.bytes)); }
+HANDLER(SMC) { t.undefined(); }
+HANDLER(UDF) { t.undefined(); }
 // ThumbEE is not there (ID_PFR0.State3).
-void ENTERX(Translator& t, const Fields&) { t.undefined(); }
+HANDLER(ENTERX) { t.undefined(); }
 
-void NOP(Translator&, const Fields&) {}
-void YIELD(Translator&, const Fields&) {}
+HANDLER(NOP) {}
+HANDLER(YIELD) {}
 // WFE may return at once (B1.8.13): spinning code re-checks its condition. So SEV has no one to
 // wake.
-void WFE(Translator&, const Fields&) {}
-void SEV(Translator&, const Fields&) {}
-void DBG(Translator&, const Fields&) {}
-void WFI(Translator& t, const Fields&) {
+HANDLER(WFE) {}
+HANDLER(SEV) {}
+HANDLER(DBG) {}
+HANDLER(WFI) {
   t.ir.call(&helpers::wait_for_interrupt, ir::kCallPlain);
   t.end_block_exit();
 }

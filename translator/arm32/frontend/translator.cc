@@ -80,7 +80,7 @@ void Translator::translate(uint32_t start, bool is_thumb, uint8_t start_it, cons
 
 // False when the instruction is not part of this block.
 bool Translator::translate_one(const FetchFunction& fetch, bool first) {
-  Fields f;
+  Decoded d;
   if (thumb) {
     uint32_t half = 0, second = 0;
     if (!fetch(pc, 2, half)) return false;
@@ -91,20 +91,20 @@ bool Translator::translate_one(const FetchFunction& fetch, bool first) {
       if (!fetch(pc + 2, 2, second)) return false;
       bytes = 4;
       word = half << 16 | second;
-      f = decoder::decode_t32(word);
+      d = decoder::decode_t32(word);
     } else {
       bytes = 2;
       word = half;
-      f = decoder::decode_t16(static_cast<uint16_t>(half));
+      d = decoder::decode_t16(static_cast<uint16_t>(half));
     }
     cond = in_it_block() ? it >> 4 : kAlways;
     if (cond == 15) cond = kAlways;
   } else {
     if (!fetch(pc, 4, word)) return false;
     bytes = 4;
-    f = decoder::decode_a32(word);
+    d = decoder::decode_a32(word);
     // Undefined instructions may heed their condition (A5.1.1), as QEMU has it.
-    cond = (f.row ? f.row->conditional : word >> 28 != 15) ? word >> 28 : kAlways;
+    cond = (d.row ? d.row->conditional : word >> 28 != 15) ? word >> 28 : kAlways;
   }
 
   ir.block.guest.push_back({pc, word, it, bytes});
@@ -117,27 +117,27 @@ bool Translator::translate_one(const FetchFunction& fetch, bool first) {
     close_condition();
     ir.call(&helpers::check_breakpoints, ir::kCallMayExit);
   }
-  if (!f.row) {
+  if (!d.row) {
     open_condition(cond);
     undefined();
     return true;
   }
-  if (tests_condition(handler_of(f))) {
+  if (tests_condition(handler_of(d))) {
     close_condition();
-    handler_of(f)(*this, f);
+    handler_of(d)(*this, d);
     return true;
   }
-  if (cond < kAlways && !(condition_open_ && open_condition_ == cond) && is_move(handler_of(f))) {
+  if (cond < kAlways && !(condition_open_ && open_condition_ == cond) && is_move(handler_of(d))) {
     close_condition();
     const size_t start = ir.block.insts.size();
-    handler_of(f)(*this, f);
+    handler_of(d)(*this, d);
     if (!path_ended_ && make_conditional(ir, start, cond)) return true;
     ir.block.insts.resize(start);  // flags, R15: these handlers keep no state of their own
     path_ended_ = false;
   }
   open_condition(cond);
   const size_t first_inst = ir.block.insts.size();
-  handler_of(f)(*this, f);
+  handler_of(d)(*this, d);
   if (condition_open_ && !path_ended_ && writes_flags_since(first_inst)) close_condition();
   return true;
 }

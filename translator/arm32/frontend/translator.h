@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Translates guest instructions to IR. The driver (translator.cc) decodes, emits the condition
-// skip, and calls the row's handler: `void Handler(Translator&, const Fields&)`, one per
-// instruction shape, shared by A32, T32 and T16 rows whose fields have the same letters.
+// skip, and calls the row's handler (handler.h): one per instruction shape, which A32, T32 and T16
+// rows share.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace crosswalk::frontend {
 
-using decoder::Fields;
+using decoder::Decoded;
 using ir::Value;
 
 // The state that changes how code is translated; part of a translation's key, with its VA and PA.
@@ -149,12 +149,12 @@ class Translator {
 // PSR.IT after an instruction (A2.5.2, ITAdvance).
 constexpr uint8_t it_advance(uint8_t it) { return it & 7 ? static_cast<uint8_t>((it & 0xe0) | (it << 1 & 0x1f)) : 0; }
 
-using Handler = void (*)(Translator&, const Fields&);
-// Of the row that the word matches; f.row is not null.
-Handler handler_of(const Fields& f);
+using Handler = void (*)(Translator&, const Decoded&);
+// Of the row that the word matches; d.row is not null.
+Handler handler_of(const Decoded& d);
 
 // Every handler named in the tables; a missing one is a link error.
-#define INST(isa, handler, name, pattern) void handler(Translator& t, const Fields& f);
+#define INST(isa, handler, name, pattern) void handler(Translator& t, const Decoded& d);
 #include "translator/arm32/decoder/all_rows.inc"
 #undef INST
 

@@ -22,42 +22,42 @@ void Translator::check_fp_scalar() {
 
 namespace {
 
-Value multiply(Translator& t, const Fields& f) {
+Value multiply(Translator& t, Fields<"MNmnz"> f) {
   const Value n = get_n(t, f), m = get_m(t, f);
   return is_double(f) ? t.ir.FpMul64(n, m) : t.ir.FpMul32(n, m);
 }
-Value negate(Translator& t, const Fields& f, Value v) { return is_double(f) ? t.ir.FpNeg64(v) : t.ir.FpNeg32(v); }
+Value negate(Translator& t, Fields<"z"> f, Value v) { return is_double(f) ? t.ir.FpNeg64(v) : t.ir.FpNeg32(v); }
 
 // FPSCR.NZCV of a comparison.
-void compare(Translator& t, const Fields& f, Value a, Value b) {
+void compare(Translator& t, Fields<"Ez"> f, Value a, Value b) {
   t.ir.FpSetNzcv(is_double(f) ? t.ir.FpCompare64(f['E'], a, b) : t.ir.FpCompare32(f['E'], a, b));
 }
 
 }  // namespace
 
-void VfpAdd(Translator& t, const Fields& f) {
+HANDLER(VfpAdd) {
   t.check_fp_scalar();
   const Value n = get_n(t, f), m = get_m(t, f);
   set_d(t, f, is_double(f) ? t.ir.FpAdd64(n, m) : t.ir.FpAdd32(n, m));
 }
 
-void VfpSubtract(Translator& t, const Fields& f) {
+HANDLER(VfpSubtract) {
   t.check_fp_scalar();
   const Value n = get_n(t, f), m = get_m(t, f);
   set_d(t, f, is_double(f) ? t.ir.FpSub64(n, m) : t.ir.FpSub32(n, m));
 }
 
-void VfpMultiply(Translator& t, const Fields& f) {
+HANDLER(VfpMultiply) {
   t.check_fp_scalar();
   set_d(t, f, multiply(t, f));
 }
 
-void VfpMultiplyNegate(Translator& t, const Fields& f) {
+HANDLER(VfpMultiplyNegate) {
   t.check_fp_scalar();
   set_d(t, f, negate(t, f, multiply(t, f)));
 }
 
-void VfpDivide(Translator& t, const Fields& f) {
+HANDLER(VfpDivide) {
   t.check_fp_scalar();
   const Value n = get_n(t, f), m = get_m(t, f);
   set_d(t, f, is_double(f) ? t.ir.FpDiv64(n, m) : t.ir.FpDiv32(n, m));
@@ -65,7 +65,7 @@ void VfpDivide(Translator& t, const Fields& f) {
 
 // VMLA, VMLS, VNMLA, VNMLS: rounded twice. Bit 20 negates the addend, and the product is negated by
 // bit 6.
-void VfpMultiplyAccumulate(Translator& t, const Fields& f) {
+HANDLER(VfpMultiplyAccumulate) {
   t.check_fp_scalar();
   const bool negate_addend = f.word >> 20 & 1, negate_product = f.word >> 6 & 1;
   Value product = multiply(t, f), addend = get_d(t, f);
@@ -75,7 +75,7 @@ void VfpMultiplyAccumulate(Translator& t, const Fields& f) {
 }
 
 // VFMA, VFMS, VFNMA, VFNMS: rounded once. The operands are negated, which shows when they are NaNs.
-void VfpFusedMultiply(Translator& t, const Fields& f) {
+HANDLER(VfpFusedMultiply) {
   t.check_fp_scalar();
   const bool negate_addend = f.word >> 20 & 1, negate_product = f.word >> 6 & 1;
   Value addend = get_d(t, f), n = get_n(t, f);
@@ -85,30 +85,30 @@ void VfpFusedMultiply(Translator& t, const Fields& f) {
   set_d(t, f, is_double(f) ? t.ir.FpMulAdd64(addend, n, m) : t.ir.FpMulAdd32(addend, n, m));
 }
 
-void VfpAbsolute(Translator& t, const Fields& f) {
+HANDLER(VfpAbsolute) {
   t.check_fp_scalar();
   const Value m = get_m(t, f);
   set_d(t, f, is_double(f) ? t.ir.FpAbs64(m) : t.ir.FpAbs32(m));
 }
 
-void VfpNegate(Translator& t, const Fields& f) {
+HANDLER(VfpNegate) {
   t.check_fp_scalar();
   set_d(t, f, negate(t, f, get_m(t, f)));
 }
 
-void VfpSquareRoot(Translator& t, const Fields& f) {
+HANDLER(VfpSquareRoot) {
   t.check_fp_scalar();
   const Value m = get_m(t, f);
   set_d(t, f, is_double(f) ? t.ir.FpSqrt64(m) : t.ir.FpSqrt32(m));
 }
 
 // Comparisons are scalar whatever FPSCR.Len says.
-void VfpCompare(Translator& t, const Fields& f) {
+HANDLER(VfpCompare) {
   t.check_fp_enabled();
   compare(t, f, get_d(t, f), get_m(t, f));
 }
 
-void VfpCompareZero(Translator& t, const Fields& f) {
+HANDLER(VfpCompareZero) {
   t.check_fp_enabled();
   const Value zero = is_double(f) ? t.ir.X64FromI64(ir::Builder::Imm64(0)) : t.ir.X32FromI32(ir::Builder::Imm(0));
   compare(t, f, get_d(t, f), zero);

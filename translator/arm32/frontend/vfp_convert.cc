@@ -7,7 +7,7 @@ namespace crosswalk::frontend {
 using namespace vfp;
 
 // sz is the precision of the source.
-void VfpConvertPrecision(Translator& t, const Fields& f) {
+HANDLER(VfpConvertPrecision) {
   t.check_fp_enabled();
   if (is_double(f))
     t.ir.SetS(single_d(f), t.ir.FpDoubleToSingle(t.ir.GetD(double_m(f))));
@@ -15,13 +15,13 @@ void VfpConvertPrecision(Translator& t, const Fields& f) {
     t.ir.SetD(double_d(f), t.ir.FpSingleToDouble(t.ir.GetS(single_m(f))));
 }
 
-void VfpConvertFromHalf(Translator& t, const Fields& f) {
+HANDLER(VfpConvertFromHalf) {
   t.check_fp_enabled();
   t.ir.SetS(single_d(f), t.ir.FpHalfToSingle(f['T'], t.ir.GetS(single_m(f))));
 }
 
 // The other half of the destination stays.
-void VfpConvertToHalf(Translator& t, const Fields& f) {
+HANDLER(VfpConvertToHalf) {
   t.check_fp_enabled();
   const Value half = t.ir.FpSingleToHalf(t.ir.GetS(single_m(f)));
   const Value old = t.ir.I32FromX32(t.ir.GetS(single_d(f)));
@@ -30,7 +30,7 @@ void VfpConvertToHalf(Translator& t, const Fields& f) {
   t.ir.SetS(single_d(f), t.ir.X32FromI32(t.ir.Or(kept, top ? t.ir.Lsl(16, half) : half)));
 }
 
-void VfpConvertFromInteger(Translator& t, const Fields& f) {
+HANDLER(VfpConvertFromInteger) {
   t.check_fp_enabled();
   ir::FixedPoint fixed;
   fixed.is_unsigned = f['s'] == 0;
@@ -39,7 +39,7 @@ void VfpConvertFromInteger(Translator& t, const Fields& f) {
 }
 
 // r = 1: towards zero; r = 0, VCVTR: as FPSCR says.
-void VfpConvertToInteger(Translator& t, const Fields& f) {
+HANDLER(VfpConvertToInteger) {
   t.check_fp_enabled();
   ir::FixedPoint fixed;
   fixed.is_unsigned = f['s'] == 0;
@@ -52,7 +52,7 @@ void VfpConvertToInteger(Translator& t, const Fields& f) {
 namespace {
 
 // False when the number of fraction bits would be negative: UNPREDICTABLE.
-bool fixed_format(const Fields& f, ir::FixedPoint& fixed) {
+bool fixed_format(Fields<"ijux"> f, ir::FixedPoint& fixed) {
   const uint32_t immediate = f['j'] << 1 | f['i'];
   fixed.size = f['x'] ? 32 : 16;
   if (immediate > fixed.size) return false;
@@ -64,7 +64,7 @@ bool fixed_format(const Fields& f, ir::FixedPoint& fixed) {
 
 }  // namespace
 
-void VfpConvertFromFixed(Translator& t, const Fields& f) {
+HANDLER(VfpConvertFromFixed) {
   ir::FixedPoint fixed;
   if (!fixed_format(f, fixed)) return t.unpredictable();
   t.check_fp_enabled();
@@ -75,7 +75,7 @@ void VfpConvertFromFixed(Translator& t, const Fields& f) {
 }
 
 // The result is extended to the whole register.
-void VfpConvertToFixed(Translator& t, const Fields& f) {
+HANDLER(VfpConvertToFixed) {
   ir::FixedPoint fixed;
   if (!fixed_format(f, fixed)) return t.unpredictable();
   t.check_fp_enabled();

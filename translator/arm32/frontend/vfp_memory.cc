@@ -57,7 +57,7 @@ void store_single(Translator& t, uint32_t s, Value va) {
     t.ir.StoreX32(access(2), va, t.ir.GetS(s));
 }
 
-Value address_of(Translator& t, const Fields& f, Value base) {
+Value address_of(Translator& t, Fields<"Ui"> f, Value base) {
   const uint32_t offset = f['i'] * 4;
   return at(t, base, f['U'] ? offset : 0 - offset);
 }
@@ -70,7 +70,7 @@ struct RegisterList {
 };
 
 // False when the list or its base is UNPREDICTABLE.
-bool register_list(Translator& t, const Fields& f, bool store, RegisterList& list) {
+bool register_list(Translator& t, Fields<"Ddinz"> f, bool store, RegisterList& list) {
   const uint32_t n = f['n'], words = f['i'];
   list.write_back = f.word >> 21 & 1;
   list.bytes = words * 4;
@@ -87,7 +87,7 @@ bool register_list(Translator& t, const Fields& f, bool store, RegisterList& lis
 }
 
 // After the accesses, so that the base register survives an abort.
-void write_back(Translator& t, const Fields& f, const RegisterList& list) {
+void write_back(Translator& t, Fields<"n"> f, const RegisterList& list) {
   if (!list.write_back) return;
   const bool decrement = f.word >> 24 & 1;
   t.set_reg(f['n'], decrement ? list.start : t.ir.Add(list.base, ir::Builder::Imm(list.bytes)));
@@ -95,7 +95,7 @@ void write_back(Translator& t, const Fields& f, const RegisterList& list) {
 
 }  // namespace
 
-void VfpLoadRegister(Translator& t, const Fields& f) {
+HANDLER(VfpLoadRegister) {
   t.check_fp_enabled();
   const Value base = f['n'] == 15 ? ir::Builder::Imm(t.pc_aligned()) : t.reg(f['n']);
   const Value va = address_of(t, f, base);
@@ -105,7 +105,7 @@ void VfpLoadRegister(Translator& t, const Fields& f) {
     load_single(t, single_d(f), va);
 }
 
-void VfpStoreRegister(Translator& t, const Fields& f) {
+HANDLER(VfpStoreRegister) {
   if (f['n'] == 15 && t.thumb) return t.unpredictable();
   t.check_fp_enabled();
   const Value va = address_of(t, f, t.reg(f['n']));
@@ -115,7 +115,7 @@ void VfpStoreRegister(Translator& t, const Fields& f) {
     store_single(t, single_d(f), va);
 }
 
-void VfpLoadMultiple(Translator& t, const Fields& f) {
+HANDLER(VfpLoadMultiple) {
   RegisterList list;
   if (!register_list(t, f, false, list)) return t.unpredictable();
   // Registers that make up a wider one are loaded together. (Stores are not: a wide read of
@@ -141,7 +141,7 @@ void VfpLoadMultiple(Translator& t, const Fields& f) {
   write_back(t, f, list);
 }
 
-void VfpStoreMultiple(Translator& t, const Fields& f) {
+HANDLER(VfpStoreMultiple) {
   RegisterList list;
   if (!register_list(t, f, true, list)) return t.unpredictable();
   for (uint32_t i = 0; i < list.count; i++) {

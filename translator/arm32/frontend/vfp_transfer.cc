@@ -26,7 +26,7 @@ constexpr uint64_t expand_double(uint32_t imm8) {
 
 }  // namespace
 
-void VfpMoveImmediate(Translator& t, const Fields& f) {
+HANDLER(VfpMoveImmediate) {
   t.check_fp_scalar();
   if (is_double(f))
     set_d(t, f, t.ir.X64FromI64(ir::Builder::Imm64(expand_double(f['i']))));
@@ -34,7 +34,7 @@ void VfpMoveImmediate(Translator& t, const Fields& f) {
     set_d(t, f, t.ir.X32FromI32(ir::Builder::Imm(expand_single(f['i']))));
 }
 
-void VfpMoveRegister(Translator& t, const Fields& f) {
+HANDLER(VfpMoveRegister) {
   t.check_fp_scalar();
   set_d(t, f, get_m(t, f));
 }
@@ -42,13 +42,13 @@ void VfpMoveRegister(Translator& t, const Fields& f) {
 // ---- core register and single
 // ------------------------------------------------------------------------------
 
-void VfpMoveCoreToSingle(Translator& t, const Fields& f) {
+HANDLER(VfpMoveCoreToSingle) {
   if (f['t'] == 15) return t.unpredictable();
   t.check_fp_enabled();
   t.ir.SetS(single_n(f), t.ir.X32FromI32(t.reg(f['t'])));
 }
 
-void VfpMoveSingleToCore(Translator& t, const Fields& f) {
+HANDLER(VfpMoveSingleToCore) {
   if (f['t'] == 15) return t.unpredictable();
   t.check_fp_enabled();
   t.set_reg(f['t'], t.ir.I32FromX32(t.ir.GetS(single_n(f))));
@@ -74,7 +74,7 @@ Value recent_fpscr_flags(const ir::Block& block) {
 
 }  // namespace
 
-void VfpMoveFromSystem(Translator& t, const Fields& f) {
+HANDLER(VfpMoveFromSystem) {
   const uint32_t rt = f['t'];
   if (f['r'] == static_cast<uint32_t>(arm::FpSystemRegister::FPSCR)) {
     t.check_fp_enabled();
@@ -96,7 +96,7 @@ void VfpMoveFromSystem(Translator& t, const Fields& f) {
   t.set_reg(rt, t.ir.Low(result));
 }
 
-void VfpMoveToSystem(Translator& t, const Fields& f) {
+HANDLER(VfpMoveToSystem) {
   const uint32_t rt = f['t'];
   if (rt == 15) return t.unpredictable();
   const bool fpscr = f['r'] == static_cast<uint32_t>(arm::FpSystemRegister::FPSCR);
@@ -120,7 +120,7 @@ namespace {
 enum ElementSize : uint32_t { kByte, kHalfword, kWord };
 constexpr uint32_t element(uint32_t size, uint32_t index) { return size | index << 4; }
 
-void core_to_scalar(Translator& t, const Fields& f, uint32_t size) {
+void core_to_scalar(Translator& t, Fields<"Ddtx"> f, uint32_t size) {
   if (f['t'] == 15) return t.unpredictable();
   if (size == kWord)
     t.check_fp_enabled();
@@ -135,7 +135,7 @@ void core_to_scalar(Translator& t, const Fields& f, uint32_t size) {
   t.ir.SetD(d, t.ir.VecLow(t.ir.VecInsert(element(size, index), old, t.reg(f['t']))));
 }
 
-void scalar_to_core(Translator& t, const Fields& f, uint32_t size) {
+void scalar_to_core(Translator& t, Fields<"Nntx?u"> f, uint32_t size) {
   if (f['t'] == 15) return t.unpredictable();
   if (size == kWord)
     t.check_fp_enabled();
@@ -147,20 +147,20 @@ void scalar_to_core(Translator& t, const Fields& f, uint32_t size) {
     return;
   }
   Value v = t.ir.VecExtract(element(size, index), t.ir.VecFromD(t.ir.GetD(n)));
-  if (size != kWord && f['u'] == 0) v = size == kByte ? t.ir.Sxtb(v) : t.ir.Sxth(v);
+  if (size != kWord && f.get('u', 0) == 0) v = size == kByte ? t.ir.Sxtb(v) : t.ir.Sxth(v);
   t.set_reg(f['t'], v);
 }
 
 }  // namespace
 
-void VfpMoveCoreToScalar8(Translator& t, const Fields& f) { core_to_scalar(t, f, kByte); }
-void VfpMoveCoreToScalar16(Translator& t, const Fields& f) { core_to_scalar(t, f, kHalfword); }
-void VfpMoveCoreToScalar32(Translator& t, const Fields& f) { core_to_scalar(t, f, kWord); }
-void VfpMoveScalarToCore8(Translator& t, const Fields& f) { scalar_to_core(t, f, kByte); }
-void VfpMoveScalarToCore16(Translator& t, const Fields& f) { scalar_to_core(t, f, kHalfword); }
-void VfpMoveScalarToCore32(Translator& t, const Fields& f) { scalar_to_core(t, f, kWord); }
+HANDLER(VfpMoveCoreToScalar8) { core_to_scalar(t, f, kByte); }
+HANDLER(VfpMoveCoreToScalar16) { core_to_scalar(t, f, kHalfword); }
+HANDLER(VfpMoveCoreToScalar32) { core_to_scalar(t, f, kWord); }
+HANDLER(VfpMoveScalarToCore8) { scalar_to_core(t, f, kByte); }
+HANDLER(VfpMoveScalarToCore16) { scalar_to_core(t, f, kHalfword); }
+HANDLER(VfpMoveScalarToCore32) { scalar_to_core(t, f, kWord); }
 
-void VfpDuplicateCore(Translator& t, const Fields& f) {
+HANDLER(VfpDuplicateCore) {
   const uint32_t d = double_d(f);
   const bool quad = f['q'] != 0;
   if ((quad && (d & 1)) || (f['b'] && f['e'])) return t.undefined();
@@ -176,7 +176,7 @@ void VfpDuplicateCore(Translator& t, const Fields& f) {
 // ---- two core registers
 // --------------------------------------------------------------------------------------
 
-void VfpMoveCoresToSingles(Translator& t, const Fields& f) {
+HANDLER(VfpMoveCoresToSingles) {
   const uint32_t m = single_m(f);
   if (f['t'] == 15 || f['u'] == 15 || m == 31) return t.unpredictable();
   t.check_fp_enabled();
@@ -184,7 +184,7 @@ void VfpMoveCoresToSingles(Translator& t, const Fields& f) {
   t.ir.SetS(m + 1, t.ir.X32FromI32(t.reg(f['u'])));
 }
 
-void VfpMoveSinglesToCores(Translator& t, const Fields& f) {
+HANDLER(VfpMoveSinglesToCores) {
   const uint32_t m = single_m(f);
   if (f['t'] == 15 || f['u'] == 15 || m == 31 || f['t'] == f['u']) return t.unpredictable();
   t.check_fp_enabled();
@@ -192,13 +192,13 @@ void VfpMoveSinglesToCores(Translator& t, const Fields& f) {
   t.set_reg(f['u'], t.ir.I32FromX32(t.ir.GetS(m + 1)));
 }
 
-void VfpMoveCoresToDouble(Translator& t, const Fields& f) {
+HANDLER(VfpMoveCoresToDouble) {
   if (f['t'] == 15 || f['u'] == 15) return t.unpredictable();
   t.check_fp_enabled();
   t.ir.SetD(double_m(f), t.ir.X64FromI64(t.ir.Pack(t.reg(f['t']), t.reg(f['u']))));
 }
 
-void VfpMoveDoubleToCores(Translator& t, const Fields& f) {
+HANDLER(VfpMoveDoubleToCores) {
   if (f['t'] == 15 || f['u'] == 15 || f['t'] == f['u']) return t.unpredictable();
   t.check_fp_enabled();
   const Value v = t.ir.I64FromX64(t.ir.GetD(double_m(f)));

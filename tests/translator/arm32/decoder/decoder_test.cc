@@ -65,9 +65,9 @@ TEST(Decoder, EveryRowIsReachable) {
         word &= 0xffff;
       else if (r.isa != Isa::T32 && r.conditional)
         word = (word & 0x0fffffff) | 0xe0000000;
-      const Fields f = r.isa == Isa::T32   ? decode_t32(word)
-                       : r.isa == Isa::T16 ? decode_t16(static_cast<uint16_t>(word))
-                                           : decode_a32(word);
+      const Decoded f = r.isa == Isa::T32   ? decode_t32(word)
+                        : r.isa == Isa::T16 ? decode_t16(static_cast<uint16_t>(word))
+                                            : decode_a32(word);
       found = f.row == &r;
     }
     EXPECT_TRUE(found) << describe(r);
@@ -75,13 +75,13 @@ TEST(Decoder, EveryRowIsReachable) {
 }
 
 TEST(Decoder, FieldsAreConcatenatedFromTheTop) {
-  const Fields movw = decode_t32(0xf64a31cd);  // movw r1, #0xabcd
+  const Decoded movw = decode_t32(0xf64a31cd);  // movw r1, #0xabcd
   ASSERT_NE(movw.row, nullptr);
   EXPECT_STREQ(movw.row->name, "MOV (immediate, 16-bit)");
   EXPECT_EQ(movw['j'] << 12 | movw['i'], 0xabcdu);
   EXPECT_EQ(movw['d'], 1u);
   EXPECT_FALSE(movw.has('S'));
-  const Fields b = decode_t16(0xe7fe);
+  const Decoded b = decode_t16(0xe7fe);
   ASSERT_NE(b.row, nullptr);
   EXPECT_EQ(b.sx('i'), -2);
 }
@@ -184,9 +184,9 @@ constexpr Known kKnown[] = {
 
 TEST(Decoder, KnownWords) {
   for (const Known& k : kKnown) {
-    const Fields f = k.isa == Isa::T32   ? decode_t32(k.word)
-                     : k.isa == Isa::T16 ? decode_t16(static_cast<uint16_t>(k.word))
-                                         : decode_a32(k.word);
+    const Decoded f = k.isa == Isa::T32   ? decode_t32(k.word)
+                      : k.isa == Isa::T16 ? decode_t16(static_cast<uint16_t>(k.word))
+                                          : decode_a32(k.word);
     const std::string found = f.row ? f.row->name : "(undefined)";
     EXPECT_EQ(found, k.name ? k.name : "(undefined)") << std::hex << k.word;
   }
