@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Branches (ARM DDI 0406C, A4.3) and IT.
+#include "translator/arm32/frontend/memory.h"
 #include "translator/arm32/frontend/operands.h"
 
 namespace crosswalk::frontend {
@@ -21,19 +22,19 @@ int32_t branch_offset(Fields<"i?sxy"> f) {
   }
 }
 
-void branch_if(Translator& t, uint32_t cond, uint32_t va) {
+void branch_if(TranslateContext& t, uint32_t cond, uint32_t va) {
   if (cond >= 14) return t.branch(va);
   t.ir.jump_if(cond, t.target(va));
-  t.branched_conditionally();
+  t.outcome.conditional_branches++;
 }
 
-void set_link(Translator& t) { t.set_reg(14, imm32(t.next_pc() | t.thumb)); }
+void set_link(TranslateContext& t) { t.set_reg(14, imm32(t.next_pc() | t.thumb)); }
 
-void table_branch(Translator& t, Fields<"mn"> f, uint32_t log2_bytes) {
+void table_branch(TranslateContext& t, Fields<"mn"> f, uint32_t log2_bytes) {
   const uint32_t m = f['m'];
   if (m == 15) return t.unpredictable();
   const Value index = log2_bytes ? t.ir.Lsl(1, t.reg(m)) : t.reg(m);
-  const Value halfwords = t.load(log2_bytes, t.ir.Add(t.reg(f['n']), index));
+  const Value halfwords = load(t, log2_bytes, t.ir.Add(t.reg(f['n']), index));
   t.branch_write_pc(t.ir.Add(t.ir.Lsl(1, halfwords), imm32(t.pc_value())));
 }
 
@@ -89,11 +90,11 @@ HANDLER(BLX_register) {
 
 HANDLER(CBZ) {
   t.ir.JumpIfZero(t.target(t.pc_value() + f['i'] * 2), t.reg(f['n']));
-  t.branched_conditionally();
+  t.outcome.conditional_branches++;
 }
 HANDLER(CBNZ) {
   t.ir.JumpIfNotZero(t.target(t.pc_value() + f['i'] * 2), t.reg(f['n']));
-  t.branched_conditionally();
+  t.outcome.conditional_branches++;
 }
 
 HANDLER(TBB) { table_branch(t, f, 0); }
@@ -101,7 +102,7 @@ HANDLER(TBH) { table_branch(t, f, 1); }
 
 HANDLER(IT) {
   if (t.in_it_block()) return t.unpredictable();
-  t.begin_it(static_cast<uint8_t>(f['i']));
+  t.outcome.next_it = static_cast<uint8_t>(f['i']);
 }
 
 }  // namespace crosswalk::frontend

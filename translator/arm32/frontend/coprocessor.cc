@@ -31,7 +31,7 @@ Value row_high(const SystemRegister* row) {
 
 // The static access check, at run time as far as it depends on privilege. False when no mode may
 // access: the path has ended.
-bool check_access(Translator& t, const SystemRegister& row, bool write) {
+bool check_access(TranslateContext& t, const SystemRegister& row, bool write) {
   const bool user = arm::can_ever_access(row, write, false), privileged = arm::can_ever_access(row, write, true);
   if (!privileged) {  // nothing is accessible at PL0 only
     t.undefined();
@@ -44,7 +44,7 @@ bool check_access(Translator& t, const SystemRegister& row, bool write) {
   return true;
 }
 
-void write_rt(Translator& t, uint32_t rt, Value v) {
+void write_rt(TranslateContext& t, uint32_t rt, Value v) {
   if (rt == 15)
     t.ir.SetNZCV(v);  // APSR_nzcv
   else

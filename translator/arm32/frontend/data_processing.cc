@@ -13,7 +13,7 @@ enum class Alu : uint8_t { AND, EOR, SUB, RSB, ADD, ADC, SBC, RSC, TST, TEQ, CMP
 constexpr bool is_arithmetic(Alu op) { return (op >= Alu::SUB && op <= Alu::RSC) || op == Alu::CMP || op == Alu::CMN; }
 constexpr bool only_sets_flags(Alu op) { return op >= Alu::TST && op <= Alu::CMN; }
 
-Value arithmetic(Translator& t, Alu op, Value a, Value b, bool s) {
+Value arithmetic(TranslateContext& t, Alu op, Value a, Value b, bool s) {
   ir::Builder& ir = t.ir;
   switch (op) {
     case Alu::SUB:
@@ -27,7 +27,7 @@ Value arithmetic(Translator& t, Alu op, Value a, Value b, bool s) {
   }
 }
 
-Value logical(Translator& t, Alu op, Value a, Value b) {
+Value logical(TranslateContext& t, Alu op, Value a, Value b) {
   ir::Builder& ir = t.ir;
   switch (op) {
     case Alu::AND:
@@ -45,7 +45,7 @@ Value logical(Translator& t, Alu op, Value a, Value b) {
 // Rd = Rn op operand. An A32 write to R15 with S is the exception return of "SUBS PC, LR and
 // related instructions" (B9.3.20), without S ALUWritePC; in Thumb only the T16 forms with high
 // registers may name R15, and they have their own handlers.
-void data_processing(Translator& t, Alu op, uint32_t d, uint32_t n, const ShiftedOperand& operand, bool s) {
+void data_processing(TranslateContext& t, Alu op, uint32_t d, uint32_t n, const ShiftedOperand& operand, bool s) {
   const bool compare = only_sets_flags(op);
   const bool exception_return = !compare && d == 15 && s;
   if (d == 15 && !compare && t.thumb) return t.unpredictable();
@@ -58,7 +58,7 @@ void data_processing(Translator& t, Alu op, uint32_t d, uint32_t n, const Shifte
   } else {
     result = logical(t, op, a, operand.value);
     if (flags) {
-      t.set_nz(result);
+      t.ir.SetNZ(result);
       if (!operand.carry.is_none()) t.ir.SetC(operand.carry);
     }
   }
@@ -72,49 +72,49 @@ void data_processing(Translator& t, Alu op, uint32_t d, uint32_t n, const Shifte
 }
 
 // Rm shifted by Rs.
-ShiftedOperand rm_shifted_by_rs(Translator& t, Fields<"msy"> f, bool want_carry) {
+ShiftedOperand rm_shifted_by_rs(TranslateContext& t, Fields<"msy"> f, bool want_carry) {
   return shift_register(t, t.reg(f['m']), f['y'], t.reg(f['s']), want_carry);
 }
 
 // T16 forms with one register field for Rd and Rn have no letter n.
-void with_immediate(Translator& t, Fields<"d?Sin"> f, Alu op) {
+void with_immediate(TranslateContext& t, Fields<"d?Sin"> f, Alu op) {
   data_processing(t, op, f['d'], f.get('n', f['d']), expand_immediate(f), sets_flags(t, f));
 }
-void with_register(Translator& t, Fields<"dm?Siny"> f, Alu op) {
+void with_register(TranslateContext& t, Fields<"dm?Siny"> f, Alu op) {
   const bool s = sets_flags(t, f);
   data_processing(t, op, f['d'], f.get('n', f['d']), shifted_rm(t, f, s && !is_arithmetic(op)), s);
 }
-void with_register_shifted(Translator& t, Fields<"Sdmnsy"> f, Alu op) {
+void with_register_shifted(TranslateContext& t, Fields<"Sdmnsy"> f, Alu op) {
   if (any_is_pc(f['d'], f['n'], f['m'], f['s'])) return t.unpredictable();
   const bool s = f['S'] != 0;
   data_processing(t, op, f['d'], f['n'], rm_shifted_by_rs(t, f, s && !is_arithmetic(op)), s);
 }
 
 // MOV and MVN have no Rn.
-void move_immediate(Translator& t, Fields<"di?S"> f, Alu op) {
+void move_immediate(TranslateContext& t, Fields<"di?S"> f, Alu op) {
   data_processing(t, op, f['d'], 0, expand_immediate(f), sets_flags(t, f));
 }
 
 // TST, TEQ, CMP and CMN have no Rd.
-void compare_immediate(Translator& t, Fields<"in"> f, Alu op) {
+void compare_immediate(TranslateContext& t, Fields<"in"> f, Alu op) {
   data_processing(t, op, 0, f['n'], expand_immediate(f), true);
 }
-void compare_register(Translator& t, Fields<"mn?iy"> f, Alu op) {
+void compare_register(TranslateContext& t, Fields<"mn?iy"> f, Alu op) {
   data_processing(t, op, 0, f['n'], shifted_rm(t, f, !is_arithmetic(op)), true);
 }
-void compare_register_shifted(Translator& t, Fields<"mnsy"> f, Alu op) {
+void compare_register_shifted(TranslateContext& t, Fields<"mnsy"> f, Alu op) {
   if (any_is_pc(f['n'], f['m'], f['s'])) return t.unpredictable();
   data_processing(t, op, 0, f['n'], rm_shifted_by_rs(t, f, !is_arithmetic(op)), true);
 }
 
-void move_shifted(Translator& t, Fields<"dm?S"> f, Shift type, uint32_t imm5) {
+void move_shifted(TranslateContext& t, Fields<"dm?S"> f, Shift type, uint32_t imm5) {
   const bool s = sets_flags(t, f);
   const ShiftedOperand operand = shift_immediate(t, t.reg(f['m']), static_cast<uint32_t>(type), imm5, s);
   data_processing(t, Alu::MOV, f['d'], 0, operand, s);
 }
 
 // LSL (register) and its family: Rn shifted by Rm; T16 has Rd = Rn.
-void shift_by_register(Translator& t, Fields<"dm?Sn"> f, Shift type) {
+void shift_by_register(TranslateContext& t, Fields<"dm?Sn"> f, Shift type) {
   const bool s = sets_flags(t, f);
   const uint32_t d = f['d'], n = f.get('n', d), m = f['m'];
   if (any_is_pc(d, n, m)) return t.unpredictable();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The handler of each row, in the order of the instruction table.
-#include "translator/arm32/frontend/translator.h"
+#include "translator/arm32/frontend/handler.h"
 
 namespace crosswalk::frontend {
 

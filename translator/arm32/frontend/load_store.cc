@@ -2,6 +2,7 @@
 // Loads and stores of single registers and pairs (ARM DDI 0406C, A5.2.8, A5.2.9, A5.3, A6.2.4,
 // A6.3.6-A6.3.10), and memory hints. The access comes before every register write: an abort leaves
 // the base register as it was (base restored).
+#include "translator/arm32/frontend/memory.h"
 #include "translator/arm32/frontend/operands.h"
 
 namespace crosswalk::frontend {
@@ -22,13 +23,13 @@ struct Address {
   bool wback = false;
 };
 
-Value base_of(Translator& t, uint32_t n) { return n == 15 ? imm32(t.pc_aligned()) : t.reg(n); }
-Value indexed(Translator& t, const Address& a) {
+Value base_of(TranslateContext& t, uint32_t n) { return n == 15 ? imm32(t.pc_aligned()) : t.reg(n); }
+Value indexed(TranslateContext& t, const Address& a) {
   const Value base = base_of(t, a.n);
   return a.add ? t.ir.Add(base, a.offset) : t.ir.Sub(base, a.offset);
 }
 
-void transfer(Translator& t, const Access& access, uint32_t rt, const Address& a) {
+void transfer(TranslateContext& t, const Access& access, uint32_t rt, const Address& a) {
   if (a.wback && a.n == 15) return t.unpredictable();
   const bool pc_allowed = access.log2_bytes == 2 && !access.unprivileged && !(access.store && t.thumb);
   if (rt == 15 && !pc_allowed) return t.unpredictable();
@@ -36,9 +37,9 @@ void transfer(Translator& t, const Access& access, uint32_t rt, const Address& a
   const Value va = a.index ? next : base_of(t, a.n);
   Value loaded;
   if (access.store)
-    t.store(access.log2_bytes, va, t.reg(rt), 0, access.unprivileged);
+    store(t, access.log2_bytes, va, t.reg(rt), 0, access.unprivileged);
   else
-    loaded = t.load(access.log2_bytes, va, access.sign_extend, 0, access.unprivileged);
+    loaded = load(t, access.log2_bytes, va, access.sign_extend, 0, access.unprivileged);
   if (a.wback) t.set_reg(a.n, next);
   if (access.store) return;
   if (rt == 15)
@@ -47,16 +48,16 @@ void transfer(Translator& t, const Access& access, uint32_t rt, const Address& a
     t.set_reg(rt, loaded);
 }
 
-void transfer_pair(Translator& t, bool store, uint32_t rt, uint32_t rt2, const Address& a) {
+void transfer_pair(TranslateContext& t, bool store, uint32_t rt, uint32_t rt2, const Address& a) {
   if ((a.wback && (a.n == 15 || a.n == rt || a.n == rt2)) || any_is_pc(rt, rt2)) return t.unpredictable();
   if (!store && rt == rt2) return t.unpredictable();
   const Value next = indexed(t, a);
   const Value va = a.index ? next : base_of(t, a.n);
   if (store) {
-    t.store64(va, t.ir.Pack(t.reg(rt), t.reg(rt2)), 2);
+    store64(t, va, t.ir.Pack(t.reg(rt), t.reg(rt2)), 2);
     if (a.wback) t.set_reg(a.n, next);
   } else {
-    const Value v = t.load64(va, 2);
+    const Value v = load64(t, va, 2);
     if (a.wback) t.set_reg(a.n, next);
     t.set_reg(rt, t.ir.Low(v));
     t.set_reg(rt2, t.ir.High(v));
@@ -74,7 +75,7 @@ Address addressing(Fields<"?PUWn"> f) {
   return a;
 }
 
-void with_immediate(Translator& t, Fields<"it?PUWn"> f, const Access& access) {
+void with_immediate(TranslateContext& t, Fields<"it?PUWn"> f, const Access& access) {
   Address a = addressing(f);
   if (f.row->isa == Isa::T32 && f.has('P') && !a.index && !f.get('W', 0)) return t.undefined();
   uint32_t scale = 0;
@@ -82,13 +83,13 @@ void with_immediate(Translator& t, Fields<"it?PUWn"> f, const Access& access) {
   a.offset = imm32(f['i'] << scale);
   transfer(t, access, f['t'], a);
 }
-void with_register(Translator& t, Fields<"mnt?PUWiy"> f, const Access& access) {
+void with_register(TranslateContext& t, Fields<"mnt?PUWiy"> f, const Access& access) {
   Address a = addressing(f);
   if (f['m'] == 15) return t.unpredictable();
   a.offset = shifted_rm(t, f, false).value;
   transfer(t, access, f['t'], a);
 }
-void with_literal(Translator& t, Fields<"it?U"> f, const Access& access) {
+void with_literal(TranslateContext& t, Fields<"it?U"> f, const Access& access) {
   Address a;
   a.add = f.get('U', 1);
   a.offset = imm32(f.row->isa == Isa::T16 ? f['i'] * 4 : f['i']);
@@ -96,7 +97,7 @@ void with_literal(Translator& t, Fields<"it?U"> f, const Access& access) {
 }
 
 // LDRT and its family: post-indexed in A32, with an offset in T32.
-void unprivileged(Translator& t, Fields<"nt?U"> f, Access access, Value offset) {
+void unprivileged(TranslateContext& t, Fields<"nt?U"> f, Access access, Value offset) {
   Address a;
   a.n = f['n'];
   if (a.n == 15) return t.unpredictable();
@@ -107,10 +108,10 @@ void unprivileged(Translator& t, Fields<"nt?U"> f, Access access, Value offset) 
   access.unprivileged = true;
   transfer(t, access, f['t'], a);
 }
-void unprivileged_immediate(Translator& t, Fields<"int?U"> f, const Access& access) {
+void unprivileged_immediate(TranslateContext& t, Fields<"int?U"> f, const Access& access) {
   unprivileged(t, f, access, imm32(f['i']));
 }
-void unprivileged_register(Translator& t, Fields<"mnt?Uiy"> f, const Access& access) {
+void unprivileged_register(TranslateContext& t, Fields<"mnt?Uiy"> f, const Access& access) {
   if (f['m'] == 15) return t.unpredictable();
   unprivileged(t, f, access, shifted_rm(t, f, false).value);
 }
@@ -120,13 +121,13 @@ void unprivileged_register(Translator& t, Fields<"mnt?Uiy"> f, const Access& acc
 bool bad_a32_pair(Fields<"t?W"> f, const Address& a) {
   return f.row->isa == Isa::A32 && (f['t'] & 1 || (!a.index && f.get('W', 0)));
 }
-void pair_immediate(Translator& t, Fields<"it?Wu"> f, bool store, Address a) {
+void pair_immediate(TranslateContext& t, Fields<"it?Wu"> f, bool store, Address a) {
   if (bad_a32_pair(f, a)) return t.unpredictable();
   a.offset = imm32(f.row->isa == Isa::T32 ? f['i'] * 4 : f['i']);
   transfer_pair(t, store, f['t'], f.get('u', f['t'] + 1), a);
 }
 // A32 only.
-void pair_register(Translator& t, Fields<"PUWmnt"> f, bool store) {
+void pair_register(TranslateContext& t, Fields<"PUWmnt"> f, bool store) {
   Address a = addressing(f);
   if (bad_a32_pair(f, a)) return t.unpredictable();
   const uint32_t rt = f['t'], rt2 = rt + 1, m = f['m'];

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "translator/arm32/cpu/cpu_state.h"
+#include "translator/arm32/frontend/memory.h"
 #include "translator/arm32/frontend/operands.h"
 #include "translator/arm32/helpers/helpers.h"
 
@@ -36,22 +37,22 @@ Block block_of(Fields<"r?Wn"> f, bool increment, bool before, uint32_t ninth_reg
 
 bool is_unpredictable(const Block& b) { return b.list == 0 || b.n == 15; }
 // T32 is stricter: two registers at least, no SP, no PC to store, and not both LR and PC to load.
-bool is_unpredictable_t32(const Translator& t, const Block& b, bool load) {
+bool is_unpredictable_t32(const TranslateContext& t, const Block& b, bool load) {
   if (!t.thumb || t.bytes != 4) return false;
   const bool bad_pc = load ? (b.list & 0xc000) == 0xc000 : (b.list & 0x8000) != 0;
   return bad_pc || (b.list & 0x2000) || std::popcount(b.list) < 2 || (b.wback && (b.list >> b.n & 1));
 }
 
-Value element_address(Translator& t, Value base, uint32_t offset) { return t.ir.Add(base, imm32(offset)); }
+Value element_address(TranslateContext& t, Value base, uint32_t offset) { return t.ir.Add(base, imm32(offset)); }
 
-void store_multiple(Translator& t, const Block& b) {
+void store_multiple(TranslateContext& t, const Block& b) {
   if (is_unpredictable(b) || is_unpredictable_t32(t, b, false)) return t.unpredictable();
   const Value base = t.reg(b.n);
   uint32_t offset = b.first_offset();
   uint8_t align = 2;  // the others follow from the first
   for (uint32_t i = 0; i < 16; i++) {
     if (!(b.list >> i & 1)) continue;
-    t.store(2, element_address(t, base, offset), i == b.n ? base : t.reg(i), align);
+    store(t, 2, element_address(t, base, offset), i == b.n ? base : t.reg(i), align);
     offset += 4;
     align = 0;
   }
@@ -59,7 +60,7 @@ void store_multiple(Translator& t, const Block& b) {
 }
 
 // Loads all registers of the list but R15, whose loaded value is returned; writes the base back.
-Value load_registers(Translator& t, const Block& b) {
+Value load_registers(TranslateContext& t, const Block& b) {
   const Value base = t.reg(b.n);
   uint32_t offset = b.first_offset();
   uint8_t align = 2;
@@ -67,7 +68,7 @@ Value load_registers(Translator& t, const Block& b) {
   if (b.wback) new_base = element_address(t, base, b.last_offset());
   for (uint32_t i = 0; i < 16; i++) {
     if (!(b.list >> i & 1)) continue;
-    const Value v = t.load(2, element_address(t, base, offset), false, align);
+    const Value v = load(t, 2, element_address(t, base, offset), false, align);
     if (i == b.n)
       new_base = v;
     else if (i == 15)
@@ -81,7 +82,7 @@ Value load_registers(Translator& t, const Block& b) {
   return new_pc;
 }
 
-void load_multiple(Translator& t, const Block& b) {
+void load_multiple(TranslateContext& t, const Block& b) {
   if (is_unpredictable(b) || is_unpredictable_t32(t, b, true)) return t.unpredictable();
   if (b.wback && (b.list >> b.n & 1)) return t.unpredictable();
   const Value new_pc = load_registers(t, b);
@@ -95,7 +96,7 @@ struct UserBank {
   Value fiq;     // 1 in FIQ mode
   Value shared;  // 1 in System mode: SP and LR are User's
 };
-UserBank user_bank(Translator& t, uint32_t list) {
+UserBank user_bank(TranslateContext& t, uint32_t list) {
   UserBank bank;
   const Value mode = t.ir.LoadState8(offsetof(CpuState, mode));
   const auto is = [&](Mode m) { return t.ir.Equal(mode, imm32(static_cast<uint32_t>(m))); };
@@ -142,7 +143,7 @@ HANDLER(STM_user) {
     Value v = t.reg(i);
     if (i >= 8 && i <= 12) v = t.ir.Choose(bank.fiq, t.ir.LoadState32(user_bank_offset(i)), v);
     if (i == 13 || i == 14) v = t.ir.Choose(bank.shared, v, t.ir.LoadState32(user_bank_offset(i)));
-    t.store(2, element_address(t, base, offset), v, align);
+    store(t, 2, element_address(t, base, offset), v, align);
     offset += 4;
     align = 0;
   }
@@ -164,7 +165,7 @@ HANDLER(LDM_user) {
   Value base_value;  // of the base register's User mode namesake, written last
   for (uint32_t i = 0; i < 15; i++) {
     if (!(b.list >> i & 1)) continue;
-    const Value v = t.load(2, element_address(t, base, offset), false, align);
+    const Value v = load(t, 2, element_address(t, base, offset), false, align);
     offset += 4;
     align = 0;
     if (i == b.n)

@@ -13,7 +13,7 @@ namespace {
 using helpers::ParallelOperation;
 using helpers::ParallelPrefix;
 
-void parallel(Translator& t, Fields<"dmn"> f, ParallelPrefix prefix, ParallelOperation operation) {
+void parallel(TranslateContext& t, Fields<"dmn"> f, ParallelPrefix prefix, ParallelOperation operation) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   const Value v = t.ir.call_pure64(helpers::parallel_function(prefix, operation), t.reg(f['n']), t.reg(f['m']));
   if (prefix == ParallelPrefix::S || prefix == ParallelPrefix::U) {
@@ -25,10 +25,10 @@ void parallel(Translator& t, Fields<"dmn"> f, ParallelPrefix prefix, ParallelOpe
 enum class Extend : uint8_t { SB, SH, SB16, UB, UH, UB16 };
 
 // One of two values' halfwords: (high & 0xffff) << 16 | (low & 0xffff).
-Value join_halves(Translator& t, Value low, Value high) { return t.ir.Or(t.ir.Uxth(low), t.ir.Lsl(16, high)); }
+Value join_halves(TranslateContext& t, Value low, Value high) { return t.ir.Or(t.ir.Uxth(low), t.ir.Lsl(16, high)); }
 
 // SXTAB and its family; without the letter n (and with Rn = 1111 fixed) nothing is added.
-void extend(Translator& t, Fields<"dm?nr"> f, Extend kind) {
+void extend(TranslateContext& t, Fields<"dm?nr"> f, Extend kind) {
   const uint32_t d = f['d'], m = f['m'];
   const bool add = f.has('n');
   if (any_is_pc(d, m)) return t.unpredictable();
@@ -54,14 +54,14 @@ void extend(Translator& t, Fields<"dm?nr"> f, Extend kind) {
 }
 
 // SSAT and USAT: field s is the width (less one when signed), h chooses ASR.
-void saturate(Translator& t, Fields<"dhins"> f, bool is_signed) {
+void saturate(TranslateContext& t, Fields<"dhins"> f, bool is_signed) {
   if (any_is_pc(f['d'], f['n'])) return t.unpredictable();
   const Value v = shift_immediate(t, t.reg(f['n']), f['h'] * 2, f['i'], false).value;
   const Value result = is_signed ? t.ir.Ssat(f['s'] + 1, v) : t.ir.Usat(f['s'], v);
   t.ir.OrQ(t.ir.Xor(result, v));
   t.set_reg(f['d'], result);
 }
-void saturate16(Translator& t, Fields<"dns"> f, bool is_signed) {
+void saturate16(TranslateContext& t, Fields<"dns"> f, bool is_signed) {
   if (any_is_pc(f['d'], f['n'])) return t.unpredictable();
   const Value low = t.ir.Sxth(t.reg(f['n'])), high = t.ir.Asr(16, t.reg(f['n']));
   const auto apply = [&](Value v) { return is_signed ? t.ir.Ssat(f['s'] + 1, v) : t.ir.Usat(f['s'], v); };

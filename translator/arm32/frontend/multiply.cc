@@ -8,17 +8,19 @@ namespace crosswalk::frontend {
 namespace {
 
 // The top or bottom halfword, sign-extended.
-Value half(Translator& t, Value v, bool top) { return top ? t.ir.Asr(16, v) : t.ir.Sxth(v); }
+Value half(TranslateContext& t, Value v, bool top) { return top ? t.ir.Asr(16, v) : t.ir.Sxth(v); }
 
 // PSR.Q when a 64-bit signed result does not fit 32 bits; returns the low 32 bits.
-Value low_with_q(Translator& t, Value v) {
+Value low_with_q(TranslateContext& t, Value v) {
   const Value low = t.ir.Low(v);
   t.ir.OrQ(t.ir.Xor(t.ir.High(v), t.ir.Asr(31, low)));
   return low;
 }
-Value add_with_q(Translator& t, Value a, Value b) { return low_with_q(t, t.ir.Add64(t.ir.Sxt64(a), t.ir.Sxt64(b))); }
+Value add_with_q(TranslateContext& t, Value a, Value b) {
+  return low_with_q(t, t.ir.Add64(t.ir.Sxt64(a), t.ir.Sxt64(b)));
+}
 // SignedSatQ(v, 32) with PSR.Q.
-Value saturate_with_q(Translator& t, Value v) {
+Value saturate_with_q(TranslateContext& t, Value v) {
   ir::Builder& ir = t.ir;
   const Value low = ir.Low(v), high = ir.High(v);
   const Value overflow = ir.Xor(high, ir.Asr(31, low));
@@ -26,7 +28,7 @@ Value saturate_with_q(Translator& t, Value v) {
   return ir.Choose(overflow, ir.Xor(ir.Asr(31, high), imm32(0x7fffffff)), low);
 }
 
-void saturating_add(Translator& t, Fields<"dmn"> f, bool subtract, bool doubled) {
+void saturating_add(TranslateContext& t, Fields<"dmn"> f, bool subtract, bool doubled) {
   const uint32_t d = f['d'], n = f['n'], m = f['m'];
   if (any_is_pc(d, n, m)) return t.unpredictable();
   Value b = t.ir.Sxt64(t.reg(n));
@@ -35,15 +37,15 @@ void saturating_add(Translator& t, Fields<"dmn"> f, bool subtract, bool doubled)
   t.set_reg(d, saturate_with_q(t, subtract ? t.ir.Sub64(a, b) : t.ir.Add64(a, b)));
 }
 
-Value pair64(Translator& t, uint32_t low, uint32_t high) { return t.ir.Pack(t.reg(low), t.reg(high)); }
+Value pair64(TranslateContext& t, uint32_t low, uint32_t high) { return t.ir.Pack(t.reg(low), t.reg(high)); }
 
-void write_pair(Translator& t, Fields<"hl"> f, Value v) {
+void write_pair(TranslateContext& t, Fields<"hl"> f, Value v) {
   t.set_reg(f['l'], t.ir.Low(v));
   t.set_reg(f['h'], t.ir.High(v));
 }
 bool bad_long(Fields<"hlmn"> f) { return any_is_pc(f['h'], f['l'], f['n'], f['m']) || f['h'] == f['l']; }
 
-void multiply_long(Translator& t, Fields<"hlmn?S"> f, bool is_signed, bool accumulate) {
+void multiply_long(TranslateContext& t, Fields<"hlmn?S"> f, bool is_signed, bool accumulate) {
   if (bad_long(f)) return t.unpredictable();
   const Value n = t.reg(f['n']), m = t.reg(f['m']);
   Value v = is_signed ? t.ir.SMull(n, m) : t.ir.UMull(n, m);
@@ -53,7 +55,7 @@ void multiply_long(Translator& t, Fields<"hlmn?S"> f, bool is_signed, bool accum
 }
 
 // The sum or difference of the two 16 x 16 products, 64 bits wide.
-Value dual_products(Translator& t, Fields<"mnx"> f, bool subtract) {
+Value dual_products(TranslateContext& t, Fields<"mnx"> f, bool subtract) {
   const Value n = t.reg(f['n']);
   const Value m = f['x'] ? t.ir.Ror(16, t.reg(f['m'])) : t.reg(f['m']);
   const Value bottom = t.ir.SMull(half(t, n, false), half(t, m, false));
@@ -61,20 +63,20 @@ Value dual_products(Translator& t, Fields<"mnx"> f, bool subtract) {
   return subtract ? t.ir.Sub64(bottom, top) : t.ir.Add64(bottom, top);
 }
 // `a`: the register to add, if there is one.
-void dual_multiply(Translator& t, Fields<"dmnx"> f, bool subtract, std::optional<uint32_t> a = {}) {
+void dual_multiply(TranslateContext& t, Fields<"dmnx"> f, bool subtract, std::optional<uint32_t> a = {}) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   Value v = dual_products(t, f, subtract);
   if (a) v = t.ir.Add64(v, t.ir.Sxt64(t.reg(*a)));
   t.set_reg(f['d'], low_with_q(t, v));
 }
-void dual_multiply_long(Translator& t, Fields<"hlmnx"> f, bool subtract) {
+void dual_multiply_long(TranslateContext& t, Fields<"hlmnx"> f, bool subtract) {
   if (bad_long(f)) return t.unpredictable();
   write_pair(t, f, t.ir.Add64(pair64(t, f['l'], f['h']), dual_products(t, f, subtract)));
 }
 
 // The most significant word of a product, which is added to or subtracted from register a, if there
 // is one: SMMUL, SMMLA, SMMLS.
-void most_significant(Translator& t, Fields<"dmnr"> f, std::optional<uint32_t> a = {}, bool subtract = false) {
+void most_significant(TranslateContext& t, Fields<"dmnr"> f, std::optional<uint32_t> a = {}, bool subtract = false) {
   if (any_is_pc(f['d'], f['n'], f['m']) || (subtract && a == 15)) return t.unpredictable();
   Value v = t.ir.SMull(t.reg(f['n']), t.reg(f['m']));
   if (a) {
@@ -85,7 +87,7 @@ void most_significant(Translator& t, Fields<"dmnr"> f, std::optional<uint32_t> a
   t.set_reg(f['d'], t.ir.High(v));
 }
 
-void divide(Translator& t, Fields<"dmn"> f, bool is_signed) {
+void divide(TranslateContext& t, Fields<"dmn"> f, bool is_signed) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
   const Value n = t.reg(f['n']), m = t.reg(f['m']);
   t.set_reg(f['d'], is_signed ? t.ir.SDiv(n, m) : t.ir.UDiv(n, m));
@@ -98,13 +100,13 @@ HANDLER(MUL) {
   const uint32_t d = f['d'], n = f['n'], m = f.get('m', d);
   if (any_is_pc(d, n, m)) return t.unpredictable();
   const Value v = t.ir.Mul(t.reg(n), t.reg(m));
-  if (sets_flags(t, f)) t.set_nz(v);
+  if (sets_flags(t, f)) t.ir.SetNZ(v);
   t.set_reg(d, v);
 }
 HANDLER(MLA) {
   if (any_is_pc(f['d'], f['n'], f['m'], f['a'])) return t.unpredictable();
   const Value v = t.ir.Add(t.ir.Mul(t.reg(f['n']), t.reg(f['m'])), t.reg(f['a']));
-  if (sets_flags(t, f)) t.set_nz(v);
+  if (sets_flags(t, f)) t.ir.SetNZ(v);
   t.set_reg(f['d'], v);
 }
 HANDLER(MLS) {

@@ -5,7 +5,7 @@
 
 namespace crosswalk::frontend {
 
-ShiftedOperand shift_immediate(Translator& t, Value v, uint32_t type, uint32_t imm5, bool want_carry) {
+ShiftedOperand shift_immediate(TranslateContext& t, Value v, uint32_t type, uint32_t imm5, bool want_carry) {
   ir::Builder& ir = t.ir;
   const auto carry = [&](uint32_t bit) { return want_carry ? ir.Bit(bit, v) : Value(); };
   switch (static_cast<Shift>(type)) {
@@ -25,7 +25,7 @@ ShiftedOperand shift_immediate(Translator& t, Value v, uint32_t type, uint32_t i
   return {};
 }
 
-ShiftedOperand shift_register(Translator& t, Value v, uint32_t type, Value amount, bool want_carry) {
+ShiftedOperand shift_register(TranslateContext& t, Value v, uint32_t type, Value amount, bool want_carry) {
   ir::Builder& ir = t.ir;
   const Value old = want_carry ? ir.GetC() : Value();
   switch (static_cast<Shift>(type)) {
@@ -63,7 +63,7 @@ ShiftedOperand expand_immediate(Fields<"?i"> f) {
   return {imm32(value), imm32(value >> 31)};
 }
 
-ShiftedOperand shifted_rm(Translator& t, Fields<"m?iy"> f, bool want_carry) {
+ShiftedOperand shifted_rm(TranslateContext& t, Fields<"m?iy"> f, bool want_carry) {
   return shift_immediate(t, t.reg(f['m']), f.get('y', 0), f.get('i', 0), want_carry);
 }
 

@@ -9,7 +9,7 @@ namespace {
 using namespace simd;
 
 // The decoder has taken size 11 out.
-void lengthen(Translator& t, Fields<> f, Op op) {
+void lengthen(TranslateContext& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   o.q = true;
   const bool wide = op == Op::AddW || op == Op::SubW;
@@ -17,12 +17,12 @@ void lengthen(Translator& t, Fields<> f, Op op) {
   emit(t, op, size_field(f.word), u_field(f.word), o);
 }
 
-void doubling(Translator& t, Fields<> f, Op op) {
+void doubling(TranslateContext& t, Fields<> f, Op op) {
   if (size_field(f.word) == 0) return t.undefined();
   lengthen(t, f, op);
 }
 
-void narrow(Translator& t, Fields<> f, Op op) {
+void narrow(TranslateContext& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   o.q = false;
   if ((o.n | o.m) & 1) return t.undefined();
@@ -47,7 +47,7 @@ bool scalar_operands(uint32_t word, Operands& o) {
 }
 
 // Bit 24 is Q here.
-void by_scalar(Translator& t, Fields<> f, Op op) {
+void by_scalar(TranslateContext& t, Fields<> f, Op op) {
   Operands o;
   const bool exists = scalar_operands(f.word, o);
   o.q = u_field(f.word);
@@ -55,7 +55,7 @@ void by_scalar(Translator& t, Fields<> f, Op op) {
   emit(t, op, size_field(f.word), false, o);
 }
 
-void long_by_scalar(Translator& t, Fields<> f, Op op) {
+void long_by_scalar(TranslateContext& t, Fields<> f, Op op) {
   Operands o;
   const bool exists = scalar_operands(f.word, o);
   o.q = true;

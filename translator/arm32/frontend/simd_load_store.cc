@@ -6,6 +6,7 @@
 // register is written, and the base register is written last.
 #include <algorithm>
 
+#include "translator/arm32/frontend/memory.h"
 #include "translator/arm32/frontend/simd_common.h"
 
 namespace crosswalk::frontend {
@@ -40,7 +41,7 @@ Access fields(uint32_t w) {
 
 // MemAccess of an access of (1 << log2_bytes) bytes, `offset` bytes behind the first, which checks
 // for all.
-uint32_t access(const Translator& t, const Access& a, unsigned log2_bytes, unsigned offset) {
+uint32_t access(const TranslateContext& t, const Access& a, unsigned log2_bytes, unsigned offset) {
   ir::MemAccess m;
   m.log2_bytes = static_cast<uint8_t>(log2_bytes);
   if (a.size != 2) m.element = static_cast<uint8_t>(a.size + 1);
@@ -51,13 +52,13 @@ uint32_t access(const Translator& t, const Access& a, unsigned log2_bytes, unsig
   return m.pack();
 }
 
-Value address(Translator& t, const Access& a, unsigned offset) {
+Value address(TranslateContext& t, const Access& a, unsigned offset) {
   const Value base = t.reg(a.n);
   return offset ? t.ir.Add(base, ir::Builder::Imm(offset)) : base;
 }
 
 // Rm = 15: no write-back; 13: by the bytes transferred; else by Rm.
-void write_back(Translator& t, const Access& a, unsigned bytes) {
+void write_back(TranslateContext& t, const Access& a, unsigned bytes) {
   if (a.m == 15) return;
   t.set_reg(a.n, t.ir.Add(t.reg(a.n), a.m == 13 ? ir::Builder::Imm(bytes) : t.reg(a.m)));
 }
@@ -71,31 +72,31 @@ struct Element {
 // that counts.
 uint8_t element_alignment(const Access& a, unsigned offset) { return offset == 0 ? log2_of(a.alignment) : 0; }
 
-Element load_element(Translator& t, const Access& a, unsigned offset) {
+Element load_element(TranslateContext& t, const Access& a, unsigned offset) {
   const uint8_t align = element_alignment(a, offset);
   const Value va = address(t, a, offset);
-  if (a.size < 3) return {t.load(a.size, va, false, align), {}};
+  if (a.size < 3) return {load(t, a.size, va, false, align), {}};
   // MemU of 8 bytes with the big-endian word order: the word at the lower address is the upper one.
-  const Value v = t.load64(va, align, 3);
+  const Value v = load64(t, va, align, 3);
   Value low = t.ir.Low(v), high = t.ir.High(v);
   if (t.flags.big_endian) std::swap(low, high);
   return {low, high};
 }
 
-void store_element(Translator& t, const Access& a, unsigned offset, Element e) {
+void store_element(TranslateContext& t, const Access& a, unsigned offset, Element e) {
   const uint8_t align = element_alignment(a, offset);
   const Value va = address(t, a, offset);
-  if (a.size < 3) return t.store(a.size, va, e.low, align);
+  if (a.size < 3) return store(t, a.size, va, e.low, align);
   if (t.flags.big_endian) std::swap(e.low, e.high);
-  t.store64(va, t.ir.Pack(e.low, e.high), align, 3);
+  store64(t, va, t.ir.Pack(e.low, e.high), align, 3);
 }
 
-Value insert(Translator& t, unsigned size, unsigned index, Value vector, const Element& e) {
+Value insert(TranslateContext& t, unsigned size, unsigned index, Value vector, const Element& e) {
   if (size < 3) return t.ir.VecInsert(with(size, index), vector, e.low);
   return t.ir.VecInsert(with(2, 2 * index + 1), t.ir.VecInsert(with(2, 2 * index), vector, e.low), e.high);
 }
 
-Element extract(Translator& t, unsigned size, unsigned index, Value vector) {
+Element extract(TranslateContext& t, unsigned size, unsigned index, Value vector) {
   if (size < 3) return {t.ir.VecExtract(with(size, index), vector), {}};
   return {t.ir.VecExtract(with(2, 2 * index), vector), t.ir.VecExtract(with(2, 2 * index + 1), vector)};
 }
@@ -114,7 +115,7 @@ struct Multiple : Access {
 };
 
 // Every element by itself.
-void transfer_elements(Translator& t, const Multiple& a) {
+void transfer_elements(TranslateContext& t, const Multiple& a) {
   const unsigned per_register = 8u >> a.size, bytes = 1u << a.size;
   const auto offset = [&](unsigned g, unsigned i, unsigned k) {
     return ((g * per_register + i) * a.members + k) * bytes;
@@ -137,20 +138,20 @@ void transfer_elements(Translator& t, const Multiple& a) {
 }
 
 // `count` doublewords, in memory order.
-void load_doublewords(Translator& t, const Access& a, unsigned count, Value* out) {
+void load_doublewords(TranslateContext& t, const Access& a, unsigned count, Value* out) {
   for (unsigned i = 0; i < count; i++) {
     out[i] = t.ir.LoadX64(access(t, a, 3, 8 * i), address(t, a, 8 * i));
   }
 }
 
-void store_doublewords(Translator& t, const Access& a, unsigned count, const Value* in) {
+void store_doublewords(TranslateContext& t, const Access& a, unsigned count, const Value* in) {
   for (unsigned i = 0; i < count; i++) {
     t.ir.StoreX64(access(t, a, 3, 8 * i), address(t, a, 8 * i), in[i]);
   }
 }
 
 // VLD1, VST1: the registers as they are; an aligned pair is a Q register.
-void transfer_consecutive(Translator& t, const Multiple& a) {
+void transfer_consecutive(TranslateContext& t, const Multiple& a) {
   Value v[4];
   const auto is_quad = [&](unsigned i) { return (a.d + i) % 2 == 0 && i + 1 < a.groups; };
   const auto mem = [&](unsigned i, unsigned log2_bytes) { return access(t, a, log2_bytes, 8 * i); };
@@ -173,7 +174,7 @@ void transfer_consecutive(Translator& t, const Multiple& a) {
 }
 
 // VLD2, VST2.
-void transfer_pairs(Translator& t, const Multiple& a) {
+void transfer_pairs(TranslateContext& t, const Multiple& a) {
   auto& ir = t.ir;
   Value v[4];
   if (a.load) {
@@ -194,7 +195,7 @@ void transfer_pairs(Translator& t, const Multiple& a) {
 }
 
 // VLD4, VST4: pairs of pairs.
-void transfer_fours(Translator& t, const Multiple& a) {
+void transfer_fours(TranslateContext& t, const Multiple& a) {
   auto& ir = t.ir;
   Value v[4];
   if (a.load) {
@@ -219,7 +220,7 @@ void transfer_fours(Translator& t, const Multiple& a) {
 }
 
 // 8 bytes picked from 24: from[i] is the position of byte i.
-Value pick(Translator& t, Value first16, Value last8, const unsigned (&from)[8]) {
+Value pick(TranslateContext& t, Value first16, Value last8, const unsigned (&from)[8]) {
   uint64_t in_first = 0, in_last = 0;
   for (int i = 0; i < 8; i++) {
     in_first |= uint64_t{from[i] < 16 ? from[i] : 0x80} << (8 * i);
@@ -230,7 +231,7 @@ Value pick(Translator& t, Value first16, Value last8, const unsigned (&from)[8])
 }
 
 // VLD3, VST3: byte shuffles.
-void transfer_threes(Translator& t, const Multiple& a) {
+void transfer_threes(TranslateContext& t, const Multiple& a) {
   auto& ir = t.ir;
   const unsigned bytes = 1u << a.size;
   Value v[3];
@@ -255,7 +256,7 @@ void transfer_threes(Translator& t, const Multiple& a) {
   for (unsigned k = 0; k < 3; k++) ir.SetD(a.reg(0, k), out[k]);
 }
 
-void multiple(Translator& t, const Multiple& a) {
+void multiple(TranslateContext& t, const Multiple& a) {
   // UNPREDICTABLE: registers beyond D31, and R15 as the base.
   if (a.reg(a.groups - 1, a.members - 1) > 31 || a.n == 15) return t.unpredictable();
   t.check_simd_enabled();
@@ -285,7 +286,7 @@ Multiple multiple_fields(uint32_t w) {
   return a;
 }
 
-void multiple1(Translator& t, Fields<> f) {
+void multiple1(TranslateContext& t, Fields<> f) {
   Multiple a = multiple_fields(f.word);
   const unsigned align = f.word >> 4 & 3;
   a.members = 1;
@@ -300,7 +301,7 @@ void multiple1(Translator& t, Fields<> f) {
   multiple(t, a);
 }
 
-void multiple2(Translator& t, Fields<> f) {
+void multiple2(TranslateContext& t, Fields<> f) {
   Multiple a = multiple_fields(f.word);
   const unsigned type = f.word >> 8 & 15;
   a.members = 2;
@@ -315,7 +316,7 @@ void multiple2(Translator& t, Fields<> f) {
   multiple(t, a);
 }
 
-void multiple3(Translator& t, Fields<> f) {
+void multiple3(TranslateContext& t, Fields<> f) {
   Multiple a = multiple_fields(f.word);
   a.members = 3;
   a.inc = f.word >> 8 & 1 ? 2 : 1;
@@ -323,7 +324,7 @@ void multiple3(Translator& t, Fields<> f) {
   multiple(t, a);
 }
 
-void multiple4(Translator& t, Fields<> f) {
+void multiple4(TranslateContext& t, Fields<> f) {
   Multiple a = multiple_fields(f.word);
   a.members = 4;
   a.inc = f.word >> 8 & 1 ? 2 : 1;
@@ -379,7 +380,7 @@ bool lane_fields(uint32_t w, unsigned members, Lane& a) {
   }
 }
 
-void single(Translator& t, Fields<> f, unsigned members) {
+void single(TranslateContext& t, Fields<> f, unsigned members) {
   Lane a;
   if (!lane_fields(f.word, members, a)) return t.undefined();
   if (a.d + a.inc * (members - 1) > 31 || a.n == 15) return t.unpredictable();
@@ -403,7 +404,7 @@ void single(Translator& t, Fields<> f, unsigned members) {
 // ---- to all lanes
 // -------------------------------------------------------------------------------------------------
 
-void all_lanes(Translator& t, Fields<> f, unsigned members) {
+void all_lanes(TranslateContext& t, Fields<> f, unsigned members) {
   Access a = fields(f.word);
   a.members = members;
   a.size = f.word >> 6 & 3;

@@ -14,7 +14,7 @@ unsigned size_of(uint32_t word) { return word >> 18 & 3; }
 constexpr unsigned kBytes = 1, kHalfwords = 2, kWords = 4;
 constexpr unsigned kUpToWords = kBytes | kHalfwords | kWords;
 
-void misc(Translator& t, Fields<> f, Op op, unsigned sizes, bool is_unsigned = false) {
+void misc(TranslateContext& t, Fields<> f, Op op, unsigned sizes, bool is_unsigned = false) {
   const Operands o = operands(f.word);
   const unsigned size = size_of(f.word);
   if ((o.q && (o.d | o.m) & 1) || !(sizes >> size & 1)) return t.undefined();
@@ -22,19 +22,19 @@ void misc(Translator& t, Fields<> f, Op op, unsigned sizes, bool is_unsigned = f
 }
 
 // Integer and, with F (bit 10), floating-point form.
-void misc_or_float(Translator& t, Fields<> f, Op integer, Op floating) {
+void misc_or_float(TranslateContext& t, Fields<> f, Op integer, Op floating) {
   const bool is_float = f.word >> 10 & 1;
   misc(t, f, is_float ? floating : integer, is_float ? kWords : kUpToWords);
 }
 
-void narrow(Translator& t, Fields<> f, Op op, bool is_unsigned) {
+void narrow(TranslateContext& t, Fields<> f, Op op, bool is_unsigned) {
   Operands o = operands(f.word);
   o.q = false;
   if (size_of(f.word) == 3 || o.m & 1) return t.undefined();
   emit(t, op, size_of(f.word), is_unsigned, o);
 }
 
-void table(Translator& t, Fields<> f, Op op) {
+void table(TranslateContext& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   o.q = false;
   o.imm = static_cast<uint8_t>((f.word >> 8 & 3) + 1);

@@ -4,14 +4,14 @@
 
 namespace crosswalk::frontend::simd {
 
-void emit(Translator& t, Op op, unsigned size, bool is_unsigned, const Operands& o) {
+void emit(TranslateContext& t, Op op, unsigned size, bool is_unsigned, const Operands& o) {
   t.check_simd_enabled();
   if (t.config.native_simd && native(t, op, size, is_unsigned, o)) return;
   t.ir.call(helpers::simd::helper(op, size, is_unsigned), ir::kCallNoFlags | ir::kCallNoRegs,
             ir::Builder::Imm(o.pack()));
 }
 
-bool native(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
+bool native(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
   if (op <= Op::QRDMulH) return native_binary(t, op, size, u, o);
   if (op <= Op::CmpLt0) return native_unary(t, op, size, u, o);
   if (op <= Op::PAdaL) return native_pairwise(t, op, size, u, o);
@@ -21,7 +21,7 @@ bool native(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
   return native_float(t, op, o);
 }
 
-bool native_binary(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
+bool native_binary(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
   // What is missing here has no short form in SSE: shifts by register, saturating sums of 64 bits,
   // 32-bit VQDMULH.
@@ -94,7 +94,7 @@ bool native_binary(Translator& t, Op op, unsigned size, bool u, const Operands& 
   return true;
 }
 
-bool native_unary(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
+bool native_unary(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
   const unsigned bits = 8u << size, n = o.imm;
   switch (op) {
@@ -141,7 +141,7 @@ bool native_unary(Translator& t, Op op, unsigned size, bool u, const Operands& o
   return true;
 }
 
-bool native_float(Translator& t, Op op, const Operands& o) {
+bool native_float(TranslateContext& t, Op op, const Operands& o) {
   auto& ir = t.ir;
   switch (op) {
     case Op::FRecpe:

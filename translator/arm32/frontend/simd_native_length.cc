@@ -4,7 +4,7 @@
 
 namespace crosswalk::frontend::simd {
 
-bool native_pairwise(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
+bool native_pairwise(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
   if (op == Op::PAddL || op == Op::PAdaL) {
     const unsigned bits = 8u << size, wide = size + 1;
@@ -26,7 +26,7 @@ bool native_pairwise(Translator& t, Op op, unsigned size, bool u, const Operands
   return true;
 }
 
-bool native_lengthen(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
+bool native_lengthen(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
   const unsigned wide = size + 1;
   const bool doubling = op == Op::QDMlaL || op == Op::QDMlsL || op == Op::QDMulL;
@@ -70,7 +70,7 @@ bool native_lengthen(Translator& t, Op op, unsigned size, bool u, const Operands
   return true;
 }
 
-bool native_narrow(Translator& t, Op op, unsigned size, bool u, const Operands& o) {
+bool native_narrow(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
   const unsigned bits = 8u << size, wide = size + 1;
   const bool saturating = op == Op::QShrN || op == Op::QRShrN || op == Op::QShrUN || op == Op::QRShrUN ||
@@ -111,12 +111,12 @@ namespace {
 
 // Table registers n, n+1, ... in vectors of two; a missing second half is zero, and gives zeros as
 // VTBL wants.
-Value table_vector(Translator& t, const Operands& o, unsigned first) {
+Value table_vector(TranslateContext& t, const Operands& o, unsigned first) {
   if (first + 1 < o.imm) return t.ir.VecPair(t.ir.GetD(o.n + first), t.ir.GetD(o.n + first + 1));
   return t.ir.VecFromDZero(t.ir.GetD(o.n + first));
 }
 
-bool table_lookup(Translator& t, Op op, const Operands& o) {
+bool table_lookup(TranslateContext& t, Op op, const Operands& o) {
   auto& ir = t.ir;
   if (o.n + o.imm > 32) return false;  // UNPREDICTABLE: the helper wraps
   const Value index = get(t, o.m, false);
@@ -132,7 +132,7 @@ bool table_lookup(Translator& t, Op op, const Operands& o) {
 
 }  // namespace
 
-bool native_permute(Translator& t, Op op, unsigned size, const Operands& o) {
+bool native_permute(TranslateContext& t, Op op, unsigned size, const Operands& o) {
   auto& ir = t.ir;
   switch (op) {
     case Op::Rev64: set(t, o.d, o.q, ir.VecReverse(with(size, 3), get(t, o.m, o.q))); return true;

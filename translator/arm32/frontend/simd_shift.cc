@@ -22,7 +22,7 @@ Shift shift(uint32_t word) {
   return {size, size == 3 ? imm - 64 : imm - bits, size == 3 ? 128 - imm : 2 * bits - imm};
 }
 
-void right(Translator& t, Fields<> f, Op op) {
+void right(TranslateContext& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   const Shift s = shift(f.word);
   o.imm = static_cast<uint8_t>(s.right);
@@ -30,7 +30,7 @@ void right(Translator& t, Fields<> f, Op op) {
   emit(t, op, s.size, u_field(f.word), o);
 }
 
-void left(Translator& t, Fields<> f, Op op) {
+void left(TranslateContext& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   const Shift s = shift(f.word);
   o.imm = static_cast<uint8_t>(s.left);
@@ -39,7 +39,7 @@ void left(Translator& t, Fields<> f, Op op) {
 }
 
 // The size named is the result's; the shift is by 1 to its width.
-void right_narrow(Translator& t, Fields<> f, Op op) {
+void right_narrow(TranslateContext& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   const Shift s = shift(f.word);
   o.imm = static_cast<uint8_t>(s.right);
@@ -48,7 +48,7 @@ void right_narrow(Translator& t, Fields<> f, Op op) {
   emit(t, op, s.size, u_field(f.word), o);
 }
 
-void fixed_point(Translator& t, Fields<> f, Op op) {
+void fixed_point(TranslateContext& t, Fields<> f, Op op) {
   Operands o = operands(f.word);
   o.imm = static_cast<uint8_t>(64 - (f.word >> 16 & 0x3f));
   if (o.q && (o.d | o.m) & 1) return t.undefined();
@@ -80,7 +80,7 @@ uint64_t expand_immediate(bool op, unsigned cmode, uint64_t imm8) {
 
 enum class Immediate { Mov, Mvn, Orr, Bic };
 
-void modified_immediate(Translator& t, Fields<> f, Immediate kind) {
+void modified_immediate(TranslateContext& t, Fields<> f, Immediate kind) {
   const uint32_t w = f.word;
   const Operands o = operands(w);
   if (o.q && o.d & 1) return t.undefined();

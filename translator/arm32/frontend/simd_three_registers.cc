@@ -11,21 +11,21 @@ using namespace simd;
 constexpr unsigned kBytes = 1, kHalfwords = 2, kWords = 4, kDoublewords = 8;
 constexpr unsigned kUpToWords = kBytes | kHalfwords | kWords, kAll = kUpToWords | kDoublewords;
 
-void same(Translator& t, Fields<> f, Op op, unsigned sizes, bool doubleword_only = false) {
+void same(TranslateContext& t, Fields<> f, Op op, unsigned sizes, bool doubleword_only = false) {
   const Operands o = operands(f.word);
   const unsigned size = size_field(f.word);
   if ((o.q && ((o.d | o.n | o.m) & 1 || doubleword_only)) || !(sizes >> size & 1)) return t.undefined();
   emit(t, op, size, u_field(f.word), o);
 }
 
-void bitwise(Translator& t, Fields<> f, Op op) {
+void bitwise(TranslateContext& t, Fields<> f, Op op) {
   const Operands o = operands(f.word);
   if (o.q && (o.d | o.n | o.m) & 1) return t.undefined();
   emit(t, op, 3, true, o);
 }
 
 // sz is bit 20; 1 is UNDEFINED before ARMv8.
-void float_same(Translator& t, Fields<> f, Op op, bool doubleword_only = false) {
+void float_same(TranslateContext& t, Fields<> f, Op op, bool doubleword_only = false) {
   const Operands o = operands(f.word);
   if ((o.q && ((o.d | o.n | o.m) & 1 || doubleword_only)) || (f.word >> 20 & 1)) return t.undefined();
   emit(t, op, 2, false, o);

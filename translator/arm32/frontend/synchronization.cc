@@ -16,28 +16,28 @@ uint32_t exclusive_access(uint8_t log2_bytes) {
   return m.pack();
 }
 
-Value swap_bytes(Translator& t, uint8_t log2_bytes, Value v) {
+Value swap_bytes(TranslateContext& t, uint8_t log2_bytes, Value v) {
   if (!t.flags.big_endian || log2_bytes == 0) return v;
   return log2_bytes == 1 ? t.ir.Uxth(t.ir.Rev16(v)) : t.ir.Rev(v);
 }
 
 // Rn + imm8:00 in T32's word forms, Rn elsewhere.
-Value exclusive_address(Translator& t, Fields<"n?i"> f) {
+Value exclusive_address(TranslateContext& t, Fields<"n?i"> f) {
   const Value base = t.reg(f['n']);
   return f.has('i') ? t.ir.Add(base, imm32(f.get('i', 0) * 4)) : base;
 }
 
 // SP in T32, besides as the base.
-bool bad_t32_registers(const Translator& t, Fields<"t?du"> f) {
+bool bad_t32_registers(const TranslateContext& t, Fields<"t?du"> f) {
   return t.thumb && (f['t'] == 13 || f.get('d', 0) == 13 || f.get('u', 0) == 13);
 }
 
-void load_exclusive(Translator& t, Fields<"nt?i"> f, uint8_t log2_bytes) {
+void load_exclusive(TranslateContext& t, Fields<"nt?i"> f, uint8_t log2_bytes) {
   if (any_is_pc(f['n'], f['t']) || bad_t32_registers(t, f)) return t.unpredictable();
   const Value v = t.ir.LoadExclusive(exclusive_access(log2_bytes), exclusive_address(t, f));
   t.set_reg(f['t'], swap_bytes(t, log2_bytes, v));
 }
-void store_exclusive(Translator& t, Fields<"dnt?i"> f, uint8_t log2_bytes) {
+void store_exclusive(TranslateContext& t, Fields<"dnt?i"> f, uint8_t log2_bytes) {
   if (any_is_pc(f['n'], f['t'], f['d']) || bad_t32_registers(t, f)) return t.unpredictable();
   if (f['d'] == f['n'] || f['d'] == f['t']) return t.unpredictable();
   const Value v = swap_bytes(t, log2_bytes, t.reg(f['t']));
@@ -52,7 +52,7 @@ bool bad_pair(Fields<"nt?u"> f) {
 
 // An atomic exchange from the exclusives: when another observer wrote in between, the instruction
 // starts again.
-void swap(Translator& t, Fields<"mnt"> f, uint8_t log2_bytes) {
+void swap(TranslateContext& t, Fields<"mnt"> f, uint8_t log2_bytes) {
   if (any_is_pc(f['n'], f['t'], f['m'])) return t.unpredictable();
   const Value sw = t.ir.And(t.ir.LoadState32(offsetof(CpuState, cp15.sctlr)), imm32(arm::kSctlrSw));
   t.undefined_if(t.ir.Equal(sw, imm32(0)));
@@ -61,7 +61,7 @@ void swap(Translator& t, Fields<"mnt"> f, uint8_t log2_bytes) {
   const Value failed =
       t.ir.StoreExclusive(exclusive_access(log2_bytes), address, swap_bytes(t, log2_bytes, t.reg(f['m'])));
   t.ir.JumpIfNotZero(t.target(t.pc), failed);
-  t.branched_conditionally();
+  t.outcome.conditional_branches++;
   t.set_reg(f['t'], swap_bytes(t, log2_bytes, old));
 }
 

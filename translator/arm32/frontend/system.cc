@@ -6,13 +6,14 @@
 
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/cpu/psr.h"
+#include "translator/arm32/frontend/memory.h"
 #include "translator/arm32/frontend/operands.h"
 #include "translator/arm32/helpers/helpers.h"
 
 namespace crosswalk::frontend {
 namespace {
 
-void move_to_psr(Translator& t, bool spsr, uint32_t fields, Value v) {
+void move_to_psr(TranslateContext& t, bool spsr, uint32_t fields, Value v) {
   if (fields == 0) return t.unpredictable();
   if (spsr) {
     t.ir.call(&helpers::write_spsr, ir::kCallMayExit, v, imm32(fields));
@@ -91,8 +92,8 @@ HANDLER(SRS) {
   const uint32_t mode = f['m'];
   const Value base = t.ir.call(&helpers::srs_base, ir::kCallMayExit, imm32(mode));
   const Value spsr = t.ir.call(&helpers::read_spsr, ir::kCallPlain);
-  t.store(2, t.ir.Add(base, imm32(s.first_offset())), t.reg(14), 2);
-  t.store(2, t.ir.Add(base, imm32(s.first_offset() + 4)), spsr);
+  store(t, 2, t.ir.Add(base, imm32(s.first_offset())), t.reg(14), 2);
+  store(t, 2, t.ir.Add(base, imm32(s.first_offset() + 4)), spsr);
   if (s.wback) {
     t.ir.call(&helpers::srs_write_back, ir::kCallPlain, imm32(mode), t.ir.Add(base, imm32(s.last_offset())));
   }
@@ -104,8 +105,8 @@ HANDLER(RFE) {
   if (n == 15) return t.unpredictable();
   t.ir.call(&helpers::require_privileged, ir::kCallMayExit);
   const Value base = t.reg(n);
-  const Value new_pc = t.load(2, t.ir.Add(base, imm32(s.first_offset())), false, 2);
-  const Value psr = t.load(2, t.ir.Add(base, imm32(s.first_offset() + 4)));
+  const Value new_pc = load(t, 2, t.ir.Add(base, imm32(s.first_offset())), false, 2);
+  const Value psr = load(t, 2, t.ir.Add(base, imm32(s.first_offset() + 4)));
   if (s.wback) t.set_reg(n, t.ir.Add(base, imm32(s.last_offset())));
   t.call_and_leave(&helpers::return_from_exception, new_pc, psr);
 }

@@ -3,33 +3,22 @@
 #include <cstddef>
 
 #include "translator/arm32/cpu/cpu_state.h"
-#include "translator/arm32/cpu/fp_system.h"
 #include "translator/arm32/frontend/vfp_common.h"
 
 namespace crosswalk::frontend {
 
 using namespace vfp;
 
-// These instructions would work on short vectors; with FPSCR.Len or Stride set and no such hardware
-// they are UNDEFINED. FPSCR changes only by VMSR, so one check covers a block.
-void Translator::check_fp_scalar() {
-  check_fp_enabled();
-  if (scalar_checked_) return;
-  scalar_checked_ = true;
-  constexpr uint32_t kVectors = arm::kFpscrLenMask | arm::kFpscrStrideMask;
-  undefined_if(ir.And(ir.LoadState32(offsetof(CpuState, fpscr)), ir::Builder::Imm(kVectors)));
-}
-
 namespace {
 
-Value multiply(Translator& t, Fields<"MNmnz"> f) {
+Value multiply(TranslateContext& t, Fields<"MNmnz"> f) {
   const Value n = get_n(t, f), m = get_m(t, f);
   return is_double(f) ? t.ir.FpMul64(n, m) : t.ir.FpMul32(n, m);
 }
-Value negate(Translator& t, Fields<"z"> f, Value v) { return is_double(f) ? t.ir.FpNeg64(v) : t.ir.FpNeg32(v); }
+Value negate(TranslateContext& t, Fields<"z"> f, Value v) { return is_double(f) ? t.ir.FpNeg64(v) : t.ir.FpNeg32(v); }
 
 // FPSCR.NZCV of a comparison.
-void compare(Translator& t, Fields<"Ez"> f, Value a, Value b) {
+void compare(TranslateContext& t, Fields<"Ez"> f, Value a, Value b) {
   t.ir.FpSetNzcv(is_double(f) ? t.ir.FpCompare64(f['E'], a, b) : t.ir.FpCompare32(f['E'], a, b));
 }
 

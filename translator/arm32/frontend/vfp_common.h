@@ -16,16 +16,16 @@ inline uint32_t double_m(Fields<"Mm"> f) { return f['M'] << 4 | f['m']; }
 inline bool is_double(Fields<"z"> f) { return f['z'] != 0; }
 
 // Operands in the precision of the instruction's sz.
-inline Value get_d(Translator& t, Fields<"Ddz"> f) {
+inline Value get_d(TranslateContext& t, Fields<"Ddz"> f) {
   return is_double(f) ? t.ir.GetD(double_d(f)) : t.ir.GetS(single_d(f));
 }
-inline Value get_n(Translator& t, Fields<"Nnz"> f) {
+inline Value get_n(TranslateContext& t, Fields<"Nnz"> f) {
   return is_double(f) ? t.ir.GetD(double_n(f)) : t.ir.GetS(single_n(f));
 }
-inline Value get_m(Translator& t, Fields<"Mmz"> f) {
+inline Value get_m(TranslateContext& t, Fields<"Mmz"> f) {
   return is_double(f) ? t.ir.GetD(double_m(f)) : t.ir.GetS(single_m(f));
 }
-inline void set_d(Translator& t, Fields<"Ddz"> f, Value v) {
+inline void set_d(TranslateContext& t, Fields<"Ddz"> f, Value v) {
   if (is_double(f))
     t.ir.SetD(double_d(f), v);
   else

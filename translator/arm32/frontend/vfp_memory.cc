@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Extension register loads and stores (ARM DDI 0406C, A7.6). Every access must be word-aligned,
 // whatever SCTLR.A says (A3.2.1).
+#include "translator/arm32/frontend/memory.h"
 #include "translator/arm32/frontend/vfp_common.h"
 
 namespace crosswalk::frontend {
@@ -18,46 +19,46 @@ uint32_t access(uint32_t log2_bytes) {
   return m.pack();
 }
 
-Value at(Translator& t, Value base, uint32_t offset) {
+Value at(TranslateContext& t, Value base, uint32_t offset) {
   return offset ? t.ir.Add(base, ir::Builder::Imm(offset)) : base;
 }
 
 // A doubleword is two words, the more significant one first when data is big-endian.
-void load_double(Translator& t, uint32_t d, Value va) {
+void load_double(TranslateContext& t, uint32_t d, Value va) {
   if (!t.flags.big_endian) {
     t.ir.SetD(d, t.ir.LoadX64(access(3), va));
     return;
   }
-  const Value high = t.load(2, va, false, kWordAligned), low = t.load(2, at(t, va, 4), false, kWordAligned);
+  const Value high = load(t, 2, va, false, kWordAligned), low = load(t, 2, at(t, va, 4), false, kWordAligned);
   t.ir.SetD(d, t.ir.X64FromI64(t.ir.Pack(low, high)));
 }
 
-void store_double(Translator& t, uint32_t d, Value va) {
+void store_double(TranslateContext& t, uint32_t d, Value va) {
   const Value v = t.ir.GetD(d);
   if (!t.flags.big_endian) {
     t.ir.StoreX64(access(3), va, v);
     return;
   }
   const Value words = t.ir.I64FromX64(v);
-  t.store(2, va, t.ir.High(words), kWordAligned);
-  t.store(2, at(t, va, 4), t.ir.Low(words), kWordAligned);
+  store(t, 2, va, t.ir.High(words), kWordAligned);
+  store(t, 2, at(t, va, 4), t.ir.Low(words), kWordAligned);
 }
 
-void load_single(Translator& t, uint32_t s, Value va) {
+void load_single(TranslateContext& t, uint32_t s, Value va) {
   if (t.flags.big_endian)
-    t.ir.SetS(s, t.ir.X32FromI32(t.load(2, va, false, kWordAligned)));
+    t.ir.SetS(s, t.ir.X32FromI32(load(t, 2, va, false, kWordAligned)));
   else
     t.ir.SetS(s, t.ir.LoadX32(access(2), va));
 }
 
-void store_single(Translator& t, uint32_t s, Value va) {
+void store_single(TranslateContext& t, uint32_t s, Value va) {
   if (t.flags.big_endian)
-    t.store(2, va, t.ir.I32FromX32(t.ir.GetS(s)), kWordAligned);
+    store(t, 2, va, t.ir.I32FromX32(t.ir.GetS(s)), kWordAligned);
   else
     t.ir.StoreX32(access(2), va, t.ir.GetS(s));
 }
 
-Value address_of(Translator& t, Fields<"Ui"> f, Value base) {
+Value address_of(TranslateContext& t, Fields<"Ui"> f, Value base) {
   const uint32_t offset = f['i'] * 4;
   return at(t, base, f['U'] ? offset : 0 - offset);
 }
@@ -70,7 +71,7 @@ struct RegisterList {
 };
 
 // False when the list or its base is UNPREDICTABLE.
-bool register_list(Translator& t, Fields<"Ddinz"> f, bool store, RegisterList& list) {
+bool register_list(TranslateContext& t, Fields<"Ddinz"> f, bool store, RegisterList& list) {
   const uint32_t n = f['n'], words = f['i'];
   list.write_back = f.word >> 21 & 1;
   list.bytes = words * 4;
@@ -87,7 +88,7 @@ bool register_list(Translator& t, Fields<"Ddinz"> f, bool store, RegisterList& l
 }
 
 // After the accesses, so that the base register survives an abort.
-void write_back(Translator& t, Fields<"n"> f, const RegisterList& list) {
+void write_back(TranslateContext& t, Fields<"n"> f, const RegisterList& list) {
   if (!list.write_back) return;
   const bool decrement = f.word >> 24 & 1;
   t.set_reg(f['n'], decrement ? list.start : t.ir.Add(list.base, ir::Builder::Imm(list.bytes)));

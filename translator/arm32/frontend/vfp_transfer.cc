@@ -120,7 +120,7 @@ namespace {
 enum ElementSize : uint32_t { kByte, kHalfword, kWord };
 constexpr uint32_t element(uint32_t size, uint32_t index) { return size | index << 4; }
 
-void core_to_scalar(Translator& t, Fields<"Ddtx"> f, uint32_t size) {
+void core_to_scalar(TranslateContext& t, Fields<"Ddtx"> f, uint32_t size) {
   if (f['t'] == 15) return t.unpredictable();
   if (size == kWord)
     t.check_fp_enabled();
@@ -135,7 +135,7 @@ void core_to_scalar(Translator& t, Fields<"Ddtx"> f, uint32_t size) {
   t.ir.SetD(d, t.ir.VecLow(t.ir.VecInsert(element(size, index), old, t.reg(f['t']))));
 }
 
-void scalar_to_core(Translator& t, Fields<"Nntx?u"> f, uint32_t size) {
+void scalar_to_core(TranslateContext& t, Fields<"Nntx?u"> f, uint32_t size) {
   if (f['t'] == 15) return t.unpredictable();
   if (size == kWord)
     t.check_fp_enabled();
