@@ -4,16 +4,16 @@
 namespace crosswalk::x64 {
 
 EmitContext::EmitContext(Xbyak::CodeGenerator& c, const ir::Block& b, const BackendConfig& cfg, uint32_t first_link)
-    : code(c),
+    : Operands(c, b, &memory),
+      code(c),
       block(b),
       config(cfg),
-      labels(c, &memory_),
-      registers(c, b, &memory_),
+      labels(c, &memory),
       flags(*this),
-      sites(c, position_, &memory_),
-      exits(*this, c.getCurr(), first_link, &memory_),
-      constants(c, &memory_),
-      alignment(b, &memory_) {
+      sites(c, position_, &memory),
+      exits(*this, c.getCurr(), first_link, &memory),
+      constants(c, &memory),
+      alignment(b, &memory) {
   deferred_.reserve(16);
   block_labels_.resize(b.label_count);
   for (Label& l : block_labels_) l = labels.make();
@@ -31,13 +31,13 @@ void EmitContext::need_mxcsr(Rounding which) {
 
 void EmitContext::begin(uint32_t index) {
   position_.inst = &block.insts[index];
-  registers.begin(index);
+  values.begin(index);
   flags.begin();
 }
 
 void EmitContext::end() {
   flags.end(ir::info(position_.inst->op).attributes & ir::K);
-  registers.end();
+  values.end();
 }
 
 void EmitContext::finish() {

@@ -21,7 +21,7 @@ void store_guest_position(EmitContext& e) {
 
 // Both paths to a label agree on where values are and on MXCSR.
 void spill_for_merge(EmitContext& e) {
-  e.registers.spill_for_merge();
+  e.values.spill_for_merge();
   e.need_mxcsr(Rounding::Vfp);
 }
 
@@ -42,7 +42,7 @@ void put_call_arguments(EmitContext& e, const Inst& inst) {
 void call(EmitContext& e, const Inst& inst, bool wide) {
   auto& c = e.code;
   put_call_arguments(e, inst);
-  e.registers.spill_across_call(!(inst.imm & ir::kCallNoRegs));
+  e.values.spill_across_call(!(inst.imm & ir::kCallNoRegs));
   e.need_mxcsr(Rounding::Vfp);
   store_guest_position(e);
   e.take(rax);
@@ -59,7 +59,7 @@ void call(EmitContext& e, const Inst& inst, bool wide) {
 void call_pure(EmitContext& e, const Inst& inst, bool wide) {
   auto& c = e.code;
   put_call_arguments(e, inst);
-  e.registers.spill_across_call(false);
+  e.values.spill_across_call(false);
   e.need_mxcsr(Rounding::Vfp);
   e.take(rax);
   c.mov(rax, inst.aux);

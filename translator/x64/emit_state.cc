@@ -11,7 +11,7 @@ using ir::Value;
 
 // ---- guest registers and state
 void emit_GetReg(EmitContext& e, const Inst& inst) { e.registers.define_in(Place::guest_register(inst.imm)); }
-void emit_SetReg(EmitContext& e, const Inst& inst) { e.registers.set_reg(inst.imm, inst.args[0]); }
+void emit_SetReg(EmitContext& e, const Inst& inst) { e.guest_registers.set(inst.imm, inst.args[0]); }
 void emit_LoadState8(EmitContext& e, const Inst& inst) { e.code.movzx(e.define().cvt32(), state8(inst.imm)); }
 void emit_LoadState32(EmitContext& e, const Inst& inst) { e.code.mov(e.define().cvt32(), state32(inst.imm)); }
 void emit_LoadState64(EmitContext& e, const Inst& inst) { e.code.mov(e.define(), state64(inst.imm)); }
@@ -175,13 +175,13 @@ void emit_GetQ(EmitContext& e, const Inst& inst) {
   e.registers.define_in(Place::guest_simd(offsetof(CpuState, vreg) + 16 * inst.imm));
 }
 void emit_SetS(EmitContext& e, const Inst& inst) {
-  e.registers.set_simd(offsetof(CpuState, vreg) + 4 * inst.imm, 4, inst.args[0]);
+  e.guest_registers.set_simd(offsetof(CpuState, vreg) + 4 * inst.imm, 4, inst.args[0]);
 }
 void emit_SetD(EmitContext& e, const Inst& inst) {
-  e.registers.set_simd(offsetof(CpuState, vreg) + 8 * inst.imm, 8, inst.args[0]);
+  e.guest_registers.set_simd(offsetof(CpuState, vreg) + 8 * inst.imm, 8, inst.args[0]);
 }
 void emit_SetQ(EmitContext& e, const Inst& inst) {
-  e.registers.set_simd(offsetof(CpuState, vreg) + 16 * inst.imm, 16, inst.args[0]);
+  e.guest_registers.set_simd(offsetof(CpuState, vreg) + 16 * inst.imm, 16, inst.args[0]);
 }
 void emit_X32FromI32(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);

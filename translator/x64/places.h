@@ -3,6 +3,7 @@
 // register that they were read from.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory_resource>
 #include <utility>
@@ -38,6 +39,17 @@ struct Place {
   static constexpr Place guest_simd(size_t offset) { return {State, 0, false, static_cast<uint16_t>(offset)}; }
 };
 
+// Where a spill slot is, in bytes from the start of CpuState. The first ones of a file are within
+// reach of a byte displacement.
+constexpr size_t slot_offset(File file, int slot) {
+  constexpr int kHotSlots = sizeof(CpuState::spill) / 8;
+  static_assert(sizeof(CpuState::spill_more) == 8 * (kSpillSlots - kHotSlots));
+  static_assert(sizeof(CpuState::vspill) == 16 * kSpillSlots);
+  const auto n = static_cast<size_t>(slot);
+  if (file == File::Simd) return offsetof(CpuState, vspill) + 16 * n;
+  return slot < kHotSlots ? offsetof(CpuState, spill) + 8 * n : offsetof(CpuState, spill_more) + 8 * (n - kHotSlots);
+}
+
 // One place for each value, and the values for each place.
 class Places {
  public:
@@ -52,10 +64,16 @@ class Places {
     places_[value] = place;
     switch (place.kind) {
       case Place::Nowhere: break;
-      case Place::Register: file(value).owner[place.index] = static_cast<int>(value); break;
+      case Place::Register:
+        file(value).owner[place.index] = static_cast<int>(value);
+        file(value).owned |= 1u << place.index;
+        break;
       case Place::Slot: file(value).slots |= uint64_t{1} << place.index; break;
       case Place::Pinned:
-      case Place::State: values_in(place, file_of(value)).push_back(value); break;
+      case Place::State:
+        values_in(place, file_of(value)).push_back(value);
+        if (file_of(value) == File::General) read_guest_ |= 1u << place.index;
+        break;
     }
   }
   // The value is nowhere from now on.
@@ -63,19 +81,31 @@ class Places {
     const Place was = std::exchange(places_[value], {});
     switch (was.kind) {
       case Place::Nowhere: break;
-      case Place::Register: file(value).owner[was.index] = -1; break;
+      case Place::Register:
+        file(value).owner[was.index] = -1;
+        file(value).owned &= ~(1u << was.index);
+        break;
       case Place::Slot: file(value).slots &= ~(uint64_t{1} << was.index); break;
       case Place::Pinned:
-      case Place::State: std::erase(values_in(was, file_of(value)), value); break;
+      case Place::State: {
+        Values& values = values_in(was, file_of(value));
+        std::erase(values, value);
+        if (values.empty() && file_of(value) == File::General) read_guest_ &= ~(1u << was.index);
+        break;
+      }
     }
   }
   // The value in a host register; -1: none.
   int owner(File file, int reg) const { return files_[static_cast<int>(file)].owner[reg]; }
+  // Bit n: host register n holds a value.
+  uint32_t owned(File file) const { return files_[static_cast<int>(file)].owned; }
   // The lowest slot without a value; -1: none.
   int free_slot(File file) const;
   // Values that are still in the guest register they were read from, oldest first. put() changes
   // these.
   const Values& in_guest_register(uint32_t n) const { return guest_[n]; }
+  // Bit n: there is one in guest register n.
+  uint32_t read_guest_registers() const { return read_guest_; }
   const Values& in_guest_simd() const { return guest_simd_; }
   void make_slots_sticky();
 
@@ -87,12 +117,14 @@ class Places {
 
   struct FileState {
     int owner[kFileRegisters];
+    uint32_t owned = 0;  // bit set: not -1
     uint64_t slots = 0;  // bit set: taken
   };
   FileState& file(uint32_t value) { return files_[static_cast<int>(file_of(value))]; }
   const ir::Block& block_;
   std::pmr::vector<Place> places_;
   std::pmr::vector<Values> guest_;  // Pinned, or State and not SIMD
+  uint32_t read_guest_ = 0;
   Values guest_simd_;
   FileState files_[2];
 };

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Writes guest registers. Values that were read from one and are still there move out first.
+#pragma once
+
+#include <xbyak/xbyak.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory_resource>
+
+#include "translator/ir/ir.h"
+#include "translator/x64/live_values.h"
+#include "translator/x64/register_allocator.h"
+
+namespace crosswalk::x64 {
+
+class GuestRegisters {
+ public:
+  GuestRegisters(Xbyak::CodeGenerator& code, const ir::Block& block, LiveValues& values, RegisterAllocator& registers,
+                 std::pmr::memory_resource* memory)
+      : code_(code), block_(block), values_(values), registers_(registers), memory_(memory) {}
+
+  // Register n, 0-14.
+  void set(uint32_t n, ir::Value v);
+  // The part of a SIMD register at this offset of CpuState: 4, 8 or 16 bytes.
+  void set_simd(size_t offset, uint32_t bytes, ir::Value v);
+
+ private:
+  void displace(uint32_t n, ir::Value except);
+
+  Xbyak::CodeGenerator& code_;
+  const ir::Block& block_;
+  LiveValues& values_;
+  RegisterAllocator& registers_;
+  std::pmr::memory_resource* const memory_;
+};
+
+}  // namespace crosswalk::x64
