@@ -22,6 +22,14 @@ Xbyak::Address power_of_two(EmitContext& e, Precision p, int n) {
   return e.constants.at(static_cast<uint64_t>(kBiasDouble + n) << 52, 0);
 }
 
+// x *= 2^n
+void scale(EmitContext& e, Precision p, const Xmm& x, int n) {
+  if (p == Precision::Single)
+    e.code.mulss(x, power_of_two(e, p, n));
+  else
+    e.code.mulsd(x, power_of_two(e, p, n));
+}
+
 void to_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   const FixedPoint fixed = FixedPoint::unpack(inst.imm);
   Operation op(e, helper);
@@ -67,10 +75,7 @@ void to_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   e.labels.jcc(kAboveEqual, op.slow());
   if (fixed.fraction_bits != 0) {
     c.movaps(t, x);
-    if (single)
-      c.mulss(t, power_of_two(e, p, fixed.fraction_bits));
-    else
-      c.mulsd(t, power_of_two(e, p, fixed.fraction_bits));
+    scale(e, p, t, fixed.fraction_bits);
   }
   if (fixed.is_unsigned)
     convert(r, t);
@@ -102,12 +107,7 @@ void from_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
     convert(n);
   else
     convert(n.cvt32());
-  if (fixed.fraction_bits != 0) {
-    if (single)
-      c.mulss(r, power_of_two(e, p, -fixed.fraction_bits));
-    else
-      c.mulsd(r, power_of_two(e, p, -fixed.fraction_bits));
-  }
+  if (fixed.fraction_bits != 0) scale(e, p, r, -fixed.fraction_bits);
   op.done();
 }
 

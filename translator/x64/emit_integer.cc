@@ -18,6 +18,7 @@ void binary(EmitContext& e, const Inst& inst, bool commutative, Op op) {
   with_operand(e, b, [&](const auto& rm) { op(e.define_from(a).cvt32(), rm); });
 }
 
+// r = op(r), with the operand in r.
 template <class Op>
 void unary(EmitContext& e, const Inst& inst, Op op) {
   op(e.define_from(inst.args[0]).cvt32());
@@ -29,21 +30,112 @@ void binary64(EmitContext& e, const Inst& inst, Op op) {
   op(e.define_from(inst.args[0]), b);
 }
 
-// Shift by the low byte of a register, amounts of 32 and more included. x86 masks the count to 5
-// bits; 64-bit shifts mask to 6, so a 64-bit shift of the zero- or sign-extended value is right up
-// to 63, and the count is clamped there.
-void clamped_count(EmitContext& e, Value amount) {
+template <class Op>
+void unary64(EmitContext& e, const Inst& inst, Op op) {
+  const Reg64 r = e.use_copy(inst.args[0]);
+  op(r);
+  e.define_as(r);
+}
+
+// ecx = the low byte of a register.
+void count_in_ecx(EmitContext& e, Value amount) {
   e.take(rcx);
   const Reg64 n = e.use(amount);
-  Xbyak::Label small;
   e.code.movzx(ecx, n.getIdx() == Xbyak::Operand::RCX ? Xbyak::Reg8(Xbyak::Operand::CL) : n.cvt8());
+}
+
+// For shifts by the low byte of a register, amounts of 32 and more included. x86 masks the count to
+// 5 bits; 64-bit shifts mask to 6, so a 64-bit shift of the zero- or sign-extended value is right up
+// to 63, and the count is clamped there.
+void clamped_count(EmitContext& e, Value amount) {
+  count_in_ecx(e, amount);
+  Xbyak::Label small;
   e.code.cmp(ecx, 63);
   e.code.jbe(small);
   e.code.mov(ecx, 63);
   e.code.L(small);
 }
 
+// shift(r) shifts the operand in r by cl.
+template <class F>
+void shift_by_register(EmitContext& e, const Inst& inst, F shift) {
+  clamped_count(e, inst.args[1]);
+  const Reg64 r = e.use_copy(inst.args[0]);
+  shift(r);
+  e.define_as(r);
+}
+
+// Carry out of Shift_C (A2.2.1): the last bit shifted out, which carry(r) leaves in r, or the carry
+// in for an amount of 0. The count is in ecx.
+template <class F>
+void carry_of_shift(EmitContext& e, const Inst& inst, F carry) {
+  const Reg64 r = e.use_copy(inst.args[0]);
+  const Reg64 in = e.use_copy(inst.args[2]);
+  carry(r);
+  e.code.test(ecx, ecx);
+  e.code.cmovz(r.cvt32(), in.cvt32());
+  e.define_as(r);
+}
+
+// rax = what quotient() leaves there, or 0 for a divisor of 0, at which x86 would trap.
+template <class F>
+void divide(EmitContext& e, const Reg64& divisor, F quotient) {
+  auto& c = e.code;
+  Xbyak::Label zero, done;
+  c.test(divisor.cvt32(), divisor.cvt32());
+  c.jz(zero);
+  quotient();
+  c.jmp(done);
+  c.L(zero);
+  c.xor_(eax, eax);
+  c.L(done);
+  e.define_as(rax);
+}
+
+template <class Set>
+void compare(EmitContext& e, const Inst& inst, Set set) {
+  const Reg64 a = e.use(inst.args[0]);
+  const Reg64 b = e.use(inst.args[1]);
+  const Reg64 r = e.temp();
+  e.code.cmp(a.cvt32(), b.cvt32());
+  set(r.cvt8());
+  e.code.movzx(r.cvt32(), r.cvt8());
+  e.define_as(r);
+}
+
 }  // namespace
+
+// Rows of opcodes that are one x86 instruction: of two operands in either order, of one, shifts by a
+// constant, extensions of a part, 64-bit ones, and comparisons.
+#define EITHER_ORDER(opcode, instruction)                                                      \
+  void emit_##opcode(EmitContext& e, const Inst& inst) {                                       \
+    binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.instruction(r, rm); }); \
+  }
+#define ONE_OPERAND(opcode, instruction)                            \
+  void emit_##opcode(EmitContext& e, const Inst& inst) {            \
+    unary(e, inst, [&](const Reg32& r) { e.code.instruction(r); }); \
+  }
+#define SHIFT(opcode, instruction)                                                              \
+  void emit_##opcode(EmitContext& e, const Inst& inst) {                                        \
+    unary(e, inst, [&](const Reg32& r) { e.code.instruction(r, static_cast<int>(inst.imm)); }); \
+  }
+#define EXTEND(opcode, instruction, part)                         \
+  void emit_##opcode(EmitContext& e, const Inst& inst) {          \
+    const Reg64 a = e.use(inst.args[0]);                          \
+    e.code.instruction(e.define_overlapping().cvt32(), a.part()); \
+  }
+#define BINARY_64(opcode, instruction)                                    \
+  void emit_##opcode(EmitContext& e, const Inst& inst) {                  \
+    binary64(e, inst, [&](auto r, auto b) { e.code.instruction(r, b); }); \
+  }
+#define SHIFT_64(opcode, instruction)                                                             \
+  void emit_##opcode(EmitContext& e, const Inst& inst) {                                          \
+    unary64(e, inst, [&](const Reg64& r) { e.code.instruction(r, static_cast<int>(inst.imm)); }); \
+  }
+#define COMPARE(opcode, instruction)                          \
+  void emit_##opcode(EmitContext& e, const Inst& inst) {      \
+    compare(e, inst, [&](auto r) { e.code.instruction(r); }); \
+  }
 
 // ---- 32-bit integer
 void emit_Add(EmitContext& e, const Inst& inst) {
@@ -77,28 +169,14 @@ void emit_Sub(EmitContext& e, const Inst& inst) {
   binary(e, inst, false, [&](const Reg32& r, const auto& rm) { e.code.sub(r, rm); });
 }
 void emit_Adc(EmitContext& e, const Inst& inst) {
-  with_operand(e, inst.args[1], [&](const auto& rm) {
-    const Reg64 r = e.define_from(inst.args[0]);
-    load_carry(e, false);
-    e.code.adc(r.cvt32(), rm);
-  });
+  with_carry(e, inst, false, [&](const Reg64& r, const auto& rm) { e.code.adc(r.cvt32(), rm); });
 }
 void emit_Sbc(EmitContext& e, const Inst& inst) {
-  with_operand(e, inst.args[1], [&](const auto& rm) {
-    const Reg64 r = e.define_from(inst.args[0]);
-    load_carry(e, true);
-    e.code.sbb(r.cvt32(), rm);
-  });
+  with_carry(e, inst, true, [&](const Reg64& r, const auto& rm) { e.code.sbb(r.cvt32(), rm); });
 }
-void emit_And(EmitContext& e, const Inst& inst) {
-  binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.and_(r, rm); });
-}
-void emit_Or(EmitContext& e, const Inst& inst) {
-  binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.or_(r, rm); });
-}
-void emit_Xor(EmitContext& e, const Inst& inst) {
-  binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.xor_(r, rm); });
-}
+EITHER_ORDER(And, and_)
+EITHER_ORDER(Or, or_)
+EITHER_ORDER(Xor, xor_)
 void emit_AndNot(EmitContext& e, const Inst& inst) {
   if (inst.args[1].is_imm()) {
     e.code.and_(e.define_from(inst.args[0]).cvt32(), ~inst.args[1].imm32());
@@ -108,12 +186,8 @@ void emit_AndNot(EmitContext& e, const Inst& inst) {
   e.code.not_(mask.cvt32());
   e.code.and_(e.define_from(inst.args[0]).cvt32(), mask.cvt32());
 }
-void emit_Not(EmitContext& e, const Inst& inst) {
-  unary(e, inst, [&](const Reg32& r) { e.code.not_(r); });
-}
-void emit_Neg(EmitContext& e, const Inst& inst) {
-  unary(e, inst, [&](const Reg32& r) { e.code.neg(r); });
-}
+ONE_OPERAND(Not, not_)
+ONE_OPERAND(Neg, neg)
 void emit_Mul(EmitContext& e, const Inst& inst) {
   Value a = inst.args[0], b = inst.args[1];
   if (a.is_imm()) std::swap(a, b);
@@ -131,18 +205,10 @@ void emit_AddShifted(EmitContext& e, const Inst& inst) {
     e.code.lea(e.define().cvt32(), ptr[r + shifted]);
   }
 }
-void emit_Lsl(EmitContext& e, const Inst& inst) {
-  unary(e, inst, [&](const Reg32& r) { e.code.shl(r, static_cast<int>(inst.imm)); });
-}
-void emit_Lsr(EmitContext& e, const Inst& inst) {
-  unary(e, inst, [&](const Reg32& r) { e.code.shr(r, static_cast<int>(inst.imm)); });
-}
-void emit_Asr(EmitContext& e, const Inst& inst) {
-  unary(e, inst, [&](const Reg32& r) { e.code.sar(r, static_cast<int>(inst.imm)); });
-}
-void emit_Ror(EmitContext& e, const Inst& inst) {
-  unary(e, inst, [&](const Reg32& r) { e.code.ror(r, static_cast<int>(inst.imm)); });
-}
+SHIFT(Lsl, shl)
+SHIFT(Lsr, shr)
+SHIFT(Asr, sar)
+SHIFT(Ror, ror)
 void emit_Rrx(EmitContext& e, const Inst& inst) {
   const Reg64 r = e.define_from(inst.args[0]);
   load_carry(e, false);
@@ -155,25 +221,20 @@ void emit_Bit(EmitContext& e, const Inst& inst) {
   });
 }
 void emit_LslReg(EmitContext& e, const Inst& inst) {
-  clamped_count(e, inst.args[1]);
-  const Reg64 r = e.use_copy(inst.args[0]);
-  e.code.shl(r, cl);
-  e.code.mov(r.cvt32(), r.cvt32());
-  e.define_as(r);
+  shift_by_register(e, inst, [&](const Reg64& r) {
+    e.code.shl(r, cl);
+    e.code.mov(r.cvt32(), r.cvt32());
+  });
 }
 void emit_LsrReg(EmitContext& e, const Inst& inst) {
-  clamped_count(e, inst.args[1]);
-  const Reg64 r = e.use_copy(inst.args[0]);
-  e.code.shr(r, cl);
-  e.define_as(r);
+  shift_by_register(e, inst, [&](const Reg64& r) { e.code.shr(r, cl); });
 }
 void emit_AsrReg(EmitContext& e, const Inst& inst) {
-  clamped_count(e, inst.args[1]);
-  const Reg64 r = e.use_copy(inst.args[0]);
-  e.code.movsxd(r, r.cvt32());
-  e.code.sar(r, cl);
-  e.code.mov(r.cvt32(), r.cvt32());
-  e.define_as(r);
+  shift_by_register(e, inst, [&](const Reg64& r) {
+    e.code.movsxd(r, r.cvt32());
+    e.code.sar(r, cl);
+    e.code.mov(r.cvt32(), r.cvt32());
+  });
 }
 void emit_RorReg(EmitContext& e, const Inst& inst) {
   e.take(rcx);
@@ -183,53 +244,38 @@ void emit_RorReg(EmitContext& e, const Inst& inst) {
   e.code.ror(r.cvt32(), cl);  // the count modulo 32
   e.define_as(r);
 }
-// Carry out of Shift_C (A2.2.1): the last bit shifted out, the carry in for an amount of 0, 0
-// beyond 32 (LSL, LSR).
+// The carry of LSL and LSR is 0 beyond 32.
 void emit_LslRegC(EmitContext& e, const Inst& inst) {
   clamped_count(e, inst.args[1]);
-  const Reg64 r = e.use_copy(inst.args[0]);
-  const Reg64 in = e.use_copy(inst.args[2]);
-  e.code.shl(r, cl);  // bit 32 is the last bit out (0 for more than 32)
-  e.code.shr(r, 32);
-  e.code.and_(r.cvt32(), 1);
-  e.code.test(ecx, ecx);
-  e.code.cmovz(r.cvt32(), in.cvt32());
-  e.define_as(r);
+  carry_of_shift(e, inst, [&](const Reg64& r) {
+    e.code.shl(r, cl);  // bit 32 is the last bit out (0 for more than 32)
+    e.code.shr(r, 32);
+    e.code.and_(r.cvt32(), 1);
+  });
 }
 void emit_LsrRegC(EmitContext& e, const Inst& inst) {
   clamped_count(e, inst.args[1]);
-  const Reg64 r = e.use_copy(inst.args[0]);
-  const Reg64 in = e.use_copy(inst.args[2]);
-  e.code.add(r, r);  // bit 0 of (2 * value) >> n is the last bit out
-  e.code.shr(r, cl);
-  e.code.and_(r.cvt32(), 1);
-  e.code.test(ecx, ecx);
-  e.code.cmovz(r.cvt32(), in.cvt32());
-  e.define_as(r);
+  carry_of_shift(e, inst, [&](const Reg64& r) {
+    e.code.add(r, r);  // bit 0 of (2 * value) >> n is the last bit out
+    e.code.shr(r, cl);
+    e.code.and_(r.cvt32(), 1);
+  });
 }
 void emit_AsrRegC(EmitContext& e, const Inst& inst) {
   clamped_count(e, inst.args[1]);
-  const Reg64 r = e.use_copy(inst.args[0]);
-  const Reg64 in = e.use_copy(inst.args[2]);
-  e.code.movsxd(r, r.cvt32());
-  e.code.add(r, r);
-  e.code.sar(r, cl);
-  e.code.and_(r.cvt32(), 1);
-  e.code.test(ecx, ecx);
-  e.code.cmovz(r.cvt32(), in.cvt32());
-  e.define_as(r);
+  carry_of_shift(e, inst, [&](const Reg64& r) {
+    e.code.movsxd(r, r.cvt32());
+    e.code.add(r, r);
+    e.code.sar(r, cl);
+    e.code.and_(r.cvt32(), 1);
+  });
 }
 void emit_RorRegC(EmitContext& e, const Inst& inst) {
-  e.take(rcx);
-  const Reg64 n = e.use(inst.args[1]);
-  e.code.movzx(ecx, n.getIdx() == Xbyak::Operand::RCX ? Xbyak::Reg8(Xbyak::Operand::CL) : n.cvt8());
-  const Reg64 r = e.use_copy(inst.args[0]);
-  const Reg64 in = e.use_copy(inst.args[2]);
-  e.code.ror(r.cvt32(), cl);
-  e.code.shr(r.cvt32(), 31);
-  e.code.test(ecx, ecx);
-  e.code.cmovz(r.cvt32(), in.cvt32());
-  e.define_as(r);
+  count_in_ecx(e, inst.args[1]);
+  carry_of_shift(e, inst, [&](const Reg64& r) {
+    e.code.ror(r.cvt32(), cl);
+    e.code.shr(r.cvt32(), 31);
+  });
 }
 void emit_SDiv(EmitContext& e, const Inst& inst) {
   auto& c = e.code;
@@ -237,21 +283,15 @@ void emit_SDiv(EmitContext& e, const Inst& inst) {
   e.take(rdx);
   const Reg64 d = e.use_copy(inst.args[1]);
   const Reg64 n = e.use(inst.args[0]);
-  Xbyak::Label zero, done;
   // Divide in 64 bits: INT_MIN / -1 does not trap there and truncates to INT_MIN, as the
   // architecture asks.
   c.movsxd(rax, n.cvt32());
   c.movsxd(d, d.cvt32());
-  c.test(d.cvt32(), d.cvt32());
-  c.jz(zero);
-  c.cqo();
-  c.idiv(d);
-  c.mov(eax, eax);
-  c.jmp(done);
-  c.L(zero);
-  c.xor_(eax, eax);
-  c.L(done);
-  e.define_as(rax);
+  divide(e, d, [&] {
+    c.cqo();
+    c.idiv(d);
+    c.mov(eax, eax);
+  });
 }
 void emit_UDiv(EmitContext& e, const Inst& inst) {
   auto& c = e.code;
@@ -259,18 +299,9 @@ void emit_UDiv(EmitContext& e, const Inst& inst) {
   e.take(rdx);
   const Reg64 d = e.use(inst.args[1]);
   const Reg64 n = e.use(inst.args[0]);
-  Xbyak::Label done;
   c.mov(eax, n.cvt32());
   c.xor_(edx, edx);
-  c.test(d.cvt32(), d.cvt32());
-  Xbyak::Label zero;
-  c.jz(zero);
-  c.div(d.cvt32());
-  c.jmp(done);
-  c.L(zero);
-  c.xor_(eax, eax);
-  c.L(done);
-  e.define_as(rax);
+  divide(e, d, [&] { c.div(d.cvt32()); });
 }
 void emit_Clz(EmitContext& e, const Inst& inst) {
   auto& c = e.code;
@@ -298,9 +329,7 @@ void emit_Rbit(EmitContext& e, const Inst& inst) {
   c.bswap(r);
   e.define_as(r.cvt64());
 }
-void emit_Rev(EmitContext& e, const Inst& inst) {
-  unary(e, inst, [&](const Reg32& r) { e.code.bswap(r); });
-}
+ONE_OPERAND(Rev, bswap)
 void emit_Rev16(EmitContext& e, const Inst& inst) {
   unary(e, inst, [&](const Reg32& r) {
     e.code.bswap(r);
@@ -313,44 +342,13 @@ void emit_RevSh(EmitContext& e, const Inst& inst) {
     e.code.sar(r, 16);
   });
 }
-void emit_Sxtb(EmitContext& e, const Inst& inst) {
-  const Reg64 a = e.use(inst.args[0]);
-  e.code.movsx(e.define_overlapping().cvt32(), a.cvt8());
-}
-void emit_Sxth(EmitContext& e, const Inst& inst) {
-  const Reg64 a = e.use(inst.args[0]);
-  e.code.movsx(e.define_overlapping().cvt32(), a.cvt16());
-}
-void emit_Uxtb(EmitContext& e, const Inst& inst) {
-  const Reg64 a = e.use(inst.args[0]);
-  e.code.movzx(e.define_overlapping().cvt32(), a.cvt8());
-}
-void emit_Uxth(EmitContext& e, const Inst& inst) {
-  const Reg64 a = e.use(inst.args[0]);
-  e.code.movzx(e.define_overlapping().cvt32(), a.cvt16());
-}
-
-namespace {
-template <class Set>
-void compare(EmitContext& e, const Inst& inst, Set set) {
-  const Reg64 a = e.use(inst.args[0]);
-  const Reg64 b = e.use(inst.args[1]);
-  const Reg64 r = e.temp();
-  e.code.cmp(a.cvt32(), b.cvt32());
-  set(r.cvt8());
-  e.code.movzx(r.cvt32(), r.cvt8());
-  e.define_as(r);
-}
-}  // namespace
-void emit_Equal(EmitContext& e, const Inst& inst) {
-  compare(e, inst, [&](auto r) { e.code.sete(r); });
-}
-void emit_LessU(EmitContext& e, const Inst& inst) {
-  compare(e, inst, [&](auto r) { e.code.setb(r); });
-}
-void emit_LessS(EmitContext& e, const Inst& inst) {
-  compare(e, inst, [&](auto r) { e.code.setl(r); });
-}
+EXTEND(Sxtb, movsx, cvt8)
+EXTEND(Sxth, movsx, cvt16)
+EXTEND(Uxtb, movzx, cvt8)
+EXTEND(Uxth, movzx, cvt16)
+COMPARE(Equal, sete)
+COMPARE(LessU, setb)
+COMPARE(LessS, setl)
 void emit_Choose(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);
   const Reg64 b = e.use(inst.args[1]);
@@ -411,44 +409,28 @@ void emit_Pack(EmitContext& e, const Inst& inst) {
   e.code.or_(high, low);
   e.define_as(high);
 }
-void emit_Low(EmitContext& e, const Inst& inst) {
-  const Reg64 a = e.use(inst.args[0]);
-  e.code.mov(e.define_overlapping().cvt32(), a.cvt32());
-}
+EXTEND(Low, mov, cvt32)
 void emit_High(EmitContext& e, const Inst& inst) {
-  const Reg64 a = e.use_copy(inst.args[0]);
-  e.code.shr(a, 32);
-  e.define_as(a);
+  unary64(e, inst, [&](const Reg64& r) { e.code.shr(r, 32); });
 }
-void emit_Add64(EmitContext& e, const Inst& inst) {
-  binary64(e, inst, [&](auto r, auto b) { e.code.add(r, b); });
-}
-void emit_Sub64(EmitContext& e, const Inst& inst) {
-  binary64(e, inst, [&](auto r, auto b) { e.code.sub(r, b); });
-}
-void emit_Lsl64(EmitContext& e, const Inst& inst) {
-  const Reg64 r = e.use_copy(inst.args[0]);
-  e.code.shl(r, static_cast<int>(inst.imm));
-  e.define_as(r);
-}
-void emit_Lsr64(EmitContext& e, const Inst& inst) {
-  const Reg64 r = e.use_copy(inst.args[0]);
-  e.code.shr(r, static_cast<int>(inst.imm));
-  e.define_as(r);
-}
-void emit_Asr64(EmitContext& e, const Inst& inst) {
-  const Reg64 r = e.use_copy(inst.args[0]);
-  e.code.sar(r, static_cast<int>(inst.imm));
-  e.define_as(r);
-}
+BINARY_64(Add64, add)
+BINARY_64(Sub64, sub)
+SHIFT_64(Lsl64, shl)
+SHIFT_64(Lsr64, shr)
+SHIFT_64(Asr64, sar)
 void emit_Sxt64(EmitContext& e, const Inst& inst) {
-  const Reg64 r = e.use_copy(inst.args[0]);
-  e.code.movsxd(r, r.cvt32());
-  e.define_as(r);
+  unary64(e, inst, [&](const Reg64& r) { e.code.movsxd(r, r.cvt32()); });
 }
 void emit_Uxt64(EmitContext& e, const Inst& inst) {
-  const Reg64 r = e.use_copy(inst.args[0]);
-  e.define_as(r);
+  unary64(e, inst, [](const Reg64&) {});  // is zero-extended
 }
+
+#undef EITHER_ORDER
+#undef ONE_OPERAND
+#undef SHIFT
+#undef EXTEND
+#undef BINARY_64
+#undef SHIFT_64
+#undef COMPARE
 
 }  // namespace crosswalk::x64

@@ -35,4 +35,14 @@ inline void load_carry(EmitContext& e, bool borrow) {
   }
 }
 
+// An ALU instruction that reads C: `alu(r, operand)` with the first operand in r and the carry in CF.
+template <class F>
+void with_carry(EmitContext& e, const ir::Inst& inst, bool borrow, F alu) {
+  with_operand(e, inst.args[1], [&](const auto& rm) {
+    const Reg64 r = e.define_from(inst.args[0]);
+    load_carry(e, borrow);
+    alu(r, rm);
+  });
+}
+
 }  // namespace crosswalk::x64

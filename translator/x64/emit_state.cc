@@ -9,18 +9,39 @@ using namespace Xbyak::util;
 using ir::Inst;
 using ir::Value;
 
+namespace {
+
+// A SIMD register of `bytes` is element inst.imm of the file.
+size_t simd_offset(const Inst& inst, uint32_t bytes) { return offsetof(CpuState, vreg) + bytes * inst.imm; }
+void get_simd(EmitContext& e, const Inst& inst, uint32_t bytes) {
+  e.registers.define_in(Place::guest_simd(simd_offset(inst, bytes)));
+}
+void set_simd(EmitContext& e, const Inst& inst, uint32_t bytes) {
+  e.guest_registers.set_simd(simd_offset(inst, bytes), bytes, inst.args[0]);
+}
+
+// The flags that an arithmetic instruction has left in EFLAGS, and its result.
+void produce(EmitContext& e, const Inst& inst, EflagsForm form, const Reg64& result) {
+  e.flags.produced(form);
+  e.flags.store(inst.flags_live, result);
+}
+
+void store8(EmitContext& e, size_t offset, Value v) {
+  if (v.is_imm())
+    e.code.mov(state8(offset), static_cast<uint8_t>(v.imm32()));
+  else
+    e.code.mov(state8(offset), e.use(v).cvt8());
+}
+
+}  // namespace
+
 // ---- guest registers and state
 void emit_GetReg(EmitContext& e, const Inst& inst) { e.registers.define_in(Place::guest_register(inst.imm)); }
 void emit_SetReg(EmitContext& e, const Inst& inst) { e.guest_registers.set(inst.imm, inst.args[0]); }
 void emit_LoadState8(EmitContext& e, const Inst& inst) { e.code.movzx(e.define().cvt32(), state8(inst.imm)); }
 void emit_LoadState32(EmitContext& e, const Inst& inst) { e.code.mov(e.define().cvt32(), state32(inst.imm)); }
 void emit_LoadState64(EmitContext& e, const Inst& inst) { e.code.mov(e.define(), state64(inst.imm)); }
-void emit_StoreState8(EmitContext& e, const Inst& inst) {
-  if (inst.args[0].is_imm())
-    e.code.mov(state8(inst.imm), static_cast<uint8_t>(inst.args[0].imm32()));
-  else
-    e.code.mov(state8(inst.imm), e.use(inst.args[0]).cvt8());
-}
+void emit_StoreState8(EmitContext& e, const Inst& inst) { store8(e, inst.imm, inst.args[0]); }
 void emit_StoreState32(EmitContext& e, const Inst& inst) {
   if (inst.args[0].is_imm())
     e.code.mov(state32(inst.imm), inst.args[0].imm32());
@@ -36,8 +57,7 @@ void emit_AddS(EmitContext& e, const Inst& inst) {
   with_operand(e, b, [&](const auto& rm) {
     const Reg64 r = e.define_from(a);
     e.code.add(r.cvt32(), rm);
-    e.flags.produced(EflagsForm::Add);
-    e.flags.store(inst.flags_live, r);
+    produce(e, inst, EflagsForm::Add, r);
   });
 }
 void emit_SubS(EmitContext& e, const Inst& inst) {
@@ -46,33 +66,25 @@ void emit_SubS(EmitContext& e, const Inst& inst) {
       !a.is_imm()) {  // a comparison whose N and Z are used from EFLAGS only
     const Reg32 r = e.use(a).cvt32();
     with_operand(e, b, [&](const auto& rm) { e.code.cmp(r, rm); });
-    e.flags.produced(EflagsForm::Sub);
-    e.flags.store(inst.flags_live, r.cvt64());
+    produce(e, inst, EflagsForm::Sub, r.cvt64());
     return;
   }
   with_operand(e, b, [&](const auto& rm) {
     const Reg64 r = e.define_from(a);
     e.code.sub(r.cvt32(), rm);
-    e.flags.produced(EflagsForm::Sub);
-    e.flags.store(inst.flags_live, r);
+    produce(e, inst, EflagsForm::Sub, r);
   });
 }
 void emit_AdcS(EmitContext& e, const Inst& inst) {
-  with_operand(e, inst.args[1], [&](const auto& rm) {
-    const Reg64 r = e.define_from(inst.args[0]);
-    load_carry(e, false);
+  with_carry(e, inst, false, [&](const Reg64& r, const auto& rm) {
     e.code.adc(r.cvt32(), rm);
-    e.flags.produced(EflagsForm::Add);
-    e.flags.store(inst.flags_live, r);
+    produce(e, inst, EflagsForm::Add, r);
   });
 }
 void emit_SbcS(EmitContext& e, const Inst& inst) {
-  with_operand(e, inst.args[1], [&](const auto& rm) {
-    const Reg64 r = e.define_from(inst.args[0]);
-    load_carry(e, true);
+  with_carry(e, inst, true, [&](const Reg64& r, const auto& rm) {
     e.code.sbb(r.cvt32(), rm);
-    e.flags.produced(EflagsForm::Sub);
-    e.flags.store(inst.flags_live, r);
+    produce(e, inst, EflagsForm::Sub, r);
   });
 }
 void emit_SetNZ(EmitContext& e, const Inst& inst) {
@@ -101,10 +113,7 @@ void emit_SetNZ64(EmitContext& e, const Inst& inst) {
   e.code.mov(state32(offsetof(CpuState, nz) + 4), high.cvt32());
 }
 void emit_SetC(EmitContext& e, const Inst& inst) {
-  if (inst.args[0].is_imm())
-    e.code.mov(state8(offsetof(CpuState, c)), static_cast<uint8_t>(inst.args[0].imm32()));
-  else
-    e.code.mov(state8(offsetof(CpuState, c)), e.use(inst.args[0]).cvt8());
+  store8(e, offsetof(CpuState, c), inst.args[0]);
   // EFLAGS of an arithmetic producer no longer hold C.
   if (e.flags.form() != EflagsForm::None) e.flags.produced(EflagsForm::Logic);
 }
@@ -165,24 +174,12 @@ void emit_TestCond(EmitContext& e, const Inst& inst) {
 }
 
 // ---- SIMD registers, and moves between the integer and the SIMD side
-void emit_GetS(EmitContext& e, const Inst& inst) {
-  e.registers.define_in(Place::guest_simd(offsetof(CpuState, vreg) + 4 * inst.imm));
-}
-void emit_GetD(EmitContext& e, const Inst& inst) {
-  e.registers.define_in(Place::guest_simd(offsetof(CpuState, vreg) + 8 * inst.imm));
-}
-void emit_GetQ(EmitContext& e, const Inst& inst) {
-  e.registers.define_in(Place::guest_simd(offsetof(CpuState, vreg) + 16 * inst.imm));
-}
-void emit_SetS(EmitContext& e, const Inst& inst) {
-  e.guest_registers.set_simd(offsetof(CpuState, vreg) + 4 * inst.imm, 4, inst.args[0]);
-}
-void emit_SetD(EmitContext& e, const Inst& inst) {
-  e.guest_registers.set_simd(offsetof(CpuState, vreg) + 8 * inst.imm, 8, inst.args[0]);
-}
-void emit_SetQ(EmitContext& e, const Inst& inst) {
-  e.guest_registers.set_simd(offsetof(CpuState, vreg) + 16 * inst.imm, 16, inst.args[0]);
-}
+void emit_GetS(EmitContext& e, const Inst& inst) { get_simd(e, inst, 4); }
+void emit_GetD(EmitContext& e, const Inst& inst) { get_simd(e, inst, 8); }
+void emit_GetQ(EmitContext& e, const Inst& inst) { get_simd(e, inst, 16); }
+void emit_SetS(EmitContext& e, const Inst& inst) { set_simd(e, inst, 4); }
+void emit_SetD(EmitContext& e, const Inst& inst) { set_simd(e, inst, 8); }
+void emit_SetQ(EmitContext& e, const Inst& inst) { set_simd(e, inst, 16); }
 void emit_X32FromI32(EmitContext& e, const Inst& inst) {
   const Reg64 a = e.use(inst.args[0]);
   e.code.movd(e.xdefine(), a.cvt32());

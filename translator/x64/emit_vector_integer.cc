@@ -5,6 +5,23 @@
 #include "translator/x64/emit_vector.h"
 
 namespace crosswalk::x64 {
+namespace {
+
+// One SSE instruction that shifts the elements of r by n bits.
+using SseShift = void (*)(Xbyak::CodeGenerator& c, const Xmm& r, uint8_t n);
+#define SSE_SHIFT(name) [](Xbyak::CodeGenerator& c, const Xmm& r, uint8_t n) { c.name(r, n); }
+
+// By the opcode's number. SSE does not shift bytes: they are shifted as words, and `kept` are the
+// bits of each that then do not come from its neighbour.
+void shift(EmitContext& e, const ir::Inst& inst, const SseShift (&by_size)[4], unsigned (*kept)(unsigned number)) {
+  const unsigned size = vector_size(inst);
+  one_operand(e, inst, [&](const Xmm& r) {
+    by_size[size](e.code, r, static_cast<uint8_t>(vector_number(inst)));
+    if (size == 0) e.code.pand(r, constant(e, repeat8(static_cast<uint8_t>(kept(vector_number(inst))))));
+  });
+}
+
+}  // namespace
 
 TWO_OPERANDS_BY_SIZE(VecAdd, SSE(paddb), SSE(paddw), SSE(paddd), SSE(paddq))
 TWO_OPERANDS_BY_SIZE(VecSub, SSE(psubb), SSE(psubw), SSE(psubd), SSE(psubq))
@@ -38,13 +55,12 @@ TWO_OPERANDS_BY_SIZE(VecGtS, SSE(pcmpgtb), SSE(pcmpgtw), SSE(pcmpgtd))
 
 void emit_VecGeU(EmitContext& e, const ir::Inst& inst) {
   // a >= b exactly when max(a, b) == a.
+  static constexpr SseOperation kMaximum[] = {SSE(pmaxub), SSE(pmaxuw), SSE(pmaxud)};
+  static constexpr SseOperation kCompare[] = {SSE(pcmpeqb), SSE(pcmpeqw), SSE(pcmpeqd)};
   const Xmm a = e.xuse(inst.args[0]);
   const Xmm r = e.xdefine_from(inst.args[1]);
-  switch (vector_size(inst)) {
-    case 0: e.code.pmaxub(r, a), e.code.pcmpeqb(r, a); break;
-    case 1: e.code.pmaxuw(r, a), e.code.pcmpeqw(r, a); break;
-    default: e.code.pmaxud(r, a), e.code.pcmpeqd(r, a); break;
-  }
+  kMaximum[vector_size(inst)](e.code, r, a);
+  kCompare[vector_size(inst)](e.code, r, a);
 }
 
 TWO_OPERANDS_BY_SIZE(VecAvgU, SSE(pavgb), SSE(pavgw))
@@ -67,33 +83,13 @@ void emit_VecCount(EmitContext& e, const ir::Inst& inst) {
 }
 
 void emit_VecShl(EmitContext& e, const ir::Inst& inst) {
-  const uint8_t n = static_cast<uint8_t>(vector_number(inst));
-  one_operand(e, inst, [&](const Xmm& r) {
-    switch (vector_size(inst)) {
-      case 0:
-        e.code.psllw(r, n);
-        e.code.pand(r, constant(e, repeat8(static_cast<uint8_t>(0xff << n))));
-        break;
-      case 1: e.code.psllw(r, n); break;
-      case 2: e.code.pslld(r, n); break;
-      default: e.code.psllq(r, n); break;
-    }
-  });
+  static constexpr SseShift kBySize[] = {SSE_SHIFT(psllw), SSE_SHIFT(psllw), SSE_SHIFT(pslld), SSE_SHIFT(psllq)};
+  shift(e, inst, kBySize, [](unsigned n) { return 0xffu << n; });
 }
 
 void emit_VecShrU(EmitContext& e, const ir::Inst& inst) {
-  const uint8_t n = static_cast<uint8_t>(vector_number(inst));
-  one_operand(e, inst, [&](const Xmm& r) {
-    switch (vector_size(inst)) {
-      case 0:
-        e.code.psrlw(r, n);
-        e.code.pand(r, constant(e, repeat8(static_cast<uint8_t>(0xff >> n))));
-        break;
-      case 1: e.code.psrlw(r, n); break;
-      case 2: e.code.psrld(r, n); break;
-      default: e.code.psrlq(r, n); break;
-    }
-  });
+  static constexpr SseShift kBySize[] = {SSE_SHIFT(psrlw), SSE_SHIFT(psrlw), SSE_SHIFT(psrld), SSE_SHIFT(psrlq)};
+  shift(e, inst, kBySize, [](unsigned n) { return 0xffu >> n; });
 }
 
 void emit_VecShrS(EmitContext& e, const ir::Inst& inst) {
@@ -139,18 +135,14 @@ ONE_OPERAND_BY_SIZE(VecWidenS, SSE(pmovsxbw), SSE(pmovsxwd), SSE(pmovsxdq))
 ONE_OPERAND_BY_SIZE(VecWidenU, SSE(pmovzxbw), SSE(pmovzxwd), SSE(pmovzxdq))
 
 void emit_VecNarrow(EmitContext& e, const ir::Inst& inst) {
-  switch (vector_size(inst)) {
-    case 0:
-      one_operand(e, inst, [&](const Xmm& r) { e.code.pshufb(r, e.constants.at(0x0e0c0a0806040200, repeat8(0x80))); });
-      break;
-    case 1:
-      one_operand(e, inst, [&](const Xmm& r) { e.code.pshufb(r, e.constants.at(0x0d0c090805040100, repeat8(0x80))); });
-      break;
-    default: {
-      const Xmm a = e.xuse(inst.args[0]);
-      e.code.pshufd(e.xdefine(), a, 0x08);
-    }
+  static constexpr uint64_t kControl[] = {0x0e0c0a0806040200, 0x0d0c090805040100};
+  const unsigned size = vector_size(inst);
+  if (size == 2) {
+    const Xmm a = e.xuse(inst.args[0]);
+    e.code.pshufd(e.xdefine(), a, 0x08);
+    return;
   }
+  one_operand(e, inst, [&](const Xmm& r) { e.code.pshufb(r, e.constants.at(kControl[size], repeat8(0x80))); });
 }
 
 TWO_OPERANDS_BY_SIZE(VecMulLongS, SSE(pmullw), SSE(pmulld), SSE(pmuldq))

@@ -47,15 +47,37 @@ void signed_words(EmitContext& e, const ir::Inst& inst, bool subtract) {
   note_saturation(e, overflow);
 }
 
-void compare_with_wrapped(EmitContext& e, const ir::Inst& inst, SseOperation saturating, SseOperation wrapping) {
+// Bytes and halfwords, for which SSE has saturating instructions: the result saturated where that of
+// the wrapping one differs.
+struct Saturating {
+  SseOperation saturating, wrapping;
+};
+void compare_with_wrapped(EmitContext& e, const ir::Inst& inst, const Saturating (&by_size)[2]) {
+  const Saturating& f = by_size[vector_size(inst)];
   const Xmm b = e.xuse(inst.args[1]);
   const Xmm t = e.xtemp();
   e.code.movdqa(t, e.xuse(inst.args[0]));
   const Xmm r = e.xdefine();
   e.code.movdqa(r, t);
-  saturating(e.code, r, b);
-  wrapping(e.code, t, b);
+  f.saturating(e.code, r, b);
+  f.wrapping(e.code, t, b);
   e.code.pxor(t, r);
+  note_saturation(e, t);
+}
+
+// To elements of half the size: the result saturated where widening it again differs.
+struct Narrowing {
+  SseOperation narrow, widen;
+};
+void compare_with_widened(EmitContext& e, const ir::Inst& inst, const Narrowing (&by_size)[2]) {
+  const Narrowing& f = by_size[vector_size(inst)];
+  const Xmm a = e.xuse(inst.args[0]);
+  const Xmm t = e.xtemp();
+  const Xmm r = e.xdefine();
+  e.code.movdqa(r, a);
+  f.narrow(e.code, r, r);
+  f.widen(e.code, t, r);
+  e.code.pxor(t, a);
   note_saturation(e, t);
 }
 
@@ -70,28 +92,21 @@ void fix_doubled_minimum(EmitContext& e, const Xmm& r, const Xmm& t) {
 }  // namespace
 
 void emit_VecQAddS(EmitContext& e, const ir::Inst& inst) {
-  switch (vector_size(inst)) {
-    case 0: return compare_with_wrapped(e, inst, SSE(paddsb), SSE(paddb));
-    case 1: return compare_with_wrapped(e, inst, SSE(paddsw), SSE(paddw));
-    default: return signed_words(e, inst, false);
-  }
+  static constexpr Saturating kBySize[] = {{SSE(paddsb), SSE(paddb)}, {SSE(paddsw), SSE(paddw)}};
+  if (vector_size(inst) < 2) return compare_with_wrapped(e, inst, kBySize);
+  signed_words(e, inst, false);
 }
 
 void emit_VecQSubS(EmitContext& e, const ir::Inst& inst) {
-  switch (vector_size(inst)) {
-    case 0: return compare_with_wrapped(e, inst, SSE(psubsb), SSE(psubb));
-    case 1: return compare_with_wrapped(e, inst, SSE(psubsw), SSE(psubw));
-    default: return signed_words(e, inst, true);
-  }
+  static constexpr Saturating kBySize[] = {{SSE(psubsb), SSE(psubb)}, {SSE(psubsw), SSE(psubw)}};
+  if (vector_size(inst) < 2) return compare_with_wrapped(e, inst, kBySize);
+  signed_words(e, inst, true);
 }
 
 void emit_VecQAddU(EmitContext& e, const ir::Inst& inst) {
+  static constexpr Saturating kBySize[] = {{SSE(paddusb), SSE(paddb)}, {SSE(paddusw), SSE(paddw)}};
+  if (vector_size(inst) < 2) return compare_with_wrapped(e, inst, kBySize);
   auto& c = e.code;
-  switch (vector_size(inst)) {
-    case 0: return compare_with_wrapped(e, inst, SSE(paddusb), SSE(paddb));
-    case 1: return compare_with_wrapped(e, inst, SSE(paddusw), SSE(paddw));
-    default: break;
-  }
   // 32-bit: what fits beside b is ~b; more of a than that overflows. min(a, ~b) + b saturates.
   const Xmm b = e.xuse(inst.args[1]);
   const Xmm t = e.xtemp();
@@ -107,12 +122,9 @@ void emit_VecQAddU(EmitContext& e, const ir::Inst& inst) {
 }
 
 void emit_VecQSubU(EmitContext& e, const ir::Inst& inst) {
+  static constexpr Saturating kBySize[] = {{SSE(psubusb), SSE(psubb)}, {SSE(psubusw), SSE(psubw)}};
+  if (vector_size(inst) < 2) return compare_with_wrapped(e, inst, kBySize);
   auto& c = e.code;
-  switch (vector_size(inst)) {
-    case 0: return compare_with_wrapped(e, inst, SSE(psubusb), SSE(psubb));
-    case 1: return compare_with_wrapped(e, inst, SSE(psubusw), SSE(psubw));
-    default: break;
-  }
   const Xmm b = e.xuse(inst.args[1]);
   const Xmm t = e.xtemp();
   const Xmm a = e.xuse(inst.args[0]);
@@ -126,35 +138,13 @@ void emit_VecQSubU(EmitContext& e, const ir::Inst& inst) {
 }
 
 void emit_VecQNarrowS(EmitContext& e, const ir::Inst& inst) {
-  const Xmm a = e.xuse(inst.args[0]);
-  const Xmm t = e.xtemp();
-  const Xmm r = e.xdefine();
-  e.code.movdqa(r, a);
-  if (vector_size(inst) == 0) {
-    e.code.packsswb(r, r);
-    e.code.pmovsxbw(t, r);
-  } else {
-    e.code.packssdw(r, r);
-    e.code.pmovsxwd(t, r);
-  }
-  e.code.pxor(t, a);
-  note_saturation(e, t);
+  static constexpr Narrowing kBySize[] = {{SSE(packsswb), SSE(pmovsxbw)}, {SSE(packssdw), SSE(pmovsxwd)}};
+  compare_with_widened(e, inst, kBySize);
 }
 
 void emit_VecQNarrowSU(EmitContext& e, const ir::Inst& inst) {
-  const Xmm a = e.xuse(inst.args[0]);
-  const Xmm t = e.xtemp();
-  const Xmm r = e.xdefine();
-  e.code.movdqa(r, a);
-  if (vector_size(inst) == 0) {
-    e.code.packuswb(r, r);
-    e.code.pmovzxbw(t, r);
-  } else {
-    e.code.packusdw(r, r);
-    e.code.pmovzxwd(t, r);
-  }
-  e.code.pxor(t, a);
-  note_saturation(e, t);
+  static constexpr Narrowing kBySize[] = {{SSE(packuswb), SSE(pmovzxbw)}, {SSE(packusdw), SSE(pmovzxwd)}};
+  compare_with_widened(e, inst, kBySize);
 }
 
 void emit_VecQNarrowU(EmitContext& e, const ir::Inst& inst) {

@@ -7,6 +7,51 @@
 #include "translator/x64/emit_context.h"
 
 namespace crosswalk::x64 {
+namespace {
+
+// As in the encoding (ARM DDI 0406C, A8.3): complementary pairs.
+enum ArmCondition : uint32_t { kEq, kNe, kCs, kCc, kMi, kPl, kVs, kVc, kHi, kLs, kGe, kLt, kGt, kLe };
+
+// Jumps by NZCV as CpuState has them.
+class StateTests {
+ public:
+  // With `needs_n`, takes a temporary: before the first jump, since an eviction must be on every
+  // path.
+  StateTests(EmitContext& e, bool needs_n) : e_(e), n_(needs_n ? e.temp().cvt32() : Reg32()) {}
+
+  void z_is(bool set, Label to) {
+    e_.code.cmp(state32(offsetof(CpuState, nz)), 0);
+    e_.labels.jcc(set ? kEqual : kNotEqual, to);
+  }
+  void c_is(bool set, Label to) { byte_is(offsetof(CpuState, c), set, to); }
+  void v_is(bool set, Label to) { byte_is(offsetof(CpuState, v), set, to); }
+  void n_is(bool set, Label to) {
+    load_n();
+    e_.labels.jcc(set ? kSign : kNotSign, to);
+  }
+  void n_equals_v(bool equal, Label to) {
+    load_n();
+    e_.code.shr(n_, 31);
+    e_.code.cmp(n_.cvt8(), state8(offsetof(CpuState, v)));
+    e_.labels.jcc(equal ? kEqual : kNotEqual, to);
+  }
+
+ private:
+  void byte_is(size_t flag, bool set, Label to) {
+    e_.code.cmp(state8(flag), 0);
+    e_.labels.jcc(set ? kNotEqual : kEqual, to);
+  }
+  // Leaves N (bit 31 or bit 63 of nz) in the sign of the temporary, and in SF.
+  void load_n() {
+    e_.code.mov(n_, state32(offsetof(CpuState, nz)));
+    e_.code.or_(n_, state32(offsetof(CpuState, nz) + 4));
+  }
+
+  EmitContext& e_;
+  Reg32 n_;
+};
+
+}  // namespace
 
 EflagsForm GuestFlags::form() const { return e_.config.flag_fusion ? form_ : EflagsForm::None; }
 
@@ -23,7 +68,6 @@ void GuestFlags::store(uint8_t live, Reg64 result) {
 }
 
 std::optional<Condition> GuestFlags::x86_condition(uint32_t condition) const {
-  constexpr uint32_t kCs = 2, kCc = 3, kHi = 8, kLs = 9;
   static constexpr Condition kSub[] = {
       kEqual,        kNotEqual,     // EQ, NE
       kAboveEqual,   kBelow,        // CS, CC
@@ -41,7 +85,7 @@ std::optional<Condition> GuestFlags::x86_condition(uint32_t condition) const {
       if (condition == kCs || condition == kCc) return kSub[condition ^ 1];
       return kSub[condition];
     case EflagsForm::Logic:
-      return condition <= 1 || condition == 4 || condition == 5 ? std::optional(kSub[condition]) : std::nullopt;
+      return condition <= kNe || condition == kMi || condition == kPl ? std::optional(kSub[condition]) : std::nullopt;
     case EflagsForm::None: break;
   }
   return {};
@@ -55,69 +99,39 @@ void GuestFlags::jump_if(uint32_t condition, Label target, bool invert) {
 }
 
 void GuestFlags::jump_by_state(uint32_t condition, Label target) {
-  auto& c = e_.code;
-  auto& labels = e_.labels;
-  // Allocated before the first jump: an eviction must be on every path. Conditions that read N use
-  // it.
-  const Reg32 scratch = condition == 4 || condition == 5 || condition >= 10 ? e_.temp().cvt32() : Reg32();
-  const auto z_is = [&](bool set, Label l) {
-    c.cmp(state32(offsetof(CpuState, nz)), 0);
-    labels.jcc(set ? kEqual : kNotEqual, l);
-  };
-  const auto flag_is = [&](size_t flag, bool set, Label l) {
-    c.cmp(state8(flag), 0);
-    labels.jcc(set ? kNotEqual : kEqual, l);
-  };
-  // Leaves N (bit 31 or bit 63 of nz) in the sign of the temporary, and in SF.
-  const auto n_in_scratch = [&] {
-    c.mov(scratch, state32(offsetof(CpuState, nz)));
-    c.or_(scratch, state32(offsetof(CpuState, nz) + 4));
-  };
-  const auto n_equals_v = [&](bool equal, Label l) {
-    n_in_scratch();
-    c.shr(scratch, 31);
-    c.cmp(scratch.cvt8(), state8(offsetof(CpuState, v)));
-    labels.jcc(equal ? kEqual : kNotEqual, l);
-  };
-  constexpr size_t kC = offsetof(CpuState, c), kV = offsetof(CpuState, v);
+  StateTests test(e_, condition == kMi || condition == kPl || condition >= kGe);
+  const bool first = condition % 2 == 0;  // of its pair
+  const Label no = e_.labels.make();
   switch (condition) {
-    case 0:
-    case 1: z_is(condition == 0, target); break;
-    case 2:
-    case 3: flag_is(kC, condition == 2, target); break;
-    case 4:
-    case 5:
-      n_in_scratch();
-      labels.jcc(condition == 4 ? kSign : kNotSign, target);
+    case kEq:
+    case kNe: test.z_is(first, target); break;
+    case kCs:
+    case kCc: test.c_is(first, target); break;
+    case kMi:
+    case kPl: test.n_is(first, target); break;
+    case kVs:
+    case kVc: test.v_is(first, target); break;
+    case kHi:  // C && !Z
+      test.c_is(false, no);
+      test.z_is(false, target);
       break;
-    case 6:
-    case 7: flag_is(kV, condition == 6, target); break;
-    case 8: {  // C && !Z
-      const Label no = labels.make();
-      flag_is(kC, false, no);
-      z_is(false, target);
-      labels.bind(no);
+    case kLs:  // !C || Z
+      test.c_is(false, target);
+      test.z_is(true, target);
       break;
-    }
-    case 9:  // !C || Z
-      flag_is(kC, false, target);
-      z_is(true, target);
+    case kGe:
+    case kLt: test.n_equals_v(first, target); break;
+    case kGt:  // !Z && N == V
+      test.z_is(true, no);
+      test.n_equals_v(true, target);
       break;
-    case 10:
-    case 11: n_equals_v(condition == 10, target); break;
-    case 12: {  // !Z && N == V
-      const Label no = labels.make();
-      z_is(true, no);
-      n_equals_v(true, target);
-      labels.bind(no);
-      break;
-    }
-    case 13:
-      z_is(true, target);
-      n_equals_v(false, target);
+    case kLe:  // Z || N != V
+      test.z_is(true, target);
+      test.n_equals_v(false, target);
       break;
     default: panic("guest flags: no such condition");
   }
+  e_.labels.bind(no);
 }
 
 }  // namespace crosswalk::x64
