@@ -7,9 +7,11 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
-#include "mmu-shadow/mmu.h"
-#include "translator/arm32/cpu/trace.h"
+#include "mmu-shadow/base/statistics.h"
+#include "translator/base/counter.h"
+#include "translator/base/trace.h"
 
 namespace crosswalk::mmu {
 
@@ -44,9 +46,11 @@ inline constexpr Counter<AsidTotals> kAsidCounters[] = {
 
 class AsidAccounts {
  public:
-  AsidAccounts() : since_(trace::ticks()) {}
+  // `asids`: how many the guest has.
+  explicit AsidAccounts(uint32_t asids) : totals_(asids), since_(trace::ticks()) {}
+  uint32_t asids() const { return static_cast<uint32_t>(totals_.size()); }
   // The space to come is of this ASID and privilege.
-  void switch_to(const Statistics& now, uint8_t asid, bool privileged) {
+  void switch_to(const Statistics& now, uint32_t asid, bool privileged) {
     settle(now);
     totals_[asid].switches += asid != asid_;
     asid_ = asid;
@@ -79,7 +83,7 @@ class AsidAccounts {
   }
   // The CPU slept so long: not time that a space ran.
   void slept(uint64_t ticks) { since_ += ticks; }
-  const AsidTotals& of(uint8_t asid) const { return totals_[asid]; }
+  const AsidTotals& of(uint32_t asid) const { return totals_[asid]; }
 
  private:
   static uint64_t faults(const Statistics& s) {
@@ -88,28 +92,28 @@ class AsidAccounts {
   }
   static uint64_t flushes(const Statistics& s) { return s.flush_all + s.flush_asid + s.flush_mva + s.flush_mvaa; }
 
-  AsidTotals totals_[256];
+  std::vector<AsidTotals> totals_;
   Statistics last_;
   uint64_t since_;
   const uint64_t* data_aborts_ = nullptr;
   uint64_t last_data_aborts_ = 0;
-  uint8_t asid_ = 0;
+  uint32_t asid_ = 0;
   bool privileged_ = true;
 };
 
 // The CPU goes on in another address space. Call before anything is counted for it.
-inline void note_space_switch(const CpuState& cpu, AsidAccounts* accounts, const Statistics& statistics, uint8_t asid,
+inline void note_space_switch(trace::Ring* ring, AsidAccounts* accounts, const Statistics& statistics, uint16_t asid,
                               bool privileged, uint64_t number) {
   if (__builtin_expect(accounts != nullptr, 0)) accounts->switch_to(statistics, asid, privileged);
-  if (__builtin_expect(cpu.trace != nullptr, 0)) cpu.trace->switch_space(asid, privileged, number);
+  if (__builtin_expect(ring != nullptr, 0)) ring->switch_space(asid, privileged, number);
 }
 
 // Traces what is done with entries from here to the end of the scope.
 class TracedFlush {
  public:
-  TracedFlush(const CpuState& cpu, const Statistics& statistics, trace::FlushKind kind, uint32_t va = 0,
-              uint8_t asid = 0)
-      : ring_(cpu.trace), statistics_(statistics) {
+  TracedFlush(trace::Ring* ring, const Statistics& statistics, trace::FlushKind kind, uint64_t va = 0,
+              uint16_t asid = 0)
+      : ring_(ring), statistics_(statistics) {
     if (__builtin_expect(ring_ == nullptr, 1)) return;
     kind_ = kind;
     va_ = va;
@@ -131,8 +135,8 @@ class TracedFlush {
   trace::Ring* const ring_;
   const Statistics& statistics_;
   trace::FlushKind kind_{};
-  uint32_t va_ = 0;
-  uint8_t asid_ = 0;
+  uint64_t va_ = 0;
+  uint16_t asid_ = 0;
   uint64_t removed_ = 0, kept_ = 0, rewritten_ = 0, start_ = 0;
 };
 

@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0-or-later The implementation of Mmu, for all modes. Private to
-// mmu-shadow/. It knows which address space is current, and gives each event to the parts that it
-// is made of; what they do is described in their headers:
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The implementation of MmuOf, for all modes. It knows which address space is current, and gives
+// each event to the parts that it is made of; what they do is described in their headers:
 //
+//   spaces/walks.h         walks of the guest's tables
 //   spaces/space_table.h   address spaces, found by key
 //   space_keeper.h         making and reusing them
 //   prefiller.h            filling a new one without faults
@@ -13,49 +14,64 @@
 //   installer.h            what to install in one
 //   shared_windows.h       what windows have in common
 //   policy/hybrid.h        Form::Hybrid: which spaces have a window
+//   forms.h                how a space gets its other form
 //   policy/flush_choice.h  --flush
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <stdexcept>
 
 #include "mmu-shadow/accounts.h"
+#include "mmu-shadow/base/code_listener.h"
+#include "mmu-shadow/base/config.h"
 #include "mmu-shadow/flusher.h"
+#include "mmu-shadow/forms.h"
 #include "mmu-shadow/installer.h"
-#include "mmu-shadow/mmu.h"
+#include "mmu-shadow/mmu_of.h"
 #include "mmu-shadow/prefiller.h"
 #include "mmu-shadow/shared_windows.h"
 #include "mmu-shadow/space_keeper.h"
 #include "mmu-shadow/spaces/address_space.h"
 #include "mmu-shadow/spaces/code_pages.h"
 #include "mmu-shadow/spaces/page_ids.h"
+#include "mmu-shadow/spaces/walks.h"
 #include "mmu-shadow/spaces/watchpoints.h"
 #include "mmu-shadow/window_pool.h"
+#include "mmu-shadow/windows/window.h"
 
 namespace crosswalk::mmu {
 
-class GuestMmu final : public Mmu {
+template <GuestArchitecture Guest>
+class GuestMmu final : public MmuOf<Guest> {
  public:
+  using Cpu = typename Guest::Cpu;
+  using Va = typename Guest::Va;
+  using Regime = typename Guest::Regime;
+  using Result = typename Guest::Result;
+  using Translation = typename Guest::Translation;
+  using Flush = typename GuestFlushLog<Guest>::Record;
+
+  // Throws std::invalid_argument for a configuration that cannot be, and std::runtime_error when
+  // the host has no room for the window of Form::Flat.
   GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend);
   ~GuestMmu() override;
 
-  void activate(CpuState& cpu) override;
-  void polled(CpuState& cpu) override;
-  Translation translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) override;
-  Translation fill(CpuState& cpu, uint32_t va, AccessKind kind) override;
-  FaultOutcome window_fault(CpuState& cpu, int64_t offset, uint32_t bytes, bool write,
-                            Translation& translation) override;
-  uint32_t fetch_page(CpuState& cpu, uint32_t va, uint32_t code_flags, Translation& translation) override;
+  void activate(Cpu& cpu) override;
+  void polled(Cpu& cpu) override;
+  Translation translate(Cpu& cpu, Va va, AccessKind kind, bool privileged) override;
+  Translation fill(Cpu& cpu, Va va, AccessKind kind) override;
+  FaultOutcome window_fault(Cpu& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) override;
+  uint32_t fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Translation& translation) override;
   void forget_instruction_pages() override;
   void slept(uint64_t ticks) override {
     hybrid_.exclude(ticks);
     if (config_.accounts) config_.accounts->slept(ticks);
   }
-  void debug_changed(CpuState& cpu) override;
+  void debug_changed(Cpu& cpu) override;
   void translated(uint32_t page_id, uint64_t ticks) override;
-  void flush_all(CpuState& cpu) override;
-  void flush_asid(CpuState& cpu, uint8_t asid) override;
-  void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) override;
-  void flush_mva_all_asids(CpuState& cpu, uint32_t va) override;
+  void flush(Cpu& cpu, Flush operation) override;
   void protect_code_page(uint64_t pa) override;
   void unprotect_code_page(uint64_t pa) override { code_.unprotect(pa); }
   void note_external_write(uint64_t pa, uint64_t bytes) override { code_.written_outside(pa, bytes); }
@@ -63,57 +79,356 @@ class GuestMmu final : public Mmu {
   bool flat_violation() const override { return flat_violation_; }
 
  private:
-  class CurrentSpace;  // as HybridPolicy judges it
+  using Space = AddressSpace<Guest>;
 
-  Guest::Regime regime_of(const CpuState& cpu) const {
-    return config_.mode.form == Form::Flat ? Guest::flat_regime_of(cpu) : Guest::regime_of(cpu);
-  }
-  Translation translation_of(uint32_t va, const Guest::Result& result) const {
+  // In line: each refill and fault does it.
+  [[gnu::always_inline]] Translation translation_of(Va va, const Result& result) const {
     Translation t = walks_.translation_of(va, result);
     t.watched = watch_.covers(va);
     return t;
   }
-  AddressSpace* look_up(const CpuState& cpu);
-  void enter_current(MmuView& view);
-  void apply_missed(CpuState& cpu);
-  void flush(const CpuState& cpu, GuestFlushLog::Record record);
-  void judge_current(CpuState& cpu) {
-    if (current_->history && hybrid_.due(*current_)) judge_now(cpu);
-  }
-  void judge_now(CpuState& cpu);
-  // What the upkeep of a window costs is of interest; of a software TLB's, not. 0: of no interest.
-  uint64_t upkeep_clock() const { return hybrid_.measures_upkeep(*current_) ? __builtin_ia32_rdtsc() : 0; }
-  void note_upkeep(uint64_t since) {
-    if (since != 0) hybrid_.upkept(*current_, __builtin_ia32_rdtsc() - since);
-  }
-  void note_fault(uint64_t since) {
-    if (current_->history) hybrid_.faulted(*current_, since != 0 ? __builtin_ia32_rdtsc() - since : 0);
-  }
+  Space* look_up(const Cpu& cpu);
+  void apply_missed(Cpu& cpu);
+  // May give the current space its other form, and tells translated code which it has.
+  void enter_current(Cpu& cpu);
 
   const MmuConfig config_;
   Statistics statistics_;
   const Walks<Guest> walks_;
   CodePages code_;
-  Watchpoints watch_;
-  GuestFlushLog flushes_;
+  Watchpoints<Guest> watch_;
+  GuestFlushLog<Guest> flushes_;
   static constexpr uint32_t kMinPageIds = 64;  // a block's two pages, and room to get ahead
-  PageIds ids_;
-  WindowPool pool_;
-  Spaces spaces_;  // after the pool, whose leaves they have
+  PageIdsOf<Va> ids_;
+  WindowPool<Guest> pool_;
+  Spaces<Guest> spaces_;  // after the pool, whose leaves they have
   FlushChoice choice_;
   HybridPolicy hybrid_;
-  SharedWindows shared_;
-  Installer installer_;
-  Flusher flusher_;
-  Prefiller prefiller_;
-  SpaceKeeper keeper_;
+  SharedWindows<Guest> shared_;
+  Installer<Guest> installer_;
+  Flusher<Guest> flusher_;
+  Prefiller<Guest> prefiller_;
+  SpaceKeeper<Guest> keeper_;
+  Forms<Guest> forms_;
 
-  AddressSpace* current_ = nullptr;
-  Guest::Selectors selectors_{};  // as of the last activate()
+  Space* current_ = nullptr;
+  typename Guest::Selectors selectors_{};  // as of the last activate()
   // of the logs and of what is watched: AddressSpace::changes_applied
   uint64_t changes_ = 1;
-  arm::BreakPages break_pages_;
+  typename Guest::BreakPages break_pages_;
   bool flat_violation_ = false;
 };
+
+template <GuestArchitecture Guest>
+GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend)
+    : config_(config),
+      walks_(ram, config.mode.form == Form::Flat, statistics_),
+      code_(ram, listener, statistics_),
+      ids_(std::max(config.max_page_ids, kMinPageIds)),
+      pool_(config, ram, config.mode.has_windows() ? backend : nullptr, spaces_, statistics_),
+      spaces_(config.max_spaces),
+      choice_(config.flush),
+      hybrid_(config, statistics_),
+      shared_(config.share_tables, ram, pool_, spaces_, code_, watch_, flushes_, statistics_),
+      installer_(config_, walks_, code_, watch_, pool_, shared_, statistics_),
+      flusher_(config_.costs, walks_, flushes_, ids_, code_, choice_, shared_, hybrid_, statistics_),
+      prefiller_(config_, walks_, spaces_, ids_, code_, watch_, choice_, statistics_),
+      keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_,
+              statistics_),
+      forms_(walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, statistics_) {
+  if (config.mode.has_windows() && !backend) throw std::invalid_argument("this MMU mode needs a window backend");
+  if (config.mode.has_windows() && !kFitsWindow<Va>)
+    throw std::invalid_argument("this guest's addresses do not fit a window");
+  if (config.fill_bytes < kPageSize || config.fill_bytes > (2u << 20) || (config.fill_bytes & (config.fill_bytes - 1)))
+    throw std::invalid_argument("fill_bytes must be a power of two from 4 KiB to 2 MiB");
+  if (config_.mode.form != Form::Flat) return;
+  auto space = std::make_unique<Space>();
+  installer_.install_flat(*space);
+  spaces_.add(std::move(space));
+  statistics_.spaces_created++;
+}
+
+template <GuestArchitecture Guest>
+GuestMmu<Guest>::~GuestMmu() {
+  for (auto& s : spaces_.all()) shared_.unshare(*s);
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::activate(Cpu& cpu) {
+  const typename Guest::Selectors now = Guest::selectors_of(cpu);
+  if (now == selectors_ && current_ && cpu.space == current_) return;
+  // not from `now`: a copy in wider pieces waits for its stores
+  selectors_ = Guest::selectors_of(cpu);
+
+  Space* space;
+  if (config_.mode.form == Form::Flat) {
+    flat_violation_ |= Guest::mmu_enabled(cpu);
+    space = spaces_.all().front().get();
+  } else {
+    space = spaces_.recent(now);
+    if (!space) space = look_up(cpu);
+  }
+  spaces_.used(*space);
+  if (space != current_) {
+    const uint64_t id = reinterpret_cast<uint64_t>(space);
+    note_space_switch(cpu.trace, config_.accounts, statistics_, space->key.asid, space->key.privileged, id);
+    statistics_.space_switches++;
+    hybrid_.changed(current_, *space, [] { return __builtin_ia32_rdtsc(); });
+  }
+  current_ = space;
+  if (space->windowed && space->shared) {
+    space->window->window().enter();
+    if (space->roots_version != space->shared->version) shared_.check(*space);
+  }
+  if (space->changes_applied != changes_) apply_missed(cpu);
+  if (installer_.awaits(*space)) installer_.returned(walks_.regime_of(cpu));
+  enter_current(cpu);
+}
+
+// The space of `selectors_`, which is none of the recent ones.
+template <GuestArchitecture Guest>
+AddressSpace<Guest>* GuestMmu<Guest>::look_up(const Cpu& cpu) {
+  const typename Guest::Key key = Guest::key_of(cpu);
+  Space* space = spaces_.find(key);
+  if (!space) space = keeper_.make(key, current_);
+  spaces_.set_recent(selectors_, space);
+  return space;
+}
+
+// What happened since the current space was current last.
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::apply_missed(Cpu& cpu) {
+  Space& space = *current_;
+  const bool protection = space.missed(&Applied::protections, code_.end()),
+             flushes = space.missed(&Applied::flushes, flushes_.end()),
+             watches = space.missed(&Applied::watches, watch_.version());
+  if (protection || flushes || watches) {
+    const UpkeepClock clock(hybrid_, space);
+    if (watches) watch_.remove_from(space);
+    if (protection) code_.catch_up(space);
+    if (flushes) {
+      const TracedFlush traced(cpu.trace, statistics_, trace::FlushKind::Deferred);
+      flusher_.apply(space, walks_.regime_of(cpu));
+    }
+    clock.note_upkeep();
+  }
+  space.changes_applied = changes_;
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::polled(Cpu& cpu) {
+  pool_.keep_resident_budget(current_);
+  if (config_.mode.form != Form::Hybrid || cpu.space != current_) return;
+  hybrid_.polled(*current_, __builtin_ia32_rdtsc());
+  enter_current(cpu);
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::enter_current(Cpu& cpu) {
+  Space& space = *current_;
+  if (space.history && hybrid_.due(space)) {
+    const bool windowed = space.windowed;
+    const uint64_t start = trace::begin(cpu.trace);
+    forms_.judge(space, walks_.regime_of(cpu));
+    if (space.windowed != windowed)
+      trace::end(cpu.trace, trace::Kind::FormChange, start, space.window->count(), 0, space.windowed);
+  }
+  MmuView& view = cpu;
+  view.mem_base = space.windowed ? space.window->base() : reinterpret_cast<uint64_t>(space.soft->entries());
+  view.memory_window = space.windowed;
+  view.instruction_pages = space.instruction_pages.ids();
+  view.space = &space;
+}
+
+template <GuestArchitecture Guest>
+typename Guest::Translation GuestMmu<Guest>::translate(Cpu& cpu, Va va, AccessKind kind, bool privileged) {
+  const Regime regime = walks_.regime_of(cpu);
+  Result result;
+  walks_.walk(regime, va, kind, privileged, result);
+  Translation t = translation_of(va, result);
+  Guest::set_answer(t, regime, result);
+  return t;
+}
+
+template <GuestArchitecture Guest>
+typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind kind) {
+  const bool privileged = Guest::privileged(cpu);
+  const Regime regime = walks_.regime_of(cpu);
+  Result result;
+  statistics_.soft_misses++;
+  walks_.walk(regime, va, kind, privileged, result);
+  const Translation t = translation_of(va, result);
+  if (current_ && current_->history && !current_->windowed && !hybrid_.resting(*current_) && !t.watched) {
+    using Refill = HybridPolicy::Refill;
+    hybrid_.refilled(*current_, window_offset(va),
+                     !t.ok                          ? Refill::NotMapped
+                     : Guest::normal_memory(result) ? Refill::Memory
+                                                    : Refill::Device,
+                     class_of(result.log2_size));
+  }
+  if (!t.host || kind == AccessKind::Fetch) return t;
+
+  const uint32_t page = walks_.ram_page_of(t.pa);
+  bool writable = Guest::allows_store(result, privileged);
+  if (writable && code_.holds(page))
+    writable = kind == AccessKind::Store && code_.written(t.pa, std::min(64u, kPageSize - page_offset(va)));
+  if (!current_ || current_->windowed || t.watched || !walks_.enterable(result)) return t;
+  const uint32_t size_class = class_of(result.log2_size);
+  current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
+  if (writable) code_.installed_writable(page);
+  statistics_.entries_4k++;
+  statistics_.pages_installed++;
+  return t;
+}
+
+template <GuestArchitecture Guest>
+FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t bytes, bool write,
+                                           Translation& translation) {
+  if (offset < 0 || offset >= static_cast<int64_t>(kWindowSize)) {
+    statistics_.window_faults_split++;
+    return FaultOutcome::Split;
+  }
+  const UpkeepClock clock(hybrid_, *current_);
+  const Va va = static_cast<Va>(offset);
+  const AccessKind kind = write ? AccessKind::Store : AccessKind::Load;
+  const Regime regime = walks_.regime_of(cpu);
+  Result result;
+  walks_.walk(regime, va, kind, Guest::privileged(cpu), result);
+  translation = translation_of(va, result);
+  // The memory type's check of alignment comes before those of domain and permission.
+  if (!translation.ok && translation.normal_memory) {
+    statistics_.window_faults_guest++;
+    installer_.aborted(*current_, va, kind);
+    clock.note_fault();
+    return FaultOutcome::GuestFault;
+  }
+  if (!translation.host) {
+    statistics_.window_faults_device++;
+    return FaultOutcome::Device;
+  }
+
+  const uint32_t page = walks_.ram_page_of(translation.pa);
+  bool was_code = false;
+  if (write && code_.holds(page)) {
+    statistics_.window_faults_code++;
+    const uint64_t to_end = kPageSize - page_offset(va);
+    if (!code_.written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) return FaultOutcome::Once;
+    was_code = true;
+  }
+  if (translation.watched || !walks_.enterable(result)) {
+    statistics_.window_faults_device++;
+    return FaultOutcome::Device;
+  }
+  const WindowEntry old = current_->window_at(va).entry(window_offset(va));
+  const bool spurious = old.valid() && old.ram_page() == page && (old.writable() || !write);
+  const bool installed = installer_.install(*current_, regime, va, result);
+  clock.note_fault();
+  if (!installed) return FaultOutcome::Once;
+  if (was_code) return FaultOutcome::CodeWrite;
+  if (spurious)
+    statistics_.window_faults_spurious++;
+  else
+    statistics_.window_faults_installed++;
+  return FaultOutcome::Installed;
+}
+
+template <GuestArchitecture Guest>
+uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Translation& translation) {
+  InstructionPagesOf<Va>& pages = current_->instruction_pages;
+  const Va va_page = va >> kPageBits;
+  const GuestRam& ram = walks_.ram();
+  if (const uint32_t id = pages.id_at(va); id != 0 && ids_.record(id).va_page == va_page) {
+    const typename PageIdsOf<Va>::Record record = ids_.record(id);
+    translation = Translation{};
+    translation.ok = true;
+    translation.pa = ram.base + (uint64_t{record.ram_page} << kPageBits) + page_offset(va);
+    translation.host = ram.at(translation.pa);
+    if (record.flags == code_flags) return id;
+    if (!ids_.full()) {
+      const uint32_t other = ids_.intern({va_page, record.ram_page, code_flags});
+      pages.replace_id(va, other);
+      return other;
+    }
+  }
+
+  const Regime regime = walks_.regime_of(cpu);
+  Result result;
+  statistics_.fetch_walks++;
+  walks_.walk(regime, va, AccessKind::Fetch, Guest::privileged(cpu), result);
+  translation = translation_of(va, result);
+  if (!translation.ok) return 0;
+  if (!translation.host) {  // outside RAM
+    translation.ok = false;
+    Guest::set_fetch_fault(translation, regime, va, result, translation.normal_memory);
+    return 0;
+  }
+  if (ids_.full()) {
+    forget_instruction_pages();
+    code_.listener().page_ids_dropped();
+    ids_.drop();
+    statistics_.page_id_drops++;
+  }
+  const uint32_t id = ids_.intern({va_page, walks_.ram_page_of(translation.pa), code_flags});
+  current_->fetch_reuse.refilled += pages.install(va, id, result.ng, class_of(result.log2_size));
+  statistics_.page_ids = ids_.count();
+  if (prefiller_.fetched(*current_)) {
+    const uint64_t start = trace::begin(cpu.trace), before = statistics_.pages_prefilled;
+    prefiller_.prefill(*current_, regime);
+    trace::end(cpu.trace, trace::Kind::Prefill, start, statistics_.pages_prefilled - before);
+  }
+  return id;
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::forget_instruction_pages() {
+  for (auto& s : spaces_.all()) s->instruction_pages.remove_all();
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::translated(uint32_t page_id, uint64_t ticks) {
+  if (config_.mode.form == Form::Hybrid) ids_.add_translation(page_id, hybrid_.translated(*current_, ticks));
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::debug_changed(Cpu& cpu) {
+  if (const typename Guest::BreakPages pages = Guest::break_pages(cpu); pages != break_pages_) {
+    if (pages.everywhere != break_pages_.everywhere) {
+      forget_instruction_pages();
+    } else {
+      for (const typename Guest::BreakPages& from : {break_pages_, pages})
+        for (uint32_t i = 0; i < from.count; i++) {
+          const Va va = Va{from.page[i]} << kPageBits;
+          if (pages.at(va) == break_pages_.at(va)) continue;
+          for (auto& s : spaces_.all()) s->instruction_pages.remove_va(va, false);
+        }
+    }
+    break_pages_ = pages;
+  }
+  if (!watch_.set(Guest::watched(cpu))) return;
+  changes_++;
+  if (current_) watch_.remove_from(*current_);
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::flush(Cpu& cpu, Flush operation) {
+  uint64_t* const counters[] = {&statistics_.flush_all, &statistics_.flush_asid, &statistics_.flush_mva,
+                                &statistics_.flush_mvaa};
+  ++*counters[operation.kind];
+  const TracedFlush traced(cpu.trace, statistics_, static_cast<trace::FlushKind>(operation.kind), operation.va,
+                           operation.asid);
+  flushes_.add(operation);
+  changes_++;
+  if (!current_) return;
+  const UpkeepClock clock(hybrid_, *current_);
+  flusher_.apply(*current_, walks_.regime_of(cpu));
+  clock.note_upkeep();
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::protect_code_page(uint64_t pa) {
+  if (!code_.protect(pa)) return;
+  changes_++;
+  if (current_) code_.catch_up(*current_);
+}
 
 }  // namespace crosswalk::mmu

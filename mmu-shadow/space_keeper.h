@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later Makes address spaces on their first use, and reuses
-// those used least recently when there are too many.
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Makes address spaces on their first use, and reuses those used least recently when there are too
+// many.
 #pragma once
 
 #include "mmu-shadow/base/config.h"
@@ -12,10 +13,15 @@
 
 namespace crosswalk::mmu {
 
+template <GuestArchitecture Guest>
 class SpaceKeeper {
  public:
-  SpaceKeeper(bool hybrid_mode, Spaces& spaces, WindowPool& pool, SharedWindows& shared, Installer& installer,
-              HybridPolicy& hybrid, const CodePages& code, const GuestFlushLog& flushes, Statistics& statistics)
+  using Key = typename Guest::Key;
+  using Space = AddressSpace<Guest>;
+
+  SpaceKeeper(bool hybrid_mode, Spaces<Guest>& spaces, WindowPool<Guest>& pool, SharedWindows<Guest>& shared,
+              Installer<Guest>& installer, HybridPolicy& hybrid, const CodePages& code,
+              const GuestFlushLog<Guest>& flushes, Statistics& statistics)
       : hybrid_mode_(hybrid_mode),
         spaces_(spaces),
         pool_(pool),
@@ -28,26 +34,73 @@ class SpaceKeeper {
 
   // An empty space for `key`, for which there is none. It is `current`, which may be null, only if
   // there is no other one. Throws std::runtime_error when the host has no room for a window at all.
-  AddressSpace* make(const RegimeKey& key, AddressSpace* current);
+  Space* make(const Key& key, Space* current);
 
  private:
-  AddressSpace* add(const RegimeKey& key);
-  void clear(AddressSpace& space);
+  Space* add(const Key& key);
+  void clear(Space& space);
   // Nothing is in the space that the logs could be about.
-  void applied_all(AddressSpace& space) const {
+  void applied_all(Space& space) const {
     space.applied.protections = code_.end();
     space.applied.flushes = flushes_.end();
   }
 
   const bool hybrid_mode_;
-  Spaces& spaces_;
-  WindowPool& pool_;
-  SharedWindows& shared_;
-  Installer& installer_;
+  Spaces<Guest>& spaces_;
+  WindowPool<Guest>& pool_;
+  SharedWindows<Guest>& shared_;
+  Installer<Guest>& installer_;
   HybridPolicy& hybrid_;
   const CodePages& code_;
-  const GuestFlushLog& flushes_;
+  const GuestFlushLog<Guest>& flushes_;
   Statistics& statistics_;
 };
+
+template <GuestArchitecture Guest>
+void SpaceKeeper<Guest>::clear(Space& space) {
+  installer_.forget(space);
+  space.instruction_pages.remove_all();
+  if (space.soft) space.soft->remove_all();
+  if (space.window && space.window->clear()) space.window->window().commit();
+  if (space.history) hybrid_.forget(space, space.window != nullptr);
+  applied_all(space);
+  space.data_reuse = space.fetch_reuse = Reuse{};
+}
+
+// Null when there is no room for its window.
+template <GuestArchitecture Guest>
+AddressSpace<Guest>* SpaceKeeper<Guest>::add(const Key& key) {
+  auto space = std::make_unique<Space>();
+  if (hybrid_mode_) space->history = std::make_unique<HybridHistory>();
+  if (hybrid_mode_ ? hybrid_.at_once() : pool_.exists()) {
+    space->window = pool_.create();
+    space->windowed = space->window != nullptr;
+    if (!hybrid_mode_ && !space->windowed) return nullptr;
+  }
+  if (!space->windowed) space->soft = std::make_unique<SoftTlbOf<typename Guest::Va>>();
+  space->key = key;
+  applied_all(*space);
+  if (space->windowed) shared_.share(*space);
+  statistics_.spaces_created++;
+  return spaces_.add(std::move(space));
+}
+
+template <GuestArchitecture Guest>
+AddressSpace<Guest>* SpaceKeeper<Guest>::make(const Key& key, Space* current) {
+  if (!spaces_.full())
+    if (Space* const space = add(key)) return space;
+  // Reuse the oldest: its entries go, its window stays reserved.
+  Space* space = spaces_.least_recently_used([&](const Space& s) { return &s != current; });
+  if (!space) space = current;
+  if (!space) throw std::runtime_error("no host address space for a window of 4 GiB");
+  clear(*space);
+  shared_.unshare(*space);
+  space->key = key;
+  space->fetches = 0;
+  if (space->windowed) shared_.share(*space);
+  spaces_.rebuild();
+  statistics_.spaces_evicted++;
+  return space;
+}
 
 }  // namespace crosswalk::mmu

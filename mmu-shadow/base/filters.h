@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later Entry sizes, and the bitmaps that answer "can anything
-// that covers this VA be installed?" without a search. They may say yes wrongly, never no.
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Entry sizes, and the bitmaps that answer "can anything that covers this VA be installed?" without
+// a search. They may say yes wrongly, never no.
 #pragma once
 
 #include <bit>
@@ -9,6 +10,14 @@ namespace crosswalk::mmu {
 
 inline constexpr uint32_t kPageBits = 12;
 inline constexpr uint32_t kPageSize = 1u << kPageBits;
+template <typename Va>
+constexpr Va page_of(Va va) {
+  return va & ~Va{kPageSize - 1};
+}
+template <typename Va>
+constexpr uint32_t page_offset(Va va) {
+  return static_cast<uint32_t>(va & (kPageSize - 1));
+}
 
 // The sizes of ARM entries, as a class number that fits three bits: 4 KiB and 64 KiB pages,
 // sections, 2 MiB blocks, supersections, 1 GiB blocks.

@@ -18,7 +18,7 @@ struct Statistics {
   // Of guest operations, as applied to address spaces: entries that went, that turned out
   // unchanged, that were rewritten.
   uint64_t entries_removed = 0, entries_kept = 0, entries_rewritten = 0;
-  // TLBIALL and TLBIASID, by what was done in a space
+  // flushes of everything or of an ASID, by what was done in a space
   uint64_t refreshes_lazy = 0, refreshes_eager = 0;
   uint64_t pages_prefilled = 0, spaces_prefilled = 0;
   uint64_t instruction_pages_prefilled = 0;  // of pages_prefilled

@@ -2,7 +2,6 @@
 // What one regime key has: instruction pages, and a software TLB or a window.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -12,15 +11,10 @@
 #include "mmu-shadow/spaces/flush_log.h"
 #include "mmu-shadow/spaces/soft_tlb.h"
 #include "mmu-shadow/spaces/space_table.h"
-#include "mmu-shadow/spaces/walks.h"
-#include "mmu-shadow/walker/arm32.h"
+#include "mmu-shadow/walker/guest.h"
 #include "mmu-shadow/windows/window_map.h"
 
 namespace crosswalk::mmu {
-
-// The guest of this MMU.
-using Guest = Arm32;
-using GuestFlushLog = FlushLog<Guest::Va, uint8_t>;
 
 // How much of the logs something has applied, and of the pages that are watched.
 struct Applied {
@@ -31,43 +25,47 @@ struct Applied {
 
 // What the windows of several privileged address spaces have in common (shared_windows.h). Its
 // entries are in the window of `map`, which the others share (Window::share).
+template <GuestArchitecture Guest>
 struct SharedWindow {
-  RegimeKey key;               // RegimeKey::of_all_processes
+  typename Guest::Key key;     // of_all_processes()
   std::vector<uint8_t> roots;  // what the sharers' descriptors of the first level are (CommonPart)
   uint64_t version;            // never 0; changes when `roots` does
   Applied applied;
   Reuse reuse;
   std::unique_ptr<WindowMap> map;
-
-  // Those of the 2 MiB of `va`.
-  size_t root_offset(uint32_t va) const { return size_t{va >> kLeafBits} * 8 % roots.size(); }
 };
 
+template <GuestArchitecture Guest>
 struct AddressSpace : SpaceForm {
-  RegimeKey key;
+  using Va = typename Guest::Va;
+
+  typename Guest::Key key;
   uint64_t last_used = 0;
-  uint64_t changes_applied = 0;  // GuestMmu's count when nothing was missed
+  uint64_t changes_applied = 0;  // CurrentSpace's count when nothing was missed
   Applied applied;
   // instruction pages entered since the space was made: up to Prefiller::kFetches
   uint32_t fetches = 0;
   Reuse data_reuse, fetch_reuse;
-  InstructionPages instruction_pages;
+  InstructionPagesOf<Va> instruction_pages;
   // of this and the window, one is in use, and the other one, if it is there,
-  std::unique_ptr<SoftTlb> soft;
+  std::unique_ptr<SoftTlbOf<Va>> soft;
   std::unique_ptr<WindowMap> window;  // is empty
-  std::shared_ptr<SharedWindow> shared;
-  uint64_t shared_from = kWindowSize;  // the VAs that `shared` has
-  const uint8_t* roots = nullptr;      // this space's own descriptors of the first level for them
+  std::shared_ptr<SharedWindow<Guest>> shared;
+  uint64_t shared_from = CommonPart::kNone;  // the VAs that `shared` has
+  const uint8_t* roots = nullptr;            // this space's own descriptors of the first level for them
   // SharedWindow::version when they were compared last, or 0: they are not equal
   uint64_t roots_version = 0;
 
-  WindowMap& window_at(uint32_t va) { return va >= shared_from ? *shared->map : *window; }
+  WindowMap& window_at(Va va) { return va >= shared_from ? *shared->map : *window; }
   // Whether it, or what it shares, is behind the end of a log.
   bool missed(uint64_t Applied::*log, uint64_t end) const {
     return applied.*log != end || (windowed && shared && shared->applied.*log != end);
   }
 };
 
-using Spaces = SpaceTable<AddressSpace, Guest::Selectors>;
+template <GuestArchitecture Guest>
+using Spaces = SpaceTable<AddressSpace<Guest>, typename Guest::Selectors>;
+template <GuestArchitecture Guest>
+using GuestFlushLog = FlushLog<typename Guest::Va, typename Guest::Asid>;
 
 }  // namespace crosswalk::mmu

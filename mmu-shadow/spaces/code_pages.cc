@@ -62,21 +62,6 @@ void CodePages::unprotect(uint64_t pa) {
   if (ram_.contains(pa)) is_code_[page_of(pa)] = 0;
 }
 
-// A page of the log that holds no code any more keeps its write access here, so it must be logged
-// again when it is protected again: maybe_writable_ says so.
-void CodePages::catch_up(AddressSpace& space) {
-  if (!space.windowed) {
-    space.soft->remove_write_access(ram_.host, [this](uint32_t page) {
-      if (!is_code_[page]) maybe_writable_[page] = 1;
-      return is_code_[page] != 0;
-    });
-    space.applied.protections = end_;
-    return;
-  }
-  catch_up(*space.window, space.applied.protections);
-  if (space.shared) catch_up(*space.shared->map, space.shared->applied.protections);
-}
-
 void CodePages::catch_up(WindowMap& window, uint64_t& position) {
   if (end_ - position <= 16) {
     for (uint64_t i = position; i != end_; i++) {

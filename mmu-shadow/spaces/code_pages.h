@@ -11,8 +11,8 @@
 
 #include "mmu-shadow/base/code_listener.h"
 #include "mmu-shadow/base/statistics.h"
-#include "mmu-shadow/spaces/address_space.h"
-#include "translator/arm32/cpu/platform.h"
+#include "mmu-shadow/windows/window_map.h"
+#include "translator/base/guest_ram.h"
 
 namespace crosswalk::mmu {
 
@@ -51,7 +51,22 @@ class CodePages {
   void unprotect(uint64_t pa);
   // The end of the log (Applied::protections).
   uint64_t end() const { return end_; }
-  void catch_up(AddressSpace& space);
+  // Applies to the space, which is current, what it has missed of the log. A page of the log that
+  // holds no code any more keeps its write access there, so it must be logged again when it is
+  // protected again: maybe_writable_ says so.
+  template <typename Space>
+  void catch_up(Space& space) {
+    if (space.windowed) {
+      catch_up(*space.window, space.applied.protections);
+      if (space.shared) catch_up(*space.shared->map, space.shared->applied.protections);
+      return;
+    }
+    space.soft->remove_write_access(ram_.host, [this](uint32_t page) {
+      if (!is_code_[page]) maybe_writable_[page] = 1;
+      return is_code_[page] != 0;
+    });
+    space.applied.protections = end_;
+  }
 
  private:
   void catch_up(WindowMap& window, uint64_t& position);

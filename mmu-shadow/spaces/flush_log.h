@@ -6,18 +6,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "translator/base/tlb_flush.h"
+
 namespace crosswalk::mmu {
 
-// `Va` is the guest's virtual address, `Asid` its address space identifier.
 template <typename Va, typename Asid>
 class FlushLog {
  public:
-  enum Kind : uint8_t { All, OfAsid, Page, PageOfAllAsids };
-  struct Record {
-    Kind kind;
-    Asid asid;
-    Va va;
-  };
+  using Record = TlbFlush<Va, Asid>;
 
   void add(Record record) { records_[end_++ % kSize] = record; }
   // The position behind the last operation.
@@ -35,15 +31,15 @@ class FlushLog {
     bool all = end_ - from > kSize, nonglobal = false;
     for (uint64_t i = from; i != end_ && !all; i++) {
       const Record& r = records_[i % kSize];
-      all = r.kind == All;
-      nonglobal |= r.kind == OfAsid && covers(r.asid);
+      all = r.kind == Record::All;
+      nonglobal |= r.kind == Record::OfAsid && covers(r.asid);
     }
     if (all || nonglobal) refresh(!all);
     for (uint64_t i = from; i != end_ && !all; i++) {
       const Record& r = records_[i % kSize];
-      if (r.kind == Page)
+      if (r.kind == Record::Page)
         flush_page(r.va, !covers(r.asid));
-      else if (r.kind == PageOfAllAsids)
+      else if (r.kind == Record::PageOfAllAsids)
         flush_page(r.va, false);
     }
   }

@@ -22,8 +22,9 @@ class SlotSet {
     return static_cast<uint32_t>(va >> kPageBits) & (kSlots - 1);
   }
 
+  // In line: each refill does it.
   template <typename Va>
-  void set(uint32_t slot, Va va, bool ng, uint32_t size_class) {
+  [[gnu::always_inline]] void set(uint32_t slot, Va va, bool ng, uint32_t size_class) {
     const uint32_t w = slot >> 6;
     const uint64_t bit = uint64_t{1} << (slot & 63);
     if (valid_[w] & bit) uncount(ng_[w] & bit);

@@ -1,13 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0-or-later The two direct-mapped tables of an address space: the
-// software TLB and the instruction pages. Both are read by translated code, so their arrays are
-// plain data.
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The two direct-mapped tables of an address space: the software TLB and the instruction pages.
+// Both are read by translated code, so their arrays are plain data.
 #pragma once
 
 #include <cstdint>
 
 #include "mmu-shadow/base/config.h"
 #include "mmu-shadow/spaces/slot_set.h"
-#include "translator/arm32/cpu/cpu_state.h"
+#include "translator/base/mmu_view.h"
 
 namespace crosswalk::mmu {
 
@@ -24,9 +24,11 @@ static_assert(sizeof(SoftTlbEntryOf<uint32_t>) == sizeof(SoftTlbEntry));
 // `Va` is the guest's virtual address.
 template <typename Va>
 class SoftTlbOf {
+ public:
   using Entry = SoftTlbEntryOf<Va>;
   static constexpr Va kNoTag = ~Va{0};
 
+ private:
   auto drop() {
     return [this](uint32_t s) {
       ghosts_[s] = entries_[s].tag_load;
@@ -41,7 +43,8 @@ class SoftTlbOf {
   Entry* entries() { return entries_; }
 
   // Returns whether this page was the last one dropped from its slot: an entry that is used again.
-  bool install(Va va, uint8_t* host, bool writable, bool ng, uint32_t size_class) {
+  // In line: each refill does it.
+  [[gnu::always_inline]] bool install(Va va, uint8_t* host, bool writable, bool ng, uint32_t size_class) {
     const uint32_t slot = set_.slot_of(va);
     const Va page = page_of(va);
     const bool again = ghosts_[slot] == page;
@@ -91,8 +94,6 @@ class SoftTlbOf {
   }
 
  private:
-  static Va page_of(Va va) { return va & ~Va{kPageSize - 1}; }
-
   alignas(64) Entry entries_[kSoftTlbEntries];
   Va ghosts_[kSoftTlbEntries] = {};  // by slot: the page that was dropped last
   SlotSet<kSoftTlbEntries> set_;
@@ -113,7 +114,7 @@ class InstructionPagesOf {
   uint32_t* ids() { return ids_; }
   uint32_t id_at(Va va) const { return ids_[set_.slot_of(va)]; }
 
-  bool install(Va va, uint32_t id, bool ng, uint32_t size_class) {
+  [[gnu::always_inline]] bool install(Va va, uint32_t id, bool ng, uint32_t size_class) {
     const uint32_t slot = set_.slot_of(va);
     const Va page = page_of(va);
     const bool again = ghosts_[slot] == page;
@@ -150,14 +151,9 @@ class InstructionPagesOf {
   uint32_t count(bool nonglobal_only) const { return set_.count(nonglobal_only); }
 
  private:
-  static Va page_of(Va va) { return va & ~Va{kPageSize - 1}; }
-
   alignas(64) uint32_t ids_[kInstructionPageEntries] = {};
   Va va_[kInstructionPageEntries] = {}, ghosts_[kInstructionPageEntries] = {};
   SlotSet<kInstructionPageEntries> set_;
 };
-
-using SoftTlb = SoftTlbOf<uint32_t>;
-using InstructionPages = InstructionPagesOf<uint32_t>;
 
 }  // namespace crosswalk::mmu

@@ -6,31 +6,38 @@
 
 #include "mmu-shadow/base/filters.h"
 #include "mmu-shadow/base/statistics.h"
-#include "translator/arm32/cpu/mmu_port.h"
-#include "translator/arm32/cpu/platform.h"
+#include "mmu-shadow/walker/guest.h"
+#include "translator/base/guest_ram.h"
 
 namespace crosswalk::mmu {
 
-// `Guest` is a trait of the walker's folder (walker/arm32.h).
-template <typename Guest>
+template <GuestArchitecture Guest>
 class Walks {
  public:
+  using Cpu = typename Guest::Cpu;
   using Regime = typename Guest::Regime;
   using Result = typename Guest::Result;
+  using Translation = typename Guest::Translation;
   using Va = typename Guest::Va;
 
-  Walks(const GuestRam& ram, Statistics& statistics) : ram_(ram), statistics_(statistics) {}
+  // `flat`: walks are those of a guest that leaves its MMU off (Form::Flat).
+  Walks(const GuestRam& ram, bool flat, Statistics& statistics) : ram_(ram), flat_(flat), statistics_(statistics) {}
 
   const GuestRam& ram() const { return ram_; }
+  // What walks for the CPU read.
+  Regime regime_of(const Cpu& cpu) const { return flat_ ? Guest::flat_regime_of(cpu) : Guest::regime_of(cpu); }
 
-  // One copy for all callers: a walk is long.
-  [[gnu::noinline]] void walk(const Regime& regime, Va va, AccessKind kind, bool privileged, Result& result) const {
+  // One copy for all callers, since a walk is long; and all of it in that one.
+  [[gnu::noinline, gnu::flatten]] void walk(const Regime& regime, Va va, AccessKind kind, bool privileged,
+                                            Result& result) const {
     Guest::walk(regime, va, kind, privileged, read_ram, context(), result);
     statistics_.walks++;
     statistics_.walk_levels += result.levels_read;
   }
-  // The same for many pages in the order of their addresses.
-  const Result& walk(const Regime& regime, Va va, AccessKind kind, bool privileged, typename Guest::Memo& memo) const {
+  // The same for many pages in the order of their addresses; in line, since most take a few
+  // instructions.
+  [[gnu::always_inline]] const Result& walk(const Regime& regime, Va va, AccessKind kind, bool privileged,
+                                            typename Guest::Memo& memo) const {
     statistics_.walks++;
     statistics_.walk_levels += Guest::walk(regime, va, kind, privileged, read_ram, context(), memo);
     return memo.result;
@@ -39,7 +46,7 @@ class Walks {
   uint32_t ram_page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
   // Whether translated code may access what a walk found without asking again. Not Device and
   // Strongly-ordered memory, where alignment is checked (A3.2.1); with the MMU off, code that
-  // checks everything runs (CpuState::strict_alignment).
+  // checks everything runs.
   bool enterable(const Result& r) const {
     return Guest::mapped(r) && ram_.contains(r.pa) && (Guest::normal_memory(r) || Guest::mmu_was_off(r));
   }
@@ -51,8 +58,7 @@ class Walks {
     // checks everything itself.
     t.normal_memory = Guest::normal_memory(r) || !r.entry_valid || Guest::mmu_was_off(r);
     if (!t.ok) {
-      t.fsr = r.fsr;
-      t.far = va;
+      Guest::set_fault(t, va, r);
     } else if (ram_.contains(r.pa)) {
       t.host = ram_.at(r.pa);
     }
@@ -74,17 +80,18 @@ class Walks {
   void* context() const { return const_cast<GuestRam*>(&ram_); }
 
   const GuestRam ram_;
+  const bool flat_;
   Statistics& statistics_;
 };
 
 // Walks for many pages in the order of their slots in a table, in which stretches of VA are
 // interleaved.
-template <typename Guest>
+template <GuestArchitecture Guest>
 class SlotWalker {
  public:
   SlotWalker(const Walks<Guest>& walks, const typename Guest::Regime& regime, AccessKind kind, bool privileged)
       : walks_(walks), regime_(regime), kind_(kind), privileged_(privileged) {}
-  const typename Guest::Result& operator()(typename Guest::Va va) {
+  [[gnu::always_inline]] const typename Guest::Result& operator()(typename Guest::Va va) {
     return walks_.walk(regime_, va, kind_, privileged_, memos_[va >> 20 & (kMemos - 1)]);
   }
 

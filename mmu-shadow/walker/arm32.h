@@ -1,28 +1,31 @@
-// SPDX-License-Identifier: GPL-2.0-or-later What an MMU has to know of an ARMv7-A guest: its
-// addresses, which registers select an address space, and how its tables are walked. Nothing else
-// in mmu-shadow/ reads the CPU's registers.
+// SPDX-License-Identifier: GPL-2.0-or-later
+// ARMv7-A guests (GuestArchitecture).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
+#include "mmu-shadow/walker/guest.h"
 #include "mmu-shadow/walker/regime.h"
 #include "mmu-shadow/walker/walk_memo.h"
 #include "mmu-shadow/walker/walker.h"
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/cpu/debug.h"
+#include "translator/arm32/cpu/mmu_port.h"
 
 namespace crosswalk::mmu {
 
 struct Arm32 {
   using Cpu = CpuState;
   using Va = uint32_t;
+  using Asid = uint8_t;
   using Regime = cw_regime;
   using Key = RegimeKey;
   using Result = cw_result;
-  using Memo = cw_memo;  // of the last walk: neighbours cost less (walk_memo.h)
+  using Memo = cw_memo;
+  using Translation = crosswalk::Translation;
+  using Port = MmuPort;
 
-  // The values that select an address space. Cheap to read and to compare, so that a change to one
-  // used lately costs no more.
   struct Selectors {
     // The first ones change most, and decide most comparisons.
     bool privileged;
@@ -40,7 +43,6 @@ struct Arm32 {
   static bool privileged(const Cpu& cpu) { return is_privileged(static_cast<crosswalk::Mode>(cpu.mode)); }
   static bool mmu_enabled(const Cpu& cpu) { return cpu.cp15.sctlr & CW_SCTLR_M; }
   static Regime regime_of(const Cpu& cpu) { return mmu::regime_of(cpu.cp15); }
-  // With the MMU off.
   static Regime flat_regime_of(const Cpu& cpu) {
     Regime r = regime_of(cpu);
     r.sctlr &= ~CW_SCTLR_M;
@@ -52,26 +54,55 @@ struct Arm32 {
                    Result& result) {
     cw_walk(&regime, va, kind_of(kind), privileged, read, context, &result);
   }
-  // The same, with memo.result. Returns how many descriptors were read.
   static unsigned walk(const Regime& regime, Va va, AccessKind kind, bool privileged, cw_reader read, void* context,
                        Memo& memo) {
     return cw_walk_memo(&regime, va, kind_of(kind), privileged, read, context, &memo);
   }
 
-  // Of what a walk found.
   static bool mapped(const Result& r) { return r.fault == CW_FAULT_NONE; }
   static bool normal_memory(const Result& r) { return r.memory_type == CW_NORMAL; }
   static bool mmu_was_off(const Result& r) { return r.log2_size == 32; }
   static bool allows_store(const Result& r, bool privileged) {
     return r.permissions & cw_needed_permission(CW_STORE, privileged);
   }
-  static uint64_t par_of(const Regime& regime, const Result& r) { return cw_par(&regime, &r); }
-  // IFSR of a fetch from memory that is not to be executed from. Device and Strongly-ordered memory
-  // gives a permission fault (A3.8.3 leaves it open); Normal memory where nothing answers, an
-  // external abort.
-  static uint32_t fsr_of_fetch(const Regime& regime, const Result& r, bool normal_memory) {
+
+  static void set_fault(Translation& t, Va va, const Result& r) {
+    t.fsr = r.fsr;
+    t.far = va;
+  }
+  // Device and Strongly-ordered memory gives a permission fault (A3.8.3 leaves it open); Normal
+  // memory where nothing answers, an external abort.
+  static void set_fetch_fault(Translation& t, const Regime& regime, Va va, const Result& r, bool normal_memory) {
     const unsigned fault = normal_memory ? CW_FAULT_EXTERNAL : CW_FAULT_PERMISSION;
-    return cw_fsr(cw_uses_long(regime.ttbcr), fault, r.level ? r.level : 1, 0, CW_FETCH);
+    t.fsr = cw_fsr(cw_uses_long(regime.ttbcr), fault, r.level ? r.level : 1, 0, CW_FETCH);
+    t.far = va;
+  }
+  static void set_answer(Translation& t, const Regime& regime, const Result& r) { t.par = cw_par(&regime, &r); }
+
+  static constexpr size_t kRootBytes = mmu::kRootBytes;
+  static CommonPart common_part(const Key& key) { return mmu::common_part(key); }
+  static size_t root_offset(Va va, size_t roots_bytes) { return mmu::root_offset(va, roots_bytes); }
+  static bool only_became_valid(const Key& key, const uint8_t* roots, const uint8_t* now, size_t at) {
+    return mmu::only_became_valid(key, roots, now, at);
+  }
+
+  static constexpr uint32_t kWatchpoints = arm::kWatchpoints;
+  using BreakPages = arm::BreakPages;
+  using Watched = arm::Watched;
+  static BreakPages break_pages(const Cpu& cpu) { return arm::break_pages(cpu); }
+  static Watched watched(const Cpu& cpu) { return arm::watched_bytes(cpu); }
+
+  // By short descriptors (B3.5.1).
+  static void map_small_pages(Cpu& cpu, uint8_t* ram, uint64_t base, uint64_t bytes) {
+    constexpr uint32_t kFirst = 4096, kSecond = 256, kTables = 40;
+    auto* const words = reinterpret_cast<uint32_t*>(ram);
+    const auto pa = static_cast<uint32_t>(base), size = static_cast<uint32_t>(bytes);
+    for (uint32_t i = 0; i < kTables; i++) words[i] = (pa + (kFirst + i * kSecond) * 4) | 1;
+    for (uint32_t i = 0; i < kTables * kSecond; i++) words[kFirst + i] = (pa + i * 4096 % size) | 0x83e;
+    cpu.mode = static_cast<uint32_t>(crosswalk::Mode::Supervisor);
+    cpu.cp15.sctlr = CW_SCTLR_M;
+    cpu.cp15.ttbr0 = base;
+    cpu.cp15.dacr = 1;
   }
 
  private:
@@ -79,5 +110,6 @@ struct Arm32 {
     return kind == AccessKind::Store ? CW_STORE : kind == AccessKind::Fetch ? CW_FETCH : CW_LOAD;
   }
 };
+static_assert(GuestArchitecture<Arm32>);
 
 }  // namespace crosswalk::mmu

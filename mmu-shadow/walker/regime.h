@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later The translation regime as a key: the registers that
-// decide what a walk returns, with the bits that do not matter cleared, so that equal keys mean
-// equal translations (for unchanged tables).
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The translation regime as a key: the registers that decide what a walk returns, with the bits
+// that do not matter cleared, so that equal keys mean equal translations (for unchanged tables).
 //
 // TTBR0 and TTBR1 are part of the key although a TLB need only be tagged by ASID: guests change
 // TTBR0 under a reserved ASID, and a key that tells them apart needs no flush. PRRR, NMRR, MAIR and
@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "mmu-shadow/walker/guest.h"
 #include "mmu-shadow/walker/walker.h"
 #include "translator/arm32/cpu/cpu_state.h"
 
@@ -73,22 +74,15 @@ inline RegimeKey key_of(const cw_regime& r, bool privileged) {
   return key;
 }
 
-// The VAs, from `from` to 4 GiB in whole GiB, for which regimes that differ in TTBR0 and the ASID
-// alone may give the same translations.
-//
-// Where TTBR1 translates them, they always do (ARM DDI 0406C, B3.5.4 and B3.6.4). Where TTBR0
-// translates everything, the last GiB is the kernel's in most systems, and each process has a copy
-// of the kernel's descriptors of the first level: the translations are the same if these are.
-struct CommonPart {
-  uint64_t from = uint64_t{1} << 32;
-  uint64_t roots_pa = 0;     // the descriptors of the first level, of TTBR0's table,
-  uint32_t roots_bytes = 0;  // and how much they are; 0 with TTBR1
-};
-
+// Where TTBR1 translates VAs, regimes that differ in TTBR0 and the ASID alone always give the same
+// translations (ARM DDI 0406C, B3.5.4 and B3.6.4). Where TTBR0 translates everything, the last GiB
+// is the kernel's in most systems, and each process has a copy of the kernel's descriptors of the
+// first level: the translations are the same if these are.
 inline CommonPart common_part(const RegimeKey& key) {
   constexpr uint64_t kEnd = uint64_t{1} << 32, kGigabyte = 1 << 30;
   const auto in_gigabytes = [](uint64_t start) {
-    return CommonPart{.from = (start + kGigabyte - 1) & ~(kGigabyte - 1)};
+    const uint64_t from = (start + kGigabyte - 1) & ~(kGigabyte - 1);
+    return from == kEnd ? CommonPart{} : CommonPart{.from = from};
   };
   if (!key.mmu_enabled()) return {};
   if (cw_uses_long(key.ttbcr)) {
@@ -109,6 +103,10 @@ inline CommonPart common_part(const RegimeKey& key) {
   return in_gigabytes(kEnd >> n);
 }
 
+// The descriptors of the first level that translate 2 MiB of VA: one long one, or two short ones.
+inline constexpr size_t kRootBytes = 8;
+// Where those of `va` are among `roots_bytes` (CommonPart).
+inline size_t root_offset(uint32_t va, size_t roots_bytes) { return size_t{va >> 21} * kRootBytes % roots_bytes; }
 // Of two copies of descriptors of the first level, `roots` and `now`: whether those at byte `at`,
 // of the same 2 MiB, differ at most in that an invalid one became valid.
 inline bool only_became_valid(const RegimeKey& key, const uint8_t* roots, const uint8_t* now, size_t at) {

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later Windows, and where they come from. A window is 4 GiB of
-// host addresses that stand for one guest address space: host address = base + VA. Guards around it
-// fault.
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Windows, and where they come from. A window is 4 GiB of host addresses that stand for one guest
+// address space: host address = base + VA. Guards around it fault.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,15 @@ namespace crosswalk::mmu {
 // displacement below or above [base, base + 4 GiB) faults instead of reaching anything.
 inline constexpr uint64_t kWindowSize = uint64_t{1} << 32;
 inline constexpr uint64_t kWindowGuard = 64 << 10;
+
+// Whether a guest with such VAs can have windows: they hold all of them.
+template <typename Va>
+inline constexpr bool kFitsWindow = sizeof(Va) <= sizeof(uint32_t);
+// Where `va` is in a window. Precondition: a window exists, so that kFitsWindow.
+template <typename Va>
+constexpr uint32_t window_offset(Va va) {
+  return static_cast<uint32_t>(va);
+}
 
 // `va` and `bytes` are multiples of 4 KiB; `pa` is guest RAM. Precondition: the range lies inside
 // the window.

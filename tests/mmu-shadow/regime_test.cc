@@ -12,7 +12,7 @@
 namespace crosswalk::mmu::test {
 namespace {
 
-constexpr uint64_t kNone = uint64_t{1} << 32;
+constexpr uint64_t kNone = CommonPart::kNone;
 
 cw_regime regime(uint32_t ttbcr) {
   cw_regime r{};

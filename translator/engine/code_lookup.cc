@@ -5,8 +5,8 @@
 
 #include "translator/arm32/cpu/debug.h"
 #include "translator/arm32/cpu/exceptions.h"
-#include "translator/arm32/cpu/trace.h"
 #include "translator/arm32/helpers/helpers.h"
+#include "translator/base/trace.h"
 #include "translator/engine/translation_listener.h"
 
 namespace crosswalk::engine {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "translator/arm32/cpu/trace.h"
+#include "translator/base/trace.h"
 #include "translator/engine/translation_listener.h"
 
 namespace crosswalk::engine {

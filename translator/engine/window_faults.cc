@@ -2,7 +2,7 @@
 #include "translator/engine/window_faults.h"
 
 #include "translator/arm32/cpu/exit_reason.h"
-#include "translator/arm32/cpu/trace.h"
+#include "translator/base/trace.h"
 
 namespace crosswalk::engine {
 namespace {

@@ -33,7 +33,7 @@ Result<bool> Observability::prepare(const RunOptions& options) {
     if (!file) return file.take_error();
     trace_file_ = std::move(*file);
   }
-  if (options.stats_by_asid) accounts_ = std::make_unique<mmu::AsidAccounts>();
+  if (options.stats_by_asid) accounts_ = std::make_unique<mmu::AsidAccounts>(mmu::Mmu::kAsids);
   return true;
 }
 
@@ -92,8 +92,8 @@ void Observability::add_asids(StatisticsTable& table, const mmu::Mmu& mmu, doubl
   accounts_->settle(mmu.statistics());
   StatisticsTable::Grid grid{"by ASID", "asid", {}, {}};
   for (const auto& counter : mmu::kAsidCounters) grid.columns.push_back(counter.name);
-  for (unsigned asid = 0; asid < 256; asid++) {
-    const mmu::AsidTotals& totals = accounts_->of(static_cast<uint8_t>(asid));
+  for (uint32_t asid = 0; asid < accounts_->asids(); asid++) {
+    const mmu::AsidTotals& totals = accounts_->of(asid);
     if (totals.ticks_user + totals.ticks_privileged == 0) continue;
     StatisticsTable::Grid::Row row{asid, {}};
     for (const auto& counter : mmu::kAsidCounters) {

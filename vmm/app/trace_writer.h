@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// --trace: the memory of the timeline (translator/arm32/cpu/trace.h), and its conversion to the
+// --trace: the memory of the timeline (translator/base/trace.h), and its conversion to the
 // trace-event JSON that ui.perfetto.dev and chrome://tracing open.
 #pragma once
 
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "translator/arm32/cpu/trace.h"
+#include "translator/base/trace.h"
 #include "vmm/base/output_file.h"
 #include "vmm/base/result.h"
 #include "vmm/machine/symbols.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/machine_platform.h"
 
-#include "translator/arm32/cpu/trace.h"
+#include "translator/base/trace.h"
 #include "vmm/machine/memory_map.h"
 
 namespace crosswalk::vmm {

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "tests/translator/engine/guest.h"
-#include "translator/arm32/cpu/trace.h"
+#include "translator/base/trace.h"
 
 namespace crosswalk::test {
 namespace {

@@ -172,7 +172,7 @@ TEST(TraceBuffer, RefusesWhatDoesNotFit) {
 }
 
 TEST(AsidAccounts, ChargesTheAsidInBetween) {
-  mmu::AsidAccounts accounts;
+  mmu::AsidAccounts accounts(256);
   uint64_t aborts = 3;
   accounts.watch_data_aborts(&aborts);
   mmu::Statistics s;

@@ -13,7 +13,7 @@
 #include <cstdint>
 
 #include "translator/arm32/cpu/guest_cpu.h"
-#include "translator/arm32/cpu/mmu_view.h"
+#include "translator/base/mmu_view.h"
 #include "translator/arm32/cpu/translation_frame.h"
 
 namespace crosswalk {

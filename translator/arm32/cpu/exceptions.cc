@@ -9,7 +9,7 @@
 #include "translator/arm32/cpu/psr.h"
 #include "translator/arm32/cpu/reset.h"
 #include "translator/arm32/cpu/system_bits.h"
-#include "translator/arm32/cpu/trace.h"
+#include "translator/base/trace.h"
 
 namespace crosswalk::arm {
 namespace {

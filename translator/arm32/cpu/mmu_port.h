@@ -5,11 +5,12 @@
 
 #include <cstdint>
 
+#include "translator/base/access_kind.h"
+#include "translator/base/tlb_flush.h"
+
 namespace crosswalk {
 
 struct CpuState;
-
-enum class AccessKind : uint8_t { Load, Store, Fetch };
 
 // The result of a translation. When !ok, fsr is the DFSR/IFSR value (format by TTBCR.EAE, with WnR
 // and ExT) and far the faulting VA.
@@ -29,6 +30,8 @@ struct Translation {
 
 class MmuPort {
  public:
+  using Flush = TlbFlush<uint32_t, uint8_t>;
+
   virtual ~MmuPort() = default;
 
   // Walks for one byte access; installs nothing. `privileged` is separate from cpu.mode for
@@ -37,10 +40,12 @@ class MmuPort {
 
   // Guest TLB maintenance; the local CPU's. Complete on return, for all that can be accessed then:
   // an address space that is not current applies what it missed when it becomes current.
-  virtual void flush_all(CpuState& cpu) = 0;
-  virtual void flush_asid(CpuState& cpu, uint8_t asid) = 0;
-  virtual void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) = 0;
-  virtual void flush_mva_all_asids(CpuState& cpu, uint32_t va) = 0;
+  virtual void flush(CpuState& cpu, Flush operation) = 0;
+  // The same: TLBIALL, TLBIASID, TLBIMVA and TLBIMVAA.
+  void flush_all(CpuState& cpu) { flush(cpu, {Flush::All}); }
+  void flush_asid(CpuState& cpu, uint8_t asid) { flush(cpu, {Flush::OfAsid, asid}); }
+  void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) { flush(cpu, {Flush::Page, asid, va}); }
+  void flush_mva_all_asids(CpuState& cpu, uint32_t va) { flush(cpu, {Flush::PageOfAllAsids, 0, va}); }
 };
 
 }  // namespace crosswalk

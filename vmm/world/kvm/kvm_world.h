@@ -27,8 +27,8 @@
 #include <string>
 #include <vector>
 
-#include "translator/arm32/cpu/trace.h"
 #include "translator/base/counter.h"
+#include "translator/base/trace.h"
 #include "translator/engine/world.h"
 #include "vmm/base/result.h"
 #include "vmm/world/kvm/kvm_api.h"

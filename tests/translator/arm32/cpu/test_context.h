@@ -18,12 +18,15 @@ class RecordingMmu : public MmuPort {
                   (privileged ? " privileged" : " user"));
     return translation;
   }
-  void flush_all(CpuState&) override { log.push_back("all"); }
-  void flush_asid(CpuState&, uint8_t asid) override { log.push_back("asid " + std::to_string(asid)); }
-  void flush_mva(CpuState&, uint32_t va, uint8_t asid) override {
-    log.push_back("mva " + std::to_string(va) + " " + std::to_string(asid));
+  void flush(CpuState&, Flush f) override {
+    const std::string asid = std::to_string(f.asid), va = std::to_string(f.va);
+    switch (f.kind) {
+      case Flush::All: return log.push_back("all");
+      case Flush::OfAsid: return log.push_back("asid " + asid);
+      case Flush::Page: return log.push_back("mva " + va + " " + asid);
+      case Flush::PageOfAllAsids: return log.push_back("mvaa " + va);
+    }
   }
-  void flush_mva_all_asids(CpuState&, uint32_t va) override { log.push_back("mvaa " + std::to_string(va)); }
 
   Translation translation;
   std::vector<std::string> log;

@@ -44,8 +44,8 @@ struct Event {
   uint32_t c, d;
   uint32_t counts[3];
   Kind kind;
-  uint8_t asid;  // of the address space that was current
-  uint16_t unused;
+  uint8_t unused;
+  uint16_t asid;  // of the address space that was current
 };
 static_assert(sizeof(Event) == 56);
 
@@ -71,7 +71,7 @@ class Ring {
   }
 
   // The CPU goes on in another address space: the time in the last one becomes an event.
-  void switch_space(uint8_t asid, bool privileged, uint64_t number) {
+  void switch_space(uint16_t asid, bool privileged, uint64_t number) {
     const uint64_t now = ticks();
     close_space(now);
     asid_ = asid;
@@ -100,7 +100,7 @@ class Ring {
   size_t next_ = 0;
   uint64_t total_ = 0;
   uint64_t space_since_ = 0, space_ = 0;
-  uint8_t asid_ = 0;
+  uint16_t asid_ = 0;
   bool privileged_ = true;
 };
 
