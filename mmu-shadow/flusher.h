@@ -135,8 +135,8 @@ template <GuestArchitecture Guest>
 uint32_t Flusher<Guest>::flush_window_page(WindowMap& window, bool privileged, const Regime& regime, Va va,
                                            bool global_only) {
   const uint32_t at = window_offset(va);
-  const WindowEntry e = window.entry(at);
-  if (!choice_.rewrites_pages() || !e.valid() || (global_only && e.ng()) || window.in_large_entry(at))
+  const WindowEntry e = window.pages().entry(at);
+  if (!choice_.rewrites_pages() || !e.valid() || (global_only && e.ng()) || window.pages().large().covers(at))
     return window.remove_va(at, global_only);
   Memo memo{};
   uint32_t kept = 0, rewritten = 0;
@@ -190,7 +190,7 @@ void Flusher<Guest>::refresh(Space& space, const Regime& regime, bool nonglobal_
 template <GuestArchitecture Guest>
 void Flusher<Guest>::refresh_window(WindowMap& window, Reuse& reuse, bool privileged, const Regime& regime,
                                     bool nonglobal_only) {
-  const uint32_t n = window.count(nonglobal_only);
+  const uint32_t n = window.pages().count(nonglobal_only);
   if (n == 0) return;
   uint32_t kept = 0, rewritten = 0, removed = 0;
   if (choose_eager(FlushChoice::Data, privileged, reuse, n, costs_.walk, costs_.window_fault)) {

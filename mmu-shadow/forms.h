@@ -91,7 +91,7 @@ class Forms<Guest>::Judged final : public FormedSpace {
   bool privileged() const override { return space_.key.privileged; }
   bool has_window() const override { return space_.window != nullptr; }
   uint32_t add_entries(PageSet& pages) const override {
-    return space_.windowed ? add_all(pages, *space_.window) : add_all(pages, *space_.soft);
+    return space_.windowed ? add_all(pages, space_.window->pages()) : add_all(pages, *space_.soft);
   }
   double translation_ns() const override {
     const PageIdsOf<Va>& ids = forms_.ids_;
@@ -144,7 +144,7 @@ class Forms<Guest>::Judged final : public FormedSpace {
     const Walks<Guest>& walks = forms_.walks_;
     const uint64_t before = s.pages_installed - s.pages_filled_around;
     space_.soft->for_each([&](Va va, uint32_t) {
-      if (space_.window_at(va).entry(window_offset(va)).valid()) return;
+      if (space_.window_at(va).pages().entry(window_offset(va)).valid()) return;
       typename Guest::Result result;
       walks.walk(regime_, va, AccessKind::Load, space_.key.privileged, result);
       if (walks.enterable(result)) forms_.installer_.install(space_, regime_, va, result);

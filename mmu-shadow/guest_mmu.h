@@ -231,10 +231,10 @@ void GuestMmu<Guest>::enter_current(Cpu& cpu) {
     const uint64_t start = trace::begin(cpu.trace);
     forms_.judge(space, walks_.regime_of(cpu));
     if (space.windowed != windowed)
-      trace::end(cpu.trace, trace::Kind::FormChange, start, space.window->count(), 0, space.windowed);
+      trace::end(cpu.trace, trace::Kind::FormChange, start, space.window->pages().count(), 0, space.windowed);
   }
   MmuView& view = cpu;
-  view.mem_base = space.windowed ? space.window->base() : reinterpret_cast<uint64_t>(space.soft->entries());
+  view.mem_base = space.windowed ? space.window->window().base() : reinterpret_cast<uint64_t>(space.soft->entries());
   view.memory_window = space.windowed;
   view.instruction_pages = space.instruction_pages.ids();
   view.space = &space;
@@ -319,7 +319,7 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
     statistics_.window_faults_device++;
     return FaultOutcome::Device;
   }
-  const WindowEntry old = current_->window_at(va).entry(window_offset(va));
+  const WindowEntry old = current_->window_at(va).pages().entry(window_offset(va));
   const bool spurious = old.valid() && old.ram_page() == page && (old.writable() || !write);
   const bool installed = installer_.install(*current_, regime, va, result);
   clock.note_fault();

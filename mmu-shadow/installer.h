@@ -128,7 +128,7 @@ void Installer<Guest>::returned(const Regime& regime) {
   if (!space.windowed || !walks_.enterable(result)) return;
   // A store to translated code faults, to be told.
   if (code_.holds(walks_.ram_page_of(result.pa))) return;
-  if (const WindowEntry e = space.window_at(va).entry(window_offset(va));
+  if (const WindowEntry e = space.window_at(va).pages().entry(window_offset(va));
       e.valid() && e.ram_page() == walks_.ram_page_of(result.pa) && (e.writable() || aborted_.kind == AccessKind::Load))
     return;
   if (install(space, regime, va, result)) statistics_.installed_on_return++;

@@ -98,7 +98,7 @@ template <GuestArchitecture Guest>
 bool WindowPool<Guest>::clear_another(const Space* current) {
   Space* const space = spaces_.least_recently_used([&](const Space& s) {
     if (&s == current || !s.window) return false;
-    return s.window->touched() || (s.shared && s.shared != current->shared && s.shared->map->touched());
+    return s.window->pages().touched() || (s.shared && s.shared != current->shared && s.shared->map->pages().touched());
   });
   if (space) clear(*space, current);
   return space != nullptr;
