@@ -66,7 +66,7 @@ class GuestMmu final : public MmuOf<Guest> {
   uint32_t fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Translation& translation) override;
   void forget_instruction_pages() override;
   void slept(uint64_t ticks) override {
-    hybrid_.exclude(ticks);
+    hybrid_.time().exclude(ticks);
     if (config_.accounts) config_.accounts->slept(ticks);
   }
   void debug_changed(Cpu& cpu) override;
@@ -173,7 +173,7 @@ void GuestMmu<Guest>::activate(Cpu& cpu) {
     const uint64_t id = reinterpret_cast<uint64_t>(space);
     note_space_switch(cpu.trace, config_.accounts, statistics_, space->key.asid, space->key.privileged, id);
     statistics_.space_switches++;
-    hybrid_.changed(current_, *space, [] { return __builtin_ia32_rdtsc(); });
+    hybrid_.time().changed(current_, *space, [] { return __builtin_ia32_rdtsc(); });
   }
   current_ = space;
   if (space->windowed && space->shared) {
@@ -219,14 +219,14 @@ template <GuestArchitecture Guest>
 void GuestMmu<Guest>::polled(Cpu& cpu) {
   pool_.keep_resident_budget(current_);
   if (config_.mode.form != Form::Hybrid || cpu.space != current_) return;
-  hybrid_.polled(*current_, __builtin_ia32_rdtsc());
+  hybrid_.time().polled(*current_, __builtin_ia32_rdtsc());
   enter_current(cpu);
 }
 
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::enter_current(Cpu& cpu) {
   Space& space = *current_;
-  if (space.history && hybrid_.due(space)) {
+  if (space.history && hybrid_.time().due(space)) {
     const bool windowed = space.windowed;
     const uint64_t start = trace::begin(cpu.trace);
     forms_.judge(space, walks_.regime_of(cpu));
@@ -258,7 +258,7 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   statistics_.soft_misses++;
   walks_.walk(regime, va, kind, privileged, result);
   const Translation t = translation_of(va, result);
-  if (current_ && current_->history && !current_->windowed && !hybrid_.resting(*current_) && !t.watched) {
+  if (current_ && current_->history && !current_->windowed && !hybrid_.time().resting(*current_) && !t.watched) {
     using Refill = HybridPolicy::Refill;
     hybrid_.refilled(*current_, window_offset(va),
                      !t.ok                          ? Refill::NotMapped

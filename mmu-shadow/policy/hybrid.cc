@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "mmu-shadow/policy/hybrid.h"
 
+#include <algorithm>
+
 namespace crosswalk::mmu {
 namespace {
 
@@ -25,8 +27,6 @@ constexpr double kPrograms = 2;
 constexpr double kInvestmentMargin = 2;
 // One space that faults all the time does not say what entering costs.
 constexpr double kMaxEntering = 4;
-// Ticks that no stay in an address space lasts: a poll comes every 10 ms.
-constexpr uint64_t kNoStay = uint64_t{1} << 34;
 
 }  // namespace
 
@@ -34,36 +34,8 @@ HybridPolicy::HybridPolicy(const MmuConfig& config, Statistics& statistics)
     : costs_(config.costs),
       at_once_(config.mode.form == Form::Hybrid && config.costs.windows_pay_at_once()),
       prefills_windows_(config.prefill && config.costs.window_install * 2 < config.costs.window_fault),
-      statistics_(statistics) {}
-
-// A system call is four changes of the space, and to read the time-stamp counter at each was 7 % of
-// one. So where stays are short, one of five to eight is measured, for all of them.
-void HybridPolicy::end_stay(SpaceForm& space, uint64_t now) {
-  const uint64_t ticks = now - entered_at_;
-  charge(space, ticks + std::min(ticks, long_stay_ticks_) * (space.stays - 1));
-  // By the low bits of the time, so as not to meet the same stay of a loop each time.
-  space.stays = ticks < short_stay_ticks_ ? 5 + (now >> 3 & 3) : 1;
-  space.unmeasured = space.stays - 1;
-}
-
-// What no measured stay stood for, such as the rare long stay among short ones, is charged to the
-// space that is current at a poll: to each in proportion to it, in the long run.
-void HybridPolicy::polled(SpaceForm& current, uint64_t now) {
-  if (measuring_) end_stay(current, now);
-  const uint64_t accounted = charged_ticks_ + excluded_ticks_;
-  if (polled_at_ != 0 && now - polled_at_ > accounted) charge(current, now - polled_at_ - accounted);
-  charged_ticks_ = excluded_ticks_ = 0;
-  polled_at_ = entered_at_ = now;
-  measuring_ = !sampled(current);
-}
-
-void HybridPolicy::charge(SpaceForm& space, uint64_t ticks) {
-  // Far more than there is between two polls: the time-stamp counter has restarted or jumped.
-  if (ticks > kNoStay) return;
-  if (!resting(space)) space.run_ticks += ticks;
-  (space.windowed ? statistics_.window_ticks : statistics_.soft_ticks) += ticks;
-  charged_ticks_ += ticks;
-}
+      statistics_(statistics),
+      time_(costs_, at_once_, statistics) {}
 
 void HybridPolicy::faulted(SpaceForm& space, uint64_t ticks) {
   HybridHistory& h = *space.history;
@@ -84,7 +56,7 @@ void HybridPolicy::faulted(SpaceForm& space, uint64_t ticks) {
 }
 
 double HybridPolicy::translated(SpaceForm& space, uint64_t ticks) {
-  exclude(ticks);
+  time_.exclude(ticks);
   const double ns = static_cast<double>(ticks) * ns_per_tick_;
   (space.windowed ? space.history->translated_ns : space.history->new_code_ns) += ns;
   return ns;
@@ -132,7 +104,7 @@ void HybridPolicy::judge(SpaceForm& space, FormedSpace& formed) {
     const double cost = h.faults * entering * c.window_fault + h.flushes * c.window_flush;
     const double cost_rate = cost / h.ns;
     const double gain = share + h.refills * c.soft_refill / h.ns - cost_rate;
-    if (gain < kHopeless) h.rest_until = polled_at_ + rest_ticks_;
+    if (gain < kHopeless) time_.rest(space);
     const double faults = entering_cost(h, formed);
     const double known = faults * entering + (formed.has_window() ? 0 : c.window_create);
     const bool program = !privileged && h.age > kPrograms * c.judge_after;

@@ -44,10 +44,10 @@ struct Hybrid : ::testing::Test {
     policy.emplace(config, statistics);
     enter(space);
     now += kMillisecond;
-    policy->polled(space, now);
+    policy->time().polled(space, now);
   }
   void enter(SpaceForm& next) {
-    policy->changed(current, next, [&] {
+    policy->time().changed(current, next, [&] {
       clock_reads++;
       return now;
     });
@@ -57,8 +57,8 @@ struct Hybrid : ::testing::Test {
   void run(uint64_t milliseconds) {
     for (uint64_t ms = 0; ms < milliseconds; ms += 10) {
       now += 10 * kMillisecond;
-      policy->polled(*current, now);
-      if (policy->due(space)) policy->judge(space, formed);
+      policy->time().polled(*current, now);
+      if (policy->time().due(space)) policy->judge(space, formed);
     }
   }
 
@@ -93,14 +93,14 @@ TEST_F(Hybrid, WithoutRoomThereIsNoWindow) {
 
 TEST_F(Hybrid, WhatOnlyChangesMappingsRests) {
   for (int i = 0; i < 20; i++) {
-    for (uint32_t page = 0; page < 2000 && !policy->resting(space); page++) {
+    for (uint32_t page = 0; page < 2000 && !policy->time().resting(space); page++) {
       policy->refilled(space, page << 12, HybridPolicy::Refill::Memory, 0);
       policy->flushed(space, page << 12);
     }
     run(10);
   }
   EXPECT_FALSE(space.windowed);
-  EXPECT_TRUE(policy->resting(space));
+  EXPECT_TRUE(policy->time().resting(space));
 }
 
 TEST_F(Hybrid, AWindowThatCostsMoreThanItSavesGoesAndIsHarderToGet) {
@@ -131,9 +131,9 @@ TEST_F(Hybrid, OfShortStaysFewAreMeasured) {
 
 TEST_F(Hybrid, SleepIsNobodys) {
   const uint64_t before = space.run_ticks;
-  policy->exclude(8 * kMillisecond);
+  policy->time().exclude(8 * kMillisecond);
   now += 10 * kMillisecond;
-  policy->polled(space, now);
+  policy->time().polled(space, now);
   EXPECT_EQ(space.run_ticks - before, 2 * kMillisecond);
 }
 
