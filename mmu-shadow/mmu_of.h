@@ -42,9 +42,9 @@ class MmuOf : public Guest::Port, public CodeProtection {
   using Translation = typename Guest::Translation;
   static constexpr uint32_t kAsids = uint32_t{1} << 8 * sizeof(typename Guest::Asid);
 
-  // The translation regime may have changed (registers, or privilege): selects the address
-  // space for the CPU's current regime and sets cpu.mem_base, cpu.instruction_pages and cpu.space.
-  // Flushes nothing. Cheap when the key is unchanged or recently used.
+  // The translation regime may have changed (registers, or privilege): selects the address space for
+  // the CPU's current regime and sets cpu.mem_base, cpu.instruction_pages and cpu.space. Flushes
+  // nothing. Cheap when the key is unchanged or recently used.
   virtual void activate(Cpu& cpu) = 0;
 
   // The software-TLB slow path: translate for the CPU's current privilege, and install the entry
