@@ -37,7 +37,7 @@ FOLDERS = {
     "vmm/devices": ("GICv2, PL011, PL031, virtio", ["translator/arm32/cpu", "vmm/base"]),
     "vmm/machine": ("the board: memory, bus, timers, threads, loaders, firmware", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/devices"]),
     "vmm/world": ("what the worlds have in common", ["translator/engine"]),
-    "vmm/world/process": ("the engine in an ordinary thread", ["translator/engine", "vmm/world"]),
+    "vmm/world/process": ("the engine in an ordinary thread", ["translator/base", "translator/engine", "vmm/base", "vmm/world"]),
     "vmm/world/kvm/ring0": ("what runs at CPL 0 inside the VM, and page tables", []),
     "vmm/world/kvm": ("the engine inside a VM; the shadow and ept backends", ["translator/base", "mmu-shadow", "translator/engine", "vmm/base", "vmm/world", "vmm/world/kvm/ring0"]),
     "vmm/host": ("what this host can do: the table of modes, the probe that measures them", ["mmu-shadow", "translator/engine", "vmm/base", "vmm/world/process", "vmm/world/kvm"]),

@@ -76,7 +76,7 @@ void run(void* p) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::unique_ptr<engine::World> world = vmm::make_process_world();
+  static const std::unique_ptr<engine::World> world = std::move(*vmm::make_process_world());
   GuestRam ram{kRam, kRamBytes, nullptr, -1};
   ram.host = static_cast<uint8_t*>(
       mmap(nullptr, kRamBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));

@@ -35,9 +35,6 @@ class World {
   // inside their own World.
   virtual void run(void (*entry)(void*), void* argument, FaultHandler handler, void* context) = 0;
   virtual const char* name() const = 0;
-  // Code that was not there when the world was made may be executed in run() too: [begin,
-  // begin+bytes).
-  virtual void add_code(const void* /*begin*/, size_t /*bytes*/) {}
 };
 
 }  // namespace crosswalk::engine

@@ -64,7 +64,9 @@ engine::EngineConfig Vm::engine_config() const {
 
 Result<bool> Vm::make_world(VmCpu& cpu) const {
   if (!needs_kvm(options_)) {
-    cpu.world = make_process_world();
+    auto made = make_process_world();
+    if (!made) return made.take_error();
+    cpu.world = std::move(*made);
     return true;
   }
   auto made = kvm::KvmWorld::create({.fault_delivery = options_.fault_delivery, .flush = options_.window_flush});
@@ -105,7 +107,10 @@ Result<bool> Vm::make_cpu(unsigned index) {
   observability_.configure(mmu_config);
   cpu.mmu = mmu::make_mmu(mmu_config, machine_->ram(), *translations_, cpu.backend.get());
   cpu.engine.emplace(engine_config_, *translations_, *cpu.mmu, cpu.state, machine_->platform());
-  cpu.world->add_code(translations_->code().data(), translations_->code().size());
+  if (cpu.kvm_world) {
+    const auto code = translations_->code();
+    if (auto added = cpu.kvm_world->add_code(code.data(), code.size()); !added) return added;
+  }
   if (auto set = observability_.attach(cpu.state, *cpu.engine, cpu.kvm_world); !set) return set.take_error();
   machine_->platform().timers_changed(cpu.state);
   return true;

@@ -7,11 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <exception>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -155,7 +153,7 @@ void entry_probe_entry(void* argument) {
 
 struct CostProbe {
   KvmWorld* world;
-  KvmWorld::HostFunctionNumber nothing;
+  kvm::HostFunctions::Number nothing;
   double exit_us = 0, syscall_us = 0, flush_page_us = 0, flush_all_us = 0;
 };
 
@@ -215,12 +213,12 @@ void measure_providers(WorldKind kind, engine::World& world, KvmWorld* kvm_world
   }
 }
 
-const char* name_of(KvmWorld::SyscallEntry entry) {
+const char* name_of(kvm::SyscallEntry entry) {
   switch (entry) {
-    case KvmWorld::SyscallEntry::Unknown: return "unknown";
-    case KvmWorld::SyscallEntry::Exception: return "raises an exception";
-    case KvmWorld::SyscallEntry::LstarCpl0: return "enters LSTAR at CPL 0";
-    case KvmWorld::SyscallEntry::LstarCpl3: return "goes to LSTAR and stays at CPL 3";
+    case kvm::SyscallEntry::Unknown: return "unknown";
+    case kvm::SyscallEntry::Exception: return "raises an exception";
+    case kvm::SyscallEntry::LstarCpl0: return "enters LSTAR at CPL 0";
+    case kvm::SyscallEntry::LstarCpl3: return "goes to LSTAR and stays at CPL 3";
   }
   return "unknown";
 }
@@ -233,22 +231,23 @@ void probe_kvm(HostFacts& facts, const GuestRam& ram) {
   }
   const std::unique_ptr<KvmWorld> world = std::move(*made);
   facts.kvm_usable = true;
-  facts.software_mmu = world->software_mmu();
-  facts.cpl0_instruction_ns = world->cpl0_instruction_ns();
-  facts.direct_faults = world->direct_faults();
-  facts.gate_flush = world->gate_flush();
-  const kvm::MechanismCosts& mechanisms = world->mechanism_costs();
+  const kvm::Mechanisms& mechanisms = world->mechanisms();
+  facts.software_mmu = mechanisms.software_mmu();
+  facts.cpl0_instruction_ns = mechanisms.cpl0_instruction_ns;
+  facts.direct_faults = mechanisms.direct_faults;
+  facts.gate_flush = mechanisms.gate_flush;
   facts.fault_direct_us = mechanisms.fault_direct_us;
   facts.fault_exit_us = mechanisms.fault_exit_us;
   facts.flush_gate_us = mechanisms.flush_gate_us;
   facts.flush_exit_us = mechanisms.flush_exit_us;
   facts.syscall_entry = name_of(world->syscall_entry());
   facts.exact_tsc = world->tsc_is_exact();
+  kvm::HostFunctions& functions = world->host_functions();
   CostProbe costs{
       .world = world.get(),
-      .nothing = world->add_host_function([](void*, const KvmWorld::HostArguments&) { return uint64_t{0}; }, nullptr)};
+      .nothing = functions.add([](void*, const kvm::HostFunctions::Arguments&) { return uint64_t{0}; }, nullptr)};
   world->execute(cost_probe_entry, &costs);
-  world->remove_host_function(costs.nothing);
+  functions.remove(costs.nothing);
   facts.exit_us = costs.exit_us;
   facts.syscall_us = costs.syscall_us;
   facts.flush_page_us = costs.flush_page_us;
@@ -306,21 +305,13 @@ HostFacts probe_host() {
   facts.soft_lookup_ns = measure_lookup_ns();
   mmu::MmuCosts walks;
   if (mmu::measure_walk_costs(walks)) facts.walk_ns = walks.walk, facts.soft_refill_ns = walks.soft_refill;
-  try {
-    probe_kvm(facts, ram.ram());
-  } catch (const std::exception& error) {
-    facts.kvm_usable = false;
-    facts.kvm_reason = error.what();
-    none_in(WorldKind::Kvm, facts, facts.kvm_reason);
-  }
-  try {
-    if (ram.ram().host == nullptr)
-      none_in(WorldKind::Process, facts, std::string("memfd_create: ") + std::strerror(errno));
-    else
-      measure_providers(WorldKind::Process, *make_process_world(), nullptr, ram.ram(), facts);
-  } catch (const std::exception& error) {
-    none_in(WorldKind::Process, facts, error.what());
-  }
+  probe_kvm(facts, ram.ram());
+  if (auto world = make_process_world(); !world)
+    none_in(WorldKind::Process, facts, world.error());
+  else if (ram.ram().host == nullptr)
+    none_in(WorldKind::Process, facts, "no memfd for the measurement");
+  else
+    measure_providers(WorldKind::Process, **world, nullptr, ram.ram(), facts);
   constexpr unsigned long kHwcap2Fsgsbase = 1 << 1;
   facts.fsgsbase = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0;
   const std::string anonymous = chosen(first_line("/sys/kernel/mm/transparent_hugepage/enabled"));

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace crosswalk::vmm {
+namespace crosswalk {
 
 void panic(const char* what, const engine::FaultFrame& frame) {
   static constexpr const char* kNames[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
@@ -34,4 +34,4 @@ void panic(const char* what, const engine::FaultFrame& frame) {
   std::abort();
 }
 
-}  // namespace crosswalk::vmm
+}  // namespace crosswalk

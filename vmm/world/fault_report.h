@@ -4,10 +4,10 @@
 
 #include "translator/engine/world.h"
 
-namespace crosswalk::vmm {
+namespace crosswalk {
 
-// As panic() (translator/base/panic.h): prints `what`, the registers and the faulting address
+// As panic(what) (translator/base/panic.h): prints `what`, the registers and the faulting address
 // and aborts. Uses write(2) only, so that it may be called from a signal handler.
 [[noreturn]] void panic(const char* what, const engine::FaultFrame& frame);
 
-}  // namespace crosswalk::vmm
+}  // namespace crosswalk

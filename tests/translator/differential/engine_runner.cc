@@ -90,7 +90,7 @@ struct EngineRunner::Parts {
   std::unique_ptr<engine::Translations> translations;
   std::unique_ptr<mmu::Mmu> mmu;
   std::unique_ptr<engine::Engine> engine;
-  std::unique_ptr<engine::World> world = vmm::make_process_world();
+  std::unique_ptr<engine::World> world = std::move(*vmm::make_process_world());
   size_t steps = 0;
   uint32_t end = 0;
 };

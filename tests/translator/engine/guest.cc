@@ -81,7 +81,7 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
     kvm_world = made->get();
     world_ = std::move(*made);
   } else {
-    world_ = vmm::make_process_world();
+    world_ = std::move(*vmm::make_process_world());
   }
   switch (config.windows) {
     case Windows::Mmap:
@@ -97,7 +97,10 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
   }
   config.verify_ir = true;
   translations_ = std::make_unique<engine::Translations>(config);
-  world_->add_code(translations_->code().data(), translations_->code().size());
+  if (kvm_world) {
+    auto added = kvm_world->add_code(translations_->code().data(), translations_->code().size());
+    if (!added) throw std::runtime_error(added.error());
+  }
   mmu::MmuConfig mmu_config = limits;
   mmu_config.mode = config.mode;
   mmu_config.max_spaces = kSpaces;
@@ -261,8 +264,7 @@ std::vector<Setting> settings() {
 
 void EngineTest::SetUp() {
   if (!needs_kvm(GetParam().windows)) return;
-  const std::string reason = kvm::why_kvm_is_unusable();
-  if (!reason.empty()) GTEST_SKIP() << "needs KVM: " << reason;
+  if (auto usable = kvm::check_kvm(); !usable) GTEST_SKIP() << "needs KVM: " << usable.error();
 }
 
 std::unique_ptr<Guest> EngineTest::make_guest(size_t code_cache_bytes) {

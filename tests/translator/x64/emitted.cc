@@ -58,7 +58,7 @@ Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
     : tlb_(new mmu::SoftTlbEntry[mmu::kSoftTlbEntries]),
       instruction_pages_(new uint32_t[kInstructionPageEntries]()),
       jump_cache_(new JumpCacheEntry[kJumpCacheEntries]),
-      world_(vmm::make_process_world()) {
+      world_(std::move(*vmm::make_process_world())) {
   void* p = mmap(nullptr, kBufferBytes, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) give_up("no memory for code");
   buffer_ = static_cast<uint8_t*>(p);

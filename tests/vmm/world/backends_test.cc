@@ -26,8 +26,7 @@ struct Case {
 class Backends : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    const std::string reason = kvm::why_kvm_is_unusable();
-    if (!reason.empty()) GTEST_SKIP() << "needs KVM: " << reason;
+    if (auto usable = kvm::check_kvm(); !usable) GTEST_SKIP() << "needs KVM: " << usable.error();
     world_ = make_world(GetParam().options);
     ASSERT_NE(world_, nullptr);
     ram_ = std::make_unique<TestRam>(kRamBytes);
@@ -374,7 +373,7 @@ TEST_P(Backends, HandlerInstallsAndTheAccessRepeats) {
     EXPECT_EQ(after.host_faults - before.host_faults, 50u);
     EXPECT_EQ(exits, 51u) << "one more for the first touch of the region";
     EXPECT_EQ(after.regions_added - before.regions_added, 1u);
-  } else if (world_->direct_faults()) {
+  } else if (world_->mechanisms().direct_faults) {
     EXPECT_EQ(after.upcalls - before.upcalls, 50u);
     EXPECT_LE(exits, 2u) << "new engine memory at most";
   } else {
@@ -530,17 +529,14 @@ TEST_F(Limits, ClearingAWindowGivesItsPageTablesBack) {
 
 TEST_F(Limits, BadDescriptorsGiveErrors) {
   kvm::Vm vm{kvm::FileDescriptor()};
-  try {
-    vm.add_slot(0, 0, 0, 4096);
-    FAIL() << "no error";
-  } catch (const kvm::KvmError& error) {
-    EXPECT_STREQ(error.what(), "KVM_SET_USER_MEMORY_REGION: Bad file descriptor");
-  }
-  EXPECT_THROW(kvm::Vcpu(-1, 4096, 0), kvm::KvmError);
-  const kvm::System system;
-  kvm::Vm good(system);
+  EXPECT_EQ(vm.add_slot(0, 0, 0, 4096).error(), "KVM_SET_USER_MEMORY_REGION: Bad file descriptor");
+  EXPECT_EQ(kvm::Vcpu::create(vm, 4096, 0).error(), "KVM_CREATE_VCPU: Bad file descriptor");
+  auto system = kvm::System::open();
+  ASSERT_TRUE(system) << system.error();
+  auto good = kvm::Vm::create(*system);
+  ASSERT_TRUE(good) << good.error();
   // Not page-aligned.
-  EXPECT_THROW(good.add_slot(0, 123, 0, 4096), kvm::KvmError);
+  EXPECT_FALSE(good->add_slot(0, 123, 0, 4096));
 }
 
 TEST_F(Limits, OptionsThatCannotWorkGiveErrors) {

@@ -34,7 +34,7 @@ TEST_F(Confinement, TheCodeCacheIsExecutedInItsExecutableView) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
   const engine::CodeMemory memory(4 << 20);
-  world->add_code(memory.base(), memory.capacity());
+  ASSERT_TRUE(world->add_code(memory.base(), memory.capacity()));
   int result = 0, patched = 0;
   run_in(*world, [&] {
     std::memcpy(memory.writable(memory.base()), kCode, sizeof kCode);
@@ -50,7 +50,7 @@ TEST_F(ConfinementDeathTest, TheWritableViewIsNotExecuted) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
   const engine::CodeMemory memory(4 << 20);
-  world->add_code(memory.base(), memory.capacity());
+  ASSERT_TRUE(world->add_code(memory.base(), memory.capacity()));
   std::memcpy(memory.writable(memory.base()), kCode, sizeof kCode);
   EXPECT_DEATH(run_in(*world, [&] { call(memory.writable(memory.base())); }), "unexpected .*fault in the engine");
 }
@@ -59,7 +59,7 @@ TEST_F(ConfinementDeathTest, TheExecutableViewIsNotWritten) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
   const engine::CodeMemory memory(4 << 20);
-  world->add_code(memory.base(), memory.capacity());
+  ASSERT_TRUE(world->add_code(memory.base(), memory.capacity()));
   EXPECT_DEATH(run_in(*world, [&] { *const_cast<uint8_t*>(memory.base()) = 0xc3; }), "unexpected .*(fault|read-only)");
 }
 
@@ -77,13 +77,13 @@ TEST_F(ConfinementDeathTest, StubsAreNotWrittenByAnotherName) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
   const uint64_t alias = uint64_t{0x3000} << 30;
-  world->add_window_range(alias, kvm::KvmWorld::kRegionBytes);
-  // The arena's first pages: the memory slot that was made first, at 4 GiB (kvm_world.cc).
+  world->memory().add_window_range(alias, kvm::kRegionBytes);
+  // The arena's first pages: the memory slot that was made first, at 4 GiB (vm_memory.cc).
   constexpr uint64_t kArena = uint64_t{4} << 30;
   EXPECT_DEATH(run_in(*world,
                       [&] {
                         kvm::ring0::Invalidations changed;
-                        world->page_tables().map(alias, kArena, 4096, {}, changed);
+                        world->memory().tables().map(alias, kArena, 4096, {}, changed);
                         world->invalidate(changed);
                         *reinterpret_cast<volatile uint8_t*>(alias) = 1;
                       }),
@@ -95,11 +95,11 @@ TEST_F(Confinement, AHostFunctionGetsItsNumbersArguments) {
   ASSERT_NE(world, nullptr);
   struct Seen {
     kvm::KvmWorld* world;
-    kvm::KvmWorld::HostArguments arguments{};
+    kvm::HostFunctions::Arguments arguments{};
     bool inside = true;
   } seen{world.get()};
-  const auto number = world->add_host_function(
-      [](void* context, const kvm::KvmWorld::HostArguments& arguments) {
+  const auto number = world->host_functions().add(
+      [](void* context, const kvm::HostFunctions::Arguments& arguments) {
         auto& s = *static_cast<Seen*>(context);
         s.arguments = arguments;
         s.inside = s.world->inside();
@@ -110,7 +110,7 @@ TEST_F(Confinement, AHostFunctionGetsItsNumbersArguments) {
   run_in(*world, [&] { result = world->host_call(number, {1, uint64_t{2} << 40, 3, 4, 5}); });
   EXPECT_EQ(result, 99u);
   EXPECT_FALSE(seen.inside);
-  EXPECT_EQ(seen.arguments, (kvm::KvmWorld::HostArguments{1, uint64_t{2} << 40, 3, 4, 5}));
+  EXPECT_EQ(seen.arguments, (kvm::HostFunctions::Arguments{1, uint64_t{2} << 40, 3, 4, 5}));
   EXPECT_EQ(world->counters().host_calls, 1u);
 }
 
@@ -118,8 +118,8 @@ TEST_F(ConfinementDeathTest, HostCallsOfNoFunctionEndTheProcess) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
   const auto removed =
-      world->add_host_function([](void*, const kvm::KvmWorld::HostArguments&) { return uint64_t{0}; }, nullptr);
-  world->remove_host_function(removed);
+      world->host_functions().add([](void*, const kvm::HostFunctions::Arguments&) { return uint64_t{0}; }, nullptr);
+  world->host_functions().remove(removed);
   EXPECT_DEATH(run_in(*world, [&] { world->host_call(removed); }), "host call of function [0-9]+, which there is not");
   EXPECT_DEATH(run_in(*world, [&] { world->host_call(1000); }), "host call of function 1000, which there is not");
   // An address, as a function.

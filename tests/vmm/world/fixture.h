@@ -19,8 +19,7 @@ namespace crosswalk::test {
 class KvmTest : public testing::Test {
  protected:
   void SetUp() override {
-    const std::string reason = kvm::why_kvm_is_unusable();
-    if (!reason.empty()) GTEST_SKIP() << "needs KVM: " << reason;
+    if (auto usable = kvm::check_kvm(); !usable) GTEST_SKIP() << "needs KVM: " << usable.error();
   }
 };
 

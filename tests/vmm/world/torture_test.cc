@@ -78,7 +78,7 @@ mmu::Statistics torture(engine::World& world, const mmu::MmuConfig& config, cons
 
 TEST(ProcessWorldTorture, Mmap) {
   TestRam ram(kRamBytes);
-  const auto world = vmm::make_process_world();
+  const auto world = std::move(*vmm::make_process_world());
   const auto backend = mmu::make_mmap_backend(ram.ram);
   torture(*world, {.mode = mmu::Mode::Window}, ram.ram, *backend, 1, 20000);
 }

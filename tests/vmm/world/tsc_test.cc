@@ -78,8 +78,8 @@ TEST_F(Tsc, IsPutBackWhenASignalEndsTheRun) {
     }
   });
   bool back = false;
-  const auto function = world_->add_host_function(
-      [](void* test, const kvm::KvmWorld::HostArguments&) -> uint64_t {
+  const auto function = world_->host_functions().add(
+      [](void* test, const kvm::HostFunctions::Arguments&) -> uint64_t {
         static_cast<Tsc*>(test)->move();
         return 0;
       },
@@ -102,8 +102,8 @@ TEST_F(Tsc, IsPutBackWhenASignalEndsTheRun) {
 
 TEST_F(Tsc, IsPutBackAfterALongStayOutside) {
   bool back = false;
-  const auto function = world_->add_host_function(
-      [](void* test, const kvm::KvmWorld::HostArguments& arguments) -> uint64_t {
+  const auto function = world_->host_functions().add(
+      [](void* test, const kvm::HostFunctions::Arguments& arguments) -> uint64_t {
         static_cast<Tsc*>(test)->move();
         while (__builtin_ia32_rdtsc() - arguments[0] <= uint64_t{1} << 33) usleep(10'000);
         return 0;

@@ -29,11 +29,10 @@ class Worlds : public testing::TestWithParam<Kind> {
  protected:
   void SetUp() override {
     if (GetParam() == Kind::Process) {
-      world_ = vmm::make_process_world();
+      world_ = std::move(*vmm::make_process_world());
       return;
     }
-    const std::string reason = kvm::why_kvm_is_unusable();
-    if (!reason.empty()) GTEST_SKIP() << "needs KVM: " << reason;
+    if (auto usable = kvm::check_kvm(); !usable) GTEST_SKIP() << "needs KVM: " << usable.error();
     kvm::KvmOptions options;
     using Delivery = kvm::KvmOptions::FaultDelivery;
     options.fault_delivery = GetParam() == Kind::KvmDirect ? Delivery::Auto : Delivery::Exit;
@@ -343,7 +342,7 @@ TEST_P(Worlds, FaultHandlerSeesAndSetsRegistersAndTheRestIsKept) {
   uint64_t address = faulting_address();
   if (kvm_ != nullptr) {
     address = uint64_t{0x3000} << 30;
-    kvm_->add_window_range(address, uint64_t{1} << 30);
+    kvm_->memory().add_window_range(address, uint64_t{1} << 30);
   }
   for (const uint64_t flags :
        {uint64_t{0x2}, 0x2 | kArithmeticFlags, uint64_t{0x2 | 0x401}, 0x2 | kDirectionFlag | 0x80}) {
@@ -414,7 +413,7 @@ TEST_P(Worlds, YmmIsKeptAcrossAFault) {
   uint64_t address = faulting_address();
   if (kvm_ != nullptr) {
     address = uint64_t{0x3000} << 30;
-    kvm_->add_window_range(address, uint64_t{1} << 30);
+    kvm_->memory().add_window_range(address, uint64_t{1} << 30);
   }
   const uint64_t before[4] = {1, 2, uint64_t{3} << 40, 4};
   uint64_t wrong = 0;
@@ -446,7 +445,7 @@ TEST_P(Worlds, AccessesReportReadAndWrite) {
   uint64_t address = faulting_address();
   if (kvm_ != nullptr) {
     address = uint64_t{0x3000} << 30;
-    kvm_->add_window_range(address, uint64_t{1} << 30);
+    kvm_->memory().add_window_range(address, uint64_t{1} << 30);
   }
   std::vector<std::pair<uint64_t, bool>> seen;
   uint64_t given_up = 0;
@@ -476,7 +475,7 @@ TEST_P(Worlds, HandlerMayTouchNewMemoryAndMakeSystemCalls) {
   uint64_t address = faulting_address();
   if (kvm_ != nullptr) {
     address = uint64_t{0x3000} << 30;
-    kvm_->add_window_range(address, uint64_t{1} << 30);
+    kvm_->memory().add_window_range(address, uint64_t{1} << 30);
   }
   uint64_t sum = 0;
   int faults = 0;

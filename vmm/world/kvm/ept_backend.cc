@@ -11,7 +11,7 @@ namespace crosswalk::kvm {
 namespace {
 
 // and the guards'
-constexpr uint64_t kRegionsOfWindow = mmu::kWindowSize / KvmWorld::kRegionBytes + 2;
+constexpr uint64_t kRegionsOfWindow = mmu::kWindowSize / kRegionBytes + 2;
 
 // The windows of the inner backend, and what is done to them outside of the VM. Numbers name them
 // there: what comes out of the VM is no address that the host would follow.
@@ -20,12 +20,12 @@ class OuterWindows {
   OuterWindows(KvmWorld& world, std::unique_ptr<mmu::WindowBackend> backend)
       : world_(world),
         backend_(std::move(backend)),
-        create_(world.add_host_function(&OuterWindows::create_outside, this)),
-        destroy_(world.add_host_function(&OuterWindows::destroy_outside, this)),
-        install_(world.add_host_function(&OuterWindows::install_outside, this)),
-        commit_(world.add_host_function(&OuterWindows::commit_outside, this)) {}
+        create_(world.host_functions().add(&OuterWindows::create_outside, this)),
+        destroy_(world.host_functions().add(&OuterWindows::destroy_outside, this)),
+        install_(world.host_functions().add(&OuterWindows::install_outside, this)),
+        commit_(world.host_functions().add(&OuterWindows::commit_outside, this)) {}
   ~OuterWindows() {
-    for (const auto number : {create_, destroy_, install_, commit_}) world_.remove_host_function(number);
+    for (const auto number : {create_, destroy_, install_, commit_}) world_.host_functions().remove(number);
   }
   OuterWindows(const OuterWindows&) = delete;
   OuterWindows& operator=(const OuterWindows&) = delete;
@@ -62,7 +62,7 @@ class OuterWindows {
 
  private:
   // Host functions. The inner windows refuse what is not in the window or not in RAM.
-  using Arguments = KvmWorld::HostArguments;
+  using Arguments = HostFunctions::Arguments;
   static OuterWindows& self(void* context) { return *static_cast<OuterWindows*>(context); }
   static uint64_t create_outside(void* context, const Arguments&) {
     OuterWindows& all = self(context);
@@ -120,7 +120,7 @@ class OuterWindows {
   KvmWorld& world_;
   const std::unique_ptr<mmu::WindowBackend> backend_;
   std::vector<std::unique_ptr<mmu::Window>> windows_;  // by number - 1; null: free
-  const KvmWorld::HostFunctionNumber create_, destroy_, install_, commit_;
+  const HostFunctions::Number create_, destroy_, install_, commit_;
   std::vector<Removal> queue_;
   std::vector<uint64_t> uncommitted_;  // the inner windows that need a commit
 };
@@ -150,14 +150,15 @@ class EptWindow final : public mmu::Window {
     // A first touch by another name would make the wrong region reachable.
     KvmWorld& world = outer_.world();
     const uint64_t bytes = mmu::kWindowSize - from;
-    bool ok = static_cast<bool>(world.ensure_mapped(common.base() + from, bytes));
+    bool ok = static_cast<bool>(world.reach(common.base() + from, bytes));
     if (ok)
-      world.execute([&] { ok = world.page_tables().link(base() + from, common.base() + from, bytes, outer_.changed); });
+      world.execute(
+          [&] { ok = world.memory().tables().link(base() + from, common.base() + from, bytes, outer_.changed); });
     return ok;
   }
   void unshare() override {
     KvmWorld& world = outer_.world();
-    world.execute([&] { world.page_tables().unlink(base(), mmu::kWindowSize, outer_.changed); });
+    world.execute([&] { world.memory().tables().unlink(base(), mmu::kWindowSize, outer_.changed); });
   }
 
  private:
@@ -174,7 +175,7 @@ class EptBackend final : public mmu::WindowBackend {
   // 2 MiB of memory and some milliseconds for each, and most windows use two. Its x86 page tables
   // and slot stay for the next window at that address.
   std::unique_ptr<mmu::Window> create_window() override {
-    if (outer_.world().slots_left() < kRegionsOfWindow * (windows_ + 1)) return nullptr;
+    if (outer_.world().memory().slots_left() < kRegionsOfWindow * (windows_ + 1)) return nullptr;
     uint64_t base = 0;
     const uint64_t number = outer_.create(base);
     return number != 0 ? std::make_unique<EptWindow>(outer_, windows_, number, base) : nullptr;

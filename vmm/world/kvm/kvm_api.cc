@@ -13,6 +13,8 @@
 
 namespace crosswalk::kvm {
 
+Error system_error(const std::string& what) { return Error{what + ": " + std::strerror(errno)}; }
+
 FileDescriptor::~FileDescriptor() {
   if (fd_ >= 0) close(fd_);
 }
@@ -22,13 +24,18 @@ FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
   return *this;
 }
 
-int checked_ioctl(int fd, unsigned long request, unsigned long argument, const char* name) {
+namespace {
+
+Result<int> checked_ioctl(int fd, unsigned long request, unsigned long argument, const char* name) {
   const int result = ioctl(fd, request, argument);
-  if (result < 0) throw KvmError(std::string(name) + ": " + std::strerror(errno));
+  if (result < 0) return system_error(name);
   return result;
 }
 
-namespace {
+Result<bool> done(Result<int> result) {
+  if (!result) return result.take_error();
+  return true;
+}
 
 template <class T>
 unsigned long address_of(T& object) {
@@ -62,29 +69,45 @@ class CountedArray {
 
 }  // namespace
 
-System::System() : fd_(open("/dev/kvm", O_RDWR | O_CLOEXEC)) {
-  if (fd_.get() < 0) {
+const kvm_cpuid_entry2* find_leaf(const Cpuid& cpuid, uint32_t function, uint32_t index) {
+  for (const auto& entry : cpuid) {
+    if (entry.function == function && entry.index == index) return &entry;
+  }
+  return nullptr;
+}
+
+Result<System> System::open() {
+  System system(FileDescriptor(::open("/dev/kvm", O_RDWR | O_CLOEXEC)));
+  if (system.fd_.get() < 0) {
     const char* advice = errno == EACCES   ? " (add the user to the group that owns it, usually kvm)"
                          : errno == ENOENT ? " (no KVM here: load kvm_intel or kvm_amd, or allow nested virtualization)"
                                            : "";
-    throw KvmError(std::string("/dev/kvm: ") + std::strerror(errno) + advice);
+    return Error{system_error("/dev/kvm").message + advice};
   }
-  const int version = checked_ioctl(fd_.get(), KVM_GET_API_VERSION, 0, "KVM_GET_API_VERSION");
-  if (version != KVM_API_VERSION) throw KvmError("/dev/kvm: API version " + std::to_string(version) + ", not 12");
+  auto version = checked_ioctl(system.fd_.get(), KVM_GET_API_VERSION, 0, "KVM_GET_API_VERSION");
+  if (!version) return version.take_error();
+  if (*version != KVM_API_VERSION) return Error{"/dev/kvm: API version " + std::to_string(*version) + ", not 12"};
+  return system;
 }
 
-int System::check_extension(int capability) const {
+Result<int> System::check_extension(int capability) const {
   return checked_ioctl(fd_.get(), KVM_CHECK_EXTENSION, static_cast<unsigned long>(capability), "KVM_CHECK_EXTENSION");
 }
 
-std::vector<kvm_cpuid_entry2> System::supported_cpuid() const {
+Result<size_t> System::vcpu_run_bytes() const {
+  auto bytes = checked_ioctl(fd_.get(), KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE");
+  if (!bytes) return bytes.take_error();
+  return static_cast<size_t>(*bytes);
+}
+
+Result<Cpuid> System::supported_cpuid() const {
   for (uint32_t n = 256;; n *= 2) {
     CountedArray<kvm_cpuid_entry2> cpuid(n);
     if (ioctl(fd_.get(), kGetSupportedCpuid, cpuid.address()) < 0) {
       if (errno == E2BIG && n < 8192) continue;
-      throw KvmError(std::string("KVM_GET_SUPPORTED_CPUID: ") + std::strerror(errno));
+      return system_error("KVM_GET_SUPPORTED_CPUID");
     }
-    return {cpuid.entries(), cpuid.entries() + cpuid.header().count};
+    return Cpuid(cpuid.entries(), cpuid.entries() + cpuid.header().count);
   }
 }
 
@@ -104,32 +127,38 @@ std::string describe(const Exit& exit) {
   return "unknown";
 }
 
-Vm::Vm(const System& system) {
+Result<Vm> Vm::create(const System& system) {
   // KVM_CREATE_VM may be interrupted by a signal.
   int fd;
   do {
     fd = ioctl(system.fd().get(), KVM_CREATE_VM, 0);
   } while (fd < 0 && errno == EINTR);
-  if (fd < 0) throw KvmError(std::string("KVM_CREATE_VM: ") + std::strerror(errno));
-  fd_ = FileDescriptor(fd);
+  if (fd < 0) return system_error("KVM_CREATE_VM");
+  Vm vm{FileDescriptor(fd)};
   // Needed by Intel CPUs without unrestricted guests; 3 pages below 4 GiB that no slot uses.
-  checked_ioctl(fd_.get(), KVM_SET_TSS_ADDR, 0xfffbd000, "KVM_SET_TSS_ADDR");
+  if (auto set = checked_ioctl(fd, KVM_SET_TSS_ADDR, 0xfffbd000, "KVM_SET_TSS_ADDR"); !set) return set.take_error();
+  return vm;
 }
 
-void Vm::add_slot(uint32_t slot, uint64_t gpa, uint64_t host, uint64_t bytes) {
+Result<bool> Vm::add_slot(uint32_t slot, uint64_t gpa, uint64_t host, uint64_t bytes) {
   kvm_userspace_memory_region region = {};
   region.slot = slot;
   region.guest_phys_addr = gpa;
   region.memory_size = bytes;
   region.userspace_addr = host;
-  checked_ioctl(fd_.get(), KVM_SET_USER_MEMORY_REGION, address_of(region), "KVM_SET_USER_MEMORY_REGION");
+  return done(checked_ioctl(fd_.get(), KVM_SET_USER_MEMORY_REGION, address_of(region), "KVM_SET_USER_MEMORY_REGION"));
 }
 
-Vcpu::Vcpu(int vm_fd, size_t run_bytes, uint64_t id)
-    : fd_(checked_ioctl(vm_fd, KVM_CREATE_VCPU, id, "KVM_CREATE_VCPU")), run_bytes_(run_bytes) {
-  void* memory = mmap(nullptr, run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
-  if (memory == MAP_FAILED) throw KvmError(std::string("mmap of kvm_run: ") + std::strerror(errno));
-  run_ = static_cast<kvm_run*>(memory);
+Result<std::unique_ptr<Vcpu>> Vcpu::create(const Vm& vm, size_t run_bytes, uint64_t id) {
+  auto made = checked_ioctl(vm.fd().get(), KVM_CREATE_VCPU, id, "KVM_CREATE_VCPU");
+  if (!made) return made.take_error();
+  FileDescriptor fd(*made);
+  void* memory = mmap(nullptr, run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (memory == MAP_FAILED) return system_error("mmap of kvm_run");
+  return std::unique_ptr<Vcpu>(new Vcpu(std::move(fd), static_cast<kvm_run*>(memory), run_bytes));
+}
+
+Vcpu::Vcpu(FileDescriptor fd, kvm_run* run, size_t run_bytes) : fd_(std::move(fd)), run_(run), run_bytes_(run_bytes) {
   run_->kvm_valid_regs = KVM_SYNC_X86_REGS;
 }
 
@@ -173,41 +202,39 @@ Exit Vcpu::run() {
   return exit;
 }
 
-kvm_sregs Vcpu::get_sregs() const {
+Result<kvm_sregs> Vcpu::get_sregs() const {
   kvm_sregs sregs;
-  checked_ioctl(fd_.get(), KVM_GET_SREGS, address_of(sregs), "KVM_GET_SREGS");
+  auto got = checked_ioctl(fd_.get(), KVM_GET_SREGS, address_of(sregs), "KVM_GET_SREGS");
+  if (!got) return got.take_error();
   return sregs;
 }
 
-void Vcpu::set_sregs(const kvm_sregs& sregs) {
-  checked_ioctl(fd_.get(), KVM_SET_SREGS, address_of(sregs), "KVM_SET_SREGS");
+Result<bool> Vcpu::set_sregs(const kvm_sregs& sregs) {
+  return done(checked_ioctl(fd_.get(), KVM_SET_SREGS, address_of(sregs), "KVM_SET_SREGS"));
 }
 
-kvm_regs Vcpu::get_regs() const {
-  kvm_regs regs;
-  checked_ioctl(fd_.get(), KVM_GET_REGS, address_of(regs), "KVM_GET_REGS");
-  return regs;
-}
-
-void Vcpu::set_cpuid(const std::vector<kvm_cpuid_entry2>& entries) {
+Result<bool> Vcpu::set_cpuid(const Cpuid& entries) {
   CountedArray<kvm_cpuid_entry2> cpuid(static_cast<uint32_t>(entries.size()));
   for (size_t i = 0; i < entries.size(); i++) cpuid.entries()[i] = entries[i];
-  checked_ioctl(fd_.get(), kSetCpuid2, cpuid.address(), "KVM_SET_CPUID2");
+  return done(checked_ioctl(fd_.get(), kSetCpuid2, cpuid.address(), "KVM_SET_CPUID2"));
 }
 
-void Vcpu::set_msr(uint32_t index, uint64_t value, const char* name) {
+Result<bool> Vcpu::set_msr(uint32_t index, uint64_t value, const char* name) {
   CountedArray<kvm_msr_entry> msrs(1);
   msrs.entries()[0].index = index;
   msrs.entries()[0].data = value;
-  const int set = checked_ioctl(fd_.get(), kSetMsrs, msrs.address(), "KVM_SET_MSRS");
-  if (set != 1) throw KvmError(std::string("KVM_SET_MSRS: refuses ") + name);
+  auto set = checked_ioctl(fd_.get(), kSetMsrs, msrs.address(), "KVM_SET_MSRS");
+  if (!set) return set.take_error();
+  if (*set != 1) return Error{std::string("KVM_SET_MSRS: refuses ") + name};
+  return true;
 }
 
-bool Vcpu::set_xcr0(uint64_t value) {
+Result<bool> Vcpu::set_xcr0(uint64_t value) {
   kvm_xcrs xcrs = {};
   xcrs.nr_xcrs = 1;
   xcrs.xcrs[0].value = value;
-  return ioctl(fd_.get(), KVM_SET_XCRS, &xcrs) == 0;
+  if (ioctl(fd_.get(), KVM_SET_XCRS, &xcrs) != 0) return Error{"KVM_SET_XCRS: refuses the host's XCR0"};
+  return true;
 }
 
 bool Vcpu::set_tsc_offset(int64_t offset) {
@@ -218,27 +245,29 @@ bool Vcpu::set_tsc_offset(int64_t offset) {
   return ioctl(fd_.get(), KVM_SET_DEVICE_ATTR, &attribute) == 0;
 }
 
-bool Vcpu::get_tsc_offset(int64_t& offset) const {
+std::optional<int64_t> Vcpu::tsc_offset() const {
+  int64_t offset = 0;
   kvm_device_attr attribute = {};
   attribute.group = KVM_VCPU_TSC_CTRL;
   attribute.attr = KVM_VCPU_TSC_OFFSET;
   attribute.addr = address_of(offset);
-  return ioctl(fd_.get(), KVM_GET_DEVICE_ATTR, &attribute) == 0;
+  if (ioctl(fd_.get(), KVM_GET_DEVICE_ATTR, &attribute) != 0) return std::nullopt;
+  return offset;
 }
 
-std::string why_kvm_is_unusable() {
-  try {
-    const System system;
-    if (system.check_extension(KVM_CAP_SYNC_MMU) == 0) return "/dev/kvm: no KVM_CAP_SYNC_MMU (kernel too old)";
-    const int needed = KVM_SYNC_X86_REGS;
-    if ((system.check_extension(KVM_CAP_SYNC_REGS) & needed) != needed) {
-      return "/dev/kvm: no KVM_CAP_SYNC_REGS (kernel too old)";
-    }
-    const Vm vm(system);
-    return "";
-  } catch (const KvmError& error) {
-    return error.what();
-  }
+Result<bool> check_kvm() {
+  auto system = System::open();
+  if (!system) return system.take_error();
+  auto sync_mmu = system->check_extension(KVM_CAP_SYNC_MMU);
+  if (!sync_mmu) return sync_mmu.take_error();
+  if (*sync_mmu == 0) return Error{"/dev/kvm: no KVM_CAP_SYNC_MMU (kernel too old)"};
+  auto sync_regs = system->check_extension(KVM_CAP_SYNC_REGS);
+  if (!sync_regs) return sync_regs.take_error();
+  const int needed = KVM_SYNC_X86_REGS;
+  if ((*sync_regs & needed) != needed) return Error{"/dev/kvm: no KVM_CAP_SYNC_REGS (kernel too old)"};
+  auto vm = Vm::create(*system);
+  if (!vm) return vm.take_error();
+  return true;
 }
 
 }  // namespace crosswalk::kvm

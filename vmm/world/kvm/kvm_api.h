@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Thin checked wrappers of the KVM ioctls (Documentation/virt/kvm/api.rst). Set-up failures throw
-// KvmError with the name of the call, which KvmWorld::create turns into its error text; KVM_RUN's
-// results are values.
+// Thin checked wrappers of the KVM ioctls (Documentation/virt/kvm/api.rst). Errors have the name of
+// the call and what errno says.
 #pragma once
 
 #include <linux/kvm.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "vmm/base/result.h"
 
 namespace crosswalk::kvm {
 
-class KvmError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
+using vmm::Error;
+using vmm::Result;
+
+// "WHAT: strerror".
+Error system_error(const std::string& what);
 
 class FileDescriptor {
  public:
@@ -32,18 +35,24 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-// ioctl that throws KvmError "NAME: strerror" on failure.
-int checked_ioctl(int fd, unsigned long request, unsigned long argument, const char* name);
+using Cpuid = std::vector<kvm_cpuid_entry2>;
+// Null when there is no such leaf.
+const kvm_cpuid_entry2* find_leaf(const Cpuid& cpuid, uint32_t function, uint32_t index = 0);
 
 // /dev/kvm.
 class System {
  public:
-  System();  // opens it; the error text says what to do about it
-  int check_extension(int capability) const;
-  std::vector<kvm_cpuid_entry2> supported_cpuid() const;
+  // The error says what to do about it.
+  static Result<System> open();
+  Result<int> check_extension(int capability) const;
+  // The size of what Vcpu maps.
+  Result<size_t> vcpu_run_bytes() const;
+  Result<Cpuid> supported_cpuid() const;
   const FileDescriptor& fd() const { return fd_; }
 
  private:
+  explicit System(FileDescriptor fd) : fd_(std::move(fd)) {}
+
   FileDescriptor fd_;
 };
 
@@ -69,9 +78,21 @@ struct Exit {
 };
 std::string describe(const Exit& exit);
 
+class Vm {
+ public:
+  static Result<Vm> create(const System& system);
+  explicit Vm(FileDescriptor fd) : fd_(std::move(fd)) {}
+  // Host memory [host, host+bytes) at guest-physical `gpa`. Holes in the host range are allowed.
+  Result<bool> add_slot(uint32_t slot, uint64_t gpa, uint64_t host, uint64_t bytes);
+  const FileDescriptor& fd() const { return fd_; }
+
+ private:
+  FileDescriptor fd_;
+};
+
 class Vcpu {
  public:
-  Vcpu(int vm_fd, size_t run_bytes, uint64_t id);
+  static Result<std::unique_ptr<Vcpu>> create(const Vm& vm, size_t run_bytes, uint64_t id);
   ~Vcpu();
   Vcpu(const Vcpu&) = delete;
   Vcpu& operator=(const Vcpu&) = delete;
@@ -82,37 +103,26 @@ class Vcpu {
   kvm_regs& regs() { return run_->s.regs.regs; }
   void mark_dirty() { run_->kvm_dirty_regs |= KVM_SYNC_X86_REGS; }
 
-  kvm_sregs get_sregs() const;
-  void set_sregs(const kvm_sregs& sregs);
-  kvm_regs get_regs() const;
-  void set_cpuid(const std::vector<kvm_cpuid_entry2>& entries);
-  void set_msr(uint32_t index, uint64_t value, const char* name);
-  bool set_xcr0(uint64_t value);
+  Result<kvm_sregs> get_sregs() const;
+  Result<bool> set_sregs(const kvm_sregs& sregs);
+  Result<bool> set_cpuid(const Cpuid& entries);
+  Result<bool> set_msr(uint32_t index, uint64_t value, const char* name);
+  Result<bool> set_xcr0(uint64_t value);
   // RDTSC inside the VM = RDTSC outside + offset. Returns false when the kernel has no way to set
   // it.
   bool set_tsc_offset(int64_t offset);
-  // Returns false when the kernel does not tell.
-  bool get_tsc_offset(int64_t& offset) const;
+  // Nothing when the kernel does not tell.
+  std::optional<int64_t> tsc_offset() const;
 
  private:
+  Vcpu(FileDescriptor fd, kvm_run* run, size_t run_bytes);
+
   FileDescriptor fd_;
-  kvm_run* run_ = nullptr;
-  size_t run_bytes_;
+  kvm_run* const run_;
+  const size_t run_bytes_;
 };
 
-class Vm {
- public:
-  explicit Vm(const System& system);
-  explicit Vm(FileDescriptor fd) : fd_(std::move(fd)) {}
-  // Host memory [host, host+bytes) at guest-physical `gpa`. Holes in the host range are allowed.
-  void add_slot(uint32_t slot, uint64_t gpa, uint64_t host, uint64_t bytes);
-  const FileDescriptor& fd() const { return fd_; }
-
- private:
-  FileDescriptor fd_;
-};
-
-// Empty when KVM can be used, else why not and what to do.
-std::string why_kvm_is_unusable();
+// Whether KVM can be used; the error says why not and what to do.
+Result<bool> check_kvm();
 
 }  // namespace crosswalk::kvm

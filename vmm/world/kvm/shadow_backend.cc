@@ -11,7 +11,7 @@
 namespace crosswalk::kvm {
 namespace {
 
-constexpr uint64_t kRegion = KvmWorld::kRegionBytes;
+constexpr uint64_t kRegion = kRegionBytes;
 // A window and the region after it, which is never mapped: the guard of this window and of the next
 // one. One more region before the first window guards that.
 constexpr uint64_t kStride = mmu::kWindowSize + kRegion;
@@ -33,11 +33,11 @@ struct Windows {
   ring0::Invalidations changed;
 
   void commit() {
-    if (changed.empty() && !world.page_tables().has_retired() && !retired) return;
+    if (changed.empty() && !world.memory().tables().has_retired() && !retired) return;
     if (changed.all()) flushed_at = changes;
     world.execute([&] {
       world.invalidate(changed);
-      world.page_tables().release_retired();
+      world.memory().tables().release_retired();
     });
     if (retired) std::replace(states.begin(), states.end(), State::Retired, State::Free);
     retired = false;
@@ -51,8 +51,8 @@ class ShadowWindow final : public mmu::Window {
   ShadowWindow(Windows& all, uint64_t base) : Window(base), all_(all) {}
   ~ShadowWindow() override {
     all_.world.execute([&] {
-      all_.world.page_tables().unlink(base(), mmu::kWindowSize, all_.changed);
-      all_.world.page_tables().unmap_and_retire(base(), mmu::kWindowSize, all_.changed);
+      all_.world.memory().tables().unlink(base(), mmu::kWindowSize, all_.changed);
+      all_.world.memory().tables().unmap_and_retire(base(), mmu::kWindowSize, all_.changed);
     });
     all_.states[all_.index_of(base())] = Windows::State::Retired;
     all_.retired = true;
@@ -68,7 +68,7 @@ class ShadowWindow final : public mmu::Window {
   void remove(uint32_t va, uint64_t bytes) override {
     all_.world.execute([&] {
       ring0::Invalidations changed;
-      all_.world.page_tables().unmap(base() + va, bytes, changed);
+      all_.world.memory().tables().unmap(base() + va, bytes, changed);
       note(changed);
     });
   }
@@ -78,7 +78,7 @@ class ShadowWindow final : public mmu::Window {
     const uint64_t bytes = common_ != nullptr ? from_ : mmu::kWindowSize;
     all_.world.execute([&] {
       ring0::Invalidations changed;
-      all_.world.page_tables().unmap_and_retire_leaves(base(), bytes, changed);
+      all_.world.memory().tables().unmap_and_retire_leaves(base(), bytes, changed);
       note(changed);
     });
   }
@@ -94,14 +94,15 @@ class ShadowWindow final : public mmu::Window {
     from_ = from;
     clean_at_ = all_.changes;
     all_.world.execute([&] {
-      ok = all_.world.page_tables().link(base() + from, common.base() + from, mmu::kWindowSize - from, all_.changed);
+      ok =
+          all_.world.memory().tables().link(base() + from, common.base() + from, mmu::kWindowSize - from, all_.changed);
     });
     return ok;
   }
 
   void unshare() override {
     common_ = nullptr;
-    all_.world.execute([&] { all_.world.page_tables().unlink(base(), mmu::kWindowSize, all_.changed); });
+    all_.world.execute([&] { all_.world.memory().tables().unlink(base(), mmu::kWindowSize, all_.changed); });
   }
 
   void enter() override {
@@ -128,7 +129,7 @@ class ShadowWindow final : public mmu::Window {
   }
 
   bool map(uint32_t va, uint64_t pa, uint64_t bytes, bool writable) {
-    auto& tables = all_.world.page_tables();
+    auto& tables = all_.world.memory().tables();
     uint64_t address = base() + va;
     while (bytes > 0) {
       const uint64_t host = reinterpret_cast<uint64_t>(all_.ram.at(pa));
@@ -136,7 +137,7 @@ class ShadowWindow final : public mmu::Window {
       const uint64_t chunk = std::min(bytes, kRegion - host % kRegion);
       const auto attempt = [&] {
         ring0::Invalidations changed;
-        const bool ok = tables.map(address, all_.world.gpa_of(host), chunk, {.writable = writable}, changed);
+        const bool ok = tables.map(address, all_.world.memory().gpa_of(host), chunk, {.writable = writable}, changed);
         note(changed);
         return ok;
       };
@@ -169,11 +170,11 @@ class ShadowBackend final : public mmu::WindowBackend {
         reservation_(reservation),
         reserved_bytes_(reserved_bytes) {
     windows_.states.resize(max_windows, Windows::State::Free);
-    world.add_window_range(first - kRegion, kRegion + kStride * max_windows);
+    world.memory().add_window_range(first - kRegion, kRegion + kStride * max_windows);
   }
   ~ShadowBackend() override {
     windows_.commit();
-    windows_.world.remove_window_range(windows_.first - kRegion);
+    windows_.world.memory().remove_window_range(windows_.first - kRegion);
     munmap(reinterpret_cast<void*>(reservation_), reserved_bytes_);
   }
   ShadowBackend(const ShadowBackend&) = delete;
@@ -204,8 +205,7 @@ vmm::Result<std::unique_ptr<mmu::WindowBackend>> make_shadow_backend(KvmWorld& w
   if (ram.host == nullptr || ram.size == 0 || reinterpret_cast<uint64_t>(ram.host) % ring0::kPageBytes != 0) {
     return vmm::Error{"shadow windows need guest RAM that is mapped and page-aligned"};
   }
-  if (auto mapped = world.ensure_mapped(reinterpret_cast<uint64_t>(ram.host), ram.size); !mapped)
-    return mapped.take_error();
+  if (auto mapped = world.reach(reinterpret_cast<uint64_t>(ram.host), ram.size); !mapped) return mapped.take_error();
   // guard before, and up to a region of alignment
   const uint64_t bytes = kStride * max_windows + 3 * kRegion;
   void* memory = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

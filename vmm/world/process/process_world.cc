@@ -11,8 +11,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
-#include <system_error>
+#include <string>
 
+#include "translator/base/panic.h"
 #include "vmm/world/fault_report.h"
 
 namespace crosswalk::vmm {
@@ -109,25 +110,15 @@ void install_handlers_once() {
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGSEGV, &action, &previous_actions().segv) != 0 ||
-        sigaction(SIGBUS, &action, &previous_actions().bus) != 0) {
-      throw std::system_error(errno, std::generic_category(), "sigaction for SIGSEGV and SIGBUS");
-    }
+        sigaction(SIGBUS, &action, &previous_actions().bus) != 0)
+      panic("sigaction for SIGSEGV and SIGBUS");
   });
 }
 
 class ProcessWorld final : public engine::World {
  public:
-  ProcessWorld() {
-    memory_ =
-        mmap(nullptr, kAlternateStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "alternate signal stack");
-    if (mprotect(static_cast<uint8_t*>(memory_) + kPage, kPage, PROT_NONE) != 0) {
-      const int error = errno;
-      munmap(memory_, kAlternateStackBytes);
-      throw std::system_error(error, std::generic_category(), "guard page of the alternate signal stack");
-    }
-    context_ = new (memory_) Context;
-  }
+  // `memory` is kAlternateStackBytes, mapped for this.
+  explicit ProcessWorld(void* memory) : memory_(memory), context_(new (memory) Context) {}
   ~ProcessWorld() override { munmap(memory_, kAlternateStackBytes); }
   ProcessWorld(const ProcessWorld&) = delete;
   ProcessWorld& operator=(const ProcessWorld&) = delete;
@@ -138,9 +129,7 @@ class ProcessWorld final : public engine::World {
     mine.ss_sp = memory_;
     mine.ss_size = kAlternateStackBytes;
     stack_t previous = {};
-    if (sigaltstack(&mine, &previous) != 0) {
-      throw std::system_error(errno, std::generic_category(), "sigaltstack");
-    }
+    if (sigaltstack(&mine, &previous) != 0) panic("sigaltstack");
     struct Restore {
       Context& context;
       const stack_t& stack;
@@ -156,12 +145,21 @@ class ProcessWorld final : public engine::World {
   const char* name() const override { return "process"; }
 
  private:
-  void* memory_ = nullptr;
-  Context* context_ = nullptr;
+  void* const memory_;
+  Context* const context_;
 };
 
 }  // namespace
 
-std::unique_ptr<engine::World> make_process_world() { return std::make_unique<ProcessWorld>(); }
+Result<std::unique_ptr<engine::World>> make_process_world() {
+  const auto error = [](const char* what) { return Error{std::string(what) + ": " + std::strerror(errno)}; };
+  void* memory =
+      mmap(nullptr, kAlternateStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return error("alternate signal stack");
+  std::unique_ptr<engine::World> world = std::make_unique<ProcessWorld>(memory);
+  if (mprotect(static_cast<uint8_t*>(memory) + kPage, kPage, PROT_NONE) != 0)
+    return error("guard page of the alternate signal stack");
+  return world;
+}
 
 }  // namespace crosswalk::vmm

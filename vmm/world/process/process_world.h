@@ -6,11 +6,12 @@
 #include <memory>
 
 #include "translator/engine/world.h"
+#include "vmm/base/result.h"
 
 namespace crosswalk::vmm {
 
 // The first run() in the process installs the signal handlers and leaves them installed; faults of
 // threads that are in no ProcessWorld go to the handlers that were there before.
-std::unique_ptr<engine::World> make_process_world();
+Result<std::unique_ptr<engine::World>> make_process_world();
 
 }  // namespace crosswalk::vmm
