@@ -34,7 +34,7 @@ FOLDERS = {
     "translator/x64": ("one emitter an opcode, register allocation, fault sites", ["translator/base", "translator/ir", "translator/arm32/cpu", "mmu-shadow", "translator/arm32/helpers"]),
     "translator/engine": ("run loop, code cache, links, memory access, faults", ["translator/base", "translator/ir", "translator/arm32/cpu", "mmu-shadow", "translator/arm32/helpers", "translator/arm32/frontend", "translator/x64"]),
     "vmm/base": ("files, results, statistics, the sandbox: of this process, not of a guest", []),
-    "vmm/devices": ("GICv2, PL011, PL031, virtio", ["translator/arm32/cpu", "vmm/base"]),
+    "vmm/devices": ("GICv2, PL011, PL031, virtio", ["translator/base", "translator/arm32/cpu", "vmm/base"]),
     "vmm/machine": ("the board: memory, bus, timers, threads, loaders, firmware", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/devices"]),
     "vmm/world": ("what the worlds have in common", ["translator/engine"]),
     "vmm/world/process": ("the engine in an ordinary thread", ["translator/base", "translator/engine", "vmm/base", "vmm/world"]),

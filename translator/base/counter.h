@@ -11,9 +11,10 @@ namespace crosswalk {
 enum class CounterUnit : uint8_t {
   Count,
   Bytes,
-  Ticks,         // of the time-stamp counter; shown in seconds
+  Ticks,         // of the time-stamp counter or another clock; shown in seconds
   Nanoseconds,   // shown as they are
   Milliseconds,  // nanoseconds that are shown in milliseconds
+  Mips,          // millions of instructions a second
 };
 
 template <class Struct>
@@ -46,6 +47,7 @@ struct Counter {
       case CounterUnit::Ticks: return "s";
       case CounterUnit::Nanoseconds: return "ns";
       case CounterUnit::Milliseconds: return "ms";
+      case CounterUnit::Mips: return "MIPS";
     }
     return "";
   }

@@ -3,11 +3,36 @@
 
 #include <fmt/format.h>
 
+#include "translator/base/counter.h"
 #include "vmm/base/statistics.h"
 #include "vmm/machine/machine.h"
 #include "vmm/world/kvm/kvm_world.h"
 
 namespace crosswalk::vmm {
+namespace {
+
+// What --count-instructions shows.
+struct InstructionCounters {
+  uint64_t instructions = 0, blocks = 0;
+  double per_second = 0, per_second_awake = 0;  // in millions
+};
+constexpr Counter<InstructionCounters> kInstructionCounters[] = {
+    {"guest instructions executed", &InstructionCounters::instructions},
+    {"blocks executed", &InstructionCounters::blocks},
+    {"guest instructions a second", &InstructionCounters::per_second, CounterUnit::Mips},
+    {"guest instructions a second, not waiting", &InstructionCounters::per_second_awake, CounterUnit::Mips},
+};
+
+InstructionCounters instructions_of(const CpuState& cpu, const MachineCounters& machine) {
+  const auto rate = [&](uint64_t ticks) {
+    const double seconds = static_cast<double>(ticks) / static_cast<double>(kCounterFrequency);
+    return seconds > 0 ? static_cast<double>(cpu.instructions) / seconds * 1e-6 : 0;
+  };
+  return {cpu.instructions, cpu.blocks, rate(machine.elapsed_ticks),
+          machine.elapsed_ticks > machine.wait_ticks ? rate(machine.elapsed_ticks - machine.wait_ticks) : 0};
+}
+
+}  // namespace
 
 Result<bool> Observability::prepare(const RunOptions& options) {
   options_ = options;
@@ -64,14 +89,7 @@ void Observability::add_statistics(StatisticsTable& table, const Machine& machin
   const ClockPair now = ClockPair::now();
   const double ticks_per_second =
       static_cast<double>(now.tsc - start_.tsc) * 1e9 / static_cast<double>(now.nanoseconds - start_.nanoseconds);
-  if (options_.count_instructions) {
-    const double elapsed = static_cast<double>(machine.clock().read()) / static_cast<double>(kCounterFrequency);
-    const double busy = elapsed - machine.seconds_waiting(), count = static_cast<double>(cpu.instructions);
-    table.add("engine", "guest instructions executed", cpu.instructions);
-    table.add("engine", "blocks executed", cpu.blocks);
-    table.add("engine", "guest instructions a second", elapsed > 0 ? count / elapsed * 1e-6 : 0, "MIPS");
-    table.add("engine", "guest instructions a second, not waiting", busy > 0 ? count / busy * 1e-6 : 0, "MIPS");
-  }
+  if (options_.count_instructions) table.add("engine", kInstructionCounters, instructions_of(cpu, machine.counters()));
   if (kvm_world_) add_exits(table, ticks_per_second);
   if (accounts_) add_asids(table, mmu, ticks_per_second);
 }

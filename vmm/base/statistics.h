@@ -39,9 +39,10 @@ class StatisticsTable {
   void add(std::string group, std::string name, std::string value, std::string unit = "");
 
   // A row for each of `counters` (translator/base/counter.h) that has something to show in
-  // `values`.
+  // `values`. `ticks_per_second` is for those that count ticks.
   template <class Counters, class Values>
-  void add(const std::string& group, const Counters& counters, const Values& values, double ticks_per_second) {
+  requires requires(const Counters& c, const Values& v) { c[0].is_shown(v); }
+  void add(const std::string& group, const Counters& counters, const Values& values, double ticks_per_second = 1) {
     for (const auto& counter : counters) {
       if (!counter.is_shown(values)) continue;
       std::visit([&](auto value) { add(group, counter.name, value, counter.unit_name()); },

@@ -160,7 +160,7 @@ std::optional<uint8_t> VirtioBlock::read(Chain& chain, uint64_t sector) {
         }
         return true;
       });
-  bytes_read_ += chain.position - before;
+  counters_.bytes_read += chain.position - before;
   if (!read) return VIRTIO_BLK_S_IOERR;
   if (chain.position < wanted) return std::nullopt;
   return VIRTIO_BLK_S_OK;
@@ -183,7 +183,7 @@ std::optional<uint8_t> VirtioBlock::write(Chain& chain, uint64_t sector) {
                                    }
                                    return true;
                                  });
-  bytes_written_ += chain.position - before;
+  counters_.bytes_written += chain.position - before;
   if (!written) return VIRTIO_BLK_S_IOERR;
   if (chain.position < wanted) return std::nullopt;
   return finish_write();
@@ -237,10 +237,10 @@ std::optional<uint8_t> VirtioBlock::dispatch(Chain& chain) {
   // Read once: the guest may change it between two turns.
   if (first_turn && chain.copy_from(0, &header_, sizeof header_) != sizeof header_) return VIRTIO_BLK_S_IOERR;
   switch (header_.type) {
-    case VIRTIO_BLK_T_IN: reads_ += first_turn; return read(chain, header_.sector);
-    case VIRTIO_BLK_T_OUT: writes_ += first_turn; return write(chain, header_.sector);
+    case VIRTIO_BLK_T_IN: counters_.reads += first_turn; return read(chain, header_.sector);
+    case VIRTIO_BLK_T_OUT: counters_.writes += first_turn; return write(chain, header_.sector);
     case VIRTIO_BLK_T_FLUSH:
-      ++flushes_;
+      ++counters_.flushes;
       return read_only_ || fdatasync(fd_) == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
     case VIRTIO_BLK_T_GET_ID: {
       char id[VIRTIO_BLK_ID_BYTES] = {};
@@ -262,7 +262,7 @@ Progress VirtioBlock::process(unsigned, Chain& chain) {
   if (room == 0) return {};
   const std::optional<uint8_t> status = dispatch(chain);
   if (!status) return Progress::more();
-  if (*status != VIRTIO_BLK_S_OK) ++errors_;
+  if (*status != VIRTIO_BLK_S_OK) ++counters_.errors;
   chain.copy_to(room - 1, &*status, 1);
   // The status is the last byte of the buffers, so all of them count as written. A turn that failed
   // may have changed more than is counted.
@@ -273,13 +273,7 @@ Progress VirtioBlock::process(unsigned, Chain& chain) {
 }
 
 void VirtioBlock::add_statistics(StatisticsTable& table) const {
-  const std::string group = "disk " + path_;
-  table.add(group, "reads", reads_);
-  table.add(group, "bytes read", bytes_read_, "bytes");
-  table.add(group, "writes", writes_);
-  table.add(group, "bytes written", bytes_written_, "bytes");
-  table.add(group, "flushes", flushes_);
-  table.add(group, "errors", errors_);
+  table.add("disk " + path_, kBlockCounters, counters_);
 }
 
 }  // namespace crosswalk::vmm

@@ -8,10 +8,21 @@
 #include <optional>
 #include <string>
 
+#include "translator/base/counter.h"
 #include "vmm/base/result.h"
 #include "vmm/devices/virtio_mmio.h"
 
 namespace crosswalk::vmm {
+
+struct BlockCounters {
+  uint64_t reads = 0, writes = 0, flushes = 0, errors = 0;
+  uint64_t bytes_read = 0, bytes_written = 0;
+};
+inline constexpr Counter<BlockCounters> kBlockCounters[] = {
+    {"reads", &BlockCounters::reads},     {"bytes read", &BlockCounters::bytes_read, CounterUnit::Bytes},
+    {"writes", &BlockCounters::writes},   {"bytes written", &BlockCounters::bytes_written, CounterUnit::Bytes},
+    {"flushes", &BlockCounters::flushes}, {"errors", &BlockCounters::errors},
+};
 
 class VirtioBlock final : public VirtioDevice {
  public:
@@ -70,7 +81,7 @@ class VirtioBlock final : public VirtioDevice {
   std::string path_;
   RequestHeader header_{};  // of the request that is in progress
   uint8_t config_[60] = {};
-  uint64_t reads_ = 0, writes_ = 0, flushes_ = 0, errors_ = 0, bytes_read_ = 0, bytes_written_ = 0;
+  BlockCounters counters_;
 };
 
 }  // namespace crosswalk::vmm

@@ -15,8 +15,6 @@ namespace {
 constexpr std::chrono::milliseconds kIoPatience{500};
 constexpr int kLastWriteMilliseconds = 100;  // how long standard output may take nothing then
 
-constexpr double kTickSeconds = 1.0 / static_cast<double>(kCounterFrequency);
-
 }  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config) {
@@ -128,23 +126,13 @@ void Machine::stop_everyone(bool first) {
   control_.notify(true);
 }
 
-double Machine::seconds_waiting() const { return static_cast<double>(vcpus_.totals().wait_ticks) * kTickSeconds; }
+MachineCounters Machine::counters() const {
+  return {vcpus_.totals(), counter_.read(),      completions_.published(), timers_.wakes(), counter_.discontinuities(),
+          io_.wakes(),     console_.bytes_out(), console_.bytes_in()};
+}
 
 void Machine::add_statistics(StatisticsTable& table) const {
-  const VcpuCounters cpus = vcpus_.totals();
-  table.add("machine", "elapsed", static_cast<double>(counter_.read()) * kTickSeconds, "s");
-  table.add("machine", "waits for interrupt", cpus.waits);
-  table.add("machine", "time waiting for interrupt", static_cast<double>(cpus.wait_ticks) * kTickSeconds, "s");
-  table.add("machine", "device reads", cpus.mmio_reads);
-  table.add("machine", "device writes", cpus.mmio_writes);
-  table.add("machine", "unassigned accesses", cpus.mmio_unassigned);
-  table.add("machine", "firmware calls", cpus.firmware_calls);
-  table.add("machine", "device completions", completions_.published());
-  table.add("machine", "timer thread wakes", timers_.wakes());
-  table.add("machine", "clock discontinuities", counter_.discontinuities());
-  table.add("machine", "I/O thread wakes", io_.wakes());
-  table.add("machine", "console bytes out", console_.bytes_out(), "bytes");
-  table.add("machine", "console bytes in", console_.bytes_in(), "bytes");
+  table.add("machine", kMachineCounters, counters(), static_cast<double>(kCounterFrequency));
   board_->add_statistics(table);
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "translator/base/counter.h"
 #include "vmm/base/exit_status.h"
 #include "vmm/base/result.h"
 #include "vmm/devices/console.h"
@@ -65,6 +66,28 @@ struct MachineConfig {
   const Sandbox* sandbox = nullptr;  // confines the machine's threads; outlives it
 };
 
+// Those of all CPUs together, and what is the machine's.
+struct MachineCounters : VcpuCounters {
+  uint64_t elapsed_ticks = 0;  // of the system counter
+  uint64_t completions = 0, timer_wakes = 0, discontinuities = 0, io_wakes = 0;
+  uint64_t console_out = 0, console_in = 0;
+};
+inline constexpr Counter<MachineCounters> kMachineCounters[] = {
+    {"elapsed", &MachineCounters::elapsed_ticks, CounterUnit::Ticks},
+    {"waits for interrupt", &MachineCounters::waits},
+    {"time waiting for interrupt", &MachineCounters::wait_ticks, CounterUnit::Ticks},
+    {"device reads", &MachineCounters::mmio_reads},
+    {"device writes", &MachineCounters::mmio_writes},
+    {"unassigned accesses", &MachineCounters::mmio_unassigned},
+    {"firmware calls", &MachineCounters::firmware_calls},
+    {"device completions", &MachineCounters::completions},
+    {"timer thread wakes", &MachineCounters::timer_wakes},
+    {"clock discontinuities", &MachineCounters::discontinuities},
+    {"I/O thread wakes", &MachineCounters::io_wakes},
+    {"console bytes out", &MachineCounters::console_out, CounterUnit::Bytes},
+    {"console bytes in", &MachineCounters::console_in, CounterUnit::Bytes},
+};
+
 class Machine final {
  public:
   static Result<std::unique_ptr<Machine>> create(const MachineConfig& config);
@@ -98,8 +121,6 @@ class Machine final {
   CpuState& cpu(unsigned index) { return vcpus_[index].state(); }
   const GuestRam& ram() const { return memory_.ram(); }
   const SystemCounter& clock() const { return counter_; }
-  // Of all CPUs together.
-  double seconds_waiting() const;
   Board& board() { return *board_; }
   Console& console() { return console_; }
 
@@ -109,6 +130,7 @@ class Machine final {
   bool stopping() const { return stop_.stopping(); }
   StopState stop_state() const { return stop_.state(); }
 
+  MachineCounters counters() const;
   void add_statistics(StatisticsTable& table) const;
 
  private:

@@ -15,8 +15,8 @@ namespace crosswalk::vmm {
 
 // Written by the CPU's thread, read at exit.
 struct VcpuCounters {
-  uint64_t mmio_reads = 0, mmio_writes = 0, mmio_unassigned = 0;
   uint64_t waits = 0, wait_ticks = 0;  // for an interrupt; ticks of the system counter
+  uint64_t mmio_reads = 0, mmio_writes = 0, mmio_unassigned = 0;
   uint64_t firmware_calls = 0;
 };
 
