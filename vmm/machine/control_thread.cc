@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <stdexcept>
 
 #include "vmm/base/exit_status.h"
 #include "vmm/base/sandbox.h"
@@ -41,13 +40,17 @@ void ControlThread::block_signals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-void ControlThread::start(bool catch_signals, const Sandbox* sandbox) {
-  sandbox_ = sandbox;
+Result<bool> ControlThread::open(bool catch_signals) {
   if (catch_signals) {
     const sigset_t set = control_signals();
     signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (signal_fd_ < 0) throw std::runtime_error("signalfd: the host has no file descriptors left");
+    if (signal_fd_ < 0) return Error{"signalfd: the host has no file descriptors left"};
   }
+  return loop_.open();
+}
+
+void ControlThread::start(const Sandbox* sandbox) {
+  sandbox_ = sandbox;
   stop_.store(false);
   thread_ = std::thread([this] { run(); });
 }

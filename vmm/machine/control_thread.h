@@ -12,6 +12,7 @@
 #include <optional>
 #include <thread>
 
+#include "vmm/base/result.h"
 #include "vmm/devices/console.h"
 #include "vmm/machine/event_loop.h"
 
@@ -52,10 +53,12 @@ class ControlThread final : public IoNotifier {
   // The signals that it takes; to be blocked in every thread.
   static void block_signals();
 
-  // `catch_signals`: the caller has blocked those of block_signals() in every thread. SIGINT,
-  // SIGTERM, SIGHUP and SIGQUIT stop the run, SIGUSR1 prints its state, SIGCONT is reported, and a
-  // run that does not end is ended. `sandbox`: what confines the thread; null: nothing.
-  void start(bool catch_signals, const Sandbox* sandbox = nullptr);
+  // Before start(): makes the descriptors that it waits for. `catch_signals`: the caller blocks those
+  // of block_signals() in every thread before. SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the run,
+  // SIGUSR1 prints its state, SIGCONT is reported, and a run that does not end is ended.
+  Result<bool> open(bool catch_signals);
+  // `sandbox`: what confines the thread; null: nothing.
+  void start(const Sandbox* sandbox = nullptr);
   void stop();
   // Looks at stop_requested() and at the console's wish for input again. Any thread.
   void notify(bool urgent) override { loop_.notify(urgent); }

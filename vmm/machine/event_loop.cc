@@ -4,15 +4,17 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <stdexcept>
-
 namespace crosswalk::vmm {
 
-EventLoop::EventLoop() : event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (event_fd_ < 0) throw std::runtime_error("eventfd: the host has no file descriptors left");
+Result<bool> EventLoop::open() {
+  event_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event_fd_ < 0) return Error{"eventfd: the host has no file descriptors left"};
+  return true;
 }
 
-EventLoop::~EventLoop() { close(event_fd_); }
+EventLoop::~EventLoop() {
+  if (event_fd_ >= 0) close(event_fd_);
+}
 
 // Pairs with wait(): that announces its wait and then looks for work once more.
 void EventLoop::notify(bool urgent) {

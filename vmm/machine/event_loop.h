@@ -9,6 +9,7 @@
 #include <functional>
 #include <vector>
 
+#include "vmm/base/result.h"
 #include "vmm/devices/console.h"
 
 namespace crosswalk::vmm {
@@ -24,9 +25,10 @@ class EventLoop final : public IoNotifier {
   // Which notifications end a wait.
   enum class Heeds : uint8_t { Urgent, All };
 
-  // Throws std::runtime_error when the host has no descriptors left.
-  EventLoop();
+  EventLoop() = default;
   ~EventLoop() override;
+  // Before the first wait. Fails when the host has no descriptors left.
+  Result<bool> open();
 
   // Before the first wait.
   void add(Source source) { sources_.push_back(std::move(source)); }
@@ -43,7 +45,7 @@ class EventLoop final : public IoNotifier {
  private:
   enum State : uint32_t { kAwake, kHeedsUrgent, kHeedsAll };
 
-  int event_fd_;
+  int event_fd_ = -1;
   std::vector<Source> sources_;
   std::vector<pollfd> fds_;
   std::atomic<uint32_t> state_{kAwake};

@@ -130,6 +130,14 @@ IoThread& IoThreads::add_disk(TransportWork& work) {
   return *disks_.emplace_back(std::make_unique<IoThread>("disk " + std::to_string(disks_.size()), work));
 }
 
+Result<bool> IoThreads::open() {
+  if (auto opened = console_.loop().open(); !opened) return opened;
+  for (const auto& disk : disks_) {
+    if (auto opened = disk->loop().open(); !opened) return opened;
+  }
+  return true;
+}
+
 void IoThreads::start(const Sandbox* sandbox) {
   console_.start(sandbox);
   for (const auto& disk : disks_) disk->start(sandbox);

@@ -41,7 +41,7 @@ class IoThread final : public IoNotifier {
   IoThread(std::string name, IoWork& work) : name_(std::move(name)), work_(work) {}
   ~IoThread() override;
 
-  // What else it waits for; before start().
+  // What it waits for; opened before start().
   EventLoop& loop() { return loop_; }
   // `sandbox`: what confines the thread; null: nothing.
   void start(const Sandbox* sandbox = nullptr);
@@ -125,6 +125,8 @@ class IoThreads {
   // Another disk's thread. `work` outlives it and is attached before start().
   IoThread& add_disk(TransportWork& work);
 
+  // Before start().
+  Result<bool> open();
   void start(const Sandbox* sandbox);
   // As of one thread: false if any makes no progress for `patience`.
   bool finish(std::chrono::milliseconds patience);

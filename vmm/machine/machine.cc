@@ -26,6 +26,8 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config) {
   std::unique_ptr<Machine> machine(new Machine(config, std::move(*memory)));
   if (auto made = machine->make_board(); !made) return made.take_error();
   if (auto opened = machine->semihosting_.open_files(); !opened) return opened.take_error();
+  if (auto opened = machine->io_.open(); !opened) return opened.take_error();
+  if (auto opened = machine->control_.open(config.catch_signals); !opened) return opened.take_error();
   return machine;
 }
 
@@ -102,7 +104,7 @@ void Machine::start() {
   prctl(PR_SET_TIMERSLACK, 1);
   timers_.start(config_.sandbox);
   io_.start(config_.sandbox);
-  control_.start(config_.catch_signals, config_.sandbox);
+  control_.start(config_.sandbox);
 }
 
 bool Machine::shutdown() {

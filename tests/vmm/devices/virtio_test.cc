@@ -685,6 +685,7 @@ TEST_F(TurnsTest, AnIoThreadInASlowSystemCallIsNotWaitedFor) {
   work.add(slot());
   IoThread io("io", work);
   work.attach(io.loop());
+  ASSERT_TRUE(io.loop().open());
   io.start();
   while (!inside) std::this_thread::yield();
   for (const char c : std::string("late")) console.put(static_cast<uint8_t>(c));
@@ -717,6 +718,7 @@ TEST_F(TurnsTest, ADiskInASlowSystemCallDoesNotKeepTheConsole) {
   IoThreads io(console, device_lock, [] {});
   console.set_notifier(&io.console());
   io.add_disk(disk);
+  ASSERT_TRUE(io.open());
   io.start(nullptr);
   while (!inside) std::this_thread::yield();
   for (const char c : std::string("meanwhile")) console.put(static_cast<uint8_t>(c));

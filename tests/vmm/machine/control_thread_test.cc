@@ -20,7 +20,8 @@ class ControlThreadTest : public testing::Test, public ControlEvents, public IoN
   void SetUp() override {
     pthread_sigmask(SIG_SETMASK, nullptr, &before_);
     ControlThread::block_signals();
-    thread_.start(true);
+    ASSERT_TRUE(thread_.open(true));
+    thread_.start();
   }
   void TearDown() override {
     thread_.stop();

@@ -19,6 +19,7 @@ int patience_ms() { return static_cast<int>(test::patience().count()); }
 
 TEST(EventLoop, CallsWhatIsReadyAndNothingElse) {
   EventLoop loop;
+  ASSERT_TRUE(loop.open());
   int ends[2][2];
   int calls[2] = {};
   bool wanted[2] = {true, true};
@@ -44,6 +45,7 @@ TEST(EventLoop, CallsWhatIsReadyAndNothingElse) {
 // Work that appears at any moment before its notification is seen: no wait takes its full time.
 TEST(EventLoop, NoNotificationIsMissed) {
   EventLoop loop;
+  ASSERT_TRUE(loop.open());
   std::atomic<int> made{0};
   constexpr int kRounds = 2000;
   std::atomic<int> seen{0};
@@ -65,6 +67,7 @@ TEST(EventLoop, NoNotificationIsMissed) {
 
 TEST(EventLoop, WhatIsNotUrgentDoesNotEndAWaitThatHeedsOnlyWhatIs) {
   EventLoop loop;
+  ASSERT_TRUE(loop.open());
   std::atomic<bool> waiting{false}, over{false};
   std::thread waiter([&] {
     loop.wait(EventLoop::Heeds::Urgent, [&] {
