@@ -25,7 +25,7 @@ class FuzzMachine {
     auto made = vmm::Machine::create(config);
     if (!made) std::abort();
     machine_ = std::move(*made);
-    machine_->console().close();  // nobody makes room: what does not fit is dropped
+    machine_->console().output.close();  // nobody makes room: what does not fit is dropped
   }
   ~FuzzMachine() {
     machine_.reset();
@@ -42,7 +42,8 @@ class FuzzMachine {
       vmm::VirtioMmio& transport = machine_->board().virtio_slot(slot);
       for (int round = 0; round < 4 && transport.has_work(); ++round) transport.do_work();
     }
-    while (machine_->console().has_output() && machine_->console().write_output()) {
+    vmm::ConsoleOutput& output = machine_->console().output;
+    while (output.has_output() && output.write_output()) {
     }
     machine_->platform().run_queued_work(cpu());
   }

@@ -14,6 +14,7 @@
 #include "vmm/app/observability.h"
 #include "vmm/app/vm.h"
 #include "vmm/base/patient_write.h"
+#include "vmm/base/raw_terminal.h"
 #include "vmm/base/sandbox.h"
 #include "vmm/base/statistics.h"
 #include "vmm/host/probe.h"

@@ -10,7 +10,8 @@
 #include <deque>
 #include <optional>
 
-#include "vmm/devices/console.h"
+#include "vmm/devices/console_input.h"
+#include "vmm/devices/console_output.h"
 #include "vmm/devices/device.h"
 
 namespace crosswalk::vmm {
@@ -26,7 +27,7 @@ class Pl011 final : public MmioDevice, public InputSink {
     uint32_t ilpr = 0, ibrd = 0, fbrd = 0, lcr_h = 0, cr = 0x300, ifls = 0x12, imsc = 0, ris = 0, dmacr = 0;
   };
 
-  Pl011(Console& console, InterruptSink& interrupts, unsigned interrupt)
+  Pl011(ConsoleOutput& console, InterruptSink& interrupts, unsigned interrupt)
       : console_(console), interrupts_(interrupts), interrupt_(interrupt) {}
 
   uint32_t read(unsigned cpu, uint64_t offset, unsigned bytes) override;
@@ -56,7 +57,7 @@ class Pl011 final : public MmioDevice, public InputSink {
   void update_receive();
   void update_interrupt();
 
-  Console& console_;
+  ConsoleOutput& console_;
   InterruptSink& interrupts_;
   unsigned interrupt_;
   IoNotifier* notifier_ = nullptr;

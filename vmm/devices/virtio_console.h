@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <deque>
 
-#include "vmm/devices/console.h"
+#include "vmm/devices/console_input.h"
+#include "vmm/devices/console_output.h"
 #include "vmm/devices/virtio_mmio.h"
 
 namespace crosswalk::vmm {
@@ -17,7 +18,7 @@ class VirtioConsole final : public VirtioDevice, public InputSink {
     std::deque<uint8_t> received;  // and not yet taken by the driver
   };
 
-  explicit VirtioConsole(Console& console) : console_(console) {}
+  explicit VirtioConsole(ConsoleOutput& console) : console_(console) {}
 
   uint32_t device_id() const override { return 3; }
   unsigned queue_count() const override { return 2; }
@@ -38,7 +39,7 @@ class VirtioConsole final : public VirtioDevice, public InputSink {
  private:
   static constexpr size_t kBacklog = 4096;
 
-  Console& console_;
+  ConsoleOutput& console_;
   VirtioMmio* transport_ = nullptr;
   std::deque<uint8_t> received_;  // only touched on the I/O thread
   mutable bool output_blocked_ = false;

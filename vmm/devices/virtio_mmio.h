@@ -18,8 +18,8 @@
 #include <optional>
 #include <vector>
 
-#include "vmm/devices/console.h"
 #include "vmm/devices/device.h"
+#include "vmm/devices/io_notifier.h"
 #include "vmm/devices/virtqueue.h"
 
 namespace crosswalk::vmm {

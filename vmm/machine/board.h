@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "vmm/base/result.h"
-#include "vmm/devices/console.h"
+#include "vmm/devices/console_output.h"
 #include "vmm/devices/gicv2.h"
 #include "vmm/devices/pl011.h"
 #include "vmm/devices/pl031.h"
@@ -39,7 +39,7 @@ struct BoardConfig {
 struct BoardPorts {
   std::mutex& device_lock;
   const GuestRam& ram;
-  Console& console;
+  ConsoleOutput& console;
   CpuInterruptOutputs& cpu_lines;
   WallClock& clock;
   CompletionSink& completions;

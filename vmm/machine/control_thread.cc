@@ -27,7 +27,7 @@ sigset_t control_signals() {
 ControlThread::ControlThread(Console& console, IoNotifier& io, ControlEvents& events)
     : console_(console), io_(io), events_(events) {
   loop_.add({[this] { return signal_fd_; }, POLLIN, [this] { read_signal(); }});
-  loop_.add({[this] { return console_.wants_input() ? console_.input_fd() : -1; }, POLLIN, [this] { read_input(); }});
+  loop_.add({[this] { return console_.input.wanted() ? console_.input.fd() : -1; }, POLLIN, [this] { read_input(); }});
 }
 
 ControlThread::~ControlThread() {
@@ -84,15 +84,15 @@ void ControlThread::read_signal() {
 }
 
 void ControlThread::read_input() {
-  const EscapeFilter::Asked asked = console_.read_input();
+  const EscapeFilter::Asked asked = console_.input.read();
   if (asked.quit) request_stop(kExitUserQuit, true);
   if (asked.help) {
-    console_.add_notice(
+    console_.output.add_notice(
         "\r\nC-a h    print this help\r\nC-a i    print the guest's state\r\nC-a x    quit Crosswalk\r\n"
         "C-a C-a  send C-a to the guest\r\n");
   }
   if (asked.state) events_.state_requested();
-  if (asked.help || console_.has_input()) io_.notify(true);
+  if (asked.help || console_.input.has_input()) io_.notify(true);
 }
 
 // How long to sleep: until the stop is overdue, if one was requested.

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "vmm/base/result.h"
-#include "vmm/devices/console.h"
+#include "vmm/devices/io_notifier.h"
 
 namespace crosswalk::vmm {
 

@@ -68,7 +68,8 @@ void IoThread::run() {
 // Output that stdout does not take yet is waited for. Only output that comes during a wait needs a
 // notification.
 void ConsoleWork::attach(EventLoop& loop) {
-  loop.add({[this] { return console_.has_output() ? console_.output_fd() : -1; }, POLLOUT, [this] { write_output(); }});
+  loop.add({[this] { return console_.output.has_output() ? console_.output.fd() : -1; }, POLLOUT,
+            [this] { write_output(); }});
 }
 
 bool ConsoleWork::has_work() const {
@@ -76,7 +77,7 @@ bool ConsoleWork::has_work() const {
   for (const VirtioMmio* transport : transports_) {
     if (transport->has_work()) return true;
   }
-  if (!console_.has_input() || !sink_) return false;
+  if (!console_.input.has_input() || !sink_) return false;
   const std::lock_guard lock(device_lock_);
   return sink_->input_room() > 0;
 }
@@ -86,29 +87,29 @@ void ConsoleWork::do_work() {
   for (VirtioMmio* transport : transports_) {
     if (transport->has_work()) transport->do_work();
   }
-  if (console_.has_input() && sink_) {
+  if (console_.input.has_input() && sink_) {
     const std::lock_guard lock(device_lock_);
-    console_.deliver_input(*sink_);
+    console_.input.deliver(*sink_);
   }
 }
 
 int ConsoleWork::linger() {
-  quiet_rounds_ = console_.has_output() ? 0 : quiet_rounds_ + 1;
+  quiet_rounds_ = console_.output.has_output() ? 0 : quiet_rounds_ + 1;
   return quiet_rounds_ < kLingerRounds ? kLingerMilliseconds : -1;
 }
 
 void ConsoleWork::write_output() {
-  if (!console_.write_output()) return;
+  if (!console_.output.write_output()) return;
   const std::lock_guard lock(device_lock_);
   drained_();
 }
 
 void ConsoleWork::finish(std::atomic<uint64_t>& progress) {
-  for (int refused = 0; console_.has_output() && refused < kFlushMilliseconds;) {
-    pollfd out{console_.output_fd(), POLLOUT, 0};
+  for (int refused = 0; console_.output.has_output() && refused < kFlushMilliseconds;) {
+    pollfd out{console_.output.fd(), POLLOUT, 0};
     // a stopped reader keeps no one
-    if (console_.output_fd() >= 0 && poll(&out, 1, kFlushMilliseconds) <= 0) return;
-    if (console_.write_output()) {
+    if (console_.output.fd() >= 0 && poll(&out, 1, kFlushMilliseconds) <= 0) return;
+    if (console_.output.write_output()) {
       progress.fetch_add(1);
       refused = 0;
     } else {

@@ -104,7 +104,7 @@ class ConsoleWork final : public IoWork {
   void finish(std::atomic<uint64_t>& progress) override;
 
  private:
-  bool output_is_discarded() const { return console_.output_fd() < 0 && console_.has_output(); }
+  bool output_is_discarded() const { return console_.output.fd() < 0 && console_.output.has_output(); }
   void write_output();
 
   Console& console_;

@@ -47,19 +47,19 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
       control_(console_, io_.console(), run_control_),
       semihosting_console_(device_lock_, console_, stop_, config.error_fd),
       semihosting_(config.semihosting, memory_.ram(), counter_, semihosting_console_) {
-  console_.set_notifier(&io_.console());
-  console_.set_input_notifier(&control_);
+  console_.output.set_notifier(&io_.console());
+  console_.input.set_notifier(&control_);
 }
 
 Result<bool> Machine::make_board() {
-  auto made = Board::create({device_lock_, memory_.ram(), console_, vcpus_, timers_, completions_, io_},
+  auto made = Board::create({device_lock_, memory_.ram(), console_.output, vcpus_, timers_, completions_, io_},
                             {config_.cpus, config_.disks, config_.virtio_console});
   if (!made) return made.take_error();
   board_ = std::move(*made);
   timers_.attach(board_->gic(), board_->rtc());
   semihosting_console_.attach(*board_);
-  platform_ = std::make_unique<MachinePlatform>(
-      PlatformPorts{device_lock_, vcpus_, *board_, console_, counter_, timers_, rendezvous_, stop_, semihosting_});
+  platform_ = std::make_unique<MachinePlatform>(PlatformPorts{device_lock_, vcpus_, *board_, console_.output, counter_,
+                                                              timers_, rendezvous_, stop_, semihosting_});
   return true;
 }
 
@@ -110,10 +110,10 @@ void Machine::start() {
 bool Machine::shutdown() {
   reporter_.left_guest();
   if (!running_) return true;
-  console_.close();
+  console_.output.close();
   timers_.stop();
   if (!io_.finish(kIoPatience)) {
-    console_.write_rest(kLastWriteMilliseconds);
+    console_.output.write_rest(kLastWriteMilliseconds);
     return false;
   }
   io_.join();
@@ -122,15 +122,16 @@ bool Machine::shutdown() {
 }
 
 void Machine::stop_everyone(bool first) {
-  console_.close();
+  console_.output.close();
   board_->stop();
   for (const auto& cpu : vcpus_) cpu->stop(first);
   control_.notify(true);
 }
 
 MachineCounters Machine::counters() const {
-  return {vcpus_.totals(), counter_.read(),      completions_.published(), timers_.wakes(), counter_.discontinuities(),
-          io_.wakes(),     console_.bytes_out(), console_.bytes_in()};
+  return {
+      vcpus_.totals(), counter_.read(),         completions_.published(), timers_.wakes(), counter_.discontinuities(),
+      io_.wakes(),     console_.output.bytes(), console_.input.bytes()};
 }
 
 void Machine::add_statistics(StatisticsTable& table) const {

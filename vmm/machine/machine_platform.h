@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "translator/arm32/cpu/platform.h"
-#include "vmm/devices/console.h"
+#include "vmm/devices/console_output.h"
 #include "vmm/machine/board.h"
 #include "vmm/machine/counter.h"
 #include "vmm/machine/psci.h"
@@ -22,7 +22,7 @@ struct PlatformPorts {
   std::mutex& device_lock;
   Vcpus& vcpus;
   Board& board;
-  Console& console;
+  ConsoleOutput& console;
   const SystemCounter& counter;
   Timers& timers;
   Rendezvous& rendezvous;

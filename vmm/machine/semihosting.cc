@@ -44,13 +44,13 @@ constexpr uint32_t kApplicationExit = 0x20026;  // ADP_Stopped_ApplicationExit
 constexpr uint8_t kFeatures[5] = {0x53, 0x48, 0x46, 0x42, 0x03};
 constexpr uint32_t kMaxName = 4096;
 constexpr size_t kMaxFiles = 64;
-constexpr uint32_t kGuestPage = 4096;
+constexpr uint32_t kPage = SemihostingMemory::kPage;
 
 }  // namespace
 
 Semihosting::Semihosting(SemihostingConfig config, const GuestRam& ram, const SystemCounter& counter,
                          SemihostingHost& host)
-    : config_(std::move(config)), ram_(ram), counter_(counter), host_(host), image_end_(ram.base) {}
+    : config_(std::move(config)), memory_(ram), counter_(counter), host_(host), image_end_(ram.base) {}
 
 Semihosting::~Semihosting() {
   for (const File& open : files_) {
@@ -73,40 +73,14 @@ uint32_t Semihosting::fail(uint32_t error, uint32_t result) {
   return result;
 }
 
-uint8_t* Semihosting::chunk(CpuState& cpu, uint32_t va, bool write, uint32_t bytes, uint32_t& usable) {
-  usable = std::min(bytes, kGuestPage - va % kGuestPage);
-  uint64_t pa = va;
-  if (engine_ && !engine_->translate(cpu, va, write, pa)) return nullptr;
-  return ram_.contains(pa, usable) ? ram_.at(pa) : nullptr;
-}
-
-bool Semihosting::read_memory(CpuState& cpu, uint32_t va, void* to, uint32_t bytes) {
-  for (uint32_t done = 0, usable; done < bytes; done += usable) {
-    const uint8_t* host = chunk(cpu, va + done, false, bytes - done, usable);
-    if (!host) return false;
-    std::memcpy(static_cast<uint8_t*>(to) + done, host, usable);
-  }
-  return true;
-}
-
-bool Semihosting::write_memory(CpuState& cpu, uint32_t va, const void* from, uint32_t bytes) {
-  for (uint32_t done = 0, usable; done < bytes; done += usable) {
-    uint8_t* host = chunk(cpu, va + done, true, bytes - done, usable);
-    if (!host) return false;
-    std::memcpy(host, static_cast<const uint8_t*>(from) + done, usable);
-    if (engine_) engine_->external_write(cpu, ram_.base + static_cast<uint64_t>(host - ram_.host), usable);
-  }
-  return true;
-}
-
 bool Semihosting::arguments(CpuState& cpu, uint32_t parameter, uint32_t* values, uint32_t count) {
-  return read_memory(cpu, parameter, values, count * 4);
+  return memory_.read(cpu, parameter, values, count * 4);
 }
 
 bool Semihosting::read_name(CpuState& cpu, uint32_t va, uint32_t length, std::string& name) {
   if (length > kMaxName) return false;
   name.resize(length);
-  return read_memory(cpu, va, name.data(), length) && name.find('\0') == std::string::npos;
+  return memory_.read(cpu, va, name.data(), length) && name.find('\0') == std::string::npos;
 }
 
 Semihosting::File* Semihosting::file(uint32_t handle) {
@@ -154,7 +128,7 @@ uint32_t Semihosting::write_file(CpuState& cpu, File& file, uint32_t va, uint32_
   if (file.kind == Kind::Input || file.kind == Kind::Features) return fail(EBADF, bytes);
   for (uint32_t done = 0, usable; done < bytes; done += usable) {
     if (host_.stopping()) return fail(EINTR, bytes - done);
-    const uint8_t* host = chunk(cpu, va + done, false, bytes - done, usable);
+    const uint8_t* host = memory_.chunk(cpu, va + done, false, bytes - done, usable);
     if (!host) return fail(EFAULT, bytes - done);
     if (file.kind == Kind::HostFile) {
       const int count = SemihostingFiles::write(file.fd, host, usable);
@@ -176,7 +150,7 @@ uint32_t Semihosting::read_file(CpuState& cpu, File& file, uint32_t va, uint32_t
   while (done < bytes) {
     if (host_.stopping()) return fail(EINTR, bytes - done);
     uint32_t usable;
-    uint8_t* host = chunk(cpu, va + done, true, bytes - done, usable);
+    uint8_t* host = memory_.chunk(cpu, va + done, true, bytes - done, usable);
     if (!host) return fail(EFAULT, bytes - done);
     uint32_t got = 0;
     if (file.kind == Kind::HostFile) {
@@ -192,7 +166,7 @@ uint32_t Semihosting::read_file(CpuState& cpu, File& file, uint32_t va, uint32_t
       *host = static_cast<uint8_t>(byte);
       got = 1;
     }
-    if (got && engine_) engine_->external_write(cpu, ram_.base + static_cast<uint64_t>(host - ram_.host), got);
+    if (got) memory_.written(cpu, host, got);
     done += got;
     if (got < usable || file.kind == Kind::Input) break;
   }
@@ -202,7 +176,7 @@ uint32_t Semihosting::read_file(CpuState& cpu, File& file, uint32_t va, uint32_t
 uint32_t Semihosting::write_string(CpuState& cpu, uint32_t va) {
   while (!host_.stopping()) {
     uint32_t usable;
-    const uint8_t* host = chunk(cpu, va, false, kGuestPage, usable);
+    const uint8_t* host = memory_.chunk(cpu, va, false, kPage, usable);
     if (!host) return fail(EFAULT);
     const auto* end = static_cast<const uint8_t*>(std::memchr(host, 0, usable));
     host_.write_console(host, end ? static_cast<size_t>(end - host) : usable);
@@ -217,18 +191,18 @@ uint32_t Semihosting::command_line(CpuState& cpu, uint32_t parameter) {
   const auto length = static_cast<uint32_t>(config_.command_line.size());
   if (!arguments(cpu, parameter, values, 2)) return fail(EFAULT);
   if (values[1] <= length) return fail(E2BIG);
-  if (!write_memory(cpu, values[0], config_.command_line.c_str(), length + 1)) return fail(EFAULT);
-  return write_memory(cpu, parameter + 4, &length, 4) ? 0 : fail(EFAULT);
+  if (!memory_.write(cpu, values[0], config_.command_line.c_str(), length + 1)) return fail(EFAULT);
+  return memory_.write(cpu, parameter + 4, &length, 4) ? 0 : fail(EFAULT);
 }
 
 uint32_t Semihosting::heap_info(CpuState& cpu, uint32_t parameter) {
   uint32_t block;
   if (!arguments(cpu, parameter, &block, 1)) return fail(EFAULT);
   // The heap grows up from behind the image, the stack down from the end of RAM.
-  const auto start = static_cast<uint32_t>((image_end_ + kGuestPage - 1) & ~uint64_t{kGuestPage - 1});
-  const auto end = static_cast<uint32_t>(std::min<uint64_t>(ram_.base + ram_.size, 0xfffff000));
+  const auto start = static_cast<uint32_t>((image_end_ + kPage - 1) & ~uint64_t{kPage - 1});
+  const auto end = static_cast<uint32_t>(std::min<uint64_t>(memory_.ram().base + memory_.ram().size, 0xfffff000));
   const uint32_t values[4] = {start, end, end, start};
-  return write_memory(cpu, block, values, sizeof values) ? 0 : fail(EFAULT);
+  return memory_.write(cpu, block, values, sizeof values) ? 0 : fail(EFAULT);
 }
 
 uint32_t Semihosting::remove_or_rename(CpuState& cpu, uint32_t parameter, bool rename) {
@@ -250,7 +224,7 @@ uint32_t Semihosting::dispatch(CpuState& cpu, uint32_t operation, uint32_t param
     case kClose: return take(1) ? close_file(values[0]) : fail(EFAULT);
     case kWriteC: {
       uint8_t byte;
-      if (!read_memory(cpu, parameter, &byte, 1)) return fail(EFAULT);
+      if (!memory_.read(cpu, parameter, &byte, 1)) return fail(EFAULT);
       host_.write_console(&byte, 1);
       return 0;
     }
@@ -306,7 +280,7 @@ uint32_t Semihosting::dispatch(CpuState& cpu, uint32_t operation, uint32_t param
       return 0;
     case kElapsed: {
       const uint64_t ticks = counter_.read();
-      return write_memory(cpu, parameter, &ticks, sizeof ticks) ? 0 : fail(EFAULT);
+      return memory_.write(cpu, parameter, &ticks, sizeof ticks) ? 0 : fail(EFAULT);
     }
     case kTickFreq: return kCounterFrequency;
     default: return fail(ENOSYS);

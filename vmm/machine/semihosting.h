@@ -12,6 +12,7 @@
 #include "vmm/machine/counter.h"
 #include "vmm/machine/engine_port.h"
 #include "vmm/machine/semihosting_files.h"
+#include "vmm/machine/semihosting_memory.h"
 
 namespace crosswalk::vmm {
 
@@ -43,7 +44,7 @@ class Semihosting {
   // Opens the directory of the configuration. Call it before call().
   Result<bool> open_files();
   bool enabled() const { return config_.enabled; }
-  void set_engine(EnginePort* engine) { engine_ = engine; }
+  void set_engine(EnginePort* engine) { memory_.set_engine(engine); }
   // [start, end) of the loaded image: the heap begins behind it.
   void set_image_end(uint64_t pa) { image_end_ = pa; }
   // The operation in r0 with its parameter in r1; the result goes to r0.
@@ -58,10 +59,6 @@ class Semihosting {
   };
 
   uint32_t dispatch(CpuState& cpu, uint32_t operation, uint32_t parameter);
-  bool read_memory(CpuState& cpu, uint32_t va, void* to, uint32_t bytes);
-  bool write_memory(CpuState& cpu, uint32_t va, const void* from, uint32_t bytes);
-  // The longest prefix of [va, va+bytes) that one page allows, as host memory; null on a fault.
-  uint8_t* chunk(CpuState& cpu, uint32_t va, bool write, uint32_t bytes, uint32_t& usable);
   bool arguments(CpuState& cpu, uint32_t parameter, uint32_t* values, uint32_t count);
   bool read_name(CpuState& cpu, uint32_t va, uint32_t length, std::string& name);
   File* file(uint32_t handle);
@@ -77,11 +74,10 @@ class Semihosting {
   uint32_t remove_or_rename(CpuState& cpu, uint32_t parameter, bool rename);
 
   SemihostingConfig config_;
-  const GuestRam& ram_;
+  SemihostingMemory memory_;
   const SystemCounter& counter_;
   SemihostingHost& host_;
   std::unique_ptr<SemihostingFiles> host_files_;
-  EnginePort* engine_ = nullptr;
   uint64_t image_end_;
   std::vector<File> files_;  // handle n is files_[n - 1]
   uint32_t errno_ = 0;

@@ -16,7 +16,7 @@ int SemihostingConsole::read_console_byte() {
   if (board_->virtio_console()) return -1;
   for (;;) {
     // asked first: what comes before the end of input is in the UART by then
-    const bool open = console_.input_open();
+    const bool open = console_.input.open();
     {
       const std::lock_guard lock(device_lock_);
       if (const auto byte = board_->uart().receive()) return *byte;
@@ -29,9 +29,10 @@ int SemihostingConsole::read_console_byte() {
 
 void SemihostingConsole::write_console(const uint8_t* data, size_t bytes) {
   for (size_t done = 0; done < bytes && !stopping();) {
-    console_.wait_for_room();
+    console_.output.wait_for_room();
     const std::lock_guard lock(device_lock_);
-    for (const size_t end = std::min(bytes, done + Console::kRoom); done < end; ++done) console_.put(data[done]);
+    for (const size_t end = std::min(bytes, done + ConsoleOutput::kRoom); done < end; ++done)
+      console_.output.put(data[done]);
   }
 }
 

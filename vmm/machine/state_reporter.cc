@@ -69,8 +69,8 @@ std::string StateReporter::describe(const Vcpu& cpu, bool answered, Sleep sleep)
                                              {"device writes", counters.mmio_writes},
                                              {"device completions", completions_.published()},
                                              {"waits for interrupt", counters.waits},
-                                             {"console bytes out", console_.bytes_out()},
-                                             {"console bytes in", console_.bytes_in()}});
+                                             {"console bytes out", console_.output.bytes()},
+                                             {"console bytes in", console_.input.bytes()}});
   return describe_state(cpu.state(), report);
 }
 

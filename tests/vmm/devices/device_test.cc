@@ -82,7 +82,7 @@ class Pl011Test : public testing::Test {
 
   Pl011Test() {
     EXPECT_EQ(pipe2(ends_, O_NONBLOCK), 0);
-    console_ = std::make_unique<Console>(-1, ends_[1], false);
+    console_ = std::make_unique<ConsoleOutput>(ends_[1]);
     uart_ = std::make_unique<Pl011>(*console_, sink_, 33);
   }
   ~Pl011Test() override {
@@ -102,7 +102,7 @@ class Pl011Test : public testing::Test {
 
   int ends_[2];
   Sink sink_;
-  std::unique_ptr<Console> console_;
+  std::unique_ptr<ConsoleOutput> console_;
   std::unique_ptr<Pl011> uart_;
 };
 
@@ -223,13 +223,13 @@ TEST(Console, OutputToAClosedPipeIsDiscarded) {
   ASSERT_EQ(pipe(ends), 0);
   signal(SIGPIPE, SIG_IGN);
   close(ends[0]);
-  Console console(-1, ends[1], false);
+  ConsoleOutput console(ends[1]);
   for (int i = 0; i < 100'000; ++i) {
     console.put('x');
     if (!console.has_room()) console.write_output();
   }
   while (console.has_output()) console.write_output();
-  EXPECT_EQ(console.bytes_out(), 0u);
+  EXPECT_EQ(console.bytes(), 0u);
   close(ends[1]);
 }
 
@@ -238,7 +238,7 @@ TEST(Console, OutputToAClosedPipeIsDiscarded) {
 TEST(Console, NeitherKindOfOutputWaitsForTheOther) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  Console console(-1, ends[1], false);
+  ConsoleOutput console(ends[1]);
   size_t from_uart = 0, from_device = 0;
   for (int round = 0; round < 1000; ++round) {
     while (console.has_room()) console.put('u');

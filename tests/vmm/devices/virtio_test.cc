@@ -688,9 +688,9 @@ TEST_F(TurnsTest, AnIoThreadInASlowSystemCallIsNotWaitedFor) {
   ASSERT_TRUE(io.loop().open());
   io.start();
   while (!inside) std::this_thread::yield();
-  for (const char c : std::string("late")) console.put(static_cast<uint8_t>(c));
+  for (const char c : std::string("late")) console.output.put(static_cast<uint8_t>(c));
   EXPECT_FALSE(io.finish(std::chrono::milliseconds(50)));
-  console.write_rest(1000);
+  console.output.write_rest(1000);
   char text[8] = {};
   EXPECT_EQ(read(ends[0], text, sizeof text), 4);
   EXPECT_STREQ(text, "late");
@@ -716,12 +716,12 @@ TEST_F(TurnsTest, ADiskInASlowSystemCallDoesNotKeepTheConsole) {
   TransportWork disk;
   disk.attach(slot());
   IoThreads io(console, device_lock, [] {});
-  console.set_notifier(&io.console());
+  console.output.set_notifier(&io.console());
   io.add_disk(disk);
   ASSERT_TRUE(io.open());
   io.start(nullptr);
   while (!inside) std::this_thread::yield();
-  for (const char c : std::string("meanwhile")) console.put(static_cast<uint8_t>(c));
+  for (const char c : std::string("meanwhile")) console.output.put(static_cast<uint8_t>(c));
   std::string text;
   while (text.size() < 9) {
     char byte;
@@ -960,7 +960,7 @@ TEST(VirtioRng, FillsTheBuffer) {
 TEST(VirtioConsole, PrintsAndReceives) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  Console console(-1, ends[1], false);
+  ConsoleOutput console(ends[1]);
   Harness harness;
   auto device = std::make_unique<VirtioConsole>(console);
   VirtioConsole* raw = device.get();
@@ -999,7 +999,7 @@ TEST(VirtioConsole, PrintsAndReceives) {
 TEST(VirtioConsole, RestoredInTheMiddleOfUse) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  Console console(-1, ends[1], false);
+  ConsoleOutput console(ends[1]);
   Harness harness;
   auto device = std::make_unique<VirtioConsole>(console);
   VirtioConsole* raw = device.get();
@@ -1048,7 +1048,7 @@ TEST(VirtioConsole, RestoredInTheMiddleOfUse) {
 TEST(VirtioConsole, LongBuffersArePrintedAsAWhole) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  Console console(-1, ends[1], false);
+  ConsoleOutput console(ends[1]);
   Harness harness;
   auto device = std::make_unique<VirtioConsole>(console);
   VirtioConsole* raw = device.get();
@@ -1063,7 +1063,7 @@ TEST(VirtioConsole, LongBuffersArePrintedAsAWhole) {
   size_t got = 0;
   for (int round = 0; round < 10'000 && got < kBytes; ++round) {
     if (harness.slot().has_work()) harness.slot().do_work();
-    ASSERT_LT(console.bytes_out(), kBytes + 1);
+    ASSERT_LT(console.bytes(), kBytes + 1);
     EXPECT_TRUE(console.has_io_room() || console.has_output());
     if (!console.has_output()) break;
     ASSERT_TRUE(console.write_output());

@@ -18,6 +18,7 @@
 
 #include "tests/limits.h"
 #include "tests/vmm/test_files.h"
+#include "vmm/base/raw_terminal.h"
 #include "vmm/base/statistics.h"
 #include "vmm/machine/machine.h"
 

@@ -7,6 +7,17 @@
 namespace crosswalk::kvm::ring0 {
 namespace {
 
+// Of a level's table: 3 for the root, 0 for a page table.
+unsigned index(uint64_t va, int level) { return va >> (12 + 9 * level) & 511; }
+
+PageTableEntry load(const uint64_t& slot) {
+  return PageTableEntry(std::atomic_ref<uint64_t>(const_cast<uint64_t&>(slot)).load(std::memory_order_relaxed));
+}
+
+void store(uint64_t& slot, PageTableEntry entry) {
+  std::atomic_ref<uint64_t>(slot).store(entry.bits(), std::memory_order_release);
+}
+
 // Accessed and Dirty do not make two entries different.
 bool same_mapping(PageTableEntry a, PageTableEntry b) {
   return a.present() == b.present() && a.address() == b.address() && a.writable() == b.writable() &&
@@ -21,14 +32,6 @@ bool only_adds_rights(PageTableEntry before, PageTableEntry after) {
 }
 
 }  // namespace
-
-PageTableEntry PageTables::load(const uint64_t& slot) {
-  return PageTableEntry(std::atomic_ref<uint64_t>(const_cast<uint64_t&>(slot)).load(std::memory_order_relaxed));
-}
-
-void PageTables::store(uint64_t& slot, PageTableEntry entry) {
-  std::atomic_ref<uint64_t>(slot).store(entry.bits(), std::memory_order_release);
-}
 
 uint64_t* PageTables::next_table(uint64_t& slot, bool create) {
   const PageTableEntry entry = load(slot);

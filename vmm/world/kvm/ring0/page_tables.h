@@ -106,10 +106,7 @@ class PageTables {
   Translation translate(uint64_t va) const;
 
  private:
-  static unsigned index(uint64_t va, int level) { return va >> (12 + 9 * level) & 511; }
   static constexpr uint64_t kGigabyte = uint64_t{1} << 30;
-  static PageTableEntry load(const uint64_t& slot);
-  static void store(uint64_t& slot, PageTableEntry entry);
   // The page directory (level 1 table) of `va`; null when absent and !create, or without memory.
   uint64_t* directory(uint64_t va, bool create);
   uint64_t* next_table(uint64_t& slot, bool create);
