@@ -46,5 +46,5 @@ else not_ok make/only-builds-little "$(grep -oE 'fetch-guest|[^ ]*/crosswalk$|te
 # A HOME where nothing can be made, not even by root.
 mkdir "$scratch/build"
 touch "$scratch/build/.packages"
-if HOME=/proc timeout -s KILL "$(limit 300)" make BUILD="$scratch/build" "$scratch/build/obj/vmm/machine/bus.o" >"$scratch/text" 2>"$scratch/err"; then ok make/read-only-home
+if HOME=/proc timeout -s KILL "$(limit 300)" make BUILD="$scratch/build" "$scratch/build/obj/vmm/machine/board/bus.o" >"$scratch/text" 2>"$scratch/err"; then ok make/read-only-home
 else not_ok make/read-only-home "$(said 3)"; fi

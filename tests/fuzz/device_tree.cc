@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // --dtb FILE: any file is refused, or becomes a tree that the guest can read.
-#include "vmm/machine/device_tree.h"
+#include "vmm/machine/loader/device_tree.h"
 
 #include <libfdt.h>
 

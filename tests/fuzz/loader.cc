@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Kernels: whatever the file holds, it is loaded into RAM or refused.
-#include "vmm/machine/loader.h"
+#include "vmm/machine/loader/loader.h"
 
 #include "tests/fuzz/input.h"
-#include "vmm/machine/guest_memory.h"
+#include "vmm/machine/loader/guest_memory.h"
 
 using namespace crosswalk;
 

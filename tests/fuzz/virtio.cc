@@ -2,7 +2,7 @@
 // The virtio devices and the other devices of the board: register accesses, and what the rings in
 // RAM hold.
 #include "tests/fuzz/machine.h"
-#include "vmm/machine/memory_map.h"
+#include "vmm/machine/board/memory_map.h"
 
 using namespace crosswalk;
 

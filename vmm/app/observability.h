@@ -15,7 +15,7 @@
 #include "vmm/app/perf_map.h"
 #include "vmm/app/trace_writer.h"
 #include "vmm/base/result.h"
-#include "vmm/machine/symbols.h"
+#include "vmm/machine/loader/symbols.h"
 
 namespace crosswalk::kvm {
 class KvmWorld;

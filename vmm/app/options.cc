@@ -13,7 +13,7 @@
 
 #include "translator/engine/log.h"
 #include "vmm/base/result.h"
-#include "vmm/machine/guest_memory.h"
+#include "vmm/machine/loader/guest_memory.h"
 
 namespace crosswalk::vmm {
 namespace {

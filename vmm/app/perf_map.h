@@ -8,7 +8,7 @@
 
 #include "translator/engine/translation_listener.h"
 #include "vmm/base/result.h"
-#include "vmm/machine/symbols.h"
+#include "vmm/machine/loader/symbols.h"
 
 namespace crosswalk::vmm {
 

@@ -12,7 +12,7 @@
 #include "translator/base/trace.h"
 #include "vmm/base/output_file.h"
 #include "vmm/base/result.h"
-#include "vmm/machine/symbols.h"
+#include "vmm/machine/loader/symbols.h"
 
 namespace crosswalk::vmm {
 

@@ -10,7 +10,7 @@
 #include "vmm/base/sandbox.h"
 #include "vmm/base/statistics.h"
 #include "vmm/host/probe.h"
-#include "vmm/machine/state_report.h"
+#include "vmm/machine/control/state_report.h"
 #include "vmm/world/kvm/kvm_world.h"
 #include "vmm/world/process/process_world.h"
 

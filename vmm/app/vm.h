@@ -15,7 +15,7 @@
 #include "vmm/app/observability.h"
 #include "vmm/app/options.h"
 #include "vmm/base/result.h"
-#include "vmm/machine/engine_port.h"
+#include "vmm/machine/cpus/engine_port.h"
 #include "vmm/machine/machine.h"
 
 namespace crosswalk::vmm {

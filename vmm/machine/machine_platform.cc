@@ -2,7 +2,7 @@
 #include "vmm/machine/machine_platform.h"
 
 #include "translator/base/trace.h"
-#include "vmm/machine/memory_map.h"
+#include "vmm/machine/board/memory_map.h"
 
 namespace crosswalk::vmm {
 namespace {

@@ -6,14 +6,14 @@
 
 #include "translator/arm32/cpu/platform.h"
 #include "vmm/devices/console_output.h"
-#include "vmm/machine/board.h"
-#include "vmm/machine/counter.h"
-#include "vmm/machine/psci.h"
-#include "vmm/machine/rendezvous.h"
-#include "vmm/machine/semihosting.h"
-#include "vmm/machine/stop_switch.h"
-#include "vmm/machine/timers.h"
-#include "vmm/machine/vcpu.h"
+#include "vmm/machine/board/board.h"
+#include "vmm/machine/cpus/psci.h"
+#include "vmm/machine/cpus/rendezvous.h"
+#include "vmm/machine/cpus/stop_switch.h"
+#include "vmm/machine/cpus/vcpu.h"
+#include "vmm/machine/semihosting/semihosting.h"
+#include "vmm/machine/time/counter.h"
+#include "vmm/machine/time/timers.h"
 
 namespace crosswalk::vmm {
 

@@ -9,7 +9,7 @@
 
 #include "vmm/devices/pl011.h"
 #include "vmm/devices/pl031.h"
-#include "vmm/machine/bus.h"
+#include "vmm/machine/board/bus.h"
 
 namespace crosswalk::vmm {
 namespace {

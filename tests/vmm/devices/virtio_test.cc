@@ -23,8 +23,8 @@
 #include "vmm/devices/virtio_console.h"
 #include "vmm/devices/virtio_mmio.h"
 #include "vmm/devices/virtio_rng.h"
-#include "vmm/machine/guest_memory.h"
-#include "vmm/machine/io_thread.h"
+#include "vmm/machine/io/io_thread.h"
+#include "vmm/machine/loader/guest_memory.h"
 
 namespace crosswalk::vmm {
 namespace {

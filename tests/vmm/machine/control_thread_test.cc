@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Signals to this process, and what the control thread makes of them.
-#include "vmm/machine/control_thread.h"
+#include "vmm/machine/control/control_thread.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vmm/machine/event_loop.h"
+#include "vmm/machine/io/event_loop.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

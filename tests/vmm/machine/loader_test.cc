@@ -9,9 +9,9 @@
 
 #include "tests/vmm/test_files.h"
 #include "vmm/base/file.h"
-#include "vmm/machine/device_tree.h"
-#include "vmm/machine/guest_memory.h"
-#include "vmm/machine/loader.h"
+#include "vmm/machine/loader/device_tree.h"
+#include "vmm/machine/loader/guest_memory.h"
+#include "vmm/machine/loader/loader.h"
 
 namespace crosswalk::vmm {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // CPUs that poll, on threads of their own, and work for them.
-#include "vmm/machine/rendezvous.h"
+#include "vmm/machine/cpus/rendezvous.h"
 
 #include <gtest/gtest.h>
 

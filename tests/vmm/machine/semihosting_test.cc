@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Semihosting's files below one directory, and operations of any length that end with the machine.
-#include "vmm/machine/semihosting.h"
+#include "vmm/machine/semihosting/semihosting.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

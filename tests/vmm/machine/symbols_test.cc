@@ -8,7 +8,7 @@
 #include "tests/vmm/test_files.h"
 #include "translator/engine/block.h"
 #include "vmm/app/perf_map.h"
-#include "vmm/machine/symbols.h"
+#include "vmm/machine/loader/symbols.h"
 
 namespace crosswalk::vmm {
 namespace {

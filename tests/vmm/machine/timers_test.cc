@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The timers of two CPUs, with and without the timer thread.
-#include "vmm/machine/timers.h"
+#include "vmm/machine/time/timers.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "tests/limits.h"
-#include "vmm/machine/memory_map.h"
+#include "vmm/machine/board/memory_map.h"
 
 namespace crosswalk::vmm {
 namespace {

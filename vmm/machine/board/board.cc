@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/machine/board/board.h"
+
+#include <string>
+#include <utility>
+
+#include "vmm/devices/virtio_block.h"
+#include "vmm/devices/virtio_rng.h"
+#include "vmm/machine/board/memory_map.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+using namespace std::string_view_literals;
+
+static_assert(kGicCpuInterfaceBase == kGicDistributorBase + GicV2::kRegionBytes);
+
+constexpr int kNone = -1;
+constexpr BoardRow kBoard[] = {
+    {"intc", kGicDistributorBase, GicV2::kRegionBytes, 2, kNone, Trigger::LevelHigh, "arm,cortex-a15-gic"sv, ""sv,
+     false, [](Board& board, const BoardRow& row, unsigned index) { return board.make_gic(row, index); }},
+    {"pl011", kUartBase, Pl011::kRegionBytes, 1, kUartSpi, Trigger::LevelHigh, "arm,pl011\0arm,primecell"sv,
+     "uartclk\0apb_pclk"sv, false, [](Board& board, const BoardRow& row, unsigned) { return board.make_uart(row); }},
+    {"pl031", kRtcBase, Pl031::kRegionBytes, 1, kRtcSpi, Trigger::LevelHigh, "arm,pl031\0arm,primecell"sv, "apb_pclk"sv,
+     false, [](Board& board, const BoardRow& row, unsigned) { return board.make_rtc(row); }},
+    {"virtio_mmio", kVirtioBase, VirtioMmio::kRegionBytes, kVirtioSlots, kVirtioFirstSpi, Trigger::EdgeRising,
+     "virtio,mmio"sv, ""sv, true,
+     [](Board& board, const BoardRow& row, unsigned index) { return board.make_virtio(row, index); }},
+};
+static_assert(VirtioMmio::kRegionBytes == kVirtioStride);
+
+unsigned interrupt_of(const BoardRow& row, unsigned index = 0) {
+  return kFirstSpi + static_cast<unsigned>(row.spi) + index;
+}
+
+}  // namespace
+
+std::span<const BoardRow> board_table() { return kBoard; }
+
+Result<std::unique_ptr<Board>> Board::create(const BoardPorts& ports, const BoardConfig& config) {
+  std::unique_ptr<Board> board(new Board(ports, config));
+  if (config.disks.size() > kVirtioSlots - 2) {
+    return Error{"--disk: at most " + std::to_string(kVirtioSlots - 2) + " disks fit; give fewer"};
+  }
+  for (const BoardRow& row : board_table()) {
+    for (unsigned index = 0; index < row.count; ++index) {
+      auto device = row.make(*board, row, index);
+      if (!device) return device.take_error();
+      if (!board->bus_.add(row.base_of(index), row.size, **device))
+        return Error{"the board's memory map has overlapping devices"};
+    }
+  }
+  ports.io.console_work().set_input_sink(board->virtio_console_ ? static_cast<InputSink*>(board->virtio_console_)
+                                                                : board->uart_.get());
+  return board;
+}
+
+Board::Board(const BoardPorts& ports, const BoardConfig& config)
+    : ports_(ports), config_(config), gic_(config.cpus, ports.cpu_lines) {}
+
+Result<MmioDevice*> Board::make_gic(const BoardRow&, unsigned index) {
+  return index == 0 ? &gic_.distributor() : &gic_.cpu_interface();
+}
+
+Result<MmioDevice*> Board::make_uart(const BoardRow& row) {
+  uart_ = std::make_unique<Pl011>(ports_.console, gic_, interrupt_of(row));
+  uart_->set_notifier(&ports_.io.console());
+  return uart_.get();
+}
+
+Result<MmioDevice*> Board::make_rtc(const BoardRow& row) {
+  rtc_ = std::make_unique<Pl031>(ports_.clock, gic_, interrupt_of(row));
+  return rtc_.get();
+}
+
+Result<MmioDevice*> Board::make_virtio(const BoardRow& row, unsigned slot) {
+  auto device = make_virtio_device(slot);
+  if (!device) return device.take_error();
+  TransportWork* disk = nullptr;
+  if (slot >= kVirtioSlots - config_.disks.size()) {
+    disk = disk_work_.emplace_back(std::make_unique<TransportWork>()).get();
+  }
+  IoThread& thread = disk ? ports_.io.add_disk(*disk) : ports_.io.console();
+  const VirtioContext context{ports_.device_lock, ports_.ram, gic_, thread, ports_.completions};
+  const bool console = virtio_console_ && virtio_console_ == device->get(), present = *device != nullptr;
+  auto& transport =
+      *virtio_.emplace_back(std::make_unique<VirtioMmio>(context, interrupt_of(row, slot), std::move(*device)));
+  if (console) virtio_console_->set_transport(&transport);
+  if (disk)
+    disk->attach(transport);
+  else if (present)
+    ports_.io.console_work().add(transport);
+  return &transport;
+}
+
+// Disks take the last slots, the first disk the lowest of them: one disk is where QEMU has it, and
+// Linux, which probes upwards, calls the first one vda. The entropy source comes below, and then
+// the console.
+Result<std::unique_ptr<VirtioDevice>> Board::make_virtio_device(unsigned slot) {
+  const unsigned first_disk = kVirtioSlots - static_cast<unsigned>(config_.disks.size());
+  if (slot >= first_disk) {
+    const DiskConfig& disk = config_.disks[slot - first_disk];
+    auto opened = VirtioBlock::open(disk.path, disk.read_only, disk.any_format);
+    if (!opened) return opened.take_error();
+    return std::unique_ptr<VirtioDevice>(std::move(*opened));
+  }
+  if (slot == first_disk - 1) return std::unique_ptr<VirtioDevice>(std::make_unique<VirtioRng>());
+  if (slot == first_disk - 2 && config_.virtio_console) {
+    auto console = std::make_unique<VirtioConsole>(ports_.console);
+    virtio_console_ = console.get();
+    return std::unique_ptr<VirtioDevice>(std::move(console));
+  }
+  return std::unique_ptr<VirtioDevice>();
+}
+
+void Board::output_drained() {
+  uart_->output_drained();
+  if (virtio_console_) virtio_console_->output_drained();
+}
+
+void Board::stop() {
+  for (const auto& slot : virtio_) slot->stop();
+}
+
+void Board::add_statistics(StatisticsTable& table) const {
+  gic_.add_statistics(table);
+  for (const auto& slot : virtio_) {
+    if (slot->device()) slot->device()->add_statistics(table);
+  }
+}
+
+}  // namespace crosswalk::vmm

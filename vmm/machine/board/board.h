@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The devices of the board, made from its table, and the bus on which they are.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "vmm/base/result.h"
+#include "vmm/devices/console_output.h"
+#include "vmm/devices/gicv2.h"
+#include "vmm/devices/pl011.h"
+#include "vmm/devices/pl031.h"
+#include "vmm/devices/virtio_console.h"
+#include "vmm/devices/virtio_mmio.h"
+#include "vmm/machine/board/board_table.h"
+#include "vmm/machine/board/bus.h"
+#include "vmm/machine/io/io_thread.h"
+
+namespace crosswalk::vmm {
+
+class StatisticsTable;
+
+struct DiskConfig {
+  std::string path;
+  bool read_only = false;
+  bool any_format = false;  // served as it is, even if it looks like an image of another format
+};
+
+struct BoardConfig {
+  unsigned cpus = 1;
+  std::vector<DiskConfig> disks;
+  // there is one, and console input goes there instead of to the PL011
+  bool virtio_console = false;
+};
+
+// What the devices need of the machine, which outlives them.
+struct BoardPorts {
+  std::mutex& device_lock;
+  const GuestRam& ram;
+  ConsoleOutput& console;
+  CpuInterruptOutputs& cpu_lines;
+  WallClock& clock;
+  CompletionSink& completions;
+  IoThreads& io;
+};
+
+class Board {
+ public:
+  static Result<std::unique_ptr<Board>> create(const BoardPorts& ports, const BoardConfig& config);
+
+  // With the device lock held.
+  const Bus& bus() const { return bus_; }
+  GicV2& gic() { return gic_; }
+  Pl011& uart() { return *uart_; }
+  Pl031& rtc() { return *rtc_; }
+  VirtioMmio& virtio_slot(unsigned slot) { return *virtio_[slot]; }
+  // Null: there is none.
+  VirtioConsole* virtio_console() { return virtio_console_; }
+  // The console has room again. With the device lock held.
+  void output_drained();
+
+  // The machine stops: a CPU that waits for a device's reset waits no more. Any thread.
+  void stop();
+  void add_statistics(StatisticsTable& table) const;
+
+  // ---- for the table's rows ----
+  Result<MmioDevice*> make_gic(const BoardRow& row, unsigned index);
+  Result<MmioDevice*> make_uart(const BoardRow& row);
+  Result<MmioDevice*> make_rtc(const BoardRow& row);
+  Result<MmioDevice*> make_virtio(const BoardRow& row, unsigned slot);
+
+ private:
+  Board(const BoardPorts& ports, const BoardConfig& config);
+  Result<std::unique_ptr<VirtioDevice>> make_virtio_device(unsigned slot);
+
+  BoardPorts ports_;
+  BoardConfig config_;
+  GicV2 gic_;
+  Bus bus_;
+  std::unique_ptr<Pl011> uart_;
+  std::unique_ptr<Pl031> rtc_;
+  std::vector<std::unique_ptr<TransportWork>> disk_work_;
+  std::vector<std::unique_ptr<VirtioMmio>> virtio_;
+  VirtioConsole* virtio_console_ = nullptr;  // owned by its transport
+};
+
+}  // namespace crosswalk::vmm
