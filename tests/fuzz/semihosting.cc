@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CpuState& cpu = machine.cpu();
   cpu.mode = static_cast<uint8_t>(Mode::Supervisor);
   fuzz::Input in(data, size);
-  for (int calls = 0; !in.empty() && calls < 64 && !machine->stopping(); ++calls) {
+  for (int calls = 0; !in.empty() && calls < 64 && !machine->stop().stopping(); ++calls) {
     const uint8_t what = in.u8();
     // The block of parameters, with pointers into it more often than not.
     for (unsigned i = 0; i < 4; ++i) {

@@ -79,7 +79,7 @@ Result<bool> Observability::attach(CpuState& cpu, const engine::Engine& engine, 
   if (accounts_) accounts_->watch_data_aborts(&engine.statistics().data_aborts);
   if (trace_) {
     cpu.trace = &trace_->ring();
-    if (kvm_world) kvm_world->set_trace(cpu.trace);
+    if (kvm_world) kvm_world->exits().set_trace(cpu.trace);
   }
   return true;
 }

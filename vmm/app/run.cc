@@ -100,7 +100,7 @@ int report(const RunOptions& options, Vm& vm, Observability& observability, std:
     }
   }
   if (auto written = observability.finish(world); !written) return fail(written.error(), kExitInternalError);
-  const StopState state = machine.stop_state();
+  const StopState state = machine.stop().state();
   switch (state.reason) {
     case StopReason::Timeout:
       say(machine.describe_stopped());

@@ -120,7 +120,7 @@ void Vm::run(const Sandbox* sandbox) {
   machine_->start();
   VmCpu& cpu = *cpus_.front();
   if (sandbox) {
-    if (cpu.kvm_world) cpu.kvm_world->confine(*sandbox);
+    if (cpu.kvm_world) cpu.kvm_world->exits().confine(*sandbox);
     sandbox->enter(cpu.kvm_world ? Sandbox::Role::KvmCpu : Sandbox::Role::Cpu);
   }
   cpu.world->run([](void* engine) { static_cast<engine::Engine*>(engine)->run(); }, &*cpu.engine,

@@ -240,7 +240,7 @@ void probe_kvm(HostFacts& facts, const GuestRam& ram) {
   facts.fault_exit_us = mechanisms.fault_exit_us;
   facts.flush_gate_us = mechanisms.flush_gate_us;
   facts.flush_exit_us = mechanisms.flush_exit_us;
-  facts.syscall_entry = name_of(world->syscall_entry());
+  facts.syscall_entry = name_of(world->exits().syscall_entry());
   facts.exact_tsc = world->tsc_is_exact();
   kvm::HostFunctions& functions = world->host_functions();
   CostProbe costs{

@@ -124,11 +124,8 @@ class Machine final {
   Board& board() { return *board_; }
   Console& console() { return console_; }
 
-  // Stops every CPU: kLineStop is raised, and the engine's run() returns. The first request wins.
-  // Any thread.
-  void request_stop(StopReason reason, int code = 0) { stop_.request(reason, code); }
-  bool stopping() const { return stop_.stopping(); }
-  StopState stop_state() const { return stop_.state(); }
+  // A request stops every CPU: kLineStop is raised, and the engine's run() returns.
+  StopSwitch& stop() { return stop_; }
 
   MachineCounters counters() const;
   void add_statistics(StatisticsTable& table) const;

@@ -291,7 +291,7 @@ TEST_F(MachineTest, WaitForInterruptUsesNoCpuTime) {
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
   std::thread waker([this] {
     std::this_thread::sleep_for(300ms);
-    machine_->request_stop(StopReason::PowerOff);
+    machine_->stop().request(StopReason::PowerOff);
   });
   while (!(lines() & kLineStop)) machine_->platform().wait_for_interrupt(cpu());
   waker.join();
@@ -299,7 +299,7 @@ TEST_F(MachineTest, WaitForInterruptUsesNoCpuTime) {
   const double used =
       static_cast<double>(after.tv_sec - before.tv_sec) + static_cast<double>(after.tv_nsec - before.tv_nsec) * 1e-9;
   EXPECT_LT(used, 0.1);
-  EXPECT_EQ(machine_->stop_state().reason, StopReason::PowerOff);
+  EXPECT_EQ(machine_->stop().state().reason, StopReason::PowerOff);
 }
 
 TEST_F(MachineTest, TimeoutStops) {
@@ -307,10 +307,10 @@ TEST_F(MachineTest, TimeoutStops) {
   make();
   machine_->start();
   ASSERT_TRUE(wait_for_line(kLineStop));
-  EXPECT_EQ(machine_->stop_state().exit_status(), kExitTimeout);
+  EXPECT_EQ(machine_->stop().state().exit_status(), kExitTimeout);
   EXPECT_EQ(std::atomic_ref<uint32_t>(cpu().pending).load(), 1u);
-  machine_->request_stop(StopReason::PowerOff);  // too late: the first request counts
-  EXPECT_EQ(machine_->stop_state().reason, StopReason::Timeout);
+  machine_->stop().request(StopReason::PowerOff);  // too late: the first request counts
+  EXPECT_EQ(machine_->stop().state().reason, StopReason::Timeout);
 }
 
 // Again and again, and with no interrupt raised.
@@ -361,7 +361,7 @@ TEST_F(MachineTest, Psci) {
   cpu().r[0] = 0x12345678;
   EXPECT_FALSE(machine_->platform().firmware_call(cpu()));
   call(0x84000009);
-  EXPECT_EQ(machine_->stop_state().exit_status(), kExitGuestReset);
+  EXPECT_EQ(machine_->stop().state().exit_status(), kExitGuestReset);
   EXPECT_TRUE(lines() & kLineStop);
 }
 
@@ -370,17 +370,17 @@ TEST_F(MachineTest, CpuOffEndsWithTheMachine) {
   machine_->start();
   std::thread stopper([this] {
     std::this_thread::sleep_for(20ms);
-    machine_->request_stop(StopReason::Timeout);
+    machine_->stop().request(StopReason::Timeout);
   });
   call(0x84000002);
   stopper.join();
-  EXPECT_TRUE(machine_->stopping());
+  EXPECT_TRUE(machine_->stop().stopping());
 }
 
 TEST_F(MachineTest, SystemOff) {
   make();
   call(0x84000008);
-  EXPECT_EQ(machine_->stop_state().exit_status(), kExitPoweredOff);
+  EXPECT_EQ(machine_->stop().state().exit_status(), kExitPoweredOff);
 }
 
 TEST_F(MachineTest, ConsoleBothWays) {
@@ -420,7 +420,7 @@ TEST_F(MachineTest, OutputIsFlushedAtShutdownAndEndOfInputIsNotQuit) {
   close(in_[1]);
   in_[1] = dup(0);
   std::this_thread::sleep_for(20ms);
-  EXPECT_FALSE(machine_->stopping());
+  EXPECT_FALSE(machine_->stop().stopping());
   for (char c : std::string("last words")) set(kUartBase, static_cast<uint8_t>(c));
   machine_->shutdown();
   EXPECT_EQ(read_output(10), "last words");
@@ -436,9 +436,9 @@ TEST_F(MachineTest, GuestThatPrintsToABlockedPipeCanBeStopped) {
       last = written.load();
       std::this_thread::sleep_for(100ms);
     }
-    machine_->request_stop(StopReason::Timeout);
+    machine_->stop().request(StopReason::Timeout);
   });
-  while (!machine_->stopping()) {
+  while (!machine_->stop().stopping()) {
     set(kUartBase, 'x');
     ++written;
   }
@@ -454,10 +454,10 @@ TEST_F(MachineTest, EscapeKeyQuits) {
   machine_->start();
   ASSERT_EQ(write(in_[1], "\1h", 2), 2);
   EXPECT_NE(read_output(20).find("quit"), std::string::npos);
-  EXPECT_FALSE(machine_->stopping());
+  EXPECT_FALSE(machine_->stop().stopping());
   ASSERT_EQ(write(in_[1], "\1x", 2), 2);
   ASSERT_TRUE(wait_for_line(kLineStop));
-  EXPECT_EQ(machine_->stop_state().exit_status(), kExitUserQuit);
+  EXPECT_EQ(machine_->stop().state().exit_status(), kExitUserQuit);
 }
 
 // More than the device's backlog and the buffer before it.
@@ -469,7 +469,7 @@ TEST_F(MachineTest, EscapeKeyIsHeardThoughTheGuestTakesNoInput) {
   ASSERT_EQ(write(in_[1], typed.data(), typed.size()), static_cast<ssize_t>(typed.size()));
   ASSERT_EQ(write(in_[1], "\1x", 2), 2);
   ASSERT_TRUE(wait_for_line(kLineStop));
-  EXPECT_EQ(machine_->stop_state().exit_status(), kExitUserQuit);
+  EXPECT_EQ(machine_->stop().state().exit_status(), kExitUserQuit);
 }
 
 class StateTest : public MachineTest {
@@ -666,7 +666,7 @@ TEST_F(MachineTest, Semihosting) {
   put(0x40000000, 0x20026);
   put(0x40000004, 42);
   semihost(0x20, 0x40000000);  // SYS_EXIT_EXTENDED
-  EXPECT_EQ(machine_->stop_state().exit_status(), 42);
+  EXPECT_EQ(machine_->stop().state().exit_status(), 42);
 }
 
 // A reader that stops reading does not keep the CPU's thread when the machine ends.
@@ -695,10 +695,10 @@ TEST_F(MachineTest, SemihostingOutputEndsWithTheMachine) {
     *machine_->ram().at(0x40100000) = '#';
     std::thread stopper([&] {
       std::this_thread::sleep_for(200ms);
-      machine_->request_stop(StopReason::UserQuit);
+      machine_->stop().request(StopReason::UserQuit);
     });
     EXPECT_GT(semihost(0x05), 0u);
-    EXPECT_TRUE(machine_->stopping());
+    EXPECT_TRUE(machine_->stop().stopping());
     stopper.join();
     char first = 0;
     EXPECT_EQ(read(mode == 4 ? out_[0] : errors[0], &first, 1), 1);
@@ -721,10 +721,10 @@ TEST_F(MachineTest, SemihostingInputEndsWithTheMachineAndWithTheInput) {
   EXPECT_EQ(read_byte(), uint32_t{'b'});
   std::thread stopper([&] {
     std::this_thread::sleep_for(100ms);
-    machine_->request_stop(StopReason::UserQuit);
+    machine_->stop().request(StopReason::UserQuit);
   });
   EXPECT_EQ(read_byte(), 0xffffffffu);
-  EXPECT_TRUE(machine_->stopping());
+  EXPECT_TRUE(machine_->stop().stopping());
   stopper.join();
   make();
   machine_->start();
@@ -732,7 +732,7 @@ TEST_F(MachineTest, SemihostingInputEndsWithTheMachineAndWithTheInput) {
   close(std::exchange(in_[1], -1));
   EXPECT_EQ(read_byte(), uint32_t{'c'});
   EXPECT_EQ(read_byte(), 0xffffffffu);
-  EXPECT_FALSE(machine_->stopping());
+  EXPECT_FALSE(machine_->stop().stopping());
 }
 
 // Disks are where QEMU has them; the console is there only when it is wanted.
@@ -771,7 +771,7 @@ TEST_F(MachineTest, SemihostingOffIsNotHandled) {
   make();
   cpu().r[0] = 0x18;
   EXPECT_FALSE(machine_->platform().semihosting(cpu()));
-  EXPECT_FALSE(machine_->stopping());
+  EXPECT_FALSE(machine_->stop().stopping());
 }
 
 TEST_F(MachineTest, BootRegisters) {

@@ -156,7 +156,7 @@ TEST_F(ConfinementDeathTest, SystemCallsInsideAreThoseOfTheList) {
   auto sandbox = vmm::Sandbox::create({});
   ASSERT_TRUE(sandbox) << sandbox.error();
   const auto confined = [&](auto body) {
-    world->confine(*sandbox);
+    world->exits().confine(*sandbox);
     sandbox->enter(vmm::Sandbox::Role::KvmCpu);
     bool good = false;
     run_in(*world, [&] { good = body(); });

@@ -66,11 +66,7 @@ class KvmWorld final : public engine::World {
   // Carries out `changed` and clears it. Precondition: inside().
   void invalidate(ring0::Invalidations& changed) { flush_.carry_out(changed); }
 
-  // See ExitLoop.
-  void confine(const vmm::Sandbox& sandbox) { loop_.confine(sandbox); }
-  void set_trace(trace::Ring* ring) { loop_.set_trace(ring); }
-  SyscallEntry syscall_entry() const { return loop_.syscall_entry(); }
-
+  ExitLoop& exits() { return loop_; }
   KvmCounters counters() const;
   const Mechanisms& mechanisms() const { return mechanisms_; }
   // See TscOffset.
