@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The GIC's distributor (ARM IHI 0048B, 3 and 4.3): which interrupts there are, in which state each
-// is, and which of them it forwards to each CPU interface. SPIs are shared; SGIs and PPIs, and their
-// registers, are banked: each CPU has its own.
+// is, and which of them it forwards to each CPU interface. SPIs are shared; SGIs and PPIs, and
+// their registers, are banked: each CPU has its own.
 #pragma once
 
 #include <array>

@@ -53,9 +53,9 @@ class ControlThread final : public IoNotifier {
   // The signals that it takes; to be blocked in every thread.
   static void block_signals();
 
-  // Before start(): makes the descriptors that it waits for. `catch_signals`: the caller blocks those
-  // of block_signals() in every thread before. SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the run,
-  // SIGUSR1 prints its state, SIGCONT is reported, and a run that does not end is ended.
+  // Before start(): makes the descriptors that it waits for. `catch_signals`: SIGINT, SIGTERM,
+  // SIGHUP and SIGQUIT stop the run, SIGUSR1 prints its state, SIGCONT is reported, and a run that
+  // does not end is ended; before start() the caller blocks block_signals() in every thread.
   Result<bool> open(bool catch_signals);
   // `sandbox`: what confines the thread; null: nothing.
   void start(const Sandbox* sandbox = nullptr);

@@ -20,8 +20,8 @@ constexpr uint64_t round_up(uint64_t value, uint64_t unit) { return (value + uni
 
 class Arena {
  public:
-  // `frame_bytes` and `table_bytes`, rounded up to 2 MiB, are readable and writable in this process.
-  // An error when they do not fit into a region.
+  // `frame_bytes` and `table_bytes`, rounded up to 2 MiB, are readable and writable in this
+  // process. An error when they do not fit into a region.
   static Result<Arena> create(uint64_t frame_bytes, uint64_t table_bytes);
   Arena(Arena&& other) noexcept : base_(std::exchange(other.base_, nullptr)), tables_(other.tables_) {
     table_bytes_ = other.table_bytes_;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The `kvm` world: the calling thread's own code, at its own addresses, at CPL 3 inside a KVM VM.
 //
-// Its parts: the VM, which vCPUs can have in common (kvm_vm.h), with what it reaches of this process
-// (vm_memory.h); one vCPU (engine_vcpu.h) with its pages (vcpu_frame.h); the loop that serves exits
-// (exit_loop.h); how translations are dropped (tlb_flush.h); and the choice between mechanisms
-// (mechanisms.h). Faults of translated code are delivered by ring0/upcall.h.
+// Its parts: the VM (kvm_vm.h), which vCPUs can have in common, with what it reaches of this
+// process (vm_memory.h); one vCPU (engine_vcpu.h) with its pages (vcpu_frame.h); the loop that
+// serves exits (exit_loop.h); how translations are dropped (tlb_flush.h); and the choice between
+// mechanisms (mechanisms.h). Faults of translated code are delivered by ring0/upcall.h.
 //
 // vDSO: clock_gettime works inside where KVM can map the kernel's vvar page (it can on current
 // kernels); RDTSC is the same inside and outside when tsc_is_exact().

@@ -6,9 +6,9 @@
 // page-table entries map it at its own address, readable and writable at CPL 3. Holes, later mmaps
 // and protections are then KVM's business: it follows the host's page tables.
 //
-// KVM does not follow the host's PROT_EXEC. The code of the program and its libraries, as it is when
-// the world is made, and what add_code() names are executable; all else is not, guest RAM and the
-// writable view of the code cache among it.
+// KVM does not follow the host's PROT_EXEC. The code of the program and its libraries, as it is
+// when the world is made, and what add_code() names are executable; all else is not, guest RAM and
+// the writable view of the code cache among it.
 #pragma once
 
 #include <cstdint>
