@@ -7,6 +7,7 @@
 #include "translator/arm32/cpu/exceptions.h"
 #include "translator/arm32/helpers/helpers.h"
 #include "translator/base/trace.h"
+#include "translator/engine/jump_caches.h"
 #include "translator/engine/translation_listener.h"
 
 namespace crosswalk::engine {
@@ -27,7 +28,7 @@ uint32_t CodeLookup::code_flags(uint32_t va) const {
 // one.
 const void* CodeLookup::cached() {
   const uint32_t target = cpu_.r[15] | cpu_.t;
-  const JumpCacheEntry* const e = jump_caches_.find(target);
+  const JumpCacheEntry* const e = JumpCaches::find(cpu_, target);
   if (!e) return nullptr;
   uint32_t id = cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)];
   if (mmu::Translation at; id != e->page_id) id = mmu_.fetch_page(cpu_, target & ~1u, code_flags(target), at);
@@ -103,7 +104,7 @@ Block* CodeLookup::find_or_make() {
     block = nullptr;
   }
   if (!block) block = make(key, page_id, at, second_id, second);
-  if (cpu_.it == 0) jump_caches_.enter(key.va, page_id, block->code);
+  if (cpu_.it == 0) JumpCaches::enter(cpu_, key.va, page_id, block->code);
   return block;
 }
 

@@ -11,7 +11,6 @@
 #include "translator/arm32/frontend/translator.h"
 #include "translator/engine/block.h"
 #include "translator/engine/engine_config.h"
-#include "translator/engine/jump_caches.h"
 #include "translator/engine/statistics.h"
 #include "translator/engine/translations.h"
 
@@ -20,13 +19,12 @@ namespace crosswalk::engine {
 class CodeLookup {
  public:
   CodeLookup(const EngineConfig& config, CpuState& cpu, mmu::Mmu& mmu, Translations& translations,
-             JumpCaches& jump_caches, EngineStatistics& statistics)
+             EngineStatistics& statistics)
       : chain_(config.chain),
         listener_(config.listener),
         cpu_(cpu),
         mmu_(mmu),
         translations_(translations),
-        jump_caches_(jump_caches),
         statistics_(statistics) {}
 
   // The code for the CPU's position, where `reason` (ExitReason) has brought it. Null: the guest has
@@ -58,7 +56,6 @@ class CodeLookup {
   CpuState& cpu_;
   mmu::Mmu& mmu_;
   Translations& translations_;
-  JumpCaches& jump_caches_;
   EngineStatistics& statistics_;
 };
 

@@ -14,8 +14,9 @@ Engine::Engine(const EngineConfig& config, Translations& translations, mmu::Mmu&
       mmu_(mmu),
       platform_(platform),
       translations_(translations),
+      enter_(translations.thunks().enter),
       jump_caches_(cpu, config.mode.form == mmu::Form::Hybrid ? 2 : 1),
-      lookup_(config, cpu, mmu, translations, jump_caches_, statistics_),
+      lookup_(config, cpu, mmu, translations, statistics_),
       slow_path_(config.mode.lookup, cpu, mmu, platform, translations, statistics_),
       faults_(cpu, mmu, translations, statistics_),
       services_{mmu, platform} {
@@ -90,15 +91,11 @@ void Engine::run_once() {
   const void* const code = lookup_.next(reason);
   if (!code) return;
   if (log_.items) log_registers(log_, cpu_);
-  translations_.thunks().enter(&cpu_, code);
-  if (const uint32_t effects = faults_.take_effects(); effects != arm::kEffectNone) {
-    helpers::apply_effects(cpu_, effects);
+  enter_(&cpu_, code);
+  if (faults_.has_effects()) {
+    helpers::apply_effects(cpu_, faults_.take_effects());
     arm::recompute_pending(cpu_);
   }
-  count_exit();
-}
-
-void Engine::count_exit() {
   switch (cpu_.exit_reason) {
     case kExitLookup: statistics_.exits_lookup++; break;
     case kExitLink: statistics_.exits_link++; break;

@@ -49,13 +49,13 @@ class Engine {
  private:
   bool take_interrupts();  // false: stop
   void run_once();
-  void count_exit();
 
   const LogConfig log_;
   CpuState& cpu_;
   mmu::Mmu& mmu_;
   Platform& platform_;
   Translations& translations_;
+  void (*const enter_)(CpuState*, const void*);  // x64::Thunks
   EngineStatistics statistics_;
   JumpCaches jump_caches_;
   CodeLookup lookup_;

@@ -14,21 +14,21 @@ namespace crosswalk::engine {
 class JumpCaches {
  public:
   // `forms` is 1 or 2. The CPU uses them from now on.
-  JumpCaches(CpuState& cpu, unsigned forms) : cpu_(cpu), caches_(forms) {
+  JumpCaches(CpuState& cpu, unsigned forms) : caches_(forms) {
     clear();
     cpu.jump_caches[0] = caches_.front().data();
     cpu.jump_caches[1] = caches_.back().data();
     choose_jump_cache(cpu);
   }
 
-  // Of the current form: what there is for `target` (VA | T), whatever page it was in then; null:
-  // nothing.
-  const JumpCacheEntry* find(uint32_t target) const {
-    const JumpCacheEntry& e = cpu_.jump_cache[jump_cache_index(target)];
+  // Of the CPU's current form: what there is for `target` (VA | T), whatever page it was in then;
+  // null: nothing.
+  static const JumpCacheEntry* find(const CpuState& cpu, uint32_t target) {
+    const JumpCacheEntry& e = cpu.jump_cache[jump_cache_index(target)];
     return e.target == target && e.code ? &e : nullptr;
   }
-  void enter(uint32_t target, uint32_t page_id, const void* code) {
-    cpu_.jump_cache[jump_cache_index(target)] = {target, page_id, code};
+  static void enter(const CpuState& cpu, uint32_t target, uint32_t page_id, const void* code) {
+    cpu.jump_cache[jump_cache_index(target)] = {target, page_id, code};
   }
 
   // Of every form.
@@ -46,7 +46,6 @@ class JumpCaches {
   // No page has this id: a branch to 0xfffffffe in Thumb state has the empty entry's target.
   static constexpr JumpCacheEntry kEmpty{UINT32_MAX, UINT32_MAX, nullptr};
 
-  CpuState& cpu_;
   std::vector<std::vector<JumpCacheEntry>> caches_;
 };
 

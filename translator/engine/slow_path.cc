@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
 
 #include "translator/arm32/cpu/debug.h"
@@ -12,6 +13,7 @@
 #include "translator/arm32/helpers/helpers.h"
 #include "translator/base/panic.h"
 #include "translator/engine/ram_access.h"
+#include "translator/ir/ir.h"
 
 namespace crosswalk::engine {
 namespace {
@@ -43,6 +45,166 @@ bool compare_exchange(uint8_t* host, uint32_t bytes, uint64_t expected, uint64_t
     case 4: return compare_exchange<uint32_t>(host, expected, value);
     default: return compare_exchange<uint64_t>(host, expected, value);
   }
+}
+
+// A Data Abort: what DFSR and DFAR will be.
+struct Abort {
+  uint32_t fsr, far;
+};
+using Result = std::optional<Abort>;  // of an access; nothing: it is done
+
+// The access that cpu.access_* ask for, while it is performed; `m` is what cpu.access_kind says.
+// cpu.r[15] and T are its instruction's.
+class Access {
+ public:
+  Access(CpuState& cpu, mmu::Mmu& mmu, Platform& platform, EngineStatistics& statistics, const ir::MemAccess& m)
+      : cpu_(cpu),
+        mmu_(mmu),
+        platform_(platform),
+        statistics_(statistics),
+        va_(cpu.access_va),
+        bytes_(1u << m.log2_bytes),
+        store_(cpu.access_kind & x64::kAccessStore),
+        privileged_(!m.unprivileged && is_privileged(static_cast<Mode>(cpu.mode))) {}
+
+  Result perform(const ir::MemAccess& m) {
+    const bool exclusive = cpu_.access_kind & x64::kAccessExclusive;
+    const uint32_t align = exclusive ? bytes_ - 1 : (1u << m.align_log2) - 1;
+    if (va_ & align) return Abort{arm::alignment_fault_status(cpu_, store_), va_};
+    if (!store_) return load(m, exclusive);
+    if (exclusive) return store_exclusive();
+    return access_memory(va_ & m.element_mask(), cpu_.access_value);
+  }
+
+ private:
+  Result load(const ir::MemAccess& m, bool exclusive);
+  Result store_exclusive();
+  Result access_memory(bool unaligned, uint8_t* data);
+  Result access_device(const mmu::Translation& at, uint32_t va, uint32_t bytes, uint8_t* data);
+  void translate(uint32_t va, bool unaligned, mmu::Translation& t);
+  Result watchpoint();
+
+  CpuState& cpu_;
+  mmu::Mmu& mmu_;
+  Platform& platform_;
+  EngineStatistics& statistics_;
+  const uint32_t va_, bytes_;
+  const bool store_, privileged_;
+};
+
+Result Access::load(const ir::MemAccess& m, bool exclusive) {
+  uint8_t data[16] = {};
+  if (const Result abort = access_memory(va_ & m.element_mask(), data)) return abort;
+  if (bytes_ < 4) finish_narrow_load(data, m);
+  std::memcpy(cpu_.access_value, data, 16);
+  if (exclusive) {
+    cpu_.monitor_armed = 1;
+    cpu_.monitor_address = va_;
+    cpu_.monitor_size = bytes_;
+    std::memcpy(&cpu_.monitor_value, data, 8);
+  }
+  return {};
+}
+
+Result Access::store_exclusive() {
+  uint32_t status = 1;
+  const bool armed = cpu_.monitor_armed && cpu_.monitor_address == va_ && cpu_.monitor_size == bytes_;
+  mmu::Translation t;
+  if (armed) {
+    t = mmu_.fill(cpu_, va_, mmu::AccessKind::Store);
+    if (!t.ok) return Abort{t.fsr, t.far};
+  }
+  // Also where the monitor fails (Cortex-A15 TRM, 10.5.1).
+  if (cpu_.debug.watching)
+    if (const Result hit = watchpoint()) return hit;
+  if (armed && t.host) {
+    uint64_t value;
+    std::memcpy(&value, cpu_.access_value, 8);  // of which the exchange takes its part
+    status = compare_exchange(t.host, bytes_, cpu_.monitor_value, value) ? 0 : 1;
+  } else if (armed) {
+    if (const Result abort = access_memory(false, cpu_.access_value)) return abort;
+    status = 0;
+  }
+  cpu_.monitor_armed = 0;
+  std::memset(cpu_.access_value, 0, sizeof cpu_.access_value);
+  std::memcpy(cpu_.access_value, &status, 4);
+  return {};
+}
+
+Result Access::watchpoint() {
+  const auto byte = arm::watchpoint_match(cpu_, va_, bytes_, store_, privileged_);
+  if (!byte) return {};
+  const uint32_t fsr = arm::note_watchpoint(cpu_, store_);
+  return Abort{fsr, *byte};
+}
+
+void Access::translate(uint32_t va, bool unaligned, mmu::Translation& t) {
+  const mmu::AccessKind kind = store_ ? mmu::AccessKind::Store : mmu::AccessKind::Load;
+  if (privileged_ == is_privileged(static_cast<Mode>(cpu_.mode))) {
+    t = mmu_.fill(cpu_, va, kind);
+  } else {
+    t = mmu_.translate(cpu_, va, kind, privileged_);
+    if (t.ok && t.host && store_) mmu_.note_external_write(t.pa, 1);
+  }
+  // After the faults of the walk, before those of domain and permission.
+  if (unaligned && !t.normal_memory) {
+    t.ok = false;
+    t.fsr = arm::alignment_fault_status(cpu_, store_);
+    t.far = va;
+  }
+}
+
+// One access of at most 16 bytes, at most one page crossing. Nothing is written when either page
+// faults: MMU faults come first, external aborts after (B1.9.6). `unaligned`: an element is, which
+// Device and Strongly-ordered memory do not allow.
+Result Access::access_memory(bool unaligned, uint8_t* data) {
+  struct Piece {
+    mmu::Translation t;
+    uint32_t va, bytes;
+  } pieces[2];
+  const uint32_t first = std::min(bytes_, 0x1000 - (va_ & 0xfff));
+  const uint32_t count = first < bytes_ ? 2 : 1;
+  pieces[0].va = va_;
+  pieces[0].bytes = first;
+  pieces[1].va = va_ + first;
+  pieces[1].bytes = bytes_ - first;
+  bool watched = false;
+  for (uint32_t i = 0; i < count; i++) {
+    Piece& piece = pieces[i];
+    translate(piece.va, unaligned, piece.t);
+    if (!piece.t.ok) return Abort{piece.t.fsr, piece.t.far};
+    watched |= piece.t.watched;
+  }
+  if (watched)
+    if (const Result hit = watchpoint()) return hit;
+  for (uint32_t i = 0; i < count; i++) {
+    const Piece& piece = pieces[i];
+    uint8_t* const part = data + (i == 0 ? 0 : first);
+    if (piece.t.host) {
+      access_ram(piece.t.host, part, piece.bytes, store_);
+    } else {
+      statistics_.device_accesses++;
+      if (const Result abort = access_device(piece.t, piece.va, piece.bytes, part)) return abort;
+    }
+  }
+  return {};
+}
+
+// In the largest aligned units that it consists of.
+Result Access::access_device(const mmu::Translation& at, uint32_t va, uint32_t bytes, uint8_t* data) {
+  for (uint32_t done = 0; done < bytes;) {
+    const uint64_t pa = at.pa + done;
+    uint32_t step = 8;
+    while (step > bytes - done || (pa & (step - 1))) step /= 2;
+    uint64_t value = 0;
+    if (store_) std::memcpy(&value, data + done, step);
+    const bool answered =
+        store_ ? platform_.mmio_write(cpu_, pa, step, value) : platform_.mmio_read(cpu_, pa, step, value);
+    if (!answered) return Abort{arm::synchronous_external_abort_status(cpu_, store_), va + done};
+    if (!store_) std::memcpy(data + done, &value, step);
+    done += step;
+  }
+  return {};
 }
 
 }  // namespace
@@ -97,13 +259,7 @@ uint64_t SlowPath::any_access(const uint8_t* return_address) {
   // Device models may look at the position (and tracing does).
   block->set_position(cpu_, *site);
   const ir::MemAccess m = ir::MemAccess::unpack(cpu_.access_kind);
-  const Access access{.va = cpu_.access_va,
-                      .bytes = 1u << m.log2_bytes,
-                      .m = m,
-                      .store = (cpu_.access_kind & x64::kAccessStore) != 0,
-                      .exclusive = (cpu_.access_kind & x64::kAccessExclusive) != 0,
-                      .privileged = !m.unprivileged && is_privileged(static_cast<Mode>(cpu_.mode))};
-  if (const Result abort = perform(access)) {
+  if (const Result abort = Access(cpu_, mmu_, platform_, statistics_, m).perform(m)) {
     statistics_.data_aborts++;
     helpers::apply_effects(cpu_, arm::data_abort(cpu_, cpu_.r[15], abort->fsr, abort->far));
     cpu_.exit_reason = kExitException;
@@ -113,133 +269,6 @@ uint64_t SlowPath::any_access(const uint8_t* return_address) {
   cpu_.it = 0;
   // A device access may have asked this CPU to stop, or raised an interrupt: the next poll sees it.
   return 0;
-}
-
-SlowPath::Result SlowPath::perform(const Access& a) {
-  const uint32_t align = a.exclusive ? a.bytes - 1 : (1u << a.m.align_log2) - 1;
-  if (a.va & align) return Abort{arm::alignment_fault_status(cpu_, a.store), a.va};
-  if (!a.store) return load(a);
-  if (a.exclusive) return store_exclusive(a);
-  return access_memory(a, a.va & a.m.element_mask(), cpu_.access_value);
-}
-
-SlowPath::Result SlowPath::load(const Access& a) {
-  uint8_t data[16] = {};
-  if (const Result abort = access_memory(a, a.va & a.m.element_mask(), data)) return abort;
-  if (a.bytes < 4) finish_narrow_load(data, a.m);
-  std::memcpy(cpu_.access_value, data, 16);
-  if (a.exclusive) {
-    cpu_.monitor_armed = 1;
-    cpu_.monitor_address = a.va;
-    cpu_.monitor_size = a.bytes;
-    std::memcpy(&cpu_.monitor_value, data, 8);
-  }
-  return {};
-}
-
-SlowPath::Result SlowPath::store_exclusive(const Access& a) {
-  uint32_t status = 1;
-  const bool armed = cpu_.monitor_armed && cpu_.monitor_address == a.va && cpu_.monitor_size == a.bytes;
-  mmu::Translation t;
-  if (armed) {
-    t = mmu_.fill(cpu_, a.va, mmu::AccessKind::Store);
-    if (!t.ok) return Abort{t.fsr, t.far};
-  }
-  // Also where the monitor fails (Cortex-A15 TRM, 10.5.1).
-  if (cpu_.debug.watching)
-    if (const Result hit = watchpoint(a)) return hit;
-  if (armed && t.host) {
-    uint64_t value;
-    std::memcpy(&value, cpu_.access_value, 8);  // of which the exchange takes its part
-    status = compare_exchange(t.host, a.bytes, cpu_.monitor_value, value) ? 0 : 1;
-  } else if (armed) {
-    if (const Result abort = access_memory(a, false, cpu_.access_value)) return abort;
-    status = 0;
-  }
-  cpu_.monitor_armed = 0;
-  std::memset(cpu_.access_value, 0, sizeof cpu_.access_value);
-  std::memcpy(cpu_.access_value, &status, 4);
-  return {};
-}
-
-// Precondition: cpu.r[15] and T are the instruction's.
-SlowPath::Result SlowPath::watchpoint(const Access& a) {
-  const auto byte = arm::watchpoint_match(cpu_, a.va, a.bytes, a.store, a.privileged);
-  if (!byte) return {};
-  const uint32_t fsr = arm::note_watchpoint(cpu_, a.store);
-  return Abort{fsr, *byte};
-}
-
-mmu::Translation SlowPath::translate(const Access& a, uint32_t va, bool unaligned) {
-  const mmu::AccessKind kind = a.store ? mmu::AccessKind::Store : mmu::AccessKind::Load;
-  mmu::Translation t;
-  if (a.privileged == is_privileged(static_cast<Mode>(cpu_.mode))) {
-    t = mmu_.fill(cpu_, va, kind);
-  } else {
-    t = mmu_.translate(cpu_, va, kind, a.privileged);
-    if (t.ok && t.host && a.store) mmu_.note_external_write(t.pa, 1);
-  }
-  // After the faults of the walk, before those of domain and permission.
-  if (unaligned && !t.normal_memory) {
-    t.ok = false;
-    t.fsr = arm::alignment_fault_status(cpu_, a.store);
-    t.far = va;
-  }
-  return t;
-}
-
-// One access of at most 16 bytes, at most one page crossing. Nothing is written when either page
-// faults: MMU faults come first, external aborts after (B1.9.6). `unaligned`: an element is, which
-// Device and Strongly-ordered memory do not allow.
-SlowPath::Result SlowPath::access_memory(const Access& a, bool unaligned, uint8_t* data) {
-  struct Piece {
-    mmu::Translation t;
-    uint32_t va, bytes;
-  } pieces[2];
-  const uint32_t first = std::min(a.bytes, 0x1000 - (a.va & 0xfff));
-  const uint32_t count = first < a.bytes ? 2 : 1;
-  pieces[0].va = a.va;
-  pieces[0].bytes = first;
-  pieces[1].va = a.va + first;
-  pieces[1].bytes = a.bytes - first;
-  bool watched = false;
-  for (uint32_t i = 0; i < count; i++) {
-    Piece& piece = pieces[i];
-    piece.t = translate(a, piece.va, unaligned);
-    if (!piece.t.ok) return Abort{piece.t.fsr, piece.t.far};
-    watched |= piece.t.watched;
-  }
-  if (watched)
-    if (const Result hit = watchpoint(a)) return hit;
-  for (uint32_t i = 0; i < count; i++) {
-    const Piece& piece = pieces[i];
-    uint8_t* const part = data + (i == 0 ? 0 : first);
-    if (piece.t.host) {
-      access_ram(piece.t.host, part, piece.bytes, a.store);
-    } else {
-      statistics_.device_accesses++;
-      if (const Result abort = access_device(a, piece.t, piece.va, piece.bytes, part)) return abort;
-    }
-  }
-  return {};
-}
-
-// In the largest aligned units that it consists of.
-SlowPath::Result SlowPath::access_device(const Access& a, const mmu::Translation& at, uint32_t va, uint32_t bytes,
-                                         uint8_t* data) {
-  for (uint32_t done = 0; done < bytes;) {
-    const uint64_t pa = at.pa + done;
-    uint32_t step = 8;
-    while (step > bytes - done || (pa & (step - 1))) step /= 2;
-    uint64_t value = 0;
-    if (a.store) std::memcpy(&value, data + done, step);
-    const bool answered =
-        a.store ? platform_.mmio_write(cpu_, pa, step, value) : platform_.mmio_read(cpu_, pa, step, value);
-    if (!answered) return Abort{arm::synchronous_external_abort_status(cpu_, a.store), va + done};
-    if (!a.store) std::memcpy(data + done, &value, step);
-    done += step;
-  }
-  return {};
 }
 
 }  // namespace crosswalk::engine

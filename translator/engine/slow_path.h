@@ -5,14 +5,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "mmu-shadow/mmu.h"
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/cpu/platform.h"
 #include "translator/engine/statistics.h"
 #include "translator/engine/translations.h"
-#include "translator/ir/ir.h"
 #include "translator/x64/slow_access.h"
 
 namespace crosswalk::engine {
@@ -32,26 +30,8 @@ class SlowPath {
   static uint64_t enter(CpuState* cpu, x64::SlowAccessFrame* frame);
 
  private:
-  struct Access {
-    uint32_t va, bytes;
-    ir::MemAccess m;
-    bool store, exclusive, privileged;
-  };
-  // A Data Abort: what DFSR and DFAR will be.
-  struct Abort {
-    uint32_t fsr, far;
-  };
-  using Result = std::optional<Abort>;  // of an access; nothing: it is done
-
   bool plain_access();
   uint64_t any_access(const uint8_t* return_address);
-  Result perform(const Access& a);
-  Result load(const Access& a);
-  Result store_exclusive(const Access& a);
-  Result access_memory(const Access& a, bool unaligned, uint8_t* data);
-  Result access_device(const Access& a, const mmu::Translation& at, uint32_t va, uint32_t bytes, uint8_t* data);
-  mmu::Translation translate(const Access& a, uint32_t va, bool unaligned);
-  Result watchpoint(const Access& a);
 
   const mmu::Lookup lookup_;
   CpuState& cpu_;

@@ -31,8 +31,8 @@ Block* Translations::make(const CompileRequest& request) {
   statistics_.most_bookkeeping_bytes =
       std::max<uint64_t>(statistics_.most_bookkeeping_bytes, cache_.bookkeeping_bytes());
   for (const User& user : users_) {
-    if (first_of_page) user.mmu->protect_code_page(page);
-    if (first_of_second) user.mmu->protect_code_page(second_page);
+    if (first_of_page) user.pages->protect_code_page(page);
+    if (first_of_second) user.pages->protect_code_page(second_page);
   }
   return block;
 }
@@ -47,7 +47,7 @@ void Translations::clear() {
   statistics_.cache_flushes++;
   for (const User& user : users_) {
     trace::instant(user.cpu->trace, trace::Kind::CacheClear, blocks().count());
-    blocks().for_each_page([&](uint64_t pa) { user.mmu->unprotect_code_page(pa); });
+    blocks().for_each_page([&](uint64_t pa) { user.pages->unprotect_code_page(pa); });
     user.jump_caches->clear();
   }
   cache_.clear();

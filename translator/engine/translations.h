@@ -28,7 +28,7 @@ class Translations final : public mmu::CodeListener {
   // A CPU that runs translations, and what of it refers to them.
   struct User {
     CpuState* cpu;
-    mmu::Mmu* mmu;
+    mmu::CodeProtection* pages;
     JumpCaches* jump_caches;
   };
   void attach(const User& user) { users_.push_back(user); }

@@ -24,8 +24,9 @@ class WindowFaults {
   // As FaultHandler. The access is retried, or translated code is left: for a Data Abort, or because
   // the instruction is to be translated anew.
   bool handle(FaultFrame& frame);
-  // The arm::Effect of a Data Abort that handle() has entered, once: changing the address space is
-  // not for fault handlers.
+  // Whether handle() has entered a Data Abort since take_effects(), which is what remains to be
+  // done of it (arm::Effect): changing the address space is not for fault handlers.
+  bool has_effects() const { return effects_ != arm::kEffectNone; }
   uint32_t take_effects() { return std::exchange(effects_, arm::kEffectNone); }
 
  private:

@@ -4,6 +4,7 @@
 
 #include "tests/translator/engine/guest.h"
 #include "translator/base/trace.h"
+#include "translator/engine/translation_listener.h"
 
 namespace crosswalk::test {
 namespace {

@@ -12,30 +12,14 @@ namespace {
 
 constexpr uint32_t kPage = 0x40001000;
 
-// Knows only which pages hold code.
-class CodePagesMmu final : public mmu::Mmu {
+// Knows which pages hold code.
+class Pages final : public mmu::CodeProtection {
  public:
   void protect_code_page(uint64_t pa) override { pages.insert(pa); }
   void unprotect_code_page(uint64_t pa) override { pages.erase(pa); }
-
-  mmu::Translation translate(CpuState&, uint32_t, AccessKind, bool) override { return {}; }
-  void flush_all(CpuState&) override {}
-  void flush_asid(CpuState&, uint8_t) override {}
-  void flush_mva(CpuState&, uint32_t, uint8_t) override {}
-  void flush_mva_all_asids(CpuState&, uint32_t) override {}
-  void activate(CpuState&) override {}
-  mmu::Translation fill(CpuState&, uint32_t, AccessKind) override { return {}; }
-  mmu::FaultOutcome window_fault(CpuState&, int64_t, uint32_t, bool, mmu::Translation&) override {
-    return mmu::FaultOutcome::GuestFault;
-  }
-  uint32_t fetch_page(CpuState&, uint32_t, uint32_t, mmu::Translation&) override { return 0; }
   void note_external_write(uint64_t, uint64_t) override {}
-  const mmu::Statistics& statistics() const override { return statistics_; }
 
   std::set<uint64_t> pages;
-
- private:
-  mmu::Statistics statistics_;
 };
 
 EngineConfig small() {
@@ -45,9 +29,9 @@ EngineConfig small() {
 }
 
 struct Cpu {
-  explicit Cpu(Translations& translations) { translations.attach({&state, &mmu, &jump_caches}); }
+  explicit Cpu(Translations& translations) { translations.attach({&state, &protection, &jump_caches}); }
   CpuState state{};
-  CodePagesMmu mmu;
+  Pages protection;
   JumpCaches jump_caches{state, 1};
 };
 
@@ -62,10 +46,10 @@ struct TranslationsTest : ::testing::Test {
     request.page_id = 1;
     request.page = reinterpret_cast<const uint8_t*>(page);
     Block* const block = translations.make(request);
-    for (Cpu* cpu : {&first, &second}) cpu->jump_caches.enter(block->key.va, block->page_id, block->code);
+    for (Cpu* cpu : {&first, &second}) JumpCaches::enter(cpu->state, block->key.va, block->page_id, block->code);
     return block;
   }
-  bool is_cached(const Block& block, Cpu& cpu) { return cpu.jump_caches.find(block.key.va) != nullptr; }
+  bool is_cached(const Block& block, Cpu& cpu) { return JumpCaches::find(cpu.state, block.key.va) != nullptr; }
 
   uint32_t page[1024];
   Translations translations{small()};
@@ -75,8 +59,8 @@ struct TranslationsTest : ::testing::Test {
 TEST_F(TranslationsTest, ABlockServesAllCpus) {
   Block* const block = make(0);
   EXPECT_EQ(translations.blocks().find(block->key), block);
-  EXPECT_EQ(first.mmu.pages, std::set<uint64_t>{kPage});
-  EXPECT_EQ(second.mmu.pages, std::set<uint64_t>{kPage});
+  EXPECT_EQ(first.protection.pages, std::set<uint64_t>{kPage});
+  EXPECT_EQ(second.protection.pages, std::set<uint64_t>{kPage});
   EXPECT_EQ(translations.statistics().blocks_translated, 1u);
 }
 
@@ -103,8 +87,8 @@ TEST_F(TranslationsTest, ClearingGivesThePagesBack) {
   const uint32_t va = block->key.va;
   translations.clear();
   for (Cpu* cpu : {&first, &second}) {
-    EXPECT_EQ(cpu->jump_caches.find(va), nullptr);
-    EXPECT_TRUE(cpu->mmu.pages.empty());
+    EXPECT_EQ(JumpCaches::find(cpu->state, va), nullptr);
+    EXPECT_TRUE(cpu->protection.pages.empty());
   }
   EXPECT_EQ(translations.blocks().count(), 0u);
 }
@@ -137,17 +121,17 @@ TEST(JumpCaches, OneForEachForm) {
   for (const uint8_t form : {0, 1}) {
     cpu.memory_window = form;
     choose_jump_cache(cpu);
-    EXPECT_EQ(caches.find(0x8001), nullptr);
-    caches.enter(0x8001, 5, block.code);
-    ASSERT_NE(caches.find(0x8001), nullptr);
-    EXPECT_EQ(caches.find(0x8001)->page_id, 5u);
-    EXPECT_EQ(caches.find(0x8000), nullptr);  // the other instruction set
+    EXPECT_EQ(JumpCaches::find(cpu, 0x8001), nullptr);
+    JumpCaches::enter(cpu, 0x8001, 5, block.code);
+    ASSERT_NE(JumpCaches::find(cpu, 0x8001), nullptr);
+    EXPECT_EQ(JumpCaches::find(cpu, 0x8001)->page_id, 5u);
+    EXPECT_EQ(JumpCaches::find(cpu, 0x8000), nullptr);  // the other instruction set
   }
   caches.forget(block);
-  EXPECT_EQ(caches.find(0x8001), nullptr);
+  EXPECT_EQ(JumpCaches::find(cpu, 0x8001), nullptr);
   cpu.memory_window = 0;
   choose_jump_cache(cpu);
-  EXPECT_EQ(caches.find(0x8001), nullptr);
+  EXPECT_EQ(JumpCaches::find(cpu, 0x8001), nullptr);
 }
 
 }  // namespace
