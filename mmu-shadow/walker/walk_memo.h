@@ -49,7 +49,9 @@ static inline int cw_walk_again(const struct cw_regime* r, uint32_t va, cw_reade
   const int uses_long = cw_uses_long(r->ttbcr);
   const unsigned last_level = uses_long ? 3 : 2;
   struct cw_result* const out = &memo->result;
-  const unsigned span = !uses_long ? 20 : out->level == 1 ? 30 : 21; /* of the descriptor, or of its table */
+  /* Of what is less than a GiB (T0SZ or T1SZ of 3 and more), the other TTBR may have the rest. */
+  const unsigned gib = (r->ttbcr & CW_TTBCR_T0SZ) < 3 && (r->ttbcr & CW_TTBCR_T1SZ) >> 16 < 3 ? 30 : 25;
+  const unsigned span = !uses_long ? 20 : out->level == 1 ? gib : 21; /* of the descriptor, or of its table */
   uint64_t address, word, changed, offset_mask;
 
   if (!memo->known || (va ^ memo->va) >> span) return 0;

@@ -595,6 +595,19 @@ TEST_F(WalkMemo, InTheOtherByteOrder) {
   }
 }
 
+// T1SZ=3: the second half of the last GiB is TTBR1's.
+TEST_F(WalkMemo, OfABlockEndsWhereTtbr1Begins) {
+  cw_regime r = long_regime();
+  r.ttbcr |= 3 << 16;
+  memory.write64(kL1 + 24, kRam | 0x70d);
+  memory.write64(kL2, 0);
+  cw_memo memo{};
+  cw_walk_memo(&r, 0xdffff000, CW_LOAD, 1, TestMemory::read, &memory.ram, &memo);
+  EXPECT_EQ(memo.result.log2_size, 30);
+  cw_walk_memo(&r, 0xe0000000, CW_LOAD, 1, TestMemory::read, &memory.ram, &memo);
+  EXPECT_EQ(memo.result.fault, CW_FAULT_TRANSLATION);
+}
+
 TEST_F(WalkMemo, WithTheMmuOff) {
   cw_regime r = short_regime();
   r.sctlr = 0;
