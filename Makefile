@@ -6,6 +6,8 @@
 #   make check              all tests; `make tests` only builds them, `make guest` only fetches and builds guest images
 #   make check-nested       the kvm world on nested paging, in an emulated machine with SVM (docs/kvm-world.md); NESTED=full adds
 #                           Debian's ARM kernel, NESTED=reduced is the part that `make check` runs
+#   make module [KVER=…]    the kernel module, for the running kernel or another one of Debian's (docs/kernel-module.md)
+#   make check-module       loads and tests it in an emulated machine; HOSTILE=seconds of its hostile program
 #   make bench [BENCH='…']  the benchmark, against QEMU; BENCH gives other options of `crosswalk bench`
 #   make count [COUNT='…']  instructions per operation, on nested paging in an emulated machine (docs/counting.md)
 #   make experiments        a matrix of modes, flush policies and workloads, with a report (docs/experiments.md); MATRIX=full,
@@ -80,6 +82,7 @@ $(BUILD)/obj/%.o: %.cc | $(BUILD)/.packages
 
 include scripts/guest-images.mk
 include scripts/sanitizers.mk
+include scripts/module.mk
 
 # A wrong word is refused before anything is built or fetched. tests/boot/make.sh compares the
 # lists with Crosswalk's.
@@ -124,6 +127,7 @@ NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers
 NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(BARE_IMAGES)
 NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
+NEEDS_module = $(MODULE_PROGRAMS)
 NEEDS_lint = $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
 NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
 check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))

@@ -23,6 +23,7 @@ FOLDERS = {
     "translator/arm32/cpu": ("state of the CPU, CP14 and CP15, exceptions; ports to MMU and machine", ["translator/base"]),
     "translator/arm32/decoder": ("one row an encoding: the Arm manual's bit pattern and name", []),
     "mmu-shadow/walker": ("page-table walks (freestanding C), regimes, what an MMU knows of its guest", ["translator/base", "translator/arm32/cpu"]),
+    "kernel-module": ("crosswalk.ko: the same walks in the kernel's fault handler; its ABI", ["mmu-shadow/walker"]),
     "mmu-shadow/base": ("configuration, counters, sizes of entries, sets of pages", ["translator/base"]),
     "mmu-shadow/windows": ("a window as an object, and what is installed in one", ["mmu-shadow/base"]),
     "mmu-shadow/policy": ("hybrid's and --flush's decisions: what happens goes in, orders come out", ["mmu-shadow/base"]),

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the module share. docs/kernel-module.md explains the locking.
+ */
+#ifndef CROSSWALK_KERNEL_MODULE_H
+#define CROSSWALK_KERNEL_MODULE_H
+
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/nospec.h>
+#include <linux/spinlock.h>
+
+#include "kernel-module/compat.h"
+#include "kernel-module/crosswalk-abi.h"
+#include "kernel-module/entries.h"
+#include "kernel-module/fill.h"
+
+#define CW_NO_PAGE (~0u)
+
+struct cw_ram {
+	struct file *memfd;
+	u64 base, bytes;
+	pgoff_t offset; /* of `base` in the memfd, in pages */
+	u32 first;	/* number of its first RAM page */
+};
+
+struct cw_window {
+	u32 id;
+	/* cw_machine.lock: */
+	struct cw_regime regime;
+	bool privileged;
+	u32 fill_pages;
+	struct cw_entries entries;
+	u32 mapped; /* VMAs: those of one mapping, so that a VA has one page-table entry */
+	/* Where VA 0 was mapped last: a hint, which cw_find_vma() checks. */
+	unsigned long base;
+};
+
+struct cw_machine {
+	struct mm_struct
+		*mm; /* that opened the file; a reference to the structure, not to its users */
+	/* In place of the device's, which all files share: its i_mmap are the windows of this file.
+	 */
+	struct address_space mapping;
+	struct mutex setup; /* CW_SET_RAM, CW_SET_WINDOW */
+
+	/* Constant once ram_pages is not 0. */
+	u32 ram_pages; /* smp_store_release */
+	u32 ram_count;
+	struct cw_ram ram[CW_MAX_RAM_RANGES];
+	struct page **pages; /* of RAM: null until held, then as they are until the end */
+	unsigned long *code; /* one bit for each RAM page, which the process writes */
+
+	/*
+	 * Guards what is installed in windows, their regimes, and watched pages. Whoever takes
+	 * entries or permissions away increments `generation` before; whoever walks reads it
+	 * before, and installs only while it is the same.
+	 */
+	spinlock_t lock;
+	u64 generation;
+	/*
+	 * Held from when a record of entries goes until they are gone from page tables: outside of
+	 * it, what is not on record is not there. Taken inside mmap_lock, outside `lock`.
+	 */
+	struct mutex removal;
+	struct cw_ranges gone; /* off record and still in page tables; `removal` */
+	struct cw_watch watch;
+
+	struct cw_statistics *statistics;
+	struct cw_window
+		*windows[CW_MAX_WINDOWS]; /* smp_store_release; as they are until the end */
+};
+
+/* What a walk in a window needs, as of `generation`. */
+struct cw_view {
+	struct cw_machine *machine;
+	struct cw_window *window;
+	u64 generation;
+	struct cw_regime regime;
+	bool privileged;
+	u32 fill_pages;
+	u32 missing; /* RAM page that a walk did not find, or CW_NO_PAGE */
+};
+
+#define cw_add(machine, field, n) atomic64_add(n, (atomic64_t *)&(machine)->statistics->field)
+#define cw_count(machine, field)  atomic64_inc((atomic64_t *)&(machine)->statistics->field)
+
+/* ram.c */
+long cw_set_ram(struct cw_machine *m, const struct cw_set_ram *arg);
+void cw_release_ram(struct cw_machine *m);
+/* The page of a RAM page, held until the end; error pointer. Without `allocate` only what exists.
+ */
+struct page *cw_hold(struct cw_machine *m, u32 ram_page, bool allocate);
+
+/* The number of the RAM page at `pa`, or CW_NO_PAGE; *left: pages from it to its range's end. */
+static inline u32 cw_ram_page(const struct cw_machine *m, u64 pa, u32 *left)
+{
+	u32 i;
+
+	for (i = 0; i < m->ram_count; i++) {
+		const struct cw_ram *ram = &m->ram[i];
+
+		if (pa - ram->base < ram->bytes) {
+			const u64 pages = ram->bytes >> PAGE_SHIFT;
+			const u64 page = array_index_nospec((pa - ram->base) >> PAGE_SHIFT, pages);
+
+			if (left)
+				*left = pages - page;
+			return ram->first + page;
+		}
+	}
+	return CW_NO_PAGE;
+}
+
+/* window.c */
+extern const struct vm_operations_struct cw_window_ops;
+extern struct kmem_cache *cw_leaf_cache;
+void cw_look(struct cw_view *view, struct cw_machine *m, struct cw_window *w);
+/* What a walk gives for the page of `va` as an entry, or 0. */
+u32 cw_translate(struct cw_view *view, u32 va, struct cw_memo *memo);
+/* Installs pages as loads from them would be. The caller does not hold mmap_lock. */
+u32 cw_install(struct cw_machine *m, struct cw_window *w, const u32 *vas, u32 count);
+bool cw_watched(const struct cw_machine *m, u32 va);
+
+/* flush.c */
+long cw_flush(struct cw_machine *m, struct cw_window *w, struct cw_flush *arg);
+/* Removes write access to RAM pages whose bit in the bitmap is set and that are in [first, last].
+ */
+u32 cw_protect(struct cw_machine *m, struct cw_window *w, u32 first, u32 last);
+void cw_set_watch(struct cw_machine *m, const struct cw_watch *watch);
+/* Removes one page. */
+void cw_remove_page(struct cw_machine *m, struct cw_window *w, u32 va);
+/* Gives back the records of a window that is not mapped. */
+void cw_forget(struct cw_machine *m, struct cw_window *w);
+
+#endif

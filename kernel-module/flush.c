@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Taking entries away, or write access.
+ *
+ * First the generation changes and the record of the entries goes, under the lock; then, without
+ * it, the page-table entries go, through the mapping's i_mmap: wherever the window was moved to.
+ * So no entry that was walked for before is inserted afterwards. Both happen under one hold of
+ * cw_machine.removal, which every flush takes: none returns while another one is between the two.
+ */
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "kernel-module/crosswalk.h"
+
+/* Removes page-table entries, wherever the window is mapped. May sleep. */
+static void cw_zap(struct cw_machine *m, struct cw_window *w, u32 first, u32 last)
+{
+	/* Tells KVM through its MMU notifier, and flushes TLBs. */
+	unmap_mapping_range(&m->mapping, CW_MAP_WINDOW(w->id) + ((loff_t)first << PAGE_SHIFT),
+			    (loff_t)(last - first + 1) << PAGE_SHIFT, 1);
+}
+
+/* The caller holds m->removal, as everyone who uses m->gone. */
+static void cw_zap_gone(struct cw_machine *m, struct cw_window *w)
+{
+	struct cw_ranges *r = &m->gone;
+	u32 i;
+
+	for (i = 0; i < r->count; i++)
+		cw_zap(m, w, r->range[i].first, r->range[i].last);
+	r->count = 0;
+	r->open = 0;
+}
+
+static void cw_publish(struct cw_machine *m, struct cw_window *w)
+{
+	m->statistics->windows[w->id].installed = w->entries.count;
+	m->statistics->windows[w->id].nonglobal = w->entries.ng_count;
+}
+
+static void cw_next_generation(struct cw_machine *m)
+{
+	spin_lock(&m->lock);
+	m->generation++;
+	spin_unlock(&m->lock);
+}
+
+void cw_remove_page(struct cw_machine *m, struct cw_window *w, u32 va)
+{
+	const u32 page = va >> CW_PAGE_BITS;
+
+	mutex_lock(&m->removal);
+	spin_lock(&m->lock);
+	m->generation++;
+	if (cw_entry_at(&w->entries, va))
+		cw_drop_entry(&w->entries, w->entries.leaves[va >> CW_LEAF_BITS],
+			      cw_leaf_index(va));
+	spin_unlock(&m->lock);
+	cw_zap(m, w, page, page);
+	mutex_unlock(&m->removal);
+}
+
+/* Takes everything off record. Returns how many pages; [*first, *last] has what they reached. */
+static u32 cw_take_all(struct cw_machine *m, struct cw_window *w, u32 *first, u32 *last)
+{
+	struct cw_entries *e = &w->entries;
+	struct cw_leaf *list = NULL, *leaf;
+	u32 l, removed;
+
+	*first = CW_LEAVES * CW_LEAF_PAGES;
+	spin_lock(&m->lock);
+	m->generation++;
+	removed = e->count;
+	cw_for_each_leaf (e, l, 0, CW_LEAVES) {
+		*first = min(*first, l * CW_LEAF_PAGES);
+		*last = l * CW_LEAF_PAGES + CW_LEAF_PAGES - 1;
+		leaf = cw_take_leaf(e, l);
+		/* Its first word of `valid` links what is to be freed. */
+		*(struct cw_leaf **)leaf->valid = list;
+		list = leaf;
+	}
+	cw_forget_large(e);
+	cw_publish(m, w);
+	spin_unlock(&m->lock);
+	while (list) {
+		leaf = list;
+		list = *(struct cw_leaf **)leaf->valid;
+		kmem_cache_free(cw_leaf_cache, leaf);
+	}
+	return removed;
+}
+
+void cw_forget(struct cw_machine *m, struct cw_window *w)
+{
+	u32 first, last;
+
+	cw_take_all(m, w, &first, &last);
+}
+
+/* Removes everything. Returns how many pages. The caller holds m->removal. */
+static u32 cw_remove_all(struct cw_machine *m, struct cw_window *w)
+{
+	u32 first, last;
+	const u32 removed = cw_take_all(m, w, &first, &last);
+
+	if (removed)
+		cw_zap(m, w, first, last);
+	return removed;
+}
+
+/*
+ * Drops what is covered in leaves [from, end). Returns how many pages. The caller holds m->removal,
+ * and calls cw_zap_gone() then.
+ */
+static u32 cw_remove_covered(struct cw_machine *m, struct cw_window *w, const struct cw_cover *c,
+			     u32 from, u32 end)
+{
+	struct cw_entries *e = &w->entries;
+	struct cw_ranges *gone = &m->gone;
+	u32 l = from, removed = 0;
+
+	cw_keep(gone);
+	while (l < end) {
+		if (gone->count > CW_RANGES / 2) {
+			cw_zap_gone(m, w);
+			cond_resched();
+		}
+		spin_lock(&m->lock);
+		l = cw_next_leaf(e, l);
+		if (l < end) {
+			struct cw_leaf *leaf = e->leaves[l];
+
+			if (c->nonglobal_only && !leaf->ng_count)
+				cw_keep(gone);
+			else
+				removed += cw_drop_covered(e, l, c, gone);
+		}
+		cw_publish(m, w);
+		spin_unlock(&m->lock);
+		l++;
+	}
+	cw_keep(gone);
+	return removed;
+}
+
+struct cw_changed {
+	u32 va, entry;
+};
+
+/*
+ * Walks again for what is covered in leaf `l`: what is as it was stays, the rest goes and is
+ * installed anew where the tables say so. `buffer` has room for a leaf.
+ */
+static void cw_rewalk_leaf(struct cw_machine *m, struct cw_window *w, const struct cw_cover *c,
+			   u32 l, struct cw_view *view, struct cw_memo *memo,
+			   struct cw_changed *buffer, struct cw_flush *out)
+{
+	struct cw_entries *e = &w->entries;
+	u32 vas[64];
+	u32 count = 0, changed = 0, dropped = 0, again = 0, rewritten = 0, i;
+
+	spin_lock(&m->lock);
+	if (e->leaves[l]) {
+		const struct cw_leaf *leaf = e->leaves[l];
+
+		cw_for_each_entry (leaf, i, cw_first_covered(c, l), cw_end_covered(c, l)) {
+			const u32 va = l << CW_LEAF_BITS | i << CW_PAGE_BITS;
+
+			if (cw_covers(c, va, leaf->entries[i]))
+				buffer[count++] = (struct cw_changed){va, leaf->entries[i]};
+		}
+	}
+	spin_unlock(&m->lock);
+	for (i = 0; i < count; i++)
+		if (cw_translate(view, buffer[i].va, memo) != buffer[i].entry)
+			buffer[changed++] = buffer[i];
+	out->kept += count - changed;
+	if (!changed)
+		return;
+
+	mutex_lock(&m->removal);
+	spin_lock(&m->lock);
+	for (i = 0; i < changed; i++) {
+		const u32 va = buffer[i].va, page = va >> CW_PAGE_BITS;
+
+		/* Another entry by now was walked for in this generation. */
+		if (cw_entry_at(e, va) != buffer[i].entry)
+			continue;
+		cw_drop_entry(e, e->leaves[l], cw_leaf_index(va));
+		cw_keep(&m->gone);
+		cw_add_range(&m->gone, page, page);
+		buffer[dropped++] = buffer[i];
+	}
+	cw_publish(m, w);
+	spin_unlock(&m->lock);
+	cw_zap_gone(m, w);
+	mutex_unlock(&m->removal);
+	for (i = 0; i < dropped; i++) {
+		vas[again++] = buffer[i].va;
+		if (again == ARRAY_SIZE(vas) || i == dropped - 1) {
+			rewritten += cw_install(m, w, vas, again);
+			again = 0;
+		}
+	}
+	out->rewritten += rewritten;
+	out->removed += dropped - rewritten;
+}
+
+static long cw_rewalk(struct cw_machine *m, struct cw_window *w, const struct cw_cover *c, u32 from,
+		      u32 end, struct cw_flush *out)
+{
+	struct cw_changed one, *buffer = &one;
+	struct cw_view view;
+	struct cw_memo memo;
+	u32 l = from;
+
+	if (c->first != c->last) {
+		buffer = kmalloc_array(CW_LEAF_PAGES, sizeof(*buffer), GFP_KERNEL_ACCOUNT);
+		if (!buffer)
+			return -ENOMEM;
+	}
+	cw_look(&view, m, w);
+	memo.known = 0;
+	while (l < end && !fatal_signal_pending(current)) {
+		spin_lock(&m->lock);
+		l = cw_next_leaf(&w->entries, l);
+		spin_unlock(&m->lock);
+		if (l < end)
+			cw_rewalk_leaf(m, w, c, l, &view, &memo, buffer, out);
+		l++;
+		cond_resched();
+	}
+	if (buffer != &one)
+		kfree(buffer);
+	return 0;
+}
+
+/* Whether the entry of `va` may be rewritten: it is there, and no larger one covers it. */
+static bool cw_is_small(struct cw_machine *m, struct cw_window *w, u32 va)
+{
+	bool small;
+
+	spin_lock(&m->lock);
+	small = cw_entry_at(&w->entries, va) && !cw_in_large(&w->entries, va);
+	spin_unlock(&m->lock);
+	return small;
+}
+
+/*
+ * If `eager` is not set, the caller holds m->removal and calls cw_zap_gone() then.
+ */
+static long cw_flush_one(struct cw_machine *m, struct cw_window *w,
+			 const struct cw_flush_record *record, bool eager, struct cw_flush *out)
+{
+	struct cw_cover c = {.va = record->va, .last = CW_LEAVES * CW_LEAF_PAGES - 1};
+	u32 from = 0, end = CW_LEAVES, leaves;
+
+	if (record->bytes && record->kind != CW_FLUSH_RANGE)
+		return -EINVAL;
+	switch (record->kind) {
+	case CW_FLUSH_ALL:
+	case CW_FLUSH_NONGLOBAL:
+		if (record->va)
+			return -EINVAL;
+		c.nonglobal_only = record->kind == CW_FLUSH_NONGLOBAL;
+		if (eager)
+			return cw_rewalk(m, w, &c, from, end, out);
+		if (c.nonglobal_only)
+			out->removed += cw_remove_covered(m, w, &c, from, end);
+		else
+			out->removed += cw_remove_all(m, w);
+		return 0;
+	case CW_FLUSH_VA:
+	case CW_FLUSH_VA_GLOBAL:
+		c.by_va = 1;
+		c.global_only = record->kind == CW_FLUSH_VA_GLOBAL;
+		spin_lock(&m->lock);
+		from = cw_leaves_for(&w->entries, record->va, &leaves);
+		spin_unlock(&m->lock);
+		end = from + leaves;
+		if (eager && cw_is_small(m, w, record->va)) {
+			c.by_va = 0;
+			c.first = c.last = record->va >> CW_PAGE_BITS;
+			return cw_rewalk(m, w, &c, from, end, out);
+		}
+		if (eager) {
+			mutex_lock(&m->removal);
+			out->removed += cw_remove_covered(m, w, &c, from, end);
+			cw_zap_gone(m, w);
+			mutex_unlock(&m->removal);
+		} else {
+			out->removed += cw_remove_covered(m, w, &c, from, end);
+		}
+		return 0;
+	case CW_FLUSH_RANGE:
+		if (!record->bytes || !PAGE_ALIGNED(record->va) || !PAGE_ALIGNED(record->bytes) ||
+		    record->bytes > (1ull << 32) - record->va)
+			return -EINVAL;
+		c.first = record->va >> CW_PAGE_BITS;
+		c.last = c.first + (record->bytes >> CW_PAGE_BITS) - 1;
+		from = c.first / CW_LEAF_PAGES;
+		end = c.last / CW_LEAF_PAGES + 1;
+		if (eager)
+			return cw_rewalk(m, w, &c, from, end, out);
+		out->removed += cw_remove_covered(m, w, &c, from, end);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+long cw_flush(struct cw_machine *m, struct cw_window *w, struct cw_flush *arg)
+{
+	const struct cw_flush_record __user *from = u64_to_user_ptr(arg->records);
+	struct cw_flush_record records[8];
+	const bool eager = arg->flags & CW_FLUSH_EAGER;
+	long error = 0;
+	u32 done, i;
+
+	if (arg->flags & ~CW_FLUSH_EAGER || arg->zero || arg->zero2 || arg->count > CW_MAX_BATCH)
+		return -EINVAL;
+	arg->removed = arg->kept = arg->rewritten = 0;
+	cw_next_generation(m);
+	for (done = 0; done < arg->count && !error; done += i) {
+		const u32 now = min_t(u32, arg->count - done, ARRAY_SIZE(records));
+
+		if (copy_from_user(records, from + done, now * sizeof(*records))) {
+			error = -EFAULT;
+			break;
+		}
+		if (!eager)
+			mutex_lock(&m->removal);
+		for (i = 0; i < now && !error; i++)
+			error = cw_flush_one(m, w, &records[i], eager, arg);
+		if (!eager) {
+			cw_zap_gone(m, w);
+			mutex_unlock(&m->removal);
+		}
+		cw_add(m, flush_records, i);
+		if (fatal_signal_pending(current))
+			error = -EINTR;
+		cond_resched();
+	}
+	if (eager) {
+		/* What another thread has taken off record was not looked at: it goes first. */
+		mutex_lock(&m->removal);
+		mutex_unlock(&m->removal);
+	}
+	cw_add(m, removed, arg->removed);
+	cw_add(m, kept, arg->kept);
+	cw_add(m, rewritten, arg->rewritten);
+	return error;
+}
+
+u32 cw_protect(struct cw_machine *m, struct cw_window *w, u32 first, u32 last)
+{
+	struct cw_entries *e = &w->entries;
+	struct cw_ranges *gone = &m->gone;
+	u32 vas[32];
+	u32 l = 0, i, done = 0, again;
+
+	cw_next_generation(m);
+	while (l < CW_LEAVES) {
+		struct cw_leaf *leaf;
+
+		again = 0;
+		mutex_lock(&m->removal);
+		spin_lock(&m->lock);
+		cw_for_each_leaf (e, l, l, CW_LEAVES) {
+			leaf = e->leaves[l];
+			if (leaf->count && leaf->ram_first <= last && leaf->ram_last >= first)
+				break;
+		}
+		if (l < CW_LEAVES) {
+			for (i = 0; (i = cw_next_writable(leaf, i, first, last)) < CW_LEAF_PAGES;
+			     i++) {
+				const u32 page = l * CW_LEAF_PAGES + i;
+
+				if (!test_bit(cw_entry_ram_page(leaf->entries[i]), m->code))
+					continue;
+				cw_drop_entry(e, leaf, i);
+				cw_add_range(gone, page, page);
+				cw_keep(gone);
+				done++;
+				/* The others fault back. */
+				if (again < ARRAY_SIZE(vas))
+					vas[again++] = page << CW_PAGE_BITS;
+			}
+			cw_publish(m, w);
+		}
+		spin_unlock(&m->lock);
+		cw_zap_gone(m, w);
+		mutex_unlock(&m->removal);
+		if (again)
+			cw_install(m, w, vas, again);
+		l++;
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
+	}
+	return done;
+}
+
+void cw_set_watch(struct cw_machine *m, const struct cw_watch *watch)
+{
+	u32 id, i;
+
+	spin_lock(&m->lock);
+	m->watch = *watch;
+	m->generation++;
+	spin_unlock(&m->lock);
+	for (id = 0; id < CW_MAX_WINDOWS; id++) {
+		struct cw_window *w = smp_load_acquire(&m->windows[id]);
+
+		if (!w)
+			continue;
+		mutex_lock(&m->removal);
+		for (i = 0; i < watch->count; i++) {
+			const struct cw_cover c = {
+				.first = watch->ranges[i].first_page,
+				.last = watch->ranges[i].last_page,
+			};
+
+			cw_remove_covered(m, w, &c, c.first / CW_LEAF_PAGES,
+					  c.last / CW_LEAF_PAGES + 1);
+		}
+		cw_zap_gone(m, w);
+		mutex_unlock(&m->removal);
+	}
+}

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The kernel module (docs/kernel-module.md): `make module` and `make check-module`.
+MODULE_SOURCES := $(wildcard kernel-module/*) mmu-shadow/walker/walker.h mmu-shadow/walker/walk_memo.h
+
+# Kbuild knows what is to be made anew.
+module:
+	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/build-module.sh $(KVER)
+
+# --- programs for the emulated machine: static, since it has no libraries -----------------------
+MODULE_PROGRAMS := $(patsubst %,$(BUILD)/module-tests/%,module-test kvm-test hostile)
+$(BUILD)/module-tests/%: tests/kernel-module/%.c tests/kernel-module/machine.h kernel-module/crosswalk-abi.h | $(BUILD)/.packages
+	@mkdir -p $(@D)
+	gcc -O2 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-result -D_GNU_SOURCE -I. -static -pthread -o $@ $<
+
+# --- the module's code that needs no kernel, with the kernel's flags ----------------------------
+FREESTANDING := $(BUILD)/obj/tests/kernel-module/freestanding.o
+$(FREESTANDING): tests/kernel-module/freestanding.c tests/kernel-module/freestanding.h $(filter %.h,$(MODULE_SOURCES)) | $(BUILD)/.packages
+	@mkdir -p $(@D)
+	gcc -O2 -std=gnu11 -ffreestanding -fno-strict-aliasing -mno-sse -mno-mmx -mno-sse2 -mno-3dnow -mno-avx -mno-80387 \
+	  -Wall -Wextra -Wdeclaration-after-statement -Wvla -Wframe-larger-than=1024 -Werror -I. -c -o $@ $<
+$(BUILD)/tests/kernel-module: $(FREESTANDING)
+
+check-module: $(MODULE_PROGRAMS)
+	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-module.sh
+.PHONY: module check-module

@@ -1,0 +1,5 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The kernel module, in an emulated machine.
+# Needs: module
+exec scripts/check-module.sh
