@@ -37,6 +37,7 @@ class Writer {
   void end() { check(fdt_end_node(fdt_)); }
   void cells(const char* name, const std::vector<uint32_t>& values) {
     std::vector<fdt32_t> data;
+    data.reserve(values.size());
     for (uint32_t value : values) data.push_back(cpu_to_fdt32(value));
     check(fdt_property(fdt_, name, data.data(), static_cast<int>(data.size() * sizeof(fdt32_t))));
   }

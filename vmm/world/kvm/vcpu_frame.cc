@@ -25,7 +25,7 @@ constexpr uint64_t kFaultStackEnd = 0x200000;
 constexpr uint64_t kEngineStack = 0x200000 + kPageBytes;
 static_assert(kTestPagesStart + VcpuFrame::kTestPages * kPageBytes <= kFaultStack - kPageBytes);
 static_assert(kUpcallArea + sizeof(ring0::UpcallArea) <= kUserEnd);
-static_assert(sizeof(ring0::ExceptionFrame) == 7 * 8);
+static_assert(sizeof(ring0::ExceptionFrame) == 7 * sizeof(uint64_t));
 
 }  // namespace
 

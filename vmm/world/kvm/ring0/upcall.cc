@@ -49,7 +49,7 @@ void generate_upcall(Assembler& a, const StubConfig& config, Stubs& stubs, uint6
   const struct {
     size_t from, to;
   } copies[] = {{offsetof(ExceptionFrame, rax), offsetof(UpcallArea, gpr)},
-                {offsetof(ExceptionFrame, rsp), offsetof(UpcallArea, gpr) + 8 * 4},
+                {offsetof(ExceptionFrame, rsp), offsetof(UpcallArea, gpr) + size_t{8} * 4},
                 {offsetof(ExceptionFrame, rip), offsetof(UpcallArea, rip)},
                 {offsetof(ExceptionFrame, rflags), offsetof(UpcallArea, rflags)},
                 {offsetof(ExceptionFrame, error), offsetof(UpcallArea, error)}};
