@@ -9,7 +9,7 @@ constexpr size_t kHeapOverhead = 16, kIndexBytes = 160;
 
 template <class T>
 size_t heap_bytes(const std::vector<T>& v) {
-  return v.capacity() == 0 ? 0 : v.capacity() * sizeof(T) + kHeapOverhead;
+  return v.capacity() == 0 ? 0 : v.capacity() * sizeof(T) + kHeapOverhead;  // NOLINT(bugprone-sizeof-expression)
 }
 
 }  // namespace

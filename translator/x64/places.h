@@ -43,8 +43,8 @@ struct Place {
 // reach of a byte displacement.
 constexpr size_t slot_offset(File file, int slot) {
   constexpr int kHotSlots = sizeof(CpuState::spill) / 8;
-  static_assert(sizeof(CpuState::spill_more) == 8 * (kSpillSlots - kHotSlots));
-  static_assert(sizeof(CpuState::vspill) == 16 * kSpillSlots);
+  static_assert(sizeof(CpuState::spill_more) == size_t{8} * (kSpillSlots - kHotSlots));
+  static_assert(sizeof(CpuState::vspill) == size_t{16} * kSpillSlots);
   const auto n = static_cast<size_t>(slot);
   if (file == File::Simd) return offsetof(CpuState, vspill) + 16 * n;
   return slot < kHotSlots ? offsetof(CpuState, spill) + 8 * n : offsetof(CpuState, spill_more) + 8 * (n - kHotSlots);

@@ -23,6 +23,6 @@ inline Xbyak::Address state128(size_t offset) {
   return Xbyak::util::xword[Xbyak::util::r15 + state_displacement(offset)];
 }
 
-constexpr size_t reg_offset(uint32_t n) { return offsetof(CpuState, r) + 4 * n; }
+constexpr size_t reg_offset(uint32_t n) { return offsetof(CpuState, r) + size_t{4} * n; }
 
 }  // namespace crosswalk::x64
