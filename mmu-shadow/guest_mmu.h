@@ -89,8 +89,11 @@ class GuestMmu final : public MmuOf<Guest> {
   }
   Space* look_up(const Cpu& cpu);
   void apply_missed(Cpu& cpu);
-  // May give the current space its other form, and tells translated code which it has.
-  void enter_current(Cpu& cpu);
+  // May give the current space its other form.
+  void judge_current(Cpu& cpu);
+  // Does that when it is time, and tells translated code which form it has. In line: each system
+  // call of the guest changes the space twice.
+  [[gnu::always_inline]] void enter_current(Cpu& cpu);
 
   const MmuConfig config_;
   Statistics statistics_;
@@ -224,15 +227,19 @@ void GuestMmu<Guest>::polled(Cpu& cpu) {
 }
 
 template <GuestArchitecture Guest>
-void GuestMmu<Guest>::enter_current(Cpu& cpu) {
+[[gnu::noinline]] void GuestMmu<Guest>::judge_current(Cpu& cpu) {
   Space& space = *current_;
-  if (space.history && hybrid_.time().due(space)) {
-    const bool windowed = space.windowed;
-    const uint64_t start = trace::begin(cpu.trace);
-    forms_.judge(space, walks_.regime_of(cpu));
-    if (space.windowed != windowed)
-      trace::end(cpu.trace, trace::Kind::FormChange, start, space.window->pages().count(), 0, space.windowed);
-  }
+  const bool windowed = space.windowed;
+  const uint64_t start = trace::begin(cpu.trace);
+  forms_.judge(space, walks_.regime_of(cpu));
+  if (space.windowed != windowed)
+    trace::end(cpu.trace, trace::Kind::FormChange, start, space.window->pages().count(), 0, space.windowed);
+}
+
+template <GuestArchitecture Guest>
+inline void GuestMmu<Guest>::enter_current(Cpu& cpu) {
+  Space& space = *current_;
+  if (space.history && hybrid_.time().due(space)) judge_current(cpu);
   MmuView& view = cpu;
   view.mem_base = space.windowed ? space.window->window().base() : reinterpret_cast<uint64_t>(space.soft->entries());
   view.memory_window = space.windowed;
@@ -411,9 +418,9 @@ void GuestMmu<Guest>::debug_changed(Cpu& cpu) {
 
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::flush(Cpu& cpu, Flush operation) {
-  uint64_t* const counters[] = {&statistics_.flush_all, &statistics_.flush_asid, &statistics_.flush_mva,
-                                &statistics_.flush_mvaa};
-  ++*counters[operation.kind];
+  static constexpr uint64_t Statistics::*kOfKind[] = {&Statistics::flush_all, &Statistics::flush_asid,
+                                                      &Statistics::flush_mva, &Statistics::flush_mvaa};
+  ++(statistics_.*kOfKind[operation.kind]);
   const TracedFlush traced(cpu.trace, statistics_, static_cast<trace::FlushKind>(operation.kind), operation.va,
                            operation.asid);
   flushes_.add(operation);

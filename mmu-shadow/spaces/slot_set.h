@@ -69,7 +69,7 @@ class SlotSet {
 
   // The slots (non-global ones only, if so asked) for which remove(slot, ng, size class) says so.
   template <typename Remove, typename Drop>
-  uint32_t remove_if(bool nonglobal_only, Remove remove, Drop drop) {
+  [[gnu::always_inline]] uint32_t remove_if(bool nonglobal_only, Remove remove, Drop drop) {
     if (count(nonglobal_only) == 0) return 0;
     uint32_t removed = 0;
     for (uint32_t w = 0; w < kWords; w++) {

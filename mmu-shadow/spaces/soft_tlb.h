@@ -64,10 +64,10 @@ class SoftTlbOf {
   // asked) and may change it, or answers false: then it goes. Returns how many went; `kept` counts
   // the others.
   template <typename Recheck>
-  uint32_t revalidate(bool nonglobal_only, uint32_t& kept, Recheck recheck) {
+  [[gnu::always_inline]] uint32_t revalidate(bool nonglobal_only, uint32_t& kept, Recheck recheck) {
     return set_.remove_if(
         nonglobal_only,
-        [&](uint32_t s, bool ng, uint32_t size_class) {
+        [&](uint32_t s, bool ng, uint32_t size_class) __attribute__((always_inline)) {
           const bool stays = recheck(entries_[s].tag_load, entries_[s], ng, size_class);
           kept += stays;
           return !stays;
@@ -134,10 +134,10 @@ class InstructionPagesOf {
   }
   // The same as SoftTlb's; recheck(va, id, ...).
   template <typename Recheck>
-  uint32_t revalidate(bool nonglobal_only, uint32_t& kept, Recheck recheck) {
+  [[gnu::always_inline]] uint32_t revalidate(bool nonglobal_only, uint32_t& kept, Recheck recheck) {
     return set_.remove_if(
         nonglobal_only,
-        [&](uint32_t s, bool ng, uint32_t size_class) {
+        [&](uint32_t s, bool ng, uint32_t size_class) __attribute__((always_inline)) {
           const bool stays = recheck(va_[s], ids_[s], ng, size_class);
           kept += stays;
           return !stays;

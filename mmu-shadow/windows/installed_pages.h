@@ -122,7 +122,7 @@ class InstalledPages {
   WindowLeaf* leaf(uint32_t l) const { return leaves_[l]; }
   void release_if_empty(uint32_t l);
   template <typename Visit>
-  void for_each_leaf(Visit visit) const {
+  [[gnu::always_inline]] void for_each_leaf(Visit visit) const {
     for (uint32_t w = 0; w < 32; w++)
       for (uint64_t bits = used_[w]; bits != 0; bits &= bits - 1)
         visit(w * 64 + static_cast<uint32_t>(std::countr_zero(bits)));

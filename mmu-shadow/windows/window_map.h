@@ -64,10 +64,10 @@ class WindowMap {
   // should be now: the same entry, another one of the same size class and nG, or an invalid one.
   // `kept` and `rewritten` count; returns how many went. Without commit.
   template <typename Recheck>
-  uint32_t revalidate(bool nonglobal_only, uint32_t& kept, uint32_t& rewritten, Recheck recheck);
+  [[gnu::always_inline]] uint32_t revalidate(bool nonglobal_only, uint32_t& kept, uint32_t& rewritten, Recheck recheck);
   // The same for the page of `va` alone, which is installed and of size class 0.
   template <typename Recheck>
-  uint32_t revalidate_page(uint32_t va, uint32_t& kept, uint32_t& rewritten, Recheck recheck);
+  [[gnu::always_inline]] uint32_t revalidate_page(uint32_t va, uint32_t& kept, uint32_t& rewritten, Recheck recheck);
 
   // Makes the writable pages read-only whose RAM page is `ram_page`, or for which is_code[ram page]
   // is set. Commits. protect_all also sets maybe_writable[] for the pages that stay writable.
@@ -79,17 +79,18 @@ class WindowMap {
   uint32_t remove_matching(uint32_t leaf, RemovalRange& range, Match match);
   void make_read_only(uint32_t va, WindowLeaf& leaf);
   template <typename Recheck>
-  void recheck_page(uint32_t va, RemovalRange& range, uint32_t& kept, uint32_t& rewritten, uint32_t& removed,
-                    Recheck& recheck);
+  [[gnu::always_inline]] void recheck_page(uint32_t va, RemovalRange& range, uint32_t& kept, uint32_t& rewritten,
+                                           uint32_t& removed, Recheck& recheck);
 
   const std::unique_ptr<Window> window_;
   const uint64_t ram_base_;
   InstalledPages pages_;
 };
 
+// All three in line: an eager flush does it for each page.
 template <typename Recheck>
-void WindowMap::recheck_page(uint32_t va, RemovalRange& range, uint32_t& kept, uint32_t& rewritten, uint32_t& removed,
-                             Recheck& recheck) {
+inline void WindowMap::recheck_page(uint32_t va, RemovalRange& range, uint32_t& kept, uint32_t& rewritten,
+                                    uint32_t& removed, Recheck& recheck) {
   WindowLeaf& leaf = *pages_.leaf(InstalledPages::leaf_of(va));
   const WindowEntry e = leaf.entries[InstalledPages::index(va)];
   const WindowEntry now = recheck(va, e);
@@ -115,11 +116,11 @@ void WindowMap::recheck_page(uint32_t va, RemovalRange& range, uint32_t& kept, u
 }
 
 template <typename Recheck>
-uint32_t WindowMap::revalidate(bool nonglobal_only, uint32_t& kept, uint32_t& rewritten, Recheck recheck) {
+inline uint32_t WindowMap::revalidate(bool nonglobal_only, uint32_t& kept, uint32_t& rewritten, Recheck recheck) {
   if (pages_.count(nonglobal_only) == 0) return 0;
   uint32_t removed = 0;
   RemovalRange range(*window_);
-  pages_.for_each_leaf([&](uint32_t l) {
+  pages_.for_each_leaf([&](uint32_t l) __attribute__((always_inline)) {
     WindowLeaf& leaf = *pages_.leaf(l);
     if (nonglobal_only && leaf.ng_count == 0) return range.keep();
     for (uint32_t i = 0, next = 0; (i = leaf.next_valid(next)) < kLeafPages;) {
@@ -145,7 +146,7 @@ uint32_t WindowMap::revalidate(bool nonglobal_only, uint32_t& kept, uint32_t& re
 }
 
 template <typename Recheck>
-uint32_t WindowMap::revalidate_page(uint32_t va, uint32_t& kept, uint32_t& rewritten, Recheck recheck) {
+inline uint32_t WindowMap::revalidate_page(uint32_t va, uint32_t& kept, uint32_t& rewritten, Recheck recheck) {
   uint32_t removed = 0;
   RemovalRange range(*window_);
   recheck_page(page_of(va), range, kept, rewritten, removed, recheck);
