@@ -10,17 +10,18 @@ namespace {
 
 constexpr Row make_row(Isa isa, const char* handler_name, const char* name, const char* pattern) {
   Row r{isa, handler_name, name, pattern};
-  const size_t n = std::string_view(pattern).size();
+  const std::string_view bits(pattern);
+  const size_t n = bits.size();
   for (size_t i = 0; i < n; i++) {
     const uint32_t bit = 1u << (n - 1 - i);
     if (pattern[i] == '0' || pattern[i] == '1') r.mask |= bit, r.fixed_bits++;
     if (pattern[i] == '1') r.value |= bit;
   }
-  r.conditional = std::string_view(pattern).substr(0, 4) == "cccc";
+  r.conditional = bits.substr(0, 4) == "cccc";
   for (size_t i = 0; i < n; i++) {
     const char letter = pattern[i];
     if (!is_letter(letter)) continue;
-    if (is_not_pc_field(isa, pattern, i)) {
+    if (is_not_pc_field(isa, bits, i)) {
       const uint32_t mask = 0xfu << (n - 4 - i);
       r.not_ones[r.not_ones[0] != 0] = mask;
       r.fields[r.field_count++] = {to_small(letter), mask};
