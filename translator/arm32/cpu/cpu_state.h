@@ -13,8 +13,8 @@
 #include <cstdint>
 
 #include "translator/arm32/cpu/guest_cpu.h"
-#include "translator/base/mmu_view.h"
 #include "translator/arm32/cpu/translation_frame.h"
+#include "translator/base/mmu_view.h"
 
 namespace crosswalk {
 
