@@ -104,7 +104,7 @@ def picture(folders):
     for folder, (holds, below) in reversed(folders.items()):
         lines.append(f"{folder:26}{holds}")
         if below:
-            lines += textwrap.wrap(", ".join(below), 97, initial_indent="   └▶ ", subsequent_indent="      ",
+            lines += textwrap.wrap(", ".join(below), 94, initial_indent="   └▶ ", subsequent_indent="      ",
                                    break_on_hyphens=False)
     return "\n".join(lines + ["```"])
 
