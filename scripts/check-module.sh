@@ -9,23 +9,11 @@
 set -u
 cd "$(dirname "$0")/.."
 . tests/boot/lib.sh
-machine=$guest/nested
+what=module
+. scripts/emulated-machine.sh
 hostile=${HOSTILE:-60}
-passed=0 failed=0 skips=0
 
-finish() {
-  echo "$passed passed, $failed failed, $skips skipped"
-  [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
-  exit
-}
-skip_all() { skipped module "$1"; skips=1; finish; }
-fail_all() { not_ok "$1" "$2"; failed=$((failed + 1)); finish; }
-
-[ "$(uname -m)" = x86_64 ] || skip_all "the module is for x86-64"
-command -v qemu-system-x86_64 >/dev/null || skip_all "qemu-system-x86_64 is not installed (Debian package qemu-system-x86)"
-if [ ! -e "$machine/fetched" ] && ! FETCH_ATTEMPTS=${FETCH_ATTEMPTS:-2} scripts/fetch-nested.sh "$machine" >"$scratch/fetch" 2>&1; then
-  skip_all "its kernel cannot be fetched: $(tail -n 1 "$scratch/fetch")"
-fi
+need_machine
 version=$(cat "$machine/version")
 if ! scripts/build-module.sh "$version" >"$scratch/built" 2>"$scratch/err"; then
   if grep -q '^build-module: no headers' "$scratch/err"; then skip_all "$(tail -n 1 "$scratch/err")"; fi
@@ -40,26 +28,14 @@ for program in module-test kvm-test hostile; do
   [ -e "$build/module-tests/$program" ] || fail_all module/image "$build/module-tests/$program is missing; make check-module builds it"
   entries+=("--program=$build/module-tests/$program")
 done
-scripts/pack-machine.py "$scratch/initrd" "$machine" tests/kernel-module/init "${entries[@]}" || fail_all module/image "scripts/pack-machine.py failed"
-mkdir -p "$build/check"
+pack_machine tests/kernel-module/init "${entries[@]}"
 
 # run PART SECONDS QEMU_OPTION…
 run() {
-  local part=$1 seconds status log=$build/check/module-$1.log
-  seconds=$(limit "$2")
+  local part=$1 seconds=$2
   shift 2
-  timeout -k 10 "$seconds" qemu-system-x86_64 -accel tcg -cpu max,+svm,+npt,-la57 -m 1G -display none -nodefaults -no-user-config \
-    -serial stdio -monitor none -no-reboot -kernel "$machine/vmlinuz" -initrd "$scratch/initrd" "$@" \
-    -append "console=ttyS0 quiet panic=-1 PART=$part HOSTILE=$hostile SEED=${SEED:-1} ${KERNEL_OPTIONS:-}" </dev/null 2>&1 |
-    tee "$log" | sed -un 's/\r*$//; /^module: begin/,/^module: end/p' | tee "$scratch/text"
-  status=${PIPESTATUS[0]}
-  passed=$((passed + $(grep -c '^ok ' "$scratch/text")))
-  failed=$((failed + $(grep -c '^not ok ' "$scratch/text")))
-  grep -q '^module: end' "$scratch/text" && return
-  why="the machine ended (status $status) before its tests did"
-  [ "$status" -lt 124 ] || why="not done after $seconds s"
-  not_ok "module/machine-$part" "$why; $(tr -d '\r\000' <"$log" | tail -n 4 | tr '\n' ' ' | head -c 600)"
-  failed=$((failed + 1))
+  run_machine "module/machine-$part" "$seconds" "$build/check/module-$part.log" \
+    "PART=$part HOSTILE=$hostile SEED=${SEED:-1} ${KERNEL_OPTIONS:-}" -m 1G "$@"
 }
 
 [ "${PART:-test}" != test ] || run test $((300 + hostile * 2)) -smp 2

@@ -13,16 +13,8 @@ set -u
 cd "$(dirname "$0")/.."
 . tests/boot/lib.sh
 amount=${NESTED:-normal}
-machine=$guest/nested
-passed=0 failed=0 skips=0
-
-finish() {
-  echo "$passed passed, $failed failed, $skips skipped"
-  [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
-  exit
-}
-skip_all() { skipped nested "$1"; skips=1; finish; }
-fail_all() { not_ok "$1" "$2"; failed=$((failed + 1)); finish; }
+what=nested
+. scripts/emulated-machine.sh
 
 case $amount in
   reduced) limit=${NESTED_LIMIT:-600} ;;
@@ -30,11 +22,7 @@ case $amount in
   full) limit=${NESTED_LIMIT:-5400} ;;
   *) echo "check-nested: NESTED is reduced, normal or full, not '$amount'" >&2; exit 2 ;;
 esac
-[ "$(uname -m)" = x86_64 ] || skip_all "the tests are x86-64 programs"
-command -v qemu-system-x86_64 >/dev/null || skip_all "qemu-system-x86_64 is not installed (Debian package qemu-system-x86)"
-if [ ! -e "$machine/fetched" ] && ! FETCH_ATTEMPTS=${FETCH_ATTEMPTS:-2} scripts/fetch-nested.sh "$machine" >"$scratch/fetch" 2>&1; then
-  skip_all "its kernel cannot be fetched: $(tail -n 1 "$scratch/fetch")"
-fi
+need_machine
 programs=("$crosswalk" "$build/tests/vmm-world" "$build/tests/vmm-host" "$build/tests/mmu-shadow")
 guests=("$guest/bare/hello.elf" "$guest/bare/bench_mmu.elf" "$guest/bare/bench_flush.elf" "$guest/bare/bad_tables.elf")
 for file in "${programs[@]}" "${guests[@]}"; do
@@ -47,26 +35,10 @@ for program in "${guests[@]}"; do entries+=("--file=guests/$(basename "$program"
 if [ "$amount" = full ]; then
   entries+=("--file=guests/vmlinuz=$guest/armmp/vmlinuz" "--file=guests/initrd.gz=$guest/initrd-armmp.gz")
 fi
-# Not compressed: the emulated machine would take longer to unpack it than to read it.
-scripts/pack-machine.py "$scratch/initrd" "$machine" tests/guests/nested/init "${entries[@]}" || fail_all nested/image "scripts/pack-machine.py failed"
+pack_machine tests/guests/nested/init "${entries[@]}"
 
-mkdir -p "$build/check"
-log=$build/check/nested-machine.log
 start=$SECONDS
-seconds=$(limit "$limit")
-# Without LA57 every page walk of the machine is one level shorter; Crosswalk needs 47 bits only.
-timeout -k 10 "$seconds" qemu-system-x86_64 -accel tcg -cpu max,+svm,+npt,-la57 -m 3G -display none -nodefaults -no-user-config \
-  -serial stdio -monitor none -no-reboot -kernel "$machine/vmlinuz" -initrd "$scratch/initrd" \
-  -append "console=ttyS0 quiet panic=-1 NESTED=$amount LOAD=$(load_factor) ${NESTED_TESTS:+NESTED_TESTS=$NESTED_TESTS}" </dev/null 2>&1 |
-  tee "$log" | sed -un 's/\r*$//; /^nested: begin/,/^nested: end/p' | tee "$scratch/text"
-status=${PIPESTATUS[0]}
-
-passed=$(grep -c '^ok ' "$scratch/text") failed=$(grep -c '^not ok ' "$scratch/text") skips=$(grep -c '^skipped ' "$scratch/text")
-if ! grep -q '^nested: end' "$scratch/text"; then
-  why="the machine ended (status $status) before its tests did"
-  [ "$status" -lt 124 ] || why="not done after $seconds s"
-  not_ok nested/machine "$why; $(tr -d '\r\000' <"$log" | tail -n 2 | tr '\n' ' ' | head -c 300)"
-  failed=$((failed + 1))
-fi
+run_machine nested/machine "$limit" "$build/check/nested-machine.log" \
+  "NESTED=$amount LOAD=$(load_factor) ${NESTED_TESTS:+NESTED_TESTS=$NESTED_TESTS}" -m 3G
 echo "nested: $amount, $((SECONDS - start)) s"
 finish
