@@ -128,8 +128,8 @@ static void cw_put_memfds(struct cw_machine *m)
 long cw_set_ram(struct cw_machine *m, const struct cw_set_ram *arg)
 {
 	u64 pages = 0;
+	u32 i, first = 0;
 	long error;
-	u32 i;
 
 	if (m->ram_pages)
 		return -EBUSY;
@@ -146,14 +146,13 @@ long cw_set_ram(struct cw_machine *m, const struct cw_set_ram *arg)
 	error = account_locked_vm(m->mm, pages, true);
 	if (error)
 		return error;
-	pages = 0;
 	for (i = 0; i < arg->count; i++) {
 		error = cw_take_memfd(&m->ram[i], &arg->ranges[i]);
 		if (error)
 			goto failed;
 		m->ram_count++;
-		m->ram[i].first = pages;
-		pages += arg->ranges[i].bytes >> PAGE_SHIFT;
+		m->ram[i].first = first;
+		first += arg->ranges[i].bytes >> PAGE_SHIFT;
 	}
 	error = -ENOMEM;
 	m->pages = kvcalloc(pages, sizeof(*m->pages), GFP_KERNEL_ACCOUNT);
@@ -163,8 +162,6 @@ long cw_set_ram(struct cw_machine *m, const struct cw_set_ram *arg)
 	smp_store_release(&m->ram_pages, pages);
 	return 0;
 failed:
-	for (pages = 0, i = 0; i < arg->count; i++)
-		pages += arg->ranges[i].bytes >> PAGE_SHIFT;
 	kvfree(m->pages);
 	vfree(m->code);
 	m->pages = NULL;
