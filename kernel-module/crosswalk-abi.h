@@ -15,7 +15,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define CW_ABI_VERSION 1
+#define CW_ABI_VERSION 2
 
 /* Limits. */
 #define CW_MAX_RAM_RANGES 4
@@ -136,10 +136,13 @@ struct cw_statistics {
 	__u64 walks, walk_levels;
 	__u64 flush_records;
 	__u64 removed, kept, rewritten; /* pages, by flushes */
-	__u64 protected;		/* entries that lost write access */
+	__u64 made_read_only;	/* entries that lost write access */
 	__u64 ram_pages;		/* pages of RAM that are held now */
 	struct {
 		__u32 installed, nonglobal; /* pages now */
+		/* Of 2 MiB that have had pages since the window was mapped: page tables exist. */
+		__u32 stretches;
+		__u32 zero;
 	} windows[CW_MAX_WINDOWS];
 };
 

@@ -20,7 +20,7 @@ static_assert(sizeof(struct cw_flush_record) == 16);
 static_assert(sizeof(struct cw_flush) == 40);
 static_assert(sizeof(struct cw_list) == 24);
 static_assert(sizeof(struct cw_watch) == 8 + 8 * CW_MAX_WATCHED);
-static_assert(sizeof(struct cw_statistics) == 19 * 8 + 8 * CW_MAX_WINDOWS);
+static_assert(sizeof(struct cw_statistics) == 19 * 8 + 16 * CW_MAX_WINDOWS);
 
 static const struct address_space_operations cw_no_operations;
 
@@ -216,7 +216,7 @@ static long cw_protect_list(struct cw_machine *m, struct cw_list *arg)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
-	cw_add(m, protected, arg->done);
+	cw_add(m, made_read_only, arg->done);
 	return 0;
 }
 

@@ -96,6 +96,11 @@ void cw_forget(struct cw_machine *m, struct cw_window *w)
 	u32 first, last;
 
 	cw_take_all(m, w, &first, &last);
+	spin_lock(&m->lock);
+	memset(w->touched, 0, sizeof(w->touched));
+	w->stretches = 0;
+	m->statistics->windows[w->id].stretches = 0;
+	spin_unlock(&m->lock);
 }
 
 /* Removes everything. Returns how many pages. The caller holds m->removal. */

@@ -229,6 +229,11 @@ static int cw_insert(const struct cw_insertion *in, u64 generation, pmd_t *pmd)
 	if (!entries->leaves[l] && leaf && m->generation == generation) {
 		cw_add_leaf(entries, in->va, leaf);
 		leaf = NULL;
+		if (!(in->window->touched[l / 64] >> l % 64 & 1)) {
+			in->window->touched[l / 64] |= 1ull << l % 64;
+			m->statistics->windows[in->window->id].stretches =
+				++in->window->stretches;
+		}
 	}
 	if (m->generation != generation || !entries->leaves[l]) {
 		done = -EAGAIN;

@@ -88,7 +88,7 @@ class AsidAccounts {
  private:
   static uint64_t faults(const Statistics& s) {
     return s.window_faults_installed + s.window_faults_guest + s.window_faults_device + s.window_faults_code +
-           s.window_faults_spurious + s.window_faults_split;
+           s.window_faults_spurious + s.window_faults_split + s.window_faults_filled;
   }
   static uint64_t flushes(const Statistics& s) { return s.flush_all + s.flush_asid + s.flush_mva + s.flush_mvaa; }
 

@@ -7,7 +7,9 @@
 // tables may have been freed.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "mmu-shadow/base/config.h"
 #include "mmu-shadow/base/statistics.h"
@@ -49,6 +51,7 @@ class Flusher {
  private:
   WindowEntry rewalk(bool privileged, const Regime& regime, Memo& memo, Va va, WindowEntry old);
   void flush_page(Space& space, const Regime& regime, Va va, bool global_only);
+  void flush_filled(Space& space);
   uint32_t flush_window_page(WindowMap& window, bool privileged, const Regime& regime, Va va, bool global_only);
   void refresh(Space& space, const Regime& regime, bool nonglobal_only);
   void refresh_window(WindowMap& window, Reuse& reuse, bool privileged, const Regime& regime, bool nonglobal_only);
@@ -68,6 +71,12 @@ class Flusher {
   SharedWindows<Guest>& shared_;
   HybridPolicy& hybrid_;
   Statistics& statistics_;
+  // For the window of the current space, if its provider fills it.
+  struct {
+    std::vector<WindowFlush> batch;
+    bool eager = false;
+    uint32_t pages = 0;  // of the batch, those of one address
+  } filled_;
 };
 
 template <GuestArchitecture Guest>
@@ -88,6 +97,7 @@ void Flusher<Guest>::apply(Space& space, const Regime& regime) {
         if (va >= space.shared_from && !shared_.same_root(space, va)) check = true;
       });
   if (!space.windowed) return;
+  if (space.window->filling()) return flush_filled(space);
   if (check) shared_.check(space);
   if (space.shared) {
     // Its non-global entries are those of every ASID that has used it.
@@ -135,6 +145,13 @@ template <GuestArchitecture Guest>
 uint32_t Flusher<Guest>::flush_window_page(WindowMap& window, bool privileged, const Regime& regime, Va va,
                                            bool global_only) {
   const uint32_t at = window_offset(va);
+  if (window.filling()) {
+    if (window.count() == 0) return 0;
+    if (filled_.batch.empty()) filled_.eager = choice_.rewrites_pages();
+    filled_.batch.push_back({global_only ? WindowFlush::GlobalPage : WindowFlush::Page, at});
+    filled_.pages++;
+    return 0;
+  }
   const WindowEntry e = window.pages().entry(at);
   if (!choice_.rewrites_pages() || !e.valid() || (global_only && e.ng()) || window.pages().large().covers(at))
     return window.remove_va(at, global_only);
@@ -145,6 +162,19 @@ uint32_t Flusher<Guest>::flush_window_page(WindowMap& window, bool privileged, c
   statistics_.entries_kept += kept;
   statistics_.entries_rewritten += rewritten;
   return removed;
+}
+
+// What was collected for a window that its provider fills, in one call.
+template <GuestArchitecture Guest>
+void Flusher<Guest>::flush_filled(Space& space) {
+  if (filled_.batch.empty()) return;
+  const FillingWindow::Flushed done = space.window->filling()->flush(filled_.batch, filled_.eager);
+  statistics_.entries_removed += done.removed;
+  statistics_.entries_kept += done.kept;
+  statistics_.entries_rewritten += done.rewritten;
+  if (space.history) space.history->flushes += std::min(done.removed, filled_.pages);
+  filled_.batch.clear();
+  filled_.pages = 0;
 }
 
 // Of everything, or of an ASID.
@@ -190,8 +220,14 @@ void Flusher<Guest>::refresh(Space& space, const Regime& regime, bool nonglobal_
 template <GuestArchitecture Guest>
 void Flusher<Guest>::refresh_window(WindowMap& window, Reuse& reuse, bool privileged, const Regime& regime,
                                     bool nonglobal_only) {
-  const uint32_t n = window.pages().count(nonglobal_only);
+  const uint32_t n = window.count(nonglobal_only);
   if (n == 0) return;
+  if (window.filling()) {
+    if (reuse.dropped != 0) reuse.refilled = n;  // all of them since then
+    filled_.batch.push_back({nonglobal_only ? WindowFlush::NonGlobal : WindowFlush::All, 0});
+    filled_.eager = choose_eager(FlushChoice::Data, privileged, reuse, n, costs_.walk, costs_.window_fault);
+    return;
+  }
   uint32_t kept = 0, rewritten = 0, removed = 0;
   if (choose_eager(FlushChoice::Data, privileged, reuse, n, costs_.walk, costs_.window_fault)) {
     Memo memo{};

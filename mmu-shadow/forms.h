@@ -2,10 +2,13 @@
 // Form::Hybrid: the current address space as the policy judges it, and how it gets its other form.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "mmu-shadow/base/statistics.h"
+#include "mmu-shadow/filled_windows.h"
 #include "mmu-shadow/flusher.h"
 #include "mmu-shadow/installer.h"
 #include "mmu-shadow/policy/hybrid.h"
@@ -49,7 +52,7 @@ class Forms {
 
   Forms(const Walks<Guest>& walks, HybridPolicy& hybrid, const PageIdsOf<Va>& ids, WindowPool<Guest>& pool,
         SharedWindows<Guest>& shared, Installer<Guest>& installer, Flusher<Guest>& flusher, CodePages& code,
-        const Watchpoints<Guest>& watch, Statistics& statistics)
+        const Watchpoints<Guest>& watch, FilledWindows<Guest>& filled, Statistics& statistics)
       : walks_(walks),
         hybrid_(hybrid),
         ids_(ids),
@@ -59,6 +62,7 @@ class Forms {
         flusher_(flusher),
         code_(code),
         watch_(watch),
+        filled_(filled),
         statistics_(statistics) {}
 
   // The space, which is current and of `regime`, may get its other form. Only between blocks of
@@ -80,6 +84,7 @@ class Forms {
   Flusher<Guest>& flusher_;
   CodePages& code_;
   const Watchpoints<Guest>& watch_;
+  FilledWindows<Guest>& filled_;
   Statistics& statistics_;
 };
 
@@ -91,7 +96,9 @@ class Forms<Guest>::Judged final : public FormedSpace {
   bool privileged() const override { return space_.key.privileged; }
   bool has_window() const override { return space_.window != nullptr; }
   uint32_t add_entries(PageSet& pages) const override {
-    return space_.windowed ? add_all(pages, space_.window->pages()) : add_all(pages, *space_.soft);
+    if (!space_.windowed) return add_all(pages, *space_.soft);
+    // What the provider has installed, it alone can list: as first accesses, they count once more.
+    return space_.window->filling() ? space_.window->count() : add_all(pages, space_.window->pages());
   }
   double translation_ns() const override {
     const PageIdsOf<Va>& ids = forms_.ids_;
@@ -112,6 +119,7 @@ class Forms<Guest>::Judged final : public FormedSpace {
     forms_.shared_.share(space_);
     space_.windowed = true;
     space_.instruction_pages.remove_all();
+    forms_.filled_.follow(space_, regime_);
     // What it shares, if it did already, may not have been used lately.
     if (space_.shared) space_.window->window().enter();
     forms_.shared_.check(space_);
@@ -142,6 +150,13 @@ class Forms<Guest>::Judged final : public FormedSpace {
   void fill_window() {
     Statistics& s = forms_.statistics_;
     const Walks<Guest>& walks = forms_.walks_;
+    if (FillingWindow* const filling = space_.window->filling()) {
+      std::vector<uint32_t> vas;
+      space_.soft->for_each([&](Va va, uint32_t) { vas.push_back(window_offset(va)); });
+      std::sort(vas.begin(), vas.end());
+      s.pages_promoted += filling->fill(vas);
+      return;
+    }
     const uint64_t before = s.pages_installed - s.pages_filled_around;
     space_.soft->for_each([&](Va va, uint32_t) {
       if (space_.window_at(va).pages().entry(window_offset(va)).valid()) return;

@@ -12,6 +12,7 @@
 //   spaces/watchpoints.h   pages that are looked at
 //   window_pool.h          windows, and what they may take together
 //   installer.h            what to install in one
+//   filled_windows.h       those that their provider fills by itself
 //   shared_windows.h       what windows have in common
 //   policy/hybrid.h        Form::Hybrid: which spaces have a window
 //   forms.h                how a space gets its other form
@@ -26,6 +27,7 @@
 #include "mmu-shadow/accounts.h"
 #include "mmu-shadow/base/code_listener.h"
 #include "mmu-shadow/base/config.h"
+#include "mmu-shadow/filled_windows.h"
 #include "mmu-shadow/flusher.h"
 #include "mmu-shadow/forms.h"
 #include "mmu-shadow/installer.h"
@@ -75,7 +77,10 @@ class GuestMmu final : public MmuOf<Guest> {
   void protect_code_page(uint64_t pa) override;
   void unprotect_code_page(uint64_t pa) override { code_.unprotect(pa); }
   void note_external_write(uint64_t pa, uint64_t bytes) override { code_.written_outside(pa, bytes); }
-  const Statistics& statistics() const override { return statistics_; }
+  const Statistics& statistics() const override {
+    filled_.collect(nullptr);
+    return statistics_;
+  }
   bool flat_violation() const override { return flat_violation_; }
 
  private:
@@ -94,6 +99,9 @@ class GuestMmu final : public MmuOf<Guest> {
   // Does that when it is time, and tells translated code which form it has. In line: each system
   // call of the guest changes the space twice.
   [[gnu::always_inline]] void enter_current(Cpu& cpu);
+  // What the provider of windows has done belongs to the current space.
+  void collect_filled(Cpu& cpu);
+  FaultOutcome refused_fault(Space& space, const Regime& regime, Va va, bool was_code);
 
   const MmuConfig config_;
   Statistics statistics_;
@@ -108,6 +116,7 @@ class GuestMmu final : public MmuOf<Guest> {
   FlushChoice choice_;
   HybridPolicy hybrid_;
   SharedWindows<Guest> shared_;
+  FilledWindows<Guest> filled_;
   Installer<Guest> installer_;
   Flusher<Guest> flusher_;
   Prefiller<Guest> prefiller_;
@@ -126,19 +135,20 @@ template <GuestArchitecture Guest>
 GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend)
     : config_(config),
       walks_(ram, config.mode.form == Form::Flat, statistics_),
-      code_(ram, listener, statistics_),
+      code_(ram, listener, config.mode.has_windows() && backend ? backend->filler() : nullptr, statistics_),
       ids_(std::max(config.max_page_ids, kMinPageIds)),
       pool_(config, ram, config.mode.has_windows() ? backend : nullptr, spaces_, statistics_),
       spaces_(config.max_spaces),
       choice_(config.flush),
       hybrid_(config, statistics_),
       shared_(config.share_tables, ram, pool_, spaces_, code_, watch_, flushes_, statistics_),
+      filled_(config.mode.has_windows() && backend ? backend->filler() : nullptr, statistics_),
       installer_(config_, walks_, code_, watch_, pool_, shared_, statistics_),
       flusher_(config_.costs, walks_, flushes_, ids_, code_, choice_, shared_, hybrid_, statistics_),
       prefiller_(config_, walks_, spaces_, ids_, code_, watch_, choice_, statistics_),
       keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_,
               statistics_),
-      forms_(walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, statistics_) {
+      forms_(walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, filled_, statistics_) {
   if (config.mode.has_windows() && !backend) throw std::invalid_argument("this MMU mode needs a window backend");
   if (config.mode.has_windows() && !kFitsWindow<Va>)
     throw std::invalid_argument("this guest's addresses do not fit a window");
@@ -173,6 +183,7 @@ void GuestMmu<Guest>::activate(Cpu& cpu) {
   }
   spaces_.used(*space);
   if (space != current_) {
+    if (filled_.exist() && current_) collect_filled(cpu);
     const uint64_t id = reinterpret_cast<uint64_t>(space);
     note_space_switch(cpu.trace, config_.accounts, statistics_, space->key.asid, space->key.privileged, id);
     statistics_.space_switches++;
@@ -183,6 +194,7 @@ void GuestMmu<Guest>::activate(Cpu& cpu) {
     space->window->window().enter();
     if (space->roots_version != space->shared->version) shared_.check(*space);
   }
+  if (filled_.exist()) filled_.follow(*space, walks_.regime_of(cpu));
   if (space->changes_applied != changes_) apply_missed(cpu);
   if (installer_.awaits(*space)) installer_.returned(walks_.regime_of(cpu));
   enter_current(cpu);
@@ -221,6 +233,8 @@ void GuestMmu<Guest>::apply_missed(Cpu& cpu) {
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::polled(Cpu& cpu) {
   pool_.keep_resident_budget(current_);
+  pool_.keep_filled_budget(current_);
+  if (filled_.exist() && current_) collect_filled(cpu);
   if (config_.mode.form != Form::Hybrid || cpu.space != current_) return;
   hybrid_.time().polled(*current_, __builtin_ia32_rdtsc());
   enter_current(cpu);
@@ -233,7 +247,7 @@ template <GuestArchitecture Guest>
   const uint64_t start = trace::begin(cpu.trace);
   forms_.judge(space, walks_.regime_of(cpu));
   if (space.windowed != windowed)
-    trace::end(cpu.trace, trace::Kind::FormChange, start, space.window->pages().count(), 0, space.windowed);
+    trace::end(cpu.trace, trace::Kind::FormChange, start, space.window->count(), 0, space.windowed);
 }
 
 template <GuestArchitecture Guest>
@@ -241,7 +255,7 @@ inline void GuestMmu<Guest>::enter_current(Cpu& cpu) {
   Space& space = *current_;
   if (space.history && hybrid_.time().due(space)) judge_current(cpu);
   MmuView& view = cpu;
-  view.mem_base = space.windowed ? space.window->window().base() : reinterpret_cast<uint64_t>(space.soft->entries());
+  view.mem_base = space.windowed ? space.window->base() : reinterpret_cast<uint64_t>(space.soft->entries());
   view.memory_window = space.windowed;
   view.instruction_pages = space.instruction_pages.ids();
   view.space = &space;
@@ -307,9 +321,11 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
     statistics_.window_faults_guest++;
     installer_.aborted(*current_, va, kind);
     clock.note_fault();
+    filled_.understood();
     return FaultOutcome::GuestFault;
   }
   if (!translation.host) {
+    filled_.understood();
     statistics_.window_faults_device++;
     return FaultOutcome::Device;
   }
@@ -326,6 +342,7 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
     statistics_.window_faults_device++;
     return FaultOutcome::Device;
   }
+  if (current_->window->filling()) return refused_fault(*current_, regime, va, was_code);
   const WindowEntry old = current_->window_at(va).pages().entry(window_offset(va));
   const bool spurious = old.valid() && old.ram_page() == page && (old.writable() || !write);
   const bool installed = installer_.install(*current_, regime, va, result);
@@ -337,6 +354,24 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
   else
     statistics_.window_faults_installed++;
   return FaultOutcome::Installed;
+}
+
+// A fault that the provider of the window has not served, of a page that can be installed.
+template <GuestArchitecture Guest>
+FaultOutcome GuestMmu<Guest>::refused_fault(Space& space, const Regime& regime, Va va, bool was_code) {
+  if (was_code) {
+    filled_.understood();
+    return FaultOutcome::CodeWrite;
+  }
+  statistics_.window_faults_spurious++;
+  return filled_.follow(space, regime) || filled_.retries(space, va) ? FaultOutcome::Installed : FaultOutcome::Once;
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::collect_filled(Cpu& cpu) {
+  if (!current_->history && !config_.accounts && !cpu.trace) return;
+  const uint64_t faults = filled_.collect(cpu.trace);
+  if (faults != 0 && current_->history && current_->windowed) hybrid_.faulted_inside(*current_, faults);
 }
 
 template <GuestArchitecture Guest>
@@ -411,7 +446,9 @@ void GuestMmu<Guest>::debug_changed(Cpu& cpu) {
     }
     break_pages_ = pages;
   }
-  if (!watch_.set(Guest::watched(cpu))) return;
+  const bool more = watch_.set(Guest::watched(cpu));
+  if (filled_.exist()) filled_.watch(watch_);
+  if (!more) return;
   changes_++;
   if (current_) watch_.remove_from(*current_);
 }
@@ -427,7 +464,9 @@ void GuestMmu<Guest>::flush(Cpu& cpu, Flush operation) {
   changes_++;
   if (!current_) return;
   const UpkeepClock clock(hybrid_, *current_);
-  flusher_.apply(*current_, walks_.regime_of(cpu));
+  const Regime regime = walks_.regime_of(cpu);
+  if (filled_.exist()) filled_.follow(*current_, regime);
+  flusher_.apply(*current_, regime);
   clock.note_upkeep();
 }
 

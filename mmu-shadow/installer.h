@@ -97,6 +97,7 @@ void Installer<Guest>::install_flat(Space& space) {
   space.window = pool_.create();
   if (!space.window) throw std::runtime_error("no host address space for a window of 4 GiB");
   space.windowed = true;
+  if (space.window->filling()) return;
   const uint64_t end = std::min(ram_.base + ram_.size, kWindowSize);
   if (ram_.base < end) {
     if (!space.window->window().install(static_cast<uint32_t>(ram_.base), ram_.base, end - ram_.base, true))
@@ -128,6 +129,11 @@ void Installer<Guest>::returned(const Regime& regime) {
   if (!space.windowed || !walks_.enterable(result)) return;
   // A store to translated code faults, to be told.
   if (code_.holds(walks_.ram_page_of(result.pa))) return;
+  if (FillingWindow* const filling = space.window->filling()) {
+    const uint32_t at = window_offset(va);
+    statistics_.installed_on_return += filling->fill({&at, 1});
+    return;
+  }
   if (const WindowEntry e = space.window_at(va).pages().entry(window_offset(va));
       e.valid() && e.ram_page() == walks_.ram_page_of(result.pa) && (e.writable() || aborted_.kind == AccessKind::Load))
     return;

@@ -40,6 +40,9 @@ class WindowPool {
 
   // Makes room for another leaf in the window of `current`.
   void keep_leaf_budget(Space& current);
+  // The same of windows that their provider fills: now and then, since each fault of theirs may take
+  // another leaf. `current` may be null.
+  void keep_filled_budget(Space* current);
   // What is installed is resident only when it has been touched, which nobody tells: the kernel's
   // sections, which are installed in pieces of 2 MiB in each of its windows, hardly are. So the
   // host is asked now and then. That the guest can reach more within the time between is part of
@@ -83,6 +86,10 @@ WindowPool<Guest>::WindowPool(const MmuConfig& config, const GuestRam& ram, Wind
 
 template <GuestArchitecture Guest>
 std::unique_ptr<WindowMap> WindowPool<Guest>::create() {
+  if (WindowFiller* const filler = backend_->filler()) {
+    auto window = filler->create_filling_window();
+    return window ? std::make_unique<WindowMap>(std::move(window), leaves_) : nullptr;
+  }
   auto window = backend_->create_window();
   return window ? std::make_unique<WindowMap>(std::move(window), ram_base_, leaves_) : nullptr;
 }
@@ -98,7 +105,7 @@ template <GuestArchitecture Guest>
 bool WindowPool<Guest>::clear_another(const Space* current) {
   Space* const space = spaces_.least_recently_used([&](const Space& s) {
     if (&s == current || !s.window) return false;
-    return s.window->pages().touched() || (s.shared && s.shared != current->shared && s.shared->map->pages().touched());
+    return s.window->touched() || (s.shared && s.shared != current->shared && s.shared->map->touched());
   });
   if (space) clear(*space, current);
   return space != nullptr;
@@ -110,6 +117,27 @@ void WindowPool<Guest>::keep_leaf_budget(Space& current) {
     statistics_.spaces_over_budget++;
     if (clear_another(&current)) continue;
     clear(current, &current);
+    return;
+  }
+}
+
+template <GuestArchitecture Guest>
+void WindowPool<Guest>::keep_filled_budget(Space* current) {
+  if (!backend_ || !backend_->filler() || !current) return;
+  const auto count = [&](auto of) {
+    uint64_t sum = 0;
+    for (auto& s : spaces_.all())
+      if (s->window) sum += of(*s->window);
+    return sum;
+  };
+  const auto leaves = [&] { return count([](const WindowMap& w) { return w.filling()->stretches(); }); };
+  statistics_.most_window_pages =
+      std::max(statistics_.most_window_pages, count([](const WindowMap& w) { return w.count(); }));
+  statistics_.most_window_leaves = std::max(statistics_.most_window_leaves, leaves());
+  while (leaves() >= max_leaves_) {
+    statistics_.spaces_over_budget++;
+    if (clear_another(current)) continue;
+    if (current->window) clear(*current, current);
     return;
   }
 }

@@ -13,6 +13,8 @@ struct Statistics {
   uint64_t soft_misses = 0;
   uint64_t window_faults_installed = 0, window_faults_guest = 0, window_faults_device = 0, window_faults_code = 0,
            window_faults_spurious = 0, window_faults_split = 0;
+  // those that the provider served by itself: they never came to the MMU (FillingWindow)
+  uint64_t window_faults_filled = 0;
   uint64_t entries_4k = 0, entries_64k = 0, entries_1m = 0, entries_2m = 0;  // installed, by size
   uint64_t flush_all = 0, flush_asid = 0, flush_mva = 0, flush_mvaa = 0;     // guest operations
   // Of guest operations, as applied to address spaces: entries that went, that turned out
@@ -34,6 +36,8 @@ struct Statistics {
   uint64_t pages_installed = 0;
   // faults spared: pages entered when the guest came back from an abort
   uint64_t installed_on_return = 0;
+  // of those that the provider installed: from a list, without a fault for each
+  uint64_t pages_listed = 0;
   // installed when a space got a window, those filled around aside
   uint64_t pages_promoted = 0;
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted
@@ -54,6 +58,7 @@ inline constexpr Counter<Statistics> kCounters[] = {
     {"levels read", &Statistics::walk_levels},
     {"soft TLB misses", &Statistics::soft_misses},
     {"faults: installed", &Statistics::window_faults_installed},
+    {"faults: filled by the kernel module", &Statistics::window_faults_filled},
     {"faults: guest", &Statistics::window_faults_guest},
     {"faults: device", &Statistics::window_faults_device},
     {"faults: write to code", &Statistics::window_faults_code},

@@ -46,13 +46,25 @@ void HybridPolicy::faulted(SpaceForm& space, uint64_t ticks) {
   }
   const double ns = static_cast<double>(ticks) * ns_per_tick_ + costs_.window_fault - costs_.window_install;
   h.entered_ns += ns;
-  // Entering what is in use may last longer than the history does: it is neither upkeep nor time
-  // that a window makes shorter, for as long as it costs no more than expected.
+  allow_entering(h, ns);
+}
+
+// Entering what is in use may last longer than the history does: it is neither upkeep nor time that
+// a window makes shorter, for as long as it costs no more than expected.
+void HybridPolicy::allow_entering(HybridHistory& h, double ns) {
   const double entering = std::min(ns, h.allowed_ns);
   h.allowed_ns -= entering;
   h.ns -= entering;
   statistics_.upkeep_ns += entering;
   h.spent_ns += ns - entering;
+}
+
+void HybridPolicy::faulted_inside(SpaceForm& space, uint64_t faults) {
+  HybridHistory& h = *space.history;
+  h.faults += static_cast<double>(faults);
+  const double ns = static_cast<double>(faults) * costs_.window_fault;
+  h.entered_ns += ns;
+  if (!at_once_) allow_entering(h, ns);
 }
 
 double HybridPolicy::translated(SpaceForm& space, uint64_t ticks) {

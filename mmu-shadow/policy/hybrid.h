@@ -118,6 +118,8 @@ class HybridPolicy {
   bool measures_upkeep(const SpaceForm& space) const { return space.history && space.windowed && !at_once_; }
   // A fault of its window, with so many ticks in the MMU; the rest of what it costs is outside.
   void faulted(SpaceForm& space, uint64_t ticks);
+  // So many faults of its window, which its provider has served.
+  void faulted_inside(SpaceForm& space, uint64_t faults);
   // So many ticks were for entries of its window that were flushed or lost write access.
   void upkept(SpaceForm& space, uint64_t ticks) {
     space.history->spent_ns += static_cast<double>(ticks) * ns_per_tick_;
@@ -154,6 +156,7 @@ class HybridPolicy {
     void add(double more_predicted, double more_seen) { predicted += more_predicted, seen += more_seen; }
   };
 
+  void allow_entering(HybridHistory& history, double ns);
   double entering_cost(HybridHistory& history, const FormedSpace& formed) const;
   void demote(HybridHistory& history, FormedSpace& formed);
   void learn(HybridHistory& history, const FormedSpace& formed);

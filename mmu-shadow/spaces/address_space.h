@@ -50,6 +50,12 @@ struct AddressSpace : SpaceForm {
   // of this and the window, one is in use, and the other one, if it is there,
   std::unique_ptr<SoftTlbOf<Va>> soft;
   std::unique_ptr<WindowMap> window;  // is empty
+  // what walks in the window read, if it fills itself
+  struct WindowWalks {
+    typename Guest::Regime regime;
+    bool privileged;
+    bool set;
+  } window_walks{};
   std::shared_ptr<SharedWindow<Guest>> shared;
   uint64_t shared_from = CommonPart::kNone;  // the VAs that `shared` has
   const uint8_t* roots = nullptr;            // this space's own descriptors of the first level for them

@@ -5,12 +5,13 @@
 
 namespace crosswalk::mmu {
 
-CodePages::CodePages(const GuestRam& ram, CodeListener& listener, Statistics& statistics)
+CodePages::CodePages(const GuestRam& ram, CodeListener& listener, WindowFiller* filler, Statistics& statistics)
     : ram_(ram),
       listener_(listener),
       statistics_(statistics),
       is_code_(ram.size >> kPageBits),
       maybe_writable_(ram.size >> kPageBits),
+      filled_(filler ? filler->code_pages() : nullptr),
       log_(kLog) {}
 
 uint32_t CodePages::run_length(uint32_t ram_page, uint32_t pages) const {
@@ -33,7 +34,7 @@ void CodePages::all_installed_writable() { std::fill(maybe_writable_.begin(), ma
 bool CodePages::written(uint64_t pa, uint64_t bytes) {
   statistics_.code_page_writes++;
   if (!listener_.code_written(pa, static_cast<uint32_t>(bytes))) return false;
-  is_code_[page_of(pa)] = 0;
+  mark(page_of(pa), false);
   return true;
 }
 
@@ -50,20 +51,34 @@ bool CodePages::protect(uint64_t pa) {
   if (!ram_.contains(pa)) return false;
   const uint32_t page = page_of(pa);
   if (is_code_[page]) return false;
-  is_code_[page] = 1;
+  mark(page, true);
   statistics_.code_pages_protected++;
-  if (!maybe_writable_[page]) return false;
+  if (!filled_ && !maybe_writable_[page]) return false;
   maybe_writable_[page] = 0;
   log_[end_++ % kLog] = page;
   return true;
 }
 
 void CodePages::unprotect(uint64_t pa) {
-  if (ram_.contains(pa)) is_code_[page_of(pa)] = 0;
+  if (ram_.contains(pa)) mark(page_of(pa), false);
+}
+
+void CodePages::catch_up(FillingWindow& window, uint64_t position) {
+  if (position == end_ || window.installed(false) == 0) return;
+  std::vector<uint32_t> pages;
+  if (end_ - position > kLog) {
+    pages = {0, static_cast<uint32_t>(is_code_.size() - 1)};
+  } else {
+    for (uint64_t i = position; i != end_; i++)
+      if (is_code_[log_[i % kLog]]) pages.push_back(log_[i % kLog]);
+  }
+  if (!pages.empty()) window.protect(pages);
 }
 
 void CodePages::catch_up(WindowMap& window, uint64_t& position) {
-  if (end_ - position <= 16) {
+  if (FillingWindow* const filling = window.filling()) {
+    catch_up(*filling, position);
+  } else if (end_ - position <= 16) {
     for (uint64_t i = position; i != end_; i++) {
       const uint32_t page = log_[i % kLog];
       if (is_code_[page])

@@ -6,6 +6,7 @@
 // translating thousands of pages costs each space one pass.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -18,7 +19,8 @@ namespace crosswalk::mmu {
 
 class CodePages {
  public:
-  CodePages(const GuestRam& ram, CodeListener& listener, Statistics& statistics);
+  // `filler` is null where the MMU makes the entries.
+  CodePages(const GuestRam& ram, CodeListener& listener, WindowFiller* filler, Statistics& statistics);
 
   CodeListener& listener() const { return listener_; }
   bool holds(uint32_t ram_page) const { return is_code_[ram_page]; }
@@ -70,6 +72,18 @@ class CodePages {
 
  private:
   void catch_up(WindowMap& window, uint64_t& position);
+  void catch_up(FillingWindow& window, uint64_t position);
+  void mark(uint32_t ram_page, bool code) {
+    is_code_[ram_page] = code;
+    if (!filled_) return;
+    // The provider reads it meanwhile.
+    const std::atomic_ref<uint64_t> word(filled_[ram_page / 64]);
+    const uint64_t bit = uint64_t{1} << ram_page % 64;
+    if (code)
+      word.fetch_or(bit);
+    else
+      word.fetch_and(~bit);
+  }
   uint32_t page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
 
   const GuestRam ram_;
@@ -77,7 +91,9 @@ class CodePages {
   Statistics& statistics_;
   // One byte for each RAM page.
   std::vector<uint8_t> is_code_;
-  std::vector<uint8_t> maybe_writable_;  // may be installed writable without a log entry to come
+  // may be installed writable without a log entry to come; not used where windows fill themselves
+  std::vector<uint8_t> maybe_writable_;
+  uint64_t* const filled_;  // WindowFiller::code_pages(), or null
   static constexpr uint32_t kLog = 4096;
   std::vector<uint32_t> log_;  // RAM pages that lost write access, in order
   uint64_t end_ = 0;

@@ -30,6 +30,13 @@ class Watchpoints {
   uint64_t version() const { return version_; }
   // Precondition: the space is current.
   void remove_from(AddressSpace<Guest>& space) const;
+  // A provider that fills windows leaves what is watched now out of all of them.
+  void show_to(WindowFiller& filler) const {
+    WindowFiller::Pages pages[Guest::kWatchpoints];
+    for (uint32_t i = 0; i < count_; i++)
+      pages[i] = {static_cast<uint32_t>(pages_[i].first), static_cast<uint32_t>(pages_[i].last)};
+    filler.watch({pages, count_});
+  }
 
  private:
   struct Pages {  // VA >> 12, inclusive
@@ -74,6 +81,7 @@ void Watchpoints<Guest>::each_page(RemovePage remove_page, RemoveAll remove_all)
 
 template <GuestArchitecture Guest>
 void Watchpoints<Guest>::remove_from(WindowMap& window) const {
+  if (window.filling()) return;  // see show_to()
   each_page([&](Va va) { window.remove_va(window_offset(va), false); }, [&] { window.remove_all(); });
   window.window().commit();
 }

@@ -48,6 +48,11 @@ struct Arm32 {
     r.sctlr &= ~CW_SCTLR_M;
     return r;
   }
+  // But for CONTEXTIDR, whose ASID is the key's.
+  static bool walks_alike(const Regime& a, const Regime& b) {
+    return a.ttbr0 == b.ttbr0 && a.ttbr1 == b.ttbr1 && a.sctlr == b.sctlr && a.ttbcr == b.ttbcr && a.dacr == b.dacr &&
+           a.prrr == b.prrr && a.nmrr == b.nmrr;
+  }
   static Key key_of(const Cpu& cpu) { return mmu::key_of(regime_of(cpu), privileged(cpu)); }
 
   static void walk(const Regime& regime, Va va, AccessKind kind, bool privileged, cw_reader read, void* context,

@@ -57,6 +57,10 @@ concept GuestArchitecture =
       { G::regime_of(cpu) } -> std::same_as<typename G::Regime>;
       { G::flat_regime_of(cpu) } -> std::same_as<typename G::Regime>;  // with the MMU off
     } &&
+    // Whether walks of one address space by these two give the same.
+    requires(const typename G::Regime& regime) {
+      { G::walks_alike(regime, regime) } -> std::same_as<bool>;
+    } &&
     // A Memo holds the last walk, so that neighbours cost less; `result` is what it gave. The walk
     // with one returns how many descriptors it read, the other says so in levels_read.
     requires(const typename G::Regime& regime, typename G::Va va, AccessKind kind, bool privileged, cw_reader read,

@@ -12,7 +12,11 @@ uint32_t WindowMap::remove_all() {
 }
 
 bool WindowMap::clear() {
-  if (!pages_.touched()) return false;
+  if (!touched()) return false;
+  if (filling_) {
+    filling_->clear();
+    return false;
+  }
   pages_.forget();
   window_->clear();
   return true;

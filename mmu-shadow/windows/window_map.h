@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A window with the record of what is installed in it: what changes the one changes the other.
+// A window with the record of what is installed in it: what changes the one changes the other. A
+// FillingWindow has its record itself; then the methods that change or show a record are not for it.
 #pragma once
 
 #include <algorithm>
@@ -41,8 +42,20 @@ class WindowMap {
  public:
   // `ram_base` is the PA of RAM page 0.
   WindowMap(std::unique_ptr<Window> window, uint64_t ram_base, LeafPool& pool)
-      : window_(std::move(window)), ram_base_(ram_base), pages_(pool) {}
+      : window_(window.get()), owned_(std::move(window)), ram_base_(ram_base), pages_(pool) {}
+  WindowMap(std::unique_ptr<FillingWindow> window, LeafPool& pool)
+      : filling_(window.get()), owned_(std::move(window)), ram_base_(0), pages_(pool) {}
 
+  uint64_t base() const { return owned_->base(); }
+  // Null when the MMU makes the entries.
+  FillingWindow* filling() const { return filling_; }
+  uint32_t count(bool nonglobal_only = false) const {
+    return filling_ ? filling_->installed(nonglobal_only) : pages_.count(nonglobal_only);
+  }
+  // Whether there is something that clear() would give back.
+  bool touched() const { return filling_ ? filling_->stretches() != 0 : pages_.touched(); }
+
+  // Precondition of this and what follows, but clear(): filling() is null.
   Window& window() const { return *window_; }
   const InstalledPages& pages() const { return pages_; }
 
@@ -56,8 +69,7 @@ class WindowMap {
   uint32_t remove_all();
   uint32_t remove_nonglobal();
   uint32_t remove_va(uint32_t va, bool global_only);
-  // Removes all, and the host gets back the page tables too. False: there was nothing, and there is
-  // nothing to commit.
+  // Removes all, and the host gets back the page tables too. False: there is nothing to commit.
   bool clear();
 
   // Asks recheck(va, entry) for what each installed page (the non-global ones only, if so asked)
@@ -82,7 +94,9 @@ class WindowMap {
   [[gnu::always_inline]] void recheck_page(uint32_t va, RemovalRange& range, uint32_t& kept, uint32_t& rewritten,
                                            uint32_t& removed, Recheck& recheck);
 
-  const std::unique_ptr<Window> window_;
+  Window* const window_ = nullptr;
+  FillingWindow* const filling_ = nullptr;
+  const std::unique_ptr<ReservedWindow> owned_;  // one of these two
   const uint64_t ram_base_;
   InstalledPages pages_;
 };

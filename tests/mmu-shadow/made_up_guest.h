@@ -51,6 +51,7 @@ struct MadeUpGuest {
   static bool mmu_enabled(const Cpu& cpu) { return cpu.mmu_on; }
   static Regime regime_of(const Cpu& cpu) { return {cpu.root, cpu.mmu_on}; }
   static Regime flat_regime_of(const Cpu& cpu) { return {cpu.root, false}; }
+  static bool walks_alike(const Regime& a, const Regime& b) { return a.root == b.root && a.mmu_on == b.mmu_on; }
 
   struct Result {
     uint64_t pa = 0;

@@ -16,6 +16,7 @@ namespace crosswalk::trace {
 // names them.
 enum class Kind : uint8_t {
   WindowFault,  // duration; a VA, b guest PC, c outcome (mmu::FaultOutcome), d 1 for a store
+  WindowFill,   // instant; a faults that the provider of windows has served since the last one, b pages
   // duration; a VA, b ASID of the operation, c FlushKind; counts: removed, kept, rewritten
   Flush,
   Prefill,  // duration; a pages entered

@@ -58,6 +58,15 @@ struct Block {
       if (((it->flags & x64::kSiteCall) != 0) == call) return &*it;
     return nullptr;
   }
+  // The last one, of an access by the code itself, before `host`; null: there is none.
+  const x64::FaultSite* site_before(const uint8_t* host) const {
+    const uint32_t offset = static_cast<uint32_t>(host - code);
+    auto it = std::lower_bound(sites.begin(), sites.end(), offset,
+                               [](const x64::FaultSite& s, uint32_t o) { return s.offset < o; });
+    while (it != sites.begin())
+      if (!((--it)->flags & x64::kSiteCall)) return &*it;
+    return nullptr;
+  }
   // Sets the CPU's position to the guest instruction that `site` belongs to.
   void set_position(CpuState& cpu, const x64::FaultSite& site) const {
     const ir::GuestInst& g = guest[site.guest];

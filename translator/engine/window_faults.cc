@@ -14,12 +14,13 @@ bool retries(mmu::FaultOutcome outcome) {
 }  // namespace
 
 bool WindowFaults::handle(FaultFrame& frame) {
-  const auto* host = reinterpret_cast<const uint8_t*>(frame.rip);
+  const auto* host = reinterpret_cast<const uint8_t*>(frame.rip) - frame.completed;
   if (!translations_.contains(host)) return false;
   Block* const block = translations_.blocks().find_by_host(host);
   if (!block) return false;
-  const x64::FaultSite* const site = block->site_at(host, false);
+  const x64::FaultSite* const site = frame.completed ? block->site_before(host) : block->site_at(host, false);
   if (!site) return false;
+  frame.rip = reinterpret_cast<uint64_t>(block->code + site->offset);
   statistics_.window_faults++;
   const uint64_t start = trace::begin(cpu_.trace);
   const uint64_t window = frame.gpr[x64::kMemBase];

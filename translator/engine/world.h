@@ -21,6 +21,9 @@ struct FaultFrame {
   // False when the host could not tell the address (KVM_RUN's -EFAULT on an unmapped host page):
   // `address` is 0 and `write` means nothing; the metadata of the access at rip says what it was.
   bool address_valid = true;
+  // rip is that of the next instruction: the store before it had no effect, on registers neither
+  // but flags. The handler sets rip in any case.
+  bool completed = false;
 };
 
 // Returns false when rip is not in translated code or the address is in no window: a bug in the

@@ -183,7 +183,7 @@ Result<bool> choose_windows(RunOptions& run, const RunText& text) {
     return Error{"--windows does not go with --mmu " + text.mmu + "; use --mmu " + join(names_of(takers), " or ")};
   }
   if (run.mmu && run.mmu->is_provider()) run.windows = run.mmu;
-  if (run.windows && run.world && run.windows->provider.world != *run.world) {
+  if (run.windows && run.world && !run.windows->can_be_in(*run.world)) {
     const char* option = run.mmu->is_provider() ? "--mmu " : "--windows ";
     return Error{"--world " + text.world + " does not go with " + option + run.windows->name + "; use --world " +
                  name_of(run.windows->provider.world) + ", or " + option +

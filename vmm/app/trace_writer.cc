@@ -99,6 +99,7 @@ class Writer {
     switch (e.kind) {
       case Kind::Exception:
       case Kind::CodeInvalidation:
+      case Kind::WindowFill:
       case Kind::CacheClear: text(",\"ph\":\"i\",\"s\":\"t\""); break;
       default: text(",\"ph\":\"X\",\"dur\":{}.{:03}", (end - begin) / 1000, (end - begin) % 1000); break;
     }
@@ -107,6 +108,10 @@ class Writer {
         name("fault", "window fault: {}", outcome_name(e.c));
         text("\"va\":\"0x{:08x}\",\"access\":\"{}\",", e.a, e.d ? "store" : "load");
         pc(e.b);
+        break;
+      case Kind::WindowFill:
+        name("fault", "filled by the kernel module");
+        text("\"faults\":{},\"pages\":{},", e.a, e.b);
         break;
       case Kind::Flush:
         name("flush", "flush: {}", flush_name(e.c));

@@ -9,7 +9,7 @@
 #include "translator/arm32/cpu/reset.h"
 #include "vmm/base/sandbox.h"
 #include "vmm/base/statistics.h"
-#include "vmm/host/probe.h"
+#include "vmm/host/window_costs.h"
 #include "vmm/machine/control/state_report.h"
 #include "vmm/world/kvm/kvm_world.h"
 #include "vmm/world/process/process_world.h"
@@ -85,11 +85,13 @@ Result<bool> Vm::make_backend(VmCpu& cpu, mmu::MmuConfig& config) const {
   if (!options_.windows) return true;
   // One for each address space, and those that address spaces share: in Linux one or two.
   const unsigned windows = config.max_spaces + 8;
-  auto made = options_.windows->provider.make({cpu.kvm_world, machine_->ram(), windows});
+  const Provider& provider = options_.windows->provider;
+  const WindowSite site{cpu.kvm_world, machine_->ram(), windows};
+  auto made = provider.make(site);
   if (!made) return made.take_error();
   cpu.backend = std::move(*made);
   if (!cpu.backend || config.mode == mmu::Mode::Flat) return true;
-  if (auto measured = measure_window_costs(*cpu.world, *cpu.backend, machine_->ram(), config.costs); !measured)
+  if (auto measured = measure_window_costs(*cpu.world, provider, site, *cpu.backend, config.costs); !measured)
     return Error{std::string("--mmu ") + options_.mmu->name + ": windows do not work here: " + measured.error()};
   if (machine_->clock().uses_tsc()) config.costs.ticks_per_ns = machine_->clock().tsc_mhz() / 1000;
   return true;

@@ -21,6 +21,7 @@
 #include <memory>
 #include <string>
 
+#include "kernel-module/crosswalk-abi.h"
 #include "vmm/base/exit_status.h"
 
 namespace crosswalk::vmm {
@@ -167,6 +168,11 @@ Sandbox::Sandbox(const Config& config) {
     add(kEngine, {SCMP_SYS(openat2), SCMP_SYS(close), SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(ftruncate)});
     add(kEngine, SCMP_SYS(newfstatat), {{3, kWhole, AT_SYMLINK_NOFOLLOW}});
   }
+
+  // Windows of the kernel module.
+  for (const uint64_t request :
+       {uint64_t{CW_SET_WINDOW}, uint64_t{CW_FLUSH}, uint64_t{CW_INSTALL}, uint64_t{CW_PROTECT}, uint64_t{CW_WATCH}})
+    add(kEngine, SCMP_SYS(ioctl), {{1, kWhole, request}});
 
   // The KVM world: runs, flushes, makes memory of this process reachable, and keeps the TSC.
   for (const uint64_t request :

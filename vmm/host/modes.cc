@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/host/modes.h"
 
+#include "vmm/world/kmod/kmod_backend.h"
 #include "vmm/world/kvm/ept_backend.h"
 #include "vmm/world/kvm/shadow_backend.h"
 
@@ -11,6 +12,11 @@ using mmu::Mode;
 using Backend = Result<std::unique_ptr<mmu::WindowBackend>>;
 
 Backend make_mmap(const WindowSite& site) { return mmu::make_mmap_backend(site.ram); }
+Backend make_kmod(const WindowSite& site) {
+  if (site.kvm_world == nullptr) return kmod::make_kmod_backend(site.ram);
+  return kmod::make_kmod_backend(
+      site.ram, [world = site.kvm_world](uint64_t windows) { return kvm::has_slots(*world, windows); });
+}
 Backend make_ept(const WindowSite& site) {
   return kvm::make_ept_backend(*site.kvm_world, mmu::make_mmap_backend(site.ram));
 }
@@ -23,9 +29,10 @@ Backend make_shadow(const WindowSite& site) {
 constexpr ModeRow kModes[] = {
     {"soft-call", Mode::SoftCall, {}, "a call to a helper for every access"},
     {"soft", Mode::Soft, {}, "a software TLB, looked up by translated code itself"},
-    {"mmap", Mode::Window, {make_mmap, WorldKind::Process, true, 0.01}, "windows of the host's page tables, made by mmap"},
-    {"shadow", Mode::Window, {make_shadow, WorldKind::Kvm, false, 0}, "windows of x86 page tables that the engine writes, inside a KVM VM"},
-    {"ept", Mode::Window, {make_ept, WorldKind::Kvm, true, 0.1}, "the windows of mmap, inside a KVM VM, by nested page tables"},
+    {"mmap", Mode::Window, {make_mmap, WorldKind::Process, false, true, 0.01}, "windows of the host's page tables, made by mmap"},
+    {"kmod", Mode::Window, {make_kmod, WorldKind::Process, true, true, 0.01}, "windows of the host's page tables, made by the kernel module"},
+    {"shadow", Mode::Window, {make_shadow, WorldKind::Kvm, false, false, 0}, "windows of x86 page tables that the engine writes, inside a KVM VM"},
+    {"ept", Mode::Window, {make_ept, WorldKind::Kvm, false, true, 0.1}, "the windows of mmap, inside a KVM VM, by nested page tables"},
     {"flat", Mode::Flat, {}, "no translation: one window, for guests that leave the MMU off"},
     {"hybrid", Mode::Hybrid, {}, "a software TLB or a window for each address space, as its history says"},
 };
@@ -52,7 +59,7 @@ std::vector<const ModeRow*> providers() {
 
 std::vector<const ModeRow*> providers(WorldKind world) {
   std::vector<const ModeRow*> found = providers();
-  std::erase_if(found, [&](const ModeRow* row) { return row->provider.world != world; });
+  std::erase_if(found, [&](const ModeRow* row) { return !row->can_be_in(world); });
   return found;
 }
 

@@ -34,7 +34,8 @@ struct WindowSite {
 struct Provider {
   using Make = Result<std::unique_ptr<mmu::WindowBackend>> (*)(const WindowSite&);
   Make make = nullptr;                   // null: the mode is no provider
-  WorldKind world = WorldKind::Process;  // the one in which the windows can be used
+  WorldKind world = WorldKind::Process;  // the one in which the windows can be used,
+  bool in_both_worlds = false;           // or that in which they cost less
   bool ram_is_file = false;              // guest RAM has to be a memfd
   // how often the CPU has to poll, to look at the resident size of windows; 0: never
   double poll_seconds = 0;
@@ -47,6 +48,7 @@ struct ModeRow {
   const char* help;   // how a guest load finds memory
 
   bool is_provider() const { return provider.make != nullptr; }
+  bool can_be_in(WorldKind world) const { return provider.in_both_worlds || provider.world == world; }
   // Whether --windows can say who makes its windows.
   bool takes_windows() const { return mode.has_windows() && !is_provider(); }
 };

@@ -13,7 +13,9 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <utility>
 
+#include "vmm/host/window_costs.h"
 #include "vmm/world/kvm/kvm_world.h"
 #include "vmm/world/process/process_world.h"
 
@@ -29,127 +31,6 @@ double microseconds_since(Clock::time_point start) {
 }
 
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kProbeFaults = 300, kBatch = 20;
-constexpr uint64_t kProbeRam = 4 << 20;
-
-// An access as translated code makes it through a software TLB that has the page.
-double measure_lookup_ns() {
-  constexpr uint32_t kEntries = 64, kAccesses = 2000;
-  mmu::SoftTlbEntry tlb[kEntries];
-  static const uint64_t memory[8] = {};
-  for (uint32_t i = 0; i < kEntries; i++)
-    tlb[i] = {i * 4096, i * 4096, reinterpret_cast<uint64_t>(memory) - i * uint64_t{4096}};
-  double best = 1e9;
-  for (int batch = 0; batch < 12; batch++) {
-    uint32_t misses = 0;
-    const auto start = Clock::now();
-    for (uint32_t i = 0; i < kAccesses; i++) {
-      uint32_t va = (i % kEntries) << 12 | (i & 7) << 3;
-      asm volatile("" : "+r"(va) : : "memory");
-      const mmu::SoftTlbEntry& entry = tlb[va >> 12 & (kEntries - 1)];
-      if (entry.tag_load != (va & ~0xfffu)) {
-        misses++;
-        continue;
-      }
-      asm volatile("" : : "r"(*reinterpret_cast<const uint64_t*>(entry.addend + va)));
-    }
-    const double us = microseconds_since(start);
-    if (misses == 0) best = std::min(best, us * 1000 / kAccesses);
-  }
-  return best;
-}
-
-// A small guest RAM.
-class ProbeRam {
- public:
-  ProbeRam() {
-    ram_.fd = memfd_create("crosswalk-probe", MFD_CLOEXEC);
-    if (ram_.fd < 0 || ftruncate(ram_.fd, kProbeRam) != 0) return;
-    void* host = mmap(nullptr, kProbeRam, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ram_.fd, 0);
-    if (host == MAP_FAILED) return;
-    ram_.host = static_cast<uint8_t*>(host);
-    ram_.size = kProbeRam;
-  }
-  ~ProbeRam() {
-    if (ram_.host != nullptr) munmap(ram_.host, kProbeRam);
-    if (ram_.fd >= 0) close(ram_.fd);
-  }
-  ProbeRam(const ProbeRam&) = delete;
-  ProbeRam& operator=(const ProbeRam&) = delete;
-  const GuestRam& ram() const { return ram_; }
-
- private:
-  GuestRam ram_;
-};
-
-// Loads from pages of a window that are not installed. The load's address is in rdi, for worlds
-// that cannot tell it.
-struct FaultProbe {
-  mmu::Window* window;
-  const GuestRam* ram;
-  uint64_t faults = 0;
-  double us = 1e9;
-};
-
-void fault_probe_entry(void* argument) {
-  auto& probe = *static_cast<FaultProbe*>(argument);
-  // What the host takes when a page of RAM is used for the first time is not the window's.
-  for (uint64_t pa = 0; pa < kProbeRam; pa += kPage)
-    asm volatile("movq (%0), %%rax" : : "r"(probe.ram->host + pa) : "rax", "memory");
-  // The best of several batches: other programs may be running. The first also makes page-table
-  // pages and runs code that has never run.
-  for (uint64_t i = 0; i < kProbeFaults; i += kBatch) {
-    const auto start = Clock::now();
-    for (uint64_t j = i; j < i + kBatch; j++) {
-      const uint64_t address = probe.window->base() + j * 3 * kPage;
-      asm volatile("movq (%%rdi), %%rax" : : "D"(address) : "rax", "memory");
-    }
-    probe.us = std::min(probe.us, microseconds_since(start) / kBatch);
-  }
-}
-
-bool fault_probe_handler(void* context, engine::FaultFrame& frame) {
-  auto& probe = *static_cast<FaultProbe*>(context);
-  const uint64_t offset = (frame.address_valid ? frame.address : frame.gpr[7]) - probe.window->base();
-  if (offset >= mmu::kWindowSize) return false;
-  probe.faults++;
-  const uint64_t va = offset & ~(kPage - 1);
-  return probe.window->install(static_cast<uint32_t>(va), probe.ram->base + va % kProbeRam, kPage, true);
-}
-
-Result<double> measure_fault_us(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram) {
-  const auto window = backend.create_window();
-  if (!window) return Error{"no window can be made"};
-  FaultProbe probe{.window = window.get(), .ram = &ram};
-  world.run(fault_probe_entry, &probe, fault_probe_handler, &probe);
-  if (probe.faults != kProbeFaults)
-    return Error{"expected " + std::to_string(kProbeFaults) + " faults, saw " + std::to_string(probe.faults)};
-  return probe.us;
-}
-
-// Entries written and made invalid again, without faults.
-struct EntryProbe {
-  mmu::Window* window;
-  const GuestRam* ram;
-  double install_us = 1e9, flush_us = 1e9;
-};
-
-void entry_probe_entry(void* argument) {
-  auto& probe = *static_cast<EntryProbe*>(argument);
-  for (uint64_t i = 0; i < 100; i += kBatch) {
-    const auto va = [&](uint64_t j) { return static_cast<uint32_t>(j * 3 * kPage); };
-    auto start = Clock::now();
-    for (uint64_t j = i; j < i + kBatch; j++)
-      probe.window->install(va(j), probe.ram->base + va(j) % kProbeRam, kPage, true);
-    probe.install_us = std::min(probe.install_us, microseconds_since(start) / kBatch);
-    start = Clock::now();
-    for (uint64_t j = i; j < i + kBatch; j++) {
-      probe.window->remove(va(j), kPage);
-      probe.window->commit();
-    }
-    probe.flush_us = std::min(probe.flush_us, microseconds_since(start) / kBatch);
-  }
-}
 
 struct CostProbe {
   KvmWorld* world;
@@ -185,24 +66,26 @@ void cost_probe_entry(void* argument) {
 // `kvm_world` is null in the process world.
 Result<mmu::MmuCosts> costs_of(const Provider& provider, engine::World& world, KvmWorld* kvm_world,
                                const GuestRam& ram) {
-  auto backend = provider.make({kvm_world, ram, 1});
+  const WindowSite site{kvm_world, ram, 1};
+  auto backend = provider.make(site);
   if (!backend) return backend.take_error();
   mmu::MmuCosts costs;
-  if (auto measured = measure_window_costs(world, **backend, ram, costs); !measured) return measured.take_error();
+  if (auto measured = measure_window_costs(world, provider, site, **backend, costs); !measured)
+    return measured.take_error();
   return costs;
 }
 
 // What there is no window for in this world, and why.
 void none_in(WorldKind world, HostFacts& facts, const std::string& reason) {
   for (WindowFacts& windows : facts.windows) {
-    if (windows.provider->provider.world == world) windows.reason = reason;
+    if (windows.world == world) windows.reason = reason;
   }
 }
 
 void measure_providers(WorldKind kind, engine::World& world, KvmWorld* kvm_world, const GuestRam& ram,
                        HostFacts& facts) {
   for (WindowFacts& windows : facts.windows) {
-    if (windows.provider->provider.world != kind) continue;
+    if (windows.world != kind) continue;
     auto costs = costs_of(windows.provider->provider, world, kvm_world, ram);
     if (!costs) {
       windows.reason = costs.error();
@@ -271,31 +154,20 @@ std::string chosen(const std::string& line) {
 
 }  // namespace
 
-Result<bool> measure_window_costs(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram,
-                                  mmu::MmuCosts& costs) {
-  auto fault_us = measure_fault_us(world, backend, ram);
-  if (!fault_us) return fault_us.take_error();
-  const auto before = Clock::now();
-  const auto window = backend.create_window();
-  costs.window_create = microseconds_since(before) * 1000;
-  if (!window) return Error{"no window can be made"};
-  EntryProbe probe{.window = window.get(), .ram = &ram};
-  world.run(
-      entry_probe_entry, &probe, [](void*, engine::FaultFrame&) { return false; }, nullptr);
-  costs.window_fault = *fault_us * 1000;
-  costs.window_install = probe.install_us * 1000;
-  costs.window_flush = probe.flush_us * 1000;
-  costs.soft_lookup = measure_lookup_ns();
-  return true;
+HostFacts::HostFacts() {
+  for (const ModeRow* row : providers()) {
+    windows.push_back({row, row->provider.world, 0, 0, ""});
+    if (row->provider.in_both_worlds) windows.push_back({row, WorldKind::Kvm, 0, 0, ""});
+  }
 }
 
-HostFacts::HostFacts() {
-  for (const ModeRow* row : providers()) windows.push_back({row, 0, 0, ""});
+const WindowFacts& HostFacts::windows_of(std::string_view provider) const {
+  return *std::find_if(windows.begin(), windows.end(),
+                       [&](const WindowFacts& one) { return one.provider->name == provider; });
 }
 
 WindowFacts& HostFacts::windows_of(std::string_view provider) {
-  return *std::find_if(windows.begin(), windows.end(),
-                       [&](const WindowFacts& one) { return one.provider->name == provider; });
+  return const_cast<WindowFacts&>(std::as_const(*this).windows_of(provider));
 }
 
 HostFacts probe_host() {
@@ -365,8 +237,10 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
   for (const auto& [what, value] : {std::pair{"fault", &WindowFacts::fault_us}, {"flush", &WindowFacts::flush_us}}) {
     for (const WindowFacts& windows : facts.windows) {
       const std::string name = windows.provider->name;
-      number(std::string("window_") + what + "_" + name + "_us", std::string("window ") + what + ", " + name,
-             windows.*value, "us", windows.reason);
+      const bool second = windows.world != windows.provider->provider.world;
+      number(std::string("window_") + what + "_" + name + (second ? "_kvm_us" : "_us"),
+             std::string("window ") + what + ", " + name + (second ? " in KVM" : ""), windows.*value, "us",
+             windows.reason);
     }
   }
   flag("fsgsbase", "FSGSBASE", facts.fsgsbase);
@@ -379,7 +253,7 @@ std::vector<Fact> list_facts(const HostFacts& facts) {
 
 HostFacts within(WorldKind world, HostFacts facts) {
   for (WindowFacts& windows : facts.windows) {
-    if (windows.provider->provider.world != world) windows.fault_us = 0;
+    if (windows.world != world) windows.fault_us = 0;
   }
   if (world == WorldKind::Process) facts.kvm_usable = false;
   return facts;
@@ -388,11 +262,14 @@ HostFacts within(WorldKind world, HostFacts facts) {
 Choice pick_auto(const HostFacts& facts, bool ram_is_file) {
   const ModeRow &soft = *find_mode("soft"), &hybrid = *find_mode("hybrid");
   const bool kvm = facts.kvm_usable && facts.exact_tsc;
-  const auto in_kvm = [](const WindowFacts& w) { return w.provider->provider.world == WorldKind::Kvm; };
+  const auto in_kvm = [](const WindowFacts& w) { return w.world == WorldKind::Kvm; };
   const auto rank = [&](const WindowFacts& w) { return w.fault_us + w.flush_us + (in_kvm(w) ? facts.exit_us : 0); };
   std::vector<WindowFacts> candidates = facts.windows;
   std::erase_if(candidates, [&](const WindowFacts& w) {
-    return w.fault_us == 0 || (in_kvm(w) && !kvm) || (w.provider->provider.ram_is_file && !ram_is_file);
+    // A VM around it only adds to what it costs in a process.
+    const bool second = w.world != w.provider->provider.world;
+    return w.fault_us == 0 || (second && facts.windows_of(w.provider->name).fault_us != 0) || (in_kvm(w) && !kvm) ||
+           (w.provider->provider.ram_is_file && !ram_is_file);
   });
   if (candidates.empty()) return {&soft, nullptr, "no kind of window works on this host"};
 

@@ -17,6 +17,7 @@ namespace crosswalk::vmm {
 // What an entry of a provider's window costs.
 struct WindowFacts {
   const ModeRow* provider = nullptr;
+  WorldKind world = WorldKind::Process;
   // A first access to a page that is not installed, up to the end of the access. 0: not usable.
   double fault_us = 0;
   double flush_us = 0;  // one such page taken out again, and effective
@@ -44,12 +45,14 @@ struct HostFacts {
   bool huge_pages_anonymous = false;  // madvise(MADV_HUGEPAGE) works for anonymous memory
   bool huge_pages_memfd = false;      // and for memfds
   uint32_t max_map_count = 0;
-  double probe_ms = 0;               // what finding this out took
-  std::vector<WindowFacts> windows;  // one for each provider, in the order of the table
+  double probe_ms = 0;  // what finding this out took
+  // one for each provider in each of its worlds, in the order of the table
+  std::vector<WindowFacts> windows;
 
   HostFacts();
-  // Precondition: there is a provider of this name.
+  // In the world that is the provider's first. Precondition: there is one of this name.
   WindowFacts& windows_of(std::string_view provider);
+  const WindowFacts& windows_of(std::string_view provider) const;
 };
 
 HostFacts probe_host();
@@ -60,13 +63,6 @@ struct Fact {
   std::variant<bool, double, std::string> value;
 };
 std::vector<Fact> list_facts(const HostFacts& facts);
-
-// Measures what window entries of this backend cost in this world, before a guest runs:
-// costs.window_fault, window_install, window_flush and window_create, and soft_lookup to compare
-// them with. Uses the first 4 MiB of `ram` without changing them. An error, the reason, when no
-// window works.
-Result<bool> measure_window_costs(engine::World& world, mmu::WindowBackend& backend, const GuestRam& ram,
-                                  mmu::MmuCosts& costs);
 
 // The MMU mode for --mmu auto.
 struct Choice {

@@ -483,6 +483,27 @@ TEST_F(Limits, TooManyShadowWindowsAreRefused) {
   EXPECT_EQ(a->base(), base) << "reused after its own flush";
 }
 
+// Windows of the one kind are made where those of the other kind were.
+TEST_F(Limits, BackendsTakeTurnsInOneWorld) {
+  const auto world = make_world();
+  TestRam ram(kRamBytes);
+  for (int turn = 0; turn < 4; turn++) {
+    const auto backend =
+        turn % 2 ? make_shadow(*world, ram.ram, 2) : kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
+    ASSERT_NE(backend, nullptr);
+    const auto window = backend->create_window();
+    ASSERT_NE(window, nullptr);
+    int faults = 0;
+    run_in(
+        *world, [&] { load(window->base() + 0x5000, 8); },
+        [&](engine::FaultFrame& frame) {
+          if (++faults > 1 || !window->install(0x5000, ram.ram.base, kPage, true)) give_up(frame);
+          return true;
+        });
+    EXPECT_EQ(faults, 1) << "turn " << turn;
+  }
+}
+
 TEST_F(Limits, PageTableExhaustionFailsTheInstallAndDestroyingAWindowHelps) {
   const auto world = make_world({.page_table_bytes = 4 << 20});
   TestRam ram(kRamBytes);

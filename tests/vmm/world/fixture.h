@@ -2,6 +2,7 @@
 // What the KVM tests share: a skip where there is no KVM, and guest RAM.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -52,8 +53,9 @@ class TestRam {
  public:
   explicit TestRam(uint64_t bytes) {
     ram.size = bytes;
-    ram.fd = memfd_create("test-ram", MFD_CLOEXEC);
+    ram.fd = memfd_create("test-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (ram.fd < 0 || ftruncate(ram.fd, static_cast<off_t>(bytes)) != 0) std::abort();
+    fcntl(ram.fd, F_ADD_SEALS, F_SEAL_SHRINK);
     // 2 MiB aligned, so that 2 MiB entries are possible.
     reserved_ = bytes + (2 << 20);
     reservation_ = mmap(nullptr, reserved_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -39,6 +39,7 @@ class EngineVcpu {
   void regs_changed() { vcpu_->mark_dirty(); }
   // The same as a fault without an address, and back.
   engine::FaultFrame fault_frame();
+  Result<bool> finish_store() { return vcpu_->finish_store(); }
   void resume_with(const engine::FaultFrame& frame);
   Result<kvm_sregs> system_registers() const { return vcpu_->get_sregs(); }
   // Drops all its translations.

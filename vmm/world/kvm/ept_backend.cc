@@ -175,7 +175,7 @@ class EptBackend final : public mmu::WindowBackend {
   // 2 MiB of memory and some milliseconds for each, and most windows use two. Its x86 page tables
   // and slot stay for the next window at that address.
   std::unique_ptr<mmu::Window> create_window() override {
-    if (outer_.world().memory().slots_left() < kRegionsOfWindow * (windows_ + 1)) return nullptr;
+    if (!has_slots(outer_.world(), windows_ + 1)) return nullptr;
     uint64_t base = 0;
     const uint64_t number = outer_.create(base);
     return number != 0 ? std::make_unique<EptWindow>(outer_, windows_, number, base) : nullptr;
@@ -191,6 +191,8 @@ class EptBackend final : public mmu::WindowBackend {
 };
 
 }  // namespace
+
+bool has_slots(KvmWorld& world, uint64_t windows) { return world.memory().slots_left() >= kRegionsOfWindow * windows; }
 
 std::unique_ptr<mmu::WindowBackend> make_ept_backend(KvmWorld& world, std::unique_ptr<mmu::WindowBackend> inner) {
   return std::make_unique<EptBackend>(world, std::move(inner));

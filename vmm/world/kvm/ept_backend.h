@@ -18,6 +18,9 @@
 
 namespace crosswalk::kvm {
 
+// Whether so many windows of host memory could be reachable at a time: each takes memory slots.
+bool has_slots(KvmWorld& world, uint64_t windows);
+
 // `world` must outlive the backend.
 std::unique_ptr<mmu::WindowBackend> make_ept_backend(KvmWorld& world, std::unique_ptr<mmu::WindowBackend> inner);
 

@@ -71,8 +71,12 @@ void ExitLoop::count(const Exit& exit, uint64_t left) {
 }
 
 bool ExitLoop::serve(const Exit& exit) {
-  if (exit.kind == ExitKind::HostFault) {
-    serve_host_fault();
+  if (exit.kind == ExitKind::HostFault || exit.is_emulation_failure()) {
+    serve_host_fault(exit, cpu_.fault_frame());
+    return false;
+  }
+  if (exit.kind == ExitKind::Mmio && memory_.host_of(exit.gpa) != 0) {
+    serve_refused_store(exit);
     return false;
   }
   if (exit.kind != ExitKind::Port) {
@@ -218,16 +222,24 @@ bool ExitLoop::serve_refused_syscall() {
   return true;
 }
 
+// KVM has emulated a store to a page that is there, but read-only: up to the store itself, which the
+// host refuses.
+void ExitLoop::serve_refused_store(const Exit& exit) {
+  if (auto finished = cpu_.finish_store(); !finished) return fail(finished.error(), cpu_.fault_frame());
+  engine::FaultFrame frame = cpu_.fault_frame();
+  frame.address = memory_.host_of(exit.gpa);
+  frame.address_valid = frame.write = frame.completed = true;
+  serve_host_fault(exit, frame);
+}
+
 // The engine's page tables allow the access and the host's do not. The handler runs outside the VM,
 // on the same thread and the same memory: what it does about it is system calls.
-void ExitLoop::serve_host_fault() {
+void ExitLoop::serve_host_fault(const Exit& exit, engine::FaultFrame frame) {
   counters_.host_faults++;
-  engine::FaultFrame frame = cpu_.fault_frame();
   exit_detail_ = frame.rip;
   if (memory_.is_own(frame.rip)) return fail("host fault in the world's own code", frame);
   if (cpu_.frame().area().busy != 0) return fail("host fault inside the fault handler", frame);
-  if (handler_ == nullptr || !handler_(handler_context_, frame))
-    return fail("unexpected access to host memory that is not mapped or is read-only", frame);
+  if (handler_ == nullptr || !handler_(handler_context_, frame)) return fail("unexpected " + describe(exit), frame);
   cpu_.resume_with(frame);
 }
 

@@ -57,7 +57,8 @@ class ExitLoop {
   void serve_vector(uint8_t vector);
   void serve_page_fault(engine::FaultFrame& fault);
   bool serve_refused_syscall();
-  void serve_host_fault();
+  void serve_host_fault(const Exit& exit, engine::FaultFrame frame);
+  void serve_refused_store(const Exit& exit);
   void serve_host_call();
   bool resolve(uint64_t address);
   uint64_t system_call(uint64_t number, const kvm_regs& regs);

@@ -135,6 +135,12 @@ Result<Vm> Vm::create(const System& system) {
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) return system_error("KVM_CREATE_VM");
   Vm vm{FileDescriptor(fd)};
+  // An instruction that KVM cannot emulate is an exit, not an exception inside. Older kernels do not
+  // have it.
+  kvm_enable_cap on_failure{};
+  on_failure.cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE;
+  on_failure.args[0] = 1;
+  ioctl(fd, KVM_ENABLE_CAP, &on_failure);
   // Needed by Intel CPUs without unrestricted guests; 3 pages below 4 GiB that no slot uses.
   if (auto set = checked_ioctl(fd, KVM_SET_TSS_ADDR, 0xfffbd000, "KVM_SET_TSS_ADDR"); !set) return set.take_error();
   return vm;
@@ -163,6 +169,16 @@ Vcpu::Vcpu(FileDescriptor fd, kvm_run* run, size_t run_bytes) : fd_(std::move(fd
 }
 
 Vcpu::~Vcpu() { munmap(run_, run_bytes_); }
+
+// A store may come in several pieces, an exit each.
+Result<bool> Vcpu::finish_store() {
+  run_->immediate_exit = 1;
+  int result = 0;
+  while (result == 0 && run_->exit_reason == KVM_EXIT_MMIO) result = ioctl(fd_.get(), KVM_RUN, 0);
+  run_->immediate_exit = 0;
+  if (result < 0 && errno == EINTR) return true;
+  return system_error("KVM_RUN with immediate_exit");
+}
 
 Exit Vcpu::run() {
   Exit exit;

@@ -58,13 +58,15 @@ class System {
 
 // What KVM_RUN came back with: the exits that this program knows, and Unexpected for every other.
 enum class ExitKind : uint8_t {
-  Port,           // KVM_EXIT_IO, an out instruction: `port`
-  Interrupted,    // -EINTR, KVM_EXIT_INTR: a signal; run again
-  HostFault,      // -EFAULT: the host page behind an access is not there or is read-only
-  Mmio,           // KVM_EXIT_MMIO: an access to `gpa`, where there is no memory slot
+  Port,         // KVM_EXIT_IO, an out instruction: `port`
+  Interrupted,  // -EINTR, KVM_EXIT_INTR: a signal; run again
+  HostFault,    // -EFAULT: the host page behind an access is not there or is read-only
+  // KVM_EXIT_MMIO: an access to `gpa`, where there is no memory slot; or a store to where there is
+  // one, by an instruction that KVM has emulated up to its end, but for the store itself
+  Mmio,
   Shutdown,       // triple fault
   FailEntry,      // the hardware refused the state
-  InternalError,  // KVM could not emulate an instruction
+  InternalError,  // KVM could not emulate an instruction, and has not begun to
   Unexpected,     // any other exit reason
   Error,          // KVM_RUN failed: `error_number`
 };
@@ -75,6 +77,10 @@ struct Exit {
   uint32_t reason = 0;  // kvm_run.exit_reason
   uint64_t detail = 0;  // suberror or hardware reason
   int error_number = 0;
+
+  bool is_emulation_failure() const {
+    return kind == ExitKind::InternalError && detail == KVM_INTERNAL_ERROR_EMULATION;
+  }
 };
 std::string describe(const Exit& exit);
 
@@ -98,6 +104,8 @@ class Vcpu {
   Vcpu& operator=(const Vcpu&) = delete;
 
   Exit run();
+  // After an exit by Mmio: the emulated instruction is over.
+  Result<bool> finish_store();
   // Registers as of the last exit (KVM_CAP_SYNC_REGS); what is changed takes effect after
   // mark_dirty().
   kvm_regs& regs() { return run_->s.regs.regs; }

@@ -7,7 +7,8 @@ namespace crosswalk::kvm {
 
 ExitReason reason_of(const Exit& exit) {
   if (exit.kind == ExitKind::Interrupted) return ExitReason::Interrupted;
-  if (exit.kind == ExitKind::HostFault) return ExitReason::HostFault;
+  if (exit.kind == ExitKind::HostFault || exit.kind == ExitKind::Mmio || exit.is_emulation_failure())
+    return ExitReason::HostFault;
   if (exit.kind != ExitKind::Port) return ExitReason::Other;
   switch (exit.port) {
     case ring0::kPortSyscall:

@@ -17,7 +17,7 @@ enum class ExitReason : uint8_t {
   Map,          // memory of the process that was not reachable yet
   PageFault,    // a fault delivered by an exit
   NestedFault,  // engine memory touched first in the fault handler
-  HostFault,    // -EFAULT
+  HostFault,    // -EFAULT, or an emulation that ends there
   Flush,
   Interrupted,  // a signal, or KVM's own wish
   Other,        // the end of the engine function, and what the world cannot serve
@@ -35,7 +35,7 @@ struct KvmCounters {
   uint64_t regions_added = 0;  // by a fault
   uint64_t nested_faults = 0;
   uint64_t page_fault_exits = 0;  // with FaultDelivery::Exit
-  uint64_t host_faults = 0;       // -EFAULT
+  uint64_t host_faults = 0;       // ExitReason::HostFault
   uint64_t flush_exits = 0;
   uint64_t gate_flushes = 0;   // INT3 gates: no exit
   uint64_t upcalls = 0;        // faults delivered inside the VM

@@ -170,7 +170,11 @@ class ShadowBackend final : public mmu::WindowBackend {
         reservation_(reservation),
         reserved_bytes_(reserved_bytes) {
     windows_.states.resize(max_windows, Windows::State::Free);
-    world.memory().add_window_range(first - kRegion, kRegion + kStride * max_windows);
+    const uint64_t base = first - kRegion, bytes = kRegion + kStride * max_windows;
+    // Other windows may have been there, of host memory.
+    world.execute([&] { world.memory().leave(base, bytes, windows_.changed); });
+    windows_.commit();
+    world.memory().add_window_range(base, bytes);
   }
   ~ShadowBackend() override {
     windows_.commit();

@@ -12,7 +12,6 @@ namespace crosswalk::kvm {
 namespace {
 
 constexpr uint64_t kLowerHalfEnd = 0x7ffffffff000;  // Linux's TASK_SIZE_MAX with 4-level paging
-constexpr uint64_t kFirstGpa = uint64_t{4} << 30;
 constexpr const char* kNoTables = "page-table memory is used up: raise page_table_bytes";
 
 }  // namespace
@@ -37,7 +36,8 @@ VmMemory::VmMemory(Vm& vm, const Limits& limits, const Arena& arena, uint64_t* r
       pool_(arena, kFirstGpa),
       tables_(pool_, limits.no_execute),
       region_gpa_(region_gpa),
-      next_gpa_(kFirstGpa + kRegionBytes) {}
+      next_gpa_(kFirstGpa + kRegionBytes),
+      regions_{arena.base() >> 30} {}
 
 VmMemory::~VmMemory() { munmap(region_gpa_, kRegions * sizeof(uint64_t)); }
 
@@ -90,7 +90,10 @@ Result<bool> VmMemory::add_regions(uint64_t first, uint64_t count) {
   next_gpa_ += count << 30;
   ring0::Invalidations changed;
   bool mapped = tables_.map(va, gpa, bytes, {}, changed);
-  for (uint64_t i = 0; i < count; i++) region_gpa_[first + i] = gpa + (i << 30);
+  for (uint64_t i = 0; i < count; i++) {
+    region_gpa_[first + i] = gpa + (i << 30);
+    regions_.push_back(first + i);
+  }
   for (const Range& code : code_ranges_) {
     const Range here{std::max(code.base, va), std::min(code.end, va + bytes)};
     if (here.base < here.end) mapped = mapped && map_code(here, changed);
@@ -145,6 +148,14 @@ Result<bool> VmMemory::resolve(uint64_t address) {
   // ENOMEM: nothing is mapped there
   if (mincore(page, ring0::kPageBytes, &resident) != 0) return false;
   return add_regions(region, 1);
+}
+
+void VmMemory::leave(uint64_t base, uint64_t bytes, ring0::Invalidations& changed) {
+  for (uint64_t region = base >> 30; region < (base + bytes) >> 30; region++) {
+    if (region_gpa_[region] == 0) continue;
+    tables_.unmap_and_retire(region << 30, kRegionBytes, changed);
+    region_gpa_[region] = 0;
+  }
 }
 
 void VmMemory::remove_window_range(uint64_t base) {

@@ -53,6 +53,11 @@ class VmMemory {
     const uint64_t region = address >> 30;
     return region < kRegions && region_gpa_[region] != 0 ? region_gpa_[region] + (address & (kRegionBytes - 1)) : 0;
   }
+  // The other way round: the host memory that a slot has there, or 0.
+  uint64_t host_of(uint64_t gpa) const {
+    const uint64_t index = (gpa - kFirstGpa) / kRegionBytes;
+    return gpa >= kFirstGpa && index < regions_.size() ? regions_[index] << 30 | gpa % kRegionBytes : 0;
+  }
   // How many more memory slots there can be: at most one for each region.
   uint64_t slots_left() const { return limits_.slots - next_slot_; }
   // Whether an address is of the arena.
@@ -70,9 +75,13 @@ class VmMemory {
   bool add_code(uint64_t base, uint64_t bytes, ring0::Invalidations& changed);
   // Inside: for window ranges, and for links between regions of windows.
   ring0::PageTables& tables() { return tables_; }
+  // Inside: those of the whole regions [base, base+bytes) that are reachable are not any more. Their
+  // tables wait as those of PageTables::unmap_and_retire().
+  void leave(uint64_t base, uint64_t bytes, ring0::Invalidations& changed);
   bool no_execute() const { return limits_.no_execute; }
 
  private:
+  static constexpr uint64_t kFirstGpa = uint64_t{4} << 30;
   static constexpr uint64_t kRegions = uint64_t{1} << 17;  // of the lower half: 47 bits
   struct Range {
     uint64_t base, end;
@@ -89,6 +98,7 @@ class VmMemory {
   ring0::PageTables tables_;
   uint64_t* const region_gpa_;  // by region number; 0: not reachable
   uint64_t next_gpa_;
+  std::vector<uint64_t> regions_;  // their numbers, from kFirstGpa on
   uint32_t next_slot_ = 0;
   std::vector<Range> window_ranges_;
   std::vector<Range> code_ranges_;  // what may be executed of the process's memory

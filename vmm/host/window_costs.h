@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What entries of windows cost on this host, measured before a guest runs.
+#pragma once
+
+#include "mmu-shadow/mmu.h"
+#include "translator/base/guest_ram.h"
+#include "translator/engine/world.h"
+#include "vmm/base/result.h"
+#include "vmm/host/modes.h"
+
+namespace crosswalk::vmm {
+
+// A small guest RAM, a memfd. host is null when there is no memory for it.
+class ProbeRam {
+ public:
+  ProbeRam();
+  ~ProbeRam();
+  ProbeRam(const ProbeRam&) = delete;
+  ProbeRam& operator=(const ProbeRam&) = delete;
+  const GuestRam& ram() const { return ram_; }
+
+ private:
+  GuestRam ram_;
+};
+
+// Of an access as translated code makes it through a software TLB that has the page.
+double measure_lookup_ns();
+
+// Sets costs.window_fault, window_install, window_flush and window_create, and soft_lookup to
+// compare them with; of a provider that fills windows by itself, walk too. `backend` is what
+// provider.make gave for `site`, whose world `world` is. Uses the first 4 MiB of site.ram without
+// changing them, or a RAM of its own. An error, the reason, when no window works.
+Result<bool> measure_window_costs(engine::World& world, const Provider& provider, const WindowSite& site,
+                                  mmu::WindowBackend& backend, mmu::MmuCosts& costs);
+
+}  // namespace crosswalk::vmm
