@@ -73,7 +73,7 @@ std::optional<typename WalkCosts<Guest>::EntryCosts> WalkCosts<Guest>::measure(c
   EntryCosts costs;
   for (int batch = 0; batch < kBatches; batch++) {
     const MmuConfig config{.mode = Mode::Soft, .flush = FlushPolicy::Eager, .max_spaces = 1, .max_page_ids = 1};
-    const std::unique_ptr<MmuOf<Guest>> mmu = std::make_unique<GuestMmu<Guest>>(config, ram.get(), listener, nullptr);
+    const auto mmu = std::move(*GuestMmu<Guest>::create(config, ram.get(), listener, nullptr));
     mmu->activate(*cpu);
     auto start = Clock::now();
     for (uint32_t i = 0; i < kEntries; i++)

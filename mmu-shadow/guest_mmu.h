@@ -20,9 +20,9 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 
 #include "mmu-shadow/accounts.h"
 #include "mmu-shadow/base/code_listener.h"
@@ -42,6 +42,7 @@
 #include "mmu-shadow/spaces/watchpoints.h"
 #include "mmu-shadow/window_pool.h"
 #include "mmu-shadow/windows/window.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::mmu {
 
@@ -55,9 +56,9 @@ class GuestMmu final : public MmuOf<Guest> {
   using Translation = typename Guest::Translation;
   using Flush = typename GuestFlushLog<Guest>::Record;
 
-  // Throws std::invalid_argument for a configuration that cannot be, and std::runtime_error when
-  // the host has no room for the window of Form::Flat.
-  GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend);
+  // As make_mmu (mmu.h).
+  static crosswalk::Result<std::unique_ptr<MmuOf<Guest>>> create(const MmuConfig& config, const GuestRam& ram,
+                                                                 CodeListener& listener, WindowBackend* backend);
   ~GuestMmu() override;
 
   void activate(Cpu& cpu) override;
@@ -86,6 +87,7 @@ class GuestMmu final : public MmuOf<Guest> {
  private:
   using Space = AddressSpace<Guest>;
 
+  GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend);
   // In line: each refill and fault does it.
   [[gnu::always_inline]] Translation translation_of(Va va, const Result& result) const {
     Translation t = walks_.translation_of(va, result);
@@ -132,6 +134,24 @@ class GuestMmu final : public MmuOf<Guest> {
 };
 
 template <GuestArchitecture Guest>
+crosswalk::Result<std::unique_ptr<MmuOf<Guest>>> GuestMmu<Guest>::create(const MmuConfig& config, const GuestRam& ram,
+                                                                         CodeListener& listener,
+                                                                         WindowBackend* backend) {
+  if (config.mode.has_windows() && !backend) return Error{"this MMU mode needs a window backend"};
+  if (config.mode.has_windows() && !kFitsWindow<Va>) return Error{"this guest's addresses do not fit a window"};
+  if (config.fill_bytes < kPageSize || config.fill_bytes > (2u << 20) || !std::has_single_bit(config.fill_bytes))
+    return Error{"fill_bytes must be a power of two from 4 KiB to 2 MiB"};
+  std::unique_ptr<GuestMmu> mmu(new GuestMmu(config, ram, listener, backend));
+  if (config.mode.form == Form::Flat) {
+    auto space = std::make_unique<Space>();
+    if (auto installed = mmu->installer_.install_flat(*space); !installed) return installed.take_error();
+    mmu->spaces_.add(std::move(space));
+    mmu->statistics_.spaces_created++;
+  }
+  return std::unique_ptr<MmuOf<Guest>>(std::move(mmu));
+}
+
+template <GuestArchitecture Guest>
 GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend)
     : config_(config),
       walks_(ram, config.mode.form == Form::Flat, statistics_),
@@ -148,18 +168,7 @@ GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeList
       prefiller_(config_, walks_, spaces_, ids_, code_, watch_, choice_, statistics_),
       keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_,
               statistics_),
-      forms_(walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, filled_, statistics_) {
-  if (config.mode.has_windows() && !backend) throw std::invalid_argument("this MMU mode needs a window backend");
-  if (config.mode.has_windows() && !kFitsWindow<Va>)
-    throw std::invalid_argument("this guest's addresses do not fit a window");
-  if (config.fill_bytes < kPageSize || config.fill_bytes > (2u << 20) || (config.fill_bytes & (config.fill_bytes - 1)))
-    throw std::invalid_argument("fill_bytes must be a power of two from 4 KiB to 2 MiB");
-  if (config_.mode.form != Form::Flat) return;
-  auto space = std::make_unique<Space>();
-  installer_.install_flat(*space);
-  spaces_.add(std::move(space));
-  statistics_.spaces_created++;
-}
+      forms_(walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, filled_, statistics_) {}
 
 template <GuestArchitecture Guest>
 GuestMmu<Guest>::~GuestMmu() {

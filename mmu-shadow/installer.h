@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <stdexcept>
 
 #include "mmu-shadow/base/config.h"
 #include "mmu-shadow/base/statistics.h"
@@ -16,6 +15,7 @@
 #include "mmu-shadow/spaces/walks.h"
 #include "mmu-shadow/spaces/watchpoints.h"
 #include "mmu-shadow/window_pool.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::mmu {
 
@@ -42,8 +42,8 @@ class Installer {
   // Installs the page of `va`, for which `result` is what a walk gives, in the window of the space
   // that is current. False: it must not be installed, or the backend is at its limit.
   bool install(Space& space, const Regime& regime, Va va, const Result& result);
-  // All of RAM, at VAs that are its PAs (Form::Flat). Throws std::runtime_error.
-  void install_flat(Space& space);
+  // All of RAM, at VAs that are its PAs (Form::Flat).
+  crosswalk::Result<bool> install_flat(Space& space);
 
   // The guest got an abort in the space, which its handler most likely mends: the access follows on
   // return.
@@ -93,15 +93,15 @@ class Installer {
 };
 
 template <GuestArchitecture Guest>
-void Installer<Guest>::install_flat(Space& space) {
+crosswalk::Result<bool> Installer<Guest>::install_flat(Space& space) {
   space.window = pool_.create();
-  if (!space.window) throw std::runtime_error("no host address space for a window of 4 GiB");
+  if (!space.window) return Error{"no host address space for a window of 4 GiB"};
   space.windowed = true;
-  if (space.window->filling()) return;
+  if (space.window->filling()) return true;
   const uint64_t end = std::min(ram_.base + ram_.size, kWindowSize);
   if (ram_.base < end) {
     if (!space.window->window().install(static_cast<uint32_t>(ram_.base), ram_.base, end - ram_.base, true))
-      throw std::runtime_error("cannot map guest RAM");
+      return Error{"cannot map guest RAM"};
     for (uint64_t pa = ram_.base; pa < end;) {
       const uint64_t here = std::min<uint64_t>(end, (pa | ((1u << kLeafBits) - 1)) + 1) - pa;
       space.window->record(static_cast<uint32_t>(pa), static_cast<uint32_t>(here >> kPageBits), walks_.ram_page_of(pa),
@@ -110,6 +110,7 @@ void Installer<Guest>::install_flat(Space& space) {
     }
     code_.all_installed_writable();
   }
+  return true;
 }
 
 // The space of the abort is current again: on the way through its handler, or back. Nothing tells

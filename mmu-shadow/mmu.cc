@@ -9,9 +9,9 @@ namespace crosswalk::mmu {
 
 template class GuestMmu<Arm32>;
 
-std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
-                              WindowBackend* backend) {
-  return std::make_unique<GuestMmu<Arm32>>(config, ram, listener, backend);
+Result<std::unique_ptr<Mmu>> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
+                                      WindowBackend* backend) {
+  return GuestMmu<Arm32>::create(config, ram, listener, backend);
 }
 
 bool measure_walk_costs(MmuCosts& costs) { return WalkCosts<Arm32>::measure(costs); }

@@ -12,16 +12,18 @@
 #include "mmu-shadow/walker/arm32.h"
 #include "mmu-shadow/windows/window.h"
 #include "translator/base/guest_ram.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::mmu {
 
 using crosswalk::Translation;
 using Mmu = MmuOf<Arm32>;
 
-// `backend` is null for soft modes; for Flat it creates one window and RAM is installed once.
-// Throws std::invalid_argument.
-std::unique_ptr<Mmu> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
-                              WindowBackend* backend);
+// `backend` is null for soft modes; for Flat it creates one window and RAM is installed once. The
+// others make windows later, and need room for one at least. An error: the configuration cannot be,
+// or there is no room for Flat's window.
+Result<std::unique_ptr<Mmu>> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
+                                      WindowBackend* backend);
 
 // Measures costs.walk and the refills on this host, in less than a millisecond; false, without
 // changes, if there is no memory for it.

@@ -10,6 +10,7 @@
 #include "mmu-shadow/spaces/address_space.h"
 #include "mmu-shadow/spaces/code_pages.h"
 #include "mmu-shadow/window_pool.h"
+#include "translator/base/panic.h"
 
 namespace crosswalk::mmu {
 
@@ -33,7 +34,7 @@ class SpaceKeeper {
         statistics_(statistics) {}
 
   // An empty space for `key`, for which there is none. It is `current`, which may be null, only if
-  // there is no other one. Throws std::runtime_error when the host has no room for a window at all.
+  // there is no other one. Precondition: the host has room for one window.
   Space* make(const Key& key, Space* current);
 
  private:
@@ -92,7 +93,7 @@ AddressSpace<Guest>* SpaceKeeper<Guest>::make(const Key& key, Space* current) {
   // Reuse the oldest: its entries go, its window stays reserved.
   Space* space = spaces_.least_recently_used([&](const Space& s) { return &s != current; });
   if (!space) space = current;
-  if (!space) throw std::runtime_error("no host address space for a window of 4 GiB");
+  if (!space) panic("no host address space for a window of 4 GiB");
   clear(*space);
   shared_.unshare(*space);
   space->key = key;

@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Listener listener;
   mmu::MmuConfig config;
   config.mode = mmu::Mode::Soft;
-  const auto mmu = mmu::make_mmu(config, memory.ram, listener, nullptr);
+  const auto mmu = std::move(*mmu::make_mmu(config, memory.ram, listener, nullptr));
   const auto cpu = std::make_unique<CpuState>();
   const auto set_regime = [&] {
     Cp15& c = cpu->cp15;

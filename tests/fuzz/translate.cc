@@ -45,10 +45,10 @@ struct Guest {
     config.flag_fusion = !(options & 4);
     config.chain = false;  // every block comes back
     config.code_cache_bytes = 4 << 20;
-    translations = std::make_unique<engine::Translations>(config);
+    translations = std::move(*engine::Translations::create(config));
     mmu::MmuConfig mmu_config;
     mmu_config.mode = config.mode;
-    mmu = mmu::make_mmu(mmu_config, ram, *translations, nullptr);
+    mmu = std::move(*mmu::make_mmu(mmu_config, ram, *translations, nullptr));
     arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
     cpu.cp15.vbar = kVectors;
     cpu.cp15.sctlr |= arm::kSctlrSw;

@@ -58,7 +58,8 @@ class Shared : public ::testing::Test {
   TestMemory memory{64 << 20};
   NoCode listener;
   NotingBackend backend;
-  std::unique_ptr<Mmu> mmu = make_mmu({.mode = Mode::Window, .fill_around = false}, memory.ram, listener, &backend);
+  std::unique_ptr<Mmu> mmu =
+      std::move(*make_mmu({.mode = Mode::Window, .fill_around = false}, memory.ram, listener, &backend));
   std::unique_ptr<CpuState> cpu = std::make_unique<CpuState>();
 };
 
@@ -195,7 +196,8 @@ TEST_F(Shared, AFlushComparesWhatItCovers) {
 }
 
 TEST_F(Shared, TheLastOneTakesItAlong) {
-  mmu = make_mmu({.mode = Mode::Window, .max_spaces = 2, .fill_around = false}, memory.ram, listener, &backend);
+  mmu = std::move(
+      *make_mmu({.mode = Mode::Window, .max_spaces = 2, .fill_around = false}, memory.ram, listener, &backend));
   cpu->space = nullptr;
   cpu->cp15.ttbcr = 1;
   for (uint64_t root = kRootA; root < kRootA + 8 * 0x4000; root += 0x4000) {
@@ -210,7 +212,7 @@ TEST_F(Shared, TheLastOneTakesItAlong) {
 }
 
 TEST_F(Shared, NothingIsSharedIfSoAsked) {
-  mmu = make_mmu({.mode = Mode::Window, .share_tables = false}, memory.ram, listener, &backend);
+  mmu = std::move(*make_mmu({.mode = Mode::Window, .share_tables = false}, memory.ram, listener, &backend));
   cpu->space = nullptr;
   for (const uint64_t root : {kRootA, kRootB}) {
     set(root, kVa, section(0x41000000));

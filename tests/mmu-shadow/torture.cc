@@ -43,7 +43,7 @@ class Torture {
         accessor_(accessor),
         processes_(kind == Regimes::Processes),
         random_(seed),
-        mmu_(make_mmu(config, ram, listener_, backend)),
+        mmu_(std::move(*make_mmu(config, ram, listener_, backend))),
         cpu_(std::make_unique<CpuState>()) {
     std::memset(ram.host, 0, kTableArea);
     // each page is recognisable; the rest stays zero

@@ -38,7 +38,7 @@ struct Machine {
   explicit Machine(const MmuCosts& costs, uint64_t room = 1000, uint32_t max_spaces = 64) {
     backend.room = room;
     MmuConfig config{.mode = Mode::Hybrid, .costs = costs, .max_spaces = max_spaces, .fill_around = false};
-    mmu = make_mmu(config, memory.ram, listener, &backend);
+    mmu = std::move(*make_mmu(config, memory.ram, listener, &backend));
     memory.write32(kL1, kL2 | 1);
     for (uint32_t i = 0; i < kPages; i++)
       memory.write32(kL2 + ((kVa >> 12) + i) * 4, (kPa + i * 0x1000) | 2 | 3 << 2 | 3 << 4 | 1 << 11);

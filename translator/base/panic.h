@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The end of the process when what must always hold does not. Set-up that can fail returns a result
-// or throws instead.
+// The end of the process when what must always hold does not. Set-up that can fail returns a Result
+// (result.h) instead.
 #pragma once
 
 #include <string_view>

@@ -15,9 +15,10 @@ constexpr size_t kBookkeeping = 4, kLeastBookkeeping = 4 << 20;
 
 }  // namespace
 
-CodeCache::CodeCache(size_t bytes, size_t bookkeeping_limit)
-    : memory_(bytes),
-      bookkeeping_limit_(bookkeeping_limit != 0 ? bookkeeping_limit : bytes * kBookkeeping + kLeastBookkeeping) {}
+CodeCache::CodeCache(CodeMemory memory, size_t bookkeeping_limit)
+    : memory_(std::move(memory)),
+      bookkeeping_limit_(bookkeeping_limit != 0 ? bookkeeping_limit
+                                                : memory_.capacity() * kBookkeeping + kLeastBookkeeping) {}
 
 bool CodeCache::has_room() const {
   return memory_.capacity() - used_ >= kBlockRoom && bookkeeping_ <= bookkeeping_limit_;

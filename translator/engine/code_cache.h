@@ -16,8 +16,8 @@ namespace crosswalk::engine {
 class CodeCache {
  public:
   // Of `bookkeeping_limit` bytes besides the code, about, it is full too; 0: a limit that follows
-  // from `bytes`.
-  explicit CodeCache(size_t bytes, size_t bookkeeping_limit = 0);
+  // from its capacity.
+  explicit CodeCache(CodeMemory memory, size_t bookkeeping_limit = 0);
 
   const CodeMemory& memory() const { return memory_; }
   const BlockIndex& blocks() const { return blocks_; }

@@ -11,16 +11,24 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+
+#include "translator/base/result.h"
 
 namespace crosswalk::engine {
 
 class CodeMemory {
  public:
-  // Throws std::system_error when the host does not map it.
-  explicit CodeMemory(size_t bytes);
+  // Room for `bytes` bytes of code.
+  static Result<CodeMemory> create(size_t bytes);
+  CodeMemory(CodeMemory&& other) noexcept
+      : reservation_(std::exchange(other.reservation_, nullptr)),
+        reserved_(other.reserved_),
+        base_(other.base_),
+        to_writable_(other.to_writable_),
+        bytes_(other.bytes_) {}
+  CodeMemory& operator=(CodeMemory&&) = delete;
   ~CodeMemory();
-  CodeMemory(const CodeMemory&) = delete;
-  CodeMemory& operator=(const CodeMemory&) = delete;
 
   // The executable view: its first byte, its size in bytes, and whether `p` points into it.
   const uint8_t* base() const { return base_; }
@@ -31,6 +39,10 @@ class CodeMemory {
   const uint8_t* executable(const uint8_t* written) const { return written - to_writable_; }
 
  private:
+  explicit CodeMemory(size_t bytes) : bytes_(bytes) {}
+  // False, with errno, when the host does not.
+  bool map();
+
   void* reservation_ = nullptr;
   size_t reserved_ = 0;
   uint8_t* base_ = nullptr;

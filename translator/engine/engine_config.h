@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "mmu-shadow/mmu.h"
+#include "mmu-shadow/base/config.h"
 #include "translator/arm32/frontend/translator.h"
 #include "translator/engine/log.h"
 

@@ -10,8 +10,14 @@
 
 namespace crosswalk::engine {
 
-Translations::Translations(const EngineConfig& config)
-    : cache_(config.code_cache_bytes, config.bookkeeping_bytes), compiler_(config, cache_, slow_sites_) {
+Result<std::unique_ptr<Translations>> Translations::create(const EngineConfig& config) {
+  auto memory = CodeMemory::create(config.code_cache_bytes);
+  if (!memory) return memory.take_error();
+  return std::unique_ptr<Translations>(new Translations(config, std::move(*memory)));
+}
+
+Translations::Translations(const EngineConfig& config, CodeMemory memory)
+    : cache_(std::move(memory), config.bookkeeping_bytes), compiler_(config, cache_, slow_sites_) {
   if (config.listener) config.listener->thunks_emitted(thunks(), cache_.memory().base(), cache_.used());
 }
 

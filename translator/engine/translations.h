@@ -6,11 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
-#include "mmu-shadow/mmu.h"
+#include "mmu-shadow/base/code_listener.h"
+#include "mmu-shadow/base/code_protection.h"
 #include "translator/arm32/cpu/cpu_state.h"
+#include "translator/base/result.h"
 #include "translator/engine/block.h"
 #include "translator/engine/block_compiler.h"
 #include "translator/engine/code_cache.h"
@@ -23,7 +26,7 @@ namespace crosswalk::engine {
 
 class Translations final : public mmu::CodeListener {
  public:
-  explicit Translations(const EngineConfig& config);
+  static Result<std::unique_ptr<Translations>> create(const EngineConfig& config);
 
   // A CPU that runs translations, and what of it refers to them.
   struct User {
@@ -56,6 +59,8 @@ class Translations final : public mmu::CodeListener {
   const ir::Block& last_ir() const { return compiler_.last_ir(); }  // for tests
 
  private:
+  Translations(const EngineConfig& config, CodeMemory memory);
+
   SlowSites slow_sites_;
   CodeCache cache_;
   BlockCompiler compiler_;

@@ -9,12 +9,12 @@
 
 #include "mmu-shadow/accounts.h"
 #include "mmu-shadow/mmu.h"
+#include "translator/base/result.h"
 #include "translator/engine/engine.h"
 #include "translator/engine/world.h"
 #include "vmm/app/options.h"
 #include "vmm/app/perf_map.h"
 #include "vmm/app/trace_writer.h"
-#include "vmm/base/result.h"
 #include "vmm/machine/loader/symbols.h"
 
 namespace crosswalk::kvm {

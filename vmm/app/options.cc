@@ -11,8 +11,8 @@
 #include <sstream>
 #include <utility>
 
+#include "translator/base/result.h"
 #include "translator/engine/log.h"
-#include "vmm/base/result.h"
 #include "vmm/machine/loader/guest_memory.h"
 
 namespace crosswalk::vmm {

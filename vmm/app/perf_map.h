@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "translator/base/result.h"
 #include "translator/engine/translation_listener.h"
-#include "vmm/base/result.h"
 #include "vmm/machine/loader/symbols.h"
 
 namespace crosswalk::vmm {

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "translator/base/result.h"
 #include "translator/base/trace.h"
 #include "vmm/base/output_file.h"
-#include "vmm/base/result.h"
 #include "vmm/machine/loader/symbols.h"
 
 namespace crosswalk::vmm {

@@ -22,7 +22,9 @@ Result<std::unique_ptr<Vm>> Vm::create(const RunOptions& options, std::unique_pt
   if (auto opened = vm->open_log(); !opened) return opened.take_error();
   vm->engine_config_ = vm->engine_config();
   observability.configure(vm->engine_config_);
-  vm->translations_.emplace(vm->engine_config_);
+  auto translations = engine::Translations::create(vm->engine_config_);
+  if (!translations) return translations.take_error();
+  vm->translations_ = std::move(*translations);
   for (unsigned index = 0; index < vm->machine_->cpu_count(); ++index) {
     if (auto made = vm->make_cpu(index); !made) return made.take_error();
   }
@@ -107,7 +109,9 @@ Result<bool> Vm::make_cpu(unsigned index) {
   arm::reset_cpu(cpu.state, options_.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15);
   machine_->set_boot_registers(cpu.state);
   observability_.configure(mmu_config);
-  cpu.mmu = mmu::make_mmu(mmu_config, machine_->ram(), *translations_, cpu.backend.get());
+  auto made_mmu = mmu::make_mmu(mmu_config, machine_->ram(), *translations_, cpu.backend.get());
+  if (!made_mmu) return made_mmu.take_error();
+  cpu.mmu = std::move(*made_mmu);
   cpu.engine.emplace(engine_config_, *translations_, *cpu.mmu, cpu.state, machine_->platform());
   if (cpu.kvm_world) {
     const auto code = translations_->code();

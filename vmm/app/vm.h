@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "mmu-shadow/mmu.h"
+#include "translator/base/result.h"
 #include "translator/engine/engine.h"
 #include "translator/engine/translations.h"
 #include "translator/engine/world.h"
 #include "vmm/app/observability.h"
 #include "vmm/app/options.h"
-#include "vmm/base/result.h"
 #include "vmm/machine/cpus/engine_port.h"
 #include "vmm/machine/machine.h"
 
@@ -72,7 +72,7 @@ class Vm final : private EnginePort {
   Observability& observability_;
   std::unique_ptr<FILE, Close> log_;
   engine::EngineConfig engine_config_;
-  std::optional<engine::Translations> translations_;  // of all CPUs
+  std::unique_ptr<engine::Translations> translations_;  // of all CPUs
   std::vector<std::unique_ptr<VmCpu>> cpus_;
 };
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::vmm {
 

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::vmm {
 

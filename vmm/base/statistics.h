@@ -8,8 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "translator/base/result.h"
 #include "vmm/base/output_file.h"
-#include "vmm/base/result.h"
 
 namespace crosswalk::vmm {
 

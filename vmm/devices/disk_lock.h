@@ -4,7 +4,7 @@
 // programs it is.
 #pragma once
 
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::vmm {
 

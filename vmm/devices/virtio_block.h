@@ -9,7 +9,7 @@
 #include <string>
 
 #include "translator/base/counter.h"
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 #include "vmm/devices/virtio_mmio.h"
 
 namespace crosswalk::vmm {

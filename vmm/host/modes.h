@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "mmu-shadow/mmu.h"
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::kvm {
 class KvmWorld;

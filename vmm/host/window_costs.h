@@ -4,8 +4,8 @@
 
 #include "mmu-shadow/mmu.h"
 #include "translator/base/guest_ram.h"
+#include "translator/base/result.h"
 #include "translator/engine/world.h"
-#include "vmm/base/result.h"
 #include "vmm/host/modes.h"
 
 namespace crosswalk::vmm {

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "translator/base/counter.h"
+#include "translator/base/result.h"
 #include "vmm/base/exit_status.h"
-#include "vmm/base/result.h"
 #include "vmm/devices/console.h"
 #include "vmm/machine/board/board.h"
 #include "vmm/machine/board/memory_map.h"

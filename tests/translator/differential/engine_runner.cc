@@ -64,11 +64,11 @@ struct EngineRunner::Parts {
     ram.host = static_cast<uint8_t*>(mmap(nullptr, kRamSize, PROT_READ | PROT_WRITE, MAP_SHARED, ram.fd, 0));
     if (ram.host == MAP_FAILED) std::abort();
     const engine::EngineConfig how = engine_config(mode, block_instructions);
-    translations = std::make_unique<engine::Translations>(how);
+    translations = std::move(*engine::Translations::create(how));
     if (mode == mmu::Mode::Flat) backend = mmu::make_mmap_backend(ram);
     mmu::MmuConfig config;
     config.mode = mode;
-    mmu = mmu::make_mmu(config, ram, *translations, backend.get());
+    mmu = std::move(*mmu::make_mmu(config, ram, *translations, backend.get()));
     arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
     cpu.cp15.vbar = kVectors;
     cpu.cp15.sctlr |= arm::kSctlrSw;

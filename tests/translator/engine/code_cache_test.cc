@@ -61,7 +61,7 @@ TEST(BlockIndex, ARemovedBlockIsFoundByItsHostAddresses) {
 // Two blocks of 64 bytes in real memory; the first has one link, with a check of the page.
 struct BlockLinksTest : ::testing::Test {
   static constexpr uint32_t kId = 8, kJump = 16, kStub = 32;
-  CodeMemory memory{4 << 20};
+  CodeMemory memory = std::move(*CodeMemory::create(4 << 20));
   std::unique_ptr<Block> from = block_at(kPage, memory.base(), 64), to = block_at(kNextPage, memory.base() + 64, 64);
   BlockLinks links{memory};
 
@@ -115,7 +115,7 @@ TEST_F(BlockLinksTest, NumbersAreNotUsedTwice) {
 }
 
 TEST(CodeCache, IsFullByBookkeepingToo) {
-  CodeCache cache(4 << 20, 1000);
+  CodeCache cache(std::move(*CodeMemory::create(4 << 20)), 1000);
   cache.reserve_prefix(100);
   EXPECT_EQ(cache.used(), 112u);  // blocks are aligned
   EXPECT_TRUE(cache.has_room());
@@ -128,7 +128,7 @@ TEST(CodeCache, IsFullByBookkeepingToo) {
 }
 
 TEST(CodeCache, ADroppedBlockKeepsItsCode) {
-  CodeCache cache(4 << 20);
+  CodeCache cache(std::move(*CodeMemory::create(4 << 20)));
   Block* const block = cache.add(block_at(kPage, cache.memory().base(), 16));
   const size_t used = cache.used();
   cache.drop(block);

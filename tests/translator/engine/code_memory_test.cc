@@ -29,7 +29,7 @@ std::string permissions_of(const void* address) {
 }
 
 TEST(CodeMemory, OneIsWrittenAndTheOtherExecuted) {
-  const CodeMemory memory(4 << 20);
+  const CodeMemory memory = std::move(*CodeMemory::create(4 << 20));
   // mov eax, edi; add eax, 5; ret
   constexpr uint8_t kCode[] = {0x89, 0xf8, 0x83, 0xc0, 0x05, 0xc3};
   std::memcpy(memory.writable(memory.base()), kCode, sizeof kCode);
@@ -42,7 +42,7 @@ TEST(CodeMemory, OneIsWrittenAndTheOtherExecuted) {
 
 TEST(CodeMemory, NeitherCanBeBoth) {
   constexpr size_t kBytes = (4 << 20) + 4096;  // not a multiple of a large page
-  const CodeMemory memory(kBytes);
+  const CodeMemory memory = std::move(*CodeMemory::create(kBytes));
   for (const size_t offset : {size_t{0}, kBytes - 1}) {
     EXPECT_EQ(permissions_of(memory.base() + offset), "r-xs");
     EXPECT_EQ(permissions_of(memory.writable(memory.base() + offset)), "rw-s");
@@ -50,6 +50,8 @@ TEST(CodeMemory, NeitherCanBeBoth) {
   EXPECT_TRUE(memory.contains(memory.base() + kBytes - 1));
   EXPECT_FALSE(memory.contains(memory.writable(memory.base())));
 }
+
+TEST(CodeMemory, WhatDoesNotFitIsAnError) { EXPECT_FALSE(CodeMemory::create(size_t{1} << 47)); }
 
 }  // namespace
 }  // namespace crosswalk::engine

@@ -96,7 +96,7 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
     }
   }
   config.verify_ir = true;
-  translations_ = std::make_unique<engine::Translations>(config);
+  translations_ = std::move(*engine::Translations::create(config));
   if (kvm_world) {
     auto added = kvm_world->add_code(translations_->code().data(), translations_->code().size());
     if (!added) throw std::runtime_error(added.error());
@@ -109,7 +109,7 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
   mmu_config.costs.lookup_share[0] = mmu_config.costs.lookup_share[1] = 1e9;
   mmu_config.costs.judge_after = mmu_config.costs.window_fault = mmu_config.costs.window_flush = 0;
   mmu_config.costs.accesses_of_entry = -1'000;  // not in a window from the start
-  mmu_ = mmu::make_mmu(mmu_config, ram_, *translations_, backend_.get());
+  mmu_ = std::move(*mmu::make_mmu(mmu_config, ram_, *translations_, backend_.get()));
   arm::reset_cpu(cpu, arm::CpuModel::CortexA15);
 
   for (const uint32_t table : {kTableA, kTableB}) {

@@ -52,7 +52,8 @@ struct TranslationsTest : ::testing::Test {
   bool is_cached(const Block& block, Cpu& cpu) { return JumpCaches::find(cpu.state, block.key.va) != nullptr; }
 
   uint32_t page[1024];
-  Translations translations{small()};
+  const std::unique_ptr<Translations> made = std::move(*Translations::create(small()));
+  Translations& translations = *made;
   Cpu first{translations}, second{translations};
 };
 

@@ -33,7 +33,7 @@ int call(const void* code) { return reinterpret_cast<Function>(reinterpret_cast<
 TEST_F(Confinement, TheCodeCacheIsExecutedInItsExecutableView) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
-  const engine::CodeMemory memory(4 << 20);
+  const auto memory = std::move(*engine::CodeMemory::create(4 << 20));
   ASSERT_TRUE(world->add_code(memory.base(), memory.capacity()));
   int result = 0, patched = 0;
   run_in(*world, [&] {
@@ -49,7 +49,7 @@ TEST_F(Confinement, TheCodeCacheIsExecutedInItsExecutableView) {
 TEST_F(ConfinementDeathTest, TheWritableViewIsNotExecuted) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
-  const engine::CodeMemory memory(4 << 20);
+  const auto memory = std::move(*engine::CodeMemory::create(4 << 20));
   ASSERT_TRUE(world->add_code(memory.base(), memory.capacity()));
   std::memcpy(memory.writable(memory.base()), kCode, sizeof kCode);
   EXPECT_DEATH(run_in(*world, [&] { call(memory.writable(memory.base())); }), "unexpected .*fault in the engine");
@@ -58,7 +58,7 @@ TEST_F(ConfinementDeathTest, TheWritableViewIsNotExecuted) {
 TEST_F(ConfinementDeathTest, TheExecutableViewIsNotWritten) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
-  const engine::CodeMemory memory(4 << 20);
+  const auto memory = std::move(*engine::CodeMemory::create(4 << 20));
   ASSERT_TRUE(world->add_code(memory.base(), memory.capacity()));
   EXPECT_DEATH(run_in(*world, [&] { *const_cast<uint8_t*>(memory.base()) = 0xc3; }), "unexpected .*(fault|read-only)");
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 #include "vmm/devices/console_output.h"
 #include "vmm/devices/gicv2.h"
 #include "vmm/devices/pl011.h"

@@ -7,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 #include "vmm/devices/device.h"
 
 namespace crosswalk::vmm {

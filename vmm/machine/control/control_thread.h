@@ -12,7 +12,7 @@
 #include <optional>
 #include <thread>
 
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 #include "vmm/devices/console.h"
 #include "vmm/machine/io/event_loop.h"
 

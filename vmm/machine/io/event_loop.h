@@ -9,7 +9,7 @@
 #include <functional>
 #include <vector>
 
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 #include "vmm/devices/io_notifier.h"
 
 namespace crosswalk::vmm {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::vmm {
 

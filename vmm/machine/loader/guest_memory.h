@@ -3,7 +3,7 @@
 #pragma once
 
 #include "translator/arm32/cpu/platform.h"
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::vmm {
 

@@ -13,7 +13,7 @@
 #include <string>
 
 #include "translator/arm32/cpu/platform.h"
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::vmm {
 

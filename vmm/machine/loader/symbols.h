@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::vmm {
 

@@ -21,9 +21,6 @@
 namespace crosswalk::kmod {
 namespace {
 
-using vmm::Error;
-using vmm::Result;
-
 constexpr const char* kDevice = "/dev/crosswalk";
 // Each x86 page directory below is of one window, and the regions that a VM reaches are whole ones.
 constexpr uint64_t kWindowAlign = 1 << 30;

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "mmu-shadow/mmu.h"
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::kmod {
 
@@ -17,7 +17,7 @@ namespace crosswalk::kmod {
 // for it alone. All of RAM counts as locked memory as long as the backend lives. `has_room(n)`: there
 // may be n windows at a time; null: as many as the module has. An error says why the module cannot
 // be used, and what to do about it. ram.host must outlive the backend.
-vmm::Result<std::unique_ptr<mmu::WindowBackend>> make_kmod_backend(const GuestRam& ram,
-                                                                   std::function<bool(uint64_t)> has_room = nullptr);
+Result<std::unique_ptr<mmu::WindowBackend>> make_kmod_backend(const GuestRam& ram,
+                                                              std::function<bool(uint64_t)> has_room = nullptr);
 
 }  // namespace crosswalk::kmod

@@ -12,12 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 
 namespace crosswalk::kvm {
-
-using vmm::Error;
-using vmm::Result;
 
 // "WHAT: strerror".
 Error system_error(const std::string& what);

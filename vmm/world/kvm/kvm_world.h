@@ -14,8 +14,8 @@
 #include <memory>
 #include <string>
 
+#include "translator/base/result.h"
 #include "translator/engine/world.h"
-#include "vmm/base/result.h"
 #include "vmm/world/kvm/engine_vcpu.h"
 #include "vmm/world/kvm/exit_loop.h"
 #include "vmm/world/kvm/host_functions.h"

@@ -204,18 +204,18 @@ class ShadowBackend final : public mmu::WindowBackend {
 
 }  // namespace
 
-vmm::Result<std::unique_ptr<mmu::WindowBackend>> make_shadow_backend(KvmWorld& world, const GuestRam& ram,
-                                                                     unsigned max_windows) {
+Result<std::unique_ptr<mmu::WindowBackend>> make_shadow_backend(KvmWorld& world, const GuestRam& ram,
+                                                                unsigned max_windows) {
   if (ram.host == nullptr || ram.size == 0 || reinterpret_cast<uint64_t>(ram.host) % ring0::kPageBytes != 0) {
-    return vmm::Error{"shadow windows need guest RAM that is mapped and page-aligned"};
+    return Error{"shadow windows need guest RAM that is mapped and page-aligned"};
   }
   if (auto mapped = world.reach(reinterpret_cast<uint64_t>(ram.host), ram.size); !mapped) return mapped.take_error();
   // guard before, and up to a region of alignment
   const uint64_t bytes = kStride * max_windows + 3 * kRegion;
   void* memory = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    return vmm::Error{"cannot reserve " + std::to_string(bytes >> 30) + " GiB of address space for " +
-                      std::to_string(max_windows) + " windows: " + std::strerror(errno) + " (ulimit -v?)"};
+    return Error{"cannot reserve " + std::to_string(bytes >> 30) + " GiB of address space for " +
+                 std::to_string(max_windows) + " windows: " + std::strerror(errno) + " (ulimit -v?)"};
   }
   const uint64_t start = reinterpret_cast<uint64_t>(memory);
   // Whole regions: those at the ends may hold other mappings of the process.

@@ -15,14 +15,14 @@
 #include <memory>
 
 #include "mmu-shadow/mmu.h"
-#include "vmm/base/result.h"
+#include "translator/base/result.h"
 #include "vmm/world/kvm/kvm_world.h"
 
 namespace crosswalk::kvm {
 
 // Reserves the address space of up to `max_windows` windows, and makes `ram` reachable in `world`.
 // An error when there is no room. `world` and ram.host must outlive the backend.
-vmm::Result<std::unique_ptr<mmu::WindowBackend>> make_shadow_backend(KvmWorld& world, const GuestRam& ram,
-                                                                     unsigned max_windows);
+Result<std::unique_ptr<mmu::WindowBackend>> make_shadow_backend(KvmWorld& world, const GuestRam& ram,
+                                                                unsigned max_windows);
 
 }  // namespace crosswalk::kvm

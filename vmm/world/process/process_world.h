@@ -5,8 +5,8 @@
 
 #include <memory>
 
+#include "translator/base/result.h"
 #include "translator/engine/world.h"
-#include "vmm/base/result.h"
 
 namespace crosswalk::vmm {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Set-up functions return a value or an error: one line that says what went wrong, with which file
-// or option, and what to do. main prints it.
+// or option, and what to do. The program prints it.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <utility>
 
-namespace crosswalk::vmm {
+namespace crosswalk {
 
 struct Error {
   std::string message;
@@ -31,4 +31,4 @@ class [[nodiscard]] Result {
   std::string error_;
 };
 
-}  // namespace crosswalk::vmm
+}  // namespace crosswalk
