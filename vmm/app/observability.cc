@@ -97,13 +97,9 @@ void Observability::add_statistics(StatisticsTable& table, const Machine& machin
 void Observability::add_exits(StatisticsTable& table, double ticks_per_second) const {
   const kvm::KvmCounters counters = kvm_world_->counters();
   table.add("kvm", kvm::kCounters, counters, ticks_per_second);
-  for (size_t i = 0; i < kvm::kExitReasons; i++) {
-    const auto& reason = counters.by_reason[i];
-    const std::string name = kvm::name_of(static_cast<kvm::ExitReason>(i));
-    table.add("kvm", "exits: " + name, reason.count);
-    if (reason.count != 0)
-      table.add("kvm", "time in exits: " + name, static_cast<double>(reason.ticks) / ticks_per_second, "s");
-  }
+  for (size_t i = 0; i < kvm::kExitReasons; i++)
+    table.add("kvm", kvm::kReasonCounters, counters.by_reason[i], ticks_per_second,
+              kvm::name_of(static_cast<kvm::ExitReason>(i)));
 }
 
 void Observability::add_asids(StatisticsTable& table, const mmu::Mmu& mmu, double ticks_per_second) {

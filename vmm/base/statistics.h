@@ -39,13 +39,16 @@ class StatisticsTable {
   void add(std::string group, std::string name, std::string value, std::string unit = "");
 
   // A row for each of `counters` (translator/base/counter.h) that has something to show in
-  // `values`. `ticks_per_second` is for those that count ticks.
+  // `values`. `ticks_per_second` is for those that count ticks. `of`: which of several `values`
+  // these are; their names end with it.
   template <class Counters, class Values>
   requires requires(const Counters& c, const Values& v) { c[0].is_shown(v); }
-  void add(const std::string& group, const Counters& counters, const Values& values, double ticks_per_second = 1) {
+  void add(const std::string& group, const Counters& counters, const Values& values, double ticks_per_second = 1,
+           const std::string& of = "") {
     for (const auto& counter : counters) {
       if (!counter.is_shown(values)) continue;
-      std::visit([&](auto value) { add(group, counter.name, value, counter.unit_name()); },
+      const std::string name = of.empty() ? counter.name : counter.name + (": " + of);
+      std::visit([&](auto value) { add(group, name, value, counter.unit_name()); },
                  counter.shown(values, ticks_per_second));
     }
   }

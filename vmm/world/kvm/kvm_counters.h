@@ -27,6 +27,10 @@ inline constexpr size_t kExitReasons = static_cast<size_t>(ExitReason::Count);
 const char* name_of(ExitReason reason);
 ExitReason reason_of(const Exit& exit);
 
+struct ReasonCounters {
+  uint64_t count = 0, ticks = 0;
+};
+
 struct KvmCounters {
   uint64_t exits = 0;  // all returns of KVM_RUN but `interrupted`
   uint64_t interrupted = 0;
@@ -40,9 +44,7 @@ struct KvmCounters {
   uint64_t gate_flushes = 0;   // INT3 gates: no exit
   uint64_t upcalls = 0;        // faults delivered inside the VM
   uint64_t ticks_outside = 0;  // TSC ticks from exit to re-entry, KVM's own part not included
-  struct {
-    uint64_t count = 0, ticks = 0;
-  } by_reason[kExitReasons];
+  ReasonCounters by_reason[kExitReasons];
 };
 
 inline constexpr Counter<KvmCounters> kCounters[] = {
@@ -51,6 +53,12 @@ inline constexpr Counter<KvmCounters> kCounters[] = {
     {"faults delivered in the VM", &KvmCounters::upcalls},
     {"flushes without an exit", &KvmCounters::gate_flushes},
     {"regions added", &KvmCounters::regions_added},
+};
+
+// Once for each reason.
+inline constexpr Counter<ReasonCounters> kReasonCounters[] = {
+    {"exits", &ReasonCounters::count},
+    {"time in exits", &ReasonCounters::ticks, CounterUnit::Ticks, [](const ReasonCounters& c) { return c.count != 0; }},
 };
 
 }  // namespace crosswalk::kvm
