@@ -84,8 +84,7 @@ class MmuOf : public Guest::Port, public CodeProtection {
   virtual void translated(uint32_t /*page_id*/, uint64_t /*ticks*/) {}
 
   virtual const Statistics& statistics() const = 0;
-  // Form::Flat only: the guest has turned its MMU on, which this mode cannot express. Checked by
-  // the machine.
+  // Form::Flat only: the guest has turned its MMU on, which this mode ignores.
   virtual bool flat_violation() const { return false; }
 };
 

@@ -100,6 +100,9 @@ int report(const RunOptions& options, Vm& vm, Observability& observability, std:
     }
   }
   if (auto written = observability.finish(world); !written) return fail(written.error(), kExitInternalError);
+  for (const auto& cpu : vm.cpus()) {
+    if (cpu->mmu->flat_violation()) say("crosswalk: the guest turned its MMU on, which --mmu flat ignores\n");
+  }
   const StopState state = machine.stop().state();
   switch (state.reason) {
     case StopReason::Timeout:
