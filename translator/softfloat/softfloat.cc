@@ -4,159 +4,14 @@
 #include <bit>
 #include <utility>
 
+#include "translator/softfloat/formats.h"
+
 namespace crosswalk::softfloat {
 namespace {
 
 using u128 = unsigned __int128;
 
-template <class Bits>
-struct Format;
-template <>
-struct Format<uint16_t> {
-  static constexpr int kExponentBits = 5, kFractionBits = 10;
-};
-template <>
-struct Format<uint32_t> {
-  static constexpr int kExponentBits = 8, kFractionBits = 23;
-};
-template <>
-struct Format<uint64_t> {
-  static constexpr int kExponentBits = 11, kFractionBits = 52;
-};
-
-template <class Bits>
-constexpr Bits kFractionMask = static_cast<Bits>((Bits{1} << Format<Bits>::kFractionBits) - 1);
-template <class Bits>
-constexpr Bits kQuietBit = static_cast<Bits>(Bits{1} << (Format<Bits>::kFractionBits - 1));
-template <class Bits>
-constexpr int kMaxBiased = (1 << Format<Bits>::kExponentBits) - 1;
-template <class Bits>
-constexpr int kMinimumExponent = 2 - (1 << (Format<Bits>::kExponentBits - 1));
-
-enum class Kind : uint8_t { Nonzero, Zero, Infinity, QuietNaN, SignallingNaN };
-
-// value = significand * 2^(exponent - 63), bit 63 of significand set, when Nonzero.
-struct Unpacked {
-  Kind kind;
-  bool sign;
-  int exponent = 0;
-  uint64_t significand = 0;
-
-  bool nan() const { return kind == Kind::QuietNaN || kind == Kind::SignallingNaN; }
-  bool zero() const { return kind == Kind::Zero; }
-  bool infinity() const { return kind == Kind::Infinity; }
-};
-
-// FPUnpack. Half-precision inputs are never flushed.
-template <class Bits>
-Unpacked unpack(Bits v, Environment& env) {
-  constexpr int kF = Format<Bits>::kFractionBits;
-  Unpacked u{Kind::Nonzero, (v & sign_bit<Bits>()) != 0};
-  const int biased = static_cast<int>(v >> kF) & kMaxBiased<Bits>;
-  const uint64_t fraction = v & kFractionMask<Bits>;
-  const bool half = sizeof(Bits) == 2;
-  if (biased == 0) {
-    if (fraction == 0) {
-      u.kind = Kind::Zero;
-    } else if (env.flush_to_zero && !half) {
-      u.kind = Kind::Zero;
-      env.flags |= kInputDenormal;
-    } else {
-      const int shift = std::countl_zero(fraction);
-      u.significand = fraction << shift;
-      u.exponent = kMinimumExponent<Bits> - kF + 63 - shift;
-    }
-  } else if (biased == kMaxBiased<Bits> && !(half && env.alternative_half)) {
-    if (fraction == 0)
-      u.kind = Kind::Infinity;
-    else
-      u.kind = fraction & kQuietBit<Bits> ? Kind::QuietNaN : Kind::SignallingNaN;
-  } else {
-    u.significand = (fraction | uint64_t{1} << kF) << (63 - kF);
-    u.exponent = biased - 1 + kMinimumExponent<Bits>;
-  }
-  return u;
-}
-
-template <class Bits>
-constexpr Bits zero(bool sign) {
-  return sign ? sign_bit<Bits>() : 0;
-}
-template <class Bits>
-constexpr Bits infinity(bool sign) {
-  return zero<Bits>(sign) | static_cast<Bits>(static_cast<Bits>(kMaxBiased<Bits>) << Format<Bits>::kFractionBits);
-}
-
-// FPRound of (-1)^sign * (significand + sticky * epsilon) * 2^(exponent - 63); bit 63 of
-// significand is set.
-template <class Bits>
-Bits round(bool sign, int exponent, uint64_t significand, bool sticky, Environment& env) {
-  constexpr int kF = Format<Bits>::kFractionBits;
-  constexpr bool half = sizeof(Bits) == 2;
-  if (env.flush_to_zero && !half && exponent < kMinimumExponent<Bits>) {
-    env.flags |= kUnderflow;  // and not Inexact
-    return zero<Bits>(sign);
-  }
-  int biased = exponent - kMinimumExponent<Bits> + 1;
-  int shift = 63 - kF;
-  if (biased <= 0) {
-    shift += 1 - biased;
-    biased = 0;
-  }
-  // The discarded part as a fraction of 2^64, and whether anything lies below it.
-  uint64_t mantissa, error;
-  if (shift < 64) {
-    mantissa = significand >> shift;
-    error = significand << (64 - shift);
-  } else {
-    mantissa = 0;
-    error = shift == 64 ? significand : 1;
-    sticky |= shift > 64;
-  }
-  const bool inexact = error != 0 || sticky;
-  // Tininess is detected before rounding.
-  if (biased == 0 && inexact) env.flags |= kUnderflow;
-
-  constexpr uint64_t kHalf = uint64_t{1} << 63;
-  bool round_up = false, overflow_to_infinity = false;
-  switch (env.rounding) {
-    case Rounding::Nearest:
-      round_up = error > kHalf || (error == kHalf && (sticky || (mantissa & 1)));
-      overflow_to_infinity = true;
-      break;
-    case Rounding::PlusInfinity:
-      round_up = inexact && !sign;
-      overflow_to_infinity = !sign;
-      break;
-    case Rounding::MinusInfinity:
-      round_up = inexact && sign;
-      overflow_to_infinity = sign;
-      break;
-    case Rounding::Zero: break;
-  }
-  if (round_up) {
-    mantissa++;
-    if (mantissa == uint64_t{1} << kF) biased = 1;
-    if (mantissa == uint64_t{2} << kF) {
-      biased++;
-      mantissa >>= 1;
-    }
-  }
-  if (half && env.alternative_half) {
-    if (biased > kMaxBiased<Bits>) {
-      env.flags |= kInvalidOp;  // and not Inexact
-      return zero<Bits>(sign) | static_cast<Bits>(~sign_bit<Bits>());
-    }
-  } else if (biased >= kMaxBiased<Bits>) {
-    env.flags |= kOverflow | kInexact;
-    return overflow_to_infinity ? infinity<Bits>(sign) : static_cast<Bits>(infinity<Bits>(sign) - 1);
-  }
-  if (inexact) env.flags |= kInexact;
-  return zero<Bits>(sign) | static_cast<Bits>(static_cast<Bits>(biased) << kF) |
-         static_cast<Bits>(mantissa & kFractionMask<Bits>);
-}
-
-// The same from a 128-bit magnitude: value = magnitude * 2^(exponent - 126). magnitude != 0.
+// FPRound from a 128-bit magnitude: value = magnitude * 2^(exponent - 126). magnitude != 0.
 template <class Bits>
 Bits round_wide(bool sign, int exponent, u128 magnitude, bool sticky, Environment& env) {
   const uint64_t high = static_cast<uint64_t>(magnitude >> 64);
@@ -264,29 +119,6 @@ Bits max_or_min(Bits a, Bits b, bool want_max, Environment& env) {
   const bool first = want_max ? o > 0 : o < 0;
   const Unpacked& u = first ? ua : ub;
   return u.zero() ? zero<Bits>(u.sign) : first ? a : b;  // a flushed denormal is a zero
-}
-
-// FPConvertNaN between formats: the most significant fraction bits are kept.
-template <class To, class From>
-To convert_nan(From v, bool sign, Environment& env) {
-  if (env.default_nan) return default_nan<To>();
-  constexpr int kFrom = Format<From>::kFractionBits, kTo = Format<To>::kFractionBits;
-  const uint64_t fraction = v & kFractionMask<From>;
-  const uint64_t moved =
-      kTo > kFrom ? fraction << (kTo > kFrom ? kTo - kFrom : 0) : fraction >> (kFrom > kTo ? kFrom - kTo : 0);
-  return infinity<To>(sign) | kQuietBit<To> | static_cast<To>(moved);
-}
-
-template <class To, class From>
-To convert(From a, Environment& env) {
-  const Unpacked u = unpack(a, env);
-  if (u.nan()) {
-    if (u.kind == Kind::SignallingNaN) env.flags |= kInvalidOp;
-    return convert_nan<To>(a, u.sign, env);
-  }
-  if (u.infinity()) return infinity<To>(u.sign);
-  if (u.zero()) return zero<To>(u.sign);
-  return round<To>(u.sign, u.exponent, u.significand, false, env);
 }
 
 }  // namespace
@@ -419,97 +251,19 @@ bool compare_gt(Bits a, Bits b, Environment& env) {
   return compare(a, b, true, env) == kGreater;
 }
 
-template <class Bits>
-uint32_t to_fixed(Bits a, unsigned size, unsigned fraction_bits, bool is_unsigned, bool round_towards_zero,
-                  Environment& env) {
-  const Unpacked u = unpack(a, env);
-  if (u.nan()) {
-    env.flags |= kInvalidOp;
-    return 0;
-  }
-  if (u.zero()) return 0;
-  // |a| * 2^fraction_bits as an integer and a fraction of 2^64; anything from 2^33 on is out of
-  // range.
-  const int exponent = u.infinity() ? 64 : u.exponent + static_cast<int>(fraction_bits);
-  uint64_t magnitude = 0, error = 0;
-  bool sticky = false, huge = false;
-  if (exponent > 33) {
-    huge = true;
-  } else if (exponent >= 0) {
-    magnitude = u.significand >> (63 - exponent);
-    error = u.significand << (exponent + 1);
-  } else if (exponent == -1) {
-    error = u.significand;
-  } else {
-    sticky = true;  // below one half
-  }
-  const bool inexact = error != 0 || sticky;
-  constexpr uint64_t kHalf = uint64_t{1} << 63;
-  bool away = false;  // from zero
-  switch (round_towards_zero ? Rounding::Zero : env.rounding) {
-    case Rounding::Nearest: away = error > kHalf || (error == kHalf && (magnitude & 1)); break;
-    case Rounding::PlusInfinity: away = inexact && !u.sign; break;
-    case Rounding::MinusInfinity: away = inexact && u.sign; break;
-    case Rounding::Zero: break;
-  }
-  magnitude += away;
-  const uint64_t limit = is_unsigned ? (u.sign ? 0 : (uint64_t{1} << size) - 1) : (uint64_t{1} << (size - 1)) - !u.sign;
-  if (huge || magnitude > limit) {
-    env.flags |= kInvalidOp;
-    magnitude = limit;
-  } else if (inexact) {
-    env.flags |= kInexact;
-  }
-  return static_cast<uint32_t>(u.sign ? -magnitude : magnitude);
-}
-
-template <class Bits>
-Bits from_fixed(uint32_t operand, unsigned size, unsigned fraction_bits, bool is_unsigned, bool round_to_nearest,
-                Environment& env) {
-  const int unused = 32 - static_cast<int>(size);
-  const int64_t value =
-      is_unsigned ? int64_t{operand << unused >> unused} : int64_t{static_cast<int32_t>(operand << unused) >> unused};
-  if (value == 0) return 0;
-  const uint64_t magnitude = static_cast<uint64_t>(value < 0 ? -value : value);
-  const int shift = std::countl_zero(magnitude);
-  const Rounding rounding = env.rounding;
-  if (round_to_nearest) env.rounding = Rounding::Nearest;
-  const Bits result =
-      round<Bits>(value < 0, 63 - shift - static_cast<int>(fraction_bits), magnitude << shift, false, env);
-  env.rounding = rounding;
-  return result;
-}
-
-uint64_t single_to_double(uint32_t a, Environment& env) { return convert<uint64_t>(a, env); }
-uint32_t double_to_single(uint64_t a, Environment& env) { return convert<uint32_t>(a, env); }
-uint32_t half_to_single(uint16_t a, Environment& env) { return convert<uint32_t>(a, env); }
-
-uint16_t single_to_half(uint32_t a, Environment& env) {
-  if (env.alternative_half) {  // this format has no infinities and no NaNs
-    const Unpacked u = unpack(a, env);
-    if (u.nan() || u.infinity()) {
-      env.flags |= kInvalidOp;
-      return static_cast<uint16_t>((u.sign ? 0x8000 : 0) | (u.nan() ? 0 : 0x7fff));
-    }
-  }
-  return convert<uint16_t>(a, env);
-}
-
-#define CROSSWALK_INSTANTIATE(Bits)                                               \
-  template Bits add(Bits, Bits, Environment&);                                    \
-  template Bits sub(Bits, Bits, Environment&);                                    \
-  template Bits mul(Bits, Bits, Environment&);                                    \
-  template Bits div(Bits, Bits, Environment&);                                    \
-  template Bits sqrt(Bits, Environment&);                                         \
-  template Bits mul_add(Bits, Bits, Bits, Environment&);                          \
-  template Bits max(Bits, Bits, Environment&);                                    \
-  template Bits min(Bits, Bits, Environment&);                                    \
-  template uint32_t compare(Bits, Bits, bool, Environment&);                      \
-  template bool compare_eq(Bits, Bits, Environment&);                             \
-  template bool compare_ge(Bits, Bits, Environment&);                             \
-  template bool compare_gt(Bits, Bits, Environment&);                             \
-  template uint32_t to_fixed(Bits, unsigned, unsigned, bool, bool, Environment&); \
-  template Bits from_fixed(uint32_t, unsigned, unsigned, bool, bool, Environment&);
+#define CROSSWALK_INSTANTIATE(Bits)                          \
+  template Bits add(Bits, Bits, Environment&);               \
+  template Bits sub(Bits, Bits, Environment&);               \
+  template Bits mul(Bits, Bits, Environment&);               \
+  template Bits div(Bits, Bits, Environment&);               \
+  template Bits sqrt(Bits, Environment&);                    \
+  template Bits mul_add(Bits, Bits, Bits, Environment&);     \
+  template Bits max(Bits, Bits, Environment&);               \
+  template Bits min(Bits, Bits, Environment&);               \
+  template uint32_t compare(Bits, Bits, bool, Environment&); \
+  template bool compare_eq(Bits, Bits, Environment&);        \
+  template bool compare_ge(Bits, Bits, Environment&);        \
+  template bool compare_gt(Bits, Bits, Environment&);
 CROSSWALK_INSTANTIATE(uint32_t)
 CROSSWALK_INSTANTIATE(uint64_t)
 #undef CROSSWALK_INSTANTIATE
