@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/app/options.h"
 
-#include <sys/stat.h>
-
+#include <bit>
 #include <boost/program_options.hpp>
-#include <cctype>
-#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <sstream>
@@ -13,7 +10,7 @@
 
 #include "translator/base/result.h"
 #include "translator/engine/log.h"
-#include "vmm/machine/loader/guest_memory.h"
+#include "vmm/app/option_values.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -48,33 +45,6 @@ constexpr const char* kStatuses =
     "with panic=-1 ends so); 4 --timeout passed; 5 Ctrl-A x; 128+n signal n; with --semihosting the guest's own "
     "code.\n";
 
-template <class Value, size_t N>
-Result<Value> choose(const std::pair<const char*, Value> (&table)[N], const std::string& option,
-                     const std::string& text) {
-  std::string names;
-  for (const auto& [name, value] : table) {
-    if (text == name) return value;
-    names += (names.empty() ? "" : ", ") + std::string(name);
-  }
-  return Error{option + ": unknown value '" + text + "'; use one of: " + names};
-}
-
-template <size_t N>
-Result<bool> check_name(const char* const (&table)[N], const std::string& option, const std::string& text) {
-  std::string names;
-  for (const char* name : table) {
-    if (text == name) return true;
-    names += (names.empty() ? "" : ", ") + std::string(name);
-  }
-  return Error{option + ": unknown value '" + text + "'; use one of: " + names};
-}
-
-std::string join(const std::vector<std::string>& words, const char* separator) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : separator) + word;
-  return text;
-}
-
 std::vector<std::string> names_of(const std::vector<const ModeRow*>& rows) {
   std::vector<std::string> names;
   names.reserve(rows.size());
@@ -96,63 +66,6 @@ Result<const ModeRow*> choose_mode(const std::vector<const ModeRow*>& rows, cons
     if (text == row->name) return row;
   }
   return Error{option + ": unknown value '" + text + "'; use one of: auto, " + join(names_of(rows), ", ")};
-}
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
-  return parts;
-}
-
-// A file that must be there and readable as one. Empty: the option was not given.
-Result<bool> check_file(const std::string& option, const std::string& path) {
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) {
-    return Error{option + ": " + path + ": " + std::strerror(errno) + "; give the path of an existing file"};
-  }
-  if (S_ISDIR(status.st_mode)) return Error{option + ": " + path + " is a directory; give a file"};
-  return true;
-}
-
-Result<bool> check_directory(const std::string& option, const std::string& path) {
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) {
-    return Error{option + ": " + path + ": " + std::strerror(errno) + "; give the path of an existing directory"};
-  }
-  if (!S_ISDIR(status.st_mode)) return Error{option + ": " + path + " is not a directory; give one"};
-  return true;
-}
-
-// A plain number is MiB, as in QEMU's -m.
-Result<uint64_t> check_memory(const std::string& text) {
-  const bool plain = !text.empty() && std::isdigit(static_cast<unsigned char>(text.back()));
-  const uint64_t bytes = parse_size(plain ? text + "M" : text);
-  if (bytes == 0) return Error{"--memory: '" + text + "' is not a size; give for instance 512M or 1G"};
-  if (bytes < kMinMemory || bytes > kMaxMemory) {
-    return Error{"--memory: " + text +
-                 " is out of range; give 16M to 3G, which is what the 32-bit memory map has room for"};
-  }
-  if (bytes % kMemoryGranule != 0) return Error{"--memory: " + text + " is not a multiple of 2M; round it"};
-  return bytes;
-}
-
-Result<DiskOption> parse_disk(const std::string& text) {
-  DiskOption disk{text};
-  for (size_t comma; (comma = disk.path.rfind(',')) != std::string::npos; disk.path.resize(comma)) {
-    const std::string flag = disk.path.substr(comma + 1);
-    if (flag == "readonly") {
-      disk.read_only = true;
-    } else if (flag == "format=raw") {
-      disk.any_format = true;
-    } else if (flag.starts_with("format=")) {
-      return Error{"--disk: " + flag + " in '" + text + "' is not served; make a raw image (qemu-img convert -O raw)"};
-    } else {
-      return Error{"--disk: unknown flag '" + flag + "' in '" + text + "'; use FILE[,readonly][,format=raw]"};
-    }
-  }
-  if (auto checked = check_file("--disk", disk.path); !checked) return checked.take_error();
-  return disk;
 }
 
 constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
@@ -317,25 +230,31 @@ Result<po::variables_map> parse(const std::vector<std::string>& arguments, const
   }
 }
 
-Command parse_run(const std::vector<std::string>& arguments) {
-  RunOptions run;
-  RunText text;
-  const po::options_description description = run_description(run, text);
-  auto values = parse(arguments, description, "run");
-  if (!values) return OptionError{values.error()};
-  if (values->count("help")) return HelpText{help_text(description) + mode_help() + kStatuses};
-  if (run.kernel.empty()) return OptionError{"run: no guest to boot; give --kernel FILE"};
+// What the guest is made of.
+Result<bool> check_guest(RunOptions& run, const RunText& text, const po::variables_map& values) {
+  if (run.kernel.empty()) return Error{"run: no guest to boot; give --kernel FILE"};
   for (const auto& [option, path] :
        {std::pair{"--kernel", run.kernel}, std::pair{"--initrd", run.initrd}, std::pair{"--dtb", run.dtb}}) {
     if (path.empty()) {
-      if (values->count(option + 2)) return OptionError{std::string(option) + ": the file name is empty; give a file"};
+      if (values.count(option + 2)) return Error{std::string(option) + ": the file name is empty; give a file"};
       continue;
     }
-    if (auto checked = check_file(option, path); !checked) return OptionError{checked.error()};
+    if (auto checked = check_file(option, path); !checked) return checked;
   }
-  auto memory = check_memory(text.memory);
-  if (!memory) return OptionError{memory.error()};
+  auto memory = parse_memory(text.memory);
+  if (!memory) return memory.take_error();
   run.memory_bytes = *memory;
+  for (const std::string& disk : text.disks) {
+    auto parsed = parse_disk(disk);
+    if (!parsed) return parsed.take_error();
+    run.disks.push_back(*parsed);
+  }
+  if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return checked;
+  return check_name(kConsoles, "--console", run.console);
+}
+
+// How it is run.
+Result<bool> check_mechanisms(RunOptions& run, const RunText& text) {
   std::string problem;
   const auto chosen = [&](const auto& table, const char* option, const std::string& name, auto& value) {
     auto choice = choose(table, option, name);
@@ -349,61 +268,67 @@ Command parse_run(const std::vector<std::string>& arguments) {
       !chosen(kFaultDeliveries, "--fault-delivery", text.fault_delivery, run.fault_delivery) ||
       !chosen(kWindowFlushes, "--window-flush", text.window_flush, run.window_flush) ||
       !chosen(kSwitch, "--sandbox", text.sandbox, run.sandbox))
-    return OptionError{problem};
-  if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return OptionError{checked.error()};
-  if (auto checked = check_name(kConsoles, "--console", run.console); !checked) return OptionError{checked.error()};
-  if (auto checked = choose_windows(run, text); !checked) return OptionError{checked.error()};
+    return Error{problem};
+  if (auto checked = choose_windows(run, text); !checked) return checked;
   if (!needs_kvm(run) && (run.fault_delivery != kvm::KvmOptions::FaultDelivery::Auto ||
                           run.window_flush != kvm::KvmOptions::Flush::Auto)) {
-    return OptionError{"--fault-delivery and --window-flush are about windows inside KVM; use --mmu " +
-                       join(names_of(providers(WorldKind::Kvm)), " or ") + ", or --world kvm"};
+    return Error{"--fault-delivery and --window-flush are about windows inside KVM; use --mmu " +
+                 join(names_of(providers(WorldKind::Kvm)), " or ") + ", or --world kvm"};
   }
-  for (const std::string& disk : text.disks) {
-    auto parsed = parse_disk(disk);
-    if (!parsed) return OptionError{parsed.error()};
-    run.disks.push_back(*parsed);
-  }
+  return true;
+}
+
+Result<bool> check_numbers(RunOptions& run, const RunText& text, const po::variables_map& values) {
   constexpr double kMaxTimeout = 1e9;
-  if (values->count("timeout") && !(run.timeout_seconds > 0 && run.timeout_seconds <= kMaxTimeout)) {
-    return OptionError{"--timeout: give a number of seconds greater than 0"};
-  }
+  if (values.count("timeout") && !(run.timeout_seconds > 0 && run.timeout_seconds <= kMaxTimeout))
+    return Error{"--timeout: give a number of seconds greater than 0"};
   const uint64_t fill = parse_size(text.fill);
-  if (fill < 4096 || fill > (2 << 20) || (fill & (fill - 1)) != 0)
-    return OptionError{"--largest-entry: '" + text.fill + "' is not a power of two from 4K to 2M"};
+  if (fill < 4096 || fill > (2 << 20) || !std::has_single_bit(fill))
+    return Error{"--largest-entry: '" + text.fill + "' is not a power of two from 4K to 2M"};
   run.fill_bytes = static_cast<uint32_t>(fill);
   run.code_cache_bytes = parse_size(text.code_cache);
-  if (run.code_cache_bytes < (uint64_t{4} << 20) || run.code_cache_bytes > (uint64_t{1} << 30)) {
-    return OptionError{"--code-cache: '" + text.code_cache + "' is not a size from 4M to 1G"};
-  }
-  if (const std::string unknown = engine::parse_log_items(run.log_items).unknown; !unknown.empty()) {
-    return OptionError{"--log: unknown item '" + unknown + "'; use in_asm, op, out_asm, int, exec or cpu"};
-  }
-  if (values->count("stats-json") && run.stats_json.empty())
-    return OptionError{"--stats-json: the file name is empty; give a file"};
-  if (values->count("trace") && run.trace.empty()) return OptionError{"--trace: the file name is empty; give a file"};
+  if (run.code_cache_bytes < (uint64_t{4} << 20) || run.code_cache_bytes > (uint64_t{1} << 30))
+    return Error{"--code-cache: '" + text.code_cache + "' is not a size from 4M to 1G"};
   run.trace_events = parse_size(text.trace_events);
-  if (run.trace_events < kMinTraceEvents || run.trace_events > kMaxTraceEvents) {
-    return OptionError{"--trace-events: '" + text.trace_events + "' is not a number from 100 to 100000000"};
-  }
-  if (values->count("symbols")) {
-    if (auto checked = check_file("--symbols", run.symbols); !checked) return OptionError{checked.error()};
+  if (run.trace_events < kMinTraceEvents || run.trace_events > kMaxTraceEvents)
+    return Error{"--trace-events: '" + text.trace_events + "' is not a number from 100 to 100000000"};
+  return true;
+}
+
+// What is logged and measured, and the files of that and of semihosting.
+Result<bool> check_outputs(RunOptions& run, const po::variables_map& values) {
+  if (const std::string unknown = engine::parse_log_items(run.log_items).unknown; !unknown.empty())
+    return Error{"--log: unknown item '" + unknown + "'; use in_asm, op, out_asm, int, exec or cpu"};
+  if (values.count("stats-json") && run.stats_json.empty())
+    return Error{"--stats-json: the file name is empty; give a file"};
+  if (values.count("trace") && run.trace.empty()) return Error{"--trace: the file name is empty; give a file"};
+  if (values.count("symbols")) {
+    if (auto checked = check_file("--symbols", run.symbols); !checked) return checked;
   }
   if ((run.stats_by_asid || run.count_instructions) && run.stats_json.empty()) run.stats = true;
   for (const auto& [option, file] : {std::pair{"--stats-json", run.stats_json}, std::pair{"--log-file", run.log_file},
                                      std::pair{"--trace", run.trace}}) {
     if (file.empty() || (file == "-" && option == std::string("--stats-json"))) continue;
-    FILE* const opened = std::fopen(file.c_str(), "a");
-    if (!opened) {
-      return OptionError{std::string(option) + ": cannot write '" + file + "' (" + std::strerror(errno) +
-                         "); give a file in an existing folder"};
-    }
-    std::fclose(opened);
+    if (auto checked = check_writable(option, file); !checked) return checked;
   }
-  if (values->count("semihosting-files")) {
-    if (auto checked = check_directory("--semihosting-files", run.semihosting_files); !checked)
-      return OptionError{checked.error()};
+  if (values.count("semihosting-files")) {
+    if (auto checked = check_directory("--semihosting-files", run.semihosting_files); !checked) return checked;
     run.semihosting = true;
   }
+  return true;
+}
+
+Command parse_run(const std::vector<std::string>& arguments) {
+  RunOptions run;
+  RunText text;
+  const po::options_description description = run_description(run, text);
+  auto values = parse(arguments, description, "run");
+  if (!values) return OptionError{values.error()};
+  if (values->count("help")) return HelpText{help_text(description) + mode_help() + kStatuses};
+  if (auto checked = check_guest(run, text, *values); !checked) return OptionError{checked.error()};
+  if (auto checked = check_mechanisms(run, text); !checked) return OptionError{checked.error()};
+  if (auto checked = check_numbers(run, text, *values); !checked) return OptionError{checked.error()};
+  if (auto checked = check_outputs(run, *values); !checked) return OptionError{checked.error()};
   return run;
 }
 
@@ -447,7 +372,7 @@ Command parse_bench(const std::vector<std::string>& arguments) {
     if (auto checked = check_name(kBaselines, "--baseline", name); !checked) return OptionError{checked.error()};
   }
   if (auto checked = check_name(kBenchKernels, "--kernel", bench.kernel); !checked) return OptionError{checked.error()};
-  if (auto memory = check_memory(bench.memory); !memory) return OptionError{memory.error()};
+  if (auto memory = parse_memory(bench.memory); !memory) return OptionError{memory.error()};
   if (bench.repeat == 0 || bench.repeat > 1000) return OptionError{"--repeat: give a number from 1 to 1000"};
   if (bench.slices == 0 || bench.slices > 1000) return OptionError{"--slices: give a number from 1 to 1000"};
   if (bench.timeout_seconds == 0) return OptionError{"--timeout: give a number of seconds greater than 0"};
@@ -460,28 +385,6 @@ Command parse_bench(const std::vector<std::string>& arguments) {
 
 bool needs_kvm(const RunOptions& options) {
   return options.world == WorldKind::Kvm || (options.windows && options.windows->provider.world == WorldKind::Kvm);
-}
-
-uint64_t parse_size(const std::string& text) {
-  uint64_t value = 0;
-  size_t i = 0;
-  for (; i < text.size() && std::isdigit(static_cast<unsigned char>(text[i])); ++i) {
-    if (value > (~uint64_t{0} >> 4) / 10) return 0;
-    value = value * 10 + static_cast<uint64_t>(text[i] - '0');
-  }
-  if (i == 0) return 0;
-  unsigned shift = 0;
-  if (i < text.size()) {
-    switch (std::toupper(static_cast<unsigned char>(text[i++]))) {
-      case 'K': shift = 10; break;
-      case 'M': shift = 20; break;
-      case 'G': shift = 30; break;
-      case 'T': shift = 40; break;
-      default: return 0;
-    }
-  }
-  if (i != text.size() || value << shift >> shift != value) return 0;
-  return value << shift;
 }
 
 Command parse_options(const std::vector<std::string>& arguments) {

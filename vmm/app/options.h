@@ -10,17 +10,12 @@
 #include <vector>
 
 #include "mmu-shadow/mmu.h"
+#include "vmm/app/option_values.h"
 #include "vmm/bench/bench.h"
 #include "vmm/host/modes.h"
 #include "vmm/world/kvm/kvm_options.h"
 
 namespace crosswalk::vmm {
-
-struct DiskOption {
-  std::string path;
-  bool read_only = false;
-  bool any_format = false;  // format=raw
-};
 
 struct RunOptions {
   std::string kernel, initrd, append, dtb, cpu;
@@ -73,8 +68,5 @@ using Command = std::variant<RunOptions, InfoOptions, BenchOptions, HelpText, Op
 
 // `arguments` is argv without the program's name. Files that must exist are checked.
 Command parse_options(const std::vector<std::string>& arguments);
-
-// "512M", "1G", "1048576K", or bytes. Returns 0 when malformed or too large for 64 bits.
-uint64_t parse_size(const std::string& text);
 
 }  // namespace crosswalk::vmm
