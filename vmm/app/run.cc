@@ -134,15 +134,16 @@ int run_guest(const RunOptions& requested) {
   signal(SIGUSR1, SIG_IGN);
   // Before anything large exists: the terminal's guardian is a fork of this process.
   std::optional<RawTerminal> terminal(std::in_place, STDIN_FILENO);
+  const auto refuse = [&](const std::string& message, ExitStatus status) {
+    terminal.reset();
+    return fail(message, status);
+  };
   std::optional<Sandbox> sandbox;
   if (options.sandbox && !Sandbox::built_in()) {
     std::fputs("crosswalk: built with a sanitizer: the sandbox is off\n", stderr);
   } else if (options.sandbox) {
     auto made = Sandbox::create({.semihosting_files = !options.semihosting_files.empty()});
-    if (!made) {
-      terminal.reset();
-      return fail(made.error(), kExitInternalError);
-    }
+    if (!made) return refuse(made.error(), kExitInternalError);
     sandbox = std::move(*made);
   }
   MachineConfig config = machine_config(options, sandbox ? &*sandbox : nullptr);
@@ -151,34 +152,19 @@ int run_guest(const RunOptions& requested) {
   config.before_exit = [&terminal] { terminal->restore(); };
   config.continued = [&terminal] { terminal->resume(); };
   auto machine = Machine::create(config);
-  if (!machine) {
-    terminal.reset();
-    return fail(machine.error(), kExitBadOptions);
-  }
+  if (!machine) return refuse(machine.error(), kExitBadOptions);
   const BootConfig boot{options.kernel, options.initrd, options.append, options.dtb, "arm," + options.cpu};
-  if (auto loaded = (*machine)->load(boot); !loaded) {
-    terminal.reset();
-    return fail(loaded.error(), kExitBadOptions);
-  }
+  if (auto loaded = (*machine)->load(boot); !loaded) return refuse(loaded.error(), kExitBadOptions);
   std::optional<OutputFile> stats_json;
   if (!options.stats_json.empty()) {
     auto opened = OutputFile::open("--stats-json", options.stats_json);
-    if (!opened) {
-      terminal.reset();
-      return fail(opened.error(), kExitBadOptions);
-    }
+    if (!opened) return refuse(opened.error(), kExitBadOptions);
     stats_json = std::move(*opened);
   }
   Observability observability;
-  if (auto prepared = observability.prepare(options); !prepared) {
-    terminal.reset();
-    return fail(prepared.error(), kExitBadOptions);
-  }
+  if (auto prepared = observability.prepare(options); !prepared) return refuse(prepared.error(), kExitBadOptions);
   auto vm = Vm::create(options, std::move(*machine), observability);
-  if (!vm) {
-    terminal.reset();
-    return fail(vm.error(), kExitInternalError);
-  }
+  if (!vm) return refuse(vm.error(), kExitInternalError);
   (*vm)->run(sandbox ? &*sandbox : nullptr);
   const bool ended = (*vm)->machine().shutdown();
   terminal->restore();

@@ -122,6 +122,12 @@ void drop_capabilities() {
 // ---------------------------------------------------------------------------------------------------
 
 Sandbox::Sandbox(const Config& config) {
+  add_calls_of_all();
+  add_calls_of_roles(config);
+}
+
+// What the C library and the end of a thread take.
+void Sandbox::add_calls_of_all() {
   // Memory: never executable. The code cache, the program and its libraries are mapped by now.
   add(kThreads | kInside, SCMP_SYS(mmap), {{2, PROT_EXEC, 0}});
   add(kThreads | kInside, SCMP_SYS(mprotect), {{2, PROT_EXEC, 0}});
@@ -150,7 +156,9 @@ Sandbox::Sandbox(const Config& config) {
 
   // Standard output and error may be pipes: they are written when they take something.
   add(kThreads | kInside, {SCMP_SYS(poll), SCMP_SYS(ppoll)});
+}
 
+void Sandbox::add_calls_of_roles(const Config& config) {
   // The main thread runs the CPU, then ends the other threads, the terminal's guardian and what it
   // has open. When it does not come to it, the control thread gives the terminal back.
   add(kMain | kControl, {SCMP_SYS(close), SCMP_SYS(wait4)});

@@ -57,6 +57,8 @@ class Sandbox {
     std::vector<Condition> conditions;
   };
   explicit Sandbox(const Config& config);
+  void add_calls_of_all();
+  void add_calls_of_roles(const Config& config);
   void add(unsigned roles, std::initializer_list<int> calls);
   void add(unsigned roles, int call, std::vector<Condition> conditions);
 

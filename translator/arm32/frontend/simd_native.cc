@@ -21,32 +21,55 @@ bool native(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o
   return native_float(t, op, o);
 }
 
-bool native_binary(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
-  auto& ir = t.ir;
-  // What is missing here has no short form in SSE: shifts by register, saturating sums of 64 bits,
-  // 32-bit VQDMULH.
+namespace {
+
+// What is missing in native_binary has no short form in SSE: shifts by register, saturating sums of
+// 64 bits, 32-bit VQDMULH.
+bool has_short_form(Op op, unsigned size) {
   switch (op) {
     case Op::Shl:
     case Op::QShl:
     case Op::RShl:
     case Op::QRShl: return false;
     case Op::QAdd:
-    case Op::QSub:
-      if (size == 3) return false;
-      break;
+    case Op::QSub: return size != 3;
     case Op::QDMulH:
-    case Op::QRDMulH:
-      if (size != 1) return false;
-      break;
-    default: break;
+    case Op::QRDMulH: return size == 1;
+    default: return true;
   }
-  const bool zero = op == Op::QAdd || op == Op::QSub || op == Op::QDMulH || op == Op::QRDMulH;
-  const Value n = get(t, o.n, o.q, zero), m = second(t, size, o, o.q, zero);
-  const auto d = [&] { return get(t, o.d, o.q); };
-  const auto polynomial = [&](Value a, Value b) {
+}
+
+// VMUL.P8; both halves of the operands with `q`.
+Value polynomial_product(TranslateContext& t, Value n, Value m, bool q) {
+  auto& ir = t.ir;
+  const auto product = [&](Value a, Value b) {
     return ir.VecNarrow(0, ir.VecPolynomial(widen(t, 0, true, a), widen(t, 0, true, b)));
   };
   const auto upper = [&](Value v) { return ir.VecFromD(ir.VecHigh(v)); };
+  const Value low = product(n, m);
+  return q ? ir.VecPair(ir.VecLow(low), ir.VecLow(product(upper(n), upper(m)))) : low;
+}
+
+// VPADD, VPMAX and VPMIN of floating point. Both halves hold the two results: no exceptions but
+// theirs.
+void native_float_pairs(TranslateContext& t, Op op, const Operands& o) {
+  auto& ir = t.ir;
+  const Value pairs = ir.VecPair(ir.GetD(o.n), ir.GetD(o.m));
+  const Value even = ir.VecEven(2, pairs, pairs), odd = ir.VecOdd(2, pairs, pairs);
+  set(t, o.d, false,
+      op == Op::FPAdd   ? ir.VecFAdd(even, odd)
+      : op == Op::FPMax ? ir.VecFMax(even, odd)
+                        : ir.VecFMin(even, odd));
+}
+
+}  // namespace
+
+bool native_binary(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
+  auto& ir = t.ir;
+  if (!has_short_form(op, size)) return false;
+  const bool zero = op == Op::QAdd || op == Op::QSub || op == Op::QDMulH || op == Op::QRDMulH;
+  const Value n = get(t, o.n, o.q, zero), m = second(t, size, o, o.q, zero);
+  const auto d = [&] { return get(t, o.d, o.q); };
   const auto difference = [&] {
     return u ? ir.VecSub(size, ir.VecMaxU(size, n, m), ir.VecMinU(size, n, m))
              : ir.VecSub(size, ir.VecMaxS(size, n, m), ir.VecMinS(size, n, m));
@@ -82,10 +105,7 @@ bool native_binary(TranslateContext& t, Op op, unsigned size, bool u, const Oper
     case Op::Mla: r = ir.VecAdd(size, d(), ir.VecMul(size, n, m)); break;
     case Op::Mls: r = ir.VecSub(size, d(), ir.VecMul(size, n, m)); break;
     case Op::Mul: r = ir.VecMul(size, n, m); break;
-    case Op::MulPoly:
-      r = polynomial(n, m);
-      if (o.q) r = ir.VecPair(ir.VecLow(r), ir.VecLow(polynomial(upper(n), upper(m))));
-      break;
+    case Op::MulPoly: r = polynomial_product(t, n, m, o.q); break;
     case Op::QDMulH: r = ir.VecQDMulH(size, n, m); break;
     case Op::QRDMulH: r = ir.VecQRDMulH(size, n, m); break;
     default: return false;
@@ -152,16 +172,7 @@ bool native_float(TranslateContext& t, Op op, const Operands& o) {
     case Op::FFromHalf: return false;
     case Op::FPAdd:
     case Op::FPMax:
-    case Op::FPMin: {
-      // Both halves hold the two results: no exceptions but theirs.
-      const Value pairs = ir.VecPair(ir.GetD(o.n), ir.GetD(o.m));
-      const Value even = ir.VecEven(2, pairs, pairs), odd = ir.VecOdd(2, pairs, pairs);
-      set(t, o.d, false,
-          op == Op::FPAdd   ? ir.VecFAdd(even, odd)
-          : op == Op::FPMax ? ir.VecFMax(even, odd)
-                            : ir.VecFMin(even, odd));
-      return true;
-    }
+    case Op::FPMin: native_float_pairs(t, op, o); return true;
     default: break;
   }
   const bool two = op < Op::FCmpGt0;

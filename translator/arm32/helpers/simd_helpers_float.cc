@@ -85,7 +85,33 @@ uint32_t step_product(uint32_t n, uint32_t m, sf::Environment& env) {
   return sf::mul(n, m, env);
 }
 
-uint32_t mask(bool b) { return b ? 0xffffffff : 0; }
+constexpr bool is_comparison(Op op) {
+  return (op >= Op::FCmpEq && op <= Op::FAbsCmpGt) || (op >= Op::FCmpGt0 && op <= Op::FCmpLt0);
+}
+
+template <Op op>
+bool compare(uint32_t n, uint32_t m, sf::Environment& env) {
+  if constexpr (op == Op::FCmpEq)
+    return sf::compare_eq(n, m, env);
+  else if constexpr (op == Op::FCmpGe)
+    return sf::compare_ge(n, m, env);
+  else if constexpr (op == Op::FCmpGt)
+    return sf::compare_gt(n, m, env);
+  else if constexpr (op == Op::FAbsCmpGe)
+    return sf::compare_ge(sf::abs(n), sf::abs(m), env);
+  else if constexpr (op == Op::FAbsCmpGt)
+    return sf::compare_gt(sf::abs(n), sf::abs(m), env);
+  else if constexpr (op == Op::FCmpGt0)
+    return sf::compare_gt(m, 0u, env);
+  else if constexpr (op == Op::FCmpGe0)
+    return sf::compare_ge(m, 0u, env);
+  else if constexpr (op == Op::FCmpEq0)
+    return sf::compare_eq(m, 0u, env);
+  else if constexpr (op == Op::FCmpLe0)
+    return sf::compare_ge(0u, m, env);
+  else
+    return sf::compare_gt(0u, m, env);
+}
 
 template <Op op>
 uint32_t element(uint32_t d, uint32_t n, uint32_t m, unsigned imm, sf::Environment& env) {
@@ -109,30 +135,12 @@ uint32_t element(uint32_t d, uint32_t n, uint32_t m, unsigned imm, sf::Environme
     return sf::max(n, m, env);
   else if constexpr (op == Op::FMin || op == Op::FPMin)
     return sf::min(n, m, env);
-  else if constexpr (op == Op::FCmpEq)
-    return mask(sf::compare_eq(n, m, env));
-  else if constexpr (op == Op::FCmpGe)
-    return mask(sf::compare_ge(n, m, env));
-  else if constexpr (op == Op::FCmpGt)
-    return mask(sf::compare_gt(n, m, env));
-  else if constexpr (op == Op::FAbsCmpGe)
-    return mask(sf::compare_ge(sf::abs(n), sf::abs(m), env));
-  else if constexpr (op == Op::FAbsCmpGt)
-    return mask(sf::compare_gt(sf::abs(n), sf::abs(m), env));
+  else if constexpr (is_comparison(op))
+    return compare<op>(n, m, env) ? 0xffffffff : 0;
   else if constexpr (op == Op::FRecps)
     return sf::sub(kTwo, step_product(n, m, env), env);
   else if constexpr (op == Op::FRsqrts)  // FPHalvedSub: halving is exact here
     return sf::mul(sf::sub(kThree, step_product(n, m, env), env), kHalf, env);
-  else if constexpr (op == Op::FCmpGt0)
-    return mask(sf::compare_gt(m, 0u, env));
-  else if constexpr (op == Op::FCmpGe0)
-    return mask(sf::compare_ge(m, 0u, env));
-  else if constexpr (op == Op::FCmpEq0)
-    return mask(sf::compare_eq(m, 0u, env));
-  else if constexpr (op == Op::FCmpLe0)
-    return mask(sf::compare_ge(0u, m, env));
-  else if constexpr (op == Op::FCmpLt0)
-    return mask(sf::compare_gt(0u, m, env));
   else if constexpr (op == Op::FAbs)
     return sf::abs(m);
   else if constexpr (op == Op::FNeg)

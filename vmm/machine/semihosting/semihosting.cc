@@ -173,6 +173,22 @@ uint32_t Semihosting::read_file(CpuState& cpu, File& file, uint32_t va, uint32_t
   return bytes - done;
 }
 
+int Semihosting::File::seek(uint32_t to) {
+  if (kind == Kind::Features && to <= sizeof kFeatures) {
+    position = to;
+    return 0;
+  }
+  if (kind != Kind::HostFile) return -ESPIPE;
+  return lseek(fd, to, SEEK_SET) >= 0 ? 0 : -errno;
+}
+
+int64_t Semihosting::File::length() const {
+  if (kind == Kind::Features) return sizeof kFeatures;
+  if (kind != Kind::HostFile) return -EINVAL;
+  const int64_t size = SemihostingFiles::size(fd);
+  return size < static_cast<int64_t>(SemihostingFiles::kMaxFileBytes) ? size : -EFBIG;
+}
+
 uint32_t Semihosting::write_string(CpuState& cpu, uint32_t va) {
   while (!host_.stopping()) {
     uint32_t usable;
@@ -246,23 +262,13 @@ uint32_t Semihosting::dispatch(CpuState& cpu, uint32_t operation, uint32_t param
     }
     case kSeek: {
       File* open = take(2) ? file(values[0]) : nullptr;
-      if (!open) return fail(EBADF);
-      if (open->kind == Kind::Features && values[1] <= sizeof kFeatures) {
-        open->position = values[1];
-        return 0;
-      }
-      if (open->kind != Kind::HostFile) return fail(ESPIPE);
-      return lseek(open->fd, values[1], SEEK_SET) >= 0 ? 0 : fail(static_cast<uint32_t>(errno));
+      const int status = open ? open->seek(values[1]) : -EBADF;
+      return status == 0 ? 0 : fail(static_cast<uint32_t>(-status));
     }
     case kFlen: {
-      File* open = take(1) ? file(values[0]) : nullptr;
-      if (!open) return fail(EBADF);
-      if (open->kind == Kind::Features) return sizeof kFeatures;
-      if (open->kind != Kind::HostFile) return fail(EINVAL);
-      const int64_t size = SemihostingFiles::size(open->fd);
-      if (size < 0) return fail(static_cast<uint32_t>(-size));
-      if (size >= static_cast<int64_t>(SemihostingFiles::kMaxFileBytes)) return fail(EFBIG);
-      return static_cast<uint32_t>(size);
+      const File* open = take(1) ? file(values[0]) : nullptr;
+      const int64_t length = open ? open->length() : -EBADF;
+      return length >= 0 ? static_cast<uint32_t>(length) : fail(static_cast<uint32_t>(-length));
     }
     case kTmpnam: return fail(ENOSYS);
     case kRemove: return remove_or_rename(cpu, parameter, false);

@@ -56,6 +56,10 @@ class Semihosting {
     Kind kind = Kind::Closed;
     int fd = -1;
     uint64_t position = 0;  // of Features
+
+    // Both return a negative errno when they fail.
+    int seek(uint32_t to);
+    int64_t length() const;
   };
 
   uint32_t dispatch(CpuState& cpu, uint32_t operation, uint32_t parameter);
