@@ -1,59 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// virtio-mmio with hand-made rings, well-formed and hostile.
+// The disk, with hand-made rings, well-formed and hostile.
 #include <gtest/gtest.h>
 #include <linux/virtio_blk.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <functional>
-#include <future>
+#include <memory>
 #include <random>
 #include <string>
-#include <thread>
+#include <utility>
+#include <vector>
 
+#include "tests/vmm/devices/virtio_harness.h"
 #include "tests/vmm/sync_count.h"
 #include "tests/vmm/test_files.h"
 #include "vmm/base/statistics.h"
 #include "vmm/devices/virtio_block.h"
-#include "vmm/devices/virtio_console.h"
-#include "vmm/devices/virtio_mmio.h"
-#include "vmm/devices/virtio_rng.h"
-#include "vmm/machine/io/io_thread.h"
-#include "vmm/machine/loader/guest_memory.h"
 
 namespace crosswalk::vmm {
 namespace {
-
-constexpr uint64_t kRing = kRamBase;  // descriptors, available, used
-constexpr uint64_t kAvailable = kRing + 0x1000;
-constexpr uint64_t kUsed = kRing + 0x2000;
-constexpr uint64_t kBuffers = kRing + 0x10000;
-constexpr uint16_t kQueueSize = 16;
-constexpr unsigned kInterrupt = 48;
-
-class TempFile {
- public:
-  explicit TempFile(const std::string& content) {
-    const int fd = mkstemp(path_);
-    EXPECT_GE(fd, 0);
-    EXPECT_EQ(write(fd, content.data(), content.size()), static_cast<ssize_t>(content.size()));
-    close(fd);
-  }
-  ~TempFile() { unlink(path_); }
-  std::string path() const { return path_; }
-  std::string content() const {
-    std::ifstream file(path_, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
- private:
-  char path_[32] = "/tmp/crosswalk-test-XXXXXX";
-};
 
 std::string disk_content(size_t bytes) {
   std::string content(bytes, '\0');
@@ -61,131 +28,10 @@ std::string disk_content(size_t bytes) {
   return content;
 }
 
-// The machine's part, single-threaded: completions are published when asked.
-class Harness : public InterruptSink, public IoNotifier, public CompletionSink {
- public:
-  Harness() : memory_(take(GuestMemory::allocate(kMinMemory, false))) {}
-
-  void attach(std::unique_ptr<VirtioDevice> device) {
-    const VirtioContext context{lock_, memory_.ram(), *this, *this, *this};
-    slot_ = std::make_unique<VirtioMmio>(context, kInterrupt, std::move(device));
-  }
-  // Goes on with a new transport and `device` in the state of the one before, as after a restart of
-  // the process.
-  void replace(std::unique_ptr<VirtioDevice> device) {
-    std::unique_lock guard(lock_);
-    const VirtioMmio::State state = slot_->save();
-    guard.unlock();
-    attach(std::move(device));
-    guard.lock();
-    line = false;
-    slot_->restore(state);
-  }
-  void set_interrupt(unsigned interrupt, bool level) override {
-    EXPECT_EQ(interrupt, kInterrupt);
-    line = level;
-  }
-  void notify(bool) override {}
-  void post(Completion&& completion) override { completions.push_back(std::move(completion)); }
-
-  uint32_t get(uint32_t offset) {
-    const std::lock_guard guard(lock_);
-    return slot_->read(0, offset, 4);
-  }
-  void set(uint32_t offset, uint32_t value) {
-    const std::lock_guard guard(lock_);
-    slot_->write(0, offset, 4, value);
-  }
-  // Up to FEATURES_OK. `features`: of the first 32.
-  void negotiate(uint32_t features = 1u << 28) {
-    set(0x70, 0);
-    set(0x70, 1);
-    set(0x70, 3);
-    set(0x24, 1);
-    set(0x20, 1);  // VIRTIO_F_VERSION_1
-    set(0x24, 0);
-    set(0x20, features);
-    set(0x70, 11);
-  }
-  void set_queue(unsigned index, uint64_t ring, uint32_t size = kQueueSize) {
-    set(0x30, index);
-    set(0x38, size);
-    set(0x80, static_cast<uint32_t>(ring));
-    set(0x84, static_cast<uint32_t>(ring >> 32));
-    set(0x90, static_cast<uint32_t>(ring + 0x1000));
-    set(0x94, static_cast<uint32_t>((ring + 0x1000) >> 32));
-    set(0xa0, static_cast<uint32_t>(ring + 0x2000));
-    set(0xa4, static_cast<uint32_t>((ring + 0x2000) >> 32));
-    set(0x44, 1);
-  }
-  void start(unsigned queues = 1, uint32_t features = 1u << 28) {
-    negotiate(features);
-    EXPECT_EQ(get(0x70), 11u);
-    for (unsigned i = 0; i < queues; ++i) set_queue(i, kRing + i * 0x4000);
-    set(0x70, 15);
-  }
-  template <class T>
-  T load(uint64_t pa) const {
-    T value;
-    std::memcpy(&value, memory_.ram().at(pa), sizeof value);
-    return value;
-  }
-  template <class T>
-  void store(uint64_t pa, T value) {
-    std::memcpy(memory_.ram().at(pa), &value, sizeof value);
-  }
-  void descriptor(unsigned index, uint64_t address, uint32_t bytes, uint16_t flags, uint16_t next,
-                  uint64_t table = kRing) {
-    const uint64_t at = table + index * 16;
-    store<uint64_t>(at, address);
-    store<uint32_t>(at + 8, bytes);
-    store<uint16_t>(at + 12, flags);
-    store<uint16_t>(at + 14, next);
-  }
-  void make_available(uint16_t head, unsigned queue = 0) {
-    const uint64_t ring = kAvailable + queue * 0x4000;
-    const auto index = load<uint16_t>(ring + 2);
-    store<uint16_t>(ring + 4 + 2 * (index % kQueueSize), head);
-    store<uint16_t>(ring + 2, static_cast<uint16_t>(index + 1));
-  }
-  void publish() {
-    for (const Completion& completion : completions) {
-      const std::lock_guard guard(lock_);
-      slot_->publish(completion);
-    }
-    completions.clear();
-  }
-  void notify_and_run(unsigned queue = 0) {
-    set(0x50, queue);
-    do slot_->do_work();
-    while (slot_->has_work());
-    publish();
-  }
-  uint16_t used_index(unsigned queue = 0) const { return load<uint16_t>(kUsed + queue * 0x4000 + 2); }
-  uint32_t used_length(unsigned element, unsigned queue = 0) const {
-    return load<uint32_t>(kUsed + queue * 0x4000 + 8 + element % kQueueSize * 8);
-  }
-  bool needs_reset() { return get(0x70) & 0x40; }
-  const GuestRam& ram() const { return memory_.ram(); }
-  VirtioMmio& slot() { return *slot_; }
-
-  bool line = false;
-  std::vector<Completion> completions;
-
- private:
-  static GuestMemory take(Result<GuestMemory> result) {
-    if (!result) throw std::runtime_error(result.error());
-    return std::move(*result);
-  }
-  std::mutex lock_;
-  GuestMemory memory_;
-  std::unique_ptr<VirtioMmio> slot_;
-};
-
 class BlockTest : public testing::Test, public Harness {
  protected:
   void open(const std::string& content, bool read_only = false) {
-    file_ = std::make_unique<TempFile>(content);
+    file_ = std::make_unique<TestFile>(content);
     auto device = VirtioBlock::open(file_->path(), read_only);
     ASSERT_TRUE(device) << device.error();
     attach(std::move(*device));
@@ -203,7 +49,7 @@ class BlockTest : public testing::Test, public Harness {
     notify_and_run();
     return load<uint8_t>(kBuffers + 0x800);
   }
-  std::unique_ptr<TempFile> file_;
+  std::unique_ptr<TestFile> file_;
 };
 
 TEST_F(BlockTest, IdentifiesItself) {
@@ -559,225 +405,6 @@ TEST_F(BlockTest, LongWriteZeroesTakesTurns) {
   EXPECT_EQ(start, std::string(4096, '\0'));
 }
 
-// A device that does what a test says in each turn.
-class ScriptedDevice final : public VirtioDevice {
- public:
-  explicit ScriptedDevice(std::function<Progress(Chain&)> turn) : turn_(std::move(turn)) {}
-  uint32_t device_id() const override { return 42; }
-  unsigned queue_count() const override { return 1; }
-  Progress process(unsigned, Chain& chain) override {
-    ++turns;
-    return turn_(chain);
-  }
-  std::atomic<unsigned> turns{0};
-
- private:
-  std::function<Progress(Chain&)> turn_;
-};
-
-class TurnsTest : public testing::Test, public Harness {
- protected:
-  ScriptedDevice& use(std::function<Progress(Chain&)> turn) {
-    auto device = std::make_unique<ScriptedDevice>(std::move(turn));
-    ScriptedDevice& result = *device;
-    attach(std::move(device));
-    start();
-    descriptor(0, kBuffers, 16, 2, 0);
-    make_available(0);
-    set(0x50, 0);
-    return result;
-  }
-};
-
-TEST_F(TurnsTest, ARoundIsBoundedWhateverTheGuestMakesAvailable) {
-  // A driver gets each buffer back and gives it away again at once.
-  const ScriptedDevice& device = use([this](Chain&) {
-    publish();
-    make_available(0);
-    return Progress::filled(16);
-  });
-  slot().do_work();
-  EXPECT_TRUE(slot().has_work());
-  const unsigned first = device.turns;
-  EXPECT_GE(first, 1u);
-  EXPECT_LE(first, 1000u);
-  slot().do_work();
-  EXPECT_GT(device.turns, first);
-}
-
-TEST_F(TurnsTest, ARoundOfALongRequestIsBounded) {
-  const ScriptedDevice& device = use([](Chain& chain) {
-    ++chain.position;
-    return Progress::more();
-  });
-  slot().do_work();
-  EXPECT_TRUE(slot().has_work());
-  EXPECT_LE(device.turns, 1000u);
-}
-
-TEST_F(TurnsTest, ResetAndAStoppedQueueGiveALongRequestUp) {
-  std::vector<uint64_t> positions;
-  use([&](Chain& chain) {
-    positions.push_back(chain.position++);
-    return Progress::more();
-  });
-  for (const bool reset : {true, false}) {
-    SCOPED_TRACE(reset ? "reset" : "QueueReady");
-    slot().do_work();
-    ASSERT_GT(positions.size(), 1u);
-    EXPECT_EQ(positions[0], 0u);
-    positions.clear();
-    std::memset(ram().at(kAvailable), 0, 0x1000);
-    if (reset) {
-      start();  // begins with a reset
-    } else {
-      set(0x30, 0);
-      set(0x44, 0);
-      set_queue(0, kRing);
-    }
-    set(0x50, 0);
-    slot().do_work();
-    EXPECT_TRUE(positions.empty());
-    make_available(0);
-    set(0x50, 0);
-  }
-}
-
-TEST_F(TurnsTest, AResetWaitsForATurnButNotForeverWhenTheMachineStops) {
-  std::promise<void> release;
-  std::atomic<bool> inside{false};
-  use([&](Chain&) {
-    inside = true;
-    release.get_future().wait();
-    return Progress::filled(16);
-  });
-  std::thread io([this] { slot().do_work(); });
-  while (!inside) std::this_thread::yield();
-  std::atomic<bool> was_reset{false};
-  std::thread cpu([&] {
-    set(0x70, 0);
-    was_reset = true;
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_FALSE(was_reset);
-  slot().stop();
-  cpu.join();
-  EXPECT_TRUE(was_reset);
-  release.set_value();
-  io.join();
-  EXPECT_TRUE(completions.empty());
-}
-
-// What is printed meanwhile does not wait for the system call that does not end.
-TEST_F(TurnsTest, AnIoThreadInASlowSystemCallIsNotWaitedFor) {
-  std::promise<void> release;
-  std::atomic<bool> inside{false};
-  use([&](Chain&) {
-    inside = true;
-    release.get_future().wait();
-    return Progress::filled(16);
-  });
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  std::mutex device_lock;
-  Console console(-1, ends[1], false);
-  ConsoleWork work(console, device_lock, [] {});
-  work.add(slot());
-  IoThread io("io", work);
-  work.attach(io.loop());
-  ASSERT_TRUE(io.loop().open());
-  io.start();
-  while (!inside) std::this_thread::yield();
-  for (const char c : std::string("late")) console.output.put(static_cast<uint8_t>(c));
-  EXPECT_FALSE(io.finish(std::chrono::milliseconds(50)));
-  console.output.write_rest(1000);
-  char text[8] = {};
-  EXPECT_EQ(read(ends[0], text, sizeof text), 4);
-  EXPECT_STREQ(text, "late");
-  release.set_value();
-  EXPECT_TRUE(io.finish(std::chrono::seconds(10)));
-  io.join();
-  close(ends[0]);
-  close(ends[1]);
-}
-
-TEST_F(TurnsTest, ADiskInASlowSystemCallDoesNotKeepTheConsole) {
-  std::promise<void> release;
-  std::atomic<bool> inside{false};
-  use([&](Chain&) {
-    inside = true;
-    release.get_future().wait();
-    return Progress::filled(16);
-  });
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  std::mutex device_lock;
-  Console console(-1, ends[1], false);
-  TransportWork disk;
-  disk.attach(slot());
-  IoThreads io(console, device_lock, [] {});
-  console.output.set_notifier(&io.console());
-  io.add_disk(disk);
-  ASSERT_TRUE(io.open());
-  io.start(nullptr);
-  while (!inside) std::this_thread::yield();
-  for (const char c : std::string("meanwhile")) console.output.put(static_cast<uint8_t>(c));
-  std::string text;
-  while (text.size() < 9) {
-    char byte;
-    ASSERT_EQ(read(ends[0], &byte, 1), 1);
-    text.push_back(byte);
-  }
-  EXPECT_EQ(text, "meanwhile");
-  EXPECT_FALSE(io.finish(std::chrono::milliseconds(50)));
-  release.set_value();
-  EXPECT_TRUE(io.finish(std::chrono::seconds(10)));
-  io.join();
-  close(ends[0]);
-  close(ends[1]);
-}
-
-TEST_F(TurnsTest, ARestoredTransportGoesOnWithARequestWhereItWas) {
-  std::vector<uint64_t> positions;
-  const auto turn = [&](Chain& chain) {
-    positions.push_back(chain.position++);
-    std::this_thread::sleep_for(std::chrono::milliseconds(6));  // longer than a round
-    return chain.position < 5 ? Progress::more() : Progress::filled(16);
-  };
-  use(turn);
-  slot().do_work();
-  slot().do_work();
-  ASSERT_EQ(positions, (std::vector<uint64_t>{0, 1}));
-  replace(std::make_unique<ScriptedDevice>(turn));
-  slot().do_work();
-  // Once more, before and after it was taken from the queue again.
-  replace(std::make_unique<ScriptedDevice>(turn));
-  replace(std::make_unique<ScriptedDevice>(turn));
-  for (int round = 0; round < 100 && slot().has_work(); ++round) slot().do_work();
-  EXPECT_EQ(positions, (std::vector<uint64_t>{0, 1, 2, 3, 4}));
-  EXPECT_EQ(used_index(), 0u);
-  publish();
-  EXPECT_EQ(used_index(), 1u);
-  EXPECT_TRUE(line);
-  // The next one begins at the beginning.
-  positions.clear();
-  make_available(0);
-  set(0x50, 0);
-  slot().do_work();
-  EXPECT_EQ(positions.at(0), 0u);
-}
-
-// A state from elsewhere may name rings that this machine does not have.
-TEST_F(TurnsTest, ARestoredQueueOutsideRamIsNotReady) {
-  const ScriptedDevice& device = use([](Chain&) { return Progress::filled(16); });
-  VirtioMmio::State state = slot().save();
-  state.queues[0].used = 0xffff'fff0;
-  slot().restore(state);
-  EXPECT_EQ(get(0x44), 0u);
-  slot().do_work();
-  EXPECT_EQ(device.turns, 0u);
-}
-
 // A driver that gives away what it has not got back would make completions wait without a limit.
 TEST_F(BlockTest, MoreInProgressThanTheQueueHolds) {
   open(disk_content(4096));
@@ -932,158 +559,10 @@ TEST_F(BlockTest, RandomRings) {
   EXPECT_GT(used, 100u);
 }
 
-TEST(VirtioSlot, EmptySlotHasDeviceIdZero) {
-  Harness harness;
-  harness.attach(nullptr);
-  EXPECT_EQ(harness.get(0), 0x74726976u);
-  EXPECT_EQ(harness.get(8), 0u);
-  harness.set(0x70, 15);
-  harness.set(0x50, 0);
-  EXPECT_EQ(harness.get(0x70), 0u);
-  harness.slot().do_work();
-}
-
-TEST(VirtioRng, FillsTheBuffer) {
-  Harness harness;
-  harness.attach(std::make_unique<VirtioRng>());
-  EXPECT_EQ(harness.get(8), 4u);
-  harness.start();
-  harness.descriptor(0, kBuffers, 256, 2, 0);
-  harness.make_available(0);
-  harness.notify_and_run();
-  EXPECT_EQ(harness.used_length(0), 256u);
-  unsigned zeros = 0;
-  for (unsigned i = 0; i < 256; ++i) zeros += harness.load<uint8_t>(kBuffers + i) == 0;
-  EXPECT_LT(zeros, 32u);
-}
-
-TEST(VirtioConsole, PrintsAndReceives) {
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  ConsoleOutput console(ends[1]);
-  Harness harness;
-  auto device = std::make_unique<VirtioConsole>(console);
-  VirtioConsole* raw = device.get();
-  harness.attach(std::move(device));
-  raw->set_transport(&harness.slot());
-  EXPECT_EQ(harness.get(8), 3u);
-  harness.start(2);
-  std::memcpy(harness.ram().at(kBuffers), "hvc0\n", 5);
-  harness.descriptor(0, kBuffers, 5, 0, 0, kRing + 0x4000);
-  harness.make_available(0, 1);
-  harness.notify_and_run(1);
-  ASSERT_TRUE(console.write_output());
-  char text[8] = {};
-  ASSERT_EQ(read(ends[0], text, sizeof text), 5);
-  EXPECT_STREQ(text, "hvc0\n");
-  // A receive buffer waits until there is input, and what does not fit waits for the next one.
-  harness.descriptor(0, kBuffers, 4, 2, 0);
-  harness.make_available(0);
-  harness.notify_and_run(0);
-  EXPECT_EQ(harness.used_index(0), 0u);
-  raw->input(reinterpret_cast<const uint8_t*>("abcdef"), 6);
-  harness.slot().do_work();
-  harness.publish();
-  EXPECT_EQ(harness.used_index(0), 1u);
-  EXPECT_EQ(harness.used_length(0, 0), 4u);
-  EXPECT_EQ(std::memcmp(harness.ram().at(kBuffers), "abcd", 4), 0);
-  harness.make_available(0);
-  harness.notify_and_run(0);
-  EXPECT_EQ(harness.used_length(1, 0), 2u);
-  close(ends[0]);
-  close(ends[1]);
-}
-
-// Again and again in the middle of a long buffer: each byte is printed once, and input that waits
-// is still there.
-TEST(VirtioConsole, RestoredInTheMiddleOfUse) {
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  ConsoleOutput console(ends[1]);
-  Harness harness;
-  auto device = std::make_unique<VirtioConsole>(console);
-  VirtioConsole* raw = device.get();
-  harness.attach(std::move(device));
-  raw->set_transport(&harness.slot());
-  harness.start(2);
-  raw->input(reinterpret_cast<const uint8_t*>("typed"), 5);
-  constexpr uint32_t kBytes = 512 << 10;
-  std::string sent(kBytes, '\0'), got;
-  for (uint32_t i = 0; i < kBytes; ++i) sent[i] = static_cast<char>('a' + i / 1000 % 26);
-  std::memcpy(harness.ram().at(kBuffers), sent.data(), kBytes);
-  harness.descriptor(0, kBuffers, kBytes, 0, 0, kRing + 0x4000);
-  harness.make_available(0, 1);
-  harness.set(0x50, 1);
-  for (int round = 0; round < 10'000 && got.size() < kBytes; ++round) {
-    if (round % 16 == 7) {
-      auto next = std::make_unique<VirtioConsole>(console);
-      next->restore(raw->save());
-      raw = next.get();
-      harness.replace(std::move(next));
-      raw->set_transport(&harness.slot());
-    }
-    if (harness.slot().has_work()) harness.slot().do_work();
-    if (console.has_output()) {
-      ASSERT_TRUE(console.write_output());
-    }
-    raw->output_drained();
-    char text[4096];
-    const ssize_t count = read(ends[0], text, sizeof text);
-    ASSERT_GT(count, 0);
-    got.append(text, static_cast<size_t>(count));
-  }
-  EXPECT_EQ(got, sent);
-  while (harness.slot().has_work()) harness.slot().do_work();
-  harness.publish();
-  EXPECT_EQ(harness.used_index(1), 1u);
-  harness.descriptor(0, kBuffers, 8, 2, 0);
-  harness.make_available(0);
-  harness.notify_and_run(0);
-  EXPECT_EQ(harness.used_length(0, 0), 5u);
-  EXPECT_EQ(std::memcmp(harness.ram().at(kBuffers), "typed", 5), 0);
-  close(ends[0]);
-  close(ends[1]);
-}
-
-TEST(VirtioConsole, LongBuffersArePrintedAsAWhole) {
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  ConsoleOutput console(ends[1]);
-  Harness harness;
-  auto device = std::make_unique<VirtioConsole>(console);
-  VirtioConsole* raw = device.get();
-  harness.attach(std::move(device));
-  raw->set_transport(&harness.slot());
-  harness.start(2);
-  constexpr uint32_t kBytes = 3 << 20;
-  std::memset(harness.ram().at(kBuffers), 'x', kBytes);
-  harness.descriptor(0, kBuffers, kBytes, 0, 0, kRing + 0x4000);
-  harness.make_available(0, 1);
-  harness.set(0x50, 1);
-  size_t got = 0;
-  for (int round = 0; round < 10'000 && got < kBytes; ++round) {
-    if (harness.slot().has_work()) harness.slot().do_work();
-    ASSERT_LT(console.bytes(), kBytes + 1);
-    EXPECT_TRUE(console.has_io_room() || console.has_output());
-    if (!console.has_output()) break;
-    ASSERT_TRUE(console.write_output());
-    raw->output_drained();
-    char text[4096];
-    const ssize_t count = read(ends[0], text, sizeof text);
-    ASSERT_GT(count, 0);
-    got += static_cast<size_t>(count);
-  }
-  EXPECT_EQ(got, kBytes);
-  harness.publish();
-  EXPECT_EQ(harness.used_index(1), 1u);
-  close(ends[0]);
-  close(ends[1]);
-}
-
 TEST(VirtioBlockOpen, ErrorsSayWhatToDo) {
   EXPECT_NE(VirtioBlock::open("/nonexistent/disk", false).error().find("--disk"), std::string::npos);
   EXPECT_NE(VirtioBlock::open("/dev/null", true).error().find("neither"), std::string::npos);
-  const TempFile empty("");
+  const TestFile empty({});
   EXPECT_NE(VirtioBlock::open(empty.path(), false).error().find("empty"), std::string::npos);
 }
 
