@@ -25,7 +25,7 @@ constexpr EmitFunction kEmitters[] = {
 void check_second_page(EmitContext& e, const SecondPage& page) {
   const Label miss = e.labels.make();
   e.code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
-  e.code.cmp(dword[rax + 4 * (page.va >> 12 & (kInstructionPageEntries - 1))], page.id);
+  e.code.cmp(dword[rax + size_t{4} * (page.va >> 12 & (kInstructionPageEntries - 1))], page.id);
   e.labels.jcc(kNotEqual, miss);
   e.out_of_line([&e, miss] {
     e.labels.bind(miss);

@@ -26,7 +26,7 @@ void spill_for_merge(EmitContext& e) {
 }
 
 void put_call_arguments(EmitContext& e, const Inst& inst) {
-  for (int i = 0; i < 3; i++) {
+  for (size_t i = 0; i < 3; i++) {
     const Value v = inst.args[i];
     const auto slot = state32(offsetof(CpuState, call_args) + 4 * i);
     if (v.is_imm()) {

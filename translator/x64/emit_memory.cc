@@ -14,7 +14,6 @@ namespace crosswalk::x64 {
 using namespace Xbyak::util;
 using ir::Inst;
 using ir::MemAccess;
-using ir::Value;
 using Gen = Xbyak::CodeGenerator;
 
 namespace {

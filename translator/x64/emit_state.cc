@@ -12,7 +12,7 @@ using ir::Value;
 namespace {
 
 // A SIMD register of `bytes` is element inst.imm of the file.
-size_t simd_offset(const Inst& inst, uint32_t bytes) { return offsetof(CpuState, vreg) + bytes * inst.imm; }
+size_t simd_offset(const Inst& inst, size_t bytes) { return offsetof(CpuState, vreg) + bytes * inst.imm; }
 void get_simd(EmitContext& e, const Inst& inst, uint32_t bytes) {
   e.registers.define_in(Place::guest_simd(simd_offset(inst, bytes)));
 }

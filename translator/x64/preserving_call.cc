@@ -14,13 +14,13 @@ using Xbyak::Xmm;
 
 void call_preserving(Xbyak::CodeGenerator& c, const void* f, std::initializer_list<Xbyak::Operand> args, Reg64 result) {
   const int saved[] = {kRax, kRcx, kRdx, kRsi, kRdi, kR8, kR9, kR10, kR11};
-  constexpr int kCount = 9;
+  constexpr size_t kCount = 9;
   constexpr int kXmmBytes = 16 * 16 + 8;  // keeps rsp 16-byte aligned after nine pushes
   for (const int r : saved) c.push(Reg64(r));
   c.sub(rsp, kXmmBytes);
-  for (int i = 0; i < 16; i++) c.movups(xword[rsp + 16 * i], Xmm(i));
+  for (int i = 0; i < 16; i++) c.movups(xword[rsp + size_t{16} * i], Xmm(i));
   const auto slot = [&](int reg) {
-    for (int i = 0; i < kCount; i++)
+    for (size_t i = 0; i < kCount; i++)
       if (saved[i] == reg) return qword[rsp + kXmmBytes + 8 * (kCount - 1 - i)];
     return qword[rsp];
   };
@@ -40,9 +40,9 @@ void call_preserving(Xbyak::CodeGenerator& c, const void* f, std::initializer_li
     c.mov(slot(result.getIdx()), rax);
   else
     c.mov(result, rax);
-  for (int i = 0; i < 16; i++) c.movups(Xmm(i), xword[rsp + 16 * i]);
+  for (int i = 0; i < 16; i++) c.movups(Xmm(i), xword[rsp + size_t{16} * i]);
   c.add(rsp, kXmmBytes);
-  for (int i = kCount - 1; i >= 0; i--) c.pop(Reg64(saved[i]));
+  for (size_t i = kCount; i-- > 0;) c.pop(Reg64(saved[i]));
 }
 
 }  // namespace crosswalk::x64

@@ -8,7 +8,6 @@ namespace {
 
 using ir::Opcode;
 using ir::Value;
-using Xbyak::Reg64;
 
 // A value whose SetReg follows with nothing between that could observe the register early may be
 // computed in place.

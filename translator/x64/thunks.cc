@@ -191,7 +191,7 @@ void ThunkEmitter::emit_slow_access(SlowAccess slow_access) {
   for (const auto& r : temps) c_.push(r);
   spill_pinned();
   c_.sub(rsp, kTemps);
-  for (int i = 0; i < 16; i++) c_.movups(xword[rsp + 16 * i], Xbyak::Xmm(i));
+  for (int i = 0; i < 16; i++) c_.movups(xword[rsp + size_t{16} * i], Xbyak::Xmm(i));
   // MXCSR may be the standard one here; keep it as it is around the call.
   c_.stmxcsr(dword[rsp + kMxcsr]);
   c_.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));
@@ -203,7 +203,7 @@ void ThunkEmitter::emit_slow_access(SlowAccess slow_access) {
   Xbyak::Label leave;
   c_.test(eax, eax);
   c_.jnz(leave, Xbyak::CodeGenerator::T_NEAR);
-  for (int i = 0; i < 16; i++) c_.movups(Xbyak::Xmm(i), xword[rsp + 16 * i]);
+  for (int i = 0; i < 16; i++) c_.movups(Xbyak::Xmm(i), xword[rsp + size_t{16} * i]);
   c_.add(rsp, kTemps);
   load_pinned();
   for (int i = 3; i >= 0; i--) c_.pop(temps[i]);

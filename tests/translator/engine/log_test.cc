@@ -25,7 +25,7 @@ std::string log_of(uint32_t items) {
     EXPECT_EQ(g.stopped_at(), Exception::DataAbort);
   }
   std::fclose(file);
-  const std::string result(text, bytes);
+  std::string result(text, bytes);
   std::free(text);
   return result;
 }

@@ -106,9 +106,9 @@ UserBank user_bank(TranslateContext& t, uint32_t list) {
   return bank;
 }
 uint32_t user_bank_offset(uint32_t n) {
-  if (n == 13) return offsetof(CpuState, banked.r13) + 4 * kBankUser;
-  if (n == 14) return offsetof(CpuState, banked.r14) + 4 * kBankUser;
-  return static_cast<uint32_t>(offsetof(CpuState, banked.r8_12_user) + 4 * (n - 8));
+  if (n == 13) return offsetof(CpuState, banked.r13[kBankUser]);
+  if (n == 14) return offsetof(CpuState, banked.r14[kBankUser]);
+  return offsetof(CpuState, banked.r8_12_user) + size_t{4} * (n - 8);
 }
 
 Block user_block(Fields<"PUnr"> f) { return {f['n'], f['r'], f['U'] != 0, f['P'] != 0, false}; }

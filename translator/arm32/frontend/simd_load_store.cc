@@ -179,14 +179,14 @@ void transfer_pairs(TranslateContext& t, const Multiple& a) {
   Value v[4];
   if (a.load) {
     load_doublewords(t, a, a.registers(), v);
-    for (unsigned g = 0; g < a.groups; g++) {
+    for (size_t g = 0; g < a.groups; g++) {
       const Value both = ir.VecPair(v[2 * g], v[2 * g + 1]);
       ir.SetD(a.reg(g, 0), ir.VecLow(ir.VecEven(a.size, both, both)));
       ir.SetD(a.reg(g, 1), ir.VecLow(ir.VecOdd(a.size, both, both)));
     }
     return;
   }
-  for (unsigned g = 0; g < a.groups; g++) {
+  for (size_t g = 0; g < a.groups; g++) {
     const Value both = ir.VecZipLow(a.size, get(t, a.reg(g, 0), false), get(t, a.reg(g, 1), false));
     v[2 * g] = ir.VecLow(both);
     v[2 * g + 1] = ir.VecHigh(both);

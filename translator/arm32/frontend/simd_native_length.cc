@@ -123,7 +123,7 @@ bool table_lookup(TranslateContext& t, Op op, const Operands& o) {
   Value r = ir.VecLookup(table_vector(t, o, 0), index);
   if (o.imm > 2) r = ir.VecOr(r, ir.VecLookup(table_vector(t, o, 2), ir.VecSub(0, index, constant(t, repeat(0, 16)))));
   if (op == Op::Tbx) {
-    const Value outside = ir.VecGeU(0, index, constant(t, repeat(0, 8u * o.imm)));
+    const Value outside = ir.VecGeU(0, index, constant(t, repeat(0, uint64_t{8} * o.imm)));
     r = ir.VecOr(r, ir.VecAnd(get(t, o.d, false), outside));  // r is zero there
   }
   set(t, o.d, false, r);
