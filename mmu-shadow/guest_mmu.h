@@ -59,7 +59,6 @@ class GuestMmu final : public MmuOf<Guest> {
   // As make_mmu (mmu.h).
   static crosswalk::Result<std::unique_ptr<MmuOf<Guest>>> create(const MmuConfig& config, const GuestRam& ram,
                                                                  CodeListener& listener, WindowBackend* backend);
-  ~GuestMmu() override;
 
   void activate(Cpu& cpu) override;
   void polled(Cpu& cpu) override;
@@ -169,11 +168,6 @@ GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeList
       keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_,
               statistics_),
       forms_(walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, filled_, statistics_) {}
-
-template <GuestArchitecture Guest>
-GuestMmu<Guest>::~GuestMmu() {
-  for (auto& s : spaces_.all()) shared_.unshare(*s);
-}
 
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::activate(Cpu& cpu) {

@@ -46,6 +46,10 @@ class SharedWindows {
         watch_(watch),
         flushes_(flushes),
         statistics_(statistics) {}
+  // What is shared is gone before the windows that share it.
+  ~SharedWindows() {
+    for (auto& s : spaces_.all()) unshare(*s);
+  }
 
   // The space begins to share, if there is something. Precondition: it has a window, and nothing
   // installed in what it may share. It may share already.
