@@ -170,4 +170,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps tests boot check check-nested bench count experiments lint format clean check-asan check-tsan sanitized sanitized-fuzzers fuzz
+.PHONY: all deps tests boot check check-nested bench count experiments lint format clean FORCE check-asan check-tsan sanitized sanitized-fuzzers fuzz

@@ -48,3 +48,9 @@ mkdir "$scratch/build"
 touch "$scratch/build/.packages"
 if HOME=/proc timeout -s KILL "$(limit 300)" make BUILD="$scratch/build" "$scratch/build/obj/vmm/machine/board/bus.o" >"$scratch/text" 2>"$scratch/err"; then ok make/read-only-home
 else not_ok make/read-only-home "$(said 3)"; fi
+
+# The compiler's commands are written again whenever they are asked for: there may be new files.
+name=make/compile-commands
+mkdir -p "$scratch/commands" && touch "$scratch/commands/compile_commands.json"
+make -n BUILD="$scratch/commands" "$scratch/commands/compile_commands.json" >"$scratch/text" 2>"$scratch/err"
+if grep -q '^scripts/compile-commands.py' "$scratch/text"; then ok "$name"; else not_ok "$name" "make does not: $(said)"; fi
