@@ -136,7 +136,7 @@ struct cw_statistics {
 	__u64 walks, walk_levels;
 	__u64 flush_records;
 	__u64 removed, kept, rewritten; /* pages, by flushes */
-	__u64 made_read_only;	/* entries that lost write access */
+	__u64 made_read_only;		/* entries that lost write access */
 	__u64 ram_pages;		/* pages of RAM that are held now */
 	struct {
 		__u32 installed, nonglobal; /* pages now */
