@@ -57,7 +57,7 @@ std::string with_field_names(std::string line) {
                                       FIELD(t),
                                       FIELD(it),
                                       FIELD(pending),
-                                      FIELD(instruction_pages),
+                                      FIELD(instruction_pages),  // NOLINT(bugprone-sizeof-expression): of the pointer
                                       FIELD(jump_cache),
                                       FIELD(monitor_armed),
                                       FIELD(monitor_address),
