@@ -68,8 +68,8 @@ static inline uint32_t cw_entry_class(uint32_t entry)
 }
 
 struct cw_leaf {
-	uint32_t entries[CW_LEAF_PAGES];
-	uint64_t valid[CW_LEAF_PAGES / 64];
+	uint32_t entries[CW_LEAF_PAGES]; /* undefined where the bit in `valid` is not set */
+	uint64_t valid[CW_LEAF_PAGES / 64]; /* this and what follows is zero in a new leaf */
 	uint16_t count, ng_count, large_count;
 	uint32_t ram_first, ram_last; /* bounds of the RAM pages since the leaf was empty */
 };
@@ -122,6 +122,16 @@ static inline uint32_t cw_next_entry(const struct cw_leaf *leaf, uint32_t i)
 	return CW_LEAF_PAGES;
 }
 
+/* The last valid entry of a leaf that has one. */
+static inline uint32_t cw_last_entry(const struct cw_leaf *leaf)
+{
+	uint32_t w = CW_LEAF_PAGES / 64 - 1;
+
+	while (w && !leaf->valid[w])
+		w--;
+	return w * 64 + 63 - (uint32_t)__builtin_clzll(leaf->valid[w] | 1);
+}
+
 #define cw_for_each_leaf(e, l, from, end)                                                          \
 	for ((l) = cw_next_leaf(e, from); (l) < (end); (l) = cw_next_leaf(e, (l) + 1))
 #define cw_for_each_entry(leaf, i, from, end)                                                      \
@@ -132,14 +142,19 @@ static inline uint32_t cw_leaf_index(uint32_t va)
 	return va >> CW_PAGE_BITS & (CW_LEAF_PAGES - 1);
 }
 
+static inline uint32_t cw_entry_in(const struct cw_leaf *leaf, uint32_t i)
+{
+	return leaf->valid[i / 64] >> i % 64 & 1 ? leaf->entries[i] : 0;
+}
+
 static inline uint32_t cw_entry_at(const struct cw_entries *e, uint32_t va)
 {
 	const struct cw_leaf *leaf = e->leaves[va >> CW_LEAF_BITS];
 
-	return leaf ? leaf->entries[cw_leaf_index(va)] : 0;
+	return leaf ? cw_entry_in(leaf, cw_leaf_index(va)) : 0;
 }
 
-/* `leaf` is all zeroes, and becomes that of `va`, which has none. */
+/* `leaf` is new, and becomes that of `va`, which has none. */
 static inline void cw_add_leaf(struct cw_entries *e, uint32_t va, struct cw_leaf *leaf)
 {
 	const uint32_t l = va >> CW_LEAF_BITS;
@@ -165,7 +180,6 @@ static inline void cw_drop_entry(struct cw_entries *e, struct cw_leaf *leaf, uin
 {
 	const uint32_t entry = leaf->entries[i];
 
-	leaf->entries[i] = 0;
 	leaf->valid[i / 64] &= ~((uint64_t)1 << i % 64);
 	leaf->count--;
 	e->count--;
@@ -196,7 +210,7 @@ static inline void cw_set_entry(struct cw_entries *e, uint32_t va, uint32_t entr
 	struct cw_leaf *leaf = e->leaves[va >> CW_LEAF_BITS];
 	const uint32_t i = cw_leaf_index(va), ram_page = cw_entry_ram_page(entry);
 
-	if (leaf->entries[i])
+	if (cw_entry_in(leaf, i))
 		cw_drop_entry(e, leaf, i);
 	leaf->entries[i] = entry;
 	leaf->valid[i / 64] |= (uint64_t)1 << i % 64;
@@ -260,12 +274,22 @@ static inline int cw_entry_covers(uint32_t page, uint32_t entry, uint32_t va)
 	return (page ^ va) >> cw_class_bits(cw_entry_class(entry)) == 0;
 }
 
+/* Whether page `next` comes from the same large ARM entry as `page`, as far on in RAM. */
+static inline int cw_continues_entry(uint32_t page, uint32_t entry, uint32_t next,
+				     uint32_t next_entry)
+{
+	return cw_entry_class(entry) && cw_entry_covers(page, entry, next) &&
+	       next_entry == entry + ((next - page) >> CW_PAGE_BITS << 6);
+}
+
 /*
  * Pages of VA that have gone from a window and are still to go from page tables. Neighbours are one
- * range, and so are those with nothing installed in between; cw_keep() says that something is.
+ * range, and so are those with nothing installed in between, if they are not far: each page of a
+ * range costs some ten instructions, and each range some 1,200. cw_keep() says that something is.
  * When there are too many, the last one is widened over what stays: that faults back.
  */
 #define CW_RANGES 48
+#define CW_FAR	  128
 struct cw_ranges {
 	uint32_t count, open;
 	struct {
@@ -281,7 +305,8 @@ static inline void cw_keep(struct cw_ranges *r)
 /* While a range is open, pages come in ascending order. */
 static inline void cw_add_range(struct cw_ranges *r, uint32_t first, uint32_t last)
 {
-	if (!r->count || (!r->open && first != r->range[r->count - 1].last + 1)) {
+	if (!r->count || (!r->open && first != r->range[r->count - 1].last + 1) ||
+	    first > r->range[r->count - 1].last + CW_FAR) {
 		if (r->count < CW_RANGES) {
 			r->range[r->count].first = first;
 			r->range[r->count++].last = last;
@@ -306,14 +331,16 @@ static inline uint32_t cw_next_writable(const struct cw_leaf *leaf, uint32_t i, 
 	if (first == last) {
 		const uint32_t wanted = cw_entry(first, 1, 0, 0);
 
-		while (i < CW_LEAF_PAGES && ((leaf->entries[i] ^ wanted) & ~CW_ENTRY_OTHER))
+		while (i < CW_LEAF_PAGES && (((leaf->entries[i] ^ wanted) & ~CW_ENTRY_OTHER) ||
+					     !cw_entry_in(leaf, i)))
 			i++;
 		return i;
 	}
 	for (; i < CW_LEAF_PAGES; i++) {
 		const uint32_t entry = leaf->entries[i];
 
-		if (cw_entry_ram_page(entry) - first <= last - first && (entry & CW_ENTRY_WRITABLE))
+		if (cw_entry_ram_page(entry) - first <= last - first &&
+		    (entry & CW_ENTRY_WRITABLE) && cw_entry_in(leaf, i))
 			break;
 	}
 	return i;
@@ -361,7 +388,7 @@ static inline uint32_t cw_drop_covered(struct cw_entries *e, uint32_t l, const s
 	if (c->by_va && l == c->va >> CW_LEAF_BITS && !leaf->large_count) {
 		/* The common case: one page. */
 		i = cw_leaf_index(c->va);
-		if (!leaf->entries[i] || !cw_covers(c, c->va, leaf->entries[i]))
+		if (!cw_entry_in(leaf, i) || !cw_covers(c, c->va, leaf->entries[i]))
 			return 0;
 		cw_drop_entry(e, leaf, i);
 		cw_add_range(gone, c->va >> CW_PAGE_BITS, c->va >> CW_PAGE_BITS);

@@ -61,21 +61,21 @@ void cw_remove_page(struct cw_machine *m, struct cw_window *w, u32 va)
 	mutex_unlock(&m->removal);
 }
 
-/* Takes everything off record. Returns how many pages; [*first, *last] has what they reached. */
-static u32 cw_take_all(struct cw_machine *m, struct cw_window *w, u32 *first, u32 *last)
+/* Takes everything off record; `gone`, if not null, gets the pages. Returns how many. */
+static u32 cw_take_all(struct cw_machine *m, struct cw_window *w, struct cw_ranges *gone)
 {
 	struct cw_entries *e = &w->entries;
 	struct cw_leaf *list = NULL, *leaf;
 	u32 l, removed;
 
-	*first = CW_LEAVES * CW_LEAF_PAGES;
 	spin_lock(&m->lock);
 	m->generation++;
 	removed = e->count;
 	cw_for_each_leaf (e, l, 0, CW_LEAVES) {
-		*first = min(*first, l * CW_LEAF_PAGES);
-		*last = l * CW_LEAF_PAGES + CW_LEAF_PAGES - 1;
 		leaf = cw_take_leaf(e, l);
+		if (gone && leaf->count)
+			cw_add_range(gone, l * CW_LEAF_PAGES + cw_next_entry(leaf, 0),
+				     l * CW_LEAF_PAGES + cw_last_entry(leaf));
 		/* Its first word of `valid` links what is to be freed. */
 		*(struct cw_leaf **)leaf->valid = list;
 		list = leaf;
@@ -93,9 +93,7 @@ static u32 cw_take_all(struct cw_machine *m, struct cw_window *w, u32 *first, u3
 
 void cw_forget(struct cw_machine *m, struct cw_window *w)
 {
-	u32 first, last;
-
-	cw_take_all(m, w, &first, &last);
+	cw_take_all(m, w, NULL);
 	spin_lock(&m->lock);
 	memset(w->touched, 0, sizeof(w->touched));
 	w->stretches = 0;
@@ -106,11 +104,9 @@ void cw_forget(struct cw_machine *m, struct cw_window *w)
 /* Removes everything. Returns how many pages. The caller holds m->removal. */
 static u32 cw_remove_all(struct cw_machine *m, struct cw_window *w)
 {
-	u32 first, last;
-	const u32 removed = cw_take_all(m, w, &first, &last);
+	const u32 removed = cw_take_all(m, w, &m->gone);
 
-	if (removed)
-		cw_zap(m, w, first, last);
+	cw_zap_gone(m, w);
 	return removed;
 }
 
@@ -162,6 +158,7 @@ static void cw_rewalk_leaf(struct cw_machine *m, struct cw_window *w, const stru
 			   struct cw_changed *buffer, struct cw_flush *out)
 {
 	struct cw_entries *e = &w->entries;
+	struct cw_changed same = {0, 0};
 	u32 vas[64];
 	u32 count = 0, changed = 0, dropped = 0, again = 0, rewritten = 0, i;
 
@@ -177,9 +174,16 @@ static void cw_rewalk_leaf(struct cw_machine *m, struct cw_window *w, const stru
 		}
 	}
 	spin_unlock(&m->lock);
-	for (i = 0; i < count; i++)
-		if (cw_translate(view, buffer[i].va, memo) != buffer[i].entry)
-			buffer[changed++] = buffer[i];
+	for (i = 0; i < count; i++) {
+		const struct cw_changed now = buffer[i];
+
+		/* Of a large entry that is as it was, the other pages are. */
+		if (cw_continues_entry(same.va, same.entry, now.va, now.entry) ||
+		    cw_translate(view, now.va, memo) == now.entry)
+			same = now;
+		else
+			buffer[changed++] = now;
+	}
 	out->kept += count - changed;
 	if (!changed)
 		return;

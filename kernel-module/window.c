@@ -221,9 +221,10 @@ static int cw_insert(const struct cw_insertion *in, u64 generation, pmd_t *pmd)
 			return -EFAULT;
 	}
 	if (!READ_ONCE(entries->leaves[l])) {
-		leaf = kmem_cache_zalloc(cw_leaf_cache, GFP_KERNEL);
+		leaf = kmem_cache_alloc(cw_leaf_cache, GFP_KERNEL);
 		if (!leaf)
 			return -ENOMEM;
+		memset(leaf->valid, 0, sizeof(*leaf) - offsetof(struct cw_leaf, valid));
 	}
 	spin_lock(&m->lock);
 	if (!entries->leaves[l] && leaf && m->generation == generation) {

@@ -13,6 +13,7 @@
 
 #include "mmu-shadow/base/config.h"
 #include "mmu-shadow/base/statistics.h"
+#include "mmu-shadow/filled_windows.h"
 #include "mmu-shadow/shared_windows.h"
 #include "mmu-shadow/spaces/address_space.h"
 #include "mmu-shadow/spaces/code_pages.h"
@@ -33,7 +34,7 @@ class Flusher {
 
   Flusher(const MmuCosts& costs, const Walks<Guest>& walks, const GuestFlushLog<Guest>& log, const PageIdsOf<Va>& ids,
           CodePages& code, FlushChoice& choice, SharedWindows<Guest>& shared, HybridPolicy& hybrid,
-          Statistics& statistics)
+          const FilledWindows<Guest>& windows, Statistics& statistics)
       : costs_(costs),
         walks_(walks),
         log_(log),
@@ -42,6 +43,7 @@ class Flusher {
         choice_(choice),
         shared_(shared),
         hybrid_(hybrid),
+        windows_(windows),
         statistics_(statistics) {}
 
   // All that the space, which is current and of `regime`, and what it shares have missed of the
@@ -70,6 +72,7 @@ class Flusher {
   FlushChoice& choice_;
   SharedWindows<Guest>& shared_;
   HybridPolicy& hybrid_;
+  const FilledWindows<Guest>& windows_;
   Statistics& statistics_;
   // For the window of the current space, if its provider fills it.
   struct {
@@ -225,7 +228,7 @@ void Flusher<Guest>::refresh_window(WindowMap& window, Reuse& reuse, bool privil
   if (window.filling()) {
     if (reuse.dropped != 0) reuse.refilled = n;  // all of them since then
     filled_.batch.push_back({nonglobal_only ? WindowFlush::NonGlobal : WindowFlush::All, 0});
-    filled_.eager = choose_eager(FlushChoice::Data, privileged, reuse, n, costs_.walk, costs_.window_fault);
+    filled_.eager = choose_eager(FlushChoice::Data, privileged, reuse, n, costs_.walk, windows_.page_ns(costs_.window_fault));
     return;
   }
   uint32_t kept = 0, rewritten = 0, removed = 0;

@@ -163,7 +163,7 @@ GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeList
       shared_(config.share_tables, ram, pool_, spaces_, code_, watch_, flushes_, statistics_),
       filled_(config.mode.has_windows() && backend ? backend->filler() : nullptr, statistics_),
       installer_(config_, walks_, code_, watch_, pool_, shared_, statistics_),
-      flusher_(config_.costs, walks_, flushes_, ids_, code_, choice_, shared_, hybrid_, statistics_),
+      flusher_(config_.costs, walks_, flushes_, ids_, code_, choice_, shared_, hybrid_, filled_, statistics_),
       prefiller_(config_, walks_, spaces_, ids_, code_, watch_, choice_, statistics_),
       keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_,
               statistics_),

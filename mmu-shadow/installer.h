@@ -48,7 +48,8 @@ class Installer {
   // The guest got an abort in the space, which its handler most likely mends: the access follows on
   // return.
   void aborted(Space& space, Va va, AccessKind kind) {
-    if (config_.install_on_return) aborted_ = {&space, va, kind, 0};
+    // Where windows fill themselves, a fault costs no more than a call that installs the page.
+    if (config_.install_on_return && !(space.windowed && space.window->filling())) aborted_ = {&space, va, kind, 0};
   }
   bool awaits(const Space& space) const { return aborted_.space == &space; }
   // The space of the abort is current again.
@@ -130,11 +131,6 @@ void Installer<Guest>::returned(const Regime& regime) {
   if (!space.windowed || !walks_.enterable(result)) return;
   // A store to translated code faults, to be told.
   if (code_.holds(walks_.ram_page_of(result.pa))) return;
-  if (FillingWindow* const filling = space.window->filling()) {
-    const uint32_t at = window_offset(va);
-    statistics_.installed_on_return += filling->fill({&at, 1});
-    return;
-  }
   if (const WindowEntry e = space.window_at(va).pages().entry(window_offset(va));
       e.valid() && e.ram_page() == walks_.ram_page_of(result.pa) && (e.writable() || aborted_.kind == AccessKind::Load))
     return;

@@ -62,7 +62,7 @@ void SpaceKeeper<Guest>::clear(Space& space) {
   installer_.forget(space);
   space.instruction_pages.remove_all();
   if (space.soft) space.soft->remove_all();
-  if (space.window && space.window->clear()) space.window->window().commit();
+  if (space.window && space.window->empty()) space.window->window().commit();
   if (space.history) hybrid_.forget(space, space.window != nullptr);
   applied_all(space);
   space.data_reuse = space.fetch_reuse = Reuse{};

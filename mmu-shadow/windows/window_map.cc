@@ -11,6 +11,14 @@ uint32_t WindowMap::remove_all() {
   return removed;
 }
 
+bool WindowMap::empty() {
+  if (!filling_) return clear();
+  // Page tables that are there need not be made again.
+  const WindowFlush all{WindowFlush::All, 0};
+  if (filling_->installed(false) != 0) filling_->flush({&all, 1}, /*eager=*/false);
+  return false;
+}
+
 bool WindowMap::clear() {
   if (!touched()) return false;
   if (filling_) {

@@ -69,6 +69,8 @@ class WindowMap {
   uint32_t remove_all();
   uint32_t remove_nonglobal();
   uint32_t remove_va(uint32_t va, bool global_only);
+  // Removes all, and has it ready for another address space. False: there is nothing to commit.
+  bool empty();
   // Removes all, and the host gets back the page tables too. False: there is nothing to commit.
   bool clear();
 

@@ -57,6 +57,11 @@ def parse_engine(engine):
     return mode, policy, world, options
 
 
+def needs_module(engine):
+    """Whether the machine loads the kernel module. Where it is loaded, what is left open may choose it."""
+    return engine not in BASELINES and (parse_engine(engine)[0] == "kmod" or "windows=kmod" in parse_engine(engine)[3])
+
+
 def kind_of(workload):
     if workload in BARE:
         return workload
@@ -98,14 +103,15 @@ def plan(engines, names):
 def files_of(cell, settings):
     """What the emulated machine must hold: (programs, {path in the machine: source})."""
     images, kernel, engine, kind = settings["images"], settings["kernel"], cell["engine"], cell["kind"]
+    modules = {"crosswalk.ko": settings["module"]} if needs_module(engine) else {}
     if engine == "native":
         if kind == "program":
             return [], {"guest/programs.tar": f"{images}/programs-native.tar"}
         return [f"{images}/bench/bench-native"], {}
     programs = ["/usr/bin/qemu-system-arm"] if engine == "qemu" else [settings["crosswalk"]]
     if kind in BARE:
-        return programs, {"guest/kernel": f"{images}/bare/{BARE[kind]}.bin"}
-    files = {"guest/kernel": f"{images}/{kernel}/vmlinuz"}
+        return programs, {"guest/kernel": f"{images}/bare/{BARE[kind]}.bin", **modules}
+    files = {"guest/kernel": f"{images}/{kernel}/vmlinuz", **modules}
     if kind == "linux":
         files["guest/initrd"] = f"{images}/initrd-bench.gz"
     else:
@@ -116,6 +122,8 @@ def files_of(cell, settings):
 
 def preparation_of(cell):
     """Lines of shell that the machine runs before the command."""
+    if needs_module(cell["engine"]):
+        return "insmod /crosswalk.ko\n"
     if cell["engine"] != "native" or cell["kind"] != "program":
         return ""
     return ("mkdir /programs\ntar -x -f /guest/programs.tar -C /programs\nmount -t proc proc /programs/proc\n"

@@ -135,6 +135,14 @@ def commit():
     return done.stdout.strip() or "unknown"
 
 
+def build_module(folder):
+    """Path of the kernel module for the machine's kernel, or None."""
+    with open(f"{folder}/version", encoding="utf-8") as file:
+        version = file.read().strip()
+    done = subprocess.run([f"{ROOT}/scripts/build-module.sh", version], stdout=subprocess.PIPE, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
 def missing_file(settings, plan):
     for path in (f"{settings['tools']}/count-run", f"{settings['tools']}/split.so", f"{settings['machine']}/vmlinuz"):
         if not os.path.exists(path):
@@ -168,6 +176,10 @@ def main():
     except ValueError as error:
         print(f"count: {error}", file=sys.stderr)
         return 2
+    if any(cells.needs_module(cell["engine"]) for cell in plan):
+        settings["module"] = build_module(settings["machine"])
+        if not settings["module"]:
+            return 2
     missing = missing_file(settings, plan)
     if missing:
         print(f"count: {missing}", file=sys.stderr)

@@ -95,7 +95,7 @@ void Machine::set_engine(EnginePort* engine) {
 void Machine::start() {
   if (running_) return;
   running_ = true;
-  // Threads inherit the mask, so only the control thread's signalfd sees these signals.
+  // Threads inherit the mask, so only the control thread gets these signals.
   if (config_.catch_signals) {
     ControlThread::block_signals();
     signal(SIGPIPE, SIG_IGN);

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/control/control_thread.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
 
 #include "vmm/base/exit_status.h"
 #include "vmm/base/sandbox.h"
@@ -15,11 +19,30 @@
 namespace crosswalk::vmm {
 namespace {
 
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGCONT};
+
 sigset_t control_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGCONT}) sigaddset(&set, signal);
+  for (const int signal : kSignals) sigaddset(&set, signal);
   return set;
+}
+
+// Where the handler writes the numbers of signals: there is one set of signal dispositions per
+// process. -1: nowhere.
+std::atomic<int>& signal_pipe() {
+  static std::atomic<int> fd{-1};
+  return fd;
+}
+
+// On the control thread, which alone does not block them. Not a signalfd: the kernel wakes who waits
+// for one at every signal of the process, and faults of windows are signals.
+void on_signal(int number) {
+  const int saved_errno = errno;
+  const auto byte = static_cast<uint8_t>(number);
+  // A pipe that is full holds more signals than anyone waits for.
+  [[maybe_unused]] const ssize_t written = write(signal_pipe().load(), &byte, 1);
+  errno = saved_errno;
 }
 
 }  // namespace
@@ -32,7 +55,9 @@ ControlThread::ControlThread(Console& console, IoNotifier& io, ControlEvents& ev
 
 ControlThread::~ControlThread() {
   stop();
-  if (signal_fd_ >= 0) close(signal_fd_);
+  if (signal_fd_ < 0) return;
+  close(signal_pipe().exchange(-1));
+  close(signal_fd_);
 }
 
 void ControlThread::block_signals() {
@@ -42,9 +67,16 @@ void ControlThread::block_signals() {
 
 Result<bool> ControlThread::open(bool catch_signals) {
   if (catch_signals) {
-    const sigset_t set = control_signals();
-    signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (signal_fd_ < 0) return Error{"signalfd: the host has no file descriptors left"};
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return Error{std::string("pipe: ") + std::strerror(errno)};
+    signal_fd_ = ends[0];
+    signal_pipe() = ends[1];
+    struct sigaction action = {};
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    for (const int signal : kSignals)
+      if (sigaction(signal, &action, nullptr) != 0) return Error{std::string("sigaction: ") + std::strerror(errno)};
   }
   return loop_.open();
 }
@@ -72,14 +104,14 @@ void ControlThread::request_stop(int status, bool by_key) {
 }
 
 void ControlThread::read_signal() {
-  signalfd_siginfo info;
-  while (read(signal_fd_, &info, sizeof info) == sizeof info) {
-    if (info.ssi_signo == SIGUSR1)
+  uint8_t number;
+  while (read(signal_fd_, &number, 1) == 1) {
+    if (number == SIGUSR1)
       events_.state_requested();
-    else if (info.ssi_signo == SIGCONT)
+    else if (number == SIGCONT)
       events_.continued();
     else
-      request_stop(kExitSignalBase + static_cast<int>(info.ssi_signo), false);
+      request_stop(kExitSignalBase + number, false);
   }
 }
 
@@ -113,6 +145,10 @@ void ControlThread::check_overdue() {
 void ControlThread::run() {
   pthread_setname_np(pthread_self(), "control");
   if (sandbox_) sandbox_->enter(Sandbox::Role::Control);
+  if (signal_fd_ >= 0) {
+    const sigset_t set = control_signals();
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  }
   while (!stop_.load()) {
     loop_.wait(EventLoop::Heeds::All, [this] { return wait_milliseconds(); });
     check_overdue();

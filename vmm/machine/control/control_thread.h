@@ -78,7 +78,7 @@ class ControlThread final : public IoNotifier {
   const Sandbox* sandbox_ = nullptr;
   std::thread thread_;
   EventLoop loop_;
-  int signal_fd_ = -1;
+  int signal_fd_ = -1;  // of a pipe, from which the numbers of signals are read
   std::atomic<bool> stop_{false};
   std::optional<Clock::time_point> stop_seen_;  // when it learned of the request to stop
   bool overdue_ = false;                        // stop_overdue was called
