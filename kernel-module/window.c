@@ -224,7 +224,7 @@ static int cw_insert(const struct cw_insertion *in, u64 generation, pmd_t *pmd)
 		leaf = kmem_cache_alloc(cw_leaf_cache, GFP_KERNEL);
 		if (!leaf)
 			return -ENOMEM;
-		memset(leaf->valid, 0, sizeof(*leaf) - offsetof(struct cw_leaf, valid));
+		memset_startat(leaf, 0, valid);
 	}
 	spin_lock(&m->lock);
 	if (!entries->leaves[l] && leaf && m->generation == generation) {
