@@ -142,8 +142,15 @@ struct cw_statistics {
 		__u32 installed, nonglobal; /* pages now */
 		/* Of 2 MiB that have had pages since the window was mapped: page tables exist. */
 		__u32 stretches;
-		__u32 zero;
+		/* Entries of 16 MiB or more may be among what is installed. */
+		__u32 large;
 	} windows[CW_MAX_WINDOWS];
+	/*
+	 * For each window one bit for each 2 MiB of VA: pages are installed there. Where no other
+	 * thread faults in the window, a flush of a VA whose bit is 0 has nothing to do, if `large`
+	 * is 0 too.
+	 */
+	__u64 used[CW_MAX_WINDOWS][32];
 };
 
 #endif

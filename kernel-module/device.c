@@ -20,7 +20,7 @@ static_assert(sizeof(struct cw_flush_record) == 16);
 static_assert(sizeof(struct cw_flush) == 40);
 static_assert(sizeof(struct cw_list) == 24);
 static_assert(sizeof(struct cw_watch) == 8 + 8 * CW_MAX_WATCHED);
-static_assert(sizeof(struct cw_statistics) == 19 * 8 + 16 * CW_MAX_WINDOWS);
+static_assert(sizeof(struct cw_statistics) == 19 * 8 + (16 + 256) * CW_MAX_WINDOWS);
 
 static const struct address_space_operations cw_no_operations;
 
@@ -137,6 +137,7 @@ static long cw_set_window(struct cw_machine *m, const struct cw_set_window *arg)
 		if (!w)
 			return -ENOMEM;
 		w->id = arg->window;
+		w->entries.shown = m->statistics->used[w->id];
 	}
 	spin_lock(&m->lock);
 	m->generation++;

@@ -71,12 +71,14 @@ struct cw_leaf {
 	uint32_t entries[CW_LEAF_PAGES]; /* undefined where the bit in `valid` is not set */
 	uint64_t valid[CW_LEAF_PAGES / 64]; /* this and what follows is zero in a new leaf */
 	uint16_t count, ng_count, large_count;
+	uint16_t number;
 	uint32_t ram_first, ram_last; /* bounds of the RAM pages since the leaf was empty */
 };
 
 struct cw_entries {
 	struct cw_leaf *leaves[CW_LEAVES];
 	uint64_t used[CW_LEAVES / 64]; /* leaves that exist */
+	uint64_t *shown;	       /* to the process: leaves with entries. Null: nothing is */
 	uint32_t count, ng_count;
 	/* Where entries larger than 4 KiB may be. */
 	uint64_t megabytes[64];
@@ -160,8 +162,19 @@ static inline void cw_add_leaf(struct cw_entries *e, uint32_t va, struct cw_leaf
 	const uint32_t l = va >> CW_LEAF_BITS;
 
 	leaf->ram_first = ~0u;
+	leaf->number = (uint16_t)l;
 	e->leaves[l] = leaf;
 	e->used[l / 64] |= (uint64_t)1 << l % 64;
+}
+
+static inline void cw_show_leaf(struct cw_entries *e, uint32_t l, int in_use)
+{
+	if (!e->shown)
+		return;
+	if (in_use)
+		e->shown[l / 64] |= (uint64_t)1 << l % 64;
+	else
+		e->shown[l / 64] &= ~((uint64_t)1 << l % 64);
 }
 
 /* Takes leaf `l` out, with all that is in it: the caller frees it. */
@@ -170,6 +183,7 @@ static inline struct cw_leaf *cw_take_leaf(struct cw_entries *e, uint32_t l)
 	struct cw_leaf *leaf = e->leaves[l];
 
 	e->leaves[l] = (void *)0;
+	cw_show_leaf(e, l, 0);
 	e->used[l / 64] &= ~((uint64_t)1 << l % 64);
 	e->count -= leaf->count;
 	e->ng_count -= leaf->ng_count;
@@ -181,7 +195,8 @@ static inline void cw_drop_entry(struct cw_entries *e, struct cw_leaf *leaf, uin
 	const uint32_t entry = leaf->entries[i];
 
 	leaf->valid[i / 64] &= ~((uint64_t)1 << i % 64);
-	leaf->count--;
+	if (!--leaf->count)
+		cw_show_leaf(e, leaf->number, 0);
 	e->count--;
 	if (entry & CW_ENTRY_NONGLOBAL) {
 		leaf->ng_count--;
@@ -214,7 +229,8 @@ static inline void cw_set_entry(struct cw_entries *e, uint32_t va, uint32_t entr
 		cw_drop_entry(e, leaf, i);
 	leaf->entries[i] = entry;
 	leaf->valid[i / 64] |= (uint64_t)1 << i % 64;
-	leaf->count++;
+	if (!leaf->count++)
+		cw_show_leaf(e, leaf->number, 1);
 	e->count++;
 	if (entry & CW_ENTRY_NONGLOBAL) {
 		leaf->ng_count++;
@@ -242,6 +258,13 @@ static inline void cw_forget_large(struct cw_entries *e)
 		e->sixteen[i] = 0;
 	e->gigabytes = 0;
 	e->any_large = 0;
+}
+
+/* Whether an entry that covers a VA may have pages in another leaf than the VA's. */
+static inline int cw_has_far_entries(const struct cw_entries *e)
+{
+	return e->any_large && (e->gigabytes || (e->sixteen[0] | e->sixteen[1] | e->sixteen[2] |
+						 e->sixteen[3]));
 }
 
 /*

@@ -37,6 +37,7 @@ static void cw_publish(struct cw_machine *m, struct cw_window *w)
 {
 	m->statistics->windows[w->id].installed = w->entries.count;
 	m->statistics->windows[w->id].nonglobal = w->entries.ng_count;
+	m->statistics->windows[w->id].large = cw_has_far_entries(&w->entries);
 }
 
 static void cw_next_generation(struct cw_machine *m)

@@ -242,6 +242,7 @@ static int cw_insert(const struct cw_insertion *in, u64 generation, pmd_t *pmd)
 		done = cw_insert_locked(in, pmd);
 		m->statistics->windows[in->window->id].installed = entries->count;
 		m->statistics->windows[in->window->id].nonglobal = entries->ng_count;
+		m->statistics->windows[in->window->id].large = cw_has_far_entries(entries);
 	}
 	spin_unlock(&m->lock);
 	if (leaf)

@@ -149,7 +149,7 @@ uint32_t Flusher<Guest>::flush_window_page(WindowMap& window, bool privileged, c
                                            bool global_only) {
   const uint32_t at = window_offset(va);
   if (window.filling()) {
-    if (window.count() == 0) return 0;
+    if (!window.filling()->may_hold(at)) return 0;
     if (filled_.batch.empty()) filled_.eager = choice_.rewrites_pages();
     filled_.batch.push_back({global_only ? WindowFlush::GlobalPage : WindowFlush::Page, at});
     filled_.pages++;
@@ -228,7 +228,8 @@ void Flusher<Guest>::refresh_window(WindowMap& window, Reuse& reuse, bool privil
   if (window.filling()) {
     if (reuse.dropped != 0) reuse.refilled = n;  // all of them since then
     filled_.batch.push_back({nonglobal_only ? WindowFlush::NonGlobal : WindowFlush::All, 0});
-    filled_.eager = choose_eager(FlushChoice::Data, privileged, reuse, n, costs_.walk, windows_.page_ns(costs_.window_fault));
+    filled_.eager =
+        choose_eager(FlushChoice::Data, privileged, reuse, n, costs_.walk, windows_.page_ns(costs_.window_fault));
     return;
   }
   uint32_t kept = 0, rewritten = 0, removed = 0;

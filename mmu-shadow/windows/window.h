@@ -94,6 +94,8 @@ class FillingWindow : public ReservedWindow {
   virtual void set_regime(std::span<const std::byte> regime, bool privileged) = 0;
   // Pages installed now.
   virtual uint32_t installed(bool nonglobal_only) const = 0;
+  // Whether a flush of `va` has something to remove, perhaps.
+  virtual bool may_hold(uint32_t va) const = 0;
   // Stretches of 2 MiB that have had pages since the window was cleared: host page tables may exist
   // for them.
   virtual uint32_t stretches() const = 0;

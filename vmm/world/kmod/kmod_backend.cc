@@ -161,6 +161,13 @@ class KmodWindow final : public mmu::FillingWindow {
     const auto& counts = device_.statistics().windows[walks_.window];
     return nonglobal_only ? current(counts.nonglobal) : current(counts.installed);
   }
+  // This thread alone faults in the window.
+  bool may_hold(uint32_t va) const override {
+    const cw_statistics& s = device_.statistics();
+    const uint32_t stretch = va >> 21;
+    return current(s.windows[walks_.window].large) != 0 ||
+           (current(s.used[walks_.window][stretch / 64]) >> stretch % 64 & 1) != 0;
+  }
   uint32_t stretches() const override { return current(device_.statistics().windows[walks_.window].stretches); }
 
   Flushed flush(std::span<const mmu::WindowFlush> batch, bool eager) override {
