@@ -25,8 +25,11 @@
 #define CW_MAX_BATCH	  65536 /* records or items of one call */
 #define CW_MAX_FILL_PAGES 512
 
+#define CW_MAX_UPCALLS	  16
+
 /* File offsets for mmap(2), which takes MAP_SHARED only, and no PROT_EXEC. */
 #define CW_MAP_STATISTICS 0ull			/* struct cw_statistics; PROT_READ */
+#define CW_MAP_UPCALLS	  (1ull << 30)		/* CW_MAX_UPCALLS of struct cw_upcall */
 #define CW_MAP_CODE	  (1ull << 31)		/* the bitmap of code pages, after CW_SET_RAM */
 #define CW_MAP_WINDOW(id) (((id) + 1ull) << 32) /* 4 GiB, or a part, after CW_SET_WINDOW */
 
@@ -111,6 +114,24 @@ struct cw_watch {
 	} ranges[CW_MAX_WATCHED];
 };
 
+/*
+ * Where the calling thread goes on after a fault of a window that is SIGSEGV otherwise: at `entry`,
+ * with RSP = `stack` and RAX = `argument`, and the direction flag clear. upcall[slot] of the mapping
+ * has what these were, and the fault. It is busy until the process writes 0; a fault meanwhile is
+ * SIGSEGV. A slot belongs to one thread, a thread has one; `entry` 0 gives it back.
+ */
+struct cw_set_upcall {
+	__u32 slot, zero;
+	__u64 entry, stack, argument;
+};
+struct cw_upcall {
+	__u64 busy;
+	__u64 rip, rsp, rflags, rax;
+	__u64 address; /* that was accessed */
+	__u64 write;   /* 1 for a store */
+	__u64 zero;
+};
+
 /* The version is the return value. */
 #define CW_VERSION    _IO('C', 0x00)
 #define CW_SET_RAM    _IOW('C', 0x01, struct cw_set_ram)
@@ -119,6 +140,7 @@ struct cw_watch {
 #define CW_INSTALL    _IOWR('C', 0x04, struct cw_list)
 #define CW_PROTECT    _IOWR('C', 0x05, struct cw_list)
 #define CW_WATCH      _IOW('C', 0x06, struct cw_watch)
+#define CW_SET_UPCALL _IOW('C', 0x07, struct cw_set_upcall)
 
 /* Counts since the file was opened, but for `ram_pages` and the last one. */
 struct cw_statistics {

@@ -69,6 +69,11 @@ struct cw_machine {
 	struct cw_ranges gone; /* off record and still in page tables; `removal` */
 	struct cw_watch watch;
 
+	struct cw_upcall *upcalls; /* shared with the process; what is in it is the process's */
+	struct {
+		struct pid *thread;
+		u64 entry, stack, argument;
+	} upcall_of[CW_MAX_UPCALLS]; /* cw_machine.lock */
 	struct cw_statistics *statistics;
 	struct cw_window
 		*windows[CW_MAX_WINDOWS]; /* smp_store_release; as they are until the end */
@@ -124,6 +129,12 @@ u32 cw_translate(struct cw_view *view, u32 va, struct cw_memo *memo);
 /* Installs pages as loads from them would be. The caller does not hold mmap_lock. */
 u32 cw_install(struct cw_machine *m, struct cw_window *w, const u32 *vas, u32 count);
 bool cw_watched(const struct cw_machine *m, u32 va);
+
+/* upcall.c */
+long cw_set_upcall(struct cw_machine *m, const struct cw_set_upcall *arg);
+void cw_release_upcalls(struct cw_machine *m);
+/* Whether the fault goes to the thread's upcall. */
+bool cw_upcall(struct cw_machine *m, const struct vm_fault *vmf);
 
 /* flush.c */
 long cw_flush(struct cw_machine *m, struct cw_window *w, struct cw_flush *arg);

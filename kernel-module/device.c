@@ -19,6 +19,8 @@ static_assert(sizeof(struct cw_set_window) == 56);
 static_assert(sizeof(struct cw_flush_record) == 16);
 static_assert(sizeof(struct cw_flush) == 40);
 static_assert(sizeof(struct cw_list) == 24);
+static_assert(sizeof(struct cw_set_upcall) == 32);
+static_assert(sizeof(struct cw_upcall) == 64);
 static_assert(sizeof(struct cw_watch) == 8 + 8 * CW_MAX_WATCHED);
 static_assert(sizeof(struct cw_statistics) == 19 * 8 + (16 + 256) * CW_MAX_WINDOWS);
 
@@ -34,7 +36,10 @@ static int cw_open(struct inode *inode, struct file *file)
 	if (!m)
 		return -ENOMEM;
 	m->statistics = vmalloc_user(PAGE_ALIGN(sizeof(*m->statistics)));
-	if (!m->statistics) {
+	m->upcalls = vmalloc_user(PAGE_ALIGN(sizeof(*m->upcalls) * CW_MAX_UPCALLS));
+	if (!m->statistics || !m->upcalls) {
+		vfree(m->statistics);
+		vfree(m->upcalls);
 		kvfree(m);
 		return -ENOMEM;
 	}
@@ -62,8 +67,10 @@ static int cw_release(struct inode *inode, struct file *file)
 	for (id = 0; id < CW_MAX_WINDOWS; id++)
 		kvfree(m->windows[id]);
 	cw_release_ram(m);
+	cw_release_upcalls(m);
 	mmdrop(m->mm);
 	vfree(m->statistics);
+	vfree(m->upcalls);
 	kvfree(m);
 	return 0;
 }
@@ -86,6 +93,11 @@ static int cw_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EIO;
 	if (!(vma->vm_flags & VM_SHARED) || vma->vm_flags & VM_EXEC)
 		return -EINVAL;
+	if (first >= CW_MAP_UPCALLS >> PAGE_SHIFT && first < CW_MAP_CODE >> PAGE_SHIFT) {
+		cw_change_vm_flags(vma, VM_DONTCOPY, VM_MAYEXEC);
+		return remap_vmalloc_range(vma, m->upcalls,
+					   first - (CW_MAP_UPCALLS >> PAGE_SHIFT));
+	}
 	if (first < CW_MAP_CODE >> PAGE_SHIFT) {
 		if (vma->vm_flags & VM_WRITE)
 			return -EPERM;
@@ -253,6 +265,7 @@ static long cw_ioctl(struct file *file, unsigned int command, unsigned long argu
 		struct cw_flush flush;
 		struct cw_list list;
 		struct cw_watch watch;
+		struct cw_set_upcall upcall;
 	} arg;
 	struct cw_window *w;
 	long error;
@@ -268,6 +281,7 @@ static long cw_ioctl(struct file *file, unsigned int command, unsigned long argu
 	case CW_INSTALL:
 	case CW_PROTECT:
 	case CW_WATCH:
+	case CW_SET_UPCALL:
 		break;
 	default:
 		return -ENOTTY;
@@ -283,6 +297,8 @@ static long cw_ioctl(struct file *file, unsigned int command, unsigned long argu
 					      : cw_set_window(m, &arg.window);
 		mutex_unlock(&m->setup);
 		return error;
+	case CW_SET_UPCALL:
+		return cw_set_upcall(m, &arg.upcall);
 	case CW_FLUSH:
 		w = cw_window_of(m, arg.flush.window);
 		if (!w)

@@ -325,8 +325,11 @@ static int cw_insert_around(struct cw_view *view, struct vm_area_struct *vma, u3
 	return done;
 }
 
-static vm_fault_t cw_refuse(struct cw_machine *m, u32 va, const struct cw_result *found)
+static vm_fault_t cw_refuse(struct cw_machine *m, const struct vm_fault *vmf,
+			    const struct cw_result *found)
 {
+	const u32 va = (u32)vmf->pgoff << CW_PAGE_BITS;
+
 	if (found->fault != CW_FAULT_NONE)
 		cw_count(m, faults_guest);
 	else if (cw_ram_page(m, found->pa, NULL) == CW_NO_PAGE || !cw_enterable(found))
@@ -335,7 +338,7 @@ static vm_fault_t cw_refuse(struct cw_machine *m, u32 va, const struct cw_result
 		cw_count(m, faults_watched);
 	else
 		cw_count(m, faults_code);
-	return VM_FAULT_SIGSEGV;
+	return cw_upcall(m, vmf) ? VM_FAULT_NOPAGE : VM_FAULT_SIGSEGV;
 }
 
 /* The RAM page that a walk found, if an access of this kind may reach it, or CW_NO_PAGE. */
@@ -367,7 +370,7 @@ static vm_fault_t cw_fault_at(struct cw_machine *m, struct cw_window *w, struct 
 		cw_walk_page(&view, va, write ? CW_STORE : CW_LOAD, &found);
 		ram_page = cw_allowed(m, va, &found, write);
 		if (ram_page == CW_NO_PAGE)
-			return cw_refuse(m, va, &found);
+			return cw_refuse(m, vmf, &found);
 		page = cw_hold(m, ram_page, true);
 		if (IS_ERR(page)) {
 			cw_count(m, faults_other);
@@ -418,7 +421,7 @@ static vm_fault_t cw_pfn_mkwrite(struct vm_fault *vmf)
 	cw_walk_page(&view, va, CW_STORE, &found);
 	if (cw_allowed(m, va, &found, true) == CW_NO_PAGE) {
 		cw_count(m, faults);
-		return cw_refuse(m, va, &found);
+		return cw_refuse(m, vmf, &found);
 	}
 	cw_remove_page(m, w, va);
 	return cw_fault_at(m, w, vmf, true);

@@ -144,6 +144,26 @@ class WindowFiller {
   ~WindowFiller() = default;
 };
 
+// What a thread shares with a provider that hands faults to it without a signal. Written when a
+// fault comes, while it is not busy; the thread writes busy = 0.
+struct FaultUpcall {
+  uint64_t busy;
+  uint64_t rip, rsp, rflags, rax;  // as they were; other registers are unchanged
+  uint64_t address, write;
+};
+
+class FaultUpcalls {
+ public:
+  // Faults of the calling thread, of windows and not served, go on at `entry` from now on, with
+  // RSP = stack and RAX = argument. Null: they stay signals.
+  virtual FaultUpcall* attach(const void* entry, void* stack, void* argument) = 0;
+  // Of the calling thread: signals again.
+  virtual void detach(FaultUpcall* upcall) = 0;
+
+ protected:
+  ~FaultUpcalls() = default;
+};
+
 // Makes windows, of one of the two kinds. Outlives them.
 class WindowBackend {
  public:
@@ -153,6 +173,8 @@ class WindowBackend {
   virtual std::unique_ptr<Window> create_window() { return nullptr; }
   // Null: the MMU makes the entries.
   virtual WindowFiller* filler() { return nullptr; }
+  // Null: faults are signals.
+  virtual FaultUpcalls* upcalls() { return nullptr; }
   // Whether windows can have page tables in common: only where the engine writes them itself.
   virtual bool can_share() const { return false; }
   // Where the host counts what windows reach as resident memory of this process: how many pages of

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "mmu-shadow/windows/window.h"
+
 namespace crosswalk::engine {
 
 // A host fault (SIGSEGV or #PF) raised by translated code, as registers. The handler may change gpr
@@ -38,6 +40,9 @@ class World {
   // inside their own World.
   virtual void run(void (*entry)(void*), void* argument, FaultHandler handler, void* context) = 0;
   virtual const char* name() const = 0;
+  // Faults of windows come by `upcalls` in run() from now on, where the world can do that; null: no
+  // more. They outlive the runs.
+  virtual void deliver_by(mmu::FaultUpcalls* /*upcalls*/) {}
 };
 
 }  // namespace crosswalk::engine

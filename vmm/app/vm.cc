@@ -92,6 +92,7 @@ Result<bool> Vm::make_backend(VmCpu& cpu, mmu::MmuConfig& config) const {
   auto made = provider.make(site);
   if (!made) return made.take_error();
   cpu.backend = std::move(*made);
+  if (cpu.backend) cpu.world->deliver_by(cpu.backend->upcalls());
   if (!cpu.backend || config.mode == mmu::Mode::Flat) return true;
   if (auto measured = measure_window_costs(*cpu.world, provider, site, *cpu.backend, config.costs); !measured)
     return Error{std::string("--mmu ") + options_.mmu->name + ": windows do not work here: " + measured.error()};

@@ -182,6 +182,8 @@ void Sandbox::add_calls_of_roles(const Config& config) {
        {uint64_t{CW_SET_WINDOW}, uint64_t{CW_FLUSH}, uint64_t{CW_INSTALL}, uint64_t{CW_PROTECT}, uint64_t{CW_WATCH}})
     add(kEngine, SCMP_SYS(ioctl), {{1, kWhole, request}});
 
+  add(kMain, SCMP_SYS(ioctl), {{1, kWhole, uint64_t{CW_SET_UPCALL}}});
+
   // The KVM world: runs, flushes, makes memory of this process reachable, and keeps the TSC.
   for (const uint64_t request :
        {uint64_t{KVM_RUN}, uint64_t{KVM_SET_SREGS}, uint64_t{KVM_GET_SREGS}, uint64_t{KVM_GET_REGS},

@@ -271,7 +271,10 @@ class KmodTorture : public ::testing::Test {
       ADD_FAILURE() << backend.error();
       return {};
     }
-    return torture(world, config, ram.ram, **backend, seed, 20000);
+    world.deliver_by((*backend)->upcalls());
+    const mmu::Statistics s = torture(world, config, ram.ram, **backend, seed, 20000);
+    world.deliver_by(nullptr);
+    return s;
   }
 };
 

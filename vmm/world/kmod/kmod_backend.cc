@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -61,6 +62,7 @@ class Device {
   Result<bool> set_up(const GuestRam& ram);
   int fd() const { return fd_; }
   const cw_statistics& statistics() const { return *static_cast<const cw_statistics*>(statistics_.start()); }
+  cw_upcall* upcalls() const { return static_cast<cw_upcall*>(upcalls_.start()); }
   uint64_t* code() const { return static_cast<uint64_t*>(code_.start()); }
 
   // A call that only a defect can make fail.
@@ -72,7 +74,7 @@ class Device {
 
  private:
   const int fd_;
-  Mapping statistics_, code_;
+  Mapping statistics_, code_, upcalls_;
 };
 
 std::string explain_set_ram(int error, const GuestRam& ram) {
@@ -105,7 +107,9 @@ Result<bool> Device::set_up(const GuestRam& ram) {
   constexpr uint64_t kWordPages = 64;
   code_ = map((((ram.size >> 12) + kWordPages - 1) / kWordPages * 8 + 4095) & ~uint64_t{4095}, PROT_READ | PROT_WRITE,
               CW_MAP_CODE);
-  if (!statistics_ || !code_) return Error{std::string("cannot map ") + kDevice + ": " + std::strerror(errno)};
+  upcalls_ = map(sizeof(cw_upcall) * CW_MAX_UPCALLS, PROT_READ | PROT_WRITE, CW_MAP_UPCALLS);
+  if (!statistics_ || !code_ || !upcalls_)
+    return Error{std::string("cannot map ") + kDevice + ": " + std::strerror(errno)};
   return true;
 }
 
@@ -236,7 +240,7 @@ class KmodWindow final : public mmu::FillingWindow {
   cw_set_window walks_{};
 };
 
-class KmodBackend final : public mmu::WindowBackend, private mmu::WindowFiller {
+class KmodBackend final : public mmu::WindowBackend, private mmu::WindowFiller, private mmu::FaultUpcalls {
  public:
   KmodBackend(std::unique_ptr<Device> device, std::function<bool(uint64_t)> has_room)
       : device_(std::move(device)), has_room_(std::move(has_room)) {
@@ -244,6 +248,7 @@ class KmodBackend final : public mmu::WindowBackend, private mmu::WindowFiller {
   }
 
   mmu::WindowFiller* filler() override { return this; }
+  mmu::FaultUpcalls* upcalls() override { return this; }
 
  private:
   std::unique_ptr<mmu::FillingWindow> create_filling_window() override {
@@ -251,6 +256,25 @@ class KmodBackend final : public mmu::WindowBackend, private mmu::WindowFiller {
     const uint32_t number = free_.back();
     free_.pop_back();
     return KmodWindow::create(*device_, number, free_);
+  }
+  mmu::FaultUpcall* attach(const void* entry, void* stack, void* argument) override {
+    static_assert(offsetof(mmu::FaultUpcall, rip) == offsetof(cw_upcall, rip) &&
+                  offsetof(mmu::FaultUpcall, rax) == offsetof(cw_upcall, rax) &&
+                  offsetof(mmu::FaultUpcall, address) == offsetof(cw_upcall, address) &&
+                  offsetof(mmu::FaultUpcall, write) == offsetof(cw_upcall, write));
+    cw_set_upcall set{};
+    set.entry = reinterpret_cast<uint64_t>(entry);
+    set.stack = reinterpret_cast<uint64_t>(stack);
+    set.argument = reinterpret_cast<uint64_t>(argument);
+    for (; set.slot < CW_MAX_UPCALLS; set.slot++)
+      if (ioctl(device_->fd(), CW_SET_UPCALL, &set) == 0)
+        return reinterpret_cast<mmu::FaultUpcall*>(&device_->upcalls()[set.slot]);
+    return nullptr;
+  }
+  void detach(mmu::FaultUpcall* upcall) override {
+    cw_set_upcall set{};
+    set.slot = static_cast<uint32_t>(reinterpret_cast<cw_upcall*>(upcall) - device_->upcalls());
+    device_->call(CW_SET_UPCALL, set, "CW_SET_UPCALL");
   }
   uint64_t* code_pages() override { return device_->code(); }
   void watch(std::span<const Pages> pages) override {

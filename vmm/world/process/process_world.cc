@@ -15,6 +15,7 @@
 
 #include "translator/base/panic.h"
 #include "vmm/world/fault_report.h"
+#include "vmm/world/process/fault_upcalls.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -72,6 +73,13 @@ Context* context_of(const ucontext_t& uc) {
   return context->magic == kMagic && context->handler != nullptr ? context : nullptr;
 }
 
+void handle(Context& context, FaultFrame& frame, const char* unexpected) {
+  if (context.in_handler) panic("fault inside the fault handler", frame);
+  context.in_handler = true;
+  if (!context.handler(context.argument, frame)) panic(unexpected, frame);
+  context.in_handler = false;
+}
+
 void on_fault(int signal_number, siginfo_t* info, void* raw) {
   auto& uc = *static_cast<ucontext_t*>(raw);
   Context* context = context_of(uc);
@@ -87,14 +95,9 @@ void on_fault(int signal_number, siginfo_t* info, void* raw) {
   frame.address_valid = page_fault;
   frame.address = page_fault ? reinterpret_cast<uint64_t>(info->si_addr) : 0;
   frame.write = page_fault && (gregs[REG_ERR] & 2) != 0;
-  if (context->in_handler) panic("fault inside the fault handler", frame);
-  context->in_handler = true;
-  if (!context->handler(context->argument, frame)) {
-    panic(signal_number == SIGBUS ? "unexpected bus error (SIGBUS) in the engine"
-                                  : "unexpected fault (SIGSEGV) in the engine",
-          frame);
-  }
-  context->in_handler = false;
+  handle(*context, frame,
+         signal_number == SIGBUS ? "unexpected bus error (SIGBUS) in the engine"
+                                 : "unexpected fault (SIGSEGV) in the engine");
   for (int i = 0; i < 16; i++) gregs[kGregs[i]] = static_cast<greg_t>(frame.gpr[i]);
   gregs[REG_RIP] = static_cast<greg_t>(frame.rip);
   errno = saved_errno;
@@ -133,20 +136,32 @@ class ProcessWorld final : public engine::World {
     struct Restore {
       Context& context;
       const stack_t& stack;
+      FaultUpcallStack& upcalls;
       ~Restore() {
+        upcalls.detach();
         context.handler = nullptr;
         sigaltstack(&stack, nullptr);  // was valid when it was read
       }
-    } restore{*context_, previous};
+    } restore{*context_, previous, upcall_stack_};
     context_->argument = handler_context;
     context_->handler = handler;
+    if (upcalls_ != nullptr)
+      upcall_stack_.attach(
+          *upcalls_,
+          [](void* context, FaultFrame& frame) {
+            handle(*static_cast<Context*>(context), frame, "unexpected fault of a window in the engine");
+          },
+          context_);
     entry(argument);
   }
   const char* name() const override { return "process"; }
+  void deliver_by(mmu::FaultUpcalls* upcalls) override { upcalls_ = upcalls; }
 
  private:
   void* const memory_;
   Context* const context_;
+  FaultUpcallStack upcall_stack_;
+  mmu::FaultUpcalls* upcalls_ = nullptr;
 };
 
 }  // namespace
