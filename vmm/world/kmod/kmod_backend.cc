@@ -26,8 +26,9 @@ constexpr const char* kDevice = "/dev/crosswalk";
 // Each x86 page directory below is of one window, and the regions that a VM reaches are whole ones.
 constexpr uint64_t kWindowAlign = 1 << 30;
 constexpr uint64_t kReserved = mmu::kWindowSize + 2 * mmu::kWindowGuard + 2 * kWindowAlign;
-// Installed by one fault: more costs more than it saves, where most windows live shortly.
-constexpr uint32_t kFillPages = 16;
+// Installed by one fault. Neighbours cost more than the faults that they spare: most of them are
+// not used before they are flushed, and each flush walks for them again (docs/kernel-module.md).
+constexpr uint32_t kFillPages = 1;
 
 // A mapping of this process, or none.
 class Mapping {
