@@ -18,6 +18,12 @@ static uint8_t* room[kWindows];  // 4 GiB and 1 GiB of address space each
 static uint32_t mark;
 static int64_t end;
 
+// How often all processes did what, in memory that they share.
+enum { kSetWindow, kFlush, kList, kMapping, kFile, kTable, kFork, kAccesses, kOperations };
+static const char* const kNames[kOperations] = {"windows set", "flushes",       "lists", "mappings",
+                                                "files, RAM",  "table entries", "forks", "accesses"};
+static uint64_t* counts;
+
 struct random {
   uint64_t state;
 };
@@ -172,31 +178,28 @@ static void random_accesses(struct random* r) {
   }
 }
 
+static void random_fork(struct random* r) {
+  const pid_t child = fork();
+  if (child == 0) {
+    for (int i = 0; i < 20; i++) random_accesses(r), random_flush(r), random_mapping(r);
+    _exit(0);
+  }
+  waitpid(child, NULL, 0);
+}
+
 static void* thread(void* argument) {
+  static void (*const operations[kOperations])(struct random*) = {random_window,  random_flush,   random_list,
+                                                                  random_mapping, random_file,    random_table,
+                                                                  random_fork,    random_accesses};
+  static const uint8_t often[16] = {kSetWindow, kFlush,    kFlush,    kList,    kMapping,  kFile,
+                                    kTable,     kTable,    kTable,    kFork,    kAccesses, kAccesses,
+                                    kAccesses,  kAccesses, kAccesses, kAccesses};
   struct random r = {(uintptr_t)argument};
   while (nanoseconds() < end) {
-    switch (below(&r, 16)) {
-      case 0: random_window(&r); break;
-      case 1:
-      case 2: random_flush(&r); break;
-      case 3: random_list(&r); break;
-      case 4: random_mapping(&r); break;
-      case 5: random_file(&r); break;
-      case 6:
-      case 7:
-      case 8: random_table(&r); break;
-      case 9:
-        if (below(&r, 50) == 0) {
-          const pid_t child = fork();
-          if (child == 0) {
-            for (int i = 0; i < 20; i++) random_accesses(&r), random_flush(&r), random_mapping(&r);
-            _exit(0);
-          }
-          waitpid(child, NULL, 0);
-        }
-        break;
-      default: random_accesses(&r);
-    }
+    const uint8_t operation = often[below(&r, 16)];
+    if (operation == kFork && below(&r, 50)) continue;
+    operations[operation](&r);
+    __atomic_fetch_add(&counts[operation], operation == kAccesses ? 50 : 1, __ATOMIC_RELAXED);
   }
   return NULL;
 }
@@ -226,6 +229,8 @@ int main(int argc, char** argv) {
   const int64_t seconds = atoi(argv[1]);
   struct random r = {strtoull(argv[2], NULL, 0) * 0x9e3779b97f4a7c15 | 1};
   printf("  hostile: %d s, seed %s\n", (int)seconds, argv[2]);
+  counts = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (counts == MAP_FAILED) return 2;
   end = nanoseconds() + seconds * 1000000000;
   unsigned started = 0, killed = 0, ended = 0, bad = 0;
   pid_t children[kProcesses] = {0};
@@ -262,6 +267,7 @@ int main(int argc, char** argv) {
     usleep(2000);
   }
   printf("  hostile: %u processes, %u killed, %u came to their end, %u failed\n", started, killed, ended, bad);
+  for (int i = 0; i < kOperations; i++) printf("  hostile: %lu %s\n", (unsigned long)counts[i], kNames[i]);
   if (bad == 0 && started > 0) printf("ok module/hostile\n");
   return bad != 0;
 }
