@@ -8,6 +8,7 @@
 #                           Debian's ARM kernel, NESTED=reduced is the part that `make check` runs
 #   make module [KVER=…]    the kernel module, for the running kernel or another one of Debian's (docs/kernel-module.md)
 #   make check-module       loads and tests it in an emulated machine; HOSTILE=seconds of its hostile program
+#   make check-module-debug the same on a kernel with KASAN, lockdep and kmemleak, which it builds from Debian's sources
 #   make bench [BENCH='…']  the benchmark, against QEMU; BENCH gives other options of `crosswalk bench`
 #   make count [COUNT='…']  instructions per operation, on nested paging in an emulated machine (docs/counting.md)
 #   make experiments        a matrix of modes, flush policies and workloads, with a report (docs/experiments.md); MATRIX=full,

@@ -6,7 +6,8 @@
 #   build-module.sh [KERNEL_VERSION]     without one: of the running kernel if its headers are
 #                                        installed, else of the machine of `make check-nested`
 #   build-module.sh --sources DIRECTORY  only copies what DKMS needs, to build it there
-# CHECK=sparse also runs sparse, if that is installed.
+# HEADERS names the kernel's headers, where they are elsewhere. CHECK=sparse also runs sparse, if
+# that is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build} guest=${GUEST:-build/guest}
@@ -34,8 +35,8 @@ if [ -z "$version" ]; then
     version=$(cat "$guest/nested/version")
   fi
 fi
-headers=/lib/modules/$version/build
-if [ ! -e "$headers/Makefile" ]; then
+headers=${HEADERS:-/lib/modules/$version/build}
+if [ -z "${HEADERS:-}" ] && [ ! -e "$headers/Makefile" ]; then
   fetched=$(realpath -m "$guest")/headers/$version
   if [ ! -e "$fetched/fetched" ]; then
     log=$(mktemp)

@@ -11,7 +11,12 @@ cd "$(dirname "$0")/.."
 . tests/boot/lib.sh
 what=module
 . scripts/emulated-machine.sh
-hostile=${HOSTILE:-60}
+hostile=${HOSTILE:-60} memory=1G
+if [ "${1:-}" = --debug ]; then
+  machine=$build/debug-kernel memory=3G # KASAN takes an eighth
+  export HEADERS=$PWD/$machine/linux
+  [ -e "$machine/fetched" ] || fail_all module/machine "no debug kernel; make check-module-debug builds it"
+fi
 
 need_machine
 version=$(cat "$machine/version")
@@ -35,9 +40,13 @@ run() {
   local part=$1 seconds=$2
   shift 2
   run_machine "module/machine-$part" "$seconds" "$build/check/module-$part.log" \
-    "PART=$part HOSTILE=$hostile SEED=${SEED:-1} ${KERNEL_OPTIONS:-}" -m 1G "$@"
+    "PART=$part HOSTILE=$hostile SEED=${SEED:-1} ${KERNEL_OPTIONS:-}" -m "$memory" "$@"
 }
 
+if [ "${1:-}" = --debug ]; then
+  run debug $((900 + hostile * 4)) -smp 2
+  finish
+fi
 [ "${PART:-test}" != test ] || run test $((300 + hostile * 2)) -smp 2
 [ "${PART:-count}" != count ] || run count 300 -icount shift=0,sleep=off -seed 1
 finish

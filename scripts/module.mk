@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The kernel module (docs/kernel-module.md): `make module` and `make check-module`.
+# The kernel module (docs/kernel-module.md): `make module`, `make check-module` and `make
+# check-module-debug`.
 MODULE_SOURCES := $(wildcard kernel-module/*) mmu-shadow/walker/walker.h mmu-shadow/walker/walk_memo.h
 
 # Kbuild knows what is to be made anew.
@@ -22,4 +23,8 @@ $(BUILD)/tests/kernel-module: $(FREESTANDING)
 
 check-module: $(MODULE_PROGRAMS)
 	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-module.sh
-.PHONY: module check-module
+# On a kernel of Debian's sources with KASAN, lockdep and kmemleak.
+check-module-debug: $(MODULE_PROGRAMS)
+	@scripts/debug-kernel.sh $(BUILD)/debug-kernel
+	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-module.sh --debug
+.PHONY: module check-module check-module-debug

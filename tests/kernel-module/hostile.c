@@ -2,9 +2,11 @@
 // A hostile user of /dev/crosswalk: processes with threads that call, map, move, protect, unmap,
 // fork, and are killed, at random, while their guest's tables are noise. What it looks for is that
 // the kernel stays quiet and that nothing but RAM of the own machine is ever reached: each machine
-// fills its RAM with its own mark, and a window shows another one never.
+// stores its own mark into its RAM, and a window shows another one never.
 //
-// usage: hostile SECONDS SEED   0 when it came to its end
+// usage: hostile SECONDS SEED [LIFE [may-fail]]   0 when it came to its end. LIFE: a process is
+// killed after so many seconds at most (4). may-fail: the kernel's allocations fail, so that a
+// process may have no machine.
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -18,11 +20,15 @@ static uint8_t* room[kWindows];  // 4 GiB and 1 GiB of address space each
 static uint32_t mark;
 static int64_t end;
 
-// How often all processes did what, in memory that they share.
+// How often all processes did what.
 enum { kSetWindow, kFlush, kList, kMapping, kFile, kTable, kFork, kAccesses, kOperations };
 static const char* const kNames[kOperations] = {"windows set", "flushes",       "lists", "mappings",
                                                 "files, RAM",  "table entries", "forks", "accesses"};
-static uint64_t* counts;
+// In memory that all processes share; `ready`: a process has its machine and windows.
+static struct {
+  uint64_t counts[kOperations];
+  volatile bool ready[kProcesses];
+} * shared;
 
 struct random {
   uint64_t state;
@@ -199,16 +205,18 @@ static void* thread(void* argument) {
     const uint8_t operation = often[below(&r, 16)];
     if (operation == kFork && below(&r, 50)) continue;
     operations[operation](&r);
-    __atomic_fetch_add(&counts[operation], operation == kAccesses ? 50 : 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&shared->counts[operation], operation == kAccesses ? 50 : 1, __ATOMIC_RELAXED);
   }
   return NULL;
 }
 
-static void hostile_process(uint64_t seed) {
+static void hostile_process(uint64_t seed, int number) {
   catch_faults();
   mark = 0xc7000000 | (uint32_t)(seed & 0xffffff);
   if (!open_machine(&m)) _exit(2);
-  for (uint32_t pa = 0x400000; pa < RAM_BYTES; pa += 4) *(uint32_t*)(m.ram + pa) = mark;
+  // The other pages are allocated by the module, when a window reaches them.
+  for (uint32_t pa = 0x400000; pa < RAM_BYTES; pa += 16 * PAGE)
+    for (uint32_t i = 0; i < PAGE; i += 4) *(uint32_t*)(m.ram + pa + i) = mark;
   for (uint32_t i = 0; i < kWindows; i++) {
     room[i] = mmap(NULL, WINDOW_BYTES + (1 << 30), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     const struct cw_set_window w = short_window(i, L1(i % 4), 16);
@@ -217,6 +225,7 @@ static void hostile_process(uint64_t seed) {
   }
   struct random r = {seed};
   for (int i = 0; i < 3000; i++) random_table(&r);
+  shared->ready[number] = true;
   pthread_t threads[kThreads];
   for (uint64_t i = 0; i < kThreads; i++) pthread_create(&threads[i], NULL, thread, (void*)(seed * 77 + i + 1));
   for (int i = 0; i < kThreads; i++) pthread_join(threads[i], NULL);
@@ -227,23 +236,28 @@ int main(int argc, char** argv) {
   if (argc < 3) return 2;
   setvbuf(stdout, NULL, _IOLBF, 0);
   const int64_t seconds = atoi(argv[1]);
+  const uint32_t life = argc > 3 ? (uint32_t)atoi(argv[3]) * 1000 : 4000;  // ms
+  const bool may_fail = argc > 4;
   struct random r = {strtoull(argv[2], NULL, 0) * 0x9e3779b97f4a7c15 | 1};
   printf("  hostile: %d s, seed %s\n", (int)seconds, argv[2]);
-  counts = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (counts == MAP_FAILED) return 2;
+  shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return 2;
   end = nanoseconds() + seconds * 1000000000;
-  unsigned started = 0, killed = 0, ended = 0, bad = 0;
+  unsigned started = 0, killed = 0, ended = 0, unable = 0, bad = 0;
   pid_t children[kProcesses] = {0};
-  int64_t until[kProcesses] = {0}, told = nanoseconds();
-  while (nanoseconds() < end || ended + killed + bad < started) {
+  int64_t until[kProcesses] = {0}, lives[kProcesses] = {0}, told = nanoseconds();
+  while (nanoseconds() < end || ended + killed + unable + bad < started) {
     for (int i = 0; i < kProcesses; i++) {
       if (children[i] == 0 && nanoseconds() < end) {
         const uint64_t seed = (uint64_t)next(&r) << 8 | started | 1ull << 56;
+        shared->ready[i] = below(&r, 8) == 0;  // some are killed while they prepare
         children[i] = fork();
-        if (children[i] == 0) hostile_process(seed);
-        until[i] = nanoseconds() + (int64_t)below(&r, 4000) * 1000000;
+        if (children[i] == 0) hostile_process(seed, i);
+        lives[i] = (int64_t)below(&r, life) * 1000000;
+        until[i] = INT64_MAX;
         started++;
       }
+      if (shared->ready[i] && until[i] == INT64_MAX) until[i] = nanoseconds() + lives[i];
       int status;
       if (children[i] != 0 && waitpid(children[i], &status, WNOHANG) == children[i]) {
         if (WIFSIGNALED(status)) {
@@ -252,6 +266,8 @@ int main(int argc, char** argv) {
           if (WTERMSIG(status) != SIGKILL) bad++, killed--, printf("  ended by signal %d\n", WTERMSIG(status));
         } else if (WEXITSTATUS(status) == 0) {
           ended++;
+        } else if (WEXITSTATUS(status) == 2 && may_fail) {
+          unable++;
         } else {
           bad++;
           printf("  exit status %d\n", WEXITSTATUS(status));
@@ -266,8 +282,13 @@ int main(int argc, char** argv) {
     }
     usleep(2000);
   }
-  printf("  hostile: %u processes, %u killed, %u came to their end, %u failed\n", started, killed, ended, bad);
-  for (int i = 0; i < kOperations; i++) printf("  hostile: %lu %s\n", (unsigned long)counts[i], kNames[i]);
-  if (bad == 0 && started > 0) printf("ok module/hostile\n");
+  printf("  hostile: %u processes, %u killed, %u came to their end, %u had no machine, %u failed\n", started, killed,
+         ended, unable, bad);
+  for (int i = 0; i < kOperations; i++) printf("  hostile: %lu %s\n", (unsigned long)shared->counts[i], kNames[i]);
+  if (shared->counts[kFlush] == 0 || shared->counts[kAccesses] == 0) {
+    bad++;
+    printf("  hostile: too slow, nothing was done\n");
+  }
+  if (bad == 0) printf("ok module/hostile%s\n", may_fail ? "-no-memory" : "");
   return bad != 0;
 }
