@@ -193,6 +193,10 @@ static void random_fork(struct random* r) {
   waitpid(child, NULL, 0);
 }
 
+// No thread changes mappings before all have their stacks: these could come to lie in a hole that an
+// mremap has left in a room, which then is mapped over.
+static pthread_barrier_t stacks_are_there;
+
 static void* thread(void* argument) {
   static void (*const operations[kOperations])(struct random*) = {random_window,  random_flush,   random_list,
                                                                   random_mapping, random_file,    random_table,
@@ -201,6 +205,7 @@ static void* thread(void* argument) {
                                     kTable,     kTable,    kTable,    kFork,    kAccesses, kAccesses,
                                     kAccesses,  kAccesses, kAccesses, kAccesses};
   struct random r = {(uintptr_t)argument};
+  pthread_barrier_wait(&stacks_are_there);
   while (nanoseconds() < end) {
     const uint8_t operation = often[below(&r, 16)];
     if (operation == kFork && below(&r, 50)) continue;
@@ -227,6 +232,7 @@ static void hostile_process(uint64_t seed, int number) {
   for (int i = 0; i < 3000; i++) random_table(&r);
   shared->ready[number] = true;
   pthread_t threads[kThreads];
+  pthread_barrier_init(&stacks_are_there, NULL, kThreads);
   for (uint64_t i = 0; i < kThreads; i++) pthread_create(&threads[i], NULL, thread, (void*)(seed * 77 + i + 1));
   for (int i = 0; i < kThreads; i++) pthread_join(threads[i], NULL);
   _exit(0);
