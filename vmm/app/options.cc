@@ -363,7 +363,7 @@ Command parse_bench(const std::vector<std::string>& arguments) {
       return OptionError{"--mmu " + name + ": " + error->message};
     const auto* options = std::get_if<RunOptions>(&command);
     if (!options) return OptionError{"--mmu " + name + ": that is no mode to run"};
-    bench.mmu_modes.push_back({name, needs_kvm(*options)});
+    bench.mmu_modes.push_back({name, needs_kvm(*options), needs_module(*options)});
   }
   bench.baselines = split(text.baselines);
   if (values->count("baseline") && bench.baselines.empty())
@@ -386,6 +386,8 @@ Command parse_bench(const std::vector<std::string>& arguments) {
 bool needs_kvm(const RunOptions& options) {
   return options.world == WorldKind::Kvm || (options.windows && options.windows->provider.world == WorldKind::Kvm);
 }
+
+bool needs_module(const RunOptions& options) { return options.windows && options.windows == find_mode("kmod"); }
 
 Command parse_options(const std::vector<std::string>& arguments) {
   if (arguments.empty()) return OptionError{"no command; use crosswalk run, info or bench, or crosswalk --help"};

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <list>
@@ -133,7 +135,8 @@ class Bench {
     }
     for (const BenchMode& mode : options_.mmu_modes) {
       BenchEngine engine{mode.name, "", false};
-      if (mode.needs_kvm) engine.skipped = kvm_problem();
+      if (mode.needs_kvm) engine.skipped = device_problem("/dev/kvm");
+      if (mode.needs_module && engine.skipped.empty()) engine.skipped = device_problem("/dev/crosswalk");
       engines_.push_back(engine);
     }
     if (engines_.empty()) return "nothing to run; give --mmu or --baseline";
@@ -150,9 +153,9 @@ class Bench {
     return "";
   }
 
-  static std::string kvm_problem() {
-    const int fd = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
-    if (fd < 0) return "cannot open /dev/kvm";
+  static std::string device_problem(const char* device) {
+    const int fd = ::open(device, O_RDWR | O_CLOEXEC);
+    if (fd < 0) return fmt::format("cannot open {}: {}", device, std::strerror(errno));
     ::close(fd);
     return "";
   }

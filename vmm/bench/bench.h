@@ -20,6 +20,7 @@ inline bool is_baseline(const std::string& engine) {
 struct BenchMode {
   std::string name;
   bool needs_kvm = false;
+  bool needs_module = false;  // /dev/crosswalk
   bool operator==(const BenchMode&) const = default;
 };
 

@@ -64,7 +64,9 @@ std::vector<const ModeRow*> providers(WorldKind world) {
 }
 
 const ModeRow& default_windows(const ModeRow& mode, WorldKind world) {
-  const std::vector<const ModeRow*> candidates = providers(world);
+  // Those that can be in both worlds are at home in one.
+  std::vector<const ModeRow*> candidates = providers(world);
+  std::erase_if(candidates, [&](const ModeRow* row) { return row->provider.world != world; });
   // Flat enters RAM once. Host mappings of a file can be huge pages from one end to the other.
   for (const ModeRow* row : candidates) {
     if (mode.mode.form == mmu::Form::Flat && row->provider.ram_is_file) return *row;

@@ -104,6 +104,7 @@ TEST_F(OptionsTest, Windows) {
     EXPECT_EQ(windows({"--mmu", "hybrid", "--windows", row->name}, kvm), row->name);
     EXPECT_EQ(windows({"--mmu", "flat", "--windows", row->name}, kvm), row->name);
   }
+  EXPECT_EQ(windows({"--mmu", "kmod", "--world", "kvm"}, true), "kmod");
   EXPECT_EQ(windows({"--mmu", "hybrid"}, false), "none");
   EXPECT_EQ(windows({"--mmu", "hybrid", "--windows", "auto", "--world", "kvm"}, true), "none");
   EXPECT_STREQ(default_windows(*find_mode("hybrid"), WorldKind::Process).name, "mmap");
@@ -123,18 +124,18 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--memory", "1Q"}, "not a size"},
       {{"--memory", "1GB"}, "not a size"},
       {{"--memory", ""}, ""},
-      {{"--mmu", "magic"}, "soft-call, soft, mmap, shadow, ept, flat"},
+      {{"--mmu", "magic"}, "soft-call, soft, mmap, kmod, shadow, ept, flat"},
       {{"--world", "disc"}, "auto, process, kvm"},
       {{"--cpu", "cortex-a9"}, "cortex-a15, cortex-a7"},
       {{"--console", "vga"}, "pl011, virtio"},
-      {{"--mmu", "mmap", "--world", "kvm"}, "--mmu shadow or ept"},
+      {{"--mmu", "mmap", "--world", "kvm"}, "--mmu kmod or shadow or ept"},
       {{"--mmu", "ept", "--world", "process"}, "--world kvm"},
-      {{"--mmu", "hybrid", "--windows", "glass"}, "auto, mmap, shadow, ept"},
-      {{"--mmu", "hybrid", "--windows", "soft"}, "auto, mmap, shadow, ept"},
+      {{"--mmu", "hybrid", "--windows", "glass"}, "auto, mmap, kmod, shadow, ept"},
+      {{"--mmu", "hybrid", "--windows", "soft"}, "auto, mmap, kmod, shadow, ept"},
       {{"--mmu", "soft", "--windows", "mmap"}, "--mmu flat or hybrid"},
       {{"--mmu", "mmap", "--windows", "mmap"}, "--mmu flat or hybrid"},
       {{"--windows", "mmap"}, "--mmu flat or hybrid"},
-      {{"--mmu", "hybrid", "--windows", "mmap", "--world", "kvm"}, "--windows shadow or ept"},
+      {{"--mmu", "hybrid", "--windows", "mmap", "--world", "kvm"}, "--windows kmod or shadow or ept"},
       {{"--initrd", "/nonexistent/file"}, "No such file"},
       {{"--initrd", "/tmp"}, "is a directory"},
       {{"--dtb", "/tmp"}, "is a directory"},
@@ -228,12 +229,16 @@ TEST(Options, BenchRunsEveryModeButFlat) {
   const Command command = parse_options({"bench"});
   const auto* bench = std::get_if<BenchOptions>(&command);
   ASSERT_NE(bench, nullptr);
-  const std::vector<BenchMode> expected = {{"soft-call"},    {"soft"},      {"mmap"},
+  const std::vector<BenchMode> expected = {{"soft-call"},    {"soft"},      {"mmap"},  {"kmod", false, true},
                                            {"shadow", true}, {"ept", true}, {"hybrid"}};
   EXPECT_EQ(bench->mmu_modes, expected);
   const Command over = parse_options({"bench", "--mmu", "hybrid:eager+windows=ept"});
   ASSERT_NE(std::get_if<BenchOptions>(&over), nullptr);
   EXPECT_TRUE(std::get<BenchOptions>(over).mmu_modes[0].needs_kvm);
+  const Command both = parse_options({"bench", "--mmu", "hybrid+windows=kmod,kmod+world=kvm"});
+  ASSERT_NE(std::get_if<BenchOptions>(&both), nullptr);
+  EXPECT_EQ(std::get<BenchOptions>(both).mmu_modes,
+            (std::vector<BenchMode>{{"hybrid+windows=kmod", false, true}, {"kmod+world=kvm", true, true}}));
 }
 
 TEST(Options, Sizes) {
