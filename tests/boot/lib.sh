@@ -28,6 +28,10 @@ mode_problem() {
       if [ ! -e /dev/kvm ]; then echo "no /dev/kvm"
       elif ! (exec 3<>/dev/kvm) 2>/dev/null; then echo "cannot open /dev/kvm"
       fi ;;
+    *kmod)
+      if [ ! -e /dev/crosswalk ]; then echo "no /dev/crosswalk: the kernel module is not loaded"
+      elif ! (exec 3<>/dev/crosswalk) 2>/dev/null; then echo "cannot open /dev/crosswalk"
+      fi ;;
   esac
 }
 
