@@ -27,6 +27,8 @@
 #include <string>
 #include <vector>
 
+#include "kernel-module/crosswalk-abi.h"
+
 namespace crosswalk::vmm {
 namespace {
 
@@ -246,6 +248,37 @@ TEST_F(SandboxRoles, OnlyTheThreadAroundAVmHasItsIoctls) {
           },
           testing::ExitedWithCode(1), "system call ioctl");
     }
+  }
+}
+
+TEST_F(SandboxRoles, OnlyTheEngineHasTheIoctlsOfTheKernelModule) {
+  auto sandbox = Sandbox::create({});
+  ASSERT_TRUE(sandbox) << sandbox.error();
+  for (const uint64_t request :
+       {uint64_t{CW_SET_WINDOW}, uint64_t{CW_FLUSH}, uint64_t{CW_INSTALL}, uint64_t{CW_PROTECT}, uint64_t{CW_WATCH}}) {
+    EXPECT_TRUE(sandbox->allows_inside(SYS_ioctl, {5, request}));
+    for (const Role role : {Role::Cpu, Role::KvmCpu})
+      expect_allowed(role, [&] { return ioctl(-1, request, nullptr) < 0 && errno == EBADF; });
+    for (const Role role : {Role::Io, Role::Timer, Role::Control}) {
+      EXPECT_EXIT(
+          {
+            confine(role);
+            ioctl(-1, request, nullptr);
+            _exit(0);
+          },
+          testing::ExitedWithCode(1), "system call ioctl");
+    }
+  }
+  // RAM is set before the guest runs.
+  EXPECT_FALSE(sandbox->allows_inside(SYS_ioctl, {5, CW_SET_RAM}));
+  for (const Role role : {Role::Cpu, Role::KvmCpu}) {
+    EXPECT_EXIT(
+        {
+          confine(role);
+          ioctl(-1, CW_SET_RAM, nullptr);
+          _exit(0);
+        },
+        testing::ExitedWithCode(1), "system call ioctl");
   }
 }
 
