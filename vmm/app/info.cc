@@ -34,7 +34,7 @@ std::string as_json(const std::vector<Fact>& facts, const Choice& choice) {
 }  // namespace
 
 int run_info(const InfoOptions& options) {
-  const HostFacts facts = probe_host();
+  const HostFacts facts = probe_host(options.memory_bytes);
   const Choice choice = pick_auto(facts);
   const std::vector<Fact> rows = list_facts(facts);
   std::fputs((options.json ? as_json(rows, choice) : as_text(rows, choice)).c_str(), stdout);

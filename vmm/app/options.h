@@ -55,6 +55,7 @@ bool needs_module(const RunOptions& options);
 
 struct InfoOptions {
   bool json = false;
+  uint64_t memory_bytes = uint64_t{1} << 30;  // of the guest that it is about: run's default
 };
 
 struct HelpText {

@@ -33,7 +33,7 @@ int fail(const std::string& message, ExitStatus status) {
 void resolve_by_host(RunOptions& options) {
   const auto has_form = [&](mmu::Form form) { return options.mmu && options.mmu->mode.form == form; };
   if (!options.mmu || (has_form(mmu::Form::Hybrid) && !options.windows && !options.world)) {
-    HostFacts facts = probe_host();
+    HostFacts facts = probe_host(options.memory_bytes);
     if (options.world) facts = within(*options.world, facts);
     const Choice choice = pick_auto(facts);
     if (!options.mmu) options.mmu = choice.mode;

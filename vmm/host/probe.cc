@@ -170,10 +170,10 @@ WindowFacts& HostFacts::windows_of(std::string_view provider) {
   return const_cast<WindowFacts&>(std::as_const(*this).windows_of(provider));
 }
 
-HostFacts probe_host() {
+HostFacts probe_host(uint64_t ram_bytes) {
   HostFacts facts;
   const auto start = Clock::now();
-  const ProbeRam ram;
+  const ProbeRam ram(ram_bytes);
   facts.soft_lookup_ns = measure_lookup_ns();
   mmu::MmuCosts walks;
   if (mmu::measure_walk_costs(walks)) facts.walk_ns = walks.walk, facts.soft_refill_ns = walks.soft_refill;

@@ -55,7 +55,9 @@ struct HostFacts {
   const WindowFacts& windows_of(std::string_view provider) const;
 };
 
-HostFacts probe_host();
+// For a guest with so much RAM, in bytes, 4 MiB or more: where it counts as locked memory, the host
+// may not give that much.
+HostFacts probe_host(uint64_t ram_bytes);
 
 // The facts as rows, for a table (title, text) and for JSON (key, value), in a fixed order.
 struct Fact {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <span>
 
@@ -25,7 +26,7 @@ double microseconds_since(Clock::time_point start) {
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kProbeFaults = 300, kBatch = 20;
-constexpr uint64_t kProbeRam = 4 << 20;
+constexpr uint64_t kProbeRam = ProbeRam::kMeasured;
 
 // Loads from pages of a window that are not installed. The load's address is in rdi, for worlds
 // that cannot tell it.
@@ -185,18 +186,19 @@ Result<bool> measure_filling_costs(engine::World& world, const Provider& provide
 
 }  // namespace
 
-ProbeRam::ProbeRam() {
+ProbeRam::ProbeRam(uint64_t bytes) {
   ram_.fd = memfd_create("crosswalk-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (ram_.fd < 0 || ftruncate(ram_.fd, kProbeRam) != 0) return;
+  if (ram_.fd < 0 || ftruncate(ram_.fd, static_cast<off_t>(bytes)) != 0) return;
   fcntl(ram_.fd, F_ADD_SEALS, F_SEAL_SHRINK);
-  void* host = mmap(nullptr, kProbeRam, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ram_.fd, 0);
+  void* host = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, ram_.fd, 0);
   if (host == MAP_FAILED) return;
+  std::memset(host, 0, kMeasured);
   ram_.host = static_cast<uint8_t*>(host);
-  ram_.size = kProbeRam;
+  ram_.size = bytes;
 }
 
 ProbeRam::~ProbeRam() {
-  if (ram_.host != nullptr) munmap(ram_.host, kProbeRam);
+  if (ram_.host != nullptr) munmap(ram_.host, ram_.size);
   if (ram_.fd >= 0) close(ram_.fd);
 }
 

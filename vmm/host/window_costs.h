@@ -10,10 +10,11 @@
 
 namespace crosswalk::vmm {
 
-// A small guest RAM, a memfd. host is null when there is no memory for it.
+// A guest RAM, a memfd, whose first 4 MiB are there. host is null when there is no memory for it.
 class ProbeRam {
  public:
-  ProbeRam();
+  static constexpr uint64_t kMeasured = 4 << 20;
+  explicit ProbeRam(uint64_t bytes = kMeasured);  // kMeasured or more
   ~ProbeRam();
   ProbeRam(const ProbeRam&) = delete;
   ProbeRam& operator=(const ProbeRam&) = delete;

@@ -11,7 +11,7 @@ namespace crosswalk::vmm {
 namespace {
 
 TEST(Probe, FindsWhatTheHostHasInASecond) {
-  HostFacts facts = probe_host();
+  HostFacts facts = probe_host(uint64_t{1} << 30);
   EXPECT_EQ(facts.kvm_usable, static_cast<bool>(kvm::check_kvm()));
   EXPECT_EQ(facts.kvm_usable, facts.kvm_reason.empty()) << facts.kvm_reason;
   EXPECT_GT(facts.windows_of("mmap").fault_us, 0) << facts.windows_of("mmap").reason;
