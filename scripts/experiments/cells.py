@@ -185,8 +185,19 @@ def run_process(arguments, timeout):
     return process.returncode, late, lines, error_text
 
 
+def missing_device(engine):
+    """The device that this engine needs and may not open here, or None."""
+    for device, modes in (("/dev/kvm", ("shadow", "ept")), ("/dev/crosswalk", ("kmod",))):
+        if engine.partition("/")[0] in modes and not os.access(device, os.R_OK | os.W_OK):
+            return device
+    return None
+
+
 def run_cell(cell, settings, crosswalk, images, binary):
     """Runs one cell and returns its record. status is ok, failed or skipped (this host cannot run that engine)."""
+    if device := missing_device(cell["engine"]):
+        return {**cell, "settings": settings, "started": time.time(), "seconds": 0.0, "binary": binary, "rows": {}, "totals": {},
+                "statistics": None, "status": "skipped", "reason": f"cannot open {device}"}
     with tempfile.TemporaryDirectory(prefix="crosswalk-cell.") as scratch:
         stats_file = os.path.join(scratch, "stats.json")
         line = workloads.command(cell, settings, crosswalk, images, stats_file)

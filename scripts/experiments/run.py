@@ -129,7 +129,8 @@ def host_description():
             continue
     return {"cpu": model_name, "cores": os.cpu_count(), "kernel": platform.release(),
             "/dev/kvm": "usable" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "not usable",
-            "nested paging of KVM": nested}
+            "nested paging of KVM": nested,
+            "/dev/crosswalk": "usable" if os.access("/dev/crosswalk", os.R_OK | os.W_OK) else "not usable"}
 
 
 def run_missing(missing, total, settings, store, records, arguments, binary):

@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/experiments"))
 import cells  # noqa: E402
@@ -91,6 +92,16 @@ class Output(unittest.TestCase):
         status, late, lines, _ = cells.run_process(["/bin/sh", "-c", "echo one; exec sleep 600"], limit)
         self.assertTrue(late and status != 0)
         self.assertEqual([text for _, text in lines], ["one"])
+
+
+class Devices(unittest.TestCase):
+    def test_an_engine_whose_device_is_missing_is_skipped(self):
+        with unittest.mock.patch("os.access", lambda path, _: path != "/dev/crosswalk"):
+            cell = {"engine": "kmod/lazy", "workload": "getppid", "repeat": 0}
+            record = cells.run_cell(cell, {}, "/nonexistent/crosswalk", "/nonexistent", "binary")
+            self.assertEqual((record["status"], record["reason"]), ("skipped", "cannot open /dev/crosswalk"))
+            self.assertIsNone(cells.missing_device("shadow/lazy"))
+            self.assertIsNone(cells.missing_device("soft"))
 
 
 class Counters(unittest.TestCase):
