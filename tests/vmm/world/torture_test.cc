@@ -229,13 +229,16 @@ TEST_F(KvmTorture, EptWithExits) {
 // Windows of the kernel module, where it is loaded, as in the emulated machine.
 class KmodTorture : public ::testing::Test {
  protected:
+  static constexpr uint64_t kSteps = 20000;
+
   void SetUp() override {
     if (access("/dev/crosswalk", F_OK) != 0) GTEST_SKIP() << "needs the kernel module";
   }
 
-  // Torture in this world, seed by seed.
+  // Torture in this world: two seeds with each flush policy, or a long one.
   static void lazy_eager_auto(engine::World& world) {
-    for (uint64_t seed = 61; seed <= 66 && !HasFailure(); seed++) {
+    const uint64_t last = steps_or(kSteps) > kSteps ? 63 : 66;
+    for (uint64_t seed = 61; seed <= last && !HasFailure(); seed++) {
       const mmu::Statistics s = torture_of(world,
                                            {.mode = mmu::Mode::Window,
                                             .flush = static_cast<mmu::FlushPolicy>(seed % 3),
@@ -275,7 +278,7 @@ class KmodTorture : public ::testing::Test {
       return {};
     }
     world.deliver_by((*backend)->upcalls());
-    const mmu::Statistics s = torture(world, config, ram.ram, **backend, seed, 20000);
+    const mmu::Statistics s = torture(world, config, ram.ram, **backend, seed, kSteps);
     world.deliver_by(nullptr);
     return s;
   }
