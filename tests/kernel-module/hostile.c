@@ -41,6 +41,16 @@ static uint32_t next(struct random* r) {
 }
 static uint32_t below(struct random* r, uint32_t n) { return next(r) % n; }
 
+// Faults that come without a signal end as those with one. The argument is the slot.
+static volatile struct cw_upcall* upcalls;
+extern const char hostile_upcall[];
+asm(".text\n"
+    "hostile_upcall: movq $0, (%rax)\n"
+    "  andq $-16, %rsp\n"
+    "  call after_upcall\n");
+__attribute__((used)) void after_upcall(void);
+void after_upcall(void) { siglongjmp(on_fault_jump, SIGSEGV); }
+
 // A VA near those that tables map, or anywhere.
 static uint32_t some_va(struct random* r) {
   switch (below(r, 4)) {
@@ -132,7 +142,7 @@ static void random_mapping(struct random* r) {
 }
 
 static void random_file(struct random* r) {
-  switch (below(r, 6)) {
+  switch (below(r, 7)) {
     case 0: ftruncate(m.memfd, (off_t)below(r, RAM_BYTES)); break;
     case 1:
       fallocate(m.memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, below(r, RAM_PAGES) * (off_t)PAGE,
@@ -158,6 +168,16 @@ static void random_file(struct random* r) {
       }
       if (below(r, 2)) watch.count = 0;
       ioctl(m.fd, CW_WATCH, &watch);
+      break;
+    }
+    case 5: {
+      // Mostly good, so that faults come that way; else the process ends at the next one.
+      static uint8_t stacks[CW_MAX_UPCALLS][16384] __attribute__((aligned(16)));
+      struct cw_set_upcall arg = {.slot = below(r, CW_MAX_UPCALLS)};
+      arg.entry = below(r, 50) ? (below(r, 4) ? (uintptr_t)hostile_upcall : 0) : (uint64_t)next(r) << below(r, 32);
+      arg.stack = (uintptr_t)stacks[arg.slot] + sizeof stacks[arg.slot];
+      arg.argument = (uintptr_t)&upcalls[arg.slot];
+      ioctl(m.fd, CW_SET_UPCALL, &arg);
       break;
     }
     default: {
@@ -219,6 +239,8 @@ static void hostile_process(uint64_t seed, int number) {
   catch_faults();
   mark = 0xc7000000 | (uint32_t)(seed & 0xffffff);
   if (!open_machine(&m)) _exit(2);
+  upcalls = mmap(NULL, sizeof *upcalls * CW_MAX_UPCALLS, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd, CW_MAP_UPCALLS);
+  if (upcalls == MAP_FAILED) _exit(2);
   // The other pages are allocated by the module, when a window reaches them.
   for (uint32_t pa = 0x400000; pa < RAM_BYTES; pa += 16 * PAGE)
     for (uint32_t i = 0; i < PAGE; i += 4) *(uint32_t*)(m.ram + pa + i) = mark;

@@ -728,6 +728,114 @@ static void run(const char* name, void (*test)(void)) {
   fflush(stdout);
 }
 
+// An access that gives ~0 when its fault goes to the upcall, whose argument is a struct cw_upcall.
+uint64_t upcalls;
+uint32_t upcall_load(const void* p), upcall_store(void* p, uint32_t value);
+extern const char upcall_entry[];
+asm(".text\n"
+    "upcall_load: movl (%rdi), %eax\n"
+    "  ret\n"
+    "upcall_store: movl %esi, (%rdi)\n"
+    "  xorl %eax, %eax\n"
+    "  ret\n"
+    "upcall_entry: incq upcalls(%rip)\n"
+    "  movq 16(%rax), %rsp\n"
+    "  movq $0, (%rax)\n"
+    "  movl $-1, %eax\n"
+    "  ret\n");
+
+static struct cw_set_upcall upcall_of(volatile struct cw_upcall* slots, uint32_t slot) {
+  static uint8_t stacks[CW_MAX_UPCALLS][4096] __attribute__((aligned(16)));
+  const struct cw_set_upcall arg = {.slot = slot,
+                                    .entry = (uintptr_t)upcall_entry,
+                                    .stack = (uintptr_t)stacks[slot] + sizeof stacks[slot],
+                                    .argument = (uintptr_t)&slots[slot]};
+  return arg;
+}
+
+struct upcall_thread {
+  volatile struct cw_upcall* slots;
+  const uint8_t* page;
+};
+static void* other_upcall_thread(void* raw) {
+  const struct upcall_thread* t = raw;
+  uint32_t value;
+  EXPECT_EQUAL(try_load(t->page, &value), SIGSEGV);
+  struct cw_set_upcall arg = upcall_of(t->slots, 0);
+  EXPECT_ERROR(ioctl(m.fd, CW_SET_UPCALL, &arg), EBUSY);
+  // Its own goes with it: anyone may have the slot then.
+  arg = upcall_of(t->slots, 1);
+  EXPECT(!ioctl(m.fd, CW_SET_UPCALL, &arg));
+  const uint64_t before = upcalls;
+  EXPECT_EQUAL(upcall_load(t->page), ~0u);
+  EXPECT_EQUAL(upcalls, before + 1);
+  return NULL;
+}
+
+static void test_upcall(void) {
+  const struct cw_set_window window = short_window(30, L1(0), 1);
+  uint8_t* const w = map_window(&m, &window);
+  volatile struct cw_upcall* const slots = mmap(NULL, sizeof *slots * CW_MAX_UPCALLS, PROT_READ | PROT_WRITE,
+                                                MAP_SHARED, m.fd, CW_MAP_UPCALLS);
+  EXPECT(w && slots != MAP_FAILED);
+  const uint32_t va = 0x30000000;
+  map_small(&m, L1(0), va, data(3) | SMALL_READ_ONLY);
+  write32(&m, small_at(va + PAGE), 0);
+  uint32_t value;
+  EXPECT_EQUAL(try_store(w + va, 1), SIGSEGV);
+
+  struct cw_set_upcall arg = upcall_of(slots, 0);
+  EXPECT(!ioctl(m.fd, CW_SET_UPCALL, &arg));
+  EXPECT_EQUAL(upcall_load(w + va), 3u);  // served by the module
+  EXPECT_EQUAL(upcalls, 0u);
+  EXPECT_EQUAL(upcall_load(w + va + PAGE + 20), ~0u);
+  EXPECT_EQUAL(upcalls, 1u);
+  EXPECT_EQUAL(slots[0].address, (uintptr_t)w + va + PAGE + 20);
+  EXPECT_EQUAL(slots[0].write, 0u);
+  EXPECT_EQUAL(slots[0].rip, (uintptr_t)upcall_load);
+  EXPECT_EQUAL(upcall_store(w + va + 8, 1), ~0u);
+  EXPECT_EQUAL(upcalls, 2u);
+  EXPECT_EQUAL(slots[0].address, (uintptr_t)w + va + 8);
+  EXPECT_EQUAL(slots[0].write, 1u);
+
+  // While it is busy, and where the kernel accesses, nothing changes.
+  slots[0].busy = 1;
+  EXPECT_EQUAL(try_load(w + va + PAGE, &value), SIGSEGV);
+  slots[0].busy = 0;
+  int ends[2];
+  EXPECT(!pipe(ends));
+  EXPECT_ERROR(write(ends[1], w + va + PAGE, 4), EFAULT);
+  close(ends[0]), close(ends[1]);
+  EXPECT_EQUAL(upcalls, 2u);
+
+  pthread_t thread;
+  struct upcall_thread other = {slots, w + va + PAGE};
+  EXPECT(!pthread_create(&thread, NULL, other_upcall_thread, &other));
+  pthread_join(thread, NULL);
+  EXPECT_EQUAL(upcalls, 3u);
+
+  arg = upcall_of(slots, 1);  // it has one
+  EXPECT_ERROR(ioctl(m.fd, CW_SET_UPCALL, &arg), EBUSY);
+  arg = upcall_of(slots, 0), arg.zero = 1;
+  EXPECT_ERROR(ioctl(m.fd, CW_SET_UPCALL, &arg), EINVAL);
+  arg = upcall_of(slots, 0), arg.entry = ~0ull << 47;
+  EXPECT_ERROR(ioctl(m.fd, CW_SET_UPCALL, &arg), EINVAL);
+  arg = upcall_of(slots, 0), arg.stack = ~0ull;
+  EXPECT_ERROR(ioctl(m.fd, CW_SET_UPCALL, &arg), EINVAL);
+  arg = upcall_of(slots, 0), arg.slot = CW_MAX_UPCALLS;
+  EXPECT_ERROR(ioctl(m.fd, CW_SET_UPCALL, &arg), EINVAL);
+
+  arg = upcall_of(slots, 0), arg.entry = 0;
+  EXPECT(!ioctl(m.fd, CW_SET_UPCALL, &arg));
+  EXPECT_EQUAL(try_load(w + va + PAGE, &value), SIGSEGV);
+  // A thread that was joined may still be about to go.
+  arg = upcall_of(slots, 1), arg.entry = 0;
+  for (int i = 0; i < 100 && ioctl(m.fd, CW_SET_UPCALL, &arg) != 0; i++) usleep(10000);
+  EXPECT(!ioctl(m.fd, CW_SET_UPCALL, &arg));
+  munmap((void*)slots, sizeof *slots * CW_MAX_UPCALLS);
+  munmap(w, WINDOW_BYTES);
+}
+
 int main(int argc, char** argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   catch_faults();
@@ -750,6 +858,7 @@ int main(int argc, char** argv) {
   run("install", test_install);
   run("code", test_code);
   run("watch", test_watch);
+  run("upcall", test_upcall);
   run("mappings", test_mappings);
   run("hole", test_hole);
   run("accounting", test_accounting);
