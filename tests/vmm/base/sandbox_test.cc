@@ -269,6 +269,17 @@ TEST_F(SandboxRoles, OnlyTheEngineHasTheIoctlsOfTheKernelModule) {
           testing::ExitedWithCode(1), "system call ioctl");
     }
   }
+  // Where faults are delivered is for the thread itself to say.
+  EXPECT_FALSE(sandbox->allows_inside(SYS_ioctl, {5, CW_SET_UPCALL}));
+  for (const Role role : {Role::Cpu, Role::KvmCpu})
+    expect_allowed(role, [] { return ioctl(-1, CW_SET_UPCALL, nullptr) < 0 && errno == EBADF; });
+  EXPECT_EXIT(
+      {
+        confine(Role::Io);
+        ioctl(-1, CW_SET_UPCALL, nullptr);
+        _exit(0);
+      },
+      testing::ExitedWithCode(1), "system call ioctl");
   // RAM is set before the guest runs.
   EXPECT_FALSE(sandbox->allows_inside(SYS_ioctl, {5, CW_SET_RAM}));
   for (const Role role : {Role::Cpu, Role::KvmCpu}) {
