@@ -25,7 +25,7 @@
 #define CW_MAX_BATCH	  65536 /* records or items of one call */
 #define CW_MAX_FILL_PAGES 512
 
-#define CW_MAX_UPCALLS	  16
+#define CW_MAX_UPCALLS 16
 
 /* File offsets for mmap(2), which takes MAP_SHARED only, and no PROT_EXEC. */
 #define CW_MAP_STATISTICS 0ull			/* struct cw_statistics; PROT_READ */
@@ -116,9 +116,9 @@ struct cw_watch {
 
 /*
  * Where the calling thread goes on after a fault of a window that is SIGSEGV otherwise: at `entry`,
- * with RSP = `stack` and RAX = `argument`, and the direction flag clear. upcall[slot] of the mapping
- * has what these were, and the fault. It is busy until the process writes 0; a fault meanwhile is
- * SIGSEGV. A slot belongs to one thread, a thread has one; `entry` 0 gives it back.
+ * with RSP = `stack` and RAX = `argument`, and the direction flag clear. upcall[slot] of the
+ * mapping has what these were, and the fault. It is busy until the process writes 0; a fault
+ * meanwhile is SIGSEGV. A slot belongs to one thread, a thread has one; `entry` 0 gives it back.
  */
 struct cw_set_upcall {
 	__u32 slot, zero;

@@ -32,7 +32,7 @@ struct cw_window {
 	bool privileged;
 	u32 fill_pages;
 	struct cw_entries entries;
-	u32 mapped; /* VMAs: those of one mapping, so that a VA has one page-table entry */
+	u32 mapped;    /* VMAs: those of one mapping, so that a VA has one page-table entry */
 	u32 stretches; /* leaves that have had entries since it was mapped, */
 	u64 touched[CW_LEAVES / 64]; /* and which */
 	/* Where VA 0 was mapped last: a hint, which cw_find_vma() checks. */

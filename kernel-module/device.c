@@ -95,8 +95,7 @@ static int cw_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (first >= CW_MAP_UPCALLS >> PAGE_SHIFT && first < CW_MAP_CODE >> PAGE_SHIFT) {
 		cw_change_vm_flags(vma, VM_DONTCOPY, VM_MAYEXEC);
-		return remap_vmalloc_range(vma, m->upcalls,
-					   first - (CW_MAP_UPCALLS >> PAGE_SHIFT));
+		return remap_vmalloc_range(vma, m->upcalls, first - (CW_MAP_UPCALLS >> PAGE_SHIFT));
 	}
 	if (first < CW_MAP_CODE >> PAGE_SHIFT) {
 		if (vma->vm_flags & VM_WRITE)

@@ -68,7 +68,7 @@ static inline uint32_t cw_entry_class(uint32_t entry)
 }
 
 struct cw_leaf {
-	uint32_t entries[CW_LEAF_PAGES]; /* undefined where the bit in `valid` is not set */
+	uint32_t entries[CW_LEAF_PAGES];    /* undefined where the bit in `valid` is not set */
 	uint64_t valid[CW_LEAF_PAGES / 64]; /* this and what follows is zero in a new leaf */
 	uint16_t count, ng_count, large_count;
 	uint16_t number;
@@ -263,8 +263,8 @@ static inline void cw_forget_large(struct cw_entries *e)
 /* Whether an entry that covers a VA may have pages in another leaf than the VA's. */
 static inline int cw_has_far_entries(const struct cw_entries *e)
 {
-	return e->any_large && (e->gigabytes || (e->sixteen[0] | e->sixteen[1] | e->sixteen[2] |
-						 e->sixteen[3]));
+	return e->any_large &&
+	       (e->gigabytes || (e->sixteen[0] | e->sixteen[1] | e->sixteen[2] | e->sixteen[3]));
 }
 
 /*
@@ -354,8 +354,8 @@ static inline uint32_t cw_next_writable(const struct cw_leaf *leaf, uint32_t i, 
 	if (first == last) {
 		const uint32_t wanted = cw_entry(first, 1, 0, 0);
 
-		while (i < CW_LEAF_PAGES && (((leaf->entries[i] ^ wanted) & ~CW_ENTRY_OTHER) ||
-					     !cw_entry_in(leaf, i)))
+		while (i < CW_LEAF_PAGES &&
+		       (((leaf->entries[i] ^ wanted) & ~CW_ENTRY_OTHER) || !cw_entry_in(leaf, i)))
 			i++;
 		return i;
 	}

@@ -232,8 +232,7 @@ static int cw_insert(const struct cw_insertion *in, u64 generation, pmd_t *pmd)
 		leaf = NULL;
 		if (!(in->window->touched[l / 64] >> l % 64 & 1)) {
 			in->window->touched[l / 64] |= 1ull << l % 64;
-			m->statistics->windows[in->window->id].stretches =
-				++in->window->stretches;
+			m->statistics->windows[in->window->id].stretches = ++in->window->stretches;
 		}
 	}
 	if (m->generation != generation || !entries->leaves[l]) {

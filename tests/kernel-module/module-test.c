@@ -730,7 +730,7 @@ static void run(const char* name, void (*test)(void)) {
 
 // An access that gives ~0 when its fault goes to the upcall, whose argument is a struct cw_upcall.
 uint64_t upcalls;
-uint32_t upcall_load(const void* p), upcall_store(void* p, uint32_t value);
+uint32_t upcall_load(const void*p), upcall_store(void*p, uint32_t value);
 extern const char upcall_entry[];
 asm(".text\n"
     "upcall_load: movl (%rdi), %eax\n"
@@ -775,8 +775,8 @@ static void* other_upcall_thread(void* raw) {
 static void test_upcall(void) {
   const struct cw_set_window window = short_window(30, L1(0), 1);
   uint8_t* const w = map_window(&m, &window);
-  volatile struct cw_upcall* const slots = mmap(NULL, sizeof *slots * CW_MAX_UPCALLS, PROT_READ | PROT_WRITE,
-                                                MAP_SHARED, m.fd, CW_MAP_UPCALLS);
+  volatile struct cw_upcall* const slots =
+      mmap(NULL, sizeof *slots * CW_MAX_UPCALLS, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd, CW_MAP_UPCALLS);
   EXPECT(w && slots != MAP_FAILED);
   const uint32_t va = 0x30000000;
   map_small(&m, L1(0), va, data(3) | SMALL_READ_ONLY);
