@@ -6,7 +6,7 @@ namespace crosswalk::mmu {
 uint32_t WindowMap::remove_all() {
   const uint32_t removed = pages_.count();
   if (removed == 0) return 0;
-  RemovalRange range(*window_);
+  RemovalRange range(window());
   pages_.drop_all([&](uint32_t l) { range.add(uint64_t{l} << kLeafBits, 1u << kLeafBits); });
   return removed;
 }
@@ -26,7 +26,7 @@ bool WindowMap::clear() {
     return false;
   }
   pages_.forget();
-  window_->clear();
+  window().clear();
   return true;
 }
 
@@ -52,7 +52,7 @@ uint32_t WindowMap::remove_nonglobal() {
   if (pages_.count(true) == 0) return 0;
   if (pages_.count(true) == pages_.count()) return remove_all();
   uint32_t removed = 0;
-  RemovalRange range(*window_);
+  RemovalRange range(window());
   pages_.for_each_leaf([&](uint32_t l) {
     WindowLeaf& leaf = *pages_.leaf(l);
     if (leaf.ng_count == 0) {
@@ -75,14 +75,14 @@ uint32_t WindowMap::remove_va(uint32_t va, bool global_only) {
   if (WindowLeaf* leaf = pages_.leaf(l)) {
     const WindowEntry e = leaf->entries[InstalledPages::index(va)];
     if (e.valid() && !(global_only && e.ng())) {
-      window_->remove(page_of(va), kPageSize);
+      window().remove(page_of(va), kPageSize);
       pages_.drop(*leaf, InstalledPages::index(va));
       pages_.release_if_empty(l);
       removed++;
     }
   }
   if (!pages_.large().covers(va)) return removed;
-  RemovalRange range(*window_);
+  RemovalRange range(window());
   const auto match = [&](uint32_t page, WindowEntry e) {
     return e.size_class() != 0 && same_entry(page, va, e.size_class()) && !(global_only && e.ng());
   };
@@ -101,11 +101,11 @@ uint32_t WindowMap::remove_va(uint32_t va, bool global_only) {
 void WindowMap::make_read_only(uint32_t va, WindowLeaf& leaf) {
   WindowEntry entry = leaf.entries[InstalledPages::index(va)];
   const uint64_t pa = ram_base_ + (uint64_t{entry.ram_page()} << kPageBits);
-  if (window_->install(va, pa, kPageSize, false)) {
+  if (window().install(va, pa, kPageSize, false)) {
     entry.bits &= ~2u;
     leaf.set(InstalledPages::index(va), entry);
   } else {  // no room to split a mapping: the page goes altogether
-    window_->remove(va, kPageSize);
+    window().remove(va, kPageSize);
     pages_.drop(leaf, InstalledPages::index(va));
   }
 }
@@ -123,7 +123,7 @@ void WindowMap::protect_page(uint32_t ram_page) {
     });
     pages_.release_if_empty(l);
   });
-  if (changed) window_->commit();
+  if (changed) window().commit();
 }
 
 void WindowMap::protect_all(const uint8_t* is_code, uint8_t* maybe_writable) {
@@ -142,7 +142,7 @@ void WindowMap::protect_all(const uint8_t* is_code, uint8_t* maybe_writable) {
     });
     pages_.release_if_empty(l);
   });
-  if (changed) window_->commit();
+  if (changed) window().commit();
 }
 
 }  // namespace crosswalk::mmu

@@ -42,7 +42,7 @@ class WindowMap {
  public:
   // `ram_base` is the PA of RAM page 0.
   WindowMap(std::unique_ptr<Window> window, uint64_t ram_base, LeafPool& pool)
-      : window_(window.get()), owned_(std::move(window)), ram_base_(ram_base), pages_(pool) {}
+      : owned_(std::move(window)), ram_base_(ram_base), pages_(pool) {}
   WindowMap(std::unique_ptr<FillingWindow> window, LeafPool& pool)
       : filling_(window.get()), owned_(std::move(window)), ram_base_(0), pages_(pool) {}
 
@@ -56,7 +56,7 @@ class WindowMap {
   bool touched() const { return filling_ ? filling_->stretches() != 0 : pages_.touched(); }
 
   // Precondition of this and what follows, but clear(): filling() is null.
-  Window& window() const { return *window_; }
+  Window& window() const { return static_cast<Window&>(*owned_); }
   const InstalledPages& pages() const { return pages_; }
 
   // Records what was installed in the window (InstalledPages::add).
@@ -96,9 +96,8 @@ class WindowMap {
   [[gnu::always_inline]] void recheck_page(uint32_t va, RemovalRange& range, uint32_t& kept, uint32_t& rewritten,
                                            uint32_t& removed, Recheck& recheck);
 
-  Window* const window_ = nullptr;
   FillingWindow* const filling_ = nullptr;
-  const std::unique_ptr<ReservedWindow> owned_;  // one of these two
+  const std::unique_ptr<ReservedWindow> owned_;  // a Window, if it is not a FillingWindow
   const uint64_t ram_base_;
   InstalledPages pages_;
 };
@@ -118,7 +117,7 @@ inline void WindowMap::recheck_page(uint32_t va, RemovalRange& range, uint32_t& 
   if (now.valid()) {
     range.keep();
     const uint64_t pa = ram_base_ + (uint64_t{now.ram_page()} << kPageBits);
-    if (window_->install(va, pa, kPageSize, now.writable())) {
+    if (window().install(va, pa, kPageSize, now.writable())) {
       leaf.set(InstalledPages::index(va), now);
       leaf.ram_first = std::min(leaf.ram_first, now.ram_page());
       leaf.ram_last = std::max(leaf.ram_last, now.ram_page());
@@ -135,7 +134,7 @@ template <typename Recheck>
 inline uint32_t WindowMap::revalidate(bool nonglobal_only, uint32_t& kept, uint32_t& rewritten, Recheck recheck) {
   if (pages_.count(nonglobal_only) == 0) return 0;
   uint32_t removed = 0;
-  RemovalRange range(*window_);
+  RemovalRange range(window());
   pages_.for_each_leaf([&](uint32_t l) __attribute__((always_inline)) {
     WindowLeaf& leaf = *pages_.leaf(l);
     if (nonglobal_only && leaf.ng_count == 0) return range.keep();
@@ -164,7 +163,7 @@ inline uint32_t WindowMap::revalidate(bool nonglobal_only, uint32_t& kept, uint3
 template <typename Recheck>
 inline uint32_t WindowMap::revalidate_page(uint32_t va, uint32_t& kept, uint32_t& rewritten, Recheck recheck) {
   uint32_t removed = 0;
-  RemovalRange range(*window_);
+  RemovalRange range(window());
   recheck_page(page_of(va), range, kept, rewritten, removed, recheck);
   pages_.release_if_empty(InstalledPages::leaf_of(va));
   return removed;
