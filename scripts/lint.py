@@ -165,6 +165,9 @@ def main():
         names, lines = changed(options.changed, includes)
     else:
         names = options.files
+        for name in names:
+            if not os.path.isfile(name):
+                parser.error(f"{name}: not a file; give names of sources, or --all")
     good = check_format()
     return 0 if check_tidy(names, lines, os.path.abspath(options.build), options.seconds, includes) and good else 1
 
