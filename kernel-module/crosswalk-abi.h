@@ -15,7 +15,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define CW_ABI_VERSION 2
+#define CW_ABI_VERSION 3
 
 /* Limits. */
 #define CW_MAX_RAM_RANGES 4
@@ -166,6 +166,8 @@ struct cw_statistics {
 		__u32 stretches;
 		/* Entries of 16 MiB or more may be among what is installed. */
 		__u32 large;
+		__u32 faults; /* that installed something, since the window was made */
+		__u32 zero;
 	} windows[CW_MAX_WINDOWS];
 	/*
 	 * For each window one bit for each 2 MiB of VA: pages are installed there. Where no other

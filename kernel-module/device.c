@@ -22,7 +22,7 @@ static_assert(sizeof(struct cw_list) == 24);
 static_assert(sizeof(struct cw_set_upcall) == 32);
 static_assert(sizeof(struct cw_upcall) == 64);
 static_assert(sizeof(struct cw_watch) == 8 + 8 * CW_MAX_WATCHED);
-static_assert(sizeof(struct cw_statistics) == 19 * 8 + (16 + 256) * CW_MAX_WINDOWS);
+static_assert(sizeof(struct cw_statistics) == 19 * 8 + (24 + 256) * CW_MAX_WINDOWS);
 
 static const struct address_space_operations cw_no_operations;
 

@@ -391,6 +391,7 @@ static vm_fault_t cw_fault_at(struct cw_machine *m, struct cw_window *w, struct 
 	if (done > 1)
 		cw_add(m, entries_around, done - 1);
 	cw_count(m, faults_installed);
+	atomic_inc((atomic_t *)&m->statistics->windows[w->id].faults);
 	return VM_FAULT_NOPAGE;
 }
 

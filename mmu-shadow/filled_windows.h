@@ -64,9 +64,9 @@ class FilledWindows {
   // The guest watches something else.
   void watch(const Watchpoints<Guest>& watch) { watch.show_to(*filler_); }
 
-  // Counts what the provider has done since the last call. Returns how many faults.
-  uint64_t collect(trace::Ring* ring) const {
-    if (!filler_) return 0;
+  // Counts what the provider has done since the last call.
+  void collect(trace::Ring* ring) const {
+    if (!filler_) return;
     const FillCounts now = filler_->counts();
     const uint64_t faults = now.faults - last_.faults, entries = now.entries - last_.entries;
     statistics_.window_faults_filled += faults;
@@ -78,7 +78,6 @@ class FilledWindows {
     statistics_.walk_levels += now.walk_levels - last_.walk_levels;
     if (faults != 0) trace::instant(ring, trace::Kind::WindowFill, faults, entries);
     last_ = now;
-    return faults;
   }
 
  private:

@@ -120,6 +120,7 @@ class Forms<Guest>::Judged final : public FormedSpace {
     space_.windowed = true;
     space_.instruction_pages.remove_all();
     forms_.filled_.follow(space_, regime_);
+    if (space_.window->filling()) space_.window_faults = space_.window->filling()->faults();
     // What it shares, if it did already, may not have been used lately.
     if (space_.shared) space_.window->window().enter();
     forms_.shared_.check(space_);

@@ -248,6 +248,11 @@ template <GuestArchitecture Guest>
   Space& space = *current_;
   const bool windowed = space.windowed;
   const uint64_t start = trace::begin(cpu.trace);
+  if (const FillingWindow* const filling = windowed ? space.window->filling() : nullptr) {
+    const uint32_t faults = filling->faults();
+    hybrid_.faulted_inside(space, faults - space.window_faults);
+    space.window_faults = faults;
+  }
   forms_.judge(space, walks_.regime_of(cpu));
   if (space.windowed != windowed)
     trace::end(cpu.trace, trace::Kind::FormChange, start, space.window->count(), 0, space.windowed);
@@ -372,9 +377,7 @@ FaultOutcome GuestMmu<Guest>::refused_fault(Space& space, const Regime& regime, 
 
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::collect_filled(Cpu& cpu) {
-  if (!current_->history && !config_.accounts && !cpu.trace) return;
-  const uint64_t faults = filled_.collect(cpu.trace);
-  if (faults != 0 && current_->history && current_->windowed) hybrid_.faulted_inside(*current_, faults);
+  if (config_.accounts || cpu.trace) filled_.collect(cpu.trace);
 }
 
 template <GuestArchitecture Guest>

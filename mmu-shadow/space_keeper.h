@@ -62,6 +62,7 @@ void SpaceKeeper<Guest>::clear(Space& space) {
   installer_.forget(space);
   space.instruction_pages.remove_all();
   if (space.soft) space.soft->remove_all();
+  if (space.window && space.window->filling()) space.window_faults = space.window->filling()->faults();
   if (space.window && space.window->empty()) space.window->window().commit();
   if (space.history) hybrid_.forget(space, space.window != nullptr);
   applied_all(space);

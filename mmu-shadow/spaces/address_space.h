@@ -56,6 +56,7 @@ struct AddressSpace : SpaceForm {
     bool privileged;
     bool set;
   } window_walks{};
+  uint32_t window_faults = 0;  // FillingWindow::faults() that hybrid knows of
   std::shared_ptr<SharedWindow<Guest>> shared;
   uint64_t shared_from = CommonPart::kNone;  // the VAs that `shared` has
   const uint8_t* roots = nullptr;            // this space's own descriptors of the first level for them

@@ -94,6 +94,8 @@ class FillingWindow : public ReservedWindow {
   virtual void set_regime(std::span<const std::byte> regime, bool privileged) = 0;
   // Pages installed now.
   virtual uint32_t installed(bool nonglobal_only) const = 0;
+  // Faults after which something was installed, since the window was made; modulo 2^32.
+  virtual uint32_t faults() const = 0;
   // Whether a flush of `va` has something to remove, perhaps.
   virtual bool may_hold(uint32_t va) const = 0;
   // Stretches of 2 MiB that have had pages since the window was cleared: host page tables may exist

@@ -89,13 +89,11 @@ Result<bool> Vm::make_backend(VmCpu& cpu, mmu::MmuConfig& config) const {
   const unsigned windows = config.max_spaces + 8;
   const Provider& provider = options_.windows->provider;
   const WindowSite site{cpu.kvm_world, machine_->ram(), windows};
-  auto made = provider.make(site);
-  if (!made) return made.take_error();
+  auto made =
+      config.mode == mmu::Mode::Flat ? provider.make(site) : make_measured(*cpu.world, provider, site, config.costs);
+  if (!made) return Error{std::string("--mmu ") + options_.mmu->name + ": " + made.error()};
   cpu.backend = std::move(*made);
-  if (cpu.backend) cpu.world->deliver_by(cpu.backend->upcalls());
-  if (!cpu.backend || config.mode == mmu::Mode::Flat) return true;
-  if (auto measured = measure_window_costs(*cpu.world, provider, site, *cpu.backend, config.costs); !measured)
-    return Error{std::string("--mmu ") + options_.mmu->name + ": windows do not work here: " + measured.error()};
+  cpu.world->deliver_by(cpu.backend->upcalls());
   if (machine_->clock().uses_tsc()) config.costs.ticks_per_ns = machine_->clock().tsc_mhz() / 1000;
   return true;
 }

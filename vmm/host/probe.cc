@@ -67,11 +67,8 @@ void cost_probe_entry(void* argument) {
 Result<mmu::MmuCosts> costs_of(const Provider& provider, engine::World& world, KvmWorld* kvm_world,
                                const GuestRam& ram) {
   const WindowSite site{kvm_world, ram, 1};
-  auto backend = provider.make(site);
-  if (!backend) return backend.take_error();
   mmu::MmuCosts costs;
-  if (auto measured = measure_window_costs(world, provider, site, **backend, costs); !measured)
-    return measured.take_error();
+  if (auto backend = make_measured(world, provider, site, costs); !backend) return backend.take_error();
   return costs;
 }
 

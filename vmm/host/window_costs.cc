@@ -228,11 +228,20 @@ double measure_lookup_ns() {
   return best;
 }
 
-Result<bool> measure_window_costs(engine::World& world, const Provider& provider, const WindowSite& site,
-                                  mmu::WindowBackend& backend, mmu::MmuCosts& costs) {
+Result<std::unique_ptr<mmu::WindowBackend>> make_measured(engine::World& world, const Provider& provider,
+                                                          const WindowSite& site, mmu::MmuCosts& costs) {
   costs.soft_lookup = measure_lookup_ns();
-  return backend.filler() ? measure_filling_costs(world, provider, site, costs)
-                          : measure_installed_costs(world, backend, site.ram, costs);
+  auto backend = provider.make(site);
+  if (!backend) return backend;
+  if (!(*backend)->filler()) {
+    if (auto measured = measure_installed_costs(world, **backend, site.ram, costs); !measured)
+      return measured.take_error();
+    return backend;
+  }
+  // Its RAM counts as locked memory: not at the same time.
+  backend->reset();
+  if (auto measured = measure_filling_costs(world, provider, site, costs); !measured) return measured.take_error();
+  return provider.make(site);
 }
 
 }  // namespace crosswalk::vmm

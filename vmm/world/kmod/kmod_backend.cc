@@ -80,9 +80,10 @@ class Device {
 
 std::string explain_set_ram(int error, const GuestRam& ram) {
   rlimit limit{};
-  if (error == ENOMEM && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur < ram.size)
+  if (error == ENOMEM && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
     return fmt::format(
-        "guest RAM of {} MiB counts as locked memory, of which this process may have {} KiB: raise it (ulimit -l "
+        "guest RAM of {} MiB counts as locked memory, of which this process may have {} KiB in all: raise it (ulimit "
+        "-l "
         "unlimited, as root or by /etc/security/limits.d), or give a smaller --memory",
         ram.size >> 20, limit.rlim_cur >> 10);
   return std::string(kDevice) + " refuses the guest's RAM: " + std::strerror(error);
@@ -166,6 +167,7 @@ class KmodWindow final : public mmu::FillingWindow {
     const auto& counts = device_.statistics().windows[walks_.window];
     return nonglobal_only ? current(counts.nonglobal) : current(counts.installed);
   }
+  uint32_t faults() const override { return current(device_.statistics().windows[walks_.window].faults); }
   // This thread alone faults in the window.
   bool may_hold(uint32_t va) const override {
     const cw_statistics& s = device_.statistics();
