@@ -69,6 +69,9 @@ class MmapWindow final : public Window {
       munmap(reservation, kReserved);
       return nullptr;
     }
+    // Few of its pages are touched between two times that it is given back: as a huge page, all of
+    // it is cleared each time.
+    madvise(pages, kModelBytes, MADV_NOHUGEPAGE);
     return std::make_unique<MmapWindow>(host, reservation, static_cast<uint32_t*>(pages));
   }
 
