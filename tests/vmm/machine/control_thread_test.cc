@@ -9,6 +9,14 @@
 #include <atomic>
 #include <thread>
 
+#if defined(__SANITIZE_THREAD__)
+#define CROSSWALK_THREAD_SANITIZER 1
+#elif defined(__has_feature)  // Clang
+#if __has_feature(thread_sanitizer)
+#define CROSSWALK_THREAD_SANITIZER 1
+#endif
+#endif
+
 namespace crosswalk::vmm {
 namespace {
 
@@ -19,6 +27,11 @@ class ControlThreadTest : public testing::Test, public ControlEvents, public IoN
   // Not in constructor and destructor: the thread calls what a test overrides.
   void SetUp() override {
     pthread_sigmask(SIG_SETMASK, nullptr, &before_);
+#ifdef CROSSWALK_THREAD_SANITIZER
+    // It keeps signals back until the thread calls something. In one run of twenty of a program of
+    // ten lines, a signal that came just before poll() was never delivered.
+    GTEST_SKIP() << "ThreadSanitizer loses signals";
+#endif
     ControlThread::block_signals();
     ASSERT_TRUE(thread_.open(true));
     thread_.start();
