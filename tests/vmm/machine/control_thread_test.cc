@@ -30,7 +30,7 @@ class ControlThreadTest : public testing::Test, public ControlEvents, public IoN
 #ifdef CROSSWALK_THREAD_SANITIZER
     // It keeps signals back until the thread calls something. In one run of twenty of a program of
     // ten lines, a signal that came just before poll() was never delivered.
-    GTEST_SKIP() << "ThreadSanitizer loses signals";
+    GTEST_SKIP() << "this sanitizer loses signals";
 #endif
     ControlThread::block_signals();
     ASSERT_TRUE(thread_.open(true));
