@@ -73,7 +73,6 @@ class FilledWindows {
     statistics_.entries_4k += entries;
     statistics_.pages_installed += entries;
     statistics_.pages_filled_around += now.around - last_.around;
-    statistics_.pages_listed += now.listed - last_.listed;
     statistics_.walks += now.walks - last_.walks;
     statistics_.walk_levels += now.walk_levels - last_.walk_levels;
     if (faults != 0) trace::instant(ring, trace::Kind::WindowFill, faults, entries);

@@ -36,8 +36,6 @@ struct Statistics {
   uint64_t pages_installed = 0;
   // faults spared: pages entered when the guest came back from an abort
   uint64_t installed_on_return = 0;
-  // of those that the provider installed: from a list, without a fault for each
-  uint64_t pages_listed = 0;
   // installed when a space got a window, those filled around aside
   uint64_t pages_promoted = 0;
   uint64_t pages_filled_around = 0;  // 4 KiB pages installed beyond the one that faulted

@@ -52,17 +52,13 @@ struct Block {
   // returns there. Null: there is none.
   const x64::FaultSite* site_at(const uint8_t* host, bool call) const {
     const uint32_t offset = static_cast<uint32_t>(host - code);
-    auto it = std::lower_bound(sites.begin(), sites.end(), offset,
-                               [](const x64::FaultSite& s, uint32_t o) { return s.offset < o; });
-    for (; it != sites.end() && it->offset == offset; ++it)
+    for (auto it = first_site_from(offset); it != sites.end() && it->offset == offset; ++it)
       if (((it->flags & x64::kSiteCall) != 0) == call) return &*it;
     return nullptr;
   }
   // The last one, of an access by the code itself, before `host`; null: there is none.
   const x64::FaultSite* site_before(const uint8_t* host) const {
-    const uint32_t offset = static_cast<uint32_t>(host - code);
-    auto it = std::lower_bound(sites.begin(), sites.end(), offset,
-                               [](const x64::FaultSite& s, uint32_t o) { return s.offset < o; });
+    auto it = first_site_from(static_cast<uint32_t>(host - code));
     while (it != sites.begin())
       if (!((--it)->flags & x64::kSiteCall)) return &*it;
     return nullptr;
@@ -76,6 +72,12 @@ struct Block {
   }
   // What the block takes besides its code, about.
   size_t bookkeeping_bytes() const;
+
+ private:
+  std::vector<x64::FaultSite>::const_iterator first_site_from(uint32_t offset) const {
+    return std::lower_bound(sites.begin(), sites.end(), offset,
+                            [](const x64::FaultSite& s, uint32_t o) { return s.offset < o; });
+  }
 };
 
 }  // namespace crosswalk::engine
