@@ -6,6 +6,10 @@ import cells
 
 # What may be worse than expected before it is an error.
 TOLERANCE = 0.02
+# The same of rows that depend on where the guest's pages lie, which any change of the image or of
+# the rows counted before them moves: two runs of one build, with other rows before, differed by
+# 5 % in fork_wait and 15 % in page_touch.
+LOOSE = {"fork_wait": 0.08, "page_touch": 0.18}
 GROUPS = (("compute", cells.COMPUTE), ("system", cells.SYSTEM), ("programs", cells.PROGRAMS))
 COUNTERS = (("engine", "window faults"), ("engine", "soft TLB refills"), ("engine", "blocks translated"),
             ("mmu", "walks"), ("mmu", "entries installed, 4K"), ("mmu", "entries removed"), ("mmu", "flushes: all"),
@@ -167,7 +171,7 @@ def read_expected(path):
 
 
 def compare_expected(path, records, about):
-    """Prints `ok`, `not ok` or `skipped` for each expected row; returns how many are more than 2 % worse or missing."""
+    """Prints `ok`, `not ok` or `skipped` for each expected row; returns how many are worse than allowed or missing."""
     expected, versions = read_expected(path)
     table, _ = rows_of(records)
     other = [f"{what} {about[what]}, expected {version}" for what, version in versions.items() if about[what] != version]
@@ -178,14 +182,15 @@ def compare_expected(path, records, about):
     worse = 0
     for (engine, row), value in expected.items():
         got = table.get(engine, {}).get(row)
+        tolerance = LOOSE.get(row, TOLERANCE)
         name = f"counts/{engine}/{row}"
         if got is None:
             print(f"not ok {name}: not counted")
             worse += 1
-        elif got > value * (1 + TOLERANCE):
+        elif got > value * (1 + tolerance):
             print(f"not ok {name}: {number(got)} instructions, expected {number(value)}: {100 * (got / value - 1):.1f} % more")
             worse += 1
         else:
-            better = f" ({100 * (1 - got / value):.1f} % fewer)" if got < value * (1 - TOLERANCE) else ""
+            better = f" ({100 * (1 - got / value):.1f} % fewer)" if got < value * (1 - tolerance) else ""
             print(f"ok {name}{better}")
     return worse

@@ -48,7 +48,7 @@ def arguments():
     parser.add_argument("--timeout", type=int, default=10800, help="seconds for one machine (default: %(default)s)")
     parser.add_argument("--again", action="store_true", help="run each cell, also those that are done")
     parser.add_argument("--twice", action="store_true", help="run each cell a second time, and print how much rows differ")
-    parser.add_argument("--expected", help="compare with this file of figures; more than 2 %% worse fails")
+    parser.add_argument("--expected", help="compare with this file of figures; what is worse than allowed fails")
     parser.add_argument("--write-expected", metavar="FILE", help="write such a file")
     return parser.parse_args()
 
