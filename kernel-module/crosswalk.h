@@ -17,6 +17,7 @@
 #include "kernel-module/fill.h"
 
 #define CW_NO_PAGE (~0u)
+#define CW_GROUP   32 /* pages that are inserted together, at most */
 
 struct cw_ram {
 	struct file *memfd;
@@ -37,6 +38,11 @@ struct cw_window {
 	u64 touched[CW_LEAVES / 64]; /* and which */
 	/* Where VA 0 was mapped last: a hint, which cw_find_vma() checks. */
 	unsigned long base;
+};
+
+/* A page, the entry that it had, and the one that a walk gave; 0: none. */
+struct cw_change {
+	u32 va, was, entry;
 };
 
 struct cw_machine {
@@ -67,6 +73,7 @@ struct cw_machine {
 	 */
 	struct mutex removal;
 	struct cw_ranges gone; /* off record and still in page tables; `removal` */
+	struct cw_change changes[CW_LEAF_PAGES]; /* of one leaf, by an eager flush; `removal` */
 	struct cw_watch watch;
 
 	struct cw_upcall *upcalls; /* shared with the process; what is in it is the process's */
@@ -120,15 +127,86 @@ static inline u32 cw_ram_page(const struct cw_machine *m, u64 pa, u32 *left)
 	return CW_NO_PAGE;
 }
 
-/* window.c */
-extern const struct vm_operations_struct cw_window_ops;
-extern struct kmem_cache *cw_leaf_cache;
+/* Of what is on record. The caller holds cw_machine.lock. */
+static inline void cw_publish(struct cw_machine *m, struct cw_window *w)
+{
+	m->statistics->windows[w->id].installed = w->entries.count;
+	m->statistics->windows[w->id].nonglobal = w->entries.ng_count;
+	m->statistics->windows[w->id].large = cw_has_far_entries(&w->entries);
+}
+
+/* Where VA 0 is, as a VMA of the window has it. */
+static inline unsigned long cw_base_in(const struct vm_area_struct *vma)
+{
+	return vma->vm_start - ((u32)vma->vm_pgoff << CW_PAGE_BITS);
+}
+
+static inline bool cw_in_vma(const struct vm_area_struct *vma, u32 va)
+{
+	const unsigned long address = cw_base_in(vma) + va;
+
+	return address >= vma->vm_start && address < vma->vm_end;
+}
+
+/*
+ * Reads a descriptor, from the kernel's own mapping of RAM: what walks of `view`, a struct cw_view,
+ * call. Does not sleep: `missing` says which page is to be held first.
+ */
+static inline int cw_read_ram(void *context, u64 pa, unsigned int bytes, u64 *value)
+{
+	struct cw_view *view = context;
+	const u32 ram_page = cw_ram_page(view->machine, pa, NULL);
+	const struct page *page;
+	const void *at;
+
+	if (ram_page == CW_NO_PAGE)
+		return 1;
+	page = READ_ONCE(view->machine->pages[ram_page]);
+	if (!page) {
+		view->missing = ram_page;
+		return 1;
+	}
+	at = page_address(page) + offset_in_page(pa);
+	/* Descriptors are aligned: one access each, as a walker in hardware makes it. */
+	if (bytes == 8)
+		*value = READ_ONCE(*(const u64 *)at);
+	else
+		*value = READ_ONCE(*(const u32 *)at);
+	return 0;
+}
+
+/* walk.c */
 void cw_look(struct cw_view *view, struct cw_machine *m, struct cw_window *w);
+bool cw_watched(const struct cw_machine *m, u32 va);
+bool cw_may_write(const struct cw_view *view, const struct cw_result *result);
+/* A walk for one page. May sleep, as the next one. */
+void cw_walk_page(struct cw_view *view, u32 va, unsigned int kind, struct cw_result *result);
 /* What a walk gives for the page of `va` as an entry, or 0. */
 u32 cw_translate(struct cw_view *view, u32 va, struct cw_memo *memo);
+
+/* insert.c */
+extern struct kmem_cache *cw_leaf_cache;
+/* Where `va` of the window was mapped last, if it still is. The caller holds mmap_lock. */
+struct vm_area_struct *cw_find_vma(struct cw_machine *m, struct cw_window *w, u32 va);
+/* Whether two pages of a window that is mapped in `vma` are in one leaf and one page table. */
+bool cw_together(const struct vm_area_struct *vma, u32 va, u32 other);
+/*
+ * Inserts the page of a fault, for which a walk of `view` gave `found` in RAM page `ram_page`, and
+ * its neighbours. Returns how many, or an error; -EAGAIN: walk again.
+ */
+int cw_insert_around(struct cw_view *view, struct vm_fault *vmf, const struct cw_result *found,
+		     u32 ram_page);
+/*
+ * Inserts pages that are together, for which walks of `view` gave `entry`. Returns the same;
+ * `entry` of those that were not inserted is 0 then. The caller holds mmap_lock.
+ */
+int cw_insert_pages(struct cw_view *view, struct vm_area_struct *vma, struct cw_change *pages,
+		    u32 count);
 /* Installs pages as loads from them would be. The caller does not hold mmap_lock. */
 u32 cw_install(struct cw_machine *m, struct cw_window *w, const u32 *vas, u32 count);
-bool cw_watched(const struct cw_machine *m, u32 va);
+
+/* window.c */
+extern const struct vm_operations_struct cw_window_ops;
 
 /* upcall.c */
 long cw_set_upcall(struct cw_machine *m, const struct cw_set_upcall *arg);

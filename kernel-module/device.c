@@ -336,12 +336,18 @@ static struct miscdevice cw_device = {
 	.mode = 0600,
 };
 
+static void cw_new_leaf(void *leaf)
+{
+	memset(leaf, 0, sizeof(struct cw_leaf));
+}
+
 static int __init cw_init(void)
 {
 	int error;
 
-	cw_leaf_cache =
-		kmem_cache_create("crosswalk_leaf", sizeof(struct cw_leaf), 0, SLAB_ACCOUNT, NULL);
+	/* With a constructor, so that no kernel clears a leaf when it is allocated. */
+	cw_leaf_cache = kmem_cache_create("crosswalk_leaf", sizeof(struct cw_leaf), 0, SLAB_ACCOUNT,
+					  cw_new_leaf);
 	if (!cw_leaf_cache)
 		return -ENOMEM;
 	error = misc_register(&cw_device);

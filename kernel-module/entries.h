@@ -220,7 +220,8 @@ static inline void cw_note_large(struct cw_entries *e, uint32_t va, uint32_t siz
 }
 
 /* Installs `entry`, which is valid, in place of what is there. The leaf exists. */
-static inline void cw_set_entry(struct cw_entries *e, uint32_t va, uint32_t entry)
+static inline __attribute__((always_inline)) void cw_set_entry(struct cw_entries *e, uint32_t va,
+							       uint32_t entry)
 {
 	struct cw_leaf *leaf = e->leaves[va >> CW_LEAF_BITS];
 	const uint32_t i = cw_leaf_index(va), ram_page = cw_entry_ram_page(entry);

@@ -33,13 +33,6 @@ static void cw_zap_gone(struct cw_machine *m, struct cw_window *w)
 	r->open = 0;
 }
 
-static void cw_publish(struct cw_machine *m, struct cw_window *w)
-{
-	m->statistics->windows[w->id].installed = w->entries.count;
-	m->statistics->windows[w->id].nonglobal = w->entries.ng_count;
-	m->statistics->windows[w->id].large = cw_has_far_entries(&w->entries);
-}
-
 static void cw_next_generation(struct cw_machine *m)
 {
 	spin_lock(&m->lock);
@@ -146,119 +139,153 @@ static u32 cw_remove_covered(struct cw_machine *m, struct cw_window *w, const st
 	return removed;
 }
 
-struct cw_changed {
-	u32 va, entry;
-};
-
-/*
- * Walks again for what is covered in leaf `l`: what is as it was stays, the rest goes and is
- * installed anew where the tables say so. `buffer` has room for a leaf.
- */
-static void cw_rewalk_leaf(struct cw_machine *m, struct cw_window *w, const struct cw_cover *c,
-			   u32 l, struct cw_view *view, struct cw_memo *memo,
-			   struct cw_changed *buffer, struct cw_flush *out)
+/* What is covered in leaf `l`, in m->changes. Returns how many. */
+static u32 cw_collect_covered(struct cw_machine *m, struct cw_window *w, const struct cw_cover *c,
+			      u32 l)
 {
-	struct cw_entries *e = &w->entries;
-	struct cw_changed same = {0, 0};
-	u32 vas[64];
-	u32 count = 0, changed = 0, dropped = 0, again = 0, rewritten = 0, i;
+	struct cw_change *changes = m->changes;
+	const struct cw_leaf *leaf;
+	u32 count = 0, i;
 
 	spin_lock(&m->lock);
-	if (e->leaves[l]) {
-		const struct cw_leaf *leaf = e->leaves[l];
-
+	leaf = w->entries.leaves[l];
+	if (leaf && (leaf->ng_count || !c->nonglobal_only)) {
 		cw_for_each_entry (leaf, i, cw_first_covered(c, l), cw_end_covered(c, l)) {
 			const u32 va = l << CW_LEAF_BITS | i << CW_PAGE_BITS;
 
-			if (cw_covers(c, va, leaf->entries[i]))
-				buffer[count++] = (struct cw_changed){va, leaf->entries[i]};
+			if (cw_covers(c, va, leaf->entries[i])) {
+				changes[count].va = va;
+				changes[count++].was = leaf->entries[i];
+			}
 		}
 	}
 	spin_unlock(&m->lock);
-	for (i = 0; i < count; i++) {
-		const struct cw_changed now = buffer[i];
+	return count;
+}
 
-		/* Of a large entry that is as it was, the other pages are. */
-		if (cw_continues_entry(same.va, same.entry, now.va, now.entry) ||
-		    cw_translate(view, now.va, memo) == now.entry)
-			same = now;
-		else
-			buffer[changed++] = now;
-	}
-	out->kept += count - changed;
-	if (!changed)
-		return;
+/* Of m->changes, those that are on record still. Drops them. Returns how many: they are first. */
+static u32 cw_drop_changed(struct cw_machine *m, struct cw_window *w, u32 count)
+{
+	struct cw_change *changes = m->changes;
+	struct cw_entries *e = &w->entries;
+	u32 dropped = 0, i;
 
-	mutex_lock(&m->removal);
 	spin_lock(&m->lock);
-	for (i = 0; i < changed; i++) {
-		const u32 va = buffer[i].va, page = va >> CW_PAGE_BITS;
+	for (i = 0; i < count; i++) {
+		const u32 va = changes[i].va, page = va >> CW_PAGE_BITS;
 
 		/* Another entry by now was walked for in this generation. */
-		if (cw_entry_at(e, va) != buffer[i].entry)
+		if (cw_entry_at(e, va) != changes[i].was)
 			continue;
-		cw_drop_entry(e, e->leaves[l], cw_leaf_index(va));
+		cw_drop_entry(e, e->leaves[va >> CW_LEAF_BITS], cw_leaf_index(va));
 		cw_keep(&m->gone);
 		cw_add_range(&m->gone, page, page);
-		buffer[dropped++] = buffer[i];
+		changes[dropped++] = changes[i];
 	}
 	cw_publish(m, w);
 	spin_unlock(&m->lock);
 	cw_zap_gone(m, w);
-	mutex_unlock(&m->removal);
-	for (i = 0; i < dropped; i++) {
-		vas[again++] = buffer[i].va;
-		if (again == ARRAY_SIZE(vas) || i == dropped - 1) {
-			rewritten += cw_install(m, w, vas, again);
-			again = 0;
-		}
-	}
-	out->rewritten += rewritten;
-	out->removed += dropped - rewritten;
+	return dropped;
 }
 
-static long cw_rewalk(struct cw_machine *m, struct cw_window *w, const struct cw_cover *c, u32 from,
+/* Inserts m->changes as far as the window is mapped. Returns how many; which have `entry` then. */
+static u32 cw_insert_changed(struct cw_machine *m, struct cw_window *w, struct cw_view *view,
+			     u32 count)
+{
+	struct cw_change *changes = m->changes;
+	struct vm_area_struct *vma = count ? cw_find_vma(m, w, changes[0].va) : NULL;
+	u32 i;
+
+	if (vma && cw_together(vma, changes[0].va, changes[count - 1].va)) {
+		const int done = cw_insert_pages(view, vma, changes, count);
+
+		if (done >= 0)
+			return done;
+	}
+	for (i = 0; i < count; i++)
+		changes[i].entry = 0;
+	return 0;
+}
+
+/*
+ * Walks again for what is covered in leaf `l`: what is as it was stays; what lacked write access
+ * gets it; the rest goes, and is installed anew where the tables say so.
+ */
+static void cw_rewalk_leaf(struct cw_machine *m, struct cw_window *w, const struct cw_cover *c,
+			   u32 l, struct cw_view *view, struct cw_memo *memo, struct cw_flush *out)
+{
+	struct cw_change *changes = m->changes, same = {0, 0, 0};
+	const u32 count = cw_collect_covered(m, w, c, l);
+	u32 changed = 0, gain = 0, rewritten = 0, dropped, i;
+
+	for (i = 0; i < count; i++) {
+		struct cw_change now = changes[i];
+
+		/* Of a large entry that is as it was, the other pages are. */
+		if (cw_continues_entry(same.va, same.was, now.va, now.was)) {
+			same = now;
+			continue;
+		}
+		now.entry = cw_translate(view, now.va, memo);
+		if (now.entry == now.was) {
+			same = now;
+			continue;
+		}
+		if (now.entry == (now.was | CW_ENTRY_WRITABLE))
+			gain++;
+		else if (now.entry && IS_ERR(cw_hold(m, cw_entry_ram_page(now.entry), false)))
+			now.entry = 0;
+		changes[changed++] = now;
+	}
+	out->kept += count - changed;
+	if (!changed)
+		return;
+	if (gain == changed) {
+		rewritten = cw_insert_changed(m, w, view, changed);
+		for (i = 0, gain = 0; i < changed; i++)
+			if (!changes[i].entry)
+				changes[gain++] = changes[i];
+		changed = gain;
+	}
+	if (changed) {
+		dropped = cw_drop_changed(m, w, changed);
+		changed = cw_insert_changed(m, w, view, dropped);
+		out->removed += dropped - changed;
+		rewritten += changed;
+	}
+	out->rewritten += rewritten;
+}
+
+static void cw_rewalk(struct cw_machine *m, struct cw_window *w, const struct cw_cover *c, u32 from,
 		      u32 end, struct cw_flush *out)
 {
-	struct cw_changed one, *buffer = &one;
 	struct cw_view view;
 	struct cw_memo memo;
 	u32 l = from;
 
-	if (c->first != c->last) {
-		buffer = kmalloc_array(CW_LEAF_PAGES, sizeof(*buffer), GFP_KERNEL_ACCOUNT);
-		if (!buffer)
-			return -ENOMEM;
-	}
 	cw_look(&view, m, w);
 	memo.known = 0;
 	while (l < end && !fatal_signal_pending(current)) {
-		spin_lock(&m->lock);
-		l = cw_next_leaf(&w->entries, l);
-		spin_unlock(&m->lock);
+		if (from + 1 != end) {
+			spin_lock(&m->lock);
+			l = cw_next_leaf(&w->entries, l);
+			spin_unlock(&m->lock);
+		}
 		if (l < end)
-			cw_rewalk_leaf(m, w, c, l, &view, &memo, buffer, out);
+			cw_rewalk_leaf(m, w, c, l, &view, &memo, out);
 		l++;
 		cond_resched();
 	}
-	if (buffer != &one)
-		kfree(buffer);
-	return 0;
 }
 
 /* Whether the entry of `va` may be rewritten: it is there, and no larger one covers it. */
-static bool cw_is_small(struct cw_machine *m, struct cw_window *w, u32 va)
+static bool cw_is_small(const struct cw_entries *e, u32 va)
 {
-	bool small;
-
-	spin_lock(&m->lock);
-	small = cw_entry_at(&w->entries, va) && !cw_in_large(&w->entries, va);
-	spin_unlock(&m->lock);
-	return small;
+	return cw_entry_at(e, va) && !cw_in_large(e, va);
 }
 
 /*
- * If `eager` is not set, the caller holds m->removal and calls cw_zap_gone() then.
+ * The caller holds m->removal, and mmap_lock if `eager` is set, and calls cw_zap_gone() then.
  */
 static long cw_flush_one(struct cw_machine *m, struct cw_window *w,
 			 const struct cw_flush_record *record, bool eager, struct cw_flush *out)
@@ -274,35 +301,26 @@ static long cw_flush_one(struct cw_machine *m, struct cw_window *w,
 		if (record->va)
 			return -EINVAL;
 		c.nonglobal_only = record->kind == CW_FLUSH_NONGLOBAL;
-		if (eager)
-			return cw_rewalk(m, w, &c, from, end, out);
-		if (c.nonglobal_only)
-			out->removed += cw_remove_covered(m, w, &c, from, end);
-		else
+		if (!eager && !c.nonglobal_only) {
 			out->removed += cw_remove_all(m, w);
-		return 0;
+			return 0;
+		}
+		break;
 	case CW_FLUSH_VA:
 	case CW_FLUSH_VA_GLOBAL:
 		c.by_va = 1;
 		c.global_only = record->kind == CW_FLUSH_VA_GLOBAL;
 		spin_lock(&m->lock);
 		from = cw_leaves_for(&w->entries, record->va, &leaves);
-		spin_unlock(&m->lock);
-		end = from + leaves;
-		if (eager && cw_is_small(m, w, record->va)) {
+		if (eager && cw_is_small(&w->entries, record->va)) {
 			c.by_va = 0;
 			c.first = c.last = record->va >> CW_PAGE_BITS;
-			return cw_rewalk(m, w, &c, from, end, out);
-		}
-		if (eager) {
-			mutex_lock(&m->removal);
-			out->removed += cw_remove_covered(m, w, &c, from, end);
-			cw_zap_gone(m, w);
-			mutex_unlock(&m->removal);
 		} else {
-			out->removed += cw_remove_covered(m, w, &c, from, end);
+			eager = false;
 		}
-		return 0;
+		spin_unlock(&m->lock);
+		end = from + leaves;
+		break;
 	case CW_FLUSH_RANGE:
 		if (!record->bytes || !PAGE_ALIGNED(record->va) || !PAGE_ALIGNED(record->bytes) ||
 		    record->bytes > (1ull << 32) - record->va)
@@ -311,13 +329,36 @@ static long cw_flush_one(struct cw_machine *m, struct cw_window *w,
 		c.last = c.first + (record->bytes >> CW_PAGE_BITS) - 1;
 		from = c.first / CW_LEAF_PAGES;
 		end = c.last / CW_LEAF_PAGES + 1;
-		if (eager)
-			return cw_rewalk(m, w, &c, from, end, out);
-		out->removed += cw_remove_covered(m, w, &c, from, end);
-		return 0;
+		break;
 	default:
 		return -EINVAL;
 	}
+	if (eager)
+		cw_rewalk(m, w, &c, from, end, out);
+	else
+		out->removed += cw_remove_covered(m, w, &c, from, end);
+	return 0;
+}
+
+/* Carries out records that lie in the kernel. */
+static long cw_flush_records(struct cw_machine *m, struct cw_window *w,
+			     const struct cw_flush_record *records, u32 count, bool eager,
+			     struct cw_flush *arg)
+{
+	long error = 0;
+	u32 i;
+
+	if (eager)
+		mmap_read_lock(m->mm);
+	mutex_lock(&m->removal);
+	for (i = 0; i < count && !error; i++)
+		error = cw_flush_one(m, w, &records[i], eager, arg);
+	cw_zap_gone(m, w);
+	mutex_unlock(&m->removal);
+	if (eager)
+		mmap_read_unlock(m->mm);
+	cw_add(m, flush_records, i);
+	return error;
 }
 
 long cw_flush(struct cw_machine *m, struct cw_window *w, struct cw_flush *arg)
@@ -326,36 +367,21 @@ long cw_flush(struct cw_machine *m, struct cw_window *w, struct cw_flush *arg)
 	struct cw_flush_record records[8];
 	const bool eager = arg->flags & CW_FLUSH_EAGER;
 	long error = 0;
-	u32 done, i;
+	u32 done, now;
 
 	if (arg->flags & ~CW_FLUSH_EAGER || arg->zero || arg->zero2 || arg->count > CW_MAX_BATCH)
 		return -EINVAL;
 	arg->removed = arg->kept = arg->rewritten = 0;
 	cw_next_generation(m);
-	for (done = 0; done < arg->count && !error; done += i) {
-		const u32 now = min_t(u32, arg->count - done, ARRAY_SIZE(records));
-
-		if (copy_from_user(records, from + done, now * sizeof(*records))) {
+	for (done = 0; done < arg->count && !error; done += now) {
+		now = min_t(u32, arg->count - done, ARRAY_SIZE(records));
+		if (copy_from_user(records, from + done, now * sizeof(*records)))
 			error = -EFAULT;
-			break;
-		}
-		if (!eager)
-			mutex_lock(&m->removal);
-		for (i = 0; i < now && !error; i++)
-			error = cw_flush_one(m, w, &records[i], eager, arg);
-		if (!eager) {
-			cw_zap_gone(m, w);
-			mutex_unlock(&m->removal);
-		}
-		cw_add(m, flush_records, i);
+		else
+			error = cw_flush_records(m, w, records, now, eager, arg);
 		if (fatal_signal_pending(current))
 			error = -EINTR;
 		cond_resched();
-	}
-	if (eager) {
-		/* What another thread has taken off record was not looked at: it goes first. */
-		mutex_lock(&m->removal);
-		mutex_unlock(&m->removal);
 	}
 	cw_add(m, removed, arg->removed);
 	cw_add(m, kept, arg->kept);
@@ -423,7 +449,7 @@ void cw_set_watch(struct cw_machine *m, const struct cw_watch *watch)
 	for (id = 0; id < CW_MAX_WINDOWS; id++) {
 		struct cw_window *w = smp_load_acquire(&m->windows[id]);
 
-		if (!w)
+		if (!w || !READ_ONCE(w->entries.count))
 			continue;
 		mutex_lock(&m->removal);
 		for (i = 0; i < watch->count; i++) {

@@ -369,6 +369,41 @@ static void test_eager(void) {
   EXPECT(loads(window + 4 * PAGE, 301));
   EXPECT(!flush_eager(&m, 5, CW_FLUSH_VA, 6 * PAGE, &f));
   EXPECT_EQUAL(f.kept, 1);
+  // Write access comes without a fault.
+  write32(&m, small_at(2 * PAGE), data(6) | SMALL);
+  EXPECT(!flush_eager(&m, 5, CW_FLUSH_VA, 2 * PAGE, &f));
+  EXPECT_EQUAL(f.rewritten, 1);
+  EXPECT_EQUAL(f.removed, 0);
+  const uint64_t faults_before = m.statistics->faults;
+  EXPECT(!try_store(window + 2 * PAGE, 6));
+  EXPECT_EQUAL(m.statistics->faults, faults_before);
+  EXPECT(!munmap(window, WINDOW_BYTES));
+}
+
+// A store finds an entry read-only, and the tables say something else by now.
+static void test_store_to_read_only(void) {
+  const struct cw_set_window w = short_window(13, L1(13), 1);
+  struct cw_flush f;
+  uint8_t* window = map_window(&m, &w);
+  EXPECT(window != NULL);
+  for (uint32_t i = 0; i < 3; i++) map_small(&m, L1(13), i * PAGE, data(i) | SMALL_READ_ONLY);
+  for (uint32_t i = 0; i < 3; i++) EXPECT(loads(window + i * PAGE, i) && store_faults(window + i * PAGE));
+  // The same page with write access: its entry gets it.
+  write32(&m, small_at(0), data(0) | SMALL);
+  EXPECT(!try_store(window, 0));
+  EXPECT_EQUAL(installed(13), 3);
+  // Another page: that one is written, and no longer the old one read.
+  write32(&m, small_at(PAGE), data(303) | SMALL);
+  EXPECT(loads(window + PAGE, 1));
+  EXPECT(!try_store(window + PAGE, 303));
+  EXPECT(loads(window + PAGE, 303));
+  EXPECT_EQUAL(read32(&m, data(1)), 1);
+  // What was given goes with the flush.
+  write32(&m, small_at(0), data(0) | SMALL_READ_ONLY);
+  EXPECT(!flush_eager(&m, 13, CW_FLUSH_ALL, 0, &f));
+  EXPECT_EQUAL(f.kept, 2);
+  EXPECT_EQUAL(f.rewritten, 1);
+  EXPECT(store_faults(window) && loads(window, 0));
   EXPECT(!munmap(window, WINDOW_BYTES));
 }
 
@@ -855,6 +890,7 @@ int main(int argc, char** argv) {
   run("fill-around", test_fill_around);
   run("flush", test_flush);
   run("eager", test_eager);
+  run("store-to-read-only", test_store_to_read_only);
   run("install", test_install);
   run("code", test_code);
   run("watch", test_watch);
