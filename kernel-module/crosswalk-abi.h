@@ -15,7 +15,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define CW_ABI_VERSION 3
+#define CW_ABI_VERSION 4
 
 /* Limits. */
 #define CW_MAX_RAM_RANGES 4
@@ -87,7 +87,10 @@ struct cw_flush_record {
 #define CW_FLUSH_EAGER 1u
 struct cw_flush {
 	__u32 window, flags, count, zero;
-	__u64 records; /* address of `count` struct cw_flush_record */
+	/* Address of `count` struct cw_flush_record, or 0: `record` is the only one, and count 1.
+	 */
+	__u64 records;
+	struct cw_flush_record record;
 	/* Pages, of what was done before the call returned or failed. */
 	__u32 removed, kept, rewritten, zero2;
 };

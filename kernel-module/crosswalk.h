@@ -186,6 +186,7 @@ u32 cw_translate(struct cw_view *view, u32 va, struct cw_memo *memo);
 
 /* insert.c */
 extern struct kmem_cache *cw_leaf_cache;
+extern pgprot_t cw_read_only, cw_read_write; /* of entries */
 /* Where `va` of the window was mapped last, if it still is. The caller holds mmap_lock. */
 struct vm_area_struct *cw_find_vma(struct cw_machine *m, struct cw_window *w, u32 va);
 /* Whether two pages of a window that is mapped in `vma` are in one leaf and one page table. */

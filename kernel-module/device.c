@@ -17,7 +17,7 @@ static_assert(sizeof(struct cw_ram_range) == 32);
 static_assert(sizeof(struct cw_set_ram) == 8 + 32 * CW_MAX_RAM_RANGES);
 static_assert(sizeof(struct cw_set_window) == 56);
 static_assert(sizeof(struct cw_flush_record) == 16);
-static_assert(sizeof(struct cw_flush) == 40);
+static_assert(sizeof(struct cw_flush) == 56);
 static_assert(sizeof(struct cw_list) == 24);
 static_assert(sizeof(struct cw_set_upcall) == 32);
 static_assert(sizeof(struct cw_upcall) == 64);
@@ -350,6 +350,8 @@ static int __init cw_init(void)
 					  cw_new_leaf);
 	if (!cw_leaf_cache)
 		return -ENOMEM;
+	cw_read_only = vm_get_page_prot(VM_READ | VM_SHARED);
+	cw_read_write = vm_get_page_prot(VM_READ | VM_WRITE | VM_SHARED);
 	error = misc_register(&cw_device);
 	if (error)
 		kmem_cache_destroy(cw_leaf_cache);

@@ -21,16 +21,35 @@ static void cw_zap(struct cw_machine *m, struct cw_window *w, u32 first, u32 las
 			    (loff_t)(last - first + 1) << PAGE_SHIFT, 1);
 }
 
-/* The caller holds m->removal, as everyone who uses m->gone. */
-static void cw_zap_gone(struct cw_machine *m, struct cw_window *w)
+/*
+ * The caller holds m->removal, as everyone who uses m->gone. `vma` may be null; if not, it holds
+ * mmap_lock.
+ */
+static void cw_zap_gone_in(struct cw_machine *m, struct cw_window *w, struct vm_area_struct *vma)
 {
 	struct cw_ranges *r = &m->gone;
 	u32 i;
 
-	for (i = 0; i < r->count; i++)
-		cw_zap(m, w, r->range[i].first, r->range[i].last);
+	/* The one that the window has needs no search. */
+	if (vma && w->mapped != 1)
+		vma = NULL;
+	for (i = 0; i < r->count; i++) {
+		const u32 first = r->range[i].first, last = r->range[i].last;
+
+		if (vma && cw_in_vma(vma, first << PAGE_SHIFT) &&
+		    cw_in_vma(vma, last << PAGE_SHIFT))
+			zap_vma_ptes(vma, cw_base_in(vma) + ((unsigned long)first << PAGE_SHIFT),
+				     (unsigned long)(last - first + 1) << PAGE_SHIFT);
+		else
+			cw_zap(m, w, first, last);
+	}
 	r->count = 0;
 	r->open = 0;
+}
+
+static void cw_zap_gone(struct cw_machine *m, struct cw_window *w)
+{
+	cw_zap_gone_in(m, w, NULL);
 }
 
 static void cw_next_generation(struct cw_machine *m)
@@ -164,7 +183,8 @@ static u32 cw_collect_covered(struct cw_machine *m, struct cw_window *w, const s
 }
 
 /* Of m->changes, those that are on record still. Drops them. Returns how many: they are first. */
-static u32 cw_drop_changed(struct cw_machine *m, struct cw_window *w, u32 count)
+static u32 cw_drop_changed(struct cw_machine *m, struct cw_window *w, struct vm_area_struct *vma,
+			   u32 count)
 {
 	struct cw_change *changes = m->changes;
 	struct cw_entries *e = &w->entries;
@@ -184,19 +204,18 @@ static u32 cw_drop_changed(struct cw_machine *m, struct cw_window *w, u32 count)
 	}
 	cw_publish(m, w);
 	spin_unlock(&m->lock);
-	cw_zap_gone(m, w);
+	cw_zap_gone_in(m, w, vma);
 	return dropped;
 }
 
-/* Inserts m->changes as far as the window is mapped. Returns how many; which have `entry` then. */
-static u32 cw_insert_changed(struct cw_machine *m, struct cw_window *w, struct cw_view *view,
+/* Inserts m->changes as far as `vma` has them. Returns how many; which have `entry` then. */
+static u32 cw_insert_changed(struct cw_machine *m, struct vm_area_struct *vma, struct cw_view *view,
 			     u32 count)
 {
 	struct cw_change *changes = m->changes;
-	struct vm_area_struct *vma = count ? cw_find_vma(m, w, changes[0].va) : NULL;
 	u32 i;
 
-	if (vma && cw_together(vma, changes[0].va, changes[count - 1].va)) {
+	if (vma && count && cw_together(vma, changes[0].va, changes[count - 1].va)) {
 		const int done = cw_insert_pages(view, vma, changes, count);
 
 		if (done >= 0)
@@ -216,6 +235,7 @@ static void cw_rewalk_leaf(struct cw_machine *m, struct cw_window *w, const stru
 {
 	struct cw_change *changes = m->changes, same = {0, 0, 0};
 	const u32 count = cw_collect_covered(m, w, c, l);
+	struct vm_area_struct *vma;
 	u32 changed = 0, gain = 0, rewritten = 0, dropped, i;
 
 	for (i = 0; i < count; i++) {
@@ -240,16 +260,17 @@ static void cw_rewalk_leaf(struct cw_machine *m, struct cw_window *w, const stru
 	out->kept += count - changed;
 	if (!changed)
 		return;
+	vma = cw_find_vma(m, w, changes[0].va);
 	if (gain == changed) {
-		rewritten = cw_insert_changed(m, w, view, changed);
+		rewritten = cw_insert_changed(m, vma, view, changed);
 		for (i = 0, gain = 0; i < changed; i++)
 			if (!changes[i].entry)
 				changes[gain++] = changes[i];
 		changed = gain;
 	}
 	if (changed) {
-		dropped = cw_drop_changed(m, w, changed);
-		changed = cw_insert_changed(m, w, view, dropped);
+		dropped = cw_drop_changed(m, w, vma, changed);
+		changed = cw_insert_changed(m, vma, view, dropped);
 		out->removed += dropped - changed;
 		rewritten += changed;
 	}
@@ -371,8 +392,14 @@ long cw_flush(struct cw_machine *m, struct cw_window *w, struct cw_flush *arg)
 
 	if (arg->flags & ~CW_FLUSH_EAGER || arg->zero || arg->zero2 || arg->count > CW_MAX_BATCH)
 		return -EINVAL;
+	if (!arg->records && arg->count != 1)
+		return -EINVAL;
 	arg->removed = arg->kept = arg->rewritten = 0;
 	cw_next_generation(m);
+	if (!arg->records) {
+		error = cw_flush_records(m, w, &arg->record, 1, eager, arg);
+		goto out;
+	}
 	for (done = 0; done < arg->count && !error; done += now) {
 		now = min_t(u32, arg->count - done, ARRAY_SIZE(records));
 		if (copy_from_user(records, from + done, now * sizeof(*records)))
@@ -383,6 +410,7 @@ long cw_flush(struct cw_machine *m, struct cw_window *w, struct cw_flush *arg)
 			error = -EINTR;
 		cond_resched();
 	}
+out:
 	cw_add(m, removed, arg->removed);
 	cw_add(m, kept, arg->kept);
 	cw_add(m, rewritten, arg->rewritten);

@@ -13,6 +13,7 @@
 #include "kernel-module/crosswalk.h"
 
 struct kmem_cache *cw_leaf_cache;
+pgprot_t cw_read_only, cw_read_write;
 
 /* Where entries go: one page table, and the leaf of its pages. */
 struct cw_insertion {
@@ -21,7 +22,6 @@ struct cw_insertion {
 	struct vm_area_struct *vma;
 	unsigned long base; /* of VA 0, where this VMA has it */
 	pmd_t *pmd;	    /* null: page tables are still to be made */
-	pgprot_t read_only, read_write;
 };
 
 /*
@@ -93,8 +93,6 @@ static __always_inline int cw_begin(struct cw_insertion *in, u32 va, u64 generat
 		return -EAGAIN;
 	}
 	spin_lock(pte_lockptr(mm, in->pmd));
-	in->read_only = vm_get_page_prot(in->vma->vm_flags & ~VM_WRITE);
-	in->read_write = vm_get_page_prot(in->vma->vm_flags);
 	return 0;
 }
 
@@ -128,7 +126,7 @@ static __always_inline bool cw_put(struct cw_insertion *in, u32 va, u32 entry)
 				cw_entry_at(entries, va) != (entry & ~CW_ENTRY_WRITABLE)))
 		return false;
 	value = pte_mkspecial(pfn_pte(page_to_pfn(page),
-				      entry & CW_ENTRY_WRITABLE ? in->read_write : in->read_only));
+				      entry & CW_ENTRY_WRITABLE ? cw_read_write : cw_read_only));
 	set_pte_at(in->vma->vm_mm, address, pte, value);
 	cw_set_entry(entries, va, entry);
 	return true;

@@ -32,11 +32,12 @@ class FilledWindows {
   // Walks in the space's window read `regime` from now on. False: they do already, or nobody but
   // the MMU walks for it.
   bool follow(Space& space, const Regime& regime) {
-    if (!space.windowed || !space.window->filling()) return false;
-    typename Space::WindowWalks& walks = space.window_walks;
+    FillingWindow* const window = space.filling();
+    if (!window) return false;
+    WindowWalks<Guest>& walks = space.walks();
     if (walks.set && walks.privileged == space.key.privileged && Guest::walks_alike(walks.regime, regime)) return false;
     walks = {regime, space.key.privileged, true};
-    space.window->filling()->set_regime(std::as_bytes(std::span(&regime, 1)), space.key.privileged);
+    window->set_regime(std::as_bytes(std::span(&regime, 1)), space.key.privileged);
     return true;
   }
 
@@ -50,7 +51,7 @@ class FilledWindows {
       return false;
     }
     const WindowFlush page{WindowFlush::Page, window_offset(va)};
-    space.window->filling()->flush({&page, 1}, /*eager=*/false);
+    space.filling()->flush({&page, 1}, /*eager=*/false);
     return true;
   }
   // A fault has come for another reason.

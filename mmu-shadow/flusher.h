@@ -53,7 +53,8 @@ class Flusher {
  private:
   WindowEntry rewalk(bool privileged, const Regime& regime, Memo& memo, Va va, WindowEntry old);
   void flush_page(Space& space, const Regime& regime, Va va, bool global_only);
-  void flush_filled(Space& space);
+  void apply_lodged(Space& space, const Regime& regime);
+  uint32_t flush_filled(Space& space);
   uint32_t flush_window_page(WindowMap& window, bool privileged, const Regime& regime, Va va, bool global_only);
   void refresh(Space& space, const Regime& regime, bool nonglobal_only);
   void refresh_window(WindowMap& window, Reuse& reuse, bool privileged, const Regime& regime, bool nonglobal_only);
@@ -88,6 +89,7 @@ void Flusher<Guest>::apply(Space& space, const Regime& regime) {
     space.applied.flushes = log_.end();
     return;
   }
+  if (space.lodges) return apply_lodged(space, regime);
   bool check = false;
   log_.apply(
       space.applied.flushes, [&](typename Guest::Asid asid) { return asid == space.key.asid; },
@@ -100,7 +102,10 @@ void Flusher<Guest>::apply(Space& space, const Regime& regime) {
         if (va >= space.shared_from && !shared_.same_root(space, va)) check = true;
       });
   if (!space.windowed) return;
-  if (space.window->filling()) return flush_filled(space);
+  if (space.window->filling()) {
+    flush_filled(space);
+    return;
+  }
   if (check) shared_.check(space);
   if (space.shared) {
     // Its non-global entries are those of every ASID that has used it.
@@ -119,6 +124,32 @@ void Flusher<Guest>::apply(Space& space, const Regime& regime) {
   space.window->window().commit();
 }
 
+// What it lodges in has non-global entries of every ASID. Its own part is mostly as far as that, and
+// is treated alike then.
+template <GuestArchitecture Guest>
+void Flusher<Guest>::apply_lodged(Space& space, const Regime& regime) {
+  using Asid = typename Guest::Asid;
+  SharedWindow<Guest>& shared = *space.shared;
+  const bool privileged = space.key.privileged, together = space.applied.flushes == shared.applied.flushes;
+  if (!together)
+    log_.apply(
+        space.applied.flushes, [&](Asid asid) { return asid == space.key.asid; },
+        [&](bool nonglobal_only) { refresh(space, regime, nonglobal_only); },
+        [&](Va va, bool global_only) { flush_page(space, regime, va, global_only); });
+  log_.apply(
+      shared.applied.flushes, [](Asid) { return true; },
+      [&](bool nonglobal_only) {
+        if (together) refresh(space, regime, nonglobal_only);
+        refresh_window(*shared.map, shared.reuse, privileged, regime, nonglobal_only);
+      },
+      [&](Va va, bool global_only) {
+        if (together) flush_page(space, regime, va, global_only);
+        flush_window_page(*shared.map, privileged, regime, va, global_only);
+      });
+  space.applied.flushes = shared.applied.flushes;
+  shared.changed |= flush_filled(space) != 0;
+}
+
 // The entry that a walk for `va` gives now in place of `old`: of the same size and nG, or none.
 template <GuestArchitecture Guest>
 WindowEntry Flusher<Guest>::rewalk(bool privileged, const Regime& regime, Memo& memo, Va va, WindowEntry old) {
@@ -134,10 +165,10 @@ WindowEntry Flusher<Guest>::rewalk(bool privileged, const Regime& regime, Memo& 
 template <GuestArchitecture Guest>
 void Flusher<Guest>::flush_page(Space& space, const Regime& regime, Va va, bool global_only) {
   uint32_t removed = space.instruction_pages.remove_va(va, global_only);
-  if (space.windowed)
-    removed += flush_window_page(*space.window, space.key.privileged, regime, va, global_only);
-  else
+  if (!space.windowed)
     removed += space.soft->remove_va(va, global_only);
+  else if (!space.lodges)
+    removed += flush_window_page(*space.window, space.key.privileged, regime, va, global_only);
   if (removed != 0 && space.history) hybrid_.flushed(space, window_offset(va));
   statistics_.entries_removed += removed;
 }
@@ -167,17 +198,19 @@ uint32_t Flusher<Guest>::flush_window_page(WindowMap& window, bool privileged, c
   return removed;
 }
 
-// What was collected for a window that its provider fills, in one call.
+// What was collected for a window that its provider fills, in one call. Returns how many pages were
+// rewritten.
 template <GuestArchitecture Guest>
-void Flusher<Guest>::flush_filled(Space& space) {
-  if (filled_.batch.empty()) return;
-  const FillingWindow::Flushed done = space.window->filling()->flush(filled_.batch, filled_.eager);
+uint32_t Flusher<Guest>::flush_filled(Space& space) {
+  if (filled_.batch.empty()) return 0;
+  const FillingWindow::Flushed done = space.filling()->flush(filled_.batch, filled_.eager);
   statistics_.entries_removed += done.removed;
   statistics_.entries_kept += done.kept;
   statistics_.entries_rewritten += done.rewritten;
   if (space.history) space.history->flushes += std::min(done.removed, filled_.pages);
   filled_.batch.clear();
   filled_.pages = 0;
+  return done.rewritten;
 }
 
 // Of everything, or of an ASID.
@@ -217,7 +250,8 @@ void Flusher<Guest>::refresh(Space& space, const Regime& regime, bool nonglobal_
   }
   statistics_.entries_kept += kept;
   statistics_.entries_removed += removed;
-  if (space.window) refresh_window(*space.window, space.data_reuse, privileged, regime, nonglobal_only);
+  if (space.windowed && !space.lodges)
+    refresh_window(*space.window, space.data_reuse, privileged, regime, nonglobal_only);
 }
 
 template <GuestArchitecture Guest>

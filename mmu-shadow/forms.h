@@ -71,6 +71,19 @@ class Forms {
     Judged judged(*this, space, regime);
     hybrid_.judge(space, judged);
   }
+  // The space, which lodges and is current now, may have others before it.
+  void enter_lodging(Space& space) {
+    if (Space* const last = space.shared->lodger) count_faults(*last);
+    shared_.move_in(space);
+    space.window_faults = space.filling()->faults();
+  }
+  // What the provider of the space's window has served, the policy has to know. Precondition: the
+  // space has a window that fills itself, and was current last in it.
+  void count_faults(Space& space) {
+    const uint32_t faults = space.filling()->faults();
+    if (space.history) hybrid_.faulted_inside(space, faults - space.window_faults);
+    space.window_faults = faults;
+  }
 
  private:
   class Judged;
@@ -94,11 +107,11 @@ class Forms<Guest>::Judged final : public FormedSpace {
   Judged(Forms& forms, Space& space, const Regime& regime) : forms_(forms), space_(space), regime_(regime) {}
 
   bool privileged() const override { return space_.key.privileged; }
-  bool has_window() const override { return space_.window != nullptr; }
+  bool has_window() const override { return space_.lodges || space_.window != nullptr; }
   uint32_t add_entries(PageSet& pages) const override {
     if (!space_.windowed) return add_all(pages, *space_.soft);
     // What the provider has installed, it alone can list: as first accesses, they count once more.
-    return space_.window->filling() ? space_.window->count() : add_all(pages, space_.window->pages());
+    return space_.filling() ? space_.map().count() : add_all(pages, space_.window->pages());
   }
   double translation_ns() const override {
     const PageIdsOf<Va>& ids = forms_.ids_;
@@ -112,18 +125,22 @@ class Forms<Guest>::Judged final : public FormedSpace {
   }
   void forget_instruction_pages() override { space_.instruction_pages.remove_all(); }
   bool make_window() override {
-    if (!space_.window) space_.window = forms_.pool_.create();
-    return space_.window != nullptr;
+    if (!space_.window && !forms_.shared_.has_lodging(space_.key)) space_.window = forms_.pool_.create();
+    return space_.window != nullptr || forms_.shared_.has_lodging(space_.key);
   }
   void enter_window() override {
-    forms_.shared_.share(space_);
+    if (!forms_.shared_.lodge(space_)) forms_.shared_.share(space_);
     space_.windowed = true;
     space_.instruction_pages.remove_all();
+    if (space_.lodges) {
+      forms_.enter_lodging(space_);
+    } else if (!space_.filling()) {
+      // What it shares, if it did already, may not have been used lately.
+      if (space_.shared) space_.window->window().enter();
+      forms_.shared_.check(space_);
+    }
     forms_.filled_.follow(space_, regime_);
-    if (space_.window->filling()) space_.window_faults = space_.window->filling()->faults();
-    // What it shares, if it did already, may not have been used lately.
-    if (space_.shared) space_.window->window().enter();
-    forms_.shared_.check(space_);
+    if (FillingWindow* const filling = space_.filling()) space_.window_faults = filling->faults();
     forms_.code_.catch_up(space_);
     forms_.flusher_.apply(space_, regime_);
     forms_.watch_.remove_from(space_);
@@ -134,7 +151,10 @@ class Forms<Guest>::Judged final : public FormedSpace {
     space_.windowed = false;
     space_.instruction_pages.remove_all();
     if (!space_.soft) space_.soft = std::make_unique<SoftTlbOf<Va>>();
-    if (space_.window->clear()) space_.window->window().commit();
+    if (space_.lodges)
+      forms_.shared_.unshare(space_);
+    else if (space_.window->clear())
+      space_.window->window().commit();
   }
 
  private:
@@ -151,11 +171,12 @@ class Forms<Guest>::Judged final : public FormedSpace {
   void fill_window() {
     Statistics& s = forms_.statistics_;
     const Walks<Guest>& walks = forms_.walks_;
-    if (FillingWindow* const filling = space_.window->filling()) {
+    if (FillingWindow* const filling = space_.filling()) {
       std::vector<uint32_t> vas;
       space_.soft->for_each([&](Va va, uint32_t) { vas.push_back(window_offset(va)); });
       std::sort(vas.begin(), vas.end());
       s.pages_promoted += filling->fill(vas);
+      if (space_.lodges) space_.shared->changed = true;
       return;
     }
     const uint64_t before = s.pages_installed - s.pages_filled_around;

@@ -194,8 +194,12 @@ void GuestMmu<Guest>::activate(Cpu& cpu) {
   }
   current_ = space;
   if (space->windowed && space->shared) {
-    space->window->window().enter();
-    if (space->roots_version != space->shared->version) shared_.check(*space);
+    if (space->lodges) {
+      if (space->shared->lodger != space) forms_.enter_lodging(*space);
+    } else {
+      space->window->window().enter();
+      if (space->roots_version != space->shared->version) shared_.check(*space);
+    }
   }
   if (filled_.exist()) filled_.follow(*space, walks_.regime_of(cpu));
   if (space->changes_applied != changes_) apply_missed(cpu);
@@ -248,14 +252,10 @@ template <GuestArchitecture Guest>
   Space& space = *current_;
   const bool windowed = space.windowed;
   const uint64_t start = trace::begin(cpu.trace);
-  if (const FillingWindow* const filling = windowed ? space.window->filling() : nullptr) {
-    const uint32_t faults = filling->faults();
-    hybrid_.faulted_inside(space, faults - space.window_faults);
-    space.window_faults = faults;
-  }
+  if (space.filling()) forms_.count_faults(space);
   forms_.judge(space, walks_.regime_of(cpu));
   if (space.windowed != windowed)
-    trace::end(cpu.trace, trace::Kind::FormChange, start, space.window->count(), 0, space.windowed);
+    trace::end(cpu.trace, trace::Kind::FormChange, start, space.windowed ? space.map().count() : 0, 0, space.windowed);
 }
 
 template <GuestArchitecture Guest>
@@ -263,7 +263,7 @@ inline void GuestMmu<Guest>::enter_current(Cpu& cpu) {
   Space& space = *current_;
   if (space.history && hybrid_.time().due(space)) judge_current(cpu);
   MmuView& view = cpu;
-  view.mem_base = space.windowed ? space.window->base() : reinterpret_cast<uint64_t>(space.soft->entries());
+  view.mem_base = space.windowed ? space.map().base() : reinterpret_cast<uint64_t>(space.soft->entries());
   view.memory_window = space.windowed;
   view.instruction_pages = space.instruction_pages.ids();
   view.space = &space;
@@ -350,7 +350,7 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
     statistics_.window_faults_device++;
     return FaultOutcome::Device;
   }
-  if (current_->window->filling()) return refused_fault(*current_, regime, va, was_code);
+  if (current_->filling()) return refused_fault(*current_, regime, va, was_code);
   const WindowEntry old = current_->window_at(va).pages().entry(window_offset(va));
   const bool spurious = old.valid() && old.ram_page() == page && (old.writable() || !write);
   const bool installed = installer_.install(*current_, regime, va, result);

@@ -49,7 +49,7 @@ class Installer {
   // return.
   void aborted(Space& space, Va va, AccessKind kind) {
     // Where windows fill themselves, a fault costs no more than a call that installs the page.
-    if (config_.install_on_return && !(space.windowed && space.window->filling())) aborted_ = {&space, va, kind, 0};
+    if (config_.install_on_return && !space.filling()) aborted_ = {&space, va, kind, 0};
   }
   bool awaits(const Space& space) const { return aborted_.space == &space; }
   // The space of the abort is current again.

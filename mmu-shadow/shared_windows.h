@@ -12,11 +12,19 @@
 //   - for the descriptor that a new entry comes from.
 // A space that differs leaves. nG plays no part: of equal tables, equal entries come, and
 // non-global ones go with the flushes of any ASID.
+//
+// A window that its provider fills has host page tables of its own. Spaces lodge in one window
+// instead: all their accesses go there, and walks in it are those of the space that is current.
+// When another one moves in, entries below the common part go, and both have their descriptors
+// compared: what the one before has made valid is in the window, and the new one must be alike. A
+// space that has left entries of its own behind gets a window of its own when it is current again:
+// it would make them anew each time.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "mmu-shadow/base/statistics.h"
@@ -24,6 +32,7 @@
 #include "mmu-shadow/spaces/code_pages.h"
 #include "mmu-shadow/spaces/watchpoints.h"
 #include "mmu-shadow/window_pool.h"
+#include "translator/base/panic.h"
 
 namespace crosswalk::mmu {
 
@@ -56,6 +65,14 @@ class SharedWindows {
   void share(Space& space);
   // It stops. The last one takes the shared entries with it.
   void unshare(Space& space);
+  // The space lodges from now on. False if it cannot. Preconditions: nothing is installed in its own
+  // window, which it need not have; it does not share.
+  bool lodge(Space& space);
+  // Whether it could, and another space does already.
+  bool has_lodging(const Key& key) const;
+  // The space, which lodges, is current, and another one was before. It may have a window of its
+  // own then.
+  void move_in(Space& space);
 
   // The space is current: compares its descriptors of the first level. One that differs shares with
   // those that do not, if there are any.
@@ -69,6 +86,25 @@ class SharedWindows {
   bool follow_root(Space& space, Va va);
 
  private:
+  using Shared = SharedWindow<Guest>;
+
+  bool may_share(const Key& key, CommonPart& part) const {
+    if (!enabled_ || !key.privileged) return false;
+    part = Guest::common_part(key);
+    return part.from != CommonPart::kNone && (part.roots_bytes == 0 || ram_.contains(part.roots_pa, part.roots_bytes));
+  }
+  bool join(Space& space);
+  // Whether the descriptors of the space are those of what it shares, or some have become valid,
+  // which are those of it then.
+  bool follow_roots(Shared& shared, const Space& space) const;
+  void flush(Shared& shared, WindowFlush record) const {
+    statistics_.entries_removed += shared.map->filling()->flush({&record, 1}, /*eager=*/false).removed;
+  }
+  // The space that was current last in it is not any more. False: its descriptors have become
+  // different, and all entries are gone.
+  bool vacate(Shared& shared) const;
+  bool leave_lodging(Space& space);
+
   const bool enabled_;
   const GuestRam ram_;
   WindowPool<Guest>& pool_;
@@ -82,10 +118,17 @@ class SharedWindows {
 template <GuestArchitecture Guest>
 void SharedWindows<Guest>::share(Space& space) {
   space.changes_applied = 0;  // what it shares from now on may have missed some
-  if (space.shared || !enabled_ || !pool_.can_share() || !space.key.privileged) return;
-  const CommonPart part = Guest::common_part(space.key);
-  if (part.from == CommonPart::kNone || (part.roots_bytes != 0 && !ram_.contains(part.roots_pa, part.roots_bytes)))
-    return;
+  if (space.shared || !pool_.can_share() || !join(space)) return;
+  Window& window = space.window->window();
+  if (!window.share(window_offset(space.shared_from), space.shared->map->window())) return unshare(space);
+  window.commit();
+}
+
+// Has the space share with those that are like it. False: there is nothing to share, or no room.
+template <GuestArchitecture Guest>
+bool SharedWindows<Guest>::join(Space& space) {
+  CommonPart part;
+  if (!may_share(space.key, part)) return false;
   const Key key = space.key.of_all_processes();
   space.roots = part.roots_bytes != 0 ? ram_.at(part.roots_pa) : nullptr;
   const SharedWindow<Guest>* differs = nullptr;  // most of the spaces share one: it is compared once
@@ -99,7 +142,7 @@ void SharedWindows<Guest>::share(Space& space) {
   }
   if (!space.shared) {
     auto common = pool_.create();
-    if (!common) return;
+    if (!common) return false;
     const Applied applied{.protections = code_.end(), .flushes = flushes_.end(), .watches = 0};
     // Not make_shared: an aggregate, for which Clang 14 has braces only.
     space.shared.reset(new SharedWindow<Guest>{key, std::vector<uint8_t>(space.roots, space.roots + part.roots_bytes),
@@ -107,15 +150,95 @@ void SharedWindows<Guest>::share(Space& space) {
   }
   space.shared_from = part.from;
   space.roots_version = space.shared->version;
-  Window& window = space.window->window();
-  if (!window.share(window_offset(part.from), space.shared->map->window())) return unshare(space);
-  window.commit();
   statistics_.spaces_sharing++;
+  return true;
+}
+
+template <GuestArchitecture Guest>
+bool SharedWindows<Guest>::lodge(Space& space) {
+  space.changes_applied = 0;
+  return pool_.fills() && (space.lodges = join(space));
+}
+
+template <GuestArchitecture Guest>
+bool SharedWindows<Guest>::has_lodging(const Key& key) const {
+  CommonPart part;
+  if (!pool_.fills() || !may_share(key, part)) return false;
+  const Key common = key.of_all_processes();
+  const uint8_t* const roots = part.roots_bytes != 0 ? ram_.at(part.roots_pa) : nullptr;
+  return std::any_of(spaces_.all().begin(), spaces_.all().end(), [&](const auto& s) {
+    return s->lodges && s->shared->key == common && std::equal(s->shared->roots.begin(), s->shared->roots.end(), roots);
+  });
+}
+
+template <GuestArchitecture Guest>
+bool SharedWindows<Guest>::follow_roots(Shared& shared, const Space& space) const {
+  if (std::equal(shared.roots.begin(), shared.roots.end(), space.roots)) return true;
+  for (size_t at = 0; at < shared.roots.size(); at += Guest::kRootBytes)
+    if (std::memcmp(shared.roots.data() + at, space.roots + at, Guest::kRootBytes) != 0 &&
+        !Guest::only_became_valid(shared.key, shared.roots.data(), space.roots, at))
+      return false;
+  std::copy_n(space.roots, shared.roots.size(), shared.roots.begin());
+  shared.version++;
+  return true;
+}
+
+template <GuestArchitecture Guest>
+bool SharedWindows<Guest>::vacate(Shared& shared) const {
+  Space* const last = std::exchange(shared.lodger, nullptr);
+  const FillingWindow& window = *shared.map->filling();
+  if (!last || (window.faults() == shared.faults && !shared.changed)) return true;
+  if (!follow_roots(shared, *last)) {
+    flush(shared, {WindowFlush::All, 0});
+    return false;
+  }
+  if (const uint32_t from = window_offset(last->shared_from); window.holds_below(from)) {
+    flush(shared, {WindowFlush::Below, from});
+    last->had_own_entries = true;
+  }
+  return true;
+}
+
+// Gives the space a window of its own. False: there is no room.
+template <GuestArchitecture Guest>
+bool SharedWindows<Guest>::leave_lodging(Space& space) {
+  if (!space.window) space.window = pool_.create();
+  if (!space.window) return false;
+  unshare(space);
+  space.window_walks.set = false;
+  return true;
+}
+
+template <GuestArchitecture Guest>
+void SharedWindows<Guest>::move_in(Space& space) {
+  while (space.lodges && space.shared->lodger != &space) {
+    if (std::exchange(space.had_own_entries, false) && leave_lodging(space)) return;
+    Shared& shared = *space.shared;
+    const Space* const last = shared.lodger;
+    // The one before may have the same table: another ASID came first, and its table follows.
+    if ((vacate(shared) && last && last->roots == space.roots) || follow_roots(shared, space)) {
+      shared.lodger = &space;
+      shared.faults = shared.map->filling()->faults();
+      shared.changed = false;
+      return;
+    }
+    statistics_.spaces_parted++;
+    unshare(space);
+    if (lodge(space) || leave_lodging(space)) continue;
+    panic("no host address space for a window of 4 GiB");
+  }
 }
 
 template <GuestArchitecture Guest>
 void SharedWindows<Guest>::unshare(Space& space) {
   if (!space.shared) return;
+  if (space.lodges) {
+    if (space.shared->lodger == &space) vacate(*space.shared);
+    space.lodges = space.had_own_entries = false;
+    space.shared = nullptr;
+    space.shared_from = CommonPart::kNone;
+    return;
+  }
   Window& window = space.window->window();
   window.unshare();
   if (space.shared.use_count() == 1) space.shared->map->clear();

@@ -40,6 +40,8 @@ class SpaceKeeper {
  private:
   Space* add(const Key& key);
   void clear(Space& space);
+  // A space that is empty, and of a new key, gets its form. False: there is no room for its window.
+  bool settle(Space& space);
   // Nothing is in the space that the logs could be about.
   void applied_all(Space& space) const {
     space.applied.protections = code_.end();
@@ -62,11 +64,26 @@ void SpaceKeeper<Guest>::clear(Space& space) {
   installer_.forget(space);
   space.instruction_pages.remove_all();
   if (space.soft) space.soft->remove_all();
-  if (space.window && space.window->filling()) space.window_faults = space.window->filling()->faults();
   if (space.window && space.window->empty()) space.window->window().commit();
-  if (space.history) hybrid_.forget(space, space.window != nullptr);
+  shared_.unshare(space);
+  if (space.history) hybrid_.forget(space);
   applied_all(space);
   space.data_reuse = space.fetch_reuse = Reuse{};
+}
+
+template <GuestArchitecture Guest>
+bool SpaceKeeper<Guest>::settle(Space& space) {
+  const bool in_window = hybrid_mode_ ? hybrid_.at_once() : pool_.exists();
+  space.windowed = false;
+  if (in_window && !shared_.lodge(space)) {
+    if (!space.window) space.window = pool_.create();
+    if (space.window) shared_.share(space);
+  }
+  space.windowed = in_window && (space.lodges || space.window);
+  if (in_window && !space.windowed && !hybrid_mode_) return false;
+  if (!space.windowed && !space.soft) space.soft = std::make_unique<SoftTlbOf<typename Guest::Va>>();
+  if (space.windowed && space.map().filling()) space.window_faults = space.map().filling()->faults();
+  return true;
 }
 
 // Null when there is no room for its window.
@@ -74,15 +91,9 @@ template <GuestArchitecture Guest>
 AddressSpace<Guest>* SpaceKeeper<Guest>::add(const Key& key) {
   auto space = std::make_unique<Space>();
   if (hybrid_mode_) space->history = std::make_unique<HybridHistory>();
-  if (hybrid_mode_ ? hybrid_.at_once() : pool_.exists()) {
-    space->window = pool_.create();
-    space->windowed = space->window != nullptr;
-    if (!hybrid_mode_ && !space->windowed) return nullptr;
-  }
-  if (!space->windowed) space->soft = std::make_unique<SoftTlbOf<typename Guest::Va>>();
   space->key = key;
   applied_all(*space);
-  if (space->windowed) shared_.share(*space);
+  if (!settle(*space)) return nullptr;
   statistics_.spaces_created++;
   return spaces_.add(std::move(space));
 }
@@ -91,15 +102,15 @@ template <GuestArchitecture Guest>
 AddressSpace<Guest>* SpaceKeeper<Guest>::make(const Key& key, Space* current) {
   if (!spaces_.full())
     if (Space* const space = add(key)) return space;
-  // Reuse the oldest: its entries go, its window stays reserved.
-  Space* space = spaces_.least_recently_used([&](const Space& s) { return &s != current; });
+  // Reuse the oldest that will do: its entries go, its window stays reserved.
+  const bool any = hybrid_mode_ || !pool_.exists() || shared_.has_lodging(key);
+  Space* space = spaces_.least_recently_used([&](const Space& s) { return &s != current && (any || s.window); });
   if (!space) space = current;
   if (!space) panic("no host address space for a window of 4 GiB");
   clear(*space);
-  shared_.unshare(*space);
   space->key = key;
   space->fetches = 0;
-  if (space->windowed) shared_.share(*space);
+  if (!settle(*space)) panic("no host address space for a window of 4 GiB");
   spaces_.rebuild();
   statistics_.spaces_evicted++;
   return space;

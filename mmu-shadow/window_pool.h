@@ -28,6 +28,8 @@ class WindowPool {
 
   bool exists() const { return backend_ != nullptr; }
   bool can_share() const { return backend_->can_share(); }
+  // Whether windows fill themselves.
+  bool fills() const { return backend_ && backend_->filler(); }
   // Null when there is no room.
   std::unique_ptr<WindowMap> create();
 
@@ -96,6 +98,10 @@ std::unique_ptr<WindowMap> WindowPool<Guest>::create() {
 
 template <GuestArchitecture Guest>
 void WindowPool<Guest>::clear(Space& space, const Space* current) {
+  if (space.lodges) {
+    space.shared->map->clear();
+    return;
+  }
   bool changed = space.window->clear();
   if (space.shared && (&space == current || space.shared != current->shared)) changed |= space.shared->map->clear();
   if (changed) space.window->window().commit();
@@ -104,6 +110,7 @@ void WindowPool<Guest>::clear(Space& space, const Space* current) {
 template <GuestArchitecture Guest>
 bool WindowPool<Guest>::clear_another(const Space* current) {
   Space* const space = spaces_.least_recently_used([&](const Space& s) {
+    if (s.lodges) return s.shared != current->shared && s.shared->map->touched();
     if (&s == current || !s.window) return false;
     return s.window->touched() || (s.shared && s.shared != current->shared && s.shared->map->touched());
   });
@@ -123,11 +130,13 @@ void WindowPool<Guest>::keep_leaf_budget(Space& current) {
 
 template <GuestArchitecture Guest>
 void WindowPool<Guest>::keep_filled_budget(Space* current) {
-  if (!backend_ || !backend_->filler() || !current) return;
+  if (!fills() || !current) return;
   const auto count = [&](auto of) {
     uint64_t sum = 0;
-    for (auto& s : spaces_.all())
+    for (auto& s : spaces_.all()) {
       if (s->window) sum += of(*s->window);
+      if (s->lodges && (s->shared->lodger == s.get() || !s->shared->lodger)) sum += of(*s->shared->map);
+    }
     return sum;
   };
   const auto leaves = [&] { return count([](const WindowMap& w) { return w.filling()->stretches(); }); };
@@ -137,7 +146,7 @@ void WindowPool<Guest>::keep_filled_budget(Space* current) {
   while (leaves() >= max_leaves_) {
     statistics_.spaces_over_budget++;
     if (clear_another(current)) continue;
-    if (current->window) clear(*current, current);
+    if (current->windowed) clear(*current, current);
     return;
   }
 }

@@ -139,13 +139,12 @@ class HybridPolicy {
   void judge(SpaceForm& space, FormedSpace& formed);
 
   // It becomes another address space.
-  void forget(SpaceForm& space, bool has_window) {
+  void forget(SpaceForm& space) {
     space.history->restart();
     space.history->reluctance = 1;
     space.run_ticks = 0;
     space.stays = 1;
     space.unmeasured = 0;
-    space.windowed = at_once_ && has_window;
   }
 
  private:

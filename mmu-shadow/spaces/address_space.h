@@ -23,8 +23,20 @@ struct Applied {
   uint64_t watches = 0;      // Watchpoints
 };
 
+// What walks in a window that fills itself read.
+template <GuestArchitecture Guest>
+struct WindowWalks {
+  typename Guest::Regime regime;
+  bool privileged;
+  bool set;
+};
+
+template <GuestArchitecture Guest>
+struct AddressSpace;
+
 // What the windows of several privileged address spaces have in common (shared_windows.h). Its
-// entries are in the window of `map`, which the others share (Window::share).
+// entries are in the window of `map`, which the others share (Window::share), or in which they
+// lodge.
 template <GuestArchitecture Guest>
 struct SharedWindow {
   typename Guest::Key key;     // of_all_processes()
@@ -33,6 +45,11 @@ struct SharedWindow {
   Applied applied;
   Reuse reuse;
   std::unique_ptr<WindowMap> map;
+  // if spaces lodge in it:
+  AddressSpace<Guest>* lodger = nullptr;  // the one that was current last
+  uint32_t faults = 0;                    // FillingWindow::faults() when it moved in
+  bool changed = false;                   // something was installed since then without a fault
+  WindowWalks<Guest> walks{};
 };
 
 template <GuestArchitecture Guest>
@@ -50,19 +67,21 @@ struct AddressSpace : SpaceForm {
   // of this and the window, one is in use, and the other one, if it is there,
   std::unique_ptr<SoftTlbOf<Va>> soft;
   std::unique_ptr<WindowMap> window;  // is empty
-  // what walks in the window read, if it fills itself
-  struct WindowWalks {
-    typename Guest::Regime regime;
-    bool privileged;
-    bool set;
-  } window_walks{};
+  WindowWalks<Guest> window_walks{};
   uint32_t window_faults = 0;  // FillingWindow::faults() that hybrid knows of
   std::shared_ptr<SharedWindow<Guest>> shared;
   uint64_t shared_from = CommonPart::kNone;  // the VAs that `shared` has
   const uint8_t* roots = nullptr;            // this space's own descriptors of the first level for them
   // SharedWindow::version when they were compared last, or 0: they are not equal
   uint64_t roots_version = 0;
+  // Its accesses go to what is shared alone. It had entries there that are not shared.
+  bool lodges = false, had_own_entries = false;
 
+  // Where its accesses go. Precondition: it is windowed.
+  WindowMap& map() const { return lodges ? *shared->map : *window; }
+  // Null if it is not windowed, or the MMU makes the entries.
+  FillingWindow* filling() const { return windowed ? map().filling() : nullptr; }
+  WindowWalks<Guest>& walks() { return lodges ? shared->walks : window_walks; }
   WindowMap& window_at(Va va) { return va >= shared_from ? *shared->map : *window; }
   // Whether it, or what it shares, is behind the end of a log.
   bool missed(uint64_t Applied::*log, uint64_t end) const {

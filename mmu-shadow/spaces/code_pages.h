@@ -59,7 +59,10 @@ class CodePages {
   template <typename Space>
   void catch_up(Space& space) {
     if (space.windowed) {
-      catch_up(*space.window, space.applied.protections);
+      if (space.lodges)
+        space.applied.protections = end_;
+      else
+        catch_up(*space.window, space.applied.protections);
       if (space.shared) catch_up(*space.shared->map, space.shared->applied.protections);
       return;
     }

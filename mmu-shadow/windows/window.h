@@ -79,8 +79,9 @@ class Window : public ReservedWindow {
 
 // TLB maintenance for one FillingWindow.
 struct WindowFlush {
-  // everything; what is non-global; the entry that covers `va`; the same if it is global
-  enum Kind : uint8_t { All, NonGlobal, Page, GlobalPage };
+  // everything; what is non-global; the entry that covers `va`; the same if it is global; the pages
+  // below `va`, a multiple of 4 KiB
+  enum Kind : uint8_t { All, NonGlobal, Page, GlobalPage, Below };
   Kind kind;
   uint32_t va;
 };
@@ -98,6 +99,8 @@ class FillingWindow : public ReservedWindow {
   virtual uint32_t faults() const = 0;
   // Whether a flush of `va` has something to remove, perhaps.
   virtual bool may_hold(uint32_t va) const = 0;
+  // Whether pages are installed below `va`, a multiple of 2 MiB.
+  virtual bool holds_below(uint32_t va) const = 0;
   // Stretches of 2 MiB that have had pages since the window was cleared: host page tables may exist
   // for them.
   virtual uint32_t stretches() const = 0;

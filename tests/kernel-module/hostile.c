@@ -88,13 +88,14 @@ static void random_window(struct random* r) {
 
 static void random_flush(struct random* r) {
   struct cw_flush_record records[40];
-  const uint32_t count = below(r, 40);
+  const uint32_t count = 1 + below(r, 39);
   for (uint32_t i = 0; i < count; i++) {
     records[i] = (struct cw_flush_record){.kind = below(r, 8) ? 2 + below(r, 3) : below(r, 6), .va = some_va(r)};
     if (records[i].kind < 2) records[i].va = 0;
     if (records[i].kind == CW_FLUSH_RANGE) records[i].va &= ~4095u, records[i].bytes = (1 + below(r, 5000)) * PAGE;
   }
   struct cw_flush f = flush_call(below(r, kWindows + 1), below(r, 2), records, count);
+  if (!below(r, 4)) f.records = 0, f.count = below(r, 8) != 0, f.record = records[0];
   if (!below(r, 16)) f.records = next(r);
   // Into a window, so that the kernel's copy faults.
   if (!below(r, 8)) f.records = (uintptr_t)(room[below(r, kWindows)] + (some_va(r) & ~7u));

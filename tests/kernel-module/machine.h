@@ -173,14 +173,14 @@ static inline struct cw_flush flush_call(uint32_t window, uint32_t flags, const 
   return f;
 }
 static inline int flush(const struct machine* m, uint32_t window, uint32_t kind, uint32_t va, struct cw_flush* result) {
-  const struct cw_flush_record record = {.kind = kind, .va = va};
-  *result = flush_call(window, 0, &record, 1);
+  *result = flush_call(window, 0, NULL, 1);
+  result->record = (struct cw_flush_record){.kind = kind, .va = va};
   return ioctl(m->fd, CW_FLUSH, result);
 }
 static inline int flush_eager(const struct machine* m, uint32_t window, uint32_t kind, uint32_t va,
                               struct cw_flush* result) {
-  const struct cw_flush_record record = {.kind = kind, .va = va};
-  *result = flush_call(window, CW_FLUSH_EAGER, &record, 1);
+  *result = flush_call(window, CW_FLUSH_EAGER, NULL, 1);
+  result->record = (struct cw_flush_record){.kind = kind, .va = va};
   return ioctl(m->fd, CW_FLUSH, result);
 }
 static inline int list(const struct machine* m, unsigned long command, uint32_t window, const uint32_t* items,

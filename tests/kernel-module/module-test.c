@@ -330,6 +330,8 @@ static void test_flush(void) {
   EXPECT_ERROR(flush(&m, 900, CW_FLUSH_ALL, 0, &f), ENXIO);
   f = flush_call(4, 0, (void*)8, 1);
   EXPECT_ERROR(ioctl(m.fd, CW_FLUSH, &f), EFAULT);
+  f = flush_call(4, 0, NULL, 2);
+  EXPECT_ERROR(ioctl(m.fd, CW_FLUSH, &f), EINVAL);
   f = flush_call(4, 4, many, 1);
   EXPECT_ERROR(ioctl(m.fd, CW_FLUSH, &f), EINVAL);
   f = flush_call(4, 0, many, CW_MAX_BATCH + 1);

@@ -175,34 +175,32 @@ class KmodWindow final : public mmu::FillingWindow {
     return current(s.windows[walks_.window].large) != 0 ||
            (current(s.used[walks_.window][stretch / 64]) >> stretch % 64 & 1) != 0;
   }
+  bool holds_below(uint32_t va) const override {
+    const cw_statistics& s = device_.statistics();
+    const uint32_t stretch = va >> 21;
+    for (uint32_t i = 0; i < stretch / 64; i++)
+      if (current(s.used[walks_.window][i]) != 0) return true;
+    return stretch % 64 != 0 && current(s.used[walks_.window][stretch / 64]) << (64 - stretch % 64) != 0;
+  }
   uint32_t stretches() const override { return current(device_.statistics().windows[walks_.window].stretches); }
 
   Flushed flush(std::span<const mmu::WindowFlush> batch, bool eager) override {
     constexpr size_t kRecords = 256;
-    cw_flush_record records[kRecords];
     Flushed flushed;
+    cw_flush call{};
+    if (batch.size() == 1) {
+      call.count = 1;
+      call.record = record_of(batch.front());
+      flush(call, eager, flushed);
+      return flushed;
+    }
+    cw_flush_record records[kRecords];
+    call.records = reinterpret_cast<uint64_t>(records);
     while (!batch.empty()) {
       const auto now = batch.first(std::min(batch.size(), kRecords));
-      std::transform(now.begin(), now.end(), records, [](const mmu::WindowFlush& f) {
-        static_assert(static_cast<int>(mmu::WindowFlush::All) == CW_FLUSH_ALL &&
-                      static_cast<int>(mmu::WindowFlush::NonGlobal) == CW_FLUSH_NONGLOBAL &&
-                      static_cast<int>(mmu::WindowFlush::Page) == CW_FLUSH_VA &&
-                      static_cast<int>(mmu::WindowFlush::GlobalPage) == CW_FLUSH_VA_GLOBAL);
-        return cw_flush_record{f.kind, f.va, 0};
-      });
-      cw_flush call{};
-      call.window = walks_.window;
-      call.flags = eager ? CW_FLUSH_EAGER : 0;
+      std::transform(now.begin(), now.end(), records, record_of);
       call.count = static_cast<uint32_t>(now.size());
-      call.records = reinterpret_cast<uint64_t>(records);
-      // To walk for a whole window takes memory, to drop it does not.
-      if (ioctl(device_.fd(), CW_FLUSH, &call) != 0) {
-        call.flags = 0;
-        device_.call(CW_FLUSH, call, "CW_FLUSH");
-      }
-      flushed.removed += call.removed;
-      flushed.kept += call.kept;
-      flushed.rewritten += call.rewritten;
+      flush(call, eager, flushed);
       batch = batch.subspan(now.size());
     }
     return flushed;
@@ -216,6 +214,22 @@ class KmodWindow final : public mmu::FillingWindow {
   }
 
  private:
+  static cw_flush_record record_of(const mmu::WindowFlush& f) {
+    static_assert(static_cast<int>(mmu::WindowFlush::All) == CW_FLUSH_ALL &&
+                  static_cast<int>(mmu::WindowFlush::NonGlobal) == CW_FLUSH_NONGLOBAL &&
+                  static_cast<int>(mmu::WindowFlush::Page) == CW_FLUSH_VA &&
+                  static_cast<int>(mmu::WindowFlush::GlobalPage) == CW_FLUSH_VA_GLOBAL);
+    if (f.kind == mmu::WindowFlush::Below) return {CW_FLUSH_RANGE, 0, f.va};
+    return {f.kind, f.va, 0};
+  }
+  void flush(cw_flush& call, bool eager, Flushed& flushed) const {
+    call.window = walks_.window;
+    call.flags = eager ? CW_FLUSH_EAGER : 0;
+    device_.call(CW_FLUSH, call, "CW_FLUSH");
+    flushed.removed += call.removed;
+    flushed.kept += call.kept;
+    flushed.rewritten += call.rewritten;
+  }
   void set_walks() { device_.call(CW_SET_WINDOW, walks_, "CW_SET_WINDOW"); }
   // In place of what is there, which takes page tables and the module's record with it.
   bool map() {
