@@ -74,6 +74,8 @@ $(call test_program,$(1)): $(call objects,$(wildcard $(1)/*.cc)) $(LIBS)
 	$$(CXX) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LINK_LIBS) $$(LDLIBS) -lunicorn -lgtest -lgtest_main
 endef
 $(foreach d,$(TEST_DIRS),$(eval $(call test,$(d))))
+# The torture test of MMUs runs in the worlds, too.
+$(call test_program,tests/vmm/world): $(call objects,tests/mmu-shadow/accessors.cc tests/mmu-shadow/torture.cc)
 TESTS := $(foreach d,$(TEST_DIRS),$(call test_program,$(d)))
 tests: $(TESTS)
 

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 #include <immintrin.h>
+#include <xbyak/xbyak_util.h>
 
 #include <bit>
 #include <cmath>
@@ -414,7 +415,7 @@ TEST(ConversionTest, BetweenSingleAndDouble) {
 }
 
 TEST(ConversionTest, HalfAgreesWithF16c) {
-  if (!__builtin_cpu_supports("f16c")) GTEST_SKIP() << "this host has no F16C";
+  if (!Xbyak::util::Cpu().has(Xbyak::util::Cpu::tF16C)) GTEST_SKIP() << "this host has no F16C";
   for (uint32_t h = 0; h < 0x10000; h++) {
     Environment env;
     uint32_t expected = 0;

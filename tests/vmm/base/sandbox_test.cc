@@ -86,7 +86,7 @@ const Attempt kForbidden[] = {
     {"fork", [] { syscall(SYS_fork); }},
     {"clone", [] { syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr); }},
     {"clone3", [] { syscall(SYS_clone3, nullptr, 0); }},
-    {"mmap", [] { mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }},
+    {"mmap", [] { static_cast<void>(mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)); }},
     {"mprotect", [] { mprotect(page(), 4096, PROT_READ | PROT_EXEC); }},
     {"mremap", [] { syscall(SYS_mremap, page(), 0, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, page()); }},
     {"memfd_create", [] { memfd_create("x", 0); }},

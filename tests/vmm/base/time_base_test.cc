@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <thread>
-#include <vector>
 
 namespace crosswalk::vmm {
 namespace {
@@ -151,17 +150,15 @@ TEST(TimeBase, WithoutATscIsTheClock) {
 TEST_F(TimeBaseTest, ReadersOnSeveralThreadsSeeItGrow) {
   std::atomic<bool> stop{false};
   std::atomic<unsigned> wrong{0};
-  std::vector<std::thread> readers;
-  for (int i = 0; i < 3; ++i) {
-    readers.emplace_back([&] {
-      uint64_t last = 0;
-      while (!stop) {
-        const uint64_t now = time_.nanoseconds();
-        if (now < last) ++wrong;
-        last = now;
-      }
-    });
-  }
+  const auto read = [&] {
+    uint64_t last = 0;
+    while (!stop) {
+      const uint64_t now = time_.nanoseconds();
+      if (now < last) ++wrong;
+      last = now;
+    }
+  };
+  std::thread readers[] = {std::thread(read), std::thread(read), std::thread(read)};
   for (int i = 0; i < 20'000; ++i) {
     // first: a reader must not find the TSC ahead of it by more than a step
     host_.clock += 100 * 1000;

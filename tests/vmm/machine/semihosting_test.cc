@@ -188,7 +188,9 @@ TEST_F(SemihostingTest, OnlyRegularFiles) {
   const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, (directory() / "socket").c_str());
+  const std::string path = directory() / "socket";
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
   ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   const bool device = mknod((directory() / "device").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0;
   for (const uint32_t mode : {kR, kRPlus, kW, kWPlus, kA, kAPlus}) {
