@@ -14,6 +14,11 @@ class Assembler : public Xbyak::CodeGenerator {
  public:
   Assembler(uint8_t* memory) : Xbyak::CodeGenerator(kCodeBytes, memory) {}
   uint64_t here() { return reinterpret_cast<uint64_t>(getCurr()); }
+  // The start of the next function.
+  uint64_t next() {
+    align(16);
+    return here();
+  }
   void out_port(uint8_t port) { db(0xe6), db(port); }  // OUT imm8, AL
   void iretq() { db(0x48), db(0xcf); }
   void sysretq() { db(0x48), db(0x0f), db(0x07); }
@@ -26,156 +31,221 @@ class Assembler : public Xbyak::CodeGenerator {
   void xrstor64_rdi() { db(0x48), db(0x0f), db(0xae), db(0x2f); }   // XRSTOR64 [rdi]
 };
 
-// A rip-relative operand: the generated code and `object` lie in one arena.
-Xbyak::RegRip at_rip(const void* object, size_t offset) {
-  return Xbyak::util::rip + static_cast<const void*>(static_cast<const uint8_t*>(object) + offset);
-}
+// The code at CPL 3; functions return where their code starts. Operands are relative to rip, since
+// the code and what it accesses lie in one arena.
+class UserCode : public Assembler {
+ public:
+  UserCode(const StubConfig& config, uint8_t* memory) : Assembler(memory), config_(config) {}
 
-void generate_upcall(Assembler& a, const StubConfig& config, Stubs& stubs, uint64_t& upcall) {
-  using namespace Xbyak::util;
-  UpcallArea* area = config.area;
-  const auto at = [&](size_t offset) { return a.qword[at_rip(area, offset)]; };
-  const auto gpr = [&](int i) { return at(offsetof(UpcallArea, gpr) + 8 * static_cast<size_t>(i)); };
-  const auto frame = [&](size_t offset) { return a.qword[at_rip(config.exception_frame, offset)]; };
-  Xbyak::Label nested, saved, refused;
-
-  upcall = a.here();
-  a.cmp(a.byte[at_rip(area, offsetof(UpcallArea, busy))], 0);
-  a.jne(nested, Xbyak::CodeGenerator::T_NEAR);
-  a.mov(at(offsetof(UpcallArea, address)), rax);
-  for (int i = 1; i < 16; i++) {
-    if (i != 4) a.mov(gpr(i), Xbyak::Reg64(i));
-  }
-  const struct {
-    size_t from, to;
-  } copies[] = {{offsetof(ExceptionFrame, rax), offsetof(UpcallArea, gpr)},
-                {offsetof(ExceptionFrame, rsp), offsetof(UpcallArea, gpr) + size_t{8} * 4},
-                {offsetof(ExceptionFrame, rip), offsetof(UpcallArea, rip)},
-                {offsetof(ExceptionFrame, rflags), offsetof(UpcallArea, rflags)},
-                {offsetof(ExceptionFrame, error), offsetof(UpcallArea, error)}};
-  for (const auto& copy : copies) {
-    a.mov(rax, frame(copy.from));
-    a.mov(at(copy.to), rax);
+  uint64_t generate_enter() {
+    using namespace Xbyak::util;
+    const uint64_t start = next();
+    load_engine_controls();
+    mov(rax, rdi);
+    mov(rdi, rsi);
+    xor_(ebp, ebp);  // ends a frame-pointer walk
+    call(rax);
+    leave_by(kPortDone);
+    return start;
   }
 
-  stubs.upcall_saved = a.here();
-  a.mov(at(offsetof(UpcallArea, busy)), 1);
-  a.inc(at(offsetof(UpcallArea, upcalls)));
-  a.cld();
-  const auto load_xsave_operands = [&] {
-    a.lea(rdi, at(offsetof(UpcallArea, xsave)));
-    a.mov(eax, static_cast<uint32_t>(config.xsave_mask));
-    a.mov(edx, static_cast<uint32_t>(config.xsave_mask >> 32));
-  };
-  load_xsave_operands();
-  if (config.xsave_mask != 0) {
-    a.xsave64_rdi();
-  } else {
-    a.fxsave64_rdi();
+  // Sets upcall_saved of `stubs`, too.
+  uint64_t generate_upcall(Stubs& stubs) {
+    Xbyak::Label nested, refused;
+    const uint64_t start = next();
+    cmp(byte[in_area(offsetof(UpcallArea, busy))], 0);
+    jne(nested, T_NEAR);
+    save_exception();
+    stubs.upcall_saved = here();
+    call_handler(refused);
+    resume();
+    L(refused);
+    leave_by(kPortRefused);
+    L(nested);
+    leave_by(kPortNestedFault);  // resumed with all registers of the ExceptionFrame
+    return start;
   }
-  a.fninit();
-  a.fldcw(a.word[at_rip(area, offsetof(UpcallArea, engine_fcw))]);
-  a.ldmxcsr(a.dword[at_rip(area, offsetof(UpcallArea, engine_mxcsr))]);
-  a.mov(rdi, at(offsetof(UpcallArea, handler_argument)));
-  a.xor_(ebp, ebp);  // ends a frame-pointer walk
-  a.call(at(offsetof(UpcallArea, handler)));
-  a.test(al, al);
-  a.jz(refused, Xbyak::CodeGenerator::T_NEAR);
-  load_xsave_operands();
-  if (config.xsave_mask != 0) {
-    a.xrstor64_rdi();
-  } else {
-    a.fxrstor64_rdi();
-  }
-  for (int i = 0; i < 16; i++) {
-    if (i != 4) a.mov(Xbyak::Reg64(i), gpr(i));
-  }
-  a.mov(at(offsetof(UpcallArea, busy)), 0);
-  a.lea(rsp, at(offsetof(UpcallArea, rflags)));
-  a.popfq();
-  // From here on no flag may change. A fault on the next instruction fetch overwrites only what is
-  // consumed by then.
-  a.mov(rsp, gpr(4));
-  a.jmp(at(offsetof(UpcallArea, rip)));
 
-  a.L(refused);
-  a.out_port(kPortRefused);
-  a.ud2();
-  a.L(nested);
-  a.out_port(kPortNestedFault);  // resumed with all registers of the ExceptionFrame
-  a.ud2();
-}
+  uint64_t generate_syscall() {
+    const uint64_t start = next();
+    out_port(kPortSyscall);
+    sysretq();
+    return start;
+  }
+
+ private:
+  Xbyak::RegRip at(const void* object, size_t offset) const {
+    return Xbyak::util::rip + static_cast<const void*>(static_cast<const uint8_t*>(object) + offset);
+  }
+  Xbyak::RegRip in_area(size_t offset) const { return at(config_.area, offset); }
+  Xbyak::Address area(size_t offset) const { return qword[in_area(offset)]; }
+  Xbyak::Address gpr(int i) const { return area(offsetof(UpcallArea, gpr) + 8 * static_cast<size_t>(i)); }
+
+  // MXCSR and the x87 control word of the engine's C++ code.
+  void load_engine_controls() {
+    fninit();
+    fldcw(word[in_area(offsetof(UpcallArea, engine_fcw))]);
+    ldmxcsr(dword[in_area(offsetof(UpcallArea, engine_mxcsr))]);
+  }
+  void leave_by(Port port) {
+    out_port(port);
+    ud2();
+  }
+
+  // The interrupted registers, some of which are in the ExceptionFrame, to the UpcallArea. rax is
+  // the faulting address.
+  void save_exception() {
+    using Xbyak::util::rax;
+    mov(area(offsetof(UpcallArea, address)), rax);
+    for (int i = 1; i < 16; i++) {
+      if (i != 4) mov(gpr(i), Xbyak::Reg64(i));
+    }
+    const struct {
+      size_t from, to;
+    } copies[] = {{offsetof(ExceptionFrame, rax), offsetof(UpcallArea, gpr)},
+                  {offsetof(ExceptionFrame, rsp), offsetof(UpcallArea, gpr) + size_t{8} * 4},
+                  {offsetof(ExceptionFrame, rip), offsetof(UpcallArea, rip)},
+                  {offsetof(ExceptionFrame, rflags), offsetof(UpcallArea, rflags)},
+                  {offsetof(ExceptionFrame, error), offsetof(UpcallArea, error)}};
+    for (const auto& copy : copies) {
+      mov(rax, qword[at(config_.exception_frame, copy.from)]);
+      mov(area(copy.to), rax);
+    }
+  }
+
+  // Goes to `refused` when the handler returns false.
+  void call_handler(Xbyak::Label& refused) {
+    using namespace Xbyak::util;
+    mov(area(offsetof(UpcallArea, busy)), 1);
+    inc(area(offsetof(UpcallArea, upcalls)));
+    cld();
+    load_xsave_operands();
+    if (config_.xsave_mask != 0) {
+      xsave64_rdi();
+    } else {
+      fxsave64_rdi();
+    }
+    load_engine_controls();
+    mov(rdi, area(offsetof(UpcallArea, handler_argument)));
+    xor_(ebp, ebp);  // ends a frame-pointer walk
+    call(area(offsetof(UpcallArea, handler)));
+    test(al, al);
+    jz(refused, T_NEAR);
+  }
+
+  // All registers as the UpcallArea has them, and on with what was interrupted.
+  void resume() {
+    using Xbyak::util::rsp;
+    load_xsave_operands();
+    if (config_.xsave_mask != 0) {
+      xrstor64_rdi();
+    } else {
+      fxrstor64_rdi();
+    }
+    for (int i = 0; i < 16; i++) {
+      if (i != 4) mov(Xbyak::Reg64(i), gpr(i));
+    }
+    mov(area(offsetof(UpcallArea, busy)), 0);
+    lea(rsp, area(offsetof(UpcallArea, rflags)));
+    popfq();
+    // From here on no flag may change. A fault on the next instruction fetch overwrites only what is
+    // consumed by then.
+    mov(rsp, gpr(4));
+    jmp(area(offsetof(UpcallArea, rip)));
+  }
+
+  void load_xsave_operands() {
+    using namespace Xbyak::util;
+    lea(rdi, area(offsetof(UpcallArea, xsave)));
+    mov(eax, static_cast<uint32_t>(config_.xsave_mask));
+    mov(edx, static_cast<uint32_t>(config_.xsave_mask >> 32));
+  }
+
+  const StubConfig& config_;
+};
+
+// The code at CPL 0; functions return where their code starts.
+class SupervisorCode : public Assembler {
+ public:
+  using Assembler::Assembler;
+
+  // Resumption after the `out` is by the IRETQ that follows, with the ExceptionFrame as whoever
+  // caught it left it.
+  uint64_t generate_vector(uint8_t vector) {
+    const uint64_t start = next();
+    out_port(static_cast<uint8_t>(kPortVector + vector));
+    if (has_error_code(vector)) add(Xbyak::util::rsp, 8);
+    iretq();
+    return start;
+  }
+
+  // Goes on where generate_page_fault_target() says.
+  uint64_t generate_page_fault() {
+    using namespace Xbyak::util;
+    const uint64_t start = next();
+    push(rax);
+    mov_rax_cr2();
+    lea(rsp, ptr[rip + target_]);
+    iretq();
+    return start;
+  }
+  // The IRETQ frame of that stub: constant.
+  void generate_page_fault_target(uint64_t target, uint64_t stack) {
+    next();
+    L(target_);
+    dq(target);
+    dq(kUserCode);
+    dq(kEngineRflags);
+    dq(stack);
+    dq(kUserData);
+  }
+
+  // See invalidate_address().
+  uint64_t generate_breakpoint_gate() {
+    using Xbyak::util::rdi;
+    const uint64_t start = next();
+    Xbyak::Label all;
+    test(rdi, rdi);
+    jz(all);
+    invlpg_rdi();
+    iretq();
+    L(all);
+    mov_cr3_rax();
+    iretq();
+    return start;
+  }
+
+  uint64_t generate_timing_loop() {
+    using Xbyak::util::rcx;
+    const uint64_t start = next();
+    Xbyak::Label loop;
+    L(loop);
+    dec(rcx);
+    jnz(loop);
+    out_port(kPortLoopDone);
+    ud2();
+    return start;
+  }
+
+ private:
+  Xbyak::Label target_;
+};
 
 }  // namespace
 
 Stubs generate_stubs(const StubConfig& config, uint8_t* supervisor_code, uint8_t* user_code) {
-  using namespace Xbyak::util;
   Stubs stubs;
-  uint64_t upcall = 0;
-  Assembler user(user_code);
-  stubs.enter = user.here();
-  user.fninit();
-  user.fldcw(user.word[at_rip(config.area, offsetof(UpcallArea, engine_fcw))]);
-  user.ldmxcsr(user.dword[at_rip(config.area, offsetof(UpcallArea, engine_mxcsr))]);
-  user.mov(rax, rdi);
-  user.mov(rdi, rsi);
-  user.xor_(ebp, ebp);
-  user.call(rax);
-  user.out_port(kPortDone);
-  user.ud2();
-  user.align(16);
-  generate_upcall(user, config, stubs, upcall);
-  user.align(16);
-  stubs.syscall = user.here();
-  user.out_port(kPortSyscall);
-  user.sysretq();
+  UserCode user(config, user_code);
+  stubs.enter = user.generate_enter();
+  const uint64_t upcall = user.generate_upcall(stubs);
+  stubs.syscall = user.generate_syscall();
 
-  Assembler kernel(supervisor_code);
-  // Resumption after the `out` is by the IRETQ that follows, with the ExceptionFrame as whoever
-  // caught it left it.
-  for (uint8_t v = 0; v < kVectors; v++) {
-    kernel.align(16);
-    stubs.vector[v] = kernel.here();
-    kernel.out_port(static_cast<uint8_t>(kPortVector + v));
-    if (has_error_code(v)) kernel.add(rsp, 8);
-    kernel.iretq();
-  }
-  kernel.align(16);
-  Xbyak::Label target;
-  stubs.page_fault_direct = kernel.here();
-  kernel.push(rax);
-  kernel.mov_rax_cr2();
-  kernel.lea(rsp, kernel.ptr[rip + target]);
-  kernel.iretq();
-
-  kernel.align(16);
-  Xbyak::Label all;
-  stubs.breakpoint_gate = kernel.here();
-  kernel.test(rdi, rdi);
-  kernel.jz(all);
-  kernel.invlpg_rdi();
-  kernel.iretq();
-  kernel.L(all);
-  kernel.mov_cr3_rax();
-  kernel.iretq();
-
-  kernel.align(16);
-  Xbyak::Label loop;
-  stubs.timing_loop = kernel.here();
-  kernel.L(loop);
-  kernel.dec(rcx);
-  kernel.jnz(loop);
-  kernel.out_port(kPortLoopDone);
-  kernel.ud2();
-
-  // The IRETQ frame of the direct stub: constant.
-  kernel.align(16);
-  kernel.L(target);
-  kernel.dq(upcall);
-  kernel.dq(kUserCode);
-  kernel.dq(kEngineRflags);
-  kernel.dq(config.fault_stack_top);
-  kernel.dq(kUserData);
+  SupervisorCode supervisor(supervisor_code);
+  for (uint8_t v = 0; v < kVectors; v++) stubs.vector[v] = supervisor.generate_vector(v);
+  stubs.page_fault_direct = supervisor.generate_page_fault();
+  stubs.breakpoint_gate = supervisor.generate_breakpoint_gate();
+  stubs.timing_loop = supervisor.generate_timing_loop();
+  supervisor.generate_page_fault_target(upcall, config.fault_stack_top);
   return stubs;
 }
 
