@@ -19,7 +19,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <stdexcept>
 #include <string>
 
 #include "mmu-shadow/base/filters.h"
@@ -259,9 +258,10 @@ class MmapBackend final : public WindowBackend {
 
 }  // namespace
 
-std::unique_ptr<WindowBackend> make_mmap_backend(const GuestRam& ram, uint32_t max_maps, HostMap map) {
-  if (ram.fd < 0) throw std::runtime_error("mmap windows need guest RAM in a memfd; this RAM is anonymous memory");
-  return std::make_unique<MmapBackend>(ram, max_maps, map);
+Result<std::unique_ptr<WindowBackend>> make_mmap_backend(const GuestRam& ram, uint32_t max_maps, HostMap map) {
+  if (ram.fd < 0) return Error{"mmap windows need guest RAM in a memfd; this RAM is anonymous memory"};
+  std::unique_ptr<WindowBackend> backend = std::make_unique<MmapBackend>(ram, max_maps, map);
+  return backend;
 }
 
 }  // namespace crosswalk::mmu

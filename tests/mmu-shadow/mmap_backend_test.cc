@@ -39,7 +39,7 @@ TEST(MmapBackend, MapsWhatItSays) {
   const uint64_t seed = test_seed();
   std::mt19937_64 random(seed);
   TestMemory memory(kRamSize);
-  const auto backend = make_mmap_backend(memory.ram);
+  const auto backend = make_mmap(memory.ram);
   const auto window = backend->create_window();
   ASSERT_NE(window, nullptr);
   const uint64_t base = window->base();
@@ -76,7 +76,7 @@ TEST(MmapBackend, MapsWhatItSays) {
 
 TEST(MmapBackend, CountsMappingsAndStopsBeforeTheLimit) {
   TestMemory memory(kRamSize);
-  const auto backend = make_mmap_backend(memory.ram, 1000);
+  const auto backend = make_mmap(memory.ram, 1000);
   auto window = backend->create_window();
   ASSERT_NE(window, nullptr);
   const uint64_t base = window->base();
@@ -99,7 +99,7 @@ TEST(MmapBackend, CountsMappingsAndStopsBeforeTheLimit) {
 
 TEST(MmapBackend, WindowsAreGuarded) {
   TestMemory memory(kRamSize);
-  const auto backend = make_mmap_backend(memory.ram);
+  const auto backend = make_mmap(memory.ram);
   const auto a = backend->create_window(), b = backend->create_window();
   for (const auto* const window : {&a, &b}) {
     const uint64_t base = (*window)->base(), other = (window == &a ? b : a)->base();

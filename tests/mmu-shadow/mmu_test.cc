@@ -45,7 +45,7 @@ class MmuTest : public ::testing::TestWithParam<Mode> {
     for (uint32_t i = 0; i < 16; i++)
       memory.write32(kL2 + ((kLargeVa >> 12) + i) * 4, (kPa + 0x10000) | 1 | 3 << 2 | 3 << 4 | 1 << 11);
     if (GetParam() != Mode::Soft) {
-      backend = make_mmap_backend(memory.ram);
+      backend = make_mmap(memory.ram);
       accessor = std::make_unique<SignalAccessor>();
     } else {
       accessor = std::make_unique<SoftAccessor>();
@@ -395,7 +395,7 @@ TEST_P(MmuTest, RegimeSwitchesFlushNothing) {
 TEST(Windows, EdgesSplit) {
   TestMemory memory(32 << 20);
   Listener listener;
-  const auto backend = make_mmap_backend(memory.ram);
+  const auto backend = make_mmap(memory.ram);
   const auto mmu = std::move(*make_mmu({.mode = Mode::Window}, memory.ram, listener, backend.get()));
   const auto cpu = std::make_unique<CpuState>();
   cpu->mode = 0x13;
@@ -410,7 +410,7 @@ TEST(Windows, EdgesSplit) {
 TEST(Windows, Flat) {
   TestMemory memory(32 << 20);
   Listener listener;
-  const auto backend = make_mmap_backend(memory.ram);
+  const auto backend = make_mmap(memory.ram);
   SignalAccessor accessor;
   const auto mmu = std::move(*make_mmu({.mode = Mode::Flat}, memory.ram, listener, backend.get()));
   const auto cpu = std::make_unique<CpuState>();
@@ -437,7 +437,7 @@ TEST(Windows, SectionsAreFilledAround) {
   for (uint32_t i = 0; i < 16; i++)
     memory.write32(kL1 + (0xc00 + i) * 4, (0x40000000 + (i << 20)) | 2 | 3 << 2 | 3 << 10);
   Listener listener;
-  const auto backend = make_mmap_backend(memory.ram);
+  const auto backend = make_mmap(memory.ram);
   SignalAccessor accessor;
   const auto mmu = std::move(*make_mmu({.mode = Mode::Window}, memory.ram, listener, backend.get()));
   const auto cpu = std::make_unique<CpuState>();
@@ -465,7 +465,7 @@ uint64_t filled_around(uint32_t odd, uint32_t difference, bool& odd_writable) {
   for (uint32_t i = 0; i < 16; i++) memory.write32(kL2 + (16 + i) * 4, (kPa + i * 0x1000) | 2 | 3 << 2 | 3 << 4);
   memory.write32(kL2 + (16 + odd) * 4, memory.read32(kL2 + (16 + odd) * 4) ^ difference);
   Listener listener;
-  const auto backend = make_mmap_backend(memory.ram);
+  const auto backend = make_mmap(memory.ram);
   SignalAccessor accessor;
   const auto mmu = std::move(*make_mmu({.mode = Mode::Window}, memory.ram, listener, backend.get()));
   const auto cpu = std::make_unique<CpuState>();
@@ -500,7 +500,7 @@ TEST(Windows, TwoSectionsInstalledAtOnceAreFlushedOneByOne) {
     memory.write32(kL1 + 0xc00 * 4, 0x40800000 | 2 | 3 << 2 | 3 << 10 | ng << 17);
     memory.write32(kL1 + 0xc01 * 4, 0x40900000 | 2 | 3 << 2 | 3 << 10 | ng << 17);
     Listener listener;
-    const auto backend = make_mmap_backend(memory.ram);
+    const auto backend = make_mmap(memory.ram);
     SignalAccessor accessor;
     const auto mmu = std::move(*make_mmu({.mode = Mode::Window}, memory.ram, listener, backend.get()));
     const auto cpu = std::make_unique<CpuState>();
@@ -554,7 +554,7 @@ TEST(Windows, ASectionIsRevalidatedWhole) {
       memory.write32(kL1 + (kFirst >> 20) * 4, 0x40800000 | kSection);
       memory.write32(kL1 + (kSecond >> 20) * 4, kSecondPa | kSection);
       Listener listener;
-      const auto backend = make_mmap_backend(memory.ram);
+      const auto backend = make_mmap(memory.ram);
       SignalAccessor accessor;
       const auto mmu = std::move(
           *make_mmu({.mode = Mode::Window, .flush = FlushPolicy::Eager}, memory.ram, listener, backend.get()));
@@ -659,7 +659,7 @@ struct HybridMachine {
 
   TestMemory memory{64 << 20};
   Listener listener;
-  const std::unique_ptr<WindowBackend> backend = make_mmap_backend(memory.ram);
+  const std::unique_ptr<WindowBackend> backend = make_mmap(memory.ram);
   const std::unique_ptr<Mmu> mmu;
   const std::unique_ptr<CpuState> cpu = std::make_unique<CpuState>();
 };
@@ -827,7 +827,7 @@ TEST(Mmu, BadConfigurationsAreRefused) {
   EXPECT_FALSE(make_mmu({.mode = Mode::Soft, .fill_bytes = 5000}, memory.ram, listener, nullptr));
   GuestRam anonymous = memory.ram;
   anonymous.fd = -1;
-  EXPECT_THROW(make_mmap_backend(anonymous), std::runtime_error);
+  EXPECT_FALSE(make_mmap_backend(anonymous));
 }
 
 }  // namespace

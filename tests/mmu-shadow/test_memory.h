@@ -9,8 +9,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "mmu-shadow/mmu.h"
 #include "mmu-shadow/walker/walker.h"
@@ -67,6 +69,11 @@ class TestMemory {
     std::abort();
   }
 };
+
+// Precondition: the RAM is in a memfd.
+inline std::unique_ptr<WindowBackend> make_mmap(const GuestRam& ram, uint32_t max_maps = 0, HostMap map = nullptr) {
+  return std::move(*make_mmap_backend(ram, max_maps, map));
+}
 
 // CROSSWALK_SEED, or a fresh one; printed, so that a failure can be repeated.
 inline uint64_t test_seed() {

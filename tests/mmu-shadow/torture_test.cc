@@ -45,7 +45,7 @@ void torture_mmap(const MmuConfig& config, uint32_t max_maps, uint64_t runs, uin
   SignalAccessor accessor;
   for (uint64_t i = 0; i < runs; i++) {
     TestMemory memory(kRamSize);
-    const auto backend = make_mmap_backend(memory.ram, max_maps);
+    const auto backend = make_mmap(memory.ram, max_maps);
     const TortureResult r = run_torture(config, memory.ram, backend.get(), accessor, seed + i, steps);
     expect_agreement(r, seed + i);
     EXPECT_GT(r.statistics.window_faults_installed, 0u);
@@ -75,7 +75,7 @@ void torture_hybrid(Begin begin, Expect expect) {
   for (uint64_t i = 0; i < 4; i++) {
     const bool few = i == 3;
     TestMemory memory(kRamSize);
-    const auto backend = make_mmap_backend(memory.ram);
+    const auto backend = make_mmap(memory.ram);
     MmuConfig config{.mode = Mode::Hybrid, .flush = static_cast<FlushPolicy>(i % 3), .max_spaces = few ? 3u : 64u};
     config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
     config.costs.judge_after = 50;
@@ -146,7 +146,7 @@ TEST(Torture, TinyLimits) {
     config.costs.accesses_of_entry =
         i < 3 ? -1'000 : 4'000;  // of hybrid: spaces begin on a software TLB, or in a window
     std::unique_ptr<WindowBackend> backend;
-    if (config.mode != Mode::Soft) backend = std::make_unique<ResidentPages>(make_mmap_backend(memory.ram));
+    if (config.mode != Mode::Soft) backend = std::make_unique<ResidentPages>(make_mmap(memory.ram));
     SoftAccessor soft;
     HybridAccessor windows;
     Accessor& accessor = config.mode == Mode::Soft ? static_cast<Accessor&>(soft) : windows;
@@ -177,7 +177,7 @@ TEST(Torture, MappingsThatFail) {
   SignalAccessor accessor;
   for (uint64_t i = 0; i < 3; i++) {
     TestMemory memory(kRamSize);
-    const auto backend = make_mmap_backend(memory.ram, 0, unreliable_map);
+    const auto backend = make_mmap(memory.ram, 0, unreliable_map);
     const TortureResult r = run_torture({.mode = Mode::Window, .flush = static_cast<FlushPolicy>(i)}, memory.ram,
                                         backend.get(), accessor, seed + i, 20000);
     expect_agreement(r, seed + i);

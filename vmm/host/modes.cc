@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/host/modes.h"
 
+#include <utility>
+
 #include "vmm/world/kmod/kmod_backend.h"
 #include "vmm/world/kvm/ept_backend.h"
 #include "vmm/world/kvm/shadow_backend.h"
@@ -18,7 +20,9 @@ Backend make_kmod(const WindowSite& site) {
       site.ram, [world = site.kvm_world](uint64_t windows) { return kvm::has_slots(*world, windows); });
 }
 Backend make_ept(const WindowSite& site) {
-  return kvm::make_ept_backend(*site.kvm_world, mmu::make_mmap_backend(site.ram));
+  auto inner = mmu::make_mmap_backend(site.ram);
+  if (!inner) return inner.take_error();
+  return kvm::make_ept_backend(*site.kvm_world, std::move(*inner));
 }
 Backend make_shadow(const WindowSite& site) {
   return kvm::make_shadow_backend(*site.kvm_world, site.ram, site.windows);

@@ -65,7 +65,7 @@ struct EngineRunner::Parts {
     if (ram.host == MAP_FAILED) std::abort();
     const engine::EngineConfig how = engine_config(mode, block_instructions);
     translations = std::move(*engine::Translations::create(how));
-    if (mode == mmu::Mode::Flat) backend = mmu::make_mmap_backend(ram);
+    if (mode == mmu::Mode::Flat) backend = std::move(*mmu::make_mmap_backend(ram));
     mmu::MmuConfig config;
     config.mode = mode;
     mmu = std::move(*mmu::make_mmu(config, ram, *translations, backend.get()));

@@ -85,9 +85,9 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
   }
   switch (config.windows) {
     case Windows::Mmap:
-      if (config.mode.has_windows()) backend_ = mmu::make_mmap_backend(ram_, 0, map);
+      if (config.mode.has_windows()) backend_ = std::move(*mmu::make_mmap_backend(ram_, 0, map));
       break;
-    case Windows::Ept: backend_ = kvm::make_ept_backend(*kvm_world, mmu::make_mmap_backend(ram_)); break;
+    case Windows::Ept: backend_ = kvm::make_ept_backend(*kvm_world, std::move(*mmu::make_mmap_backend(ram_))); break;
     case Windows::Shadow: {
       auto made = kvm::make_shadow_backend(*kvm_world, ram_, kSpaces);
       if (!made) throw std::runtime_error(made.error());

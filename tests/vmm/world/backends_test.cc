@@ -8,7 +8,6 @@
 #include "mmu-shadow/mmu.h"
 #include "tests/vmm/world/access.h"
 #include "tests/vmm/world/fixture.h"
-#include "vmm/world/kvm/ept_backend.h"
 #include "vmm/world/kvm/shadow_backend.h"
 
 namespace crosswalk::test {
@@ -32,7 +31,7 @@ class Backends : public testing::TestWithParam<Case> {
     ram_ = std::make_unique<TestRam>(kRamBytes);
     for (uint64_t p = 0; p < kRamBytes; p += kPage) write_ram(p, signature(p));
     if (GetParam().ept) {
-      backend_ = kvm::make_ept_backend(*world_, mmu::make_mmap_backend(ram_->ram));
+      backend_ = make_ept(*world_, ram_->ram);
     } else {
       backend_ = make_shadow(*world_, ram_->ram, 4);
     }
@@ -488,8 +487,7 @@ TEST_F(Limits, BackendsTakeTurnsInOneWorld) {
   const auto world = make_world();
   TestRam ram(kRamBytes);
   for (int turn = 0; turn < 4; turn++) {
-    const auto backend =
-        turn % 2 ? make_shadow(*world, ram.ram, 2) : kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
+    const auto backend = turn % 2 ? make_shadow(*world, ram.ram, 2) : make_ept(*world, ram.ram);
     ASSERT_NE(backend, nullptr);
     const auto window = backend->create_window();
     ASSERT_NE(window, nullptr);

@@ -10,7 +10,6 @@
 #include "tests/vmm/world/fixture.h"
 #include "translator/engine/code_memory.h"
 #include "vmm/base/sandbox.h"
-#include "vmm/world/kvm/ept_backend.h"
 
 namespace crosswalk::test {
 namespace {
@@ -131,7 +130,7 @@ TEST_F(Confinement, HostFunctionsOfWindowsRefuseWhatIsNotInOne) {
   const auto world = make_world();
   ASSERT_NE(world, nullptr);
   const TestRam memory(4 << 20);
-  const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(memory.ram));
+  const auto backend = make_ept(*world, memory.ram);
   const auto window = backend->create_window();
   ASSERT_NE(window, nullptr);
   bool good = false, beyond_ram = true, below_ram = true, beyond_window = true, unaligned = true;

@@ -11,7 +11,9 @@
 #include <string>
 #include <utility>
 
+#include "mmu-shadow/mmu.h"
 #include "translator/arm32/cpu/platform.h"
+#include "vmm/world/kvm/ept_backend.h"
 #include "vmm/world/kvm/kvm_world.h"
 #include "vmm/world/kvm/shadow_backend.h"
 
@@ -36,6 +38,14 @@ inline std::unique_ptr<mmu::WindowBackend> make_shadow(kvm::KvmWorld& world, con
   if (made) return std::move(*made);
   ADD_FAILURE() << made.error();
   return nullptr;
+}
+
+// Precondition: the RAM is in a memfd.
+inline std::unique_ptr<mmu::WindowBackend> make_mmap(const GuestRam& ram) {
+  return std::move(*mmu::make_mmap_backend(ram));
+}
+inline std::unique_ptr<mmu::WindowBackend> make_ept(kvm::KvmWorld& world, const GuestRam& ram) {
+  return kvm::make_ept_backend(world, make_mmap(ram));
 }
 
 // Runs a callable in a world, with `fault(FaultFrame&) -> bool` as its fault handler.

@@ -10,7 +10,6 @@
 #include "tests/vmm/world/access.h"
 #include "tests/vmm/world/fixture.h"
 #include "vmm/world/kmod/kmod_backend.h"
-#include "vmm/world/kvm/ept_backend.h"
 #include "vmm/world/kvm/shadow_backend.h"
 #include "vmm/world/process/process_world.h"
 
@@ -86,7 +85,7 @@ mmu::Statistics torture(engine::World& world, const mmu::MmuConfig& config, cons
 TEST(ProcessWorldTorture, Mmap) {
   TestRam ram(kRamBytes);
   const auto world = std::move(*vmm::make_process_world());
-  const auto backend = mmu::make_mmap_backend(ram.ram);
+  const auto backend = make_mmap(ram.ram);
   torture(*world, {.mode = mmu::Mode::Window}, ram.ram, *backend, 1, 20000);
 }
 
@@ -186,7 +185,7 @@ TEST_F(KvmTorture, ShadowWithFewWindowsAndExits) {
 TEST_F(KvmTorture, Ept) {
   TestRam ram(kRamBytes);
   const auto world = make_world();
-  const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
+  const auto backend = make_ept(*world, ram.ram);
   expect_sharing(torture(*world, {.mode = mmu::Mode::Window}, ram.ram, *backend, 21, 8000));
   expect_sharing(
       torture(*world, {.mode = mmu::Mode::Window, .flush = mmu::FlushPolicy::Eager}, ram.ram, *backend, 22, 8000));
@@ -201,7 +200,7 @@ TEST_F(KvmTorture, Ept) {
 TEST_F(KvmTorture, HybridOfEpt) {
   TestRam ram(kRamBytes);
   const auto world = make_world();
-  const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
+  const auto backend = make_ept(*world, ram.ram);
   mmu::MmuConfig config{.mode = mmu::Mode::Hybrid};
   config.costs.window_fault = config.costs.window_flush = config.costs.window_create = 0.1;
   config.costs.judge_after = config.costs.half_life = 50;
@@ -222,7 +221,7 @@ TEST_F(KvmTorture, EptWithExits) {
   TestRam ram(kRamBytes);
   using Options = kvm::KvmOptions;
   const auto world = make_world({.fault_delivery = Options::FaultDelivery::Exit, .flush = Options::Flush::Exit});
-  const auto backend = kvm::make_ept_backend(*world, mmu::make_mmap_backend(ram.ram));
+  const auto backend = make_ept(*world, ram.ram);
   torture(*world, {.mode = mmu::Mode::Window}, ram.ram, *backend, 31, 8000);
 }
 
