@@ -18,7 +18,7 @@ die() { echo "build-module: $*" >&2; exit 1; }
 copy_sources() {
   mkdir -p "$1/kernel-module" "$1/mmu-shadow/walker"
   cp -pu kernel-module/*.[ch] kernel-module/Kbuild "$1/kernel-module"
-  cp -pu mmu-shadow/walker/walker.h mmu-shadow/walker/walk_memo.h "$1/mmu-shadow/walker"
+  cp -pu mmu-shadow/walker/walk*.h mmu-shadow/walker/*_descriptors.h "$1/mmu-shadow/walker"
   cp -pu kernel-module/dkms.conf kernel-module/60-crosswalk.rules LICENSE "$1"
 }
 

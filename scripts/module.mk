@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The kernel module (docs/kernel-module.md): `make module`, `make check-module` and `make
 # check-module-debug`.
-MODULE_SOURCES := $(wildcard kernel-module/*) mmu-shadow/walker/walker.h mmu-shadow/walker/walk_memo.h
+MODULE_SOURCES := $(wildcard kernel-module/* mmu-shadow/walker/walk*.h mmu-shadow/walker/*_descriptors.h)
 
 # Kbuild knows what is to be made anew.
 module:

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Walks for many pages at once. Neighbours come from one table, and most of their descriptors differ in the address
- * alone: then one read is all there is to do. As freestanding as walker.h.
+ * Walks for many pages at once. Neighbours come from one table, and most of their descriptors
+ * differ in the address alone: then one read is all there is to do. As freestanding as walker.h.
  *
- * The descriptors that lead to a table are read once and held, as a walker in hardware may hold them (ARM DDI 0406C,
- * B3.10.1); the last one is read for each page.
+ * The descriptors that lead to a table are read once and held, as a walker in hardware may hold
+ * them (ARM DDI 0406C, B3.10.1); the last one is read for each page.
  */
 #ifndef CROSSWALK_MMU_SHADOW_WALK_MEMO_H
 #define CROSSWALK_MMU_SHADOW_WALK_MEMO_H
@@ -12,8 +12,8 @@
 #include "mmu-shadow/walker/walker.h"
 
 /*
- * The last walk. All zeroes at first; then good for walks of one regime, kind and privilege, until the guest runs
- * again.
+ * The last walk. All zeroes at first; then good for walks of one regime, kind and privilege, until
+ * the guest runs again.
  */
 struct cw_memo {
   struct cw_result result;
@@ -42,7 +42,8 @@ static inline int cw_memo_read(void* context, uint64_t pa, unsigned bytes, uint6
 }
 
 /*
- * Whether memo->result becomes that of `va` without a whole walk. `levels` counts the descriptors read.
+ * Whether memo->result becomes that of `va` without a whole walk. `levels` counts the descriptors
+ * read.
  */
 static inline int cw_walk_again(const struct cw_regime* r, uint32_t va, cw_reader read, void* context,
                                 struct cw_memo* memo, unsigned* levels) {
