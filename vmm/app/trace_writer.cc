@@ -103,6 +103,20 @@ class Writer {
       case Kind::CacheClear: text(",\"ph\":\"i\",\"s\":\"t\""); break;
       default: text(",\"ph\":\"X\",\"dur\":{}.{:03}", (end - begin) / 1000, (end - begin) % 1000); break;
     }
+    describe(e);
+    text("\"asid\":{}}}}}", e.asid);
+  }
+  void footer() { text("\n]}}\n"); }
+
+  // False when writing failed at any time; errno says why.
+  bool finish() {
+    write_out();
+    return error_ == 0 || (errno = error_, false);
+  }
+
+ private:
+  // Name, category and what is special to the kind.
+  void describe(const Event& e) {
     switch (e.kind) {
       case Kind::WindowFault:
         name("fault", "window fault: {}", outcome_name(e.c));
@@ -113,16 +127,7 @@ class Writer {
         name("fault", "filled by the kernel module");
         text("\"faults\":{},\"pages\":{},", e.a, e.b);
         break;
-      case Kind::Flush:
-        name("flush", "flush: {}", flush_name(e.c));
-        if (const auto kind = static_cast<trace::FlushKind>(e.c);
-            kind == trace::FlushKind::Mva || kind == trace::FlushKind::MvaAllAsids)
-          text("\"va\":\"0x{:08x}\",", e.a);
-        if (const auto kind = static_cast<trace::FlushKind>(e.c);
-            kind == trace::FlushKind::Mva || kind == trace::FlushKind::Asid)
-          text("\"flushed asid\":{},", e.b);
-        text("\"removed\":{},\"kept\":{},\"rewritten\":{},", e.counts[0], e.counts[1], e.counts[2]);
-        break;
+      case Kind::Flush: flush(e); break;
       case Kind::Prefill:
         name("fault", "prefill");
         text("\"pages\":{},", e.a);
@@ -135,22 +140,8 @@ class Writer {
         name("space", "ASID {} {}", e.asid, e.c ? "privileged" : "user");
         text("\"space\":\"0x{:x}\",", e.a);
         break;
-      case Kind::VmExit: {
-        const auto reason = static_cast<kvm::ExitReason>(e.c);
-        name("exit", "exit: {}", kvm::name_of(reason));
-        if (reason == kvm::ExitReason::SystemCall)
-          text("\"number\":{},", e.a);
-        else
-          text("\"detail\":\"0x{:x}\",", e.a);
-        break;
-      }
-      case Kind::Exception:
-        name("exception", "exception: {}", exception_name(e.c));
-        if (const auto kind = static_cast<arm::Exception>(e.c);
-            kind == arm::Exception::DataAbort || kind == arm::Exception::PrefetchAbort)
-          text("\"far\":\"0x{:08x}\",\"fsr\":\"0x{:x}\",", e.b, e.d);
-        pc(e.a);
-        break;
+      case Kind::VmExit: exit(e); break;
+      case Kind::Exception: exception(e); break;
       case Kind::Translation:
         name("translation", "translate");
         text("\"pa\":\"0x{:x}\",\"thumb\":{},\"instructions\":{},\"bytes\":{},\"host bytes\":{},", e.b, e.a & 1,
@@ -176,18 +167,30 @@ class Writer {
         break;
       case Kind::Count: break;
     }
-    text("\"asid\":{}}}}}", e.asid);
+  }
+  void flush(const Event& e) {
+    const auto kind = static_cast<trace::FlushKind>(e.c);
+    name("flush", "flush: {}", flush_name(e.c));
+    if (kind == trace::FlushKind::Mva || kind == trace::FlushKind::MvaAllAsids) text("\"va\":\"0x{:08x}\",", e.a);
+    if (kind == trace::FlushKind::Mva || kind == trace::FlushKind::Asid) text("\"flushed asid\":{},", e.b);
+    text("\"removed\":{},\"kept\":{},\"rewritten\":{},", e.counts[0], e.counts[1], e.counts[2]);
+  }
+  void exit(const Event& e) {
+    const auto reason = static_cast<kvm::ExitReason>(e.c);
+    name("exit", "exit: {}", kvm::name_of(reason));
+    if (reason == kvm::ExitReason::SystemCall)
+      text("\"number\":{},", e.a);
+    else
+      text("\"detail\":\"0x{:x}\",", e.a);
+  }
+  void exception(const Event& e) {
+    const auto kind = static_cast<arm::Exception>(e.c);
+    name("exception", "exception: {}", exception_name(e.c));
+    if (kind == arm::Exception::DataAbort || kind == arm::Exception::PrefetchAbort)
+      text("\"far\":\"0x{:08x}\",\"fsr\":\"0x{:x}\",", e.b, e.d);
+    pc(e.a);
   }
 
-  void footer() { text("\n]}}\n"); }
-
-  // False when writing failed at any time; errno says why.
-  bool finish() {
-    write_out();
-    return error_ == 0 || (errno = error_, false);
-  }
-
- private:
   template <class... Arguments>
   void text(fmt::format_string<const Arguments&...> format, const Arguments&... arguments) {
     fmt::format_to(std::back_inserter(buffer_), format, arguments...);

@@ -36,8 +36,7 @@ struct Binary {
 
   static T mask(bool b) { return b ? static_cast<T>(~T{0}) : T{0}; }
 
-  static T element(T d, T n, T m, bool& qc) {
-    const Wide wn = n, wm = m, wd = d;
+  static T combine(T d, T n, T m) {
     if constexpr (op == Op::And)
       return n & m;
     else if constexpr (op == Op::Bic)
@@ -52,8 +51,14 @@ struct Binary {
       return (n & d) | (m & ~d);
     else if constexpr (op == Op::Bit)
       return (n & m) | (d & ~m);
-    else if constexpr (op == Op::Bif)
+    else
       return (d & m) | (n & ~m);
+  }
+
+  static T element(T d, T n, T m, bool& qc) {
+    const Wide wn = n, wm = m, wd = d;
+    if constexpr (bitwise)
+      return combine(d, n, m);
     else if constexpr (op == Op::HAdd)
       return static_cast<T>((wn + wm) >> 1);
     else if constexpr (op == Op::RHAdd)
