@@ -34,6 +34,16 @@ const Snippet kSnippets[] = {
     {"B to another page", {0xea000800}},
 };
 
+struct Field {
+  const char* name;
+  long at;
+  long bytes;
+};
+template <class T>
+constexpr Field field(const char* name, size_t at) {
+  return {name, static_cast<long>(at), sizeof(T)};  // NOLINT(bugprone-sizeof-expression): of pointers, too
+}
+
 // [r15 +- n] as the field of CpuState, so that a new field elsewhere changes nothing here.
 std::string with_field_names(std::string line) {
   const size_t begin = line.find("[r15 ");
@@ -42,13 +52,7 @@ std::string with_field_names(std::string line) {
   long offset = std::strtol(line.c_str() + begin + 7, nullptr, 16);
   if (line[begin + 5] == '-') offset = -offset;
   offset += kStateBias;
-  struct Field {
-    const char* name;
-    long at;
-    long bytes;
-  };
-#define FIELD(f) \
-  { #f, offsetof(CpuState, f), sizeof(CpuState::f) }
+#define FIELD(f) field<decltype(CpuState::f)>(#f, offsetof(CpuState, f))
   static constexpr Field kFields[] = {FIELD(r),
                                       FIELD(nz),
                                       FIELD(c),
@@ -57,7 +61,7 @@ std::string with_field_names(std::string line) {
                                       FIELD(t),
                                       FIELD(it),
                                       FIELD(pending),
-                                      FIELD(instruction_pages),  // NOLINT(bugprone-sizeof-expression): of the pointer
+                                      FIELD(instruction_pages),
                                       FIELD(jump_cache),
                                       FIELD(monitor_armed),
                                       FIELD(monitor_address),
@@ -83,7 +87,8 @@ std::string with_field_names(std::string line) {
   return line;
 }
 
-// Host addresses differ from run to run: calls and jumps out of the block, and RIP-relative ones stay relative.
+// Host addresses differ from run to run: calls and jumps out of the block, and RIP-relative ones
+// stay relative.
 std::string without_addresses(const std::string& text, size_t size) {
   std::istringstream in(text);
   std::string out, line;
