@@ -2,21 +2,31 @@
 # Builds build/crosswalk and the tests. BUILD= selects another output directory.
 #
 #   make                    build/crosswalk (installs what is missing, as root or with sudo)
-#   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=, WINDOWS=, KERNEL=, MEMORY=, TIMEOUT=
-#   make check              all tests; `make tests` only builds them, `make guest` only fetches and builds guest images
-#   make check-nested       the kvm world on nested paging, in an emulated machine with SVM (docs/kvm-world.md); NESTED=full adds
-#                           Debian's ARM kernel, NESTED=reduced is the part that `make check` runs
-#   make module [KVER=…]    the kernel module, for the running kernel or another one of Debian's (docs/kernel-module.md)
-#   make check-module       loads and tests it in an emulated machine; HOSTILE=seconds of its hostile program
-#   make check-module-debug the same on a kernel with KASAN, lockdep and kmemleak, which it builds from Debian's sources
-#   make bench [BENCH='…']  the benchmark, against QEMU; BENCH gives other options of `crosswalk bench`
-#   make count [COUNT='…']  instructions per operation, on nested paging in an emulated machine (docs/counting.md)
-#   make experiments        a matrix of modes, flush policies and workloads, with a report (docs/experiments.md); MATRIX=full,
-#                           EXPERIMENT='…' gives options of scripts/experiments/run.py; `make rootfs` builds its Debian root image
-#   make check-asan, check-tsan   tests and boots in builds with sanitizers (docs/testing.md); `make check` has a
-#                           part of each
+#   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=,
+#                           WINDOWS=, KERNEL=, MEMORY=, TIMEOUT=
+#   make check              all tests; `make tests` only builds them, `make guest` only fetches and
+#                           builds guest images
+#   make check-nested       the kvm world on nested paging, in an emulated machine with SVM
+#                           (docs/kvm-world.md); NESTED=full adds Debian's ARM kernel,
+#                           NESTED=reduced is the part that `make check` runs
+#   make module [KVER=…]    the kernel module, for the running kernel or another one of Debian's
+#                           (docs/kernel-module.md)
+#   make check-module       loads and tests it in an emulated machine; HOSTILE=seconds of its
+#                           hostile program
+#   make check-module-debug the same on a kernel with KASAN, lockdep and kmemleak, which it builds
+#                           from Debian's sources
+#   make bench [BENCH='…']  the benchmark, against QEMU; BENCH gives other options of
+#                           `crosswalk bench`
+#   make count [COUNT='…']  instructions per operation, on nested paging in an emulated machine
+#                           (docs/counting.md)
+#   make experiments        a matrix of modes, flush policies and workloads, with a report
+#                           (docs/experiments.md); MATRIX=full, EXPERIMENT='…' gives options of
+#                           scripts/experiments/run.py; `make rootfs` builds its Debian root image
+#   make check-asan, check-tsan   tests and boots in builds with sanitizers (docs/testing.md);
+#                           `make check` has a part of each
 #   make fuzz FUZZ=NAME [TIME=seconds]   a fuzzer of tests/fuzz
-#   make lint               clang-format and clang-tidy of all sources; `make check` has those that changed
+#   make lint               formats, and clang-tidy of all sources; `make check` has those that
+#                           changed
 #   make format             clang-format of all sources, in place
 BUILD ?= build
 # As many jobs as the machine has CPUs; `make -j N` says otherwise.

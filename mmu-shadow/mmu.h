@@ -30,8 +30,8 @@ Result<std::unique_ptr<Mmu>> make_mmu(const MmuConfig& config, const GuestRam& r
 bool measure_walk_costs(MmuCosts& costs);
 
 // The mmap(2) backend: windows are reservations in this process, entries are MAP_FIXED mappings of
-// ram.fd. An error: the RAM is not in a memfd. `max_maps` limits the host mappings (VMAs) it makes; 0:
-// three quarters of vm.max_map_count. With several backends in one process, divide. `map` is
+// ram.fd. An error: the RAM is not in a memfd. `max_maps` limits the host mappings (VMAs) it makes;
+// 0: three quarters of vm.max_map_count. With several backends in one process, divide. `map` is
 // mmap(2), or what a test has in its place.
 using HostMap = void* (*)(void*, size_t, int, int, int, long);
 Result<std::unique_ptr<WindowBackend>> make_mmap_backend(const GuestRam& ram, uint32_t max_maps = 0,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The guest MMU as the engine uses it, of a guest of any architecture (walker/guest.h): one for each
-// CPU. It owns the address spaces (one per regime key), each with its instruction-page table and
-// either a software TLB or a window, and applies guest TLB maintenance. It knows nothing of
+// The guest MMU as the engine uses it, of a guest of any architecture (walker/guest.h): one for
+// each CPU. It owns the address spaces (one per regime key), each with its instruction-page table
+// and either a software TLB or a window, and applies guest TLB maintenance. It knows nothing of
 // translated code, KVM exits or signals; whoever catches a host fault calls window_fault.
 //
 // Guest::Port is the part that the CPU's system registers use, CodeProtection the part that devices
@@ -42,9 +42,9 @@ class MmuOf : public Guest::Port, public CodeProtection {
   using Translation = typename Guest::Translation;
   static constexpr uint32_t kAsids = uint32_t{1} << 8 * sizeof(typename Guest::Asid);
 
-  // The translation regime may have changed (registers, or privilege): selects the address space for
-  // the CPU's current regime and sets cpu.mem_base, cpu.instruction_pages and cpu.space. Flushes
-  // nothing. Cheap when the key is unchanged or recently used.
+  // The translation regime may have changed (registers, or privilege): selects the address space
+  // for the CPU's current regime and sets cpu.mem_base, cpu.instruction_pages and cpu.space.
+  // Flushes nothing. Cheap when the key is unchanged or recently used.
   virtual void activate(Cpu& cpu) = 0;
 
   // The software-TLB slow path: translate for the CPU's current privilege, and install the entry

@@ -63,8 +63,8 @@ class Prefiller {
 
 // The space whose entries a new one most likely shares. For a user's, the one that ran last: it
 // forked. For the kernel's, the one that has most, since the kernel is everywhere, but passes
-// through combinations of registers in which it does little; with tables of the same kind if there is one,
-// and among those used lately.
+// through combinations of registers in which it does little; with tables of the same kind if there
+// is one, and among those used lately.
 template <GuestArchitecture Guest>
 const AddressSpace<Guest>* Prefiller<Guest>::predecessor_of(const Space& space) const {
   constexpr uint64_t kLately = 200;

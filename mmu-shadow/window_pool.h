@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The windows of all address spaces together: where they come from, and what they may take. Those used least recently
-// are emptied for the current one.
+// The windows of all address spaces together: where they come from, and what they may take. Those
+// used least recently are emptied for the current one.
 #pragma once
 
 #include <algorithm>
@@ -42,8 +42,8 @@ class WindowPool {
 
   // Makes room for another leaf in the window of `current`.
   void keep_leaf_budget(Space& current);
-  // The same of windows that their provider fills: now and then, since each fault of theirs may take
-  // another leaf. `current` may be null.
+  // The same of windows that their provider fills: now and then, since each fault of theirs may
+  // take another leaf. `current` may be null.
   void keep_filled_budget(Space* current);
   // What is installed is resident only when it has been touched, which nobody tells: the kernel's
   // sections, which are installed in pieces of 2 MiB in each of its windows, hardly are. So the

@@ -7,7 +7,8 @@
 # No loop mounts, no root, no ARM code run: apt's resolver (scripts/private-apt.sh) finds and
 # verifies the packages, they are unpacked in order, and `mke2fs -d` makes the file system.
 # Maintainer scripts do not run: no program here needs them.
-# usage: build-rootfs.sh IMAGE STATE_FOLDER     environment: ROOTFS_SIZE (1G, sparse), PACKAGES (more packages)
+# usage: build-rootfs.sh IMAGE STATE_FOLDER
+# environment: ROOTFS_SIZE (1G, sparse), PACKAGES (more packages)
 set -euo pipefail
 usage="usage: build-rootfs.sh IMAGE STATE_FOLDER"
 image=${1:?$usage}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The emulated AMD machine of check-nested.sh and check-module.sh: what starts it and counts what its
-# tests print. Sourced behind tests/boot/lib.sh. what=NAME is the name of the test, with which the
-# machine's own lines begin and end: `NAME: begin`, `NAME: end`.
+# The emulated AMD machine of check-nested.sh and check-module.sh: what starts it and counts what
+# its tests print. Sourced behind tests/boot/lib.sh. what=NAME is the name of the test, with which
+# the machine's own lines begin and end: `NAME: begin`, `NAME: end`.
 machine=$guest/nested
 passed=0 failed=0 skips=0
 
@@ -28,10 +28,10 @@ pack_machine() {
   scripts/pack-machine.py "$scratch/initrd" "$machine" "$@" || fail_all "$what/image" "scripts/pack-machine.py failed"
 }
 
-# run_machine NAME SECONDS LOG COMMAND_LINE QEMU_OPTION…: runs it, prints and counts the lines of its
-# tests; what else it says is in LOG. Without LA57 every page walk of the machine is one level
-# shorter; Crosswalk needs 47 bits only. The kernel would panic if it counted too few timer interrupts
-# while the host is busy.
+# run_machine NAME SECONDS LOG COMMAND_LINE QEMU_OPTION…: runs it, prints and counts the lines of
+# its tests; what else it says is in LOG. Without LA57 every page walk of the machine is one level
+# shorter; Crosswalk needs 47 bits only. The kernel would panic if it counted too few timer
+# interrupts while the host is busy.
 run_machine() {
   local name=$1 seconds=$2 log=$3 append=$4 status why
   shift 4

@@ -8,12 +8,12 @@ $(GUEST)/fetched: scripts/fetch-guest.sh | scripts/private-apt.sh $(BUILD)/.pack
 	scripts/fetch-guest.sh $(GUEST)
 	@touch $@
 
-# --- the machine of `make check-nested` -------------------------------------------------------------------------------
+# --- the machine of `make check-nested` -----------------------------------------------------------
 $(GUEST)/nested/fetched: scripts/fetch-nested.sh | scripts/private-apt.sh $(BUILD)/.packages
 	scripts/fetch-nested.sh $(GUEST)/nested
 NESTED_IMAGES := $(GUEST)/nested/fetched
 
-# --- initramfs archives -----------------------------------------------------------------------------------------
+# --- initramfs archives ---------------------------------------------------------------------------
 INIT_FILES := $(addprefix tests/guests/linux/,init load-ext4 run-programs) tests/guests/commands.sh
 $(GUEST)/initrd-%.gz: $(GUEST)/fetched $(INIT_FILES) scripts/make-initramfs.py
 	scripts/make-initramfs.py $@ dir:bin:755 dir:dev:755 dir:proc:755 dir:sys:755 dir:tmp:1777 dir:modules:755 \
@@ -22,7 +22,7 @@ $(GUEST)/initrd-%.gz: $(GUEST)/fetched $(INIT_FILES) scripts/make-initramfs.py
 	  file:bin/run-programs:755:tests/guests/linux/run-programs \
 	  file:commands.sh:755:tests/guests/commands.sh tree:modules/`cat $(GUEST)/$*/version`:$(GUEST)/$*/modules
 
-# --- a Debian root image with programs for the experiments, and the same programs of amd64 ----------------------------
+# --- a Debian root image with programs for the experiments, and the same programs of amd64 --------
 $(GUEST)/rootfs.ext4 $(GUEST)/programs-native.tar: scripts/build-rootfs.sh scripts/private-apt.sh scripts/experiments/programs.sh \
   scripts/experiments/make-inputs.py | $(BUILD)/.packages
 	scripts/build-rootfs.sh $@ $(GUEST)/apt-$(basename $(@F))
@@ -32,7 +32,7 @@ $(GUEST)/initrd-bench.gz: $(GUEST)/bench/bench-linux scripts/make-initramfs.py
 	scripts/make-initramfs.py $@ dir:dev:755 dir:proc:755 nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 \
 	  file:bench-linux:755:$<
 
-# --- the Linux benchmark: Thumb-2 and VFPv3-D16 as all of Debian armhf is, Advanced SIMD in one file ---------------
+# --- the Linux benchmark: Thumb-2 and VFPv3-D16 as Debian armhf is, Advanced SIMD in one file ---
 BENCH_CFLAGS := -O2 -std=gnu11 -Wall -Wextra -Werror -I.
 BENCH_SOURCES := $(wildcard tests/guests/bench/*.c)
 BENCH_HEADERS := tests/guests/bench/bench.h tests/guests/chase.h
@@ -46,12 +46,12 @@ $(GUEST)/bench/bench-native: $(BENCH_SOURCES) $(BENCH_HEADERS) | $(BUILD)/.packa
 	@mkdir -p $(@D)
 	gcc $(BENCH_CFLAGS) -o $@ $(BENCH_SOURCES)
 
-# --- programs that tests/boot puts into a second archive -----------------------------------------------------------
+# --- programs that tests/boot puts into a second archive ------------------------------------------
 $(GUEST)/linux/%: tests/guests/linux/%.c | $(BUILD)/.packages
 	@mkdir -p $(@D)
 	$(ARM_LINUX_GCC) -mfpu=vfpv3-d16 -static -o $@ $<
 
-# --- bare-metal programs: linked where QEMU's virt machine loads raw binaries --------------------------------------
+# --- bare-metal programs: linked where QEMU's virt machine loads raw binaries ---------------------
 BARE_PROGRAMS := $(patsubst tests/guests/bare/%.c,%,$(filter-out tests/guests/bare/runtime.c,$(wildcard tests/guests/bare/*.c)))
 BARE_GCC := arm-none-eabi-gcc -O2 -std=gnu11 -Wall -Wextra -Werror -I. -ffreestanding -nostdlib -mcpu=cortex-a15 -marm \
   -mfpu=neon-vfpv4 -mfloat-abi=hard -mno-unaligned-access -fno-tree-loop-distribute-patterns

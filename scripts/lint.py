@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""clang-format of all sources, and clang-tidy of those given, of all, or of the lines that changed.
+"""clang-format and line lengths of all sources, and clang-tidy of those given, of all, or of the
+lines that changed.
 
 Prints what the tools say, and a line `ok NAME`, `not ok NAME: why` or `skipped NAME: why` for each
 tool. Exit status 1 when something is to be mended. clang-tidy takes seconds a file: what passed is
@@ -100,6 +101,22 @@ def check_format():
     return False
 
 
+def check_lines():
+    """Lines of comments and docs have at most 100 characters, but for tables and links in docs and
+    what scripts write."""
+    comments = {(".cc", ".h", ".c"): re.compile(r"\s*(//|/\*|\* )"), (".py", ".sh", ".mk", "Makefile"): re.compile(r"\s*#"),
+                (".md",): re.compile(r"(?!\||.*\]\()")}
+    bad = []
+    for name in sources("*.cc", "*.h", "*.c", "*.py", "*.sh", "*.mk", "Makefile", "*.md"):
+        if name.startswith("docs/results/"):
+            continue
+        comment = next(pattern for ends, pattern in comments.items() if name.endswith(ends))
+        with open(os.path.join(ROOT, name)) as file:
+            bad += [f"{name}:{number}" for number, line in enumerate(file, 1) if len(line) > 101 and comment.match(line)]
+    print(f"not ok lint/lines: of more than 100 characters: {', '.join(bad)}" if bad else "ok lint/lines")
+    return not bad
+
+
 class Tidy:
     def __init__(self, build, includes, lines):
         self.build, self.includes = build, includes
@@ -168,8 +185,8 @@ def main():
         for name in names:
             if not os.path.isfile(name):
                 parser.error(f"{name}: not a file; give names of sources, or --all")
-    good = check_format()
-    return 0 if check_tidy(names, lines, os.path.abspath(options.build), options.seconds, includes) and good else 1
+    good = [check_format(), check_lines(), check_tidy(names, lines, os.path.abspath(options.build), options.seconds, includes)]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Builds with sanitizers, and the fuzzers. docs/testing.md says how to use them.
 #
-#   SANITIZE=address        AddressSanitizer and UndefinedBehaviorSanitizer; the fuzzers are of this build
+#   SANITIZE=address        AddressSanitizer and UndefinedBehaviorSanitizer; also the fuzzers
 #   SANITIZE=thread         ThreadSanitizer
 #
 # Each wants a BUILD of its own, because make does not see that flags have changed.
@@ -22,13 +22,13 @@ ifneq ($(PLAIN),$(BUILD))
 $(PLAIN)/libtranslator.a $(PLAIN)/libmmu-shadow.a: ;
 endif
 
-# --- the fuzzers: tests/fuzz/NAME.cc -> $(BUILD)/fuzz/NAME, with SANITIZE=address ----------------------------------------
+# --- the fuzzers: tests/fuzz/NAME.cc -> $(BUILD)/fuzz/NAME, with SANITIZE=address -----------------
 FUZZERS := $(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*.cc))
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_LIBS) $(LDLIBS)
 
-# --- what `make check` builds: the tests of machine and MMU, and what has threads -------------------------------------------
+# --- what `make check` builds: the tests of machine and MMU, and what has threads -----------------
 ASAN := $(BUILD)/asan
 TSAN := $(BUILD)/tsan
 MAKE_ASAN = +$(MAKE) --no-print-directory BUILD=$(ASAN) GUEST=$(GUEST) SANITIZE=address
@@ -45,7 +45,7 @@ sanitized: clang $(LIBS) $(BARE_IMAGES) | sanitized-fuzzers
 	$(MAKE_ASAN) $(ASAN_CHECKED)
 	$(MAKE_TSAN) BUILD=$(BUILD)/tsan-vmm PLAIN=$(BUILD) $(TSAN_CHECKED)
 
-# --- the full forms -----------------------------------------------------------------------------------------------------
+# --- the full forms -------------------------------------------------------------------------------
 check-asan: clang $(BENCH_IMAGES)
 	$(MAKE_ASAN) tests all
 	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-sanitized.sh address

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What is installed in one window: one word for each 4 KiB page, in leaves of 2 MiB, with the counts
-// and filters that let a flush touch only what it removes.
+// What is installed in one window: one word for each 4 KiB page, in leaves of 2 MiB, with the
+// counts and filters that let a flush touch only what it removes.
 #pragma once
 
 #include <algorithm>

@@ -114,8 +114,8 @@ class FillingWindow : public ReservedWindow {
   virtual Flushed flush(std::span<const WindowFlush> batch, bool eager) = 0;
   // Installs the pages of these VAs that a load could access. Returns how many pages.
   virtual uint32_t fill(std::span<const uint32_t> vas) = 0;
-  // Entries for RAM pages from the least of these to the greatest lose their write access, where the
-  // page holds code (WindowFiller::code_pages).
+  // Entries for RAM pages from the least of these to the greatest lose their write access, where
+  // the page holds code (WindowFiller::code_pages).
   virtual void protect(std::span<const uint32_t> ram_pages) = 0;
   // Removes everything, and gives page tables and bookkeeping back.
   virtual void clear() = 0;

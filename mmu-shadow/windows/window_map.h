@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A window with the record of what is installed in it: what changes the one changes the other. A
-// FillingWindow has its record itself; then the methods that change or show a record are not for it.
+// FillingWindow has its record itself; then the methods that change or show a record are not for
+// it.
 #pragma once
 
 #include <algorithm>

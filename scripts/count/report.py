@@ -144,7 +144,7 @@ def repeat_table(records, second):
                           [[row, f"{100 * value:.4f}", engine if value else ""] for row, value, engine in lines])
 
 
-# ---- expected figures ------------------------------------------------------------------------------------------------
+# ---- expected figures ----------------------------------------------------------------------------
 
 def write_expected(path, records, about):
     table, order = rows_of(records)

@@ -98,7 +98,7 @@ def tlb_share(workload, costs):
     return costs["tlb-share"] if workload in heavy else costs["tlb-share"] / 20
 
 
-# --- linear fits -----------------------------------------------------------------------------------------------------
+# --- linear fits ----------------------------------------------------------------------------------
 def solve(matrix, vector):
     """Gaussian elimination; None when it is singular."""
     size = len(vector)
@@ -167,7 +167,7 @@ def crossing(lazy, eager):
     return share if 0 <= share <= 1 else None
 
 
-# --- this machine's costs, and what the model says --------------------------------------------------------------------
+# --- this machine's costs, and what the model says ------------------------------------------------
 def measured_costs(results, engine):
     """Event costs of a mode on this machine, from its bare-metal rows; None without them."""
     mode = mode_of(engine)

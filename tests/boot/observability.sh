@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# --trace, --perf-map, --stats-by-asid and --count-instructions with a bare-metal guest that makes tables, faults and flushes.
+# --trace, --perf-map, --stats-by-asid and --count-instructions with a bare-metal guest that makes
+# tables, faults and flushes.
 # Needs: crosswalk bare
 set -u
 . tests/boot/lib.sh

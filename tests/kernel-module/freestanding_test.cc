@@ -89,7 +89,8 @@ TEST_F(Freestanding, WalksAsInCxx) {
       ASSERT_EQ(memo.result.pa, expected.pa) << std::hex << va;
       ASSERT_EQ(memo.result.fault, expected.fault) << std::hex << va;
       ASSERT_EQ(memo.result.permissions, expected.permissions) << std::hex << va;
-      // What the MMU enters is what the module installs, but that the module asks for RAM elsewhere.
+      // What the MMU enters is what the module installs, but that the module asks for RAM
+      // elsewhere.
       Statistics statistics;
       const Walks<Arm32> walks(memory_.ram, false, statistics);
       ASSERT_EQ(walks.enterable(expected), c_enterable(&expected) && memory_.ram.contains(expected.pa));

@@ -214,8 +214,8 @@ static void random_fork(struct random* r) {
   waitpid(child, NULL, 0);
 }
 
-// No thread changes mappings before all have their stacks: these could come to lie in a hole that an
-// mremap has left in a room, which then is mapped over.
+// No thread changes mappings before all have their stacks: these could come to lie in a hole that
+// an mremap has left in a room, which then is mapped over.
 static pthread_barrier_t stacks_are_there;
 
 static void* thread(void* argument) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Windows as memory of a KVM VM: KVM makes its nested entries by the module's fault handler, and a
-// flush takes them away. The VM is a CPU in real mode that loads or stores one word. Prints lines as
-// module-test does.
+// flush takes them away. The VM is a CPU in real mode that loads or stores one word. Prints lines
+// as module-test does.
 #include <linux/kvm.h>
 
 #include "tests/kernel-module/machine.h"

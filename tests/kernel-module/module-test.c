@@ -598,7 +598,7 @@ static void test_accounting(void) {
   EXPECT(resident_shmem() < before + 64);
 }
 
-// --- flushes against faults of another thread ------------------------------------------------------
+// --- flushes against faults of another thread ----------------------------------------------------
 static uint8_t* raced;
 static volatile bool race_ends;
 static void* race(void* argument) {

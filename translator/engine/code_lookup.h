@@ -27,8 +27,8 @@ class CodeLookup {
         translations_(translations),
         statistics_(statistics) {}
 
-  // The code for the CPU's position, where `reason` (ExitReason) has brought it. Null: the guest has
-  // taken a Prefetch Abort instead.
+  // The code for the CPU's position, where `reason` (ExitReason) has brought it. Null: the guest
+  // has taken a Prefetch Abort instead.
   const void* next(uint32_t reason) {
     const void* code = nullptr;
     if (reason == kExitLink) {

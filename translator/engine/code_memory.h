@@ -3,10 +3,10 @@
 // what addresses of code are in, and writable and never executable. Code is emitted and patched
 // through the second, at the same distances.
 //
-// CPUs keep their instruction caches coherent by physical addresses. Only for what a CPU has already
-// fetched does the SDM want a serializing instruction when the linear addresses differ (volume 3,
-// 8.1.3); no store here changes code that is about to run: it is left before, and entered again by
-// indirect jumps much later.
+// CPUs keep their instruction caches coherent by physical addresses. Only for what a CPU has
+// already fetched does the SDM want a serializing instruction when the linear addresses differ
+// (volume 3, 8.1.3); no store here changes code that is about to run: it is left before, and
+// entered again by indirect jumps much later.
 #pragma once
 
 #include <cstddef>

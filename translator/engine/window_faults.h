@@ -21,8 +21,8 @@ class WindowFaults {
   WindowFaults(CpuState& cpu, mmu::Mmu& mmu, Translations& translations, EngineStatistics& statistics)
       : cpu_(cpu), mmu_(mmu), translations_(translations), statistics_(statistics) {}
 
-  // As FaultHandler. The access is retried, or translated code is left: for a Data Abort, or because
-  // the instruction is to be translated anew.
+  // As FaultHandler. The access is retried, or translated code is left: for a Data Abort, or
+  // because the instruction is to be translated anew.
   bool handle(FaultFrame& frame);
   // Whether handle() has entered a Data Abort since take_effects(), which is what remains to be
   // done of it (arm::Effect): changing the address space is not for fault handlers.

@@ -45,8 +45,8 @@ void count_in_ecx(EmitContext& e, Value amount) {
 }
 
 // For shifts by the low byte of a register, amounts of 32 and more included. x86 masks the count to
-// 5 bits; 64-bit shifts mask to 6, so a 64-bit shift of the zero- or sign-extended value is right up
-// to 63, and the count is clamped there.
+// 5 bits; 64-bit shifts mask to 6, so a 64-bit shift of the zero- or sign-extended value is right
+// up to 63, and the count is clamped there.
 void clamped_count(EmitContext& e, Value amount) {
   count_in_ecx(e, amount);
   Xbyak::Label small;
@@ -105,8 +105,8 @@ void compare(EmitContext& e, const Inst& inst, Set set) {
 
 }  // namespace
 
-// Rows of opcodes that are one x86 instruction: of two operands in either order, of one, shifts by a
-// constant, extensions of a part, 64-bit ones, and comparisons.
+// Rows of opcodes that are one x86 instruction: of two operands in either order, of one, shifts by
+// a constant, extensions of a part, 64-bit ones, and comparisons.
 #define EITHER_ORDER(opcode, instruction)                                                      \
   void emit_##opcode(EmitContext& e, const Inst& inst) {                                       \
     binary(e, inst, true, [&](const Reg32& r, const auto& rm) { e.code.instruction(r, rm); }); \

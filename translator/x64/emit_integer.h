@@ -35,7 +35,8 @@ inline void load_carry(EmitContext& e, bool borrow) {
   }
 }
 
-// An ALU instruction that reads C: `alu(r, operand)` with the first operand in r and the carry in CF.
+// An ALU instruction that reads C: `alu(r, operand)` with the first operand in r and the carry in
+// CF.
 template <class F>
 void with_carry(EmitContext& e, const ir::Inst& inst, bool borrow, F alu) {
   with_operand(e, inst.args[1], [&](const auto& rm) {

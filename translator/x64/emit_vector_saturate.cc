@@ -47,8 +47,8 @@ void signed_words(EmitContext& e, const ir::Inst& inst, bool subtract) {
   note_saturation(e, overflow);
 }
 
-// Bytes and halfwords, for which SSE has saturating instructions: the result saturated where that of
-// the wrapping one differs.
+// Bytes and halfwords, for which SSE has saturating instructions: the result saturated where that
+// of the wrapping one differs.
 struct Saturating {
   SseOperation saturating, wrapping;
 };

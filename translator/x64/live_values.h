@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The values of a block that are still needed, while it is emitted in order: where each is, how
-// often it is used yet, and which host registers the current instruction has locked. Emits the moves
-// between registers, slots and guest registers.
+// often it is used yet, and which host registers the current instruction has locked. Emits the
+// moves between registers, slots and guest registers.
 #pragma once
 
 #include <xbyak/xbyak.h>

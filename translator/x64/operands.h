@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The host registers of the current IR instruction, as its emitter asks for them. An emitter first
-// obtains its operands, then defines its result, then emits code. Operand registers stay valid until
-// it returns.
+// obtains its operands, then defines its result, then emits code. Operand registers stay valid
+// until it returns.
 #pragma once
 
 #include <xbyak/xbyak.h>

@@ -216,7 +216,8 @@ Result<po::variables_map> parse(const std::vector<std::string>& arguments, const
     po::notify(values);
     return values;
   } catch (const po::error& error) {
-    // Boost replaces its placeholders, such as %value%, in what the user has written too, and for ever.
+    // Boost replaces its placeholders, such as %value%, in what the user has written too, and for
+    // ever.
     std::vector<std::string> plain = arguments;
     bool changed = false;
     for (std::string& argument : plain) {

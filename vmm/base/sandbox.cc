@@ -119,7 +119,6 @@ void drop_capabilities() {
 }  // namespace
 
 // ---- the lists
-// ---------------------------------------------------------------------------------------------------
 
 Sandbox::Sandbox(const Config& config) {
   add_calls_of_all();

@@ -29,11 +29,11 @@ class ProbeRam {
 // Of an access as translated code makes it through a software TLB that has the page.
 double measure_lookup_ns();
 
-// What provider.make gives for `site`, whose world `world` is, after its windows were measured: sets
-// costs.window_fault, window_install, window_flush and window_create, and soft_lookup to compare
-// them with; of a provider that fills windows by itself, walk too. Uses the first 4 MiB of site.ram
-// without changing them, or a RAM of its own, which is gone when this returns. An error, the reason,
-// when no window works.
+// What provider.make gives for `site`, whose world `world` is, after its windows were measured:
+// sets costs.window_fault, window_install, window_flush and window_create, and soft_lookup to
+// compare them with; of a provider that fills windows by itself, walk too. Uses the first 4 MiB of
+// site.ram without changing them, or a RAM of its own, which is gone when this returns. An error,
+// the reason, when no window works.
 Result<std::unique_ptr<mmu::WindowBackend>> make_measured(engine::World& world, const Provider& provider,
                                                           const WindowSite& site, mmu::MmuCosts& costs);
 

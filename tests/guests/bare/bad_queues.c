@@ -4,7 +4,8 @@
 //   read         one disk request of 1,021 buffers of 224 MiB; prints the status that it ends with
 //   read-large   disk requests of as much as the device announces that it takes, for ever
 //   read-off, read-reset   one of those; powers off or resets the device meanwhile
-//   entropy      a queue of 256 requests for entropy, kept full; entropy-print prints a line now and then
+//   entropy      a queue of 256 requests for entropy, kept full; entropy-print prints a line now
+//                and then
 //   print        console output without end, by the UART; print-virtio by virtio-console
 //   print-host   one semihosting call that prints 1 GiB
 //   input        waits for console input in a semihosting call

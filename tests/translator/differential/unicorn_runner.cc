@@ -159,7 +159,8 @@ Outcome UnicornRunner::run(const Case& c) {
   }
   out.exception = exception_;
   if ((it || is_it) && exception_ == Exception::None) {
-    // Where Unicorn stops, the IT bits are not those of the next instruction: put in what ITAdvance (A2.5.2) gives.
+    // Where Unicorn stops, the IT bits are not those of the next instruction: put in what ITAdvance
+    // (A2.5.2) gives.
     const uint32_t next = is_it ? c.code.back().word & 0xff : it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0;
     out.state.cpsr = (out.state.cpsr & ~0x0600fc00u) | (next & 3) << 25 | (next >> 2) << 10;
   }

@@ -18,8 +18,8 @@ struct Accessed {
 Accessed load(uint64_t address, unsigned bytes);
 Accessed store(uint64_t address, unsigned bytes, uint64_t value);
 
-// Whether rip is one of the accesses, and the address it uses (rdi). Behind a store that was emulated
-// (FaultFrame::completed), rip goes back to it.
+// Whether rip is one of the accesses, and the address it uses (rdi). Behind a store that was
+// emulated (FaultFrame::completed), rip goes back to it.
 bool is_access(engine::FaultFrame& frame);
 // Makes the access end without having happened.
 void give_up(engine::FaultFrame& frame);

@@ -71,8 +71,9 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     read_only("AIDR", {0, 1, 0, 7}, read_aidr),
     state("CSSELR", {0, 2, 0, 0}, kPl1, CP15_FIELD(csselr), 0xf),
 
-    // ---- c1: system control. What belongs to the Security and Virtualization Extensions is not there: SCR, SDER,
-    // NSACR, MVBAR, ATS12NSO*, and all that Hyp mode has. VBAR and ISR are, as in QEMU: guests use them unasked.
+    // ---- c1: system control. What belongs to the Security and Virtualization Extensions is not
+    // there: SCR, SDER, NSACR, MVBAR, ATS12NSO*, and all that Hyp mode has. VBAR and ISR are, as in
+    // QEMU: guests use them unasked.
     state("SCTLR", {1, 0, 0, 0}, kPl1, CP15_FIELD(sctlr), ~0u,
           kEffectRegimeChanged | kEffectEndBlock | kEffectAlignmentChanged, Condition::None, write_sctlr),
     state("ACTLR", {1, 0, 0, 1}, kPl1, CP15_FIELD(actlr)),
@@ -95,8 +96,8 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     state("DFAR", {6, 0, 0, 0}, kPl1, CP15_FIELD(dfar)),
     state("IFAR", {6, 0, 0, 2}, kPl1, CP15_FIELD(ifar)),
 
-    // ---- c7: caches, address translation, barriers. Data cache operations have nothing to do: guest memory is
-    // coherent here. Two encodings that ARMv7 made NOPs keep being NOPs.
+    // ---- c7: caches, address translation, barriers. Data cache operations have nothing to do:
+    // guest memory is coherent here. Two encodings that ARMv7 made NOPs keep being NOPs.
     operation("NOP (was WFI)", {7, 0, 0, 4}, kWriteIgnored),
     operation("ICIALLUIS", {7, 0, 1, 0}, write_instruction_cache, kEffectInstructionCacheInvalidate),
     operation("BPIALLIS", {7, 0, 1, 6}, kWriteIgnored),

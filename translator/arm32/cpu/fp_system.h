@@ -3,9 +3,12 @@
 // MXCSR.
 //
 // FPSCR is kept in three words of CpuState:
-//   fpscr           N Z C V QC AHP DN FZ RMode Stride Len, IDC, and cumulative flags that helpers set directly
-//   mxcsr           the rounding mode and FZ as SSE has them, and the flags that guest VFP code has raised since
-//   mxcsr_standard  the "standard FPSCR value" of Advanced SIMD (round to nearest, flush to zero), and its flags
+//   fpscr           N Z C V QC AHP DN FZ RMode Stride Len, IDC, and cumulative flags that helpers
+//                   set directly
+//   mxcsr           the rounding mode and FZ as SSE has them, and the flags that guest VFP code has
+//                   raised since
+//   mxcsr_standard  the "standard FPSCR value" of Advanced SIMD (round to nearest, flush to zero),
+//                   and its flags
 // FPSCR's value is the union of the flags of all three. IDC is never taken from MXCSR: SSE's DE
 // means "a denormal operand was used", Arm's IDC "a denormal input was flushed", and SSE raises
 // nothing for the latter under DAZ. Code that runs with a live MXCSR stores it back to its word

@@ -35,8 +35,8 @@ std::atomic<int>& signal_pipe() {
   return fd;
 }
 
-// On the control thread, which alone does not block them. Not a signalfd: the kernel wakes who waits
-// for one at every signal of the process, and faults of windows are signals.
+// On the control thread, which alone does not block them. Not a signalfd: the kernel wakes who
+// waits for one at every signal of the process, and faults of windows are signals.
 void on_signal(int number) {
   const int saved_errno = errno;
   const auto byte = static_cast<uint8_t>(number);

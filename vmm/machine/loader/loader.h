@@ -2,10 +2,12 @@
 // Puts the kernel, initrd and device tree into guest RAM, by the rules of QEMU's `-M virt -kernel`
 // for 32-bit Arm:
 //
-//   zImage, raw binary  at RAM base + 0x10000, entered there with r0 = 0, r1 = 0xffffffff, r2 = the device tree
+//   zImage, raw binary  at RAM base + 0x10000, entered there with r0 = 0, r1 = 0xffffffff,
+//                       r2 = the device tree
 //     initrd            at RAM base + min(RAM/2, 128 MiB), or after the kernel if that is higher
 //     device tree       after the initrd, at the next 4 KiB boundary
-//   ELF                 at its segments' physical addresses, entered at e_entry (bit 0: Thumb), registers 0
+//   ELF                 at its segments' physical addresses, entered at e_entry (bit 0: Thumb),
+//                       registers 0
 //     device tree       at RAM base, if it fits below the image
 #pragma once
 

@@ -222,8 +222,8 @@ bool ExitLoop::serve_refused_syscall() {
   return true;
 }
 
-// KVM has emulated a store to a page that is there, but read-only: up to the store itself, which the
-// host refuses.
+// KVM has emulated a store to a page that is there, but read-only: up to the store itself, which
+// the host refuses.
 void ExitLoop::serve_refused_store(const Exit& exit) {
   if (auto finished = cpu_.finish_store(); !finished) return fail(finished.error(), cpu_.fault_frame());
   engine::FaultFrame frame = cpu_.fault_frame();

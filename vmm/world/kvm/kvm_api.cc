@@ -135,8 +135,8 @@ Result<Vm> Vm::create(const System& system) {
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) return system_error("KVM_CREATE_VM");
   Vm vm{FileDescriptor(fd)};
-  // An instruction that KVM cannot emulate is an exit, not an exception inside. Older kernels do not
-  // have it.
+  // An instruction that KVM cannot emulate is an exit, not an exception inside. Older kernels do
+  // not have it.
   kvm_enable_cap on_failure{};
   on_failure.cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE;
   on_failure.args[0] = 1;

@@ -7,7 +7,8 @@
 //   install of a not-present entry        a store; effective at once
 //   install that only adds write access   a store; a stale translation at worst faults once more
 //   any other change, remove              a store, and an INVLPG or full flush at commit()
-//   the end of a window                   its tables are unlinked; they and its addresses are reused after a commit
+//   the end of a window                   its tables are unlinked; they and its addresses are
+//                                         reused after a commit
 // Every operation may be called outside the VM too, between runs: it then enters the VM for it,
 // since a software-MMU KVM does not see user-space stores to live tables.
 #pragma once

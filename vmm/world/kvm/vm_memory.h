@@ -75,8 +75,8 @@ class VmMemory {
   bool add_code(uint64_t base, uint64_t bytes, ring0::Invalidations& changed);
   // Inside: for window ranges, and for links between regions of windows.
   ring0::PageTables& tables() { return tables_; }
-  // Inside: those of the whole regions [base, base+bytes) that are reachable are not any more. Their
-  // tables wait as those of PageTables::unmap_and_retire().
+  // Inside: those of the whole regions [base, base+bytes) that are reachable are not any more.
+  // Their tables wait as those of PageTables::unmap_and_retire().
   void leave(uint64_t base, uint64_t bytes, ring0::Invalidations& changed);
   bool no_execute() const { return limits_.no_execute; }
 

@@ -35,8 +35,9 @@ void call_handler(void* area) { FaultUpcallStack::handle(*static_cast<FaultUpcal
 
 }  // namespace crosswalk::vmm
 
-// rax = the Area; rsp = the stack, a multiple of 16. The way back is a jump through memory below the
-// red zone of where it goes. Not IRETQ: QEMU's emulation (7.2) lets it read the stack as the kernel.
+// rax = the Area; rsp = the stack, a multiple of 16. The way back is a jump through memory below
+// the red zone of where it goes. Not IRETQ: QEMU's emulation (7.2) lets it read the stack as the
+// kernel.
 asm(R"(
   .text
   .globl crosswalk_fault_upcall

@@ -257,7 +257,8 @@ TEST(Sctlr, FixedBitsAndEffects) {
   EXPECT_TRUE(swp_enabled(t.cpu));
 }
 
-// Everything must be aligned with SCTLR.A set, and with the MMU off, where data is Strongly-ordered.
+// Everything must be aligned with SCTLR.A set, and with the MMU off, where data is
+// Strongly-ordered.
 TEST(Sctlr, StrictAlignment) {
   TestCpu t;
   EXPECT_EQ(t.cpu.strict_alignment, 1);
@@ -274,8 +275,8 @@ TEST(Sctlr, StrictAlignment) {
   }
 }
 
-// ID_PFR0, ID_PFR1 and ID_ISAR4 say that ThumbEE, the Security and the Virtualization Extensions are absent; so what
-// they add is UNDEFINED.
+// ID_PFR0, ID_PFR1 and ID_ISAR4 say that ThumbEE, the Security and the Virtualization Extensions
+// are absent; so what they add is UNDEFINED.
 TEST(AbsentExtensions, RegistersAreUndefined) {
   for (const CpuModel model : {CpuModel::CortexA15, CpuModel::CortexA7}) {
     TestCpu t(model);

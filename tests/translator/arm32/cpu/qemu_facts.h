@@ -3,12 +3,12 @@
 // and MCR of every encoding of coprocessors 14 and 15 in Supervisor and in User mode, caught what
 // was UNDEFINED, wrote all ones and read back. Left out, because QEMU answers there and Cortex-A15
 // does not, or at another place:
-//   CRn 3 other than DACR, CRn 7 and CRn 15 wildcards, CRn 10 TLB lockdown   legacy NOP ranges of QEMU
-//   c6,0,c0,1 (ARMv6 WFAR), p14 c0,0,c2,0 (DBGDCCINT of ARMv8)                not in ARMv7
-//   p14 c7,0,c0,2 (DBGDEVID)                                                  c7,0,c2,7 in the manual
-//   CNTP_TVAL, CNTV_TVAL                                                      values that run with the clock
-//   ID_PFR0, ID_ISAR4, p14 c0,6,c0,0 and c1,6,c0,0 (TEECR, TEEHBR)            QEMU shows ThumbEE and SMC, but has
-//   neither
+//   CRn 3 other than DACR, CRn 7 and CRn 15 wildcards, CRn 10 TLB lockdown: legacy NOPs of QEMU
+//   c6,0,c0,1 (ARMv6 WFAR), p14 c0,0,c2,0 (DBGDCCINT of ARMv8): not in ARMv7
+//   p14 c7,0,c0,2 (DBGDEVID): c7,0,c2,7 in the manual
+//   CNTP_TVAL, CNTV_TVAL: values that run with the clock
+//   ID_PFR0, ID_ISAR4, p14 c0,6,c0,0 and c1,6,c0,0 (TEECR, TEEHBR): QEMU shows ThumbEE and SMC, but
+//   has neither
 #pragma once
 
 #include <cstdint>

@@ -148,8 +148,8 @@ class UserCode : public Assembler {
     mov(area(offsetof(UpcallArea, busy)), 0);
     lea(rsp, area(offsetof(UpcallArea, rflags)));
     popfq();
-    // From here on no flag may change. A fault on the next instruction fetch overwrites only what is
-    // consumed by then.
+    // From here on no flag may change. A fault on the next instruction fetch overwrites only what
+    // is consumed by then.
     mov(rsp, gpr(4));
     jmp(area(offsetof(UpcallArea, rip)));
   }

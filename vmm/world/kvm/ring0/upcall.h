@@ -3,12 +3,12 @@
 // C++. Knows nothing of KVM: an exit is an `out` to a port.
 //
 // A page fault at CPL 3, `direct`:
-//   CPU       pushes SS, RSP, RFLAGS, CS, RIP and the error code on the RSP0 stack, which lies in memory that CPL 3
-//             may read, at a fixed address: an ExceptionFrame
-//   CPL 0     push rax; rax = CR2; IRETQ to upcall() on the fault stack. Four instructions: on a software-MMU KVM
-//             each is emulated, at 1-2 us
-//   CPL 3     upcall() copies the ExceptionFrame and the registers to the UpcallArea, saves the SIMD state, calls
-//             UpcallArea::handler, restores everything and jumps back. No exit.
+//   CPU       pushes SS, RSP, RFLAGS, CS, RIP and the error code on the RSP0 stack, which lies in
+//             memory that CPL 3 may read, at a fixed address: an ExceptionFrame
+//   CPL 0     push rax; rax = CR2; IRETQ to upcall() on the fault stack. Four instructions: on a
+//             software-MMU KVM each is emulated, at 1-2 us
+//   CPL 3     upcall() copies the ExceptionFrame and the registers to the UpcallArea, saves the
+//             SIMD state, calls UpcallArea::handler, restores everything and jumps back. No exit.
 // With `direct` off, the stub is an `out`, and whoever catches it fills the UpcallArea and
 // continues at upcall_saved(). A fault while an upcall is being handled (the handler touched engine
 // memory for the first time) leaves UpcallArea alone and exits by kPortNestedFault.
