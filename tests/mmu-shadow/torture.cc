@@ -96,7 +96,6 @@ class Torture {
   }
 
   // ---- addresses
-  // ------------------------------------------------------------------------------------------
   uint64_t short_root(uint32_t i) const { return ram_.base + i * 0x4000; }
   uint64_t short_l2(uint32_t i) const { return ram_.base + 0x20000 + i * 0x400; }
   uint64_t long_root(uint32_t i) const { return ram_.base + 0x40000 + i * 0x1000; }
@@ -133,7 +132,6 @@ class Torture {
   }
 
   // ---- regimes
-  // --------------------------------------------------------------------------------------------
   cw_regime random_regime() {
     if (!regimes_.empty() && (processes_ || chance(35)))
       return sibling(regimes_[below(static_cast<uint32_t>(regimes_.size()))]);
@@ -226,7 +224,6 @@ class Torture {
   }
 
   // ---- tables
-  // ---------------------------------------------------------------------------------------------
   void put32(uint64_t pa, uint32_t v) { std::memcpy(ram_.at(pa), &v, 4); }
   uint32_t get32(uint64_t pa) const {
     uint32_t v;
@@ -431,7 +428,6 @@ class Torture {
   }
 
   // ---- uses
-  // -----------------------------------------------------------------------------------------------
   uint32_t random_probe() { return probes_[below(static_cast<uint32_t>(probes_.size()))]; }
   bool in_tables(uint64_t pa) const { return pa >= ram_.base && pa < ram_.base + kTableArea; }
 

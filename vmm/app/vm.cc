@@ -147,7 +147,6 @@ void Vm::add_statistics(StatisticsTable& table) const {
 }
 
 // ---- what the machine asks of the engine
-// -------------------------------------------------------------
 
 void Vm::external_write(CpuState& cpu, uint64_t pa, uint64_t bytes) { of(cpu).mmu->note_external_write(pa, bytes); }
 

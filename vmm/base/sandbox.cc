@@ -198,7 +198,6 @@ void Sandbox::add_calls_of_roles(const Config& config) {
 }
 
 // ---- everything else
-// ---------------------------------------------------------------------------------------------
 
 void Sandbox::add(unsigned roles, std::initializer_list<int> calls) {
   for (const int call : calls) rules_.push_back({call, roles, {}});

@@ -67,7 +67,6 @@ void expect_breakpoint(const Guest& g, uint32_t pc, uint32_t moe = kBreakpoint) 
 }
 
 // ---- breakpoints
-// -----------------------------------------------------------------------------------------------
 
 TEST_P(Debug, ABreakpointStopsALoopThatRunsAlready) {
   auto g = make_guest();
@@ -275,7 +274,6 @@ TEST_P(Debug, VectorCatch) {
 }
 
 // ---- watchpoints
-// -----------------------------------------------------------------------------------------------
 
 struct Watched {
   const char* name;

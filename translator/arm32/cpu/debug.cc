@@ -167,7 +167,6 @@ void recompute_debug(GuestCpu& cpu) {
 }
 
 // ---- breakpoints and vector catch
-// ------------------------------------------------------------------------------
 
 std::optional<DebugEvent> instruction_debug_event(const GuestCpu& cpu, uint32_t va) {
   if (!cpu.debug.breaking) return {};
@@ -217,7 +216,6 @@ bool page_may_break(const GuestCpu& cpu, uint32_t va) {
 }
 
 // ---- watchpoints
-// ----------------------------------------------------------------------------------------------
 
 Watched watched_bytes(const GuestCpu& cpu) {
   Watched watched;

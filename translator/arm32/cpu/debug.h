@@ -22,7 +22,6 @@ inline constexpr uint32_t kBreakpoints = 6, kWatchpoints = 4;
 void recompute_debug(GuestCpu& cpu);
 
 // ---- breakpoints and vector catch
-// ------------------------------------------------------------------------------
 
 // DBGDSCR.MOE for each (table C11-26).
 enum class DebugEvent : uint8_t { Breakpoint = 1, BkptInstruction = 3, VectorCatch = 5, SynchronousWatchpoint = 10 };
@@ -52,7 +51,6 @@ BreakPages break_pages(const GuestCpu& cpu);
 bool page_may_break(const GuestCpu& cpu, uint32_t va);
 
 // ---- watchpoints
-// ----------------------------------------------------------------------------------------------
 
 // All the bytes that enabled watchpoints look at, for any access, mode and context: `last` is the
 // last byte.

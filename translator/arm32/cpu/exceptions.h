@@ -48,7 +48,6 @@ uint32_t debug_event_status(const GuestCpu& cpu);
 uint32_t vector_address(const GuestCpu& cpu, Exception kind);
 
 // ---- interrupts
-// ------------------------------------------------------------------------------------------------
 
 enum class Interrupt : uint8_t { None, Irq, Fiq };
 

@@ -95,7 +95,6 @@ uint32_t cps_masks(CpuState& cpu, uint32_t value, uint32_t affected);
 uint32_t setend(GuestCpu& cpu, bool big_endian);
 
 // ---- registers of other modes
-// ----------------------------------------------------------------------------------
 
 // Where register n (0-15) of `mode` lives now: r[] when the current mode shares it, else its bank.
 uint32_t& register_of_mode(GuestCpu& cpu, Mode mode, unsigned n);

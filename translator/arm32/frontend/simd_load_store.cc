@@ -102,7 +102,6 @@ Element extract(TranslateContext& t, unsigned size, unsigned index, Value vector
 }
 
 // ---- whole registers
-// --------------------------------------------------------------------------------------------
 
 // A multiple-structures form: `groups` lists of `members` registers. VLD1 is one member and up to
 // four groups.
@@ -333,7 +332,6 @@ void multiple4(TranslateContext& t, Fields<> f) {
 }
 
 // ---- one element of each register
-// -------------------------------------------------------------------------------
 
 struct Lane : Access {
   unsigned index;
@@ -402,7 +400,6 @@ void single(TranslateContext& t, Fields<> f, unsigned members) {
 }
 
 // ---- to all lanes
-// -------------------------------------------------------------------------------------------------
 
 void all_lanes(TranslateContext& t, Fields<> f, unsigned members) {
   Access a = fields(f.word);

@@ -11,7 +11,6 @@
 namespace crosswalk::frontend {
 
 // ---- writes to R15 (A2.3.1)
-// --------------------------------------------------------------------------------
 
 void TranslateContext::alu_write_pc(Value v) {
   if (thumb)
@@ -46,7 +45,6 @@ void TranslateContext::branch_exchange(uint32_t target_with_t) {
 }
 
 // ---- ends of the block
-// -------------------------------------------------------------------------------------
 
 void TranslateContext::undefined() { call_and_leave(&helpers::undefined_instruction); }
 

@@ -40,7 +40,6 @@ HANDLER(VfpMoveRegister) {
 }
 
 // ---- core register and single
-// ------------------------------------------------------------------------------
 
 HANDLER(VfpMoveCoreToSingle) {
   if (f['t'] == 15) return t.unpredictable();
@@ -55,7 +54,6 @@ HANDLER(VfpMoveSingleToCore) {
 }
 
 // ---- system registers
-// --------------------------------------------------------------------------------------
 
 namespace {
 
@@ -113,7 +111,6 @@ HANDLER(VfpMoveToSystem) {
 }
 
 // ---- core register and scalar; the 8 and 16-bit forms are Advanced SIMD instructions
-// --------------------------
 
 namespace {
 
@@ -174,7 +171,6 @@ HANDLER(VfpDuplicateCore) {
 }
 
 // ---- two core registers
-// --------------------------------------------------------------------------------------
 
 HANDLER(VfpMoveCoresToSingles) {
   const uint32_t m = single_m(f);
