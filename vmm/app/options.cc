@@ -364,7 +364,7 @@ Command parse_bench(const std::vector<std::string>& arguments) {
       return OptionError{"--mmu " + name + ": " + error->message};
     const auto* options = std::get_if<RunOptions>(&command);
     if (!options) return OptionError{"--mmu " + name + ": that is no mode to run"};
-    bench.mmu_modes.push_back({name, needs_kvm(*options), needs_module(*options)});
+    bench.mmu_modes.push_back({name, host_devices(*options)});
   }
   bench.baselines = split(text.baselines);
   if (values->count("baseline") && bench.baselines.empty())
@@ -388,7 +388,12 @@ bool needs_kvm(const RunOptions& options) {
   return options.world == WorldKind::Kvm || (options.windows && options.windows->provider.world == WorldKind::Kvm);
 }
 
-bool needs_module(const RunOptions& options) { return options.windows && options.windows == find_mode("kmod"); }
+std::vector<std::string> host_devices(const RunOptions& options) {
+  std::vector<std::string> devices;
+  if (needs_kvm(options)) devices.emplace_back("/dev/kvm");
+  if (options.windows && options.windows->provider.device) devices.emplace_back(options.windows->provider.device);
+  return devices;
+}
 
 Command parse_options(const std::vector<std::string>& arguments) {
   if (arguments.empty()) return OptionError{"no command; use crosswalk run, info or bench, or crosswalk --help"};

@@ -50,8 +50,8 @@ struct RunOptions {
 
 // Whether the engine executes inside KVM. Auto, before it is resolved, does not ask for it.
 bool needs_kvm(const RunOptions& options);
-// Whether its windows are the kernel module's.
-bool needs_module(const RunOptions& options);
+// The devices of the host that a run with these options opens.
+std::vector<std::string> host_devices(const RunOptions& options);
 
 struct InfoOptions {
   bool json = false;

@@ -135,8 +135,9 @@ class Bench {
     }
     for (const BenchMode& mode : options_.mmu_modes) {
       BenchEngine engine{mode.name, "", false};
-      if (mode.needs_kvm) engine.skipped = device_problem("/dev/kvm");
-      if (mode.needs_module && engine.skipped.empty()) engine.skipped = device_problem("/dev/crosswalk");
+      for (const std::string& device : mode.devices) {
+        if (engine.skipped.empty()) engine.skipped = device_problem(device);
+      }
       engines_.push_back(engine);
     }
     if (engines_.empty()) return "nothing to run; give --mmu or --baseline";
@@ -153,8 +154,8 @@ class Bench {
     return "";
   }
 
-  static std::string device_problem(const char* device) {
-    const int fd = ::open(device, O_RDWR | O_CLOEXEC);
+  static std::string device_problem(const std::string& device) {
+    const int fd = ::open(device.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0) return fmt::format("cannot open {}: {}", device, std::strerror(errno));
     ::close(fd);
     return "";

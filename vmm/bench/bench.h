@@ -19,8 +19,7 @@ inline bool is_baseline(const std::string& engine) {
 // A mode of this program, as in --mmu: shadow:lazy+no-fill-around.
 struct BenchMode {
   std::string name;
-  bool needs_kvm = false;
-  bool needs_module = false;  // /dev/crosswalk
+  std::vector<std::string> devices = {};  // of the host, that it needs
   bool operator==(const BenchMode&) const = default;
 };
 

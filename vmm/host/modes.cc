@@ -33,10 +33,10 @@ Backend make_shadow(const WindowSite& site) {
 constexpr ModeRow kModes[] = {
     {"soft-call", Mode::SoftCall, {}, "a call to a helper for every access"},
     {"soft", Mode::Soft, {}, "a software TLB, looked up by translated code itself"},
-    {"mmap", Mode::Window, {make_mmap, WorldKind::Process, false, true, 0.01}, "windows of the host's page tables, made by mmap"},
-    {"kmod", Mode::Window, {make_kmod, WorldKind::Process, true, true, 0.01}, "windows of the host's page tables, made by the kernel module"},
-    {"shadow", Mode::Window, {make_shadow, WorldKind::Kvm, false, false, 0}, "windows of x86 page tables that the engine writes, inside a KVM VM"},
-    {"ept", Mode::Window, {make_ept, WorldKind::Kvm, false, true, 0.1}, "the windows of mmap, inside a KVM VM, by nested page tables"},
+    {"mmap", Mode::Window, {make_mmap, WorldKind::Process, false, true, nullptr, 0.01}, "windows of the host's page tables, made by mmap"},
+    {"kmod", Mode::Window, {make_kmod, WorldKind::Process, true, true, kmod::kDevice, 0.01}, "windows of the host's page tables, made by the kernel module"},
+    {"shadow", Mode::Window, {make_shadow, WorldKind::Kvm, false, false, nullptr, 0}, "windows of x86 page tables that the engine writes, inside a KVM VM"},
+    {"ept", Mode::Window, {make_ept, WorldKind::Kvm, false, true, nullptr, 0.1}, "the windows of mmap, inside a KVM VM, by nested page tables"},
     {"flat", Mode::Flat, {}, "no translation: one window, for guests that leave the MMU off"},
     {"hybrid", Mode::Hybrid, {}, "a software TLB or a window for each address space, as its history says"},
 };

@@ -37,6 +37,7 @@ struct Provider {
   WorldKind world = WorldKind::Process;  // the one in which the windows can be used,
   bool in_both_worlds = false;           // or that in which they cost less
   bool ram_is_file = false;              // guest RAM has to be a memfd
+  const char* device = nullptr;          // that it opens, but for /dev/kvm; null: none
   // how often the CPU has to poll, to look at the resident size of windows; 0: never
   double poll_seconds = 0;
 };

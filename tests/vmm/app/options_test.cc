@@ -220,25 +220,26 @@ TEST(Options, Bench) {
   const Command command = parse_options({"bench", "--mmu", "soft,mmap", "--baseline", "qemu,native", "--repeat", "3"});
   const auto* bench = std::get_if<BenchOptions>(&command);
   ASSERT_NE(bench, nullptr);
-  EXPECT_EQ(bench->mmu_modes, (std::vector<BenchMode>{{"soft", false}, {"mmap", false}}));
+  EXPECT_EQ(bench->mmu_modes, (std::vector<BenchMode>{{"soft"}, {"mmap"}}));
   EXPECT_EQ(bench->baselines, (std::vector<std::string>{"qemu", "native"}));
   EXPECT_EQ(bench->repeat, 3u);
 }
 
 TEST(Options, BenchRunsEveryModeButFlat) {
+  const std::string kKvm = "/dev/kvm", kModule = "/dev/crosswalk";
   const Command command = parse_options({"bench"});
   const auto* bench = std::get_if<BenchOptions>(&command);
   ASSERT_NE(bench, nullptr);
-  const std::vector<BenchMode> expected = {{"soft-call"},    {"soft"},      {"mmap"},  {"kmod", false, true},
-                                           {"shadow", true}, {"ept", true}, {"hybrid"}};
+  const std::vector<BenchMode> expected = {{"soft-call"},      {"soft"},        {"mmap"},  {"kmod", {kModule}},
+                                           {"shadow", {kKvm}}, {"ept", {kKvm}}, {"hybrid"}};
   EXPECT_EQ(bench->mmu_modes, expected);
   const Command over = parse_options({"bench", "--mmu", "hybrid:eager+windows=ept"});
   ASSERT_NE(std::get_if<BenchOptions>(&over), nullptr);
-  EXPECT_TRUE(std::get<BenchOptions>(over).mmu_modes[0].needs_kvm);
+  EXPECT_EQ(std::get<BenchOptions>(over).mmu_modes[0].devices, std::vector<std::string>{kKvm});
   const Command both = parse_options({"bench", "--mmu", "hybrid+windows=kmod,kmod+world=kvm"});
   ASSERT_NE(std::get_if<BenchOptions>(&both), nullptr);
   EXPECT_EQ(std::get<BenchOptions>(both).mmu_modes,
-            (std::vector<BenchMode>{{"hybrid+windows=kmod", false, true}, {"kmod+world=kvm", true, true}}));
+            (std::vector<BenchMode>{{"hybrid+windows=kmod", {kModule}}, {"kmod+world=kvm", {kKvm, kModule}}}));
 }
 
 TEST(Options, Sizes) {

@@ -22,7 +22,6 @@
 namespace crosswalk::kmod {
 namespace {
 
-constexpr const char* kDevice = "/dev/crosswalk";
 // Each x86 page directory below is of one window, and the regions that a VM reaches are whole ones.
 constexpr uint64_t kWindowAlign = 1 << 30;
 constexpr uint64_t kReserved = mmu::kWindowSize + 2 * mmu::kWindowGuard + 2 * kWindowAlign;

@@ -13,6 +13,8 @@
 
 namespace crosswalk::kmod {
 
+inline constexpr const char* kDevice = "/dev/crosswalk";
+
 // Opens the module's device for `ram`, a memfd that is sealed against shrinking, in this process
 // and for it alone. All of RAM counts as locked memory as long as the backend lives. `has_room(n)`:
 // there may be n windows at a time; null: as many as the module has. An error says why the module
