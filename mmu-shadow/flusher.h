@@ -124,8 +124,8 @@ void Flusher<Guest>::apply(Space& space, const Regime& regime) {
   space.window->window().commit();
 }
 
-// What it lodges in has non-global entries of every ASID. Its own part is mostly as far as that, and
-// is treated alike then.
+// What it lodges in has non-global entries of every ASID. What the space has beside that is mostly
+// as far in the log, and treated alike then.
 template <GuestArchitecture Guest>
 void Flusher<Guest>::apply_lodged(Space& space, const Regime& regime) {
   using Asid = typename Guest::Asid;

@@ -65,8 +65,8 @@ class SharedWindows {
   void share(Space& space);
   // It stops. The last one takes the shared entries with it.
   void unshare(Space& space);
-  // The space lodges from now on. False if it cannot. Preconditions: nothing is installed in its own
-  // window, which it need not have; it does not share.
+  // The space lodges from now on. False if it cannot. Preconditions: nothing is installed in its
+  // own window, which it need not have; it does not share.
   bool lodge(Space& space);
   // Whether it could, and another space does already.
   bool has_lodging(const Key& key) const;
