@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -32,7 +33,6 @@
 #include "mmu-shadow/spaces/code_pages.h"
 #include "mmu-shadow/spaces/watchpoints.h"
 #include "mmu-shadow/window_pool.h"
-#include "translator/base/panic.h"
 
 namespace crosswalk::mmu {
 
@@ -104,6 +104,7 @@ class SharedWindows {
   // different, and all entries are gone.
   bool vacate(Shared& shared) const;
   bool leave_lodging(Space& space);
+  void take_over(Space& space, const std::shared_ptr<Shared>& from) const;
 
   const bool enabled_;
   const GuestRam ram_;
@@ -223,10 +224,21 @@ void SharedWindows<Guest>::move_in(Space& space) {
       return;
     }
     statistics_.spaces_parted++;
+    const std::shared_ptr<Shared> left = space.shared;
     unshare(space);
-    if (lodge(space) || leave_lodging(space)) continue;
-    panic("no host address space for a window of 4 GiB");
+    if (!lodge(space) && !leave_lodging(space)) take_over(space, left);
   }
+}
+
+// There is no room for another window: what the space differs from becomes what it has.
+template <GuestArchitecture Guest>
+void SharedWindows<Guest>::take_over(Space& space, const std::shared_ptr<Shared>& from) const {
+  flush(*from, {WindowFlush::All, 0});
+  std::copy_n(space.roots, from->roots.size(), from->roots.begin());
+  from->version++;
+  space.shared = from;
+  space.shared_from = Guest::common_part(space.key).from;
+  space.lodges = true;
 }
 
 template <GuestArchitecture Guest>

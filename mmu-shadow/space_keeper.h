@@ -42,6 +42,8 @@ class SpaceKeeper {
   void clear(Space& space);
   // A space that is empty, and of a new key, gets its form. False: there is no room for its window.
   bool settle(Space& space);
+  // A space that has a window, or lodges, goes altogether.
+  void drop_another(const Space& space, const Space* current);
   // Nothing is in the space that the logs could be about.
   void applied_all(Space& space) const {
     space.applied.protections = code_.end();
@@ -86,6 +88,16 @@ bool SpaceKeeper<Guest>::settle(Space& space) {
   return true;
 }
 
+template <GuestArchitecture Guest>
+void SpaceKeeper<Guest>::drop_another(const Space& space, const Space* current) {
+  Space* const other = spaces_.least_recently_used(
+      [&](const Space& s) { return &s != &space && &s != current && (s.window || s.lodges); });
+  if (!other) panic("no host address space for a window of 4 GiB");
+  installer_.forget(*other);
+  shared_.unshare(*other);
+  spaces_.remove(other);
+}
+
 // Null when there is no room for its window.
 template <GuestArchitecture Guest>
 AddressSpace<Guest>* SpaceKeeper<Guest>::add(const Key& key) {
@@ -110,7 +122,7 @@ AddressSpace<Guest>* SpaceKeeper<Guest>::make(const Key& key, Space* current) {
   clear(*space);
   space->key = key;
   space->fetches = 0;
-  if (!settle(*space)) panic("no host address space for a window of 4 GiB");
+  while (!settle(*space)) drop_another(*space, current);
   spaces_.rebuild();
   statistics_.spaces_evicted++;
   return space;

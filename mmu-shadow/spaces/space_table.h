@@ -48,6 +48,11 @@ class SpaceTable {
     insert(spaces_.back().get());
     return spaces_.back().get();
   }
+  // Nobody else may have a pointer to it.
+  void remove(Space* space) {
+    std::erase_if(spaces_, [&](const std::unique_ptr<Space>& s) { return s.get() == space; });
+    rebuild();
+  }
   // Keys of spaces have changed.
   void rebuild() {
     std::fill(slots_.begin(), slots_.end(), nullptr);
