@@ -75,7 +75,8 @@ void SpaceKeeper<Guest>::clear(Space& space) {
 
 template <GuestArchitecture Guest>
 bool SpaceKeeper<Guest>::settle(Space& space) {
-  const bool in_window = hybrid_mode_ ? hybrid_.at_once() : pool_.exists();
+  // Where others of its kind lodge, it finds their entries.
+  const bool in_window = hybrid_mode_ ? hybrid_.at_once() || shared_.has_lodging(space.key) : pool_.exists();
   space.windowed = false;
   if (in_window && !shared_.lodge(space)) {
     if (!space.window) space.window = pool_.create();

@@ -145,7 +145,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("no-fill-around", po::bool_switch(&run.no_fill_around), "Install only the page that faulted in a window, never its neighbours.")
       ("largest-entry", po::value(&text.fill)->value_name("SIZE")->default_value("2M"), "Enter at most this much of a section or block at once in a window: a power of two from 4K to 2M.")
       ("no-install-on-return", po::bool_switch(&run.no_install_on_return), "Do not enter the page of a guest abort in the window when the guest comes back.")
-      ("no-share-tables", po::bool_switch(&run.no_share_tables), "Give each of the kernel's address spaces page tables of its own for the kernel's addresses too (shadow, ept).")
+      ("no-share-tables", po::bool_switch(&run.no_share_tables), "Give each of the kernel's address spaces page tables of its own for the kernel's addresses too (shadow, ept, kmod).")
       ("no-prefill", po::bool_switch(&run.no_prefill), "Start new address spaces without their predecessor's instruction pages and software TLB.");
   // clang-format on
   return description;
