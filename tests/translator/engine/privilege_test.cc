@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the engine reports of changes of privilege: filtered performance counters depend on it. A
-// store to the device is where time passes.
+// What depends on privilege, or on a system register that gives it. Filtered performance counters
+// depend on the changes that the engine reports; a store to the device is where time passes.
 #include <gtest/gtest.h>
 
 #include "tests/translator/engine/assembler.h"
 #include "tests/translator/engine/guest.h"
+#include "translator/arm32/cpu/system_bits.h"
 
 namespace crosswalk::test {
 namespace {
@@ -42,6 +43,22 @@ TEST(Privilege, FilteredCyclesAreOfTheRightLevel) {
   EXPECT_EQ(counted(kFilterP), kUser * 16);
   EXPECT_EQ(counted(kFilterU), 2 * kPrivileged * 16);
   EXPECT_EQ(counted(kFilterP | kFilterU), 0u);
+}
+
+// CP15DMB and CP15DSB are for PL0 too; UNDEFINED with SCTLR.CP15BEN clear (B4.1.130).
+TEST(Privilege, Cp15BarriersFollowCp15Ben) {
+  for (const bool enabled : {false, true}) {
+    for (const uint32_t opc2 : {4u, 5u}) {
+      Guest g({});
+      if (!enabled) g.cpu.cp15.sctlr &= ~arm::kSctlrCp15Ben;
+      g.words(kCode + 0x100, {mcr(0, 0, 7, 10, opc2), kSvc});
+      Asm a(kCode);
+      a.set(14, kCode + 0x100)({mov_imm(4, 0x10), kMsrSpsr, kMovsPcLr});
+      g.code(a, kCode);
+      g.run(kCode);
+      EXPECT_EQ(g.stopped_at(), enabled ? Exception::SupervisorCall : Exception::Undefined);
+    }
+  }
 }
 
 }  // namespace

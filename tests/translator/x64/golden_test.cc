@@ -30,6 +30,9 @@ const Snippet kSnippets[] = {
     {"MOVEQ R0, #1; MOVNE R0, #2; B", {0x03a00001, 0x13a00002, 0xea000010}},
     {"LDRB R3, [R0], #1; CMP R3, #0; BNE back", {0xe4d03001, 0xe3530000, 0x1afffffc, 0xea000010}},
     {"LDREX R1, [R0]; STREX R3, R2, [R0]; B", {0xe1901f9f, 0xe1803f92, 0xea000010}},
+    {"CMP R0, #5; DMB ISH; BNE back; B ahead", {0xe3500005, 0xf57ff05b, 0x1afffffc, 0xea000010}},
+    {"DMB ISHST; B", {0xf57ff05a, 0xea000010}},
+    {"DSB ISHST; B", {0xf57ff04a, 0xea000010}},
     {"BX LR", {0xe12fff1e}},
     {"B to another page", {0xea000800}},
 };

@@ -103,10 +103,7 @@ uint32_t write_instruction_cache(SystemContext&, const SystemRegister&, uint64_t
   return kEffectInstructionCacheInvalidate;
 }
 uint32_t write_isb(SystemContext&, const SystemRegister&, uint64_t) { return kEffectContextSync | kEffectEndBlock; }
-uint32_t write_memory_barrier(SystemContext&, const SystemRegister&, uint64_t) {
-  __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  return kEffectBarrier;
-}
+uint32_t write_memory_barrier(SystemContext&, const SystemRegister&, uint64_t) { return kEffectBarrier; }
 
 uint32_t write_address_translation(SystemContext& c, const SystemRegister& row, uint64_t value) {
   const uint32_t va = static_cast<uint32_t>(value);

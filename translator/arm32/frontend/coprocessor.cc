@@ -6,6 +6,7 @@
 
 #include "translator/arm32/cpu/coprocessor.h"
 #include "translator/arm32/cpu/cpu_state.h"
+#include "translator/arm32/cpu/system_bits.h"
 #include "translator/arm32/frontend/operands.h"
 #include "translator/arm32/helpers/helpers.h"
 
@@ -67,6 +68,12 @@ HANDLER(MCR) {
   const SystemRegister* row = find(f);
   if (!row) return t.undefined();
   if (f['t'] == 15) return t.unpredictable();
+  if (row->write_effects == arm::kEffectBarrier) {  // CP15DMB, CP15DSB: at any privilege
+    const Value enabled = t.ir.And(t.ir.LoadState32(offsetof(CpuState, cp15.sctlr)), imm32(arm::kSctlrCp15Ben));
+    t.undefined_if(t.ir.Equal(enabled, imm32(0)));
+    t.ir.MemoryBarrier();
+    return;
+  }
   const Value v = t.reg(f['t']);
   if (row->plain_write() && row->bytes == 4 && row->condition == arm::Condition::None && row->write_effects == 0) {
     if (!check_access(t, *row, true)) return;

@@ -65,6 +65,9 @@ void swap(TranslateContext& t, Fields<"mnt"> f, uint8_t log2_bytes) {
   t.set_reg(f['t'], swap_bytes(t, log2_bytes, old));
 }
 
+// ST, ISHST, NSHST, OSHST (A8.8.43). Reserved options are SY.
+bool orders_only_stores(uint32_t option) { return (option & 3) == 2; }
+
 }  // namespace
 
 HANDLER(LDREX) { load_exclusive(t, f, 2); }
@@ -92,7 +95,10 @@ HANDLER(SWP) { swap(t, f, 2); }
 HANDLER(SWPB) { swap(t, f, 0); }
 
 HANDLER(CLREX) { t.ir.ClearExclusive(); }
-HANDLER(DMB) { t.ir.MemoryBarrier(); }
+// x86 makes stores visible in program order (Intel SDM vol. 3, 8.2.2), and no pass moves one.
+HANDLER(DMB) {
+  if (!orders_only_stores(f['o'])) t.ir.MemoryBarrier();
+}
 HANDLER(DSB) { t.ir.MemoryBarrier(); }
 // Everything that could change how code is fetched has taken effect when the instruction after it
 // was translated or looked up; the look-up is what an ISB asks for.

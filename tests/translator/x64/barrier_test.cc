@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The guest's flags that EFLAGS hold survive a barrier, which changes EFLAGS.
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "tests/translator/x64/emitted.h"
+
+namespace crosswalk::test {
+namespace {
+
+void set_flags(ir::Builder& ir, bool subtract) {
+  const ir::Value a = ir.GetReg(0), b = ir.GetReg(1);
+  if (subtract)
+    ir.SubS(a, b);
+  else
+    ir.AddS(a, b);
+  ir.MemoryBarrier();
+}
+
+TEST(Barrier, FlagsSurvive) {
+  Emitted emitted(x64::MemoryMode::SoftInline, true);
+  auto memory = std::make_unique<GuestMemory>();
+  for (const bool subtract : {false, true}) {
+    for (uint32_t condition = 0; condition < 14; condition++) {
+      ir::Block block;
+      block.pc = 0x8000;
+      block.guest.push_back({0x8000, 0, 0, 4});
+      ir::Builder ir(block);
+      set_flags(ir, subtract);
+      ir.SetReg(2, ir.TestCond(condition));
+      set_flags(ir, subtract);
+      ir.SetReg(3, ir.Adc(ir.GetReg(0), ir.GetReg(1)));
+      set_flags(ir, subtract);
+      ir.jump_if(condition, 0x9000);
+      ir.Jump(0xa000);
+      const ir::Block original = block;
+      ASSERT_EQ(optimise(block), "");
+      emitted.emit(block);
+      for (const uint32_t a : {0u, 1u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
+        for (const uint32_t b : {0u, 1u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
+          auto want = std::make_unique<CpuState>(), have = std::make_unique<CpuState>();
+          want->mxcsr = want->mxcsr_standard = 0x1f80;
+          want->r[0] = a;
+          want->r[1] = b;
+          *have = *want;
+          interpret(original, *want, *memory);
+          emitted.run(*have, *memory);
+          for (const int n : {2, 3, 15}) EXPECT_EQ(have->r[n], want->r[n]) << "r" << n << " " << a << " " << b;
+          EXPECT_EQ(read_nzcv(*have), read_nzcv(*want));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace crosswalk::test
