@@ -30,6 +30,17 @@ static inline bool cw_is_shmem(struct address_space *mapping)
 #endif
 }
 
+/* Removes page-table entries of a part of the mapping. The caller holds mmap_lock. */
+static inline void cw_zap_in_vma(struct vm_area_struct *vma, unsigned long address,
+				 unsigned long size)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+	zap_special_vma_range(vma, address, size);
+#else
+	zap_vma_ptes(vma, address, size);
+#endif
+}
+
 /* Counts pages of shared memory in RSS, and so in oom_score. mm_trace_rss_stat() is not exported.
  */
 static inline void cw_add_resident(struct mm_struct *mm, long pages)

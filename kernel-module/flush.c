@@ -38,8 +38,8 @@ static void cw_zap_gone_in(struct cw_machine *m, struct cw_window *w, struct vm_
 
 		if (vma && cw_in_vma(vma, first << PAGE_SHIFT) &&
 		    cw_in_vma(vma, last << PAGE_SHIFT))
-			zap_vma_ptes(vma, cw_base_in(vma) + ((unsigned long)first << PAGE_SHIFT),
-				     (unsigned long)(last - first + 1) << PAGE_SHIFT);
+			cw_zap_in_vma(vma, cw_base_in(vma) + ((unsigned long)first << PAGE_SHIFT),
+				      (unsigned long)(last - first + 1) << PAGE_SHIFT);
 		else
 			cw_zap(m, w, first, last);
 	}

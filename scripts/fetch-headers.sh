@@ -29,7 +29,7 @@ again_and_again fetch
 rm -rf "$directory/usr" "$directory/lib"
 for package in "$state"/packages/*.deb; do dpkg-deb -x "$package" "$directory"; done
 rm -f "$state"/packages/*.deb
-# Its Makefile names the place where the package would be installed.
-sed -i "s|^include /usr/src/|include $directory/usr/src/|" "$directory/usr/src/linux-headers-$version/Makefile"
+# Its Makefile names the place where the package would be installed; from 7.0 on in two lines.
+sed -i -E "s#^(include |KBUILD_OUTPUT *:?= *)/usr/src/#\1$directory/usr/src/#" "$directory/usr/src/linux-headers-$version/Makefile"
 touch "$directory/fetched"
 echo "fetch-headers: $version is in $directory"

@@ -66,7 +66,8 @@ static bool foreign(uint32_t value) { return value >> 24 == 0xc7 && value != mar
 
 static void random_table(struct random* r) {
   const uint32_t n = below(r, 4), va = some_va(r);
-  const uint32_t pa = RAM_BASE + (below(r, 16) ? below(r, RAM_PAGES) : next(r)) * PAGE;
+  uint32_t pa = RAM_BASE + (below(r, 16) ? below(r, RAM_PAGES) : next(r)) * PAGE;
+  if (pa >> 24 == 0xc7) pa ^= 1u << 24;
   switch (below(r, 8)) {
     case 0: map_section(&m, L1(n), va, (pa & 0xfff00000) | SECTION | (below(r, 2) ? SECTION_NG : 0)); break;
     case 1: map_section(&m, L1(n), va, noise(r)); break;
