@@ -114,7 +114,7 @@ TEST_F(Hybrid, AWindowThatCostsMoreThanItSavesGoesAndIsHarderToGet) {
   EXPECT_EQ(statistics.demotions, 1u);
   EXPECT_EQ(space.history->reluctance, 2);
   EXPECT_EQ(space.history->seen.count(), formed.pages) << "what it used is not new to it";
-  policy->forget(space, true);
+  policy->forget(space);
   EXPECT_EQ(space.history->reluctance, 1);
 }
 
@@ -160,8 +160,6 @@ TEST_F(CheapWindows, NoClockIsReadAndFaultsCountForTheWayBack) {
     run(10);
   }
   EXPECT_FALSE(space.windowed);
-  policy->forget(space, true);
-  EXPECT_TRUE(space.windowed);
 }
 
 }  // namespace
