@@ -125,8 +125,9 @@ class Forms<Guest>::Judged final : public FormedSpace {
   }
   void forget_instruction_pages() override { space_.instruction_pages.remove_all(); }
   bool make_window() override {
-    if (!space_.window && !forms_.shared_.has_lodging(space_.key)) space_.window = forms_.pool_.create();
-    return space_.window != nullptr || forms_.shared_.has_lodging(space_.key);
+    if (space_.window || forms_.shared_.has_lodging(space_.key)) return true;
+    space_.window = forms_.pool_.create();
+    return space_.window != nullptr;
   }
   void enter_window() override {
     if (!forms_.shared_.lodge(space_)) forms_.shared_.share(space_);

@@ -93,10 +93,17 @@ class SharedWindows {
     part = Guest::common_part(key);
     return part.from != CommonPart::kNone && (part.roots_bytes == 0 || ram_.contains(part.roots_pa, part.roots_bytes));
   }
+  // null: there are none
+  const uint8_t* roots_of(CommonPart part) const { return part.roots_bytes != 0 ? ram_.at(part.roots_pa) : nullptr; }
+  std::shared_ptr<Shared> find_like(const Key& key, const uint8_t* roots) const;
   bool join(Space& space);
   // Whether the descriptors of the space are those of what it shares, or some have become valid,
   // which are those of it then.
   bool follow_roots(Shared& shared, const Space& space) const;
+  static void set_roots(Shared& shared, const Space& space) {
+    std::copy_n(space.roots, shared.roots.size(), shared.roots.begin());
+    shared.version++;
+  }
   void flush(Shared& shared, WindowFlush record) const {
     statistics_.entries_removed += shared.map->filling()->flush({&record, 1}, /*eager=*/false).removed;
   }
@@ -131,16 +138,8 @@ bool SharedWindows<Guest>::join(Space& space) {
   CommonPart part;
   if (!may_share(space.key, part)) return false;
   const Key key = space.key.of_all_processes();
-  space.roots = part.roots_bytes != 0 ? ram_.at(part.roots_pa) : nullptr;
-  const SharedWindow<Guest>* differs = nullptr;  // most of the spaces share one: it is compared once
-  for (auto& s : spaces_.all()) {
-    if (!s->shared || s->shared.get() == differs || s->shared->key != key) continue;
-    if (std::equal(s->shared->roots.begin(), s->shared->roots.end(), space.roots)) {
-      space.shared = s->shared;
-      break;
-    }
-    differs = s->shared.get();
-  }
+  space.roots = roots_of(part);
+  space.shared = find_like(key, space.roots);
   if (!space.shared) {
     auto common = pool_.create();
     if (!common) return false;
@@ -165,11 +164,19 @@ template <GuestArchitecture Guest>
 bool SharedWindows<Guest>::has_lodging(const Key& key) const {
   CommonPart part;
   if (!pool_.fills() || !may_share(key, part)) return false;
-  const Key common = key.of_all_processes();
-  const uint8_t* const roots = part.roots_bytes != 0 ? ram_.at(part.roots_pa) : nullptr;
-  return std::any_of(spaces_.all().begin(), spaces_.all().end(), [&](const auto& s) {
-    return s->lodges && s->shared->key == common && std::equal(s->shared->roots.begin(), s->shared->roots.end(), roots);
-  });
+  return find_like(key.of_all_processes(), roots_of(part)) != nullptr;
+}
+
+// What spaces of this key share whose descriptors of the first level are these; null if none do.
+template <GuestArchitecture Guest>
+std::shared_ptr<SharedWindow<Guest>> SharedWindows<Guest>::find_like(const Key& key, const uint8_t* roots) const {
+  const Shared* differs = nullptr;  // most of the spaces share one: it is compared once
+  for (auto& s : spaces_.all()) {
+    if (!s->shared || s->shared.get() == differs || s->shared->key != key) continue;
+    if (std::equal(s->shared->roots.begin(), s->shared->roots.end(), roots)) return s->shared;
+    differs = s->shared.get();
+  }
+  return nullptr;
 }
 
 template <GuestArchitecture Guest>
@@ -179,8 +186,7 @@ bool SharedWindows<Guest>::follow_roots(Shared& shared, const Space& space) cons
     if (std::memcmp(shared.roots.data() + at, space.roots + at, Guest::kRootBytes) != 0 &&
         !Guest::only_became_valid(shared.key, shared.roots.data(), space.roots, at))
       return false;
-  std::copy_n(space.roots, shared.roots.size(), shared.roots.begin());
-  shared.version++;
+  set_roots(shared, space);
   return true;
 }
 
@@ -234,8 +240,7 @@ void SharedWindows<Guest>::move_in(Space& space) {
 template <GuestArchitecture Guest>
 void SharedWindows<Guest>::take_over(Space& space, const std::shared_ptr<Shared>& from) const {
   flush(*from, {WindowFlush::All, 0});
-  std::copy_n(space.roots, from->roots.size(), from->roots.begin());
-  from->version++;
+  set_roots(*from, space);
   space.shared = from;
   space.shared_from = Guest::common_part(space.key).from;
   space.lodges = true;
