@@ -6,48 +6,33 @@
 
 #include "mmu-shadow/mmu.h"
 #include "tests/mmu-shadow/filling_backend.h"
+#include "tests/mmu-shadow/spaces_fixture.h"
 #include "tests/mmu-shadow/test_memory.h"
 #include "tests/mmu-shadow/torture.h"
 
 namespace crosswalk::mmu::test {
 namespace {
 
-struct NoCode final : CodeListener {
-  bool code_written(uint64_t, uint32_t) override { return true; }
-};
+constexpr uint32_t kUserVa = 0x100000;
 
-constexpr uint64_t kRootA = 0x40004000, kRootB = 0x40008000, kRootC = 0x40010000;
-constexpr uint32_t kVa = 0xc0300000, kUserVa = 0x100000;
-uint32_t section(uint32_t pa) { return pa | 2 | 3 << 2 | 3 << 10; }
-
-class Lodging : public ::testing::Test {
+class Lodging : public SpacesTest {
  protected:
-  Lodging() {
-    cpu->cp15.sctlr = CW_SCTLR_M;
-    cpu->cp15.dacr = 1;
-    cpu->mode = 0x13;
-  }
-  // A process of this table; `asid` 0: one of its own.
-  void use(uint64_t root, uint32_t asid = 0) {
-    cpu->cp15.ttbr0 = root;
-    cpu->cp15.contextidr = asid != 0 ? asid : root >> 14 & 0xff;
-    mmu->activate(*cpu);
-  }
-  void set(uint64_t root, uint32_t va, uint32_t descriptor) { memory.write32(root + (va >> 20) * 4, descriptor); }
+  Lodging() { mmu = std::move(*make_mmu({.mode = Mode::Window}, memory.ram, listener, &backend)); }
+  ~Lodging() override { mmu.reset(); }
   FillingBackend::Window& window() const { return backend.window_at(cpu->mem_base); }
-  // The PA, or 0 where the guest has none.
-  uint64_t load(uint32_t va) const {
+  uint64_t load(uint32_t va) override {
     const auto* const entry = window().reach(va, false);
     return entry ? entry->pa : 0;
   }
-  const Statistics& statistics() const { return mmu->statistics(); }
+  uint64_t reaches(uint32_t va) const override { return window().holds(va) ? window().reach(va, false)->pa : 0; }
 
-  TestMemory memory{64 << 20};
-  NoCode listener;
   FillingBackend backend{memory.ram};
-  std::unique_ptr<Mmu> mmu = std::move(*make_mmu({.mode = Mode::Window}, memory.ram, listener, &backend));
-  std::unique_ptr<CpuState> cpu = std::make_unique<CpuState>();
 };
+
+TEST_F(Lodging, EqualDescriptorsAreOne) { equal_descriptors_are_one(); }
+TEST_F(Lodging, ASpaceThatDiffersAtFirstHasItsOwn) { a_space_that_differs_at_first_has_its_own(); }
+TEST_F(Lodging, ADescriptorBecomesValidInOneSpace) { a_descriptor_becomes_valid_in_one_space(); }
+TEST_F(Lodging, ADescriptorBecomesValidInAllSpaces) { a_descriptor_becomes_valid_in_all_spaces(); }
 
 TEST_F(Lodging, SpacesThatAreAlikeHaveOneWindow) {
   for (const uint64_t root : {kRootA, kRootB}) set(root, kVa, section(0x41000000));
@@ -62,18 +47,6 @@ TEST_F(Lodging, SpacesThatAreAlikeHaveOneWindow) {
   use(kRootB);
   EXPECT_NE(cpu->mem_base, base);
   EXPECT_EQ(statistics().spaces_sharing, 2u);
-}
-
-TEST_F(Lodging, ASpaceThatDiffersHasAnother) {
-  set(kRootA, kVa, section(0x41000000));
-  set(kRootB, kVa, section(0x42000000));
-  use(kRootA);
-  EXPECT_EQ(load(kVa), 0x41000000u);
-  use(kRootB);
-  EXPECT_EQ(load(kVa), 0x42000000u);
-  use(kRootA);
-  EXPECT_TRUE(window().holds(kVa));
-  EXPECT_EQ(load(kVa), 0x41000000u);
 }
 
 // What is a process's own does not stay, and the process that comes back gets its own window.
@@ -92,31 +65,6 @@ TEST_F(Lodging, EntriesOfTheProcessGo) {
   use(kRootC);
   use(kRootA);
   EXPECT_TRUE(window().holds(kUserVa));
-}
-
-TEST_F(Lodging, ADescriptorBecomesValidInOneSpace) {
-  use(kRootB);
-  use(kRootA);
-  EXPECT_EQ(load(kVa), 0u);
-  set(kRootA, kVa, section(0x41000000));
-  EXPECT_EQ(load(kVa), 0x41000000u);
-  use(kRootB);
-  EXPECT_EQ(load(kVa), 0u);
-  EXPECT_EQ(statistics().spaces_parted, 1u);
-  set(kRootB, kVa, section(0x42000000));
-  EXPECT_EQ(load(kVa), 0x42000000u);
-  use(kRootA);
-  EXPECT_EQ(load(kVa), 0x41000000u);
-}
-
-TEST_F(Lodging, ADescriptorBecomesValidInAllSpaces) {
-  use(kRootB);
-  use(kRootA);
-  for (const uint64_t root : {kRootA, kRootB}) set(root, kVa, section(0x41000000));
-  EXPECT_EQ(load(kVa), 0x41000000u);
-  use(kRootB);
-  EXPECT_TRUE(window().holds(kVa));
-  EXPECT_EQ(statistics().spaces_parted, 0u);
 }
 
 // With each policy: an eager flush installs what the new table says, without a fault.

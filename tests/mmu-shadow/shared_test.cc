@@ -4,37 +4,23 @@
 
 #include <memory>
 
-#include "mmu-shadow/mmu.h"
 #include "tests/mmu-shadow/noting_backend.h"
-#include "tests/mmu-shadow/test_memory.h"
+#include "tests/mmu-shadow/spaces_fixture.h"
 #include "translator/arm32/cpu/debug.h"
 
 namespace crosswalk::mmu::test {
 namespace {
 
-struct NoCode final : CodeListener {
-  bool code_written(uint64_t, uint32_t) override { return true; }
-};
+constexpr uint64_t kKernelRoot = 0x4000c000;
 
-constexpr uint64_t kRootA = 0x40004000, kRootB = 0x40008000, kRootC = 0x40010000, kKernelRoot = 0x4000c000;
-constexpr uint32_t kVa = 0xc0300000;
-uint32_t section(uint32_t pa) { return pa | 2 | 3 << 2 | 3 << 10; }
-
-class Shared : public ::testing::Test {
+class Shared : public SpacesTest {
  protected:
   Shared() {
-    cpu->cp15.sctlr = CW_SCTLR_M;
-    cpu->cp15.dacr = 1;
     cpu->cp15.ttbr1 = kKernelRoot;
-    cpu->mode = 0x13;
+    mmu = std::move(*make_mmu({.mode = Mode::Window, .fill_around = false}, memory.ram, listener, &backend));
   }
-  void use(uint64_t root) {
-    cpu->cp15.ttbr0 = root;
-    cpu->cp15.contextidr = root >> 14 & 0xff;
-    mmu->activate(*cpu);
-  }
-  void set(uint64_t root, uint32_t va, uint32_t descriptor) { memory.write32(root + (va >> 20) * 4, descriptor); }
-  uint64_t reaches(uint32_t va) const { return backend.reaches(cpu->mem_base, va); }
+  ~Shared() override { mmu.reset(); }
+  uint64_t reaches(uint32_t va) const override { return backend.reaches(cpu->mem_base, va); }
   void watch(uint32_t va) {
     cpu->debug.dbgdscr = 1u << 15;
     cpu->debug.dbgwvr[0] = va & ~7u;
@@ -42,8 +28,7 @@ class Shared : public ::testing::Test {
     arm::recompute_debug(*cpu);
     mmu->debug_changed(*cpu);
   }
-  // The PA that a load gets, or 0 for the guest's fault.
-  uint64_t load(uint32_t va) {
+  uint64_t load(uint32_t va) override {
     if (reaches(va) != 0) return reaches(va);
     Translation t;
     switch (mmu->window_fault(*cpu, va, 4, false, t)) {
@@ -53,14 +38,7 @@ class Shared : public ::testing::Test {
       default: return 0;
     }
   }
-  const Statistics& statistics() const { return mmu->statistics(); }
-
-  TestMemory memory{64 << 20};
-  NoCode listener;
   NotingBackend backend;
-  std::unique_ptr<Mmu> mmu =
-      std::move(*make_mmu({.mode = Mode::Window, .fill_around = false}, memory.ram, listener, &backend));
-  std::unique_ptr<CpuState> cpu = std::make_unique<CpuState>();
 };
 
 // A space that has missed nothing joins others that missed a flush.
@@ -107,53 +85,10 @@ TEST_F(Shared, WhatTtbr1TranslatesIsOne) {
   EXPECT_EQ(statistics().spaces_sharing, 2u);
 }
 
-TEST_F(Shared, EqualDescriptorsOfTtbr0AreOne) {
-  for (const uint64_t root : {kRootA, kRootB}) set(root, kVa, section(0x41000000));
-  use(kRootA);
-  EXPECT_EQ(load(kVa), 0x41000000u);
-  use(kRootB);
-  EXPECT_EQ(reaches(kVa), 0x41000000u);
-}
-
-TEST_F(Shared, ASpaceThatDiffersAtFirstHasItsOwn) {
-  set(kRootA, kVa, section(0x41000000));
-  set(kRootB, kVa, section(0x42000000));
-  use(kRootA);
-  EXPECT_EQ(load(kVa), 0x41000000u);
-  use(kRootB);
-  EXPECT_EQ(reaches(kVa), 0u);
-  EXPECT_EQ(load(kVa), 0x42000000u);
-  use(kRootA);
-  EXPECT_EQ(reaches(kVa), 0x41000000u);
-}
-
-// No flush is due for what was invalid.
-TEST_F(Shared, ADescriptorBecomesValidInOneSpace) {
-  use(kRootB);
-  use(kRootA);
-  EXPECT_EQ(load(kVa), 0u);
-  set(kRootA, kVa, section(0x41000000));
-  EXPECT_EQ(load(kVa), 0x41000000u);
-  use(kRootB);
-  EXPECT_EQ(load(kVa), 0u);
-  EXPECT_EQ(statistics().spaces_parted, 1u);
-  set(kRootB, kVa, section(0x42000000));
-  EXPECT_EQ(load(kVa), 0x42000000u);
-  use(kRootA);
-  EXPECT_EQ(reaches(kVa), 0x41000000u);
-}
-
-// As above, but the other one gets it too before it runs: a kernel's way to make a new mapping
-// known everywhere.
-TEST_F(Shared, ADescriptorBecomesValidInAllSpaces) {
-  use(kRootB);
-  use(kRootA);
-  for (const uint64_t root : {kRootA, kRootB}) set(root, kVa, section(0x41000000));
-  EXPECT_EQ(load(kVa), 0x41000000u);
-  use(kRootB);
-  EXPECT_EQ(reaches(kVa), 0x41000000u);
-  EXPECT_EQ(statistics().spaces_parted, 0u);
-}
+TEST_F(Shared, EqualDescriptorsOfTtbr0AreOne) { equal_descriptors_are_one(); }
+TEST_F(Shared, ASpaceThatDiffersAtFirstHasItsOwn) { a_space_that_differs_at_first_has_its_own(); }
+TEST_F(Shared, ADescriptorBecomesValidInOneSpace) { a_descriptor_becomes_valid_in_one_space(); }
+TEST_F(Shared, ADescriptorBecomesValidInAllSpaces) { a_descriptor_becomes_valid_in_all_spaces(); }
 
 // Before the flush, an entry of the new table must not appear in a space that has the old one, nor
 // the other way round.
