@@ -18,6 +18,8 @@ struct TlbFlush {
   Kind kind = All;
   Asid asid = 0;
   Va va = 0;
+  // Of the TLBs of all CPUs (Inner Shareable, ARM DDI 0406C, B3.10.5), not of this one's alone.
+  bool broadcast = false;
 };
 
 }  // namespace crosswalk

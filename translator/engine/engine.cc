@@ -2,6 +2,7 @@
 #include "translator/engine/engine.h"
 
 #include <atomic>
+#include <utility>
 
 #include "translator/arm32/cpu/exceptions.h"
 #include "translator/arm32/cpu/exit_reason.h"
@@ -35,6 +36,11 @@ Engine::~Engine() {
 
 void Engine::guest_replaced() {
   translations_.clear();
+  begin_anew();
+}
+
+// All that follows from the CPU's registers.
+void Engine::begin_anew() {
   mmu_.activate(cpu_);
   mmu_.flush_all(cpu_);
   mmu_.debug_changed(cpu_);
@@ -67,6 +73,7 @@ bool Engine::take_interrupts() {
 }
 
 void Engine::run() {
+  if (std::exchange(restarted_, false)) begin_anew();
   for (;;) {
     if (std::atomic_ref<uint32_t>(cpu_.pending).load(std::memory_order_acquire) && !take_interrupts()) return;
     run_once();

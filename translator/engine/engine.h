@@ -34,6 +34,10 @@ class Engine {
   // them is made again. Not while run() is running. Platform::timers_changed is the caller's.
   void guest_replaced();
 
+  // The CPU was reset, and its boot registers set; RAM and other CPUs have gone on. What follows is
+  // made again by the next run(). Not while run() is running.
+  void restart() { restarted_ = true; }
+
   // Runs the guest from cpu.r[15] until kLineStop is raised. Call inside a World whose fault
   // handler is handle_fault.
   void run();
@@ -47,6 +51,7 @@ class Engine {
   const EngineStatistics& statistics() const { return statistics_; }
 
  private:
+  void begin_anew();
   bool take_interrupts();  // false: stop
   void run_once();
 
@@ -61,6 +66,7 @@ class Engine {
   CodeLookup lookup_;
   SlowPath slow_path_;
   WindowFaults faults_;
+  bool restarted_ = false;
   helpers::EngineServices services_;
   std::optional<ExceptionLog> exception_log_;
 };

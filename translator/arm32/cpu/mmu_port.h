@@ -38,14 +38,28 @@ class MmuPort {
   // LDRT/STRT and for the VA-to-PA operations. Alignment is the caller's.
   virtual Translation translate(CpuState& cpu, uint32_t va, AccessKind kind, bool privileged) = 0;
 
-  // Guest TLB maintenance; the local CPU's. Complete on return, for all that can be accessed then:
-  // an address space that is not current applies what it missed when it becomes current.
+  // Guest TLB maintenance. Complete for this CPU on return, for all that can be accessed then: an
+  // address space that is not current applies what it missed when it becomes current. For other
+  // CPUs, a broadcast operation is complete after synchronize(); until then kLineShootdown is
+  // raised.
   virtual void flush(CpuState& cpu, Flush operation) = 0;
-  // The same: TLBIALL, TLBIASID, TLBIMVA and TLBIMVAA.
-  void flush_all(CpuState& cpu) { flush(cpu, {Flush::All}); }
-  void flush_asid(CpuState& cpu, uint8_t asid) { flush(cpu, {Flush::OfAsid, asid}); }
-  void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid) { flush(cpu, {Flush::Page, asid, va}); }
-  void flush_mva_all_asids(CpuState& cpu, uint32_t va) { flush(cpu, {Flush::PageOfAllAsids, 0, va}); }
+  // The same: TLBIALL, TLBIASID, TLBIMVA and TLBIMVAA, and those of the Inner Shareable domain.
+  void flush_all(CpuState& cpu, bool broadcast = false) { flush(cpu, {Flush::All, 0, 0, broadcast}); }
+  void flush_asid(CpuState& cpu, uint8_t asid, bool broadcast = false) {
+    flush(cpu, {Flush::OfAsid, asid, 0, broadcast});
+  }
+  void flush_mva(CpuState& cpu, uint32_t va, uint8_t asid, bool broadcast = false) {
+    flush(cpu, {Flush::Page, asid, va, broadcast});
+  }
+  void flush_mva_all_asids(CpuState& cpu, uint32_t va, bool broadcast = false) {
+    flush(cpu, {Flush::PageOfAllAsids, 0, va, broadcast});
+  }
+  // DSB: returns when no CPU has an entry any more that this CPU's broadcast operations cover, and
+  // lowers kLineShootdown. May apply what other CPUs ask for to the current address space.
+  virtual void synchronize(CpuState&) {}
+  // Maintenance of the instruction cache: what this CPU has stored before is what any CPU that
+  // synchronizes from now on executes (A3.5.4).
+  virtual void synchronize_code(CpuState&) {}
 };
 
 }  // namespace crosswalk

@@ -22,6 +22,9 @@ enum InterruptLine : uint32_t {
   kLineWork = 1u << 3,  // cross-CPU work is queued for this CPU
   // the CPU is to poll once more, though there is nothing to see; wakes no CPU
   kLinePoll = 1u << 4,
+  // broadcast TLB maintenance of this CPU is not complete for others: a DSB is to see to it. Raised
+  // by the CPU itself.
+  kLineShootdown = 1u << 5,
 };
 
 // One entry of the jump cache: where translated code for (virtual address | T) begins. Valid only
