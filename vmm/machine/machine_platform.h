@@ -47,6 +47,11 @@ class MachinePlatform final : public Platform, private PsciHost {
 
  private:
   unsigned cpu_count() const override { return m_.vcpus.count(); }
+  CpuPower power(unsigned cpu) const override {
+    return m_.vcpus[cpu].sleep() == Sleep::Off ? CpuPower::Off : CpuPower::On;
+  }
+  // The only CPU is the caller.
+  bool cpu_on(unsigned, uint32_t, uint32_t) override { return false; }
   void system_off() override { m_.stop.request(StopReason::PowerOff); }
   void system_reset() override { m_.stop.request(StopReason::Reset); }
   void suspend(CpuState& cpu) override { wait_for_interrupt(cpu); }

@@ -19,22 +19,34 @@ enum Function : uint32_t {
   kFeatures = 0x8400000a,
 };
 // DEN 0022D 5.2.2.
-enum : int32_t { kSuccess = 0, kNotSupported = -1, kInvalidParameters = -2, kAlreadyOn = -4 };
+enum : int32_t {
+  kSuccess = 0,
+  kNotSupported = -1,
+  kInvalidParameters = -2,
+  kAlreadyOn = -4,
+  kOnPending = -5,
+};
 constexpr int32_t kVersion11 = 0x00010001;
 constexpr int32_t kMigrateNotRequired = 2;  // no trusted OS to migrate
-constexpr int32_t kAffinityOn = 0;
-constexpr uint32_t kAffinityBits = 0x00ffffff;
+constexpr uint32_t kAffinityLevels = 3;     // above level 0
 
-constexpr uint32_t kAffinityLevels = 3;  // above level 0
+// CPUs differ in affinity level 0 alone, and the other bits are zero, those of no field included.
+bool is_cpu(const PsciHost& host, uint32_t affinity) { return affinity < host.cpu_count(); }
 
-bool is_cpu(const PsciHost& host, uint32_t affinity) { return (affinity & kAffinityBits) < host.cpu_count(); }
+// CPU_ON (5.1.4). As with QEMU, no entry point is invalid for a CPU that begins in AArch32 state.
+int32_t cpu_on(PsciHost& host, uint32_t affinity, uint32_t entry, uint32_t context) {
+  if (!is_cpu(host, affinity)) return kInvalidParameters;
+  if (host.cpu_on(affinity, entry, context)) return kSuccess;
+  return host.power(affinity) == CpuPower::OnPending ? kOnPending : kAlreadyOn;
+}
 
-// AFFINITY_INFO (5.1.5). Fields of levels below the one asked for are ignored. CPUs differ in level
-// 0 alone, and all are on: so is what they belong to.
+// AFFINITY_INFO (5.1.5). Fields of levels below the one asked for are ignored. What all CPUs belong
+// to is on, since the caller is.
 int32_t affinity_info(const PsciHost& host, uint32_t affinity, uint32_t level) {
   if (level > kAffinityLevels) return kInvalidParameters;
   const uint32_t ignored = level == 0 ? 0 : (1u << (8 * level)) - 1;
-  return is_cpu(host, affinity & ~ignored) ? kAffinityOn : kInvalidParameters;
+  if (!is_cpu(host, affinity & ~ignored)) return kInvalidParameters;
+  return static_cast<int32_t>(level == 0 ? host.power(affinity) : CpuPower::On);
 }
 
 int32_t features(uint32_t function) {
@@ -62,7 +74,7 @@ bool psci_call(PsciHost& host, CpuState& cpu) {
     case kMigrateInfoType: result = kMigrateNotRequired; break;
     case kMigrate: break;
     case kAffinityInfo: result = affinity_info(host, cpu.r[1], cpu.r[2]); break;
-    case kCpuOn: result = is_cpu(host, cpu.r[1]) ? kAlreadyOn : kInvalidParameters; break;
+    case kCpuOn: result = cpu_on(host, cpu.r[1], cpu.r[2], cpu.r[3]); break;
     case kCpuSuspend:
       // Bits other than StateID, StateType and PowerLevel must be zero. A power-down request may be
       // served by standby.
