@@ -339,15 +339,43 @@ TEST_F(LoaderTest, DeviceTreeAnnouncesThePerformanceMonitors) {
 TEST_F(LoaderTest, DeviceTreeMatchesQemu) {
   if (std::system("command -v qemu-system-arm >/dev/null 2>&1") != 0)
     GTEST_SKIP() << "qemu-system-arm is not installed";
-  const TestFile dump({});
-  const std::string command = "qemu-system-arm -M virt,highmem=off,dumpdtb=" + dump.path() +
-                              " -cpu cortex-a15 -m 64M -nographic -nic none </dev/null >/dev/null 2>&1";
-  ASSERT_EQ(std::system(command.c_str()), 0);
-  auto qemu = read_file(dump.path(), "dumpdtb", 4 << 20);
-  ASSERT_TRUE(qemu) << qemu.error();
-  auto boot = load(raw_image(100));
-  ASSERT_TRUE(boot) << boot.error();
-  compare_nodes(tree(*boot), qemu->data());
+  for (const unsigned cpus : {1u, 2u, 8u}) {
+    SCOPED_TRACE(testing::Message() << cpus << " CPUs");
+    const TestFile dump({});
+    const std::string command = "qemu-system-arm -M virt,highmem=off,dumpdtb=" + dump.path() +
+                                " -cpu cortex-a15 -m 64M -smp " + std::to_string(cpus) +
+                                " -nographic -nic none </dev/null >/dev/null 2>&1";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    auto qemu = read_file(dump.path(), "dumpdtb", 4 << 20);
+    ASSERT_TRUE(qemu) << qemu.error();
+    config_.cpus = cpus;
+    auto boot = load(raw_image(100));
+    ASSERT_TRUE(boot) << boot.error();
+    compare_nodes(tree(*boot), qemu->data());
+  }
+}
+
+TEST_F(LoaderTest, DeviceTreeOfSeveralCpus) {
+  for (const unsigned cpus : {1u, 2u, 8u}) {
+    SCOPED_TRACE(testing::Message() << cpus << " CPUs");
+    config_.cpus = cpus;
+    auto boot = load(raw_image(100));
+    ASSERT_TRUE(boot) << boot.error();
+    const void* fdt = tree(*boot);
+    for (unsigned cpu = 0; cpu < cpus; ++cpu) {
+      const std::string path = "/cpus/cpu@" + std::to_string(cpu);
+      EXPECT_EQ(cells(fdt, path.c_str(), "reg"), std::vector<uint32_t>{cpu});
+      EXPECT_STREQ(string_property(fdt, path.c_str(), "enable-method").c_str(), cpus > 1 ? "psci" : "(none)");
+      const std::string core = "/cpus/cpu-map/socket0/cluster0/core" + std::to_string(cpu);
+      EXPECT_EQ(cells(fdt, core.c_str(), "cpu"), cells(fdt, path.c_str(), "phandle"));
+    }
+    EXPECT_LT(fdt_path_offset(fdt, ("/cpus/cpu@" + std::to_string(cpus)).c_str()), 0);
+    const uint32_t flags = ((1u << cpus) - 1) << 8 | 4;
+    EXPECT_EQ(cells(fdt, "/timer", "interrupts"),
+              (std::vector<uint32_t>{1, 13, flags, 1, 14, flags, 1, 11, flags, 1, 10, flags}));
+    EXPECT_EQ(cells(fdt, "/pmu", "interrupts"), (std::vector<uint32_t>{1, 7, flags}));
+    EXPECT_EQ(cells(fdt, "/", "interrupt-parent"), cells(fdt, "/intc@8000000", "phandle"));
+  }
 }
 
 TEST_F(LoaderTest, DeviceTreeKeyProperties) {

@@ -18,12 +18,14 @@ namespace {
 constexpr int kWorkingBytes = 1 << 20;
 constexpr uint64_t kMaxFileBytes = 16 << 20;
 
-// Phandles as QEMU numbers them.
-constexpr uint32_t kClock = 0x8000, kCpu0 = 0x8001;
-uint32_t gic_phandle(unsigned cpus) { return kCpu0 + cpus; }
+// Phandles as QEMU numbers them: of the CPUs, the last is first.
+constexpr uint32_t kClock = 0x8000;
+uint32_t cpu_phandle(unsigned cpu, unsigned cpus) { return kClock + cpus - cpu; }
+uint32_t gic_phandle(unsigned cpus) { return kClock + 1 + cpus; }
 // Interrupt specifiers (GIC binding): type, number, flags.
 constexpr uint32_t kSpiType = 0, kPpiType = 1;
 constexpr uint32_t kEdgeRising = 1, kLevelHigh = 4;
+// of a PPI: the CPUs that have it
 uint32_t cpu_mask(unsigned cpus) { return ((1u << cpus) - 1) << 8; }
 // PSCI 0.1 function identifiers, which the binding asks for next to "arm,psci-0.2".
 constexpr uint32_t kPsciSuspend = 0x84000001, kPsciOff = 0x84000002, kPsciOn = 0x84000003, kPsciMigrate = 0x84000005;
@@ -85,7 +87,7 @@ void write_cpus(Writer& w, const BoardDescription& board) {
   w.begin("cluster0");
   for (unsigned cpu = 0; cpu < board.cpus; ++cpu) {
     w.begin("core" + std::to_string(cpu));
-    w.cells("cpu", {kCpu0 + cpu});
+    w.cells("cpu", {cpu_phandle(cpu, board.cpus)});
     w.end();
   }
   w.end();
@@ -95,8 +97,9 @@ void write_cpus(Writer& w, const BoardDescription& board) {
     w.begin("cpu@" + std::to_string(cpu));
     w.string("device_type", "cpu");
     w.string("compatible", board.cpu_compatible);
-    w.cells("reg", {cpu});
-    w.cells("phandle", {kCpu0 + cpu});
+    if (board.cpus > 1) w.string("enable-method", "psci");
+    w.cells("reg", {cpu});  // MPIDR's affinity fields
+    w.cells("phandle", {cpu_phandle(cpu, board.cpus)});
     w.end();
   }
   w.end();

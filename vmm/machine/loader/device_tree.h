@@ -15,7 +15,7 @@ using DeviceTree = std::vector<uint8_t>;
 
 struct BoardDescription {
   std::string cpu_compatible;  // for instance "arm,cortex-a15"
-  unsigned cpus = 1;
+  unsigned cpus = 1;           // 1 to 8
 };
 
 // The board, with the devices of its table (board_table.h).
