@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The interrupt controller: any accesses and any interrupt inputs, on two CPUs.
+// The interrupt controller: any accesses and any interrupt inputs, on four CPUs.
+#include <array>
+
 #include "tests/fuzz/input.h"
 #include "vmm/devices/gicv2.h"
 
@@ -7,9 +9,13 @@ using namespace crosswalk;
 
 namespace {
 
+constexpr unsigned kCpus = 4;
+
 struct Lines final : vmm::CpuInterruptOutputs {
-  void set_cpu_line(unsigned cpu, uint32_t, bool) override {
-    if (cpu >= 2) std::abort();
+  std::array<uint32_t, kCpus> raised{};
+  void set_cpu_line(unsigned cpu, uint32_t line, bool level) override {
+    if (cpu >= kCpus) std::abort();
+    raised[cpu] = level ? raised[cpu] | line : raised[cpu] & ~line;
   }
 };
 
@@ -22,12 +28,12 @@ void check_interrupt(uint32_t value) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  Lines lines;
-  vmm::GicV2 gic(2, lines);
+  Lines lines, other_lines;
+  vmm::GicV2 gic(kCpus, lines), other(kCpus, other_lines);
   fuzz::Input in(data, size);
   while (!in.empty()) {
     const uint8_t what = in.u8();
-    const unsigned cpu = what & 1, bytes = 1u << (what >> 1) % 3;
+    const unsigned cpu = (what & 1) | (what >> 5 & 2), bytes = 1u << (what >> 1) % 3;
     vmm::MmioDevice& device = what & 8 ? gic.cpu_interface() : gic.distributor();
     switch (what >> 4 & 3) {
       case 0:
@@ -52,6 +58,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         check_interrupt(gic.cpu_interface().read(cpu, 0x18, 4));
         break;
     }
+    // The lines are what the state asks for, whichever CPU changed it.
+    other.restore(gic.save());
+    if (other_lines.raised != lines.raised) std::abort();
   }
   return 0;
 }

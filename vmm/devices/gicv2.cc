@@ -4,6 +4,9 @@
 #include "vmm/base/statistics.h"
 
 namespace crosswalk::vmm {
+namespace {
+constexpr uint32_t kIdMask = 0x3ff;  // the interrupt in GICC_IAR, EOIR and DIR; the CPU is above it
+}
 
 GicV2::GicV2(unsigned cpus, CpuInterruptOutputs& outputs) : distributor_(cpus) {
   for (unsigned cpu = 0; cpu < cpus; ++cpu) interfaces_.emplace_back(cpu, distributor_, outputs, counters_);
@@ -11,6 +14,13 @@ GicV2::GicV2(unsigned cpus, CpuInterruptOutputs& outputs) : distributor_(cpus) {
 
 void GicV2::update() {
   for (GicCpuInterface& interface : interfaces_) interface.update();
+}
+
+void GicV2::update_after(unsigned cpu, unsigned interrupt) {
+  if (interrupt < kPrivate)
+    interfaces_[cpu].update();
+  else
+    update();
 }
 
 GicV2::State GicV2::save() const {
@@ -45,18 +55,23 @@ void GicV2::DistributorRegisters::write(unsigned cpu, uint64_t offset, unsigned 
 uint32_t GicV2::InterfaceRegisters::read(unsigned cpu, uint64_t offset, unsigned bytes) {
   // The registers are words; a narrower read of one without side effects sees the part it names.
   const uint32_t word = static_cast<uint32_t>(offset) & ~3u;
-  const bool acknowledges = word == 0x0c || word == 0x20;
+  const bool acknowledges = word == 0x0c || word == 0x20;  // IAR, AIAR
   const bool whole = bytes == 4 || offset % 4 == 0;
   if (acknowledges && !whole) return 0;
   const uint32_t value = gic_.interfaces_[cpu].read(word);
-  if (acknowledges) gic_.update();
+  if (acknowledges) gic_.update_after(cpu, value & kIdMask);
   return whole ? value : value >> offset % 4 * 8;
 }
 
 void GicV2::InterfaceRegisters::write(unsigned cpu, uint64_t offset, unsigned, uint32_t value) {
   if (offset % 4 != 0) return;
-  gic_.interfaces_[cpu].write(static_cast<uint32_t>(offset), value);
-  gic_.update();
+  GicCpuInterface& interface = gic_.interfaces_[cpu];
+  interface.write(static_cast<uint32_t>(offset), value);
+  const bool ends = offset == 0x10 || offset == 0x24 || offset == 0x1000;  // EOIR, AEOIR, DIR
+  if (ends)
+    gic_.update_after(cpu, value & kIdMask);
+  else
+    interface.update();
 }
 
 void GicV2::add_statistics(StatisticsTable& table) const { table.add("gic", kGicCounters, counters_); }

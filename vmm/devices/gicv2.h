@@ -73,6 +73,8 @@ class GicV2 final : public InterruptSink {
   };
 
   void update();
+  // `cpu` has taken or ended `interrupt`: one of its own, or one that concerns the others too.
+  void update_after(unsigned cpu, unsigned interrupt);
 
   GicDistributor distributor_;
   GicCounters counters_;

@@ -43,8 +43,8 @@ class GicCpuInterface {
   State save() const { return state_; }
   void restore(const State& state) { state_ = state; }
 
-  // Registers, as words. Afterwards each CPU interface has to be updated: an interrupt that one CPU
-  // takes or ends concerns the others too.
+  // Registers, as words. Afterwards it has to be updated, and when an SPI was taken or ended the
+  // others too.
   uint32_t read(uint32_t offset);
   void write(uint32_t offset, uint32_t value);
   // What the distributor forwards, or a register, has changed: sets the CPU's inputs.
