@@ -2,6 +2,7 @@
 // The implementation of MmuOf, for all modes. It knows which address space is current, and gives
 // each event to the parts that it is made of; what they do is described in their headers:
 //
+//   machine_state.h        what the MMUs of all CPUs have in common
 //   spaces/walks.h         walks of the guest's tables
 //   spaces/space_table.h   address spaces, found by key
 //   space_keeper.h         making and reusing them
@@ -23,6 +24,7 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "mmu-shadow/accounts.h"
 #include "mmu-shadow/base/code_listener.h"
@@ -31,6 +33,7 @@
 #include "mmu-shadow/flusher.h"
 #include "mmu-shadow/forms.h"
 #include "mmu-shadow/installer.h"
+#include "mmu-shadow/machine_state.h"
 #include "mmu-shadow/mmu_of.h"
 #include "mmu-shadow/prefiller.h"
 #include "mmu-shadow/shared_windows.h"
@@ -55,11 +58,26 @@ class GuestMmu final : public MmuOf<Guest> {
   using Result = typename Guest::Result;
   using Translation = typename Guest::Translation;
   using Flush = typename GuestFlushLog<Guest>::Record;
+  using Machine = MachineState<Guest>;
 
   // As make_mmu (mmu.h).
   static crosswalk::Result<std::unique_ptr<MmuOf<Guest>>> create(const MmuConfig& config, const GuestRam& ram,
-                                                                 CodeListener& listener, WindowBackend* backend);
+                                                                 Machine& machine, WindowBackend* backend,
+                                                                 std::unique_ptr<Machine> own = nullptr);
+  static crosswalk::Result<std::unique_ptr<MmuOf<Guest>>> create(const MmuConfig& config, const GuestRam& ram,
+                                                                 CodeListener& listener, WindowBackend* backend) {
+    auto machine = std::make_unique<Machine>(config, ram, listener);
+    Machine& its = *machine;
+    return create(config, ram, its, backend, std::move(machine));
+  }
+  ~GuestMmu() override { machine_.mmus[index_] = nullptr; }
 
+  void attach(Cpu& cpu) override;
+  void park(Cpu&) override { machine_.cpus.park(index_); }
+  void unpark(Cpu& cpu) override;
+  std::unique_ptr<RunningCpus::Stop> stop_others(Cpu&) override {
+    return std::make_unique<RunningCpus::Stop>(machine_.cpus, index_);
+  }
   void activate(Cpu& cpu) override;
   void polled(Cpu& cpu) override;
   Translation translate(Cpu& cpu, Va va, AccessKind kind, bool privileged) override;
@@ -74,9 +92,15 @@ class GuestMmu final : public MmuOf<Guest> {
   void debug_changed(Cpu& cpu) override;
   void translated(uint32_t page_id, uint64_t ticks) override;
   void flush(Cpu& cpu, Flush operation) override;
+  void synchronize(Cpu& cpu) override;
+  void synchronize_code(Cpu& cpu) override {
+    if (machine_.cpus.several()) catch_up(cpu);
+  }
   void protect_code_page(uint64_t pa) override;
   void unprotect_code_page(uint64_t pa) override { code_.unprotect(pa); }
-  void note_external_write(uint64_t pa, uint64_t bytes) override { code_.written_outside(pa, bytes); }
+  void note_external_write(uint64_t pa, uint64_t bytes) override {
+    statistics_.code_page_writes += code_.written_outside(pa, bytes);
+  }
   const Statistics& statistics() const override {
     filled_.collect(nullptr);
     return statistics_;
@@ -86,7 +110,8 @@ class GuestMmu final : public MmuOf<Guest> {
  private:
   using Space = AddressSpace<Guest>;
 
-  GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend);
+  GuestMmu(const MmuConfig& config, const GuestRam& ram, Machine& machine, std::unique_ptr<Machine> own,
+           WindowBackend* backend);
   // In line: each refill and fault does it.
   [[gnu::always_inline]] Translation translation_of(Va va, const Result& result) const {
     Translation t = walks_.translation_of(va, result);
@@ -95,6 +120,14 @@ class GuestMmu final : public MmuOf<Guest> {
   }
   Space* look_up(const Cpu& cpu);
   void apply_missed(Cpu& cpu);
+  // Applies what other CPUs wait for, and tells them.
+  void catch_up(Cpu& cpu);
+  // A store of the CPU to a page that holds code. False: it must not be made in translated code.
+  bool code_written(uint64_t pa, uint64_t bytes) {
+    statistics_.code_page_writes++;
+    return code_.written(pa, bytes);
+  }
+  void drop_page_ids(Cpu& cpu);
   // May give the current space its other form.
   void judge_current(Cpu& cpu);
   // Does that when it is time, and tells translated code which form it has. In line: each system
@@ -105,13 +138,15 @@ class GuestMmu final : public MmuOf<Guest> {
   FaultOutcome refused_fault(Space& space, const Regime& regime, Va va, bool was_code);
 
   const MmuConfig config_;
+  const std::unique_ptr<Machine> own_machine_;
+  Machine& machine_;
+  const RunningCpus::Index index_;
   Statistics statistics_;
   const Walks<Guest> walks_;
-  CodePages code_;
+  CodePages& code_;
   Watchpoints<Guest> watch_;
   GuestFlushLog<Guest> flushes_;
-  static constexpr uint32_t kMinPageIds = 64;  // a block's two pages, and room to get ahead
-  PageIdsOf<Va> ids_;
+  PageIdsOf<Va>& ids_;
   WindowPool<Guest> pool_;
   Spaces<Guest> spaces_;  // after the pool, whose leaves they have
   FlushChoice choice_;
@@ -126,21 +161,21 @@ class GuestMmu final : public MmuOf<Guest> {
 
   Space* current_ = nullptr;
   typename Guest::Selectors selectors_{};  // as of the last activate()
-  // of the logs and of what is watched: AddressSpace::changes_applied
-  uint64_t changes_ = 1;
+  uint64_t broadcast_end_ = 0;             // behind this CPU's last broadcast operation
+  uint64_t stores_checked_ = 0;            // CodePages::check_unseen_stores
   typename Guest::BreakPages break_pages_;
   bool flat_violation_ = false;
 };
 
 template <GuestArchitecture Guest>
 crosswalk::Result<std::unique_ptr<MmuOf<Guest>>> GuestMmu<Guest>::create(const MmuConfig& config, const GuestRam& ram,
-                                                                         CodeListener& listener,
-                                                                         WindowBackend* backend) {
+                                                                         Machine& machine, WindowBackend* backend,
+                                                                         std::unique_ptr<Machine> own) {
   if (config.mode.has_windows() && !backend) return Error{"this MMU mode needs a window backend"};
   if (config.mode.has_windows() && !kFitsWindow<Va>) return Error{"this guest's addresses do not fit a window"};
   if (config.fill_bytes < kPageSize || config.fill_bytes > (2u << 20) || !std::has_single_bit(config.fill_bytes))
     return Error{"fill_bytes must be a power of two from 4 KiB to 2 MiB"};
-  std::unique_ptr<GuestMmu> mmu(new GuestMmu(config, ram, listener, backend));
+  std::unique_ptr<GuestMmu> mmu(new GuestMmu(config, ram, machine, std::move(own), backend));
   if (config.mode.form == Form::Flat) {
     auto space = std::make_unique<Space>();
     if (auto installed = mmu->installer_.install_flat(*space); !installed) return installed.take_error();
@@ -151,11 +186,16 @@ crosswalk::Result<std::unique_ptr<MmuOf<Guest>>> GuestMmu<Guest>::create(const M
 }
 
 template <GuestArchitecture Guest>
-GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener, WindowBackend* backend)
+GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, Machine& machine, std::unique_ptr<Machine> own,
+                          WindowBackend* backend)
     : config_(config),
+      own_machine_(std::move(own)),
+      machine_(machine),
+      index_(machine.cpus.add()),
       walks_(ram, config.mode.form == Form::Flat, statistics_),
-      code_(ram, listener, config.mode.has_windows() && backend ? backend->filler() : nullptr, statistics_),
-      ids_(std::max(config.max_page_ids, kMinPageIds)),
+      code_(machine.code),
+      flushes_(machine.flushes, static_cast<uint8_t>(index_)),
+      ids_(machine.ids),
       pool_(config, ram, config.mode.has_windows() ? backend : nullptr, spaces_, statistics_),
       spaces_(config.max_spaces),
       choice_(config.flush),
@@ -167,7 +207,21 @@ GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, CodeList
       prefiller_(config_, walks_, spaces_, ids_, code_, watch_, choice_, statistics_),
       keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_,
               statistics_),
-      forms_(walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, filled_, statistics_) {}
+      forms_(walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, filled_, statistics_) {
+  machine.mmus.push_back(this);
+  if (filled_.exist()) code_.add_filler(*backend->filler());
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::attach(Cpu& cpu) {
+  machine_.cpus.attach(index_, &cpu, [](void* its) { Guest::ask_to_poll(*static_cast<Cpu*>(its)); });
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::unpark(Cpu& cpu) {
+  machine_.cpus.run(index_);
+  if (machine_.cpus.several()) catch_up(cpu);
+}
 
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::activate(Cpu& cpu) {
@@ -202,7 +256,7 @@ void GuestMmu<Guest>::activate(Cpu& cpu) {
     }
   }
   if (filled_.exist()) filled_.follow(*space, walks_.regime_of(cpu));
-  if (space->changes_applied != changes_) apply_missed(cpu);
+  if (space->changes_applied != machine_.changes.load(std::memory_order_acquire)) apply_missed(cpu);
   if (installer_.awaits(*space)) installer_.returned(walks_.regime_of(cpu));
   enter_current(cpu);
 }
@@ -221,6 +275,7 @@ AddressSpace<Guest>* GuestMmu<Guest>::look_up(const Cpu& cpu) {
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::apply_missed(Cpu& cpu) {
   Space& space = *current_;
+  const uint64_t changes = machine_.changes.load(std::memory_order_acquire);
   const bool protection = space.missed(&Applied::protections, code_.end()),
              flushes = space.missed(&Applied::flushes, flushes_.end()),
              watches = space.missed(&Applied::watches, watch_.version());
@@ -234,11 +289,42 @@ void GuestMmu<Guest>::apply_missed(Cpu& cpu) {
     }
     clock.note_upkeep();
   }
-  space.changes_applied = changes_;
+  space.changes_applied = changes;
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::catch_up(Cpu& cpu) {
+  const uint64_t flushes = flushes_.end();
+  if (current_ && cpu.space == current_) {
+    if (current_->changes_applied != machine_.changes.load(std::memory_order_acquire)) apply_missed(cpu);
+    code_.check_unseen_stores(stores_checked_);
+  }
+  machine_.cpus.applied(index_, flushes);
+}
+
+// Others may wait for this CPU at the same time.
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::synchronize(Cpu& cpu) {
+  Guest::set_awaited(cpu, false);
+  if (!machine_.cpus.several()) return;
+  machine_.cpus.wait_for_others(
+      index_, broadcast_end_, [](RunningCpus::Index) { return true; },
+      [&] {
+        catch_up(cpu);
+        return !Guest::stopping(cpu);
+      });
 }
 
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::polled(Cpu& cpu) {
+  if (machine_.cpus.several()) {
+    if (machine_.cpus.wants_stop()) {
+      park(cpu);
+      unpark(cpu);
+    } else {
+      catch_up(cpu);
+    }
+  }
   pool_.keep_resident_budget(current_);
   pool_.keep_filled_budget(current_);
   if (filled_.exist() && current_) collect_filled(cpu);
@@ -299,12 +385,12 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
 
   const uint32_t page = walks_.ram_page_of(t.pa);
   bool writable = Guest::allows_store(result, privileged);
-  if (writable && code_.holds(page))
-    writable = kind == AccessKind::Store && code_.written(t.pa, std::min(64u, kPageSize - page_offset(va)));
+  // The caller stores even if nothing is entered.
+  while (writable && !code_.may_write(page))
+    writable = kind == AccessKind::Store && code_written(t.pa, std::min(64u, kPageSize - page_offset(va)));
   if (!current_ || current_->windowed || t.watched || !walks_.enterable(result)) return t;
   const uint32_t size_class = class_of(result.log2_size);
   current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
-  if (writable) code_.installed_writable(page);
   statistics_.entries_4k++;
   statistics_.pages_installed++;
   return t;
@@ -343,7 +429,7 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
   if (write && code_.holds(page)) {
     statistics_.window_faults_code++;
     const uint64_t to_end = kPageSize - page_offset(va);
-    if (!code_.written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) return FaultOutcome::Once;
+    if (!code_written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) return FaultOutcome::Once;
     was_code = true;
   }
   if (translation.watched || !walks_.enterable(result)) {
@@ -399,6 +485,7 @@ uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Trans
     }
   }
 
+  if (ids_.full()) drop_page_ids(cpu);
   const Regime regime = walks_.regime_of(cpu);
   Result result;
   statistics_.fetch_walks++;
@@ -410,12 +497,6 @@ uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Trans
     Guest::set_fetch_fault(translation, regime, va, result, translation.normal_memory);
     return 0;
   }
-  if (ids_.full()) {
-    forget_instruction_pages();
-    code_.listener().page_ids_dropped();
-    ids_.drop();
-    statistics_.page_id_drops++;
-  }
   const uint32_t id = ids_.intern({va_page, walks_.ram_page_of(translation.pa), code_flags});
   current_->fetch_reuse.refilled += pages.install(va, id, result.ng, class_of(result.log2_size));
   statistics_.page_ids = ids_.count();
@@ -425,6 +506,21 @@ uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Trans
     trace::end(cpu.trace, trace::Kind::Prefill, start, statistics_.pages_prefilled - before);
   }
   return id;
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::drop_page_ids(Cpu& cpu) {
+  {
+    const RunningCpus::Stop stop(machine_.cpus, index_);
+    if (ids_.full()) {  // unless another CPU was first
+      for (GuestMmu* const mmu : machine_.mmus)
+        if (mmu) mmu->forget_instruction_pages();
+      code_.listener().page_ids_dropped();
+      ids_.drop();
+      statistics_.page_id_drops++;
+    }
+  }
+  unpark(cpu);
 }
 
 template <GuestArchitecture Guest>
@@ -455,7 +551,7 @@ void GuestMmu<Guest>::debug_changed(Cpu& cpu) {
   const bool more = watch_.set(Guest::watched(cpu));
   if (filled_.exist()) filled_.watch(watch_);
   if (!more) return;
-  changes_++;
+  machine_.changes++;
   if (current_) watch_.remove_from(*current_);
 }
 
@@ -466,8 +562,12 @@ void GuestMmu<Guest>::flush(Cpu& cpu, Flush operation) {
   ++(statistics_.*kOfKind[operation.kind]);
   const TracedFlush traced(cpu.trace, statistics_, static_cast<trace::FlushKind>(operation.kind), operation.va,
                            operation.asid);
-  flushes_.add(operation);
-  changes_++;
+  const uint64_t end = flushes_.add(operation);
+  machine_.changes++;
+  if (operation.broadcast && machine_.cpus.several()) {
+    broadcast_end_ = end;
+    Guest::set_awaited(cpu, true);
+  }
   if (!current_) return;
   const UpkeepClock clock(hybrid_, *current_);
   const Regime regime = walks_.regime_of(cpu);
@@ -478,9 +578,12 @@ void GuestMmu<Guest>::flush(Cpu& cpu, Flush operation) {
 
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::protect_code_page(uint64_t pa) {
-  if (!code_.protect(pa)) return;
-  changes_++;
+  const CodePages::Protected done = code_.protect(pa);
+  statistics_.code_pages_protected += done != CodePages::Protected::Before;
+  if (done != CodePages::Protected::Logged) return;
+  machine_.changes++;
   if (current_) code_.catch_up(*current_);
+  if (machine_.cpus.several()) machine_.cpus.ask_others(index_);
 }
 
 }  // namespace crosswalk::mmu

@@ -204,14 +204,13 @@ bool Installer<Guest>::install_stretch(Space& space, Stretch stretch, uint32_t s
   WindowMap& window = space.window_at(stretch.va);
   for (uint32_t done = 0; done < stretch.pages;) {
     const uint32_t at = window_offset(stretch.va + done * kPageSize), ram_page = stretch.ram_page + done;
-    const bool run_writable = writable && !code_.holds(ram_page);
     const uint32_t left = stretch.pages - done, pages = writable ? code_.run_length(ram_page, left) : left;
+    const bool run_writable = writable && code_.may_write(ram_page, pages);
     const uint64_t bytes = uint64_t{pages} << kPageBits;
     if (!window.window().install(at, ram_.base + (uint64_t{ram_page} << kPageBits), bytes, run_writable)) return false;
     window.record(at, pages, ram_page, run_writable, ng, size_class);
     pool_.note_most();
     statistics_.pages_installed += pages;
-    if (run_writable) code_.installed_writable(ram_page, pages);
     if (bytes >= 2 << 20)
       statistics_.entries_2m++;
     else if (bytes >= 1 << 20)

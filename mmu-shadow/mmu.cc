@@ -9,6 +9,11 @@ namespace crosswalk::mmu {
 
 template class GuestMmu<Arm32>;
 
+Result<std::unique_ptr<Mmu>> make_mmu(const MmuConfig& config, const GuestRam& ram, MmuMachine& machine,
+                                      WindowBackend* backend) {
+  return GuestMmu<Arm32>::create(config, ram, machine, backend);
+}
+
 Result<std::unique_ptr<Mmu>> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
                                       WindowBackend* backend) {
   return GuestMmu<Arm32>::create(config, ram, listener, backend);

@@ -8,6 +8,7 @@
 #include "mmu-shadow/base/code_listener.h"
 #include "mmu-shadow/base/config.h"
 #include "mmu-shadow/base/statistics.h"
+#include "mmu-shadow/machine_state.h"
 #include "mmu-shadow/mmu_of.h"
 #include "mmu-shadow/walker/arm32.h"
 #include "mmu-shadow/windows/window.h"
@@ -19,9 +20,15 @@ namespace crosswalk::mmu {
 using crosswalk::Translation;
 using Mmu = MmuOf<Arm32>;
 
-// `backend` is null for soft modes; for Flat it creates one window and RAM is installed once. The
+// What the MMUs of a machine have in common: make_mmu() for each CPU with the same.
+using MmuMachine = MachineState<Arm32>;
+
+// `machine` outlives it; without one, the CPU is the machine's only one, and `listener` is told of
+// its code. `backend` is null for soft modes; for Flat it creates one window and RAM is installed once. The
 // others make windows later, and need room for one at least. An error: the configuration cannot be,
 // or there is no room for Flat's window.
+Result<std::unique_ptr<Mmu>> make_mmu(const MmuConfig& config, const GuestRam& ram, MmuMachine& machine,
+                                      WindowBackend* backend);
 Result<std::unique_ptr<Mmu>> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,
                                       WindowBackend* backend);
 

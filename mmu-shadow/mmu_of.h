@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The guest MMU as the engine uses it, of a guest of any architecture (walker/guest.h): one for
-// each CPU. It owns the address spaces (one per regime key), each with its instruction-page table
-// and either a software TLB or a window, and applies guest TLB maintenance. It knows nothing of
+// each CPU, used on that CPU's thread alone. It owns the address spaces (one per regime key), each with its
+// instruction-page table and either a software TLB or a window, and applies guest TLB maintenance. It knows nothing of
 // translated code, KVM exits or signals; whoever catches a host fault calls window_fault.
 //
 // Guest::Port is the part that the CPU's system registers use, CodeProtection the part that devices
@@ -9,8 +9,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "mmu-shadow/base/code_protection.h"
+#include "mmu-shadow/base/running_cpus.h"
 #include "mmu-shadow/base/statistics.h"
 #include "mmu-shadow/walker/guest.h"
 #include "translator/base/access_kind.h"
@@ -41,6 +43,16 @@ class MmuOf : public Guest::Port, public CodeProtection {
   using Va = typename Guest::Va;
   using Translation = typename Guest::Translation;
   static constexpr uint32_t kAsids = uint32_t{1} << 8 * sizeof(typename Guest::Asid);
+
+  // The CPU that uses it from now on, which is parked. Without this, it is the machine's only one.
+  virtual void attach(Cpu&) {}
+  // The CPU executes no guest code until unpark(), and others need not wait for it. unpark()
+  // applies what was asked for meanwhile, and waits while another CPU has stopped all.
+  virtual void park(Cpu&) {}
+  virtual void unpark(Cpu&) {}
+  // While it lives, all other CPUs are parked. Until it is there, so is this one, and may find
+  // anything changed. unpark() has to follow its end.
+  virtual std::unique_ptr<RunningCpus::Stop> stop_others(Cpu&) { return nullptr; }
 
   // The translation regime may have changed (registers, or privilege): selects the address space
   // for the CPU's current regime and sets cpu.mem_base, cpu.instruction_pages and cpu.space.
@@ -74,7 +86,7 @@ class MmuOf : public Guest::Port, public CodeProtection {
   virtual void debug_changed(Cpu&) {}
 
   // The CPU polls, between blocks of translated code: an address space may get its other form
-  // (Form::Hybrid), also when the guest never leaves it.
+  // (Form::Hybrid), also when the guest never leaves it; and what other CPUs wait for is applied.
   virtual void polled(Cpu&) {}
 
   // The CPU slept for so many ticks of the time-stamp counter: not time that a space ran.

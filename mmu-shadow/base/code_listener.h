@@ -13,9 +13,12 @@ class CodeListener {
   // [pa, pa+bytes) lies within one 4 KiB page that holds translated code and is being written.
   // Returns true when the page holds no translated code any more (it may be made writable).
   virtual bool code_written(uint64_t pa, uint32_t bytes) = 0;
+  // The page at `pa` may have been written by another CPU since its code was translated: what
+  // differs from the page goes.
+  virtual void check_code(uint64_t /*pa*/) {}
   // Every page id that fetch_page has returned is void, and will be given to another page. Whoever
-  // keeps ids forgets them before this returns: translated code, its links and the jump cache.
-  // Called by fetch_page alone.
+  // keeps ids forgets them before this returns: translated code, its links and the jump caches.
+  // Called by fetch_page alone, while no other CPU runs.
   virtual void page_ids_dropped() {}
 };
 

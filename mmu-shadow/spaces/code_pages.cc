@@ -5,18 +5,19 @@
 
 namespace crosswalk::mmu {
 
-CodePages::CodePages(const GuestRam& ram, CodeListener& listener, WindowFiller* filler, Statistics& statistics)
+CodePages::CodePages(const GuestRam& ram, CodeListener& listener, const RunningCpus& cpus)
     : ram_(ram),
       listener_(listener),
-      statistics_(statistics),
+      cpus_(cpus),
       is_code_(ram.size >> kPageBits),
       maybe_writable_(ram.size >> kPageBits),
-      filled_(filler ? filler->code_pages() : nullptr),
       log_(kLog) {}
 
 uint32_t CodePages::run_length(uint32_t ram_page, uint32_t pages) const {
-  const uint8_t* const flags = is_code_.data() + ram_page;
-  return static_cast<uint32_t>(std::find(flags, flags + pages, static_cast<uint8_t>(*flags ^ 1)) - flags);
+  const bool first = holds(ram_page);
+  uint32_t length = 1;
+  while (length < pages && holds(ram_page + length) == first) length++;
+  return length;
 }
 
 uint32_t CodePages::count_runs(uint32_t ram_page, uint32_t pages, uint32_t limit) const {
@@ -25,71 +26,113 @@ uint32_t CodePages::count_runs(uint32_t ram_page, uint32_t pages, uint32_t limit
   return runs;
 }
 
-void CodePages::installed_writable(uint32_t ram_page, uint32_t pages) {
+bool CodePages::may_write(uint32_t ram_page, uint32_t pages) {
+  if (holds(ram_page)) return false;
   std::fill_n(maybe_writable_.begin() + ram_page, pages, 1);
+  if (!cpus_.several()) return true;
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // as in may_write(page)
+  return !holds(ram_page) && run_length(ram_page, pages) == pages;
 }
 
 void CodePages::all_installed_writable() { std::fill(maybe_writable_.begin(), maybe_writable_.end(), 1); }
 
-bool CodePages::written(uint64_t pa, uint64_t bytes) {
-  statistics_.code_page_writes++;
-  if (!listener_.code_written(pa, static_cast<uint32_t>(bytes))) return false;
-  mark(page_of(pa), false);
-  return true;
-}
-
-void CodePages::written_outside(uint64_t pa, uint64_t bytes) {
-  while (bytes != 0) {
-    const uint64_t here = std::min(bytes, kPageSize - (pa & (kPageSize - 1)));
-    if (ram_.contains(pa) && is_code_[page_of(pa)]) written(pa, here);
-    pa += here;
-    bytes -= here;
+void CodePages::mark(uint32_t ram_page, bool code) {
+  at(is_code_, ram_page).store(code);
+  for (uint64_t* const words : filled_) {
+    // The provider reads it meanwhile.
+    const std::atomic_ref<uint64_t> word(words[ram_page / 64]);
+    const uint64_t bit = uint64_t{1} << ram_page % 64;
+    if (code)
+      word.fetch_or(bit);
+    else
+      word.fetch_and(~bit);
   }
 }
 
-bool CodePages::protect(uint64_t pa) {
-  if (!ram_.contains(pa)) return false;
+bool CodePages::written(uint64_t pa, uint64_t bytes) {
+  // Before the listener drops its translations: one that is made meanwhile marks it again.
+  mark(page_of(pa), false);
+  if (listener_.code_written(pa, static_cast<uint32_t>(bytes))) return true;
+  mark(page_of(pa), true);
+  return false;
+}
+
+uint32_t CodePages::written_outside(uint64_t pa, uint64_t bytes) {
+  uint32_t pages = 0;
+  while (bytes != 0) {
+    const uint64_t here = std::min(bytes, kPageSize - (pa & (kPageSize - 1)));
+    if (ram_.contains(pa) && holds(page_of(pa))) {
+      written(pa, here);
+      pages++;
+    }
+    pa += here;
+    bytes -= here;
+  }
+  return pages;
+}
+
+CodePages::Protected CodePages::protect(uint64_t pa) {
+  if (!ram_.contains(pa)) return Protected::Before;
   const uint32_t page = page_of(pa);
-  if (is_code_[page]) return false;
+  if (holds(page)) return Protected::Before;
   mark(page, true);
-  statistics_.code_pages_protected++;
-  if (!filled_ && !maybe_writable_[page]) return false;
-  maybe_writable_[page] = 0;
-  log_[end_++ % kLog] = page;
-  return true;
+  if (filled_.empty() && !at(maybe_writable_, page).load()) return Protected::Unseen;
+  at(maybe_writable_, page).store(0);
+  const std::lock_guard lock(lock_);
+  const uint64_t at_end = end_.load(std::memory_order_relaxed);
+  log_[at_end % kLog] = page;
+  end_.store(at_end + 1, std::memory_order_release);
+  return Protected::Logged;
 }
 
 void CodePages::unprotect(uint64_t pa) {
   if (ram_.contains(pa)) mark(page_of(pa), false);
 }
 
-void CodePages::catch_up(FillingWindow& window, uint64_t position) {
-  if (position == end_ || window.installed(false) == 0) return;
+bool CodePages::copy_log(uint64_t from, uint64_t to, std::vector<uint32_t>& pages) const {
+  const std::lock_guard lock(lock_);
+  if (end_.load(std::memory_order_relaxed) - from > kLog) return false;
+  for (uint64_t i = from; i != to; i++) pages.push_back(log_[i % kLog]);
+  return true;
+}
+
+void CodePages::check_unseen_stores(uint64_t& position) {
+  const uint64_t from = position, end = this->end();
+  if (from == end) return;
+  position = end;
+  const auto check = [this](uint32_t page) {
+    if (holds(page)) listener_.check_code(ram_.base + (uint64_t{page} << kPageBits));
+  };
   std::vector<uint32_t> pages;
-  if (end_ - position > kLog) {
+  if (copy_log(from, end, pages))
+    std::ranges::for_each(pages, check);
+  else
+    for (uint32_t page = 0; page < is_code_.size(); page++) check(page);
+}
+
+void CodePages::catch_up(FillingWindow& window, uint64_t position, uint64_t end) {
+  if (position == end || window.installed(false) == 0) return;
+  std::vector<uint32_t> pages;
+  if (copy_log(position, end, pages))
+    std::erase_if(pages, [this](uint32_t page) { return !holds(page); });
+  else
     pages = {0, static_cast<uint32_t>(is_code_.size() - 1)};
-  } else {
-    for (uint64_t i = position; i != end_; i++)
-      if (is_code_[log_[i % kLog]]) pages.push_back(log_[i % kLog]);
-  }
   if (!pages.empty()) window.protect(pages);
 }
 
 void CodePages::catch_up(WindowMap& window, uint64_t& position) {
+  constexpr uint64_t kSingly = 16;
+  const uint64_t end = this->end();
+  std::vector<uint32_t> pages;
   if (FillingWindow* const filling = window.filling()) {
-    catch_up(*filling, position);
-  } else if (end_ - position <= 16) {
-    for (uint64_t i = position; i != end_; i++) {
-      const uint32_t page = log_[i % kLog];
-      if (is_code_[page])
-        window.protect_page(page);
-      else
-        maybe_writable_[page] = 1;
-    }
+    catch_up(*filling, position, end);
+  } else if (end - position <= kSingly && copy_log(position, end, pages)) {
+    for (const uint32_t page : pages)
+      if (!may_write(page)) window.protect_page(page);
   } else {
-    window.protect_all(is_code_.data(), maybe_writable_.data());
+    window.protect_all(*this);
   }
-  position = end_;
+  position = end;
 }
 
 }  // namespace crosswalk::mmu

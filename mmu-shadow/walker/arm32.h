@@ -2,6 +2,7 @@
 // ARMv7-A guests (GuestArchitecture).
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -96,6 +97,15 @@ struct Arm32 {
   using Watched = arm::Watched;
   static BreakPages break_pages(const Cpu& cpu) { return arm::break_pages(cpu); }
   static Watched watched(const Cpu& cpu) { return arm::watched_bytes(cpu); }
+
+  static void ask_to_poll(Cpu& cpu) { raise_line(cpu, kLinePoll); }
+  static void set_awaited(Cpu& cpu, bool awaited) {
+    if (awaited)
+      raise_line(cpu, kLineShootdown);
+    else
+      lower_line(cpu, kLineShootdown);
+  }
+  static bool stopping(Cpu& cpu) { return std::atomic_ref(cpu.interrupt_lines).load() & kLineStop; }
 
   // By short descriptors (B3.5.1).
   static void map_small_pages(Cpu& cpu, uint8_t* ram, uint64_t base, uint64_t bytes) {

@@ -85,8 +85,8 @@ concept GuestArchitecture =
     } &&
     // A Translation has ok, pa, host, normal_memory and watched, and what the CPU needs to report a
     // fault of a walk, and of a fetch from memory that is not to be executed from; and the answer
-    // of an address translation operation. `Port` declares translate() and flush(), which system
-    // registers use (TlbFlush).
+    // of an address translation operation. `Port` declares translate(), flush(), synchronize() and
+    // synchronize_code(), which system registers and barriers use (TlbFlush).
     requires(typename G::Translation& t, const typename G::Regime& regime, typename G::Va va,
              const typename G::Result& result, bool normal_memory) {
       typename G::Port;
@@ -108,6 +108,13 @@ concept GuestArchitecture =
       { G::break_pages(cpu) } -> std::same_as<typename G::BreakPages>;
       { G::watched(cpu) } -> std::same_as<typename G::Watched>;
       { G::kWatchpoints } -> std::convertible_to<uint32_t>;
+    } &&
+    // Has the CPU poll soon; any thread calls it. On the CPU's own thread: whether its next barrier
+    // has something to wait for, and whether it is to stop running.
+    requires(typename G::Cpu& cpu) {
+      G::ask_to_poll(cpu);
+      G::set_awaited(cpu, true);
+      { G::stopping(cpu) } -> std::same_as<bool>;
     } &&
     // Small pages that lead to themselves, in RAM that is zero and at least 2 MiB, and a CPU that
     // uses them, for measurements.

@@ -126,23 +126,4 @@ void WindowMap::protect_page(uint32_t ram_page) {
   if (changed) window().commit();
 }
 
-void WindowMap::protect_all(const uint8_t* is_code, uint8_t* maybe_writable) {
-  bool changed = false;
-  pages_.for_each_leaf([&](uint32_t l) {
-    WindowLeaf& leaf = *pages_.leaf(l);
-    leaf.for_each([&](uint32_t i) {
-      const WindowEntry e = leaf.entries[i];
-      if (!e.writable()) return;
-      if (!is_code[e.ram_page()]) {
-        maybe_writable[e.ram_page()] = 1;
-        return;
-      }
-      make_read_only(InstalledPages::va_of(l, i), leaf);
-      changed = true;
-    });
-    pages_.release_if_empty(l);
-  });
-  if (changed) window().commit();
-}
-
 }  // namespace crosswalk::mmu

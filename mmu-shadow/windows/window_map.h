@@ -84,10 +84,11 @@ class WindowMap {
   template <typename Recheck>
   [[gnu::always_inline]] uint32_t revalidate_page(uint32_t va, uint32_t& kept, uint32_t& rewritten, Recheck recheck);
 
-  // Makes the writable pages read-only whose RAM page is `ram_page`, or for which is_code[ram page]
-  // is set. Commits. protect_all also sets maybe_writable[] for the pages that stay writable.
+  // Makes the writable pages read-only whose RAM page is `ram_page`, or that code.may_write(RAM
+  // page) does not let be so. Commits.
   void protect_page(uint32_t ram_page);
-  void protect_all(const uint8_t* is_code, uint8_t* maybe_writable);
+  template <typename Code>
+  void protect_all(Code& code);
 
  private:
   template <typename Match>
@@ -168,6 +169,22 @@ inline uint32_t WindowMap::revalidate_page(uint32_t va, uint32_t& kept, uint32_t
   recheck_page(page_of(va), range, kept, rewritten, removed, recheck);
   pages_.release_if_empty(InstalledPages::leaf_of(va));
   return removed;
+}
+
+template <typename Code>
+void WindowMap::protect_all(Code& code) {
+  bool changed = false;
+  pages_.for_each_leaf([&](uint32_t l) {
+    WindowLeaf& leaf = *pages_.leaf(l);
+    leaf.for_each([&](uint32_t i) {
+      const WindowEntry e = leaf.entries[i];
+      if (!e.writable() || code.may_write(e.ram_page())) return;
+      make_read_only(InstalledPages::va_of(l, i), leaf);
+      changed = true;
+    });
+    pages_.release_if_empty(l);
+  });
+  if (changed) window().commit();
 }
 
 }  // namespace crosswalk::mmu

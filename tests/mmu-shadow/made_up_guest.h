@@ -118,6 +118,8 @@ struct MadeUpGuest {
     virtual ~Port() = default;
     virtual Translation translate(Cpu& cpu, Va va, AccessKind kind, bool privileged) = 0;
     virtual void flush(Cpu& cpu, Flush operation) = 0;
+    virtual void synchronize(Cpu&) {}
+    virtual void synchronize_code(Cpu&) {}
   };
 
   // The last GiB, whose descriptor is the fourth.
@@ -148,6 +150,10 @@ struct MadeUpGuest {
     Range ranges[1] = {};
   };
   static Watched watched(const Cpu& cpu) { return {cpu.watched != 0, {{cpu.watched + 8, cpu.watched + 15}}}; }
+
+  static void ask_to_poll(Cpu&) {}
+  static void set_awaited(Cpu&, bool) {}
+  static bool stopping(Cpu&) { return false; }
 
   static void map_small_pages(Cpu& cpu, uint8_t* ram, uint64_t base, uint64_t bytes) {
     auto* const words = reinterpret_cast<uint64_t*>(ram);

@@ -39,6 +39,9 @@ struct Block {
   const uint8_t* code = nullptr;
   uint32_t code_size = 0;
   uint32_t guest_bytes = 0;
+  // In RAM: the block's page, and the page that its last instruction extends into, or null.
+  const uint8_t* page = nullptr;
+  const uint8_t* second_page = nullptr;
   bool valid = true;
   bool once = false;                  // has an access out of line that is to be so once: the block goes with it
   std::vector<x64::FaultSite> sites;  // by offset
@@ -70,6 +73,8 @@ struct Block {
     cpu.t = key.va & 1;
     cpu.it = g.it;
   }
+  // Whether the guest's instructions are still what was translated.
+  bool is_current() const;
   // What the block takes besides its code, about.
   size_t bookkeeping_bytes() const;
 

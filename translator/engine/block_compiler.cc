@@ -108,6 +108,8 @@ std::unique_ptr<Block> BlockCompiler::emit(const CompileRequest& request) {
   block->code = cache_.memory().executable(compiled.code);
   block->code_size = compiled.size;
   block->guest_bytes = ir_.end_pc - ir_.pc;
+  block->page = request.page;
+  block->second_page = request.second_page;
   block->sites = std::move(compiled.sites);
   block->links = std::move(compiled.links);
   block->guest = ir_.guest;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/engine/block_links.h"
 
-#include <cstring>
-
 namespace crosswalk::engine {
 
 void BlockLinks::add(Block* block) {
@@ -15,14 +13,24 @@ BlockLink BlockLinks::find(uint32_t number) const {
   return n < links_.size() && links_[n].from->valid ? links_[n] : BlockLink{};
 }
 
+namespace {
+
+// One store, which other CPUs that execute the code see as a whole: it lies in one aligned word of
+// 8 bytes (x64::LinkSite).
+void patch(uint8_t* code, uint32_t value) {
+  using Word [[gnu::aligned(1), gnu::may_alias]] = uint32_t;
+  *reinterpret_cast<volatile Word*>(code) = value;
+}
+
+}  // namespace
+
 void BlockLinks::patch_jump(const Block& from, uint32_t n, const uint8_t* target) {
   const uint8_t* const jump = from.code + from.links[n].jump_offset;
-  const int32_t relative = static_cast<int32_t>(target - (jump + 4));
-  std::memcpy(memory_.writable(jump), &relative, 4);
+  patch(memory_.writable(jump), static_cast<uint32_t>(target - (jump + 4)));
 }
 
 void BlockLinks::patch_id(const Block& from, uint32_t n, uint32_t page_id) {
-  if (const uint32_t offset = from.links[n].id_offset) std::memcpy(memory_.writable(from.code + offset), &page_id, 4);
+  if (const uint32_t offset = from.links[n].id_offset) patch(memory_.writable(from.code + offset), page_id);
 }
 
 void BlockLinks::link(Block* from, uint32_t n, Block* to) {

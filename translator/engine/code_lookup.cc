@@ -39,33 +39,38 @@ const void* CodeLookup::cached() {
 // when it was not. Null: find_or_make() must say why, or what is there cannot be linked.
 const void* CodeLookup::linked(uint32_t number) {
   BlockLinks& links = translations_.links();
-  const auto target = [&]() -> const Block* {
+  const auto target = [&](bool& exists) -> const Block* {
+    const auto lock = translations_.lock();
     const BlockLink link = links.find(number);
-    return link.from ? link.from->linked[link.index] : nullptr;
+    exists = link.from != nullptr;
+    return exists ? link.from->linked[link.index] : nullptr;
   };
-  if (!links.find(number).from) return nullptr;
+  bool exists;
+  const Block* const before = target(exists);
+  if (!exists) return nullptr;
   // It left only because its page was not entered. Relinking would do too, but x86 punishes a write
   // to code that runs.
-  if (target()) {
+  if (before) {
     mmu::Translation at;
     const uint32_t id = mmu_.fetch_page(cpu_, cpu_.r[15], code_flags(cpu_.r[15]), at);
     // unless fetching dropped it
-    if (const Block* const to = target(); to && to->page_id == id) return to->code;
+    if (const Block* const to = target(exists); to && to->page_id == id) return to->code;
   }
-  Block* const block = find_or_make();
+  const Block* const block = find_or_make();
   if (!block) return nullptr;
+  const auto lock = translations_.lock();
   // That may have dropped the block that was left, or made a block after emptying the cache.
   const BlockLink now = links.find(number);
-  if (!now.from) return block->code;
+  if (!now.from || !block->valid) return block->code;
   // Within a page nothing is checked at run time: both must be of the same mapping of it.
   if (now.from->links[now.index].id_offset == 0 && now.from->page_id != block->page_id) return block->code;
   links.unlink(now.from, now.index);
-  links.link(now.from, now.index, block);
+  links.link(now.from, now.index, const_cast<Block*>(block));
   statistics_.links++;
   return block->code;
 }
 
-Block* CodeLookup::take_prefetch_abort(const mmu::Translation& fault) {
+const Block* CodeLookup::take_prefetch_abort(const mmu::Translation& fault) {
   statistics_.prefetch_aborts++;
   helpers::apply_effects(cpu_, arm::prefetch_abort(cpu_, cpu_.r[15], fault.fsr, fault.far));
   arm::recompute_pending(cpu_);
@@ -73,39 +78,61 @@ Block* CodeLookup::take_prefetch_abort(const mmu::Translation& fault) {
 }
 
 // At cpu.r[15]; null when an exception was taken instead.
-Block* CodeLookup::find_or_make() {
+const Block* CodeLookup::find_or_make() {
   if (!cpu_.t) cpu_.r[15] &= ~3u;
-  const uint32_t pc = cpu_.r[15];
-  const uint32_t flags = code_flags(pc);
-  mmu::Translation at;
-  uint32_t page_id = mmu_.fetch_page(cpu_, pc, flags, at);
-  if (page_id == 0) return take_prefetch_abort(at);
-  BlockKey key;
-  key.va = pc | cpu_.t;
-  key.pa = at.pa;
-  key.flags = flags | uint32_t{cpu_.it} << CompileRequest::kItShift;
-  mmu::Translation second;
-  uint32_t second_id = 0;
-  if (cpu_.t && (pc & 0xfff) == 0xffe) {
-    uint16_t half;
-    std::memcpy(&half, at.host, 2);
-    if (decoder::is_t32(half)) {
-      const uint64_t before = translations_.statistics().cache_flushes;
-      second_id = mmu_.fetch_page(cpu_, pc + 2, code_flags(pc + 2), second);
-      if (second_id == 0) return take_prefetch_abort(second);
-      // Fetching the second page may have voided the first one's id. There is room for both now.
-      if (translations_.statistics().cache_flushes != before) page_id = mmu_.fetch_page(cpu_, pc, flags, at);
-      key.second_page = static_cast<uint32_t>(second.pa >> 12);
+  for (;;) {
+    const uint32_t pc = cpu_.r[15];
+    const uint32_t flags = code_flags(pc);
+    mmu::Translation at;
+    uint32_t page_id = mmu_.fetch_page(cpu_, pc, flags, at);
+    if (page_id == 0) return take_prefetch_abort(at);
+    BlockKey key;
+    key.va = pc | cpu_.t;
+    key.pa = at.pa;
+    key.flags = flags | uint32_t{cpu_.it} << CompileRequest::kItShift;
+    mmu::Translation second;
+    uint32_t second_id = 0;
+    if (cpu_.t && (pc & 0xfff) == 0xffe) {
+      uint16_t half;
+      std::memcpy(&half, at.host, 2);
+      if (decoder::is_t32(half)) {
+        const uint64_t before = translations_.statistics().cache_flushes;
+        second_id = mmu_.fetch_page(cpu_, pc + 2, code_flags(pc + 2), second);
+        if (second_id == 0) return take_prefetch_abort(second);
+        // Fetching the second page may have voided the first one's id. There is room for both now.
+        if (translations_.statistics().cache_flushes != before) continue;
+        key.second_page = static_cast<uint32_t>(second.pa >> 12);
+      }
     }
+    auto lock = translations_.lock();
+    Block* block = translations_.blocks().find(key);
+    if (block && block->second_id != second_id) {
+      translations_.drop_locked(block);  // the second page's code flags have changed, which are not in the key
+      block = nullptr;
+    }
+    if (!block && !translations_.has_room()) {
+      lock.unlock();
+      empty_cache();
+      continue;
+    }
+    if (!block) block = make(key, page_id, at, second_id, second);
+    // With the lock: another CPU that drops the block takes it out of the cache after this.
+    if (cpu_.it == 0) JumpCaches::enter(cpu_, key.va, page_id, block->code);
+    return block;
   }
-  Block* block = translations_.blocks().find(key);
-  if (block && block->second_id != second_id) {
-    translations_.drop(block);  // the second page's code flags have changed, which are not in the key
-    block = nullptr;
+}
+
+// Afterwards everything is to be looked at anew.
+void CodeLookup::empty_cache() {
+  {
+    const auto stopped = mmu_.stop_others(cpu_);
+    const auto is_full = [&] {
+      const auto lock = translations_.lock();
+      return !translations_.has_room();
+    };
+    if (is_full()) translations_.clear();  // unless another CPU was first
   }
-  if (!block) block = make(key, page_id, at, second_id, second);
-  if (cpu_.it == 0) JumpCaches::enter(cpu_, key.va, page_id, block->code);
-  return block;
+  mmu_.unpark(cpu_);
 }
 
 Block* CodeLookup::make(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, uint32_t second_id,
@@ -119,7 +146,7 @@ Block* CodeLookup::make(const BlockKey& key, uint32_t page_id, const mmu::Transl
   request.second_id = second_id;
   request.page = at.host - (at.pa & 0xfff);
   request.second_page = second_id ? second.host - (second.pa & 0xfff) : nullptr;
-  Block* const block = translations_.make(request);
+  Block* const block = translations_.make(request, mmu_);
   if (listener_) listener_->block_translated(*block, is_privileged(static_cast<Mode>(cpu_.mode)));
   mmu_.translated(page_id, __builtin_ia32_rdtsc() - ticks);
   trace::end(cpu_.trace, trace::Kind::Translation, start, key.va, key.pa, 0, 0,

@@ -44,10 +44,11 @@ class CodeLookup {
  private:
   const void* cached();
   const void* linked(uint32_t number);
-  Block* find_or_make();
+  const Block* find_or_make();
   Block* make(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, uint32_t second_id,
               const mmu::Translation& second);
-  Block* take_prefetch_abort(const mmu::Translation& fault);
+  void empty_cache();
+  const Block* take_prefetch_abort(const mmu::Translation& fault);
   frontend::CodeFlags translation_flags(uint32_t va) const;
   uint32_t code_flags(uint32_t va) const;  // of the page of `va`
 

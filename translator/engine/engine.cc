@@ -24,6 +24,7 @@ Engine::Engine(const EngineConfig& config, Translations& translations, mmu::Mmu&
   services_.slow_path = &slow_path_;
   cpu.engine = &services_;
   translations.attach({&cpu, &mmu, &jump_caches_});
+  mmu.attach(cpu);
   if (log_.items & kLogInt) cpu.exception_observer = &exception_log_.emplace(log_);
   mmu.activate(cpu);
   choose_jump_cache(cpu);
@@ -53,10 +54,17 @@ void Engine::begin_anew() {
 bool Engine::take_interrupts() {
   const uint32_t lines = std::atomic_ref<uint32_t>(cpu_.interrupt_lines).load();
   if (lines & kLineStop) return false;
+  // Lowered first: who raises it from now on is not heard yet.
+  if (lines & kLinePoll) lower_line(cpu_, kLinePoll);
   mmu_.polled(cpu_);
   choose_jump_cache(cpu_);
-  if (lines & kLinePoll) lower_line(cpu_, kLinePoll);
-  if (lines & kLineWork) platform_.run_queued_work(cpu_);
+  if (lines & kLineShootdown) mmu_.synchronize(cpu_);
+  if (lines & kLineWork) {
+    // It may wait for other CPUs.
+    mmu_.park(cpu_);
+    platform_.run_queued_work(cpu_);
+    mmu_.unpark(cpu_);
+  }
   switch (arm::pending_interrupt(cpu_)) {
     case arm::Interrupt::None: break;
     case arm::Interrupt::Irq:
@@ -73,11 +81,13 @@ bool Engine::take_interrupts() {
 }
 
 void Engine::run() {
+  mmu_.unpark(cpu_);
   if (std::exchange(restarted_, false)) begin_anew();
   for (;;) {
-    if (std::atomic_ref<uint32_t>(cpu_.pending).load(std::memory_order_acquire) && !take_interrupts()) return;
+    if (std::atomic_ref<uint32_t>(cpu_.pending).load(std::memory_order_acquire) && !take_interrupts()) break;
     run_once();
   }
+  mmu_.park(cpu_);
 }
 
 void Engine::step() {

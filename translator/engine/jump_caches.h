@@ -3,6 +3,7 @@
 // form of address space that the mode has; translated code reads that of the current form.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -24,20 +25,22 @@ class JumpCaches {
   // Of the CPU's current form: what there is for `target` (VA | T), whatever page it was in then;
   // null: nothing.
   static const JumpCacheEntry* find(const CpuState& cpu, uint32_t target) {
-    const JumpCacheEntry& e = cpu.jump_cache[jump_cache_index(target)];
-    return e.target == target && e.code ? &e : nullptr;
+    JumpCacheEntry& e = cpu.jump_cache[jump_cache_index(target)];
+    return std::atomic_ref(e.target).load(std::memory_order_relaxed) == target && e.code ? &e : nullptr;
   }
   static void enter(const CpuState& cpu, uint32_t target, uint32_t page_id, const void* code) {
     cpu.jump_cache[jump_cache_index(target)] = {target, page_id, code};
   }
 
-  // Of every form.
+  // Of every form. Any thread; the CPU may be reading the entry, and then finds the block once more
+  // or not.
   void forget(const Block& block) {
     for (auto& cache : caches_) {
       JumpCacheEntry& e = cache[jump_cache_index(block.key.va)];
-      if (e.code == block.code) e = kEmpty;
+      if (e.code == block.code) std::atomic_ref(e.target).store(kEmpty.target, std::memory_order_relaxed);
     }
   }
+  // Precondition: the CPU does not run.
   void clear() {
     for (auto& cache : caches_) cache.assign(kJumpCacheEntries, kEmpty);
   }

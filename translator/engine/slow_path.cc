@@ -251,11 +251,11 @@ bool SlowPath::plain_access() {
 // Returns as x64::SlowAccess.
 uint64_t SlowPath::any_access(const uint8_t* return_address) {
   statistics_.slow_accesses++;
-  Block* const block = translations_.blocks().find_by_host(return_address - 1);
+  Block* const block = translations_.find_by_host(return_address - 1);
   const x64::FaultSite* const site = block ? block->site_at(return_address, true) : nullptr;
   if (!site) panic(no_metadata(return_address));
   // Its code goes on to its end, and is translated as usual for the next time.
-  if (block->once && block->valid) translations_.drop(block);
+  if (block->once) translations_.drop(block);
   // Device models may look at the position (and tracing does).
   block->set_position(cpu_, *site);
   const ir::MemAccess m = ir::MemAccess::unpack(cpu_.access_kind);

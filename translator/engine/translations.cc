@@ -2,6 +2,7 @@
 #include "translator/engine/translations.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -25,31 +26,30 @@ void Translations::detach(const CpuState& cpu) {
   std::erase_if(users_, [&](const User& user) { return user.cpu == &cpu; });
 }
 
-Block* Translations::make(const CompileRequest& request) {
-  if (!cache_.has_room()) clear();
+Block* Translations::make(const CompileRequest& request, mmu::CodeProtection& pages) {
+  // Protected before it is read: what is written from now on is seen.
+  const uint64_t page = request.key.pa & ~uint64_t{0xfff}, second_page = uint64_t{request.key.second_page} << 12;
+  if (!blocks().of_page(page)) pages.protect_code_page(page);
+  if (second_page && !blocks().of_page(second_page)) pages.protect_code_page(second_page);
   std::unique_ptr<Block> made = compiler_.compile(request);
   statistics_.blocks_translated++;
   statistics_.guest_instructions_translated += made->guest.size();
   statistics_.code_bytes += made->code_size;
-  const uint64_t page = request.key.pa & ~uint64_t{0xfff}, second_page = uint64_t{request.key.second_page} << 12;
-  const bool first_of_page = !blocks().of_page(page), first_of_second = second_page && !blocks().of_page(second_page);
   Block* const block = cache_.add(std::move(made));
   statistics_.most_bookkeeping_bytes =
       std::max<uint64_t>(statistics_.most_bookkeeping_bytes, cache_.bookkeeping_bytes());
-  for (const User& user : users_) {
-    if (first_of_page) user.pages->protect_code_page(page);
-    if (first_of_second) user.pages->protect_code_page(second_page);
-  }
   return block;
 }
 
-void Translations::drop(Block* block) {
+void Translations::drop_locked(Block* block) {
+  if (!block->valid) return;
   for (const User& user : users_) user.jump_caches->forget(*block);
   cache_.drop(block);
   statistics_.blocks_dropped++;
 }
 
 void Translations::clear() {
+  const std::lock_guard lock(lock_);
   statistics_.cache_flushes++;
   for (const User& user : users_) {
     trace::instant(user.cpu->trace, trace::Kind::CacheClear, blocks().count());
@@ -62,6 +62,7 @@ void Translations::clear() {
 }
 
 void Translations::put_out_of_line(uint64_t pa, Block* block, bool once) {
+  const std::lock_guard lock(lock_);
   if (once) {
     statistics_.slow_once++;
     slow_sites_.add_once(pa);
@@ -70,16 +71,17 @@ void Translations::put_out_of_line(uint64_t pa, Block* block, bool once) {
     slow_sites_.add(pa);
     statistics_.slow_sites_now = slow_sites_.count();
   }
-  drop(block);
+  drop_locked(block);
 }
 
 bool Translations::code_written(uint64_t pa, uint32_t) {
+  const std::lock_guard lock(lock_);
   const uint64_t before = statistics_.blocks_dropped;
   while (const auto* in_page = blocks().of_page(pa)) {
     Block* const block = in_page->back();
     // An instruction that begins in the page before is another one now.
     if (block->key.second_page == pa >> 12) slow_sites_.forget_page(block->key.pa);
-    drop(block);
+    drop_locked(block);
   }
   slow_sites_.forget_page(pa);
   statistics_.slow_sites_now = slow_sites_.count();
@@ -87,6 +89,18 @@ bool Translations::code_written(uint64_t pa, uint32_t) {
   statistics_.code_invalidations += dropped != 0;
   for (const User& user : users_) trace::instant(user.cpu->trace, trace::Kind::CodeInvalidation, pa, dropped);
   return true;
+}
+
+void Translations::check_code(uint64_t pa) {
+  const std::lock_guard lock(lock_);
+  const auto* const in_page = blocks().of_page(pa);
+  if (!in_page) return;
+  std::vector<Block*> changed;
+  std::ranges::copy_if(*in_page, std::back_inserter(changed), [](const Block* block) { return !block->is_current(); });
+  for (Block* const block : changed) {
+    slow_sites_.forget_page(block->key.pa);
+    drop_locked(block);
+  }
 }
 
 }  // namespace crosswalk::engine

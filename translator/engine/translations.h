@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -28,7 +29,7 @@ class Translations final : public mmu::CodeListener {
  public:
   static Result<std::unique_ptr<Translations>> create(const EngineConfig& config);
 
-  // A CPU that runs translations, and what of it refers to them.
+  // A CPU that runs translations, and what of it refers to them. Not while CPUs run.
   struct User {
     CpuState* cpu;
     mmu::CodeProtection* pages;
@@ -37,22 +38,40 @@ class Translations final : public mmu::CodeListener {
   void attach(const User& user) { users_.push_back(user); }
   void detach(const CpuState& cpu);
 
-  const BlockIndex& blocks() const { return cache_.blocks(); }
-  BlockLinks& links() { return cache_.links(); }
   const x64::Thunks& thunks() const { return compiler_.thunks(); }
   // Where translated code is executed: for World::add_code.
   std::span<const uint8_t> code() const { return {cache_.memory().base(), cache_.memory().capacity()}; }
   bool contains(const uint8_t* host) const { return cache_.memory().contains(host); }
 
-  // Translates; when the cache is full, all other blocks go.
-  Block* make(const CompileRequest& request);
-  void drop(Block* block);
-  void clear();
+  // ---- any CPU's thread. A block that was found may be dropped by another CPU at any time, and
+  // can still be executed; it is there until clear().
+  // The block whose code contains `host`, dropped ones included; null: none.
+  Block* find_by_host(const void* host) const {
+    const std::lock_guard lock(lock_);
+    return blocks().find_by_host(host);
+  }
+  void drop(Block* block) {
+    const std::lock_guard lock(lock_);
+    drop_locked(block);
+  }
   // The instruction at `pa`, in `block`, is translated again with its accesses out of line: from
   // now on, or, with `once`, the next time. The block goes.
   void put_out_of_line(uint64_t pa, Block* block, bool once);
-
   bool code_written(uint64_t pa, uint32_t bytes) override;
+  void check_code(uint64_t pa) override;
+
+  // ---- while the caller holds lock()
+  std::unique_lock<std::mutex> lock() const { return std::unique_lock(lock_); }
+  const BlockIndex& blocks() const { return cache_.blocks(); }
+  BlockLinks& links() { return cache_.links(); }
+  // Whether make() can translate; otherwise clear() has to be called before.
+  bool has_room() const { return cache_.has_room(); }
+  // Translates, for the CPU whose MMU `pages` belongs to.
+  Block* make(const CompileRequest& request, mmu::CodeProtection& pages);
+  void drop_locked(Block* block);
+
+  // ---- while no other CPU runs
+  void clear();
   void page_ids_dropped() override { clear(); }
 
   const TranslationStatistics& statistics() const { return statistics_; }
@@ -61,6 +80,7 @@ class Translations final : public mmu::CodeListener {
  private:
   Translations(const EngineConfig& config, CodeMemory memory);
 
+  mutable std::mutex lock_;  // of all that follows
   SlowSites slow_sites_;
   CodeCache cache_;
   BlockCompiler compiler_;

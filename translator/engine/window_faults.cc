@@ -16,7 +16,7 @@ bool retries(mmu::FaultOutcome outcome) {
 bool WindowFaults::handle(FaultFrame& frame) {
   const auto* host = reinterpret_cast<const uint8_t*>(frame.rip) - frame.completed;
   if (!translations_.contains(host)) return false;
-  Block* const block = translations_.blocks().find_by_host(host);
+  Block* const block = translations_.find_by_host(host);
   if (!block) return false;
   const x64::FaultSite* const site = frame.completed ? block->site_before(host) : block->site_at(host, false);
   if (!site) return false;

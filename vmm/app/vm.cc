@@ -108,7 +108,8 @@ Result<bool> Vm::make_cpu(unsigned index) {
   arm::reset_cpu(cpu.state, options_.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15);
   machine_->set_boot_registers(cpu.state);
   observability_.configure(mmu_config);
-  auto made_mmu = mmu::make_mmu(mmu_config, machine_->ram(), *translations_, cpu.backend.get());
+  if (!mmu_machine_) mmu_machine_ = std::make_unique<mmu::MmuMachine>(mmu_config, machine_->ram(), *translations_);
+  auto made_mmu = mmu::make_mmu(mmu_config, machine_->ram(), *mmu_machine_, cpu.backend.get());
   if (!made_mmu) return made_mmu.take_error();
   cpu.mmu = std::move(*made_mmu);
   cpu.engine.emplace(engine_config_, *translations_, *cpu.mmu, cpu.state, machine_->platform());

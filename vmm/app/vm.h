@@ -73,6 +73,7 @@ class Vm final : private EnginePort {
   std::unique_ptr<FILE, Close> log_;
   engine::EngineConfig engine_config_;
   std::unique_ptr<engine::Translations> translations_;  // of all CPUs
+  std::unique_ptr<mmu::MmuMachine> mmu_machine_;        // the same
   std::vector<std::unique_ptr<VmCpu>> cpus_;
 };
 

@@ -141,8 +141,7 @@ HANDLER(WFE) {}
 HANDLER(SEV) {}
 HANDLER(DBG) {}
 HANDLER(WFI) {
-  t.ir.call(&helpers::wait_for_interrupt, ir::kCallPlain);
-  t.end_block_exit();
+  t.call_and_leave(&helpers::wait_for_interrupt, imm32(t.bytes));
 }
 
 }  // namespace crosswalk::frontend

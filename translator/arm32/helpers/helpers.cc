@@ -125,7 +125,10 @@ uint64_t check_breakpoints(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
 uint64_t hypervisor_call(CpuState* cpu, uint32_t, uint32_t bytes, uint32_t) {
   if (arm::in_user_mode(*cpu)) return undefined(cpu);
   leave_to_next(*cpu, bytes);
-  if (!services(cpu).platform.firmware_call(*cpu)) cpu->r[0] = ~0u;  // NOT_SUPPORTED
+  EngineServices& s = services(cpu);
+  s.mmu.park(*cpu);  // CPU_SUSPEND sleeps
+  if (!s.platform.firmware_call(*cpu)) cpu->r[0] = ~0u;  // NOT_SUPPORTED
+  s.mmu.unpark(*cpu);
   return 0;
 }
 
@@ -204,11 +207,16 @@ uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t
   return 0;
 }
 
-uint64_t wait_for_interrupt(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
+// The code that it was called from may be gone when it returns, since the CPU is parked meanwhile.
+uint64_t wait_for_interrupt(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
+  leave_to_next(*cpu, bytes);
   if (!arm::interrupt_asserted(*cpu) && !std::atomic_ref<uint32_t>(cpu->pending).load()) {
+    EngineServices& s = services(cpu);
     const uint64_t start = __builtin_ia32_rdtsc();
-    services(cpu).platform.wait_for_interrupt(*cpu);
-    services(cpu).mmu.slept(__builtin_ia32_rdtsc() - start);
+    s.mmu.park(*cpu);
+    s.platform.wait_for_interrupt(*cpu);
+    s.mmu.unpark(*cpu);
+    s.mmu.slept(__builtin_ia32_rdtsc() - start);
   }
   return 0;
 }

@@ -44,6 +44,7 @@ uint64_t breakpoint(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 uint64_t halting_breakpoint(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t);
 // `bytes` of the instruction. UNDEFINED in User mode; else Platform::firmware_call.
 uint64_t hypervisor_call(CpuState* cpu, uint32_t, uint32_t bytes, uint32_t);
+uint64_t wait_for_interrupt(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t);
 // To `pc` with the current mode's SPSR; UNDEFINED in modes without one.
 uint64_t exception_return(CpuState* cpu, uint32_t pc, uint32_t, uint32_t);
 // To `pc` with `psr` as the CPSR.
@@ -75,6 +76,5 @@ uint64_t write_cpsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t);
 uint64_t change_processor_state(CpuState* cpu, uint32_t operation, uint32_t, uint32_t);
 // CPS without a mode: arm::cps_masks. The block ends after it where it may unmask.
 uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t);
-uint64_t wait_for_interrupt(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 
 }  // namespace crosswalk::helpers

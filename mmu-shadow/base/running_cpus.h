@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The CPUs of a machine as their MMUs see each other: which of them may access memory now, and how
+// much of the flush log each has applied.
+//
+// A CPU is *parked* while it executes no guest code and has promised to apply all that was asked
+// for before it does so again: it sleeps, is switched off, or waits here. Nobody waits for it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace crosswalk::mmu {
+
+class RunningCpus {
+ public:
+  // A CPU's number here. Numbers are given in the order of add().
+  using Index = unsigned;
+  static constexpr Index kMaximum = 8;
+
+  // The new CPU is parked. Precondition: no CPU runs; there are fewer than kMaximum.
+  Index add();
+  // `ask_to_poll(cpu)` has the CPU leave translated code soon; any thread calls it. Before it runs.
+  void attach(Index self, void* cpu, void (*ask_to_poll)(void*)) {
+    slots_[self].cpu = cpu;
+    slots_[self].ask_to_poll = ask_to_poll;
+  }
+  bool several() const { return count_ > 1; }
+
+  // ---- on the CPU's own thread
+  // It may access memory from now on, with what it has applied so far; applied() says how much that
+  // is. Waits while another CPU has stopped all.
+  void run(Index self);
+  void park(Index self) { slots_[self].applied.store(kParked); }
+  // All records of the flush log below `position` are applied to what it can access.
+  void applied(Index self, uint64_t position) { slots_[self].applied.store(position, std::memory_order_release); }
+  // Whether another CPU waits for this one to park.
+  bool wants_stop() const { return stopping_.load(std::memory_order_acquire); }
+
+  // Asks all others that run to poll.
+  void ask_others(Index self) const;
+  // Waits until every other CPU for which covers(index) has applied the log below `position`, or is
+  // parked. help() is called again and again meanwhile: this CPU applies what others wait for;
+  // false: it gives up.
+  template <class Covers, class Help>
+  void wait_for_others(Index self, uint64_t position, Covers covers, Help help) {
+    bool asked[kMaximum] = {};
+    for (unsigned spins = 0;; spins++) {
+      bool all = true;
+      for (Index other = 0; other < count_; other++) {
+        if (other == self || slots_[other].applied.load() >= position || !covers(other)) continue;
+        all = false;
+        if (!asked[other]) slots_[other].ask_to_poll(slots_[other].cpu);
+        asked[other] = true;
+      }
+      if (all || !help()) return;
+      relax(spins);
+    }
+  }
+
+  // While it lives, all other CPUs are parked. `self` is parked while it waits for that, so that it
+  // has to look at everything anew afterwards.
+  class Stop {
+   public:
+    Stop(RunningCpus& cpus, Index self);
+    ~Stop();
+    Stop(const Stop&) = delete;
+    Stop& operator=(const Stop&) = delete;
+
+   private:
+    RunningCpus& cpus_;
+    const std::unique_lock<std::mutex> lock_;
+  };
+
+ private:
+  static constexpr uint64_t kParked = UINT64_MAX;
+  struct alignas(64) Slot {
+    std::atomic<uint64_t> applied{kParked};
+    void* cpu = nullptr;
+    void (*ask_to_poll)(void*) = nullptr;
+  };
+  // Between two looks at what other CPUs do; after some, it gives the host's CPU away.
+  static void relax(unsigned spins);
+
+  Slot slots_[kMaximum];
+  Index count_ = 0;
+  std::mutex stop_;  // held by who stops all
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace crosswalk::mmu
