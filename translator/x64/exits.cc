@@ -36,6 +36,7 @@ void Exits::jump(uint32_t target) {
   if (!same_page(to)) {
     e_.code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
     // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
+    e_.labels.align_field(6);
     e_.code.db(0x81);
     e_.code.db(0xb8);
     e_.code.dd(4 * (to >> 12 & (kInstructionPageEntries - 1)));
@@ -43,13 +44,13 @@ void Exits::jump(uint32_t target) {
     e_.code.dd(0);  // page ids are never 0
     e_.labels.jcc(kNotEqual, stub);
   }
-  e_.labels.jmp(stub);
+  e_.labels.jmp(stub, true);
   add_link(id_offset, target, stub);
 }
 
 void Exits::jump_if(Condition condition, uint32_t target) {
   const Label stub = e_.labels.make();
-  e_.labels.jcc(condition, stub);
+  e_.labels.jcc(condition, stub, true);
   add_link(0, target, stub);
 }
 

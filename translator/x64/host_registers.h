@@ -30,6 +30,12 @@ struct FaultSite {
 };
 
 // A chained jump. The jump's rel32 goes to the stub until the engine links it.
+//
+// Other CPUs may be executing what is patched. Both fields lie in one naturally aligned word of 8
+// bytes each, from which a store of 4 bytes is seen whole or not at all by instruction fetch too; a
+// patch must be such a store. A CPU may be between the comparison and the jump for any time: it has
+// seen the old id and jumps to the new target. So the target of a link that has an id goes from one
+// page to another only by way of the stub, and of a time when each CPU was outside this code.
 struct LinkSite {
   uint32_t jump_offset;  // of the rel32
   // of the imm32 that the target page's id is compared with; 0: same page, no check

@@ -54,14 +54,25 @@ class Labels {
   }
   // The label is here. Once for each label that is jumped to.
   void bind(Label l) { at_[l.number_] = code_.getCurr(); }
-  void jmp(Label l) {
+  // Patchable: another thread may go on changing the distance while the jump is executed
+  // (LinkSite).
+  void jmp(Label l, bool patchable = false) {
+    if (patchable) align_field(1);
     code_.db(0xe9);
     add(l);
   }
-  void jcc(Condition condition, Label l) {
+  void jcc(Condition condition, Label l, bool patchable = false) {
+    if (patchable) align_field(2);
     code_.db(0x0f);
     code_.db(0x80 | condition);
     add(l);
+  }
+  // Before an instruction that begins with `bytes` bytes and then a field of 4: emits prefixes such
+  // that the field lies in one aligned word of 8. The prefix is 2E, a segment override that 64-bit
+  // mode ignores (Intel SDM vol. 1, 3.4.2.1) and an old hint on jumps. NOPs would be executed.
+  void align_field(uint32_t bytes) {
+    constexpr uint8_t kIgnored = 0x2e;
+    while ((reinterpret_cast<uintptr_t>(code_.getCurr()) + bytes) % 8 > 4) code_.db(kIgnored);
   }
   // Writes the distances. Precondition: every label that is jumped to is bound.
   void patch() {
