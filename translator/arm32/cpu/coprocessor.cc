@@ -92,10 +92,6 @@ uint32_t write_system_register(SystemContext& context, const SystemRegister& row
   return row.write_effects;
 }
 
-void apply_broadcast(SystemContext& context, const SystemRegister& row, uint64_t value) {
-  row.write(context, row, value);
-}
-
 bool swp_enabled(const GuestCpu& cpu) { return cpu.cp15.sctlr & kSctlrSw; }
 
 }  // namespace crosswalk::arm

@@ -93,11 +93,8 @@ inline bool can_ever_access(const SystemRegister& row, bool write, bool privileg
 
 // MRC and MRRC. kEffectUndefined when not allowed: `value` is then untouched.
 uint32_t read_system_register(SystemContext& context, const SystemRegister& row, uint64_t& value);
-// MCR and MCRR. Returns effects. With kEffectBroadcast (inner-shareable TLB maintenance), the local
-// part is done; for each other CPU the engine calls apply_broadcast with that CPU's context, on
-// that CPU's thread, before the next DSB completes.
+// MCR and MCRR. Returns effects.
 uint32_t write_system_register(SystemContext& context, const SystemRegister& row, uint64_t value);
-void apply_broadcast(SystemContext& context, const SystemRegister& row, uint64_t value);
 
 // SWP and SWPB are UNDEFINED unless SCTLR.SW is set.
 bool swp_enabled(const GuestCpu& cpu);

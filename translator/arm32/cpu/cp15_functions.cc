@@ -34,6 +34,9 @@ uint32_t timers_changed(SystemContext& context) {
   return kEffectTimersChanged;
 }
 
+// The operations of the Inner Shareable domain are those of CRm 3 (table B3-50).
+bool is_broadcast(const SystemRegister& row) { return row.crm == 3; }
+
 // Whether a fault status (either format) is a synchronous external abort on a translation table
 // walk.
 bool is_external_abort_on_walk(uint32_t fsr) {
@@ -99,11 +102,17 @@ uint32_t write_ttbcr(SystemContext& c, const SystemRegister&, uint64_t value) {
   return kEffectRegimeChanged;
 }
 
-uint32_t write_instruction_cache(SystemContext&, const SystemRegister&, uint64_t) {
+// By address or all, local or Inner Shareable: what is stored is what all CPUs execute.
+uint32_t write_instruction_cache(SystemContext& c, const SystemRegister&, uint64_t) {
+  c.mmu.synchronize_code(c.cpu);
   return kEffectInstructionCacheInvalidate;
 }
 uint32_t write_isb(SystemContext&, const SystemRegister&, uint64_t) { return kEffectContextSync | kEffectEndBlock; }
 uint32_t write_memory_barrier(SystemContext&, const SystemRegister&, uint64_t) { return kEffectBarrier; }
+uint32_t write_synchronization_barrier(SystemContext& c, const SystemRegister&, uint64_t) {
+  c.mmu.synchronize(c.cpu);
+  return kEffectBarrier;
+}
 
 uint32_t write_address_translation(SystemContext& c, const SystemRegister& row, uint64_t value) {
   const uint32_t va = static_cast<uint32_t>(value);
@@ -119,19 +128,19 @@ uint32_t write_address_translation(SystemContext& c, const SystemRegister& row, 
 }
 
 uint32_t write_tlb_all(SystemContext& c, const SystemRegister& row, uint64_t) {
-  c.mmu.flush_all(c.cpu);
+  c.mmu.flush_all(c.cpu, is_broadcast(row));
   return row.write_effects;
 }
 uint32_t write_tlb_mva(SystemContext& c, const SystemRegister& row, uint64_t value) {
-  c.mmu.flush_mva(c.cpu, static_cast<uint32_t>(value) & ~0xfffu, static_cast<uint8_t>(value));
+  c.mmu.flush_mva(c.cpu, static_cast<uint32_t>(value) & ~0xfffu, static_cast<uint8_t>(value), is_broadcast(row));
   return row.write_effects;
 }
 uint32_t write_tlb_asid(SystemContext& c, const SystemRegister& row, uint64_t value) {
-  c.mmu.flush_asid(c.cpu, static_cast<uint8_t>(value));
+  c.mmu.flush_asid(c.cpu, static_cast<uint8_t>(value), is_broadcast(row));
   return row.write_effects;
 }
 uint32_t write_tlb_mva_all_asids(SystemContext& c, const SystemRegister& row, uint64_t value) {
-  c.mmu.flush_mva_all_asids(c.cpu, static_cast<uint32_t>(value) & ~0xfffu);
+  c.mmu.flush_mva_all_asids(c.cpu, static_cast<uint32_t>(value) & ~0xfffu, is_broadcast(row));
   return row.write_effects;
 }
 

@@ -34,6 +34,7 @@ uint32_t write_ttbcr(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_instruction_cache(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_isb(SystemContext&, const SystemRegister&, uint64_t value);
 uint32_t write_memory_barrier(SystemContext&, const SystemRegister&, uint64_t value);
+uint32_t write_synchronization_barrier(SystemContext&, const SystemRegister&, uint64_t value);
 // ATS1C*: opc2[0] = write, opc2[1] = unprivileged.
 uint32_t write_address_translation(SystemContext&, const SystemRegister&, uint64_t value);
 

@@ -39,7 +39,6 @@ constexpr SystemRegister pmu(const char* name, Encoding e, ReadFunction read, Wr
 }
 
 constexpr uint32_t kTlb = kEffectTlbMaintenance;
-constexpr uint32_t kTlbInnerShareable = kEffectTlbMaintenance | kEffectBroadcast;
 constexpr uint64_t kTtbr64Mask = 0x00ff'00ff'ffff'ffffull;  // ASID, BADDR
 
 constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
@@ -115,7 +114,7 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     operation("ATS1CUW", {7, 0, 8, 3}, write_address_translation, kEffectDataAbort),
     operation("DCCMVAC", {7, 0, 10, 1}, kWriteIgnored),
     operation("DCCSW", {7, 0, 10, 2}, kWriteIgnored),
-    barrier("CP15DSB", {7, 0, 10, 4}, write_memory_barrier, kEffectBarrier),
+    barrier("CP15DSB", {7, 0, 10, 4}, write_synchronization_barrier, kEffectBarrier),
     barrier("CP15DMB", {7, 0, 10, 5}, write_memory_barrier, kEffectBarrier),
     operation("DCCMVAU", {7, 0, 11, 1}, kWriteIgnored),
     operation("NOP (was prefetch)", {7, 0, 13, 1}, kWriteIgnored),
@@ -125,10 +124,10 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
 
     // ---- c8: TLB maintenance. The instruction and data forms act on the unified TLB (B3.10.5
     // allows that).
-    operation("TLBIALLIS", {8, 0, 3, 0}, write_tlb_all, kTlbInnerShareable),
-    operation("TLBIMVAIS", {8, 0, 3, 1}, write_tlb_mva, kTlbInnerShareable),
-    operation("TLBIASIDIS", {8, 0, 3, 2}, write_tlb_asid, kTlbInnerShareable),
-    operation("TLBIMVAAIS", {8, 0, 3, 3}, write_tlb_mva_all_asids, kTlbInnerShareable),
+    operation("TLBIALLIS", {8, 0, 3, 0}, write_tlb_all, kTlb),
+    operation("TLBIMVAIS", {8, 0, 3, 1}, write_tlb_mva, kTlb),
+    operation("TLBIASIDIS", {8, 0, 3, 2}, write_tlb_asid, kTlb),
+    operation("TLBIMVAAIS", {8, 0, 3, 3}, write_tlb_mva_all_asids, kTlb),
     operation("ITLBIALL", {8, 0, 5, 0}, write_tlb_all, kTlb),
     operation("ITLBIMVA", {8, 0, 5, 1}, write_tlb_mva, kTlb),
     operation("ITLBIASID", {8, 0, 5, 2}, write_tlb_asid, kTlb),

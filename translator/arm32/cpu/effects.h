@@ -20,21 +20,19 @@ enum Effect : uint32_t {
   // FPSCR's DN, AHP, FZ, RMode, Len or Stride may differ; reload MXCSR
   kEffectFpModeChanged = 1u << 5,
   kEffectAlignmentChanged = 1u << 6,  // strict_alignment was recomputed
-  // the local flush is done; see kEffectBroadcast for the others
+  // MmuPort has done the flush
   kEffectTlbMaintenance = 1u << 7,
-  // an inner-shareable operation: repeat it on every other CPU
-  kEffectBroadcast = 1u << 8,
-  kEffectBarrier = 1u << 9,       // a DSB or DMB (CP15 forms): a full host fence
-  kEffectContextSync = 1u << 10,  // an ISB (CP15 form)
+  kEffectBarrier = 1u << 8,      // a DSB or DMB (CP15 forms): a full host fence
+  kEffectContextSync = 1u << 9,  // an ISB (CP15 form)
   // User <-> privileged: regime key and code key differ
-  kEffectPrivilegeChanged = 1u << 11,
-  kEffectInterruptsUnmasked = 1u << 12,  // poll `pending` before the next instruction
+  kEffectPrivilegeChanged = 1u << 10,
+  kEffectInterruptsUnmasked = 1u << 11,  // poll `pending` before the next instruction
   // call Mmu::debug_changed: breakpoints or watchpoints may differ
-  kEffectDebugChanged = 1u << 13,
+  kEffectDebugChanged = 1u << 12,
   // take the Undefined Instruction exception; nothing was changed
-  kEffectUndefined = 1u << 14,
+  kEffectUndefined = 1u << 13,
   // take a Data Abort with SystemContext::abort_fsr and abort_far
-  kEffectDataAbort = 1u << 15,
+  kEffectDataAbort = 1u << 14,
 };
 
 }  // namespace crosswalk::arm

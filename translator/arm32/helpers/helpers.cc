@@ -60,9 +60,7 @@ uint64_t read_row(CpuState* cpu, const SystemRegister& row) {
 void write_row(CpuState* cpu, const SystemRegister& row, uint64_t value) {
   EngineServices& s = services(cpu);
   arm::SystemContext context{*cpu, s.mmu, s.platform};
-  const uint32_t effects = arm::write_system_register(context, row, value);
-  if (!finish_access(*cpu, context, effects)) return;
-  if ((effects & arm::kEffectBroadcast) && s.broadcast) s.broadcast(*cpu, row, value);
+  finish_access(*cpu, context, arm::write_system_register(context, row, value));
 }
 
 // False when the guest may not use semihosting, and the trap has its architectural meaning.

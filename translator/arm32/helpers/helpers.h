@@ -23,9 +23,6 @@ namespace crosswalk::helpers {
 struct EngineServices {
   mmu::Mmu& mmu;
   Platform& platform;
-  // Repeats an inner-shareable operation on every other CPU, complete before it returns; null with
-  // one CPU.
-  void (*broadcast)(CpuState& cpu, const arm::SystemRegister& row, uint64_t value) = nullptr;
   uint64_t undefined_instructions = 0;  // taken; statistics
   void* slow_path = nullptr;            // engine::SlowPath
 };

@@ -342,12 +342,57 @@ TEST(Tlb, OperationsReachTheMmu) {
   t.write(15, 8, 0, 7, 1, 0x40001234);
   t.write(15, 8, 0, 7, 2, 0x112);
   t.write(15, 8, 0, 7, 3, 0x40001fff);
-  EXPECT_EQ(t.write(15, 8, 0, 3, 1, 0x2005), uint32_t{kEffectTlbMaintenance | kEffectBroadcast});
-  EXPECT_EQ(t.mmu.log,
-            (std::vector<std::string>{"all", "mva 1073745920 52", "asid 18", "mvaa 1073745920", "mva 8192 5"}));
-  TestCpu other;
-  apply_broadcast(other.context, *find_system_register(15, 8, 0, 3, 1), 0x2005);
-  EXPECT_EQ(other.mmu.log, std::vector<std::string>{"mva 8192 5"});
+  EXPECT_EQ(t.mmu.log, (std::vector<std::string>{"all", "mva 1073745920 52", "asid 18", "mvaa 1073745920"}));
+}
+
+TEST(Tlb, InnerShareableOperationsAreBroadcast) {
+  TestCpu t;
+  EXPECT_EQ(t.write(15, 8, 0, 3, 0, 0), uint32_t{kEffectTlbMaintenance});
+  t.write(15, 8, 0, 3, 1, 0x2005);
+  t.write(15, 8, 0, 3, 2, 0x112);
+  t.write(15, 8, 0, 3, 3, 0x40001fff);
+  EXPECT_EQ(t.mmu.log, (std::vector<std::string>{"all broadcast", "mva 8192 5 broadcast", "asid 18 broadcast",
+                                                 "mvaa 1073745920 broadcast"}));
+  t.mmu.log.clear();
+  for (const unsigned crm : {5, 6, 7})
+    for (unsigned opc2 = 0; opc2 < 3; opc2++) t.write(15, 8, 0, crm, opc2, 0);
+  EXPECT_EQ(t.mmu.log.size(), 9u);
+  for (const std::string& line : t.mmu.log) EXPECT_EQ(line.find("broadcast"), std::string::npos);
+}
+
+TEST(Caches, InstructionCacheOperationsSynchronizeCode) {
+  TestCpu t;
+  struct Operation {
+    unsigned crm, opc2;
+  };
+  // ICIALLUIS, ICIALLU, ICIMVAU
+  for (const Operation& o : {Operation{1, 0}, Operation{5, 0}, Operation{5, 1}})
+    EXPECT_EQ(t.write(15, 7, 0, o.crm, o.opc2, 0x1000), uint32_t{kEffectInstructionCacheInvalidate});
+  EXPECT_EQ(t.mmu.log, (std::vector<std::string>(3, "synchronize code")));
+  // BPIALLIS, BPIALL, BPIMVA, DCCMVAU
+  for (const Operation& o : {Operation{1, 6}, Operation{5, 6}, Operation{5, 7}, Operation{11, 1}})
+    EXPECT_EQ(t.write(15, 7, 0, o.crm, o.opc2, 0x1000), uint32_t{kEffectNone});
+  EXPECT_EQ(t.mmu.log.size(), 3u);
+  t.write(15, 7, 0, 10, 4, 0);  // CP15DSB
+  EXPECT_EQ(t.mmu.log.back(), "synchronize");
+}
+
+// Values of QEMU 7.2 for these CPUs with -smp 4.
+TEST(Identification, OfSeveralCpus) {
+  for (const CpuModel model : {CpuModel::CortexA15, CpuModel::CortexA7})
+    for (uint32_t index = 0; index < 4; index++) {
+      TestCpu t(model, index, 4);
+      EXPECT_EQ(t.value(15, 0, 0, 0, 5), 0x80000000u | index);  // MPIDR: multiprocessing, not uniprocessor, no MT
+      EXPECT_EQ(t.value(15, 9, 1, 0, 2), 0x03800000u);          // L2CTLR: 4 CPUs, with a GIC
+      EXPECT_EQ(t.value(15, 0, 1, 0, 1), 0x0a200023u);          // CLIDR: LoUIS and LoUU are L1
+      EXPECT_EQ(t.value(15, 0, 0, 1, 7), 0x02102211u);          // ID_MMFR3: maintenance is broadcast
+      EXPECT_EQ(t.value(15, 1, 0, 0, 1), 0u);                   // ACTLR: SMP is for the guest to set,
+      t.write(15, 1, 0, 0, 1, 1 << 6);
+      EXPECT_EQ(t.value(15, 1, 0, 0, 1), 1u << 6);  // and reads as written
+    }
+  // The field has two bits.
+  EXPECT_EQ(TestCpu(CpuModel::CortexA15, 7, 8).value(15, 9, 1, 0, 2), 0x03800000u);
+  EXPECT_EQ(TestCpu(CpuModel::CortexA15, 7, 8).value(15, 0, 0, 0, 5), 0x80000007u);
 }
 
 TEST(AddressTranslation, ParInBothFormats) {

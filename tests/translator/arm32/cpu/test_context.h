@@ -19,14 +19,18 @@ class RecordingMmu : public MmuPort {
     return translation;
   }
   void flush(CpuState&, Flush f) override {
-    const std::string asid = std::to_string(f.asid), va = std::to_string(f.va);
+    const std::string to = f.broadcast ? " broadcast" : "";
+    const std::string asid = std::to_string(f.asid) + to, va = std::to_string(f.va);
     switch (f.kind) {
-      case Flush::All: return log.push_back("all");
+      case Flush::All: return log.push_back("all" + to);
       case Flush::OfAsid: return log.push_back("asid " + asid);
       case Flush::Page: return log.push_back("mva " + va + " " + asid);
-      case Flush::PageOfAllAsids: return log.push_back("mvaa " + va);
+      case Flush::PageOfAllAsids: return log.push_back("mvaa " + va + to);
     }
   }
+
+  void synchronize(CpuState&) override { log.push_back("synchronize"); }
+  void synchronize_code(CpuState&) override { log.push_back("synchronize code"); }
 
   Translation translation;
   std::vector<std::string> log;
