@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "mmu-shadow/mmu.h"
+#include "translator/arm32/helpers/helpers.h"
 #include "translator/base/panic.h"
 #include "translator/engine/slow_path.h"
 
@@ -26,7 +27,7 @@ BlockCompiler::BlockCompiler(const EngineConfig& config, CodeCache& cache, SlowS
       slow_sites_(slow_sites),
       assembler_(cache.memory().capacity(), cache.memory().writable(cache.memory().base())) {
   const uint8_t* const base = cache.memory().base();
-  written_thunks_ = x64::emit_thunks(assembler_, &SlowPath::enter);
+  written_thunks_ = x64::emit_thunks(assembler_, {&SlowPath::enter, &helpers::synchronize});
   thunks_ = written_thunks_.moved(base - cache.memory().writable(base));
   cache.reserve_prefix(assembler_.getSize());
   backend_.count = config.count;

@@ -21,14 +21,15 @@ class ThunkEmitter {
  public:
   explicit ThunkEmitter(Xbyak::CodeGenerator& code) : c_(code) {}
 
-  Thunks emit(SlowAccess slow_access) {
+  Thunks emit(const ThunkTargets& targets) {
     emit_enter();
     emit_dispatch();
     emit_exits();
     emit_exits_of_faults();
     emit_call();
     emit_call_pure();
-    emit_slow_access(slow_access);
+    emit_slow_access(targets.slow_access);
+    thunks_.synchronize = emit_aside(targets.synchronize);
     return thunks_;
   }
 
@@ -49,6 +50,7 @@ class ThunkEmitter {
   void emit_call();
   void emit_call_pure();
   void emit_slow_access(SlowAccess slow_access);
+  const uint8_t* emit_aside(void (*function)(CpuState*));
 
   Xbyak::CodeGenerator& c_;
   Thunks thunks_{};
@@ -218,18 +220,43 @@ void ThunkEmitter::emit_slow_access(SlowAccess slow_access) {
   c_.jmp(no_spill_, Xbyak::CodeGenerator::T_NEAR);
 }
 
+// A call between two instructions, which sees the guest's registers as they are and changes none.
+const uint8_t* ThunkEmitter::emit_aside(void (*function)(CpuState*)) {
+  constexpr int kXmmBytes = 16 * 16;
+  const Xbyak::Reg64 temps[] = {rax, rcx, rdx, rsi};
+  const uint8_t* const thunk = begin();
+  for (const auto& r : temps) c_.push(r);
+  spill_pinned();
+  c_.sub(rsp, kXmmBytes + 8);  // 16-byte alignment: return address + 4 pushes + 8
+  for (int i = 0; i < 16; i++) c_.movups(xword[rsp + size_t{16} * i], Xbyak::Xmm(i));
+  // MXCSR may be the standard one here; keep it as it is around the call.
+  c_.stmxcsr(dword[rsp + kXmmBytes]);
+  c_.ldmxcsr(state32(offsetof(CpuState, host_mxcsr)));
+  c_.lea(rdi, ptr[r15 - kStateBias]);
+  c_.mov(rax, reinterpret_cast<uint64_t>(function));
+  c_.call(rax);
+  c_.ldmxcsr(dword[rsp + kXmmBytes]);
+  for (int i = 0; i < 16; i++) c_.movups(Xbyak::Xmm(i), xword[rsp + size_t{16} * i]);
+  c_.add(rsp, kXmmBytes + 8);
+  c_.mov(r14, state64(offsetof(CpuState, mem_base)));
+  load_pinned();
+  for (int i = 3; i >= 0; i--) c_.pop(temps[i]);
+  c_.ret();
+  return thunk;
+}
+
 }  // namespace
 
 Thunks Thunks::moved(ptrdiff_t distance) const {
-  static_assert(sizeof(Thunks) == 10 * sizeof(void*), "every thunk is moved");
+  static_assert(sizeof(Thunks) == 11 * sizeof(void*), "every thunk is moved");
   Thunks t = *this;
   t.enter = reinterpret_cast<decltype(enter)>(reinterpret_cast<uintptr_t>(enter) + static_cast<uintptr_t>(distance));
   for (const uint8_t** code : {&t.exit_link, &t.exit_indirect, &t.exit_to, &t.dispatch, &t.exit_no_spill,
-                               &t.exit_no_spill_standard, &t.call, &t.call_pure, &t.slow_access})
+                               &t.exit_no_spill_standard, &t.call, &t.call_pure, &t.slow_access, &t.synchronize})
     *code += distance;
   return t;
 }
 
-Thunks emit_thunks(Xbyak::CodeGenerator& c, SlowAccess slow_access) { return ThunkEmitter(c).emit(slow_access); }
+Thunks emit_thunks(Xbyak::CodeGenerator& c, const ThunkTargets& targets) { return ThunkEmitter(c).emit(targets); }
 
 }  // namespace crosswalk::x64

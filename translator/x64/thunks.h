@@ -15,6 +15,13 @@ namespace crosswalk::x64 {
 struct SlowAccessFrame;
 using SlowAccess = uint64_t (*)(CpuState*, SlowAccessFrame* frame);
 
+// What thunks call.
+struct ThunkTargets {
+  SlowAccess slow_access;
+  // DSB with `pending` set. Guest registers are as before the call; the position is not set.
+  void (*synchronize)(CpuState*);
+};
+
 struct Thunks {
   void (*enter)(CpuState*, const void* code);  // runs translated code until it exits
   // From translated code: leave. Registers, position and exit_reason go to CpuState.
@@ -30,6 +37,8 @@ struct Thunks {
   const uint8_t* call_pure;  // rax = function of cpu.call_args alone; result in rax
   // a SlowAccessRequest is on the stack, and removed; every register preserved
   const uint8_t* slow_access;
+  // Calls ThunkTargets::synchronize; every register preserved but r14, which is loaded anew.
+  const uint8_t* synchronize;
 
   // The same code where its memory is mapped a second time, `distance` bytes further.
   Thunks moved(ptrdiff_t distance) const;
@@ -59,6 +68,6 @@ void jump_through_cache(Xbyak::CodeGenerator& c, Miss& miss) {
 }
 
 // Emits the thunks at the start of `code`.
-Thunks emit_thunks(Xbyak::CodeGenerator& code, SlowAccess slow_access);
+Thunks emit_thunks(Xbyak::CodeGenerator& code, const ThunkTargets& targets);
 
 }  // namespace crosswalk::x64

@@ -2,6 +2,7 @@
 // The guest's flags that EFLAGS hold survive a barrier, which changes EFLAGS.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <memory>
 
 #include "tests/translator/x64/emitted.h"
@@ -50,6 +51,49 @@ TEST(Barrier, FlagsSurvive) {
           EXPECT_EQ(read_nzcv(*have), read_nzcv(*want));
         }
       }
+    }
+  }
+}
+
+// DSB with and without something pending: a call that changes nothing, or none.
+TEST(Barrier, SynchronizationCallsOnlyWhenPending) {
+  for (const x64::MemoryMode mode : {x64::MemoryMode::SoftInline, x64::MemoryMode::Window}) {
+    Emitted emitted(mode, true);
+    auto memory = std::make_unique<GuestMemory>();
+    for (const uint32_t pending : {0u, 1u}) {
+      SCOPED_TRACE(pending);
+      ir::Block block;
+      block.pc = 0x8000;
+      block.guest.push_back({0x8000, 0, 0, 4});
+      ir::Builder ir(block);
+      // in temporaries of both files, and in registers of the guest
+      const ir::Value sum = ir.Add(ir.GetReg(0), ir.GetReg(9)), product = ir.Mul(ir.GetReg(1), ir.GetReg(10));
+      const ir::Value vector = ir.X64FromI64(ir.Pack(sum, product));
+      ir.SubS(ir.GetReg(0), ir.GetReg(1));
+      ir.SynchronizationBarrier();
+      ir.SetReg(2, ir.TestCond(0));
+      ir.SetReg(8, sum);
+      ir.SetReg(11, product);
+      ir.SetD(3, vector);
+      ir.Store(ir::MemAccess{}.pack(), ir::Builder::Imm(kBase + 3 * kPageBytes), sum);
+      ir.Jump(0xa000);
+      const ir::Block original = block;
+      ASSERT_EQ(optimise(block), "");
+      emitted.emit(block);
+      auto want = std::make_unique<CpuState>(), have = std::make_unique<CpuState>();
+      auto want_memory = std::make_unique<GuestMemory>(*memory), have_memory = std::make_unique<GuestMemory>(*memory);
+      want->mxcsr = want->mxcsr_standard = 0x1f80 | 0x6000;
+      for (uint32_t n = 0; n < 15; n++) want->r[n] = 0x01020304 * (n + 1);
+      *have = *want;
+      have->pending = pending;
+      const int before = emitted.synchronized();
+      interpret(original, *want, *want_memory);
+      emitted.run(*have, *have_memory);
+      EXPECT_EQ(emitted.synchronized() - before, static_cast<int>(pending));
+      for (uint32_t n = 0; n < 16; n++) EXPECT_EQ(have->r[n], want->r[n]) << "r" << n;
+      EXPECT_EQ(std::memcmp(have->vreg, want->vreg, sizeof have->vreg), 0);
+      EXPECT_EQ(have->mxcsr, want->mxcsr);
+      EXPECT_EQ(std::memcmp(have_memory->bytes, want_memory->bytes, sizeof have_memory->bytes), 0);
     }
   }
 }

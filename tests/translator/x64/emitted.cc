@@ -83,7 +83,7 @@ Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
   }
   for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = {UINT32_MAX, UINT32_MAX, nullptr};
   Xbyak::CodeGenerator gen(kBufferBytes, buffer_);
-  thunks_ = x64::emit_thunks(gen, &Emitted::slow_access);
+  thunks_ = x64::emit_thunks(gen, {&Emitted::slow_access, &Emitted::synchronize});
   prefix_ = (gen.getSize() + 63) & ~size_t{63};
   config_.memory = mode;
   config_.thunks = &thunks_;
@@ -145,6 +145,25 @@ uint64_t Emitted::slow_access(CpuState* cpu, x64::SlowAccessFrame* frame) {
   cpu->t = self->block_->thumb;
   cpu->exit_reason = kExitException;
   return 1;
+}
+
+// Uses every register that a function need not preserve, and rounds differently.
+void Emitted::synchronize(CpuState* cpu) {
+  static_cast<Emitted*>(cpu->engine)->synchronized_++;
+  // for alignment: an aligned access to the stack
+  alignas(16) volatile char local[16] = {};
+  asm volatile("movaps %%xmm0, %0" : "=m"(*const_cast<char(*)[16]>(&local)));
+  asm volatile(
+      "mov $-1, %%rax; mov %%rax, %%rcx; mov %%rax, %%rdx; mov %%rax, %%rsi; mov %%rax, %%rdi; mov %%rax, %%r8;"
+      "mov %%rax, %%r9; mov %%rax, %%r10; mov %%rax, %%r11" ::
+          : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11");
+  asm volatile(
+      "pcmpeqd %%xmm0, %%xmm0; movaps %%xmm0, %%xmm1; movaps %%xmm0, %%xmm2; movaps %%xmm0, %%xmm3;"
+      "movaps %%xmm0, %%xmm4; movaps %%xmm0, %%xmm5; movaps %%xmm0, %%xmm6; movaps %%xmm0, %%xmm7;"
+      "movaps %%xmm0, %%xmm8; movaps %%xmm0, %%xmm9; movaps %%xmm0, %%xmm10; movaps %%xmm0, %%xmm11;"
+      "movaps %%xmm0, %%xmm12; movaps %%xmm0, %%xmm13; movaps %%xmm0, %%xmm14; movaps %%xmm0, %%xmm15" ::
+          : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+            "xmm13", "xmm14", "xmm15");
 }
 
 bool Emitted::fault(void* p, engine::FaultFrame& frame) {

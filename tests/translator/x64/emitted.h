@@ -30,8 +30,11 @@ class Emitted {
   // Runs the emitted block once; `memory` is what the guest's memory holds before, and then after.
   void run(CpuState& cpu, GuestMemory& memory);
   const x64::Thunks& thunks() const { return thunks_; }
+  // How often emitted code has called what completes TLB maintenance.
+  int synchronized() const { return synchronized_; }
 
  private:
+  static void synchronize(CpuState* cpu);
   static uint64_t slow_access(CpuState* cpu, x64::SlowAccessFrame* frame);
   static bool fault(void* self, engine::FaultFrame& frame);
   const x64::FaultSite* find_site(const uint8_t* host, bool call) const;
@@ -50,6 +53,7 @@ class Emitted {
   const ir::Block* block_ = nullptr;
   x64::CompiledBlock compiled_;
   CpuState* cpu_ = nullptr;
+  int synchronized_ = 0;
 };
 
 }  // namespace crosswalk::test

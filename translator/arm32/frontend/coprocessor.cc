@@ -71,7 +71,10 @@ HANDLER(MCR) {
   if (row->write_effects == arm::kEffectBarrier) {  // CP15DMB, CP15DSB: at any privilege
     const Value enabled = t.ir.And(t.ir.LoadState32(offsetof(CpuState, cp15.sctlr)), imm32(arm::kSctlrCp15Ben));
     t.undefined_if(t.ir.Equal(enabled, imm32(0)));
-    t.ir.MemoryBarrier();
+    if (f['q'] == 4)
+      t.ir.SynchronizationBarrier();  // CP15DSB
+    else
+      t.ir.MemoryBarrier();
     return;
   }
   const Value v = t.reg(f['t']);

@@ -99,7 +99,7 @@ HANDLER(CLREX) { t.ir.ClearExclusive(); }
 HANDLER(DMB) {
   if (!orders_only_stores(f['o'])) t.ir.MemoryBarrier();
 }
-HANDLER(DSB) { t.ir.MemoryBarrier(); }
+HANDLER(DSB) { t.ir.SynchronizationBarrier(); }
 // Everything that could change how code is fetched has taken effect when the instruction after it
 // was translated or looked up; the look-up is what an ISB asks for.
 HANDLER(ISB) { t.end_block_exit(); }

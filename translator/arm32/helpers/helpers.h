@@ -74,4 +74,8 @@ uint64_t change_processor_state(CpuState* cpu, uint32_t operation, uint32_t, uin
 // CPS without a mode: arm::cps_masks. The block ends after it where it may unmask.
 uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t);
 
+// ---- between two instructions (x64::ThunkTargets)
+// DSB: what this CPU's broadcast TLB maintenance covers is gone for all CPUs.
+void synchronize(CpuState* cpu);
+
 }  // namespace crosswalk::helpers

@@ -171,13 +171,13 @@ TEST(Translate, BarriersForStoresAloneAreFreeButDsb) {
     SCOPED_TRACE(option);
     const bool stores = option == 2 || option == 6 || option == 10 || option == 14;
     EXPECT_EQ(count(translate(a32({0xf57ff050 | option}), false), Opcode::MemoryBarrier), stores ? 0u : 1u);
-    EXPECT_EQ(count(translate(a32({0xf57ff040 | option}), false), Opcode::MemoryBarrier), 1u);
+    EXPECT_EQ(count(translate(a32({0xf57ff040 | option}), false), Opcode::SynchronizationBarrier), 1u);
     const auto low = static_cast<uint16_t>(0x8f50 | option);
     EXPECT_EQ(count(translate({0xf3bf, low}, true), Opcode::MemoryBarrier), stores ? 0u : 1u);
   }
   // mcr p15, 0, r0, c7, c10, 4 and 5
-  for (const uint32_t word : {0xee070f9au, 0xee070fbau})
-    EXPECT_EQ(count(translate(a32({word}), false), Opcode::MemoryBarrier), 1u);
+  EXPECT_EQ(count(translate(a32({0xee070f9au}), false), Opcode::SynchronizationBarrier), 1u);
+  EXPECT_EQ(count(translate(a32({0xee070fbau}), false), Opcode::MemoryBarrier), 1u);
 }
 
 TEST(Translate, BkptIsUnconditionalInAnItBlock) {
