@@ -15,6 +15,7 @@ void ExceptionLog::exception_taken(const CpuState& cpu, arm::Exception kind, uin
     const std::string name = log_.describe_address ? log_.describe_address(address) : std::string();
     return name.empty() ? std::string() : " (" + name + ")";
   };
+  const LogTurn turn(log_);
   std::fprintf(log_.file, "Taking exception %u [%s] on CPU %u\n", static_cast<unsigned>(kind), arm::name_of(kind),
                cpu.cpu_index);
   std::fprintf(log_.file, "...from PC 0x%08x%s%s, mode %s, SPSR 0x%08x\n", pc, psr >> 5 & 1 ? " (Thumb)" : "",

@@ -40,6 +40,8 @@ LogItems parse_log_items(const std::string& list) {
 }
 
 void log_translation(const LogConfig& log, const ir::Block& ir, const uint8_t* code, size_t bytes) {
+  if (!(log.items & (kLogInAsm | kLogOp | kLogOutAsm))) return;
+  const LogTurn turn(log);
   if (log.items & kLogInAsm) {
     std::fprintf(log.file, "IN: \n");
     for (const ir::GuestInst& g : ir.guest) {
@@ -60,6 +62,8 @@ void log_translation(const LogConfig& log, const ir::Block& ir, const uint8_t* c
 }
 
 void log_registers(const LogConfig& log, const CpuState& cpu) {
+  if (!(log.items & (kLogExec | kLogCpu))) return;
+  const LogTurn turn(log);
   if (log.items & kLogExec) std::fprintf(log.file, "Trace %u: %08x%s\n", cpu.cpu_index, cpu.r[15], cpu.t ? " T" : "");
   if (!(log.items & kLogCpu)) return;
   for (int n = 0; n < 16; n++) std::fprintf(log.file, "R%02d=%08x%c", n, cpu.r[n], n % 4 == 3 ? '\n' : ' ');

@@ -37,6 +37,18 @@ struct LogItems {
 // Of "in_asm,op,out_asm,int,exec,cpu".
 LogItems parse_log_items(const std::string& list);
 
+// While it lives, no other thread writes to the log: several lines stay together.
+class LogTurn {
+ public:
+  explicit LogTurn(const LogConfig& log) : file_(log.file) { flockfile(file_); }
+  ~LogTurn() { funlockfile(file_); }
+  LogTurn(const LogTurn&) = delete;
+  LogTurn& operator=(const LogTurn&) = delete;
+
+ private:
+  FILE* const file_;
+};
+
 void log_translation(const LogConfig& log, const ir::Block& ir, const uint8_t* code, size_t bytes);
 void log_registers(const LogConfig& log, const CpuState& cpu);
 
