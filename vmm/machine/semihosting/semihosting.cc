@@ -50,7 +50,9 @@ constexpr uint32_t kPage = SemihostingMemory::kPage;
 
 Semihosting::Semihosting(SemihostingConfig config, const GuestRam& ram, const SystemCounter& counter,
                          SemihostingHost& host)
-    : config_(std::move(config)), memory_(ram), counter_(counter), host_(host), image_end_(ram.base) {}
+    : config_(std::move(config)), memory_(ram), counter_(counter), host_(host), image_end_(ram.base) {
+  files_.reserve(kMaxFiles);
+}
 
 Semihosting::~Semihosting() {
   for (const File& open : files_) {
@@ -66,7 +68,17 @@ Result<bool> Semihosting::open_files() {
   return true;
 }
 
-void Semihosting::call(CpuState& cpu) { cpu.r[0] = dispatch(cpu, cpu.r[0], cpu.r[1]); }
+void Semihosting::call(CpuState& cpu) {
+  const std::lock_guard lock(lock_);
+  cpu.r[0] = dispatch(cpu, cpu.r[0], cpu.r[1]);
+}
+
+int Semihosting::read_console_byte() {
+  lock_.unlock();
+  const int byte = host_.read_console_byte();
+  lock_.lock();
+  return byte;
+}
 
 uint32_t Semihosting::fail(uint32_t error, uint32_t result) {
   errno_ = error;
@@ -161,7 +173,7 @@ uint32_t Semihosting::read_file(CpuState& cpu, File& file, uint32_t va, uint32_t
       got = static_cast<uint32_t>(std::min<uint64_t>(usable, sizeof kFeatures - file.position));
       std::memcpy(host, kFeatures + file.position, got);
       file.position += got;
-    } else if (const int byte = host_.read_console_byte(); byte >= 0) {
+    } else if (const int byte = read_console_byte(); byte >= 0) {
       // A terminal gives what there is, one byte at least.
       *host = static_cast<uint8_t>(byte);
       got = 1;
@@ -253,7 +265,7 @@ uint32_t Semihosting::dispatch(CpuState& cpu, uint32_t operation, uint32_t param
       return operation == kWrite ? write_file(cpu, *open, values[1], values[2])
                                  : read_file(cpu, *open, values[1], values[2]);
     }
-    case kReadC: return static_cast<uint32_t>(host_.read_console_byte());
+    case kReadC: return static_cast<uint32_t>(read_console_byte());
     case kIsError: return take(1) ? values[0] >> 31 : fail(EFAULT);
     case kIsTty: {
       File* open = take(1) ? file(values[0]) : nullptr;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -47,7 +48,8 @@ class Semihosting {
   void set_engine(EnginePort* engine) { memory_.set_engine(engine); }
   // [start, end) of the loaded image: the heap begins behind it.
   void set_image_end(uint64_t pa) { image_end_ = pa; }
-  // The operation in r0 with its parameter in r1; the result goes to r0.
+  // The operation in r0 with its parameter in r1; the result goes to r0. On the CPU's thread; the
+  // CPUs have files and errno in common, and take turns but where one waits for input.
   void call(CpuState& cpu);
 
  private:
@@ -67,6 +69,7 @@ class Semihosting {
   bool read_name(CpuState& cpu, uint32_t va, uint32_t length, std::string& name);
   File* file(uint32_t handle);
   uint32_t fail(uint32_t error, uint32_t result = 0xffffffff);
+  int read_console_byte();
 
   uint32_t open_file(CpuState& cpu, uint32_t parameter);
   uint32_t close_file(uint32_t handle);
@@ -83,7 +86,8 @@ class Semihosting {
   SemihostingHost& host_;
   std::unique_ptr<SemihostingFiles> host_files_;
   uint64_t image_end_;
-  std::vector<File> files_;  // handle n is files_[n - 1]
+  std::mutex lock_;          // of what follows; held during a call
+  std::vector<File> files_;  // handle n is files_[n - 1]; they stay where they are
   uint32_t errno_ = 0;
 };
 

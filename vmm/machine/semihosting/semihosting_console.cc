@@ -31,6 +31,7 @@ void SemihostingConsole::write_console(const uint8_t* data, size_t bytes) {
   for (size_t done = 0; done < bytes && !stopping();) {
     console_.output.wait_for_room();
     const std::lock_guard lock(device_lock_);
+    if (!console_.output.has_room()) continue;  // another CPU has used it
     for (const size_t end = std::min(bytes, done + ConsoleOutput::kRoom); done < end; ++done)
       console_.output.put(data[done]);
   }
