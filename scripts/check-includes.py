@@ -39,7 +39,7 @@ FOLDERS = {
     "vmm/machine/io": ("event loops, and the threads that do what is slow", ["translator/base", "vmm/base", "vmm/devices"]),
     "vmm/machine/board": ("the memory map, the bus, the table of devices", ["translator/base", "vmm/devices", "vmm/machine/io"]),
     "vmm/machine/loader": ("guest RAM, and what is put there: kernel, initrd, device tree; symbols", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/machine/board"]),
-    "vmm/machine/cpus": ("CPUs as other threads see them: lines, sleep, work for them; PSCI", ["translator/arm32/cpu", "vmm/base", "vmm/devices"]),
+    "vmm/machine/cpus": ("CPUs as other threads see them: lines, sleep, power, work for them; PSCI", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/devices"]),
     "vmm/machine/time": ("the system counter, and what happens as time passes", ["translator/arm32/cpu", "vmm/base", "vmm/devices", "vmm/machine/board", "vmm/machine/cpus"]),
     "vmm/machine/semihosting": ("Arm semihosting", ["translator/base", "translator/arm32/cpu", "vmm/devices", "vmm/machine/board", "vmm/machine/cpus", "vmm/machine/time"]),
     "vmm/machine/control": ("signals, keys, the guest's state in words, a run that does not end", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/devices", "vmm/machine/io", "vmm/machine/loader", "vmm/machine/cpus", "vmm/machine/time"]),

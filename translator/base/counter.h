@@ -3,6 +3,9 @@
 // each that --stats shows. A new counter is a field and a row.
 #pragma once
 
+#include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <variant>
 
@@ -60,5 +63,15 @@ struct Counter {
     return number;
   }
 };
+
+// Adds up structs that consist of counters of 64 bits.
+template <class Struct>
+void add_counters(Struct& sum, const Struct& more) {
+  using Words = std::array<uint64_t, sizeof(Struct) / sizeof(uint64_t)>;
+  auto words = std::bit_cast<Words>(sum);
+  const auto others = std::bit_cast<Words>(more);
+  for (size_t i = 0; i < words.size(); i++) words[i] += others[i];
+  sum = std::bit_cast<Struct>(words);
+}
 
 }  // namespace crosswalk

@@ -60,6 +60,11 @@ Result<uint64_t> parse_memory(const std::string& text) {
   return bytes;
 }
 
+Result<unsigned> parse_cpus(const std::string& text) {
+  if (text.size() == 1 && text[0] >= '1' && text[0] <= '8') return static_cast<unsigned>(text[0] - '0');
+  return Error{"--smp: '" + text + "' is not a number of CPUs; give 1 to 8"};
+}
+
 Result<DiskOption> parse_disk(const std::string& text) {
   DiskOption disk{text};
   for (size_t comma; (comma = disk.path.rfind(',')) != std::string::npos; disk.path.resize(comma)) {

@@ -27,6 +27,8 @@ std::vector<std::string> split(const std::string& text);
 uint64_t parse_size(const std::string& text);
 // --memory, in bytes. A plain number is MiB, as in QEMU's -m.
 Result<uint64_t> parse_memory(const std::string& text);
+// --smp: 1 to 8.
+Result<unsigned> parse_cpus(const std::string& text);
 // --disk. The file must be there.
 Result<DiskOption> parse_disk(const std::string& text);
 

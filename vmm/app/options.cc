@@ -72,7 +72,8 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
-  std::string mmu, windows, world, memory, code_cache, flush, fill, trace_events, fault_delivery, window_flush, sandbox;
+  std::string mmu, windows, world, memory, smp, code_cache, flush, fill, trace_events, fault_delivery, window_flush,
+      sandbox;
   std::vector<std::string> disks;
 };
 
@@ -115,6 +116,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("append", po::value(&run.append)->value_name("STR"), "Kernel command line.")
       ("dtb", po::value(&run.dtb)->value_name("FILE"), "Device tree to use instead of the board's own; memory and /chosen are still filled in.")
       ("memory", po::value(&text.memory)->value_name("SIZE")->default_value("1G"), "Guest RAM, in MiB or with suffix K, M or G: 16M to 3G.")
+      ("smp", po::value(&text.smp)->value_name("N")->default_value("1"), "CPUs: 1 to 8.")
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
       ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), ("How guest memory is reached: auto, " + join(names_of(all_modes()), ", ") + "; see below.").c_str())
@@ -245,6 +247,9 @@ Result<bool> check_guest(RunOptions& run, const RunText& text, const po::variabl
   auto memory = parse_memory(text.memory);
   if (!memory) return memory.take_error();
   run.memory_bytes = *memory;
+  auto cpus = parse_cpus(text.smp);
+  if (!cpus) return cpus.take_error();
+  run.cpus = *cpus;
   for (const std::string& disk : text.disks) {
     auto parsed = parse_disk(disk);
     if (!parsed) return parsed.take_error();

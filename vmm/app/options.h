@@ -20,6 +20,7 @@ namespace crosswalk::vmm {
 struct RunOptions {
   std::string kernel, initrd, append, dtb, cpu;
   uint64_t memory_bytes = 0;
+  unsigned cpus = 1;
   std::vector<DiskOption> disks;
   // Null or nothing: auto. `windows` is never null for a mode that is a provider.
   const ModeRow* mmu = nullptr;

@@ -49,6 +49,7 @@ void resolve_by_host(RunOptions& options) {
 MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) {
   MachineConfig config;
   config.sandbox = sandbox;
+  config.cpus = options.cpus;
   config.memory_bytes = options.memory_bytes;
   config.shared_ram = options.windows && options.windows->provider.ram_is_file;
   for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only, disk.any_format});
@@ -118,17 +119,19 @@ int report(const RunOptions& options, Vm& vm, Observability& observability, std:
 // The heap grows by a few large pages at a time and never shrinks. In small steps the host backs it
 // with small pages and collapses them to large ones later; in a VM an access to such a page faults
 // again and again until that is done. And each step leaves the VM.
-void grow_heap_in_large_steps() {
+void set_up_heap(unsigned cpus) {
   mallopt(M_TOP_PAD, 8 << 20);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_MMAP_THRESHOLD, 4 << 20);  // no longer chosen by malloc(3) when the others are set
+  // The threads of CPUs make no heaps of their own, for which none of that holds.
+  if (cpus > 1) mallopt(M_ARENA_MAX, 1);
 }
 
 }  // namespace
 
 int run_guest(const RunOptions& requested) {
   RunOptions options = requested;
-  grow_heap_in_large_steps();
+  set_up_heap(options.cpus);
   resolve_by_host(options);
   // whoever asks for the state too early gets none; blocked, it is heard all the same
   signal(SIGUSR1, SIG_IGN);

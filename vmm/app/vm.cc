@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/app/vm.h"
 
+#include <pthread.h>
+
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -49,6 +51,9 @@ mmu::MmuConfig Vm::mmu_config() const {
   config.prefill = !options_.no_prefill;
   config.install_on_return = !options_.no_install_on_return;
   config.share_tables = !options_.no_share_tables;
+  // What is resident is this process's, in the windows of all CPUs.
+  const uint64_t cpus = machine_->cpu_count();
+  if (cpus > 1) config.max_resident_pages = cpus * (machine_->ram().size >> 12) * 2 + mmu::kResidentBeyondRam;
   return config;
 }
 
@@ -82,15 +87,15 @@ Result<bool> Vm::make_world(VmCpu& cpu) const {
   return true;
 }
 
-// And the costs of what it does.
+// And the costs of what it does, which are measured for the first CPU.
 Result<bool> Vm::make_backend(VmCpu& cpu, mmu::MmuConfig& config) const {
   if (!options_.windows) return true;
   // One for each address space, and those that address spaces share: in Linux one or two.
   const unsigned windows = config.max_spaces + 8;
   const Provider& provider = options_.windows->provider;
-  const WindowSite site{cpu.kvm_world, machine_->ram(), windows};
-  auto made =
-      config.mode == mmu::Mode::Flat ? provider.make(site) : make_measured(*cpu.world, provider, site, config.costs);
+  const WindowSite site{cpu.kvm_world, machine_->ram(), windows, machine_->cpu_count()};
+  const bool measured = config.mode == mmu::Mode::Flat || cpus_.size() > 1;
+  auto made = measured ? provider.make(site) : make_measured(*cpu.world, provider, site, config.costs);
   if (!made) return Error{std::string("--mmu ") + options_.mmu->name + ": " + made.error()};
   cpu.backend = std::move(*made);
   cpu.world->deliver_by(cpu.backend->upcalls());
@@ -102,11 +107,15 @@ Result<bool> Vm::make_cpu(unsigned index) {
   VmCpu& cpu = *cpus_.emplace_back(std::make_unique<VmCpu>(machine_->cpu(index)));
   mmu::MmuConfig mmu_config = this->mmu_config();
   if (auto made = make_world(cpu); !made) return made;
-  mmu::measure_walk_costs(mmu_config.costs);
+  if (index == 0)
+    mmu::measure_walk_costs(mmu_config.costs);
+  else
+    mmu_config.costs = cpus_.front()->costs;
   if (auto made = make_backend(cpu, mmu_config); !made) return made;
   cpu.costs = mmu_config.costs;
-  arm::reset_cpu(cpu.state, options_.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15);
-  machine_->set_boot_registers(cpu.state);
+  const arm::CpuModel model = options_.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15;
+  arm::reset_cpu(cpu.state, model, index, machine_->cpu_count());
+  if (index == 0) machine_->set_boot_registers(cpu.state);
   observability_.configure(mmu_config);
   if (!mmu_machine_) mmu_machine_ = std::make_unique<mmu::MmuMachine>(mmu_config, machine_->ram(), *translations_);
   auto made_mmu = mmu::make_mmu(mmu_config, machine_->ram(), *mmu_machine_, cpu.backend.get());
@@ -124,13 +133,30 @@ Result<bool> Vm::make_cpu(unsigned index) {
 
 void Vm::run(const Sandbox* sandbox) {
   machine_->start();
-  VmCpu& cpu = *cpus_.front();
+  for (unsigned index = 1; index < cpus_.size(); ++index) {
+    cpus_[index]->thread = std::thread([this, index, sandbox] {
+      const char name[] = {'C', 'P', 'U', ' ', static_cast<char>('0' + index), 0};
+      pthread_setname_np(pthread_self(), name);
+      run_cpu(index, sandbox);
+    });
+  }
+  run_cpu(0, sandbox);
+  for (const auto& cpu : cpus_) {
+    if (cpu->thread.joinable()) cpu->thread.join();
+  }
+}
+
+void Vm::run_cpu(unsigned index, const Sandbox* sandbox) {
+  VmCpu& cpu = *cpus_[index];
   if (sandbox) {
     if (cpu.kvm_world) cpu.kvm_world->exits().confine(*sandbox);
     sandbox->enter(cpu.kvm_world ? Sandbox::Role::KvmCpu : Sandbox::Role::Cpu);
   }
-  cpu.world->run([](void* engine) { static_cast<engine::Engine*>(engine)->run(); }, &*cpu.engine,
-                 &engine::Engine::handle_fault, &*cpu.engine);
+  machine_->run_cpu(index, [&cpu](bool reset) {
+    if (reset) cpu.engine->restart();
+    cpu.world->run([](void* engine) { static_cast<engine::Engine*>(engine)->run(); }, &*cpu.engine,
+                   &engine::Engine::handle_fault, &*cpu.engine);
+  });
 }
 
 void Vm::add_statistics(StatisticsTable& table) const {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "mmu-shadow/mmu.h"
@@ -31,6 +32,7 @@ struct VmCpu {
   mmu::MmuCosts costs;
   std::unique_ptr<mmu::Mmu> mmu;
   std::optional<engine::Engine> engine;
+  std::thread thread;  // of CPUs but the first, whose thread is that which calls Vm::run
 };
 
 class Vm final : private EnginePort {
@@ -40,8 +42,9 @@ class Vm final : private EnginePort {
   static Result<std::unique_ptr<Vm>> create(const RunOptions& options, std::unique_ptr<Machine> machine,
                                             Observability& observability);
 
-  // Starts the machine and runs the guest on this thread until the machine stops. Nothing is opened
-  // and no thread started afterwards. `sandbox`: what confines this thread; null: nothing.
+  // Starts the machine and runs the guest until the machine stops: CPU 0 on this thread, the others
+  // each on one of its own, which are started first. Nothing is opened and no thread started
+  // afterwards. `sandbox`: what confines these threads; null: nothing.
   void run(const Sandbox* sandbox);
 
   Machine& machine() { return *machine_; }
@@ -57,6 +60,7 @@ class Vm final : private EnginePort {
       : options_(options), machine_(std::move(machine)), observability_(observability) {}
   Result<bool> open_log();
   Result<bool> make_cpu(unsigned index);
+  void run_cpu(unsigned index, const Sandbox* sandbox);
   Result<bool> make_world(VmCpu& cpu) const;
   Result<bool> make_backend(VmCpu& cpu, mmu::MmuConfig& config) const;
   mmu::MmuConfig mmu_config() const;

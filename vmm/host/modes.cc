@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/host/modes.h"
 
+#include <cstdio>
 #include <utility>
 
 #include "vmm/world/kmod/kmod_backend.h"
@@ -13,14 +14,26 @@ namespace {
 using mmu::Mode;
 using Backend = Result<std::unique_ptr<mmu::WindowBackend>>;
 
-Backend make_mmap(const WindowSite& site) { return mmu::make_mmap_backend(site.ram); }
+// The host mappings of one CPU's windows; 0: as many as the backend takes by itself.
+uint32_t maps_of_cpu(const WindowSite& site) {
+  if (site.cpus == 1) return 0;
+  unsigned maps = 0;
+  if (FILE* file = std::fopen("/proc/sys/vm/max_map_count", "r")) {
+    if (std::fscanf(file, "%u", &maps) != 1) maps = 0;
+    std::fclose(file);
+  }
+  constexpr unsigned kLinuxDefault = 65530;
+  return (maps ? maps : kLinuxDefault) / 4 * 3 / site.cpus;
+}
+
+Backend make_mmap(const WindowSite& site) { return mmu::make_mmap_backend(site.ram, maps_of_cpu(site)); }
 Backend make_kmod(const WindowSite& site) {
   if (site.kvm_world == nullptr) return kmod::make_kmod_backend(site.ram);
   return kmod::make_kmod_backend(
       site.ram, [world = site.kvm_world](uint64_t windows) { return kvm::has_slots(*world, windows); });
 }
 Backend make_ept(const WindowSite& site) {
-  auto inner = mmu::make_mmap_backend(site.ram);
+  auto inner = make_mmap(site);
   if (!inner) return inner.take_error();
   return kvm::make_ept_backend(*site.kvm_world, std::move(*inner));
 }

@@ -28,7 +28,8 @@ enum class WorldKind : uint8_t { Process, Kvm };
 struct WindowSite {
   kvm::KvmWorld* kvm_world;  // null in the process world
   const GuestRam& ram;
-  unsigned windows;  // at most
+  unsigned windows;   // at most
+  unsigned cpus = 1;  // that have windows of their own, and share what this process may map
 };
 
 struct Provider {

@@ -18,8 +18,9 @@ constexpr int kLastWriteMilliseconds = 100;  // how long standard output may tak
 }  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config) {
-  if (config.cpus != 1) {
-    return Error{"a machine has one CPU, and cannot have " + std::to_string(config.cpus)};
+  if (config.cpus < 1 || config.cpus > GicV2::kMaxCpus) {
+    return Error{"a machine has 1 to " + std::to_string(GicV2::kMaxCpus) + " CPUs, and cannot have " +
+                 std::to_string(config.cpus)};
   }
   auto memory = GuestMemory::allocate(config.memory_bytes, config.shared_ram);
   if (!memory) return memory.take_error();
@@ -105,6 +106,16 @@ void Machine::start() {
   timers_.start(config_.sandbox);
   io_.start(config_.sandbox);
   control_.start(config_.sandbox);
+}
+
+void Machine::run_cpu(unsigned index, const std::function<void(bool)>& run) {
+  Vcpu& cpu = vcpus_[index];
+  vmm::run_cpu(cpu, rendezvous_, stop_, [&](bool reset) {
+    if (reset) timers_.changed(cpu.state());
+    const uint64_t start = counter_.read();
+    run(reset);
+    cpu.counters().on_ticks += counter_.read() - start;
+  });
 }
 
 bool Machine::shutdown() {

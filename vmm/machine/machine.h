@@ -24,6 +24,7 @@
 #include "vmm/machine/control/run_control.h"
 #include "vmm/machine/control/state_reporter.h"
 #include "vmm/machine/cpus/completion_queue.h"
+#include "vmm/machine/cpus/cpu_thread.h"
 #include "vmm/machine/cpus/engine_port.h"
 #include "vmm/machine/cpus/rendezvous.h"
 #include "vmm/machine/cpus/stop_switch.h"
@@ -44,7 +45,7 @@ class StatisticsTable;
 class SymbolTable;
 
 struct MachineConfig {
-  unsigned cpus = 1;  // only 1 is possible yet
+  unsigned cpus = 1;  // to GicV2::kMaxCpus
   uint64_t memory_bytes = uint64_t{1} << 30;
   bool shared_ram = false;  // memfd: needed by the mmap and ept windows
   std::vector<DiskConfig> disks;
@@ -106,6 +107,9 @@ class Machine final {
 
   // Starts the control, I/O and timer threads, and the clock of --timeout.
   void start();
+  // A CPU's thread, from start() to the stop of the machine: the CPU runs the guest by `run` while
+  // it is on (run_cpu in cpu_thread.h).
+  void run_cpu(unsigned index, const std::function<void(bool reset)>& run);
   // The CPUs have left the guest: ends the I/O and timer threads, after writing out what the guest
   // has printed; the engine is not used any more. The control thread goes on until the destructor,
   // so that a second signal is heard. False: an I/O thread is in a system call that does not end.

@@ -50,15 +50,6 @@ bool MachinePlatform::semihosting(CpuState& cpu) {
   return true;
 }
 
-// No other CPU can switch this one on again: only the machine's stop ends it.
-void MachinePlatform::cpu_off(CpuState& cpu) {
-  Vcpu& vcpu = m_.vcpus.of(cpu);
-  while (!m_.stop.stopping()) {
-    const uint32_t seen = vcpu.lines();
-    if (!(seen & kLineStop)) vcpu.sleep_while(seen, Sleep::Off, 100'000'000);
-  }
-}
-
 void MachinePlatform::wait_for_interrupt(CpuState& cpu) {
   Vcpu& vcpu = m_.vcpus.of(cpu);
   if (vcpu.lines() != 0) return;

@@ -47,15 +47,15 @@ class MachinePlatform final : public Platform, private PsciHost {
 
  private:
   unsigned cpu_count() const override { return m_.vcpus.count(); }
-  CpuPower power(unsigned cpu) const override {
-    return m_.vcpus[cpu].sleep() == Sleep::Off ? CpuPower::Off : CpuPower::On;
+  CpuPower power(unsigned cpu) const override { return m_.vcpus[cpu].power(); }
+  bool cpu_on(unsigned cpu, uint32_t entry, uint32_t context) override {
+    return m_.vcpus[cpu].switch_on({entry, context});
   }
-  // The only CPU is the caller.
-  bool cpu_on(unsigned, uint32_t, uint32_t) override { return false; }
   void system_off() override { m_.stop.request(StopReason::PowerOff); }
   void system_reset() override { m_.stop.request(StopReason::Reset); }
   void suspend(CpuState& cpu) override { wait_for_interrupt(cpu); }
-  void cpu_off(CpuState& cpu) override;
+  // The rest is done by the CPU's thread, when it has left the guest (run_cpu).
+  void cpu_off(CpuState& cpu) override { m_.vcpus.of(cpu).raise(kLineStop); }
 
   PlatformPorts m_;
 };

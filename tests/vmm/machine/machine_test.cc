@@ -18,6 +18,7 @@
 
 #include "tests/limits.h"
 #include "tests/vmm/test_files.h"
+#include "translator/arm32/cpu/reset.h"
 #include "vmm/base/raw_terminal.h"
 #include "vmm/base/statistics.h"
 #include "vmm/machine/machine.h"
@@ -117,12 +118,51 @@ class MachineTest : public testing::Test, public EnginePort {
     }
     return text;
   }
-  uint32_t call(uint32_t r0, uint32_t r1 = 0, uint32_t r2 = 0) {
+  uint32_t call(uint32_t r0, uint32_t r1 = 0, uint32_t r2 = 0, uint32_t r3 = 0) {
     cpu().r[0] = r0;
     cpu().r[1] = r1;
     cpu().r[2] = r2;
+    cpu().r[3] = r3;
     EXPECT_TRUE(machine_->platform().firmware_call(cpu()));
     return cpu().r[0];
+  }
+
+  // Reads 1 KiB from sector 2 of the first disk to 0x40011000.
+  void request_disk() {
+    const uint64_t slot = kVirtioBase + 31 * kVirtioStride;
+    EXPECT_EQ(get(slot + 8), 2u);
+    enable_gic(32 + 16 + 31);
+    for (const auto& [offset, value] : std::initializer_list<std::pair<uint32_t, uint32_t>>{{0x70, 1},
+                                                                                            {0x70, 3},
+                                                                                            {0x24, 1},
+                                                                                            {0x20, 1},
+                                                                                            {0x70, 11},
+                                                                                            {0x30, 0},
+                                                                                            {0x38, 8},
+                                                                                            {0x80, 0x40000000},
+                                                                                            {0x90, 0x40001000},
+                                                                                            {0xa0, 0x40002000},
+                                                                                            {0x44, 1},
+                                                                                            {0x70, 15}}) {
+      set(slot + offset, value);
+    }
+    const GuestRam& ram = machine_->ram();
+    const auto put = [&](uint64_t pa, auto value) { std::memcpy(ram.at(pa), &value, sizeof value); };
+    const struct {
+      uint64_t pa;
+      uint32_t bytes;
+      uint16_t flags, next;
+    } descriptors[] = {{0x40010000, 16, 1, 1}, {0x40011000, 1024, 3, 2}, {0x40012000, 1, 2, 0}};
+    for (size_t i = 0; i < 3; ++i) {
+      put(0x40000000 + i * 16, descriptors[i].pa);
+      put(0x40000008 + i * 16, descriptors[i].bytes);
+      put(0x4000000c + i * 16, descriptors[i].flags);
+      put(0x4000000e + i * 16, descriptors[i].next);
+    }
+    put(0x40010008, uint64_t{2});  // type 0 (IN), sector 2
+    // The I/O thread may be looking.
+    std::atomic_ref<uint16_t>(*reinterpret_cast<uint16_t*>(ram.at(0x40001002))).store(1);
+    set(slot + 0x50, 0);
   }
 
   void external_write(CpuState&, uint64_t pa, uint64_t bytes) override { written_.push_back({pa, bytes}); }
@@ -366,16 +406,119 @@ TEST_F(MachineTest, Psci) {
   EXPECT_TRUE(lines() & kLineStop);
 }
 
-TEST_F(MachineTest, CpuOffEndsWithTheMachine) {
+TEST_F(MachineTest, CpuOffLeavesTheGuest) {
+  make();
+  call(0x84000002);
+  EXPECT_TRUE(lines() & kLineStop);
+  EXPECT_FALSE(machine_->stop().stopping());
+}
+
+// A CPU that is off, on its thread: it is switched on, switches itself off, and again.
+TEST_F(MachineTest, CpusAreSwitchedOnAndOff) {
+  config_.cpus = 2;
   make();
   machine_->start();
-  std::thread stopper([this] {
-    std::this_thread::sleep_for(20ms);
-    machine_->stop().request(StopReason::Timeout);
+  Platform& platform = machine_->platform();
+  CpuState& second = machine_->cpu(1);
+  arm::reset_cpu(cpu(), arm::CpuModel::CortexA15, 0, 2);
+  arm::reset_cpu(second, arm::CpuModel::CortexA15, 1, 2);
+  std::atomic<uint32_t> runs{0}, entry{0}, context{0};
+  std::atomic<bool> go_on{false};
+  std::thread thread([&] {
+    machine_->run_cpu(1, [&](bool reset) {
+      EXPECT_TRUE(reset);
+      EXPECT_EQ(second.mpidr & 0xff, 1u);
+      EXPECT_FALSE(std::atomic_ref<uint32_t>(second.interrupt_lines).load() & kLineStop);
+      entry = second.r[15] | second.t;
+      context = second.r[0];
+      second.cp15.ttbr0 = 0x1234;  // not there the next time
+      ++runs;
+      while (!go_on.exchange(false)) std::this_thread::yield();
+      if (machine_->stop().stopping()) return;
+      second.r[0] = 0x84000002;
+      EXPECT_TRUE(platform.firmware_call(second));
+    });
   });
-  call(0x84000002);
-  stopper.join();
-  EXPECT_TRUE(machine_->stop().stopping());
+  constexpr uint32_t kOff = 1, kOn = 0;
+  for (uint32_t i = 1; i <= 3; ++i) {
+    EXPECT_TRUE(eventually([&] { return call(0x84000004, 1) == kOff; }, 100us));
+    EXPECT_EQ(call(0x84000003, 1, 0x40000001, i), 0u);
+    EXPECT_TRUE(eventually([&] { return runs == i; }, 100us));
+    EXPECT_EQ(entry, 0x40000001u);
+    EXPECT_EQ(context, i);
+    EXPECT_EQ(call(0x84000004, 1), kOn);
+    EXPECT_EQ(call(0x84000003, 1, 0x40000000), static_cast<uint32_t>(-4));  // already on
+    if (i < 3) go_on = true;
+  }
+  machine_->stop().request(StopReason::PowerOff);
+  go_on = true;
+  thread.join();
+  EXPECT_EQ(runs, 3u);
+  EXPECT_EQ(second.cp15.ttbr0, 0x1234u);
+}
+
+// Of a machine that stops, and of one that is asked for its state.
+TEST_F(MachineTest, ThreadsOfCpusThatAreOffAnswer) {
+  config_.cpus = 8;
+  int errors[2];
+  ASSERT_EQ(pipe(errors), 0);
+  config_.error_fd = errors[1];
+  config_.escape_keys = true;
+  make();
+  machine_->start();
+  std::vector<std::thread> threads;
+  for (unsigned i = 1; i < 8; ++i) {
+    threads.emplace_back([this, i] { machine_->run_cpu(i, [](bool) { ADD_FAILURE(); }); });
+  }
+  ASSERT_EQ(write(in_[1], "\1i", 2), 2);
+  ASSERT_TRUE(wait_for_line(kLineWork));
+  machine_->platform().run_queued_work(cpu());
+  std::string text;
+  while (text.find("CPU 7") == std::string::npos) {
+    pollfd fd{errors[0], POLLIN, 0};
+    char buffer[8192];
+    const ssize_t count = poll(&fd, 1, 5000) > 0 ? read(errors[0], buffer, sizeof buffer) : 0;
+    ASSERT_GT(count, 0) << text;
+    text.append(buffer, static_cast<size_t>(count));
+  }
+  EXPECT_NE(text.find("CPU 7: off"), std::string::npos) << text;
+  EXPECT_EQ(text.find("did not answer"), std::string::npos) << text;
+  machine_->stop().request(StopReason::PowerOff);
+  for (std::thread& thread : threads) thread.join();
+  machine_.reset();
+  close(errors[0]);
+  close(errors[1]);
+}
+
+TEST_F(MachineTest, CpuThatIsSwitchedOffHandsItsCompletionsOn) {
+  const TestFile disk(std::vector<uint8_t>(4096));
+  config_.cpus = 2;
+  config_.disks = {{disk.path(), true}};
+  make();
+  machine_->start();
+  CpuState& second = machine_->cpu(1);
+  arm::reset_cpu(second, arm::CpuModel::CortexA15, 1, 2);
+  std::thread first_thread, second_thread([&] {
+    machine_->run_cpu(1, [&](bool) {
+      const std::atomic_ref<uint32_t> lines(second.interrupt_lines);
+      for (; !(lines.load() & kLineStop); std::this_thread::yield())
+        if (lines.load() & kLineWork) machine_->platform().run_queued_work(second);
+    });
+  });
+  EXPECT_EQ(call(0x84000003, 1, 0x40000000), 0u);
+  EXPECT_TRUE(eventually([&] { return call(0x84000004, 1) == 0; }, 100us));
+  first_thread = std::thread([&] {
+    machine_->run_cpu(0, [&](bool) {
+      request_disk();
+      EXPECT_TRUE(wait_for_line(kLineWork));
+      call(0x84000002);
+    });
+  });
+  EXPECT_TRUE(eventually([&] { return machine_->counters().completions == 1; }));
+  EXPECT_EQ(machine_->ram().at(0x40012000)[0], VIRTIO_BLK_S_OK);
+  machine_->stop().request(StopReason::PowerOff);
+  first_thread.join();
+  second_thread.join();
 }
 
 TEST_F(MachineTest, SystemOff) {
@@ -543,40 +686,8 @@ TEST_F(MachineTest, DiskRequestThroughTheThreads) {
   config_.disks = {{disk.path(), true}};
   make();
   machine_->start();
-  const uint64_t slot = kVirtioBase + 31 * kVirtioStride;
-  ASSERT_EQ(get(slot + 8), 2u);
-  enable_gic(32 + 16 + 31);
-  for (const auto& [offset, value] : std::initializer_list<std::pair<uint32_t, uint32_t>>{{0x70, 1},
-                                                                                          {0x70, 3},
-                                                                                          {0x24, 1},
-                                                                                          {0x20, 1},
-                                                                                          {0x70, 11},
-                                                                                          {0x30, 0},
-                                                                                          {0x38, 8},
-                                                                                          {0x80, 0x40000000},
-                                                                                          {0x90, 0x40001000},
-                                                                                          {0xa0, 0x40002000},
-                                                                                          {0x44, 1},
-                                                                                          {0x70, 15}}) {
-    set(slot + offset, value);
-  }
+  request_disk();
   const GuestRam& ram = machine_->ram();
-  const auto put = [&](uint64_t pa, auto value) { std::memcpy(ram.at(pa), &value, sizeof value); };
-  const struct {
-    uint64_t pa;
-    uint32_t bytes;
-    uint16_t flags, next;
-  } descriptors[] = {{0x40010000, 16, 1, 1}, {0x40011000, 1024, 3, 2}, {0x40012000, 1, 2, 0}};
-  for (size_t i = 0; i < 3; ++i) {
-    put(0x40000000 + i * 16, descriptors[i].pa);
-    put(0x40000008 + i * 16, descriptors[i].bytes);
-    put(0x4000000c + i * 16, descriptors[i].flags);
-    put(0x4000000e + i * 16, descriptors[i].next);
-  }
-  put(0x40010008, uint64_t{2});  // type 0 (IN), sector 2
-  // The I/O thread may be looking.
-  std::atomic_ref<uint16_t>(*reinterpret_cast<uint16_t*>(ram.at(0x40001002))).store(1);
-  set(slot + 0x50, 0);
   ASSERT_TRUE(wait_for_line(kLineWork));
   EXPECT_EQ(*ram.at(0x40002002), 0);  // not published yet
   EXPECT_FALSE(lines() & kLineIrq);
@@ -786,8 +897,8 @@ TEST_F(MachineTest, BootRegisters) {
   EXPECT_FALSE(machine_->load({"/nonexistent", "", "", "", ""}));
 }
 
-TEST_F(MachineTest, HasOneCpu) {
-  for (const unsigned cpus : {0u, 2u, 9u}) {
+TEST_F(MachineTest, HasOneToEightCpus) {
+  for (const unsigned cpus : {0u, 9u}) {
     config_.cpus = cpus;
     auto made = Machine::create(config_);
     ASSERT_FALSE(made);

@@ -33,7 +33,7 @@ std::string flag_letters(uint32_t psr) {
 const char* name_of(Sleep sleep) {
   switch (sleep) {
     case Sleep::WaitForInterrupt: return ", asleep in WFI";
-    case Sleep::Off: return ", switched off (PSCI CPU_OFF)";
+    case Sleep::Off:
     case Sleep::Awake: break;
   }
   return "";
@@ -92,6 +92,7 @@ std::string describe_state(const CpuState& cpu, const StateReport& report) {
   const uint32_t psr = read_cpsr(cpu);
   const auto mode = static_cast<Mode>(cpu.mode);
   std::string text = fmt::format("crosswalk: the guest's state after {:.3f} s\n", report.seconds);
+  if (report.sleep == Sleep::Off) return text + fmt::format("  CPU {}: off (PSCI)\n", cpu.cpu_index);
   if (!report.answered) {
     text += fmt::format(
         "  CPU {} did not answer; this was read while it runs, and its registers may be those of some time before\n",

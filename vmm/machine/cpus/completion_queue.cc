@@ -7,10 +7,16 @@ namespace crosswalk::vmm {
 
 void CompletionQueue::post(Completion&& completion) {
   waiting_.push_back(std::move(completion));
-  if (waiting_.size() == 1) rendezvous_.post(vcpus_.awake(), [this](CpuState& cpu) { publish(cpu); });
+  if (waiting_.size() == 1) ask_cpu();
+}
+
+void CompletionQueue::ask_cpu() {
+  if (const auto cpu = vcpus_.awake()) rendezvous_.post(*cpu, [this](CpuState& state) { publish(state); });
 }
 
 void CompletionQueue::publish(CpuState& cpu) {
+  // It was switched off meanwhile, and its thread is outside of the engine.
+  if (vcpus_[cpu.cpu_index].power() != CpuPower::On) return ask_cpu();
   std::vector<Completion> completions;
   {
     const std::lock_guard lock(device_lock_);

@@ -3,6 +3,7 @@
 // after the MMU knows which RAM was written.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <vector>
@@ -23,9 +24,11 @@ class CompletionQueue final : public CompletionSink {
   // Whom RAM writes are reported to; null: nobody.
   void set_engine(EnginePort* engine) { engine_ = engine; }
   void post(Completion&& completion) override;
-  uint64_t published() const { return published_; }
+  uint64_t published() const { return published_.load(std::memory_order_relaxed); }
 
  private:
+  // Has a CPU that is on publish. When all are off, there is no guest that would see it.
+  void ask_cpu();
   void publish(CpuState& cpu);
 
   std::mutex& device_lock_;
@@ -34,7 +37,7 @@ class CompletionQueue final : public CompletionSink {
   const StopSwitch& stop_;
   EnginePort* engine_ = nullptr;
   std::vector<Completion> waiting_;  // guarded by device_lock_
-  uint64_t published_ = 0;
+  std::atomic<uint64_t> published_{0};
 };
 
 }  // namespace crosswalk::vmm

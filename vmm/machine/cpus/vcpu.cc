@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/cpus/vcpu.h"
 
+#include "translator/base/counter.h"
 #include "vmm/base/futex.h"
 
 namespace crosswalk::vmm {
 
 void Vcpu::raise(uint32_t line) {
   raise_line(state_, line);
-  if (sleep_.load() != Sleep::Awake) futex_wake(&state_.interrupt_lines);
+  switch (sleep_.load()) {
+    case Sleep::Awake: break;
+    case Sleep::WaitForInterrupt: futex_wake(&state_.interrupt_lines); break;
+    case Sleep::Off: power_.notify(); break;
+  }
 }
 
 void Vcpu::stop(bool first) {
@@ -24,31 +29,39 @@ void Vcpu::sleep_while(uint32_t seen, Sleep how, int64_t nanoseconds) {
   sleep_.store(Sleep::Awake);
 }
 
+void Vcpu::switch_off() {
+  sleep_.store(Sleep::Off);
+  power_.switch_off();
+}
+
+// As with sleep_while: who raises a line before this has looked sees that the CPU is off.
+std::optional<PowerSwitch::Entry> Vcpu::wait_for_power() {
+  const auto entry = power_.wait();
+  if (entry) {
+    // A stop of the machine is not lost: whoever asks for one has said so before.
+    lower(kLineStop);
+    sleep_.store(Sleep::Awake);
+  }
+  return entry;
+}
+
 Vcpus::Vcpus(unsigned count) {
   for (unsigned i = 0; i < count; ++i) cpus_.push_back(std::make_unique<Vcpu>(i));
 }
 
-unsigned Vcpus::awake() const {
+std::optional<unsigned> Vcpus::awake() const {
   for (unsigned i = 0; i < count(); ++i) {
     if (cpus_[i]->sleep() == Sleep::Awake) return i;
   }
   for (unsigned i = 0; i < count(); ++i) {
-    if (cpus_[i]->sleep() != Sleep::Off) return i;
+    if (cpus_[i]->power() != CpuPower::Off) return i;
   }
-  return 0;
+  return std::nullopt;
 }
 
 VcpuCounters Vcpus::totals() const {
   VcpuCounters sum;
-  for (const auto& cpu : cpus_) {
-    const VcpuCounters& c = cpu->counters();
-    sum.mmio_reads += c.mmio_reads;
-    sum.mmio_writes += c.mmio_writes;
-    sum.mmio_unassigned += c.mmio_unassigned;
-    sum.waits += c.waits;
-    sum.wait_ticks += c.wait_ticks;
-    sum.firmware_calls += c.firmware_calls;
-  }
+  for (const auto& cpu : cpus_) add_counters(sum, cpu->counters());
   return sum;
 }
 

@@ -5,10 +5,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "translator/arm32/cpu/cpu_state.h"
 #include "vmm/devices/gicv2_cpu_interface.h"
+#include "vmm/machine/cpus/power_switch.h"
 
 namespace crosswalk::vmm {
 
@@ -19,11 +21,16 @@ struct VcpuCounters {
   uint64_t waits = 0, wait_ticks = 0;  // for an interrupt; ticks of the system counter
   uint64_t mmio_reads = 0, mmio_writes = 0, mmio_unassigned = 0;
   uint64_t firmware_calls = 0;
+  uint64_t on_ticks = 0;  // while it was on; of the system counter
 };
 
 class Vcpu {
  public:
-  explicit Vcpu(unsigned index) { state_.cpu_index = index; }
+  // CPU 0 is on from the start, the others are off.
+  explicit Vcpu(unsigned index)
+      : sleep_(index == 0 ? Sleep::Awake : Sleep::Off), power_(index == 0 ? CpuPower::On : CpuPower::Off) {
+    state_.cpu_index = index;
+  }
 
   CpuState& state() { return state_; }
   const CpuState& state() const { return state_; }
@@ -31,7 +38,7 @@ class Vcpu {
   const VcpuCounters& counters() const { return counters_; }
 
   // ---- any thread ----
-  // `line` is of InterruptLine. Wakes the CPU if it sleeps.
+  // `line` is of InterruptLine. Wakes the CPU if it sleeps, and its thread if it is off.
   void raise(uint32_t line);
   void lower(uint32_t line) { lower_line(state_, line); }
   Sleep sleep() const { return sleep_.load(); }
@@ -39,16 +46,25 @@ class Vcpu {
   // time.
   void stop(bool first);
   Sleep sleep_at_stop() const { return sleep_at_stop_.load(); }
+  CpuPower power() const { return power_.state(); }
+  // False, without effect, when it is not off.
+  bool switch_on(const PowerSwitch::Entry& entry) { return power_.switch_on(entry); }
 
   // ---- its own thread ----
   uint32_t lines() const;
   // Sleeps until the lines are no longer `seen`, or for `nanoseconds`; negative: without a limit.
   // May return early.
   void sleep_while(uint32_t seen, Sleep how, int64_t nanoseconds);
+  // It has left the guest, and does not go on before it is switched on.
+  void switch_off();
+  // While it is off: until it is switched on, and then where it begins; it is on, and kLineStop
+  // lowered. Or until a line is raised: nothing. May return early.
+  std::optional<PowerSwitch::Entry> wait_for_power();
 
  private:
   CpuState state_{};
-  std::atomic<Sleep> sleep_{Sleep::Awake}, sleep_at_stop_{Sleep::Awake};
+  std::atomic<Sleep> sleep_, sleep_at_stop_{Sleep::Awake};
+  PowerSwitch power_;
   VcpuCounters counters_;
 };
 
@@ -64,8 +80,8 @@ class Vcpus final : public CpuInterruptOutputs {
   auto begin() const { return cpus_.begin(); }
   auto end() const { return cpus_.end(); }
 
-  // One that runs, if any does: it sees work soonest.
-  unsigned awake() const;
+  // One that runs, if any does: it sees work soonest. Nothing: all are off.
+  std::optional<unsigned> awake() const;
   VcpuCounters totals() const;
   // The interrupt controller's outputs. `line` is kLineIrq or kLineFiq.
   void set_cpu_line(unsigned cpu, uint32_t line, bool level) override;

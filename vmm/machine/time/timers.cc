@@ -48,10 +48,22 @@ void Timers::update(unsigned cpu, uint64_t now) {
   gic_->set_private_interrupt(cpu, kPerformanceInterrupt, outputs.overflow);
 }
 
+// The counter is the same for all CPUs (B8.1.1): one that has seen what another one stored after it
+// read the counter reads no less. Neither is true of the TSC by itself: those of two sockets may
+// differ, and an RDTSC may be executed before a load that comes first in the program.
+uint64_t Timers::not_before_others(uint64_t now) {
+  uint64_t seen = seen_by_any_.load();
+  while (now > seen && !seen_by_any_.compare_exchange_weak(seen, now)) {
+  }
+  return std::max(now, seen);
+}
+
 uint64_t Timers::counter_for(const CpuState& cpu) {
   CpuTimers& timers = cpus_[cpu.cpu_index];
   // However the host's TSCs differ, a CPU never sees the counter go back.
-  const uint64_t now = timers.seen = std::max(timers.seen, counter_.read());
+  uint64_t now = std::max(timers.seen, counter_.read());
+  if (cpus_.size() > 1) now = not_before_others(now);
+  timers.seen = now;
   if (now >= timers.deadline.load(std::memory_order_relaxed)) {
     const std::lock_guard lock(device_lock_);
     update(cpu.cpu_index, now);
@@ -114,6 +126,7 @@ void Timers::restore(const State& state) {
   for (unsigned cpu = 0; cpu < cpus_.size(); ++cpu) {
     cpus_[cpu].registers = state[cpu].registers;
     cpus_[cpu].seen = state[cpu].seen;
+    not_before_others(state[cpu].seen);
     update(cpu);
   }
   update_alarm();

@@ -47,8 +47,8 @@ class Timers final : public WallClock, private DeadlineHandler {
   // ---- a CPU's thread, without the device lock ----
   // A timer register of the CPU, or its overflow interrupt, changed.
   void changed(const CpuState& cpu);
-  // The counter as an instruction of the CPU reads it. What is due by then is asserted. No system
-  // call.
+  // The counter as an instruction of the CPU reads it: never less than any CPU has read before. What
+  // is due by then is asserted. No system call.
   uint64_t counter_for(const CpuState& cpu);
 
   // ---- with the device lock held ----
@@ -75,6 +75,7 @@ class Timers final : public WallClock, private DeadlineHandler {
   };
 
   void update(unsigned cpu, uint64_t now);
+  uint64_t not_before_others(uint64_t now);
   void update_alarm();
   void rearm();
   void deadline_passed() override;
@@ -86,6 +87,7 @@ class Timers final : public WallClock, private DeadlineHandler {
   GicV2* gic_ = nullptr;
   Pl031* rtc_ = nullptr;
   std::vector<CpuTimers> cpus_;
+  std::atomic<uint64_t> seen_by_any_{0};  // the highest CpuTimers::seen; kept with several CPUs
   uint64_t timeout_at_ = kNoDeadline, poll_at_ = kNoDeadline;
   uint64_t alarm_at_ = kNoDeadline, clocks_checked_at_ = 0;
   TimerThread thread_;
