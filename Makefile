@@ -3,7 +3,7 @@
 #
 #   make                    build/crosswalk (installs what is missing, as root or with sudo)
 #   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=,
-#                           WINDOWS=, KERNEL=, MEMORY=, TIMEOUT=
+#                           WINDOWS=, KERNEL=, MEMORY=, SMP= (CPUs, 1 to 8), TIMEOUT=
 #   make check              all tests; `make tests` only builds them, `make guest` only fetches and
 #                           builds guest images
 #   make check-nested       the kvm world on nested paging, in an emulated machine with SVM
@@ -109,7 +109,7 @@ $(call one_of,KERNEL,armmp armmp-lpae installer)
 endif
 boot: $(BUILD)/crosswalk $(BOOT_IMAGES)
 	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' WINDOWS='$(WINDOWS)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
-	  MEMORY='$(MEMORY)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' STATS='$(STATS)' scripts/boot.sh
+	  MEMORY='$(MEMORY)' SMP='$(SMP)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' STATS='$(STATS)' scripts/boot.sh
 
 # Instructions counted in an emulated machine (docs/counting.md).
 COUNT_TOOLS := $(BUILD)/count-tools/count-run $(BUILD)/count-tools/split.so

@@ -20,6 +20,7 @@ while [ $# -gt 0 ]; do
     --append) arguments+=(-append "$2") ;;
     --dtb) arguments+=(-dtb "$2") ;;
     --memory) memory=$2 ;;
+    --smp) arguments+=(-smp "$2") ;;
     --cpu) cpu=$2 ;;
     --timeout) timeout=$2 ;;
     --disk)

@@ -49,6 +49,16 @@ struct Statistics {
   uint64_t fetch_walks = 0, page_ids = 0;
 };
 
+// Of several CPUs. Of what there was at most at a time, this is a bound.
+inline Statistics& operator+=(Statistics& sum, const Statistics& more) {
+  constexpr double Statistics::*kReal[] = {&Statistics::predicted_upkeep_ns, &Statistics::upkeep_ns,
+                                           &Statistics::predicted_translation_ns, &Statistics::translation_ns};
+  const Statistics before = sum;
+  add_counters(sum, more);
+  for (const auto field : kReal) sum.*field = before.*field + more.*field;
+  return sum;
+}
+
 inline constexpr bool was_hybrid(const Statistics& s) { return s.soft_ticks + s.window_ticks != 0; }
 
 inline constexpr Counter<Statistics> kCounters[] = {

@@ -12,7 +12,7 @@ import time
 import processes
 import workloads
 
-SETTINGS = {"milliseconds": 300, "memory": "512M", "kernel": "armmp", "timeout": 300}
+SETTINGS = {"milliseconds": 300, "memory": "512M", "kernel": "armmp", "timeout": 300, "smp": 1}
 MATRIX_KEYS = {"modes", "flush", "workloads", "repeats", "instructions", "description", *SETTINGS}
 
 
@@ -50,6 +50,8 @@ def plan(matrix, flush_known):
             cell = {"engine": engine, "workload": workload, "repeat": repeat}
             relevant = dict(settings)
             relevant.pop("timeout")
+            if relevant["smp"] == 1:
+                relevant.pop("smp")  # as in results without the key
             if workloads.kind_of(workload) != "linux" or workload.endswith(workloads.SETUP):
                 relevant.pop("milliseconds")
             text = json.dumps([cell, relevant], sort_keys=True)

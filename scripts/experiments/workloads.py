@@ -167,6 +167,9 @@ def command(cell, settings, crosswalk, images, stats_file):
         if kind == "program":
             line += ["--disk", f"{rootfs},readonly"]
         dash = "--"
+    # -icount runs the CPUs one after the other: what is counted is the work of one.
+    if settings.get("smp", 1) != 1 and engine != "icount":
+        line += [dash + "smp", str(settings["smp"])]
     for name, value in arguments.items():
         if value:
             line += [dash + name, value]

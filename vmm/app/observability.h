@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "mmu-shadow/accounts.h"
 #include "mmu-shadow/mmu.h"
@@ -31,30 +32,39 @@ class Observability {
   // Reads symbols, opens files, allocates. Errors are the options' fault.
   Result<bool> prepare(const RunOptions& options);
   // This object outlives what is made from the configurations.
-  void configure(mmu::MmuConfig& config) const;
+  void configure(mmu::MmuConfig& config, unsigned cpu) const;
   void configure(engine::EngineConfig& config) const;
-  // Before the run. `kvm_world` is null in the process world.
-  Result<bool> attach(CpuState& cpu, const engine::Engine& engine, kvm::KvmWorld* kvm_world);
+  // Before the run, each CPU with its parts, which are there until finish(). `kvm_world` is null in
+  // the process world.
+  Result<bool> attach(CpuState& cpu, const engine::Engine& engine, const mmu::Mmu& mmu, kvm::KvmWorld* kvm_world);
 
   // Guest functions: those of --symbols or of an ELF kernel; perhaps none.
   const SymbolTable& symbols() const { return symbols_; }
 
-  // After the run: the rows that need more than one subsystem's counters.
-  void add_statistics(StatisticsTable& table, const Machine& machine, const CpuState& cpu, const mmu::Mmu& mmu);
+  // After the run: the rows that need more than one subsystem's counters, of all CPUs together, and
+  // with several CPUs a table of them.
+  void add_statistics(StatisticsTable& table, const Machine& machine);
   // Writes the files.
   Result<bool> finish(const engine::World& world);
 
  private:
-  void add_asids(StatisticsTable& table, const mmu::Mmu& mmu, double ticks_per_second);
+  struct Cpu {
+    std::unique_ptr<TraceBuffer> trace;           // null: none
+    std::unique_ptr<mmu::AsidAccounts> accounts;  // null: none
+    const CpuState* state = nullptr;
+    const engine::Engine* engine = nullptr;
+    const mmu::Mmu* mmu = nullptr;
+    kvm::KvmWorld* kvm_world = nullptr;
+  };
+  void add_cpus(StatisticsTable& table, const Machine& machine) const;
+  void add_asids(StatisticsTable& table, double ticks_per_second);
   void add_exits(StatisticsTable& table, double ticks_per_second) const;
 
   RunOptions options_;
   SymbolTable symbols_;
   std::unique_ptr<PerfMap> perf_map_;
-  std::unique_ptr<TraceBuffer> trace_;
   std::optional<OutputFile> trace_file_;
-  std::unique_ptr<mmu::AsidAccounts> accounts_;
-  kvm::KvmWorld* kvm_world_ = nullptr;
+  std::vector<Cpu> cpus_;  // by index
   ClockPair start_;
 };
 

@@ -182,7 +182,8 @@ po::options_description bench_description(BenchOptions& bench, BenchText& text) 
       ("stats", po::value(&bench.stats_folder)->value_name("FOLDER"), "Write the statistics of each run of a mode to FOLDER/MODE-IMAGE-RUN.json.")
       ("images", po::value(&bench.images)->value_name("FOLDER"), "Folder of the guest images; without it, the one beside this program.")
       ("kernel", po::value(&bench.kernel)->value_name("NAME")->default_value(bench.kernel), "Linux kernel of the Linux workloads: armmp or armmp-lpae.")
-      ("memory", po::value(&bench.memory)->value_name("SIZE")->default_value(bench.memory), "RAM of each guest.");
+      ("memory", po::value(&bench.memory)->value_name("SIZE")->default_value(bench.memory), "RAM of each guest.")
+      ("smp", po::value(&bench.smp)->value_name("N")->default_value(bench.smp), "CPUs of each guest: 1 to 8.");
   // clang-format on
   return description;
 }
@@ -379,6 +380,7 @@ Command parse_bench(const std::vector<std::string>& arguments) {
   }
   if (auto checked = check_name(kBenchKernels, "--kernel", bench.kernel); !checked) return OptionError{checked.error()};
   if (auto memory = parse_memory(bench.memory); !memory) return OptionError{memory.error()};
+  if (auto cpus = parse_cpus(bench.smp); !cpus) return OptionError{cpus.error()};
   if (bench.repeat == 0 || bench.repeat > 1000) return OptionError{"--repeat: give a number from 1 to 1000"};
   if (bench.slices == 0 || bench.slices > 1000) return OptionError{"--slices: give a number from 1 to 1000"};
   if (bench.timeout_seconds == 0) return OptionError{"--timeout: give a number of seconds greater than 0"};

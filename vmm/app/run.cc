@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -93,17 +94,17 @@ int report(const RunOptions& options, Vm& vm, Observability& observability, std:
     table.add("run", "mmu", std::string(options.mmu->name));
     if (options.mmu->takes_windows()) table.add("run", "windows", std::string(options.windows->name));
     table.add("run", "world", std::string(world.name()));
+    if (options.cpus > 1) table.add("run", "cpus", uint64_t{options.cpus});
     vm.add_statistics(table);
-    for (const auto& cpu : vm.cpus()) observability.add_statistics(table, machine, cpu->state, *cpu->mmu);
+    observability.add_statistics(table, machine);
     if (options.stats) say(table.table());
     if (!options.stats_json.empty()) {
       if (auto written = table.write_json(*stats_json); !written) return fail(written.error(), kExitInternalError);
     }
   }
   if (auto written = observability.finish(world); !written) return fail(written.error(), kExitInternalError);
-  for (const auto& cpu : vm.cpus()) {
-    if (cpu->mmu->flat_violation()) say("crosswalk: the guest turned its MMU on, which --mmu flat ignores\n");
-  }
+  if (std::ranges::any_of(vm.cpus(), [](const auto& cpu) { return cpu->mmu->flat_violation(); }))
+    say("crosswalk: the guest turned its MMU on, which --mmu flat ignores\n");
   const StopState state = machine.stop().state();
   switch (state.reason) {
     case StopReason::Timeout:

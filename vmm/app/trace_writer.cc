@@ -27,7 +27,9 @@ using trace::Event;
 using trace::Kind;
 
 constexpr size_t kFlushBytes = 1 << 20;
-constexpr int kCpuTrack = 1, kSpaceTrack = 2;
+// Numbers of tracks.
+int cpu_track(size_t cpu) { return static_cast<int>(2 * cpu) + 1; }
+int space_track(size_t cpu) { return static_cast<int>(2 * cpu) + 2; }
 
 const char* outcome_name(uint32_t outcome) {
   switch (static_cast<mmu::FaultOutcome>(outcome)) {
@@ -79,20 +81,25 @@ class Writer {
                               static_cast<double>(end.tsc - start.tsc)),
         symbols_(symbols) {}
 
-  void header(const trace::Ring& ring, const TraceDescription& description) {
+  void header(std::span<const trace::Ring* const> rings, const TraceDescription& description) {
+    uint64_t events = 0, dropped = 0;
+    for (const trace::Ring* ring : rings) {
+      events += ring->size();
+      dropped += ring->dropped();
+    }
     text("{{\"displayTimeUnit\":\"ns\",\"otherData\":{{");
     for (const auto& [name, value] : description.facts) text("{}:{},", quoted(name), quoted(value));
-    text("\"events\":{},\"dropped events\":{},\"TSC MHz\":{:.3f}}},\n\"traceEvents\":[\n", ring.size(), ring.dropped(),
+    text("\"events\":{},\"dropped events\":{},\"TSC MHz\":{:.3f}}},\n\"traceEvents\":[\n", events, dropped,
          1000 / nanoseconds_per_tick_);
-    metadata("process_name", kCpuTrack, quoted(description.process));
-    metadata("thread_name", kCpuTrack, "\"CPU 0\"");
-    metadata("thread_name", kSpaceTrack, "\"CPU 0: address space\"");
-    text("{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_sort_index\",\"args\":{{\"sort_index\":1}}}}", pid_,
-         kSpaceTrack);
+    for (size_t cpu = 0; cpu < rings.size(); cpu++) {
+      name_track(cpu_track(cpu), fmt::format("CPU {}", cpu));
+      name_track(space_track(cpu), fmt::format("CPU {}: address space", cpu));
+    }
+    metadata("process_name", cpu_track(0), "name", quoted(description.process));
   }
 
-  void event(const Event& e) {
-    const int track = e.kind == Kind::AddressSpace ? kSpaceTrack : kCpuTrack;
+  void event(size_t cpu, const Event& e) {
+    const int track = e.kind == Kind::AddressSpace ? space_track(cpu) : cpu_track(cpu);
     // Whole nanoseconds for both ends: what is nested in ticks stays nested.
     const uint64_t begin = nanoseconds(e.start), end = nanoseconds(e.end);
     text(",\n{{\"pid\":{},\"tid\":{},\"ts\":{}.{:03}", pid_, track, begin / 1000, begin % 1000);
@@ -202,9 +209,15 @@ class Writer {
     text(format, arguments...);
     text("\",\"args\":{{");
   }
-  void metadata(const char* what, int track, const std::string& quoted_name) {
-    text("{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"{}\",\"args\":{{\"name\":{}}}}},\n", pid_, track, what,
-         quoted_name);
+  void name_track(int track, const std::string& name) {
+    metadata("thread_name", track, "name", quoted(name));
+    text(",\n");
+    metadata("thread_sort_index", track, "sort_index", std::to_string(track));
+    text(",\n");
+  }
+  void metadata(const char* what, int track, const char* key, const std::string& value) {
+    text("{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"{}\",\"args\":{{\"{}\":{}}}}}", pid_, track, what, key,
+         value);
   }
   void pc(uint64_t va) {
     text("\"pc\":\"0x{:08x}\",", va);
@@ -268,18 +281,21 @@ TraceBuffer::~TraceBuffer() {
   if (storage_) munmap(storage_, bytes_);
 }
 
-Result<bool> write_trace(OutputFile& file, const trace::Ring& ring, const ClockPair& start, const ClockPair& end,
-                         const TraceDescription& description) {
-  // The ring has them by their ends. Of events that begin together, the outer one goes first.
-  std::vector<uint32_t> order(ring.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    const Event &x = ring[a], &y = ring[b];
-    return x.start != y.start ? x.start < y.start : x.end > y.end;
-  });
+Result<bool> write_trace(OutputFile& file, std::span<const trace::Ring* const> rings, const ClockPair& start,
+                         const ClockPair& end, const TraceDescription& description) {
   Writer writer(file.stream(), start, end, description.symbols);
-  writer.header(ring, description);
-  for (const uint32_t i : order) writer.event(ring[i]);
+  writer.header(rings, description);
+  for (size_t cpu = 0; cpu < rings.size(); cpu++) {
+    const trace::Ring& ring = *rings[cpu];
+    // The ring has them by their ends. Of events that begin together, the outer one goes first.
+    std::vector<uint32_t> order(ring.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+      const Event &x = ring[a], &y = ring[b];
+      return x.start != y.start ? x.start < y.start : x.end > y.end;
+    });
+    for (const uint32_t i : order) writer.event(cpu, ring[i]);
+  }
   writer.footer();
   return file.finish(writer.finish());
 }

@@ -116,7 +116,7 @@ Result<bool> Vm::make_cpu(unsigned index) {
   const arm::CpuModel model = options_.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15;
   arm::reset_cpu(cpu.state, model, index, machine_->cpu_count());
   if (index == 0) machine_->set_boot_registers(cpu.state);
-  observability_.configure(mmu_config);
+  observability_.configure(mmu_config, index);
   if (!mmu_machine_) mmu_machine_ = std::make_unique<mmu::MmuMachine>(mmu_config, machine_->ram(), *translations_);
   auto made_mmu = mmu::make_mmu(mmu_config, machine_->ram(), *mmu_machine_, cpu.backend.get());
   if (!made_mmu) return made_mmu.take_error();
@@ -126,7 +126,7 @@ Result<bool> Vm::make_cpu(unsigned index) {
     const auto code = translations_->code();
     if (auto added = cpu.kvm_world->add_code(code.data(), code.size()); !added) return added;
   }
-  if (auto set = observability_.attach(cpu.state, *cpu.engine, cpu.kvm_world); !set) return set.take_error();
+  if (auto set = observability_.attach(cpu.state, *cpu.engine, *cpu.mmu, cpu.kvm_world); !set) return set.take_error();
   machine_->platform().timers_changed(cpu.state);
   return true;
 }
@@ -152,25 +152,35 @@ void Vm::run_cpu(unsigned index, const Sandbox* sandbox) {
     if (cpu.kvm_world) cpu.kvm_world->exits().confine(*sandbox);
     sandbox->enter(cpu.kvm_world ? Sandbox::Role::KvmCpu : Sandbox::Role::Cpu);
   }
-  machine_->run_cpu(index, [&cpu](bool reset) {
-    if (reset) cpu.engine->restart();
+  // Time in which the CPU is off is no address space's.
+  const auto pass_over = [&cpu] { cpu.mmu->slept(trace::ticks() - cpu.left); };
+  machine_->run_cpu(index, [&](bool reset) {
+    if (reset) {
+      pass_over();
+      cpu.engine->restart();
+    }
     cpu.world->run([](void* engine) { static_cast<engine::Engine*>(engine)->run(); }, &*cpu.engine,
                    &engine::Engine::handle_fault, &*cpu.engine);
+    cpu.left = trace::ticks();
   });
+  pass_over();
 }
 
 void Vm::add_statistics(StatisticsTable& table) const {
   machine_->add_statistics(table);
   table.add("engine", engine::kTranslationCounters, translations_->statistics(), /*ticks_per_second=*/0);
+  engine::EngineStatistics e;
+  mmu::Statistics m;
   for (const auto& cpu : cpus_) {
-    const mmu::Statistics& m = cpu->mmu->statistics();
-    const double ticks_per_second = cpu->costs.ticks_per_ns * 1e9;
-    table.add("engine", engine::kCounters, cpu->engine->statistics(), ticks_per_second);
-    table.add("mmu", mmu::kCounters, m, ticks_per_second);
-    table.add("mmu", mmu::kWalkCosts, cpu->costs, ticks_per_second);
-    if (m.window_faults_installed != 0 || m.promotions != 0)
-      table.add("mmu", mmu::kWindowCosts, cpu->costs, ticks_per_second);
+    add_counters(e, cpu->engine->statistics());
+    m += cpu->mmu->statistics();
   }
+  const mmu::MmuCosts& costs = cpus_.front()->costs;
+  const double ticks_per_second = costs.ticks_per_ns * 1e9;
+  table.add("engine", engine::kCounters, e, ticks_per_second);
+  table.add("mmu", mmu::kCounters, m, ticks_per_second);
+  table.add("mmu", mmu::kWalkCosts, costs, ticks_per_second);
+  if (m.window_faults_installed != 0 || m.promotions != 0) table.add("mmu", mmu::kWindowCosts, costs, ticks_per_second);
 }
 
 // ---- what the machine asks of the engine

@@ -11,6 +11,7 @@
 
 #include "mmu-shadow/mmu.h"
 #include "translator/base/result.h"
+#include "translator/base/trace.h"
 #include "translator/engine/engine.h"
 #include "translator/engine/translations.h"
 #include "translator/engine/world.h"
@@ -32,7 +33,8 @@ struct VmCpu {
   mmu::MmuCosts costs;
   std::unique_ptr<mmu::Mmu> mmu;
   std::optional<engine::Engine> engine;
-  std::thread thread;  // of CPUs but the first, whose thread is that which calls Vm::run
+  uint64_t left = trace::ticks();  // when it was not in the guest last
+  std::thread thread;              // of CPUs but the first, whose thread is that which calls Vm::run
 };
 
 class Vm final : private EnginePort {

@@ -248,6 +248,7 @@ class Bench {
         arguments.insert(arguments.end(), {"--stats-json", fmt::format("{}/{}-{}-{}.json", options_.stats_folder,
                                                                        engine.name, image.name, round + 1)});
     }
+    arguments.insert(arguments.end(), {std::string(dashes) + "smp", options_.smp});
     std::string kernel = image.kernel, initrd = image.initrd, append = image.append;
     if (chases_bare(engine) && image.name == kLinux) {
       kernel = images_ + kChaseProgram;

@@ -41,6 +41,7 @@ struct BenchOptions {
   std::string images;
   std::string kernel = "armmp";  // --kernel: armmp or armmp-lpae
   std::string memory = "1G";     // --memory of each guest
+  std::string smp = "1";         // --smp: CPUs of each guest
 };
 
 // What a mode in bench's --mmu, such as shadow:lazy+no-fill-around, is as options of run.

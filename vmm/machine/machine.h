@@ -132,6 +132,7 @@ class Machine final {
   StopSwitch& stop() { return stop_; }
 
   MachineCounters counters() const;
+  const VcpuCounters& counters_of(unsigned cpu) const { return vcpus_[cpu].counters(); }
   void add_statistics(StatisticsTable& table) const;
 
  private:

@@ -32,6 +32,7 @@ TEST_F(OptionsTest, Defaults) {
   const auto* options = std::get_if<RunOptions>(&command);
   ASSERT_NE(options, nullptr) << error_of(command);
   EXPECT_EQ(options->memory_bytes, uint64_t{1} << 30);
+  EXPECT_EQ(options->cpus, 1u);
   EXPECT_EQ(options->cpu, "cortex-a15");
   EXPECT_EQ(options->mmu, nullptr);
   EXPECT_EQ(options->windows, nullptr);
@@ -48,6 +49,8 @@ TEST_F(OptionsTest, Everything) {
                                "--append",
                                "console=ttyAMA0 a,b",
                                "--memory=512m",
+                               "--smp",
+                               "8",
                                "--cpu",
                                "cortex-a7",
                                "--disk",
@@ -73,6 +76,7 @@ TEST_F(OptionsTest, Everything) {
   ASSERT_NE(options, nullptr) << error_of(command);
   EXPECT_EQ(options->append, "console=ttyAMA0 a,b");
   EXPECT_EQ(options->memory_bytes, uint64_t{512} << 20);
+  EXPECT_EQ(options->cpus, 8u);
   ASSERT_EQ(options->disks.size(), 3u);
   EXPECT_FALSE(options->disks[0].read_only);
   EXPECT_TRUE(options->disks[1].read_only);
@@ -124,6 +128,10 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--memory", "1Q"}, "not a size"},
       {{"--memory", "1GB"}, "not a size"},
       {{"--memory", ""}, ""},
+      {{"--smp", "0"}, "give 1 to 8"},
+      {{"--smp", "9"}, "give 1 to 8"},
+      {{"--smp", "two"}, "give 1 to 8"},
+      {{"--smp=-1"}, "give 1 to 8"},
       {{"--mmu", "magic"}, "soft-call, soft, mmap, kmod, shadow, ept, flat"},
       {{"--world", "disc"}, "auto, process, kvm"},
       {{"--cpu", "cortex-a9"}, "cortex-a15, cortex-a7"},
@@ -150,7 +158,7 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--timeout", "-3"}, "--timeout"},
       {{"--timeout", "nan"}, "--timeout"},
       {{"--timeout", "soon"}, "timeout"},
-      {{"--smp", "4"}, "--help"},
+      {{"--numa", "4"}, "--help"},
       {{"--kern"}, "--help"},
       {{"--x%canonical_option%"}, "--x_canonical_option_"},
       {{"--timeout", "%value%"}, "timeout"},

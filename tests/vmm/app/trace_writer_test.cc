@@ -21,11 +21,11 @@ using trace::Kind;
 constexpr ClockPair kStart{1000, 5'000'000};
 constexpr ClockPair kEnd{3000, 5'001'000};  // half a nanosecond a tick
 
-json written(const trace::Ring& ring, const TraceDescription& description = {}) {
+json written(std::initializer_list<const trace::Ring*> rings, const TraceDescription& description = {}) {
   const TestFile file({});
   auto output = OutputFile::open("--trace", file.path());
   EXPECT_TRUE(output) << output.error();
-  auto result = write_trace(*output, ring, kStart, kEnd, description);
+  auto result = write_trace(*output, std::vector(rings), kStart, kEnd, description);
   EXPECT_TRUE(result) << result.error();
   std::ifstream in(file.path());
   return json::parse(in);
@@ -78,7 +78,7 @@ TEST(TraceWriter, TimesAndOrder) {
   ring.append(Kind::VmExit, 1400, 1600);       // within the fault, and done before it
   ring.append(Kind::WindowFault, 1200, 2000);  // 0.1 to 0.5 us
   ring.append(Kind::Exception, 2001, 2001);
-  const json file = written(ring);
+  const json file = written({&ring});
   EXPECT_EQ(file["otherData"]["events"], 3);
   EXPECT_EQ(file["otherData"]["dropped events"], 0);
   const auto events = events_of(file);
@@ -94,11 +94,27 @@ TEST(TraceWriter, TimesAndOrder) {
   EXPECT_DOUBLE_EQ(events[2]["ts"], 0.5);  // whole nanoseconds
 }
 
+TEST(TraceWriter, EachCpuHasItsTracks) {
+  Event storage[2][4];
+  trace::Ring first(storage[0], 4), second(storage[1], 4);
+  first.append(Kind::Wait, 1200, 1400);
+  second.append(Kind::Wait, 1100, 1400);
+  second.append(Kind::AddressSpace, 1000, 1500);
+  const json file = written({&first, &second});
+  EXPECT_EQ(file["otherData"]["events"], 3);
+  std::map<int, std::string> tracks;
+  for (const json& event : file["traceEvents"])
+    if (event["name"] == "thread_name") tracks[event["tid"]] = event["args"]["name"];
+  std::map<std::string, int> counts;
+  for (const json& event : events_of(file)) ++counts[tracks[event["tid"]]];
+  EXPECT_EQ(counts, (std::map<std::string, int>{{"CPU 0", 1}, {"CPU 1", 1}, {"CPU 1: address space", 1}}));
+}
+
 TEST(TraceWriter, DroppedEventsAreCounted) {
   Event storage[2];
   trace::Ring ring(storage, 2);
   for (uint64_t i = 0; i < 5; i++) ring.append(Kind::Wait, 1000 + i, 1000 + i);
-  EXPECT_EQ(written(ring)["otherData"]["dropped events"], 3);
+  EXPECT_EQ(written({&ring})["otherData"]["dropped events"], 3);
 }
 
 TEST(TraceWriter, EveryKindHasANameAndArguments) {
@@ -120,7 +136,7 @@ TEST(TraceWriter, EveryKindHasANameAndArguments) {
   abort.b = 0xc0001234;
   abort.d = 0x805;
   std::map<std::string, json> by_name;
-  for (const json& event : events_of(written(ring))) {
+  for (const json& event : events_of(written({&ring}))) {
     by_name[event["name"]] = event["args"];
     EXPECT_TRUE(event["args"].contains("asid")) << event;
     EXPECT_TRUE(event.contains("cat")) << event;
@@ -143,9 +159,12 @@ TEST(TraceWriter, NamesAreQuoted) {
   TraceDescription description;
   description.process = "a \"quoted\" \\ name\n\xff";
   description.facts = {{"mmu", "so\"ft"}};
-  const json file = written(ring, description);
+  const json file = written({&ring}, description);
   EXPECT_EQ(file["otherData"]["mmu"], "so\"ft");
-  EXPECT_EQ(file["traceEvents"][0]["args"]["name"].get<std::string>().substr(0, 17), "a \"quoted\" \\ name");
+  for (const json& event : file["traceEvents"]) {
+    if (event["name"] != "process_name") continue;
+    EXPECT_EQ(event["args"]["name"].get<std::string>().substr(0, 17), "a \"quoted\" \\ name");
+  }
 }
 
 TEST(TraceWriter, AnUnwritableFileIsAnError) {
@@ -156,7 +175,7 @@ TEST(TraceWriter, AnUnwritableFileIsAnError) {
   EXPECT_NE(output.error().find("--trace: cannot write /nonexistent/trace.json"), std::string::npos);
   output = OutputFile::open("--trace", "/dev/full");
   ASSERT_TRUE(output) << output.error();
-  const auto result = write_trace(*output, ring, kStart, kEnd, {});
+  const auto result = write_trace(*output, std::vector{&ring}, kStart, kEnd, {});
   ASSERT_FALSE(result);
   EXPECT_NE(result.error().find("/dev/full: No space left"), std::string::npos) << result.error();
 }
