@@ -101,7 +101,7 @@ struct Arm32 {
   static void ask_to_poll(Cpu& cpu) { raise_line(cpu, kLinePoll); }
   static void set_awaited(Cpu& cpu, bool awaited) {
     if (awaited)
-      raise_line(cpu, kLineShootdown);
+      std::atomic_ref(cpu.interrupt_lines).fetch_or(kLineShootdown);
     else
       lower_line(cpu, kLineShootdown);
   }

@@ -58,7 +58,6 @@ bool Engine::take_interrupts() {
   if (lines & kLinePoll) lower_line(cpu_, kLinePoll);
   mmu_.polled(cpu_);
   choose_jump_cache(cpu_);
-  if (lines & kLineShootdown) mmu_.synchronize(cpu_);
   if (lines & kLineWork) {
     // It may wait for other CPUs.
     mmu_.park(cpu_);

@@ -440,11 +440,11 @@ void emit_MemoryBarrier(EmitContext& e, const Inst&) {
   e.code.lock();
   e.code.or_(dword[rsp], 0);
 }
-// kLineShootdown, like every line that the CPU raises for itself, makes `pending` non-zero.
+// Only the CPU itself raises kLineShootdown.
 void emit_SynchronizationBarrier(EmitContext& e, const Inst& inst) {
   emit_MemoryBarrier(e, inst);
   const Label pending = e.labels.make(), done = e.labels.make();
-  e.code.cmp(state32(offsetof(CpuState, pending)), 0);
+  e.code.test(state8(offsetof(CpuState, interrupt_lines)), kLineShootdown);
   e.labels.jcc(kNotEqual, pending);
   e.labels.bind(done);
   e.out_of_line([&e, pending, done] {

@@ -145,8 +145,7 @@ void recompute_pending(CpuState& cpu) {
     return;
   }
   pending.store(0, std::memory_order_seq_cst);
-  const uint32_t wanted =
-      kLineStop | kLineWork | kLinePoll | kLineShootdown | (cpu.i ? 0u : kLineIrq) | (cpu.f ? 0u : kLineFiq);
+  const uint32_t wanted = kLineStop | kLineWork | kLinePoll | (cpu.i ? 0u : kLineIrq) | (cpu.f ? 0u : kLineFiq);
   if (load_lines(cpu) & wanted) pending.store(1, std::memory_order_seq_cst);
 }
 

@@ -23,7 +23,7 @@ enum InterruptLine : uint32_t {
   // the CPU is to poll once more, though there is nothing to see; wakes no CPU
   kLinePoll = 1u << 4,
   // broadcast TLB maintenance of this CPU is not complete for others: a DSB is to see to it. Raised
-  // by the CPU itself.
+  // by the CPU itself, and by no poll seen.
   kLineShootdown = 1u << 5,
 };
 

@@ -220,9 +220,7 @@ uint64_t wait_for_interrupt(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
 }
 
 void synchronize(CpuState* cpu) {
-  if (!(std::atomic_ref<uint32_t>(cpu->interrupt_lines).load(std::memory_order_relaxed) & kLineShootdown)) return;
   services(cpu).mmu.synchronize(*cpu);
-  arm::recompute_pending(*cpu);
 }
 
 }  // namespace crosswalk::helpers

@@ -162,7 +162,7 @@ TEST(Interrupts, FiqGoesFirstAndMasksApply) {
   EXPECT_EQ(pending_interrupt(t.cpu), Interrupt::None);
   EXPECT_TRUE(interrupt_asserted(t.cpu));
   EXPECT_EQ(t.cpu.pending, 0u);
-  for (const uint32_t line : {kLineStop, kLineWork, kLinePoll, kLineShootdown}) {
+  for (const uint32_t line : {kLineStop, kLineWork, kLinePoll}) {
     raise_line(t.cpu, line);
     recompute_pending(t.cpu);
     // whatever the masks, and however often exceptions are taken before the CPU looks
