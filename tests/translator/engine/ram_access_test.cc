@@ -56,11 +56,14 @@ TEST(RamAccess, IsOneAccess) {
   struct Case {
     uint32_t bytes;
     int accesses;
+    uint32_t offset = 101;
   };
-  for (const Case& c : {Case{1, 1}, Case{2, 1}, Case{4, 1}, Case{8, 1}, Case{16, 2}, Case{3, 3}, Case{15, 15}})
+  // Parts of what crosses a page: 12 bytes of words at its end, and of halfwords at its beginning.
+  for (const Case& c : {Case{1, 1}, Case{2, 1}, Case{4, 1}, Case{8, 1}, Case{16, 2}, Case{3, 2}, Case{15, 4},
+                        Case{12, 2, 4}, Case{12, 2, 8}, Case{14, 3, 2}, Case{6, 2, 0}})
     for (const bool store : {false, true}) {
       SCOPED_TRACE(testing::Message() << c.bytes << (store ? " stored" : " loaded"));
-      uint8_t* const host = Counted::page + 101;
+      uint8_t* const host = Counted::page + c.offset;
       uint8_t data[16], pattern[16];
       for (uint8_t i = 0; i < 16; i++) pattern[i] = 0x81 + i;
       std::memset(data, 0, 16);
