@@ -27,7 +27,7 @@ BlockCompiler::BlockCompiler(const EngineConfig& config, CodeCache& cache, SlowS
       slow_sites_(slow_sites),
       assembler_(cache.memory().capacity(), cache.memory().writable(cache.memory().base())) {
   const uint8_t* const base = cache.memory().base();
-  written_thunks_ = x64::emit_thunks(assembler_, {&SlowPath::enter, &helpers::synchronize});
+  written_thunks_ = x64::emit_thunks(assembler_, {&SlowPath::enter, &helpers::synchronize, &helpers::send_event});
   thunks_ = written_thunks_.moved(base - cache.memory().writable(base));
   cache.reserve_prefix(assembler_.getSize());
   backend_.count = config.count;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <utility>
 
+#include "translator/arm32/cpu/events.h"
 #include "translator/arm32/cpu/exceptions.h"
 #include "translator/arm32/cpu/exit_reason.h"
 
@@ -23,6 +24,7 @@ Engine::Engine(const EngineConfig& config, Translations& translations, mmu::Mmu&
       services_{mmu, platform} {
   services_.slow_path = &slow_path_;
   cpu.engine = &services_;
+  cpu.events = &translations.events();
   translations.attach({&cpu, &mmu, &jump_caches_});
   mmu.attach(cpu);
   if (log_.items & kLogInt) cpu.exception_observer = &exception_log_.emplace(log_);
@@ -53,6 +55,7 @@ void Engine::begin_anew() {
 
 bool Engine::take_interrupts() {
   const uint32_t lines = std::atomic_ref<uint32_t>(cpu_.interrupt_lines).load();
+  arm::stop_watching(cpu_);
   if (lines & kLineStop) return false;
   // Lowered first: who raises it from now on is not heard yet.
   if (lines & kLinePoll) lower_line(cpu_, kLinePoll);

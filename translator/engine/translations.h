@@ -14,6 +14,7 @@
 #include "mmu-shadow/base/code_listener.h"
 #include "mmu-shadow/base/code_protection.h"
 #include "translator/arm32/cpu/cpu_state.h"
+#include "translator/arm32/cpu/events.h"
 #include "translator/base/result.h"
 #include "translator/engine/block.h"
 #include "translator/engine/block_compiler.h"
@@ -37,6 +38,8 @@ class Translations final : public mmu::CodeListener {
   };
   void attach(const User& user) { users_.push_back(user); }
   void detach(const CpuState& cpu);
+
+  arm::Events& events() { return events_; }
 
   const x64::Thunks& thunks() const { return compiler_.thunks(); }
   // Where translated code is executed: for World::add_code.
@@ -85,6 +88,7 @@ class Translations final : public mmu::CodeListener {
   CodeCache cache_;
   BlockCompiler compiler_;
   std::vector<User> users_;
+  arm::Events events_;
   TranslationStatistics statistics_;
 };
 

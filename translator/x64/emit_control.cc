@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Emitters of calls and control flow, and the jumps between blocks.
+#include "translator/arm32/cpu/events.h"
 #include "translator/arm32/cpu/exit_reason.h"
 #include "translator/x64/emit_context.h"
 
@@ -74,6 +75,21 @@ void emit_Call(EmitContext& e, const Inst& inst) { call(e, inst, false); }
 void emit_Call64(EmitContext& e, const Inst& inst) { call(e, inst, true); }
 void emit_CallPure(EmitContext& e, const Inst& inst) { call_pure(e, inst, false); }
 void emit_CallPure64(EmitContext& e, const Inst& inst) { call_pure(e, inst, true); }
+
+// Kernels execute it at each unlock; mostly nobody watches.
+void emit_SendEvent(EmitContext& e, const Inst&) {
+  const Label watched = e.labels.make(), done = e.labels.make();
+  const Reg64 events = e.temp();
+  e.code.mov(events, state64(offsetof(CpuState, events)));
+  e.code.cmp(dword[events + offsetof(arm::Events, watchers)], 0);
+  e.labels.jcc(kNotEqual, watched);
+  e.labels.bind(done);
+  e.out_of_line([&e, watched, done] {
+    e.labels.bind(watched);
+    e.code.call(e.config.thunks->send_event);
+    e.labels.jmp(done);
+  });
+}
 
 void emit_SkipUnless(EmitContext& e, const Inst& inst) {
   spill_for_merge(e);

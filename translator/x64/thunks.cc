@@ -30,6 +30,7 @@ class ThunkEmitter {
     emit_call_pure();
     emit_slow_access(targets.slow_access);
     thunks_.synchronize = emit_aside(targets.synchronize);
+    thunks_.send_event = emit_aside(targets.send_event);
     return thunks_;
   }
 
@@ -248,11 +249,12 @@ const uint8_t* ThunkEmitter::emit_aside(void (*function)(CpuState*)) {
 }  // namespace
 
 Thunks Thunks::moved(ptrdiff_t distance) const {
-  static_assert(sizeof(Thunks) == 11 * sizeof(void*), "every thunk is moved");
+  static_assert(sizeof(Thunks) == 12 * sizeof(void*), "every thunk is moved");
   Thunks t = *this;
   t.enter = reinterpret_cast<decltype(enter)>(reinterpret_cast<uintptr_t>(enter) + static_cast<uintptr_t>(distance));
-  for (const uint8_t** code : {&t.exit_link, &t.exit_indirect, &t.exit_to, &t.dispatch, &t.exit_no_spill,
-                               &t.exit_no_spill_standard, &t.call, &t.call_pure, &t.slow_access, &t.synchronize})
+  for (const uint8_t** code :
+       {&t.exit_link, &t.exit_indirect, &t.exit_to, &t.dispatch, &t.exit_no_spill, &t.exit_no_spill_standard, &t.call,
+        &t.call_pure, &t.slow_access, &t.synchronize, &t.send_event})
     *code += distance;
   return t;
 }

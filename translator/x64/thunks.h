@@ -18,8 +18,9 @@ using SlowAccess = uint64_t (*)(CpuState*, SlowAccessFrame* frame);
 // What thunks call.
 struct ThunkTargets {
   SlowAccess slow_access;
-  // DSB with `pending` set. Guest registers are as before the call; the position is not set.
-  void (*synchronize)(CpuState*);
+  // Between two instructions: guest registers are as they are, but the position is not set.
+  void (*synchronize)(CpuState*);  // DSB with `pending` set
+  void (*send_event)(CpuState*);   // SEV with watchers
 };
 
 struct Thunks {
@@ -37,8 +38,9 @@ struct Thunks {
   const uint8_t* call_pure;  // rax = function of cpu.call_args alone; result in rax
   // a SlowAccessRequest is on the stack, and removed; every register preserved
   const uint8_t* slow_access;
-  // Calls ThunkTargets::synchronize; every register preserved but r14, which is loaded anew.
+  // Call their namesakes in ThunkTargets; every register preserved but r14, which is loaded anew.
   const uint8_t* synchronize;
+  const uint8_t* send_event;
 
   // The same code where its memory is mapped a second time, `distance` bytes further.
   Thunks moved(ptrdiff_t distance) const;

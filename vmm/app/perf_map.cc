@@ -54,7 +54,9 @@ void PerfMap::thunks_emitted(const x64::Thunks& thunks, const uint8_t* begin, si
       {thunks.exit_no_spill_standard, "exit_no_spill_standard"},
       {thunks.call, "call"},
       {thunks.call_pure, "call_pure"},
-      {thunks.slow_access, "slow_access"}};
+      {thunks.slow_access, "slow_access"},
+      {thunks.synchronize, "synchronize"},
+      {thunks.send_event, "send_event"}};
   std::sort(pieces.begin(), pieces.end());
   for (size_t i = 0; i < pieces.size(); i++) {
     const uint8_t* const end = i + 1 < pieces.size() ? pieces[i + 1].first : begin + bytes;

@@ -39,6 +39,8 @@ class MachinePlatform final : public Platform, private PsciHost {
   bool firmware_call(CpuState& cpu) override;
   bool semihosting(CpuState& cpu) override;
   void wait_for_interrupt(CpuState& cpu) override;
+  void wait_for_event(CpuState& cpu, int64_t nanoseconds) override { m_.vcpus.of(cpu).sleep_until_event(nanoseconds); }
+  void send_event(CpuState&) override { m_.vcpus.wake_for_event(); }
   uint64_t counter() override { return m_.counter.read(); }
   uint64_t counter_for(CpuState& cpu) override { return m_.timers.counter_for(cpu); }
   uint64_t nanoseconds() override { return m_.counter.nanoseconds(); }

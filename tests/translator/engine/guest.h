@@ -101,13 +101,19 @@ class Guest final : public Platform {
     return true;
   }
   void wait_for_interrupt(CpuState&) override;
+  void wait_for_event(CpuState&, int64_t) override {
+    event_waits++;
+    if (on_wait_for_event) on_wait_for_event();
+  }
+  void send_event(CpuState&) override { events_sent++; }
   uint64_t counter() override { return ticks; }
   void timers_changed(CpuState&) override {}
 
   CpuState cpu{};
   std::vector<DeviceAccess> accesses;
   std::function<void(uint32_t offset, uint64_t value)> on_device_write;
-  unsigned waits = 0;
+  unsigned waits = 0, event_waits = 0, events_sent = 0;
+  std::function<void()> on_wait_for_event;
   bool offers_semihosting = false;
   unsigned semihosting_calls = 0;
   uint64_t ticks = 0;  // the system counter

@@ -24,7 +24,7 @@ inline constexpr uint32_t kCodeVa = 0x8000;
 class GuestCode {
  public:
   GuestCode() : gen_(1 << 20), memory_(kMemoryBytes), pages_(kInstructionPageEntries), jump_cache_(kJumpCacheEntries) {
-    thunks_ = x64::emit_thunks(gen_, {&slow_access, nullptr});
+    thunks_ = x64::emit_thunks(gen_, {&slow_access, nullptr, nullptr});
     config_.memory = x64::MemoryMode::Window;
     config_.thunks = &thunks_;
     thunks_end_ = gen_.getSize();

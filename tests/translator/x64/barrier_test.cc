@@ -55,8 +55,8 @@ TEST(Barrier, FlagsSurvive) {
   }
 }
 
-// DSB with and without something pending: a call that changes nothing, or none.
-TEST(Barrier, SynchronizationCallsOnlyWhenPending) {
+// DSB and SEV with and without something to do: a call that changes nothing, or none.
+TEST(Barrier, CallsOnlyWhenThereIsSomethingToDo) {
   for (const x64::MemoryMode mode : {x64::MemoryMode::SoftInline, x64::MemoryMode::Window}) {
     Emitted emitted(mode, true);
     auto memory = std::make_unique<GuestMemory>();
@@ -72,6 +72,8 @@ TEST(Barrier, SynchronizationCallsOnlyWhenPending) {
       ir.SubS(ir.GetReg(0), ir.GetReg(1));
       ir.SynchronizationBarrier();
       ir.SetReg(2, ir.TestCond(0));
+      ir.SendEvent();
+      ir.SetReg(3, ir.TestCond(8));
       ir.SetReg(8, sum);
       ir.SetReg(11, product);
       ir.SetD(3, vector);
@@ -86,10 +88,12 @@ TEST(Barrier, SynchronizationCallsOnlyWhenPending) {
       for (uint32_t n = 0; n < 15; n++) want->r[n] = 0x01020304 * (n + 1);
       *have = *want;
       have->pending = pending;
-      const int before = emitted.synchronized();
+      emitted.events.watchers = pending << 31;
+      const int before = emitted.synchronized(), sent_before = emitted.events_sent();
       interpret(original, *want, *want_memory);
       emitted.run(*have, *have_memory);
       EXPECT_EQ(emitted.synchronized() - before, static_cast<int>(pending));
+      EXPECT_EQ(emitted.events_sent() - sent_before, static_cast<int>(pending));
       for (uint32_t n = 0; n < 16; n++) EXPECT_EQ(have->r[n], want->r[n]) << "r" << n;
       EXPECT_EQ(std::memcmp(have->vreg, want->vreg, sizeof have->vreg), 0);
       EXPECT_EQ(have->mxcsr, want->mxcsr);

@@ -83,7 +83,7 @@ Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
   }
   for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = {UINT32_MAX, UINT32_MAX, nullptr};
   Xbyak::CodeGenerator gen(kBufferBytes, buffer_);
-  thunks_ = x64::emit_thunks(gen, {&Emitted::slow_access, &Emitted::synchronize});
+  thunks_ = x64::emit_thunks(gen, {&Emitted::slow_access, &Emitted::synchronize, &Emitted::send_event});
   prefix_ = (gen.getSize() + 63) & ~size_t{63};
   config_.memory = mode;
   config_.thunks = &thunks_;
@@ -108,6 +108,7 @@ void Emitted::run(CpuState& cpu, GuestMemory& memory) {
     if (page != kMissingPage)
       std::memcpy(memory_->bytes + page * kPageBytes, memory.bytes + page * kPageBytes, kPageBytes);
   cpu.engine = this;
+  cpu.events = &events;
   cpu.mem_base = config_.memory == x64::MemoryMode::Window
                      ? reinterpret_cast<uint64_t>(reservation_ + mmu::kWindowGuard)
                      : reinterpret_cast<uint64_t>(tlb_.get());
@@ -147,9 +148,16 @@ uint64_t Emitted::slow_access(CpuState* cpu, x64::SlowAccessFrame* frame) {
   return 1;
 }
 
-// Uses every register that a function need not preserve, and rounds differently.
 void Emitted::synchronize(CpuState* cpu) {
   static_cast<Emitted*>(cpu->engine)->synchronized_++;
+  use_registers();
+}
+void Emitted::send_event(CpuState* cpu) {
+  static_cast<Emitted*>(cpu->engine)->events_sent_++;
+  use_registers();
+}
+// All that a function need not preserve.
+void Emitted::use_registers() {
   // for alignment: an aligned access to the stack
   alignas(16) volatile char local[16] = {};
   asm volatile("movaps %%xmm0, %0" : "=m"(*const_cast<char(*)[16]>(&local)));

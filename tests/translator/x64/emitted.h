@@ -8,6 +8,7 @@
 
 #include "mmu-shadow/mmu.h"
 #include "tests/translator/x64/interpreter.h"
+#include "translator/arm32/cpu/events.h"
 #include "translator/engine/world.h"
 #include "translator/x64/emit_block.h"
 
@@ -32,9 +33,15 @@ class Emitted {
   const x64::Thunks& thunks() const { return thunks_; }
   // How often emitted code has called what completes TLB maintenance.
   int synchronized() const { return synchronized_; }
+  // And what sends an event.
+  int events_sent() const { return events_sent_; }
+
+  arm::Events events;
 
  private:
   static void synchronize(CpuState* cpu);
+  static void send_event(CpuState* cpu);
+  static void use_registers();
   static uint64_t slow_access(CpuState* cpu, x64::SlowAccessFrame* frame);
   static bool fault(void* self, engine::FaultFrame& frame);
   const x64::FaultSite* find_site(const uint8_t* host, bool call) const;
@@ -53,7 +60,7 @@ class Emitted {
   const ir::Block* block_ = nullptr;
   x64::CompiledBlock compiled_;
   CpuState* cpu_ = nullptr;
-  int synchronized_ = 0;
+  int synchronized_ = 0, events_sent_ = 0;
 };
 
 }  // namespace crosswalk::test

@@ -33,6 +33,7 @@ const Snippet kSnippets[] = {
     {"CMP R0, #5; DMB ISH; BNE back; B ahead", {0xe3500005, 0xf57ff05b, 0x1afffffc, 0xea000010}},
     {"DMB ISHST; B", {0xf57ff05a, 0xea000010}},
     {"DSB ISHST; B", {0xf57ff04a, 0xea000010}},
+    {"SEV; B", {0xe320f004, 0xea000010}},
     {"BX LR", {0xe12fff1e}},
     {"B to another page", {0xea000800}},
 };
@@ -75,7 +76,8 @@ std::string with_field_names(std::string line) {
                                       FIELD(access_value),
                                       FIELD(exit_reason),
                                       FIELD(exit_link),
-                                      FIELD(debug.watching)};
+                                      FIELD(debug.watching),
+                                      FIELD(events)};
 #undef FIELD
   for (const Field& f : kFields) {
     if (offset < f.at || offset >= f.at + f.bytes) continue;

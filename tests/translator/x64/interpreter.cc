@@ -302,7 +302,8 @@ size_t Machine::step(size_t i) {
     case Opcode::StoreExclusive64: memory_access(inst, i, true, true); break;
     case Opcode::ClearExclusive: cpu_.monitor_armed = 0; break;
     case Opcode::MemoryBarrier:
-    case Opcode::SynchronizationBarrier: break;
+    case Opcode::SynchronizationBarrier:
+    case Opcode::SendEvent: break;
 
     case Opcode::GetS: get_vreg(4); break;
     case Opcode::GetD: get_vreg(8); break;

@@ -227,7 +227,7 @@ class Generator {
   }
   void memory() {
     const uint32_t log2_bytes = pick(3);
-    switch (pick(13)) {
+    switch (pick(14)) {
       case 0:
       case 1:
       case 2: keep(ir_.Load(access(log2_bytes), address(1 << log2_bytes)), Type::I32); break;
@@ -244,6 +244,7 @@ class Generator {
       case 9: exclusive(log2_bytes); break;
       case 10: ir_.MemoryBarrier(); break;
       case 11: ir_.SynchronizationBarrier(); break;
+      case 12: ir_.SendEvent(); break;
       default: ir_.ClearExclusive(); break;
     }
   }

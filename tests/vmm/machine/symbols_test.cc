@@ -71,6 +71,8 @@ TEST(PerfMap, Lines) {
   thunks.call = at(0x100a0);
   thunks.call_pure = at(0x100c0);
   thunks.slow_access = at(0x100e0);
+  thunks.synchronize = at(0x10100);
+  thunks.send_event = at(0x10120);
   (*map)->thunks_emitted(thunks, at(0x10000), 0x200);
   engine::Block block;
   block.code = at(0x10400);
@@ -96,7 +98,9 @@ TEST(PerfMap, Lines) {
             "10080 20 crosswalk_exit_no_spill_standard\n"
             "100a0 20 crosswalk_call\n"
             "100c0 20 crosswalk_call_pure\n"
-            "100e0 120 crosswalk_slow_access\n"
+            "100e0 20 crosswalk_slow_access\n"
+            "10100 20 crosswalk_synchronize\n"
+            "10120 e0 crosswalk_send_event\n"
             "10400 35 stext+0x8\n"
             "10400 35 guest_0x00008000 [user]\n"
             "10400 35 guest_0x00008004 [kernel]\n");

@@ -34,6 +34,13 @@ class Platform {
   // allowed).
   virtual void wait_for_interrupt(CpuState& cpu) = 0;
 
+  // WFE: blocks the calling thread until an event is sent (arm::event_sent), `cpu.pending` is set or
+  // `nanoseconds` have passed. Spurious returns are allowed. A platform with one CPU need not have
+  // these two.
+  virtual void wait_for_event(CpuState&, int64_t nanoseconds) { static_cast<void>(nanoseconds); }
+  // SEV, after arm::send_event: wakes the CPUs that are in wait_for_event.
+  virtual void send_event(CpuState&) {}
+
   // The system counter, CNTFRQ ticks a second (62.5 MHz). Must be cheap: no system call.
   virtual uint64_t counter() = 0;
   // The same as an instruction of `cpu` reads it. What is due by then is asserted when this

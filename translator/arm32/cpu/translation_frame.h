@@ -12,7 +12,8 @@ class Ring;
 }
 namespace arm {
 class ExceptionObserver;
-}
+struct Events;
+}  // namespace arm
 
 // Bits of NearFrame::interrupt_lines.
 enum InterruptLine : uint32_t {
@@ -77,6 +78,8 @@ struct FarFrame {
   uint64_t instructions;                       // guest instructions executed, when counting is on
   uint64_t blocks;                             // and translated blocks entered
   void* engine;                                // helpers::EngineServices, for what translated code calls
+  arm::Events* events;                         // events.h: of the machine; never null while it runs
+  uint32_t event_generation;                   // Events::generation when the CPU last looked
   trace::Ring* trace;                          // trace.h; null: off
   arm::ExceptionObserver* exception_observer;  // exception_observer.h; null: none
 };

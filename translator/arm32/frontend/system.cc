@@ -135,13 +135,12 @@ HANDLER(ENTERX) { t.undefined(); }
 
 HANDLER(NOP) {}
 HANDLER(YIELD) {}
-// WFE may return at once (B1.8.13): spinning code re-checks its condition. So SEV has no one to
-// wake.
-HANDLER(WFE) {}
-HANDLER(SEV) {}
-HANDLER(DBG) {}
-HANDLER(WFI) {
-  t.call_and_leave(&helpers::wait_for_interrupt, imm32(t.bytes));
+HANDLER(WFE) {
+  t.ir.call(&helpers::wait_for_event, ir::kCallMayExit, imm32(t.bytes));
+  t.end_block_exit();
 }
+HANDLER(SEV) { t.ir.SendEvent(); }
+HANDLER(DBG) {}
+HANDLER(WFI) { t.call_and_leave(&helpers::wait_for_interrupt, imm32(t.bytes)); }
 
 }  // namespace crosswalk::frontend

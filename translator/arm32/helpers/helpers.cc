@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "translator/arm32/cpu/debug.h"
+#include "translator/arm32/cpu/events.h"
 #include "translator/arm32/cpu/pmu.h"
 #include "translator/arm32/cpu/psr.h"
 
@@ -124,7 +125,7 @@ uint64_t hypervisor_call(CpuState* cpu, uint32_t, uint32_t bytes, uint32_t) {
   if (arm::in_user_mode(*cpu)) return undefined(cpu);
   leave_to_next(*cpu, bytes);
   EngineServices& s = services(cpu);
-  s.mmu.park(*cpu);  // CPU_SUSPEND sleeps
+  s.mmu.park(*cpu);                                      // CPU_SUSPEND sleeps
   if (!s.platform.firmware_call(*cpu)) cpu->r[0] = ~0u;  // NOT_SUPPORTED
   s.mmu.unpark(*cpu);
   return 0;
@@ -207,6 +208,7 @@ uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t
 
 // The code that it was called from may be gone when it returns, since the CPU is parked meanwhile.
 uint64_t wait_for_interrupt(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
+  arm::stop_watching(*cpu);
   leave_to_next(*cpu, bytes);
   if (!arm::interrupt_asserted(*cpu) && !std::atomic_ref<uint32_t>(cpu->pending).load()) {
     EngineServices& s = services(cpu);
@@ -219,8 +221,35 @@ uint64_t wait_for_interrupt(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
   return 0;
 }
 
+// An unmasked interrupt wakes (B1.8.13), as does all else that the machine wants of the CPU; a
+// masked one need not.
+uint64_t wait_for_event(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
+  // What a lock is held for is mostly less than it takes to sleep and be woken.
+  constexpr int kSpins = 30;
+  // As the event stream that Linux asks for (100 us), whether the guest has it on or not.
+  constexpr int64_t kLongest = 100'000;
+  for (int spins = 0; spins < kSpins; spins++) {
+    if (arm::take_event(*cpu) || std::atomic_ref<uint32_t>(cpu->pending).load()) return 0;
+    __builtin_ia32_pause();
+  }
+  leave_to_next(*cpu, bytes);  // as for WFI
+  EngineServices& engine = services(cpu);
+  const uint64_t start = __builtin_ia32_rdtsc();
+  engine.mmu.park(*cpu);
+  engine.platform.wait_for_event(*cpu, kLongest);
+  engine.mmu.unpark(*cpu);
+  engine.mmu.slept(__builtin_ia32_rdtsc() - start);
+  arm::take_event(*cpu);
+  return 0;
+}
+
 void synchronize(CpuState* cpu) {
   services(cpu).mmu.synchronize(*cpu);
+}
+
+void send_event(CpuState* cpu) {
+  arm::send_event(*cpu);
+  services(cpu).platform.send_event(*cpu);
 }
 
 }  // namespace crosswalk::helpers

@@ -65,6 +65,9 @@ uint64_t write_system_register(CpuState* cpu, uint32_t row_low, uint32_t row_hig
 uint64_t read_system_register_64(CpuState* cpu, uint32_t encoding, uint32_t, uint32_t);
 uint64_t write_system_register_64(CpuState* cpu, uint32_t encoding, uint32_t low, uint32_t high);
 
+// WFE, of `bytes`. After it has slept, it leaves for the next instruction.
+uint64_t wait_for_event(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t);
+
 // ---- return to the block
 uint64_t srs_write_back(CpuState* cpu, uint32_t mode, uint32_t value, uint32_t);
 uint64_t read_cpsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
@@ -77,5 +80,7 @@ uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t
 // ---- between two instructions (x64::ThunkTargets)
 // DSB: what this CPU's broadcast TLB maintenance covers is gone for all CPUs.
 void synchronize(CpuState* cpu);
+// SEV, when there are watchers.
+void send_event(CpuState* cpu);
 
 }  // namespace crosswalk::helpers

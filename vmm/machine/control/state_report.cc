@@ -33,6 +33,7 @@ std::string flag_letters(uint32_t psr) {
 const char* name_of(Sleep sleep) {
   switch (sleep) {
     case Sleep::WaitForInterrupt: return ", asleep in WFI";
+    case Sleep::WaitForEvent: return ", asleep in WFE";
     case Sleep::Off:
     case Sleep::Awake: break;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/cpus/vcpu.h"
 
+#include "translator/arm32/cpu/events.h"
 #include "translator/base/counter.h"
 #include "vmm/base/futex.h"
 
@@ -11,8 +12,15 @@ void Vcpu::raise(uint32_t line) {
   switch (sleep_.load()) {
     case Sleep::Awake: break;
     case Sleep::WaitForInterrupt: futex_wake(&state_.interrupt_lines); break;
+    case Sleep::WaitForEvent: wake_for_event(); break;
     case Sleep::Off: power_.notify(); break;
   }
+}
+
+void Vcpu::wake_for_event() {
+  if (sleep_.load() != Sleep::WaitForEvent) return;
+  std::atomic_ref<uint32_t>(wakes_).fetch_add(1);
+  futex_wake(&wakes_);
 }
 
 void Vcpu::stop(bool first) {
@@ -45,6 +53,16 @@ std::optional<PowerSwitch::Entry> Vcpu::wait_for_power() {
   return entry;
 }
 
+// Either this sees the event or the line, or whoever made it sees `sleep_`, and changes `wakes_`
+// after it was read here.
+void Vcpu::sleep_until_event(int64_t nanoseconds) {
+  const uint32_t wakes = std::atomic_ref<uint32_t>(wakes_).load();
+  sleep_.store(Sleep::WaitForEvent);
+  if (std::atomic_ref<uint32_t>(state_.pending).load() == 0 && !arm::event_sent(state_))
+    futex_wait(&wakes_, wakes, nanoseconds);
+  sleep_.store(Sleep::Awake);
+}
+
 Vcpus::Vcpus(unsigned count) {
   for (unsigned i = 0; i < count; ++i) cpus_.push_back(std::make_unique<Vcpu>(i));
 }
@@ -63,6 +81,10 @@ VcpuCounters Vcpus::totals() const {
   VcpuCounters sum;
   for (const auto& cpu : cpus_) add_counters(sum, cpu->counters());
   return sum;
+}
+
+void Vcpus::wake_for_event() {
+  for (const auto& cpu : cpus_) cpu->wake_for_event();
 }
 
 void Vcpus::set_cpu_line(unsigned cpu, uint32_t line, bool level) {

@@ -14,7 +14,7 @@
 
 namespace crosswalk::vmm {
 
-enum class Sleep : uint8_t { Awake, WaitForInterrupt, Off };
+enum class Sleep : uint8_t { Awake, WaitForInterrupt, WaitForEvent, Off };
 
 // Written by the CPU's thread, read at exit.
 struct VcpuCounters {
@@ -41,6 +41,8 @@ class Vcpu {
   // `line` is of InterruptLine. Wakes the CPU if it sleeps, and its thread if it is off.
   void raise(uint32_t line);
   void lower(uint32_t line) { lower_line(state_, line); }
+  // After arm::send_event: wakes the CPU if it sleeps until an event.
+  void wake_for_event();
   Sleep sleep() const { return sleep_.load(); }
   // How it was when the machine was asked to stop: raises kLineStop, and remembers it the first
   // time.
@@ -55,6 +57,8 @@ class Vcpu {
   // Sleeps until the lines are no longer `seen`, or for `nanoseconds`; negative: without a limit.
   // May return early.
   void sleep_while(uint32_t seen, Sleep how, int64_t nanoseconds);
+  // Sleeps until an event is sent or `pending` is set, or for `nanoseconds`. May return early.
+  void sleep_until_event(int64_t nanoseconds);
   // It has left the guest, and does not go on before it is switched on.
   void switch_off();
   // While it is off: until it is switched on, and then where it begins; it is on, and kLineStop
@@ -65,6 +69,7 @@ class Vcpu {
   CpuState state_{};
   std::atomic<Sleep> sleep_, sleep_at_stop_{Sleep::Awake};
   PowerSwitch power_;
+  uint32_t wakes_ = 0;  // from the sleep until an event; any thread
   VcpuCounters counters_;
 };
 
@@ -83,6 +88,7 @@ class Vcpus final : public CpuInterruptOutputs {
   // One that runs, if any does: it sees work soonest. Nothing: all are off.
   std::optional<unsigned> awake() const;
   VcpuCounters totals() const;
+  void wake_for_event();
   // The interrupt controller's outputs. `line` is kLineIrq or kLineFiq.
   void set_cpu_line(unsigned cpu, uint32_t line, bool level) override;
 
