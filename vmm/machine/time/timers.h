@@ -4,6 +4,7 @@
 // the next of all that; a CPU that reads the counter or the GIC before raises its own interrupts.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -53,7 +54,7 @@ class Timers final : public WallClock, private DeadlineHandler {
 
   // ---- with the device lock held ----
   // Sets the CPU's interrupts as they are now.
-  void update(unsigned cpu) { update(cpu, counter_.read()); }
+  void update(unsigned cpu) { update(cpu, std::max(counter_.read(), seen_by_any_.load())); }
   // The counter's value at which update() must be called again; kNoDeadline: never. The lock is not
   // needed for the CPU's own thread.
   uint64_t deadline(unsigned cpu) const { return cpus_[cpu].deadline.load(std::memory_order_relaxed); }
