@@ -133,6 +133,7 @@ endif
 NEEDS_nothing =
 NEEDS_crosswalk = $(BUILD)/crosswalk
 NEEDS_bare = $(BARE_IMAGES)
+NEEDS_smp = $(SMP_IMAGES)
 NEEDS_boot = $(BOOT_IMAGES)
 NEEDS_bench = $(BENCH_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
@@ -142,7 +143,7 @@ NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-ho
 NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
 NEEDS_module = $(MODULE_PROGRAMS)
 NEEDS_lint = $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
-NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
+NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(SMP_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
 check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 

@@ -62,12 +62,24 @@ $(GUEST)/bare/%.elf: tests/guests/bare/%.c $(BARE_RUNTIME) tests/guests/bare/run
 $(GUEST)/bare/%.bin: $(GUEST)/bare/%.elf
 	arm-none-eabi-objcopy -O binary $< $@
 
+# --- bare-metal programs for several CPUs ---------------------------------------------------------
+SMP_PROGRAMS := $(patsubst tests/guests/smp/%.c,%,$(filter-out tests/guests/smp/runtime.c,$(wildcard tests/guests/smp/*.c)))
+SMP_RUNTIME := tests/guests/smp/start.S tests/guests/smp/runtime.c tests/guests/bare/runtime.c
+# Interrupts and aborts keep the general registers alone.
+SMP_GCC := $(filter-out -mfpu=% -mfloat-abi=%,$(BARE_GCC)) -mgeneral-regs-only -ffunction-sections -Wl,--gc-sections
+$(GUEST)/smp/%.elf: tests/guests/smp/%.c $(SMP_RUNTIME) tests/guests/smp/smp.h tests/guests/bare/runtime.h tests/guests/bare/link.ld | $(BUILD)/.packages
+	@mkdir -p $(@D)
+	$(SMP_GCC) -T tests/guests/bare/link.ld -o $@ $(SMP_RUNTIME) $< -lgcc
+$(GUEST)/smp/%.bin: $(GUEST)/smp/%.elf
+	arm-none-eabi-objcopy -O binary $< $@
+SMP_IMAGES := $(foreach program,$(SMP_PROGRAMS),$(GUEST)/smp/$(program).bin)
+
 BARE_IMAGES := $(foreach program,$(BARE_PROGRAMS),$(GUEST)/bare/$(program).elf $(GUEST)/bare/$(program).bin)
 BOOT_IMAGES := $(GUEST)/fetched $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/initrd-$(kernel).gz)
 BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES) \
   $(GUEST)/linux/debugger
 
-guest: $(BENCH_IMAGES)
+guest: $(BENCH_IMAGES) $(SMP_IMAGES)
 rootfs: $(PROGRAM_IMAGES)
 .PHONY: guest rootfs
 .SECONDARY:
