@@ -75,6 +75,7 @@ class GuestMmu final : public MmuOf<Guest> {
   void attach(Cpu& cpu) override;
   void park(Cpu&) override { machine_.cpus.park(index_); }
   void unpark(Cpu& cpu) override;
+  typename MmuOf<Guest>::Self self() override { return {&machine_.cpus, index_}; }
   std::unique_ptr<RunningCpus::Stop> stop_others(Cpu&) override {
     return std::make_unique<RunningCpus::Stop>(machine_.cpus, index_);
   }

@@ -50,6 +50,12 @@ class MmuOf : public Guest::Port, public CodeProtection {
   // applies what was asked for meanwhile, and waits while another CPU has stopped all.
   virtual void park(Cpu&) {}
   virtual void unpark(Cpu&) {}
+  // The machine's CPUs, and which one this is.
+  struct Self {
+    RunningCpus* cpus;
+    RunningCpus::Index index;
+  };
+  virtual Self self() = 0;
   // While it lives, all other CPUs are parked. Until it is there, so is this one, and may find
   // anything changed. unpark() has to follow its end.
   virtual std::unique_ptr<RunningCpus::Stop> stop_others(Cpu&) { return nullptr; }

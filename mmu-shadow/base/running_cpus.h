@@ -35,8 +35,26 @@ class RunningCpus {
   void park(Index self) { slots_[self].applied.store(kParked); }
   // All records of the flush log below `position` are applied to what it can access.
   void applied(Index self, uint64_t position) { slots_[self].applied.store(position, std::memory_order_release); }
+  // It is between two blocks of translated code: what has been taken out of code cannot be in its
+  // way any more. Cheap.
+  void between_blocks(Index self) {
+    if (several()) slots_[self].seen.store(epoch_.load(std::memory_order_acquire), std::memory_order_release);
+  }
   // Whether another CPU waits for this one to park.
   bool wants_stop() const { return stopping_.load(std::memory_order_acquire); }
+
+  // ---- any thread
+  // What is taken out of translated code now is out of every CPU's way once passed() says so of
+  // the number that is returned. With one CPU, at once.
+  uint64_t begin_epoch() { return several() ? epoch_.fetch_add(1) + 1 : 0; }
+  // Of `self`, which is between two blocks, and all others.
+  bool passed(Index self, uint64_t epoch) const {
+    for (Index other = 0; other < count_; other++) {
+      const Slot& slot = slots_[other];
+      if (other != self && slot.seen.load() < epoch && slot.applied.load() != kParked) return false;
+    }
+    return true;
+  }
 
   // Asks all others that run to poll.
   void ask_others(Index self) const;
@@ -76,7 +94,7 @@ class RunningCpus {
  private:
   static constexpr uint64_t kParked = UINT64_MAX;
   struct alignas(64) Slot {
-    std::atomic<uint64_t> applied{kParked};
+    std::atomic<uint64_t> applied{kParked}, seen{0};
     void* cpu = nullptr;
     void (*ask_to_poll)(void*) = nullptr;
   };
@@ -85,6 +103,7 @@ class RunningCpus {
 
   Slot slots_[kMaximum];
   Index count_ = 0;
+  std::atomic<uint64_t> epoch_{0};
   std::mutex stop_;  // held by who stops all
   std::atomic<bool> stopping_{false};
 };

@@ -5,6 +5,7 @@ namespace crosswalk::engine {
 
 void BlockLinks::add(Block* block) {
   block->linked.assign(block->links.size(), nullptr);
+  block->last_links.assign(block->links.size(), {});
   for (uint32_t n = 0; n < block->links.size(); n++) links_.push_back({block, n});
 }
 
@@ -38,22 +39,24 @@ void BlockLinks::link(Block* from, uint32_t n, Block* to) {
   patch_jump(*from, n, to->code);
   patch_id(*from, n, to->page_id);
   from->linked[n] = to;
+  from->last_links[n] = {to->page_id, 0};
   to->incoming.push_back({from, n});
 }
 
-void BlockLinks::unlink(Block* from, uint32_t n) {
+void BlockLinks::unlink(Block* from, uint32_t n, uint64_t epoch) {
   Block* const to = from->linked[n];
   if (!to) return;
+  from->last_links[n].unlinked = epoch;
   from->linked[n] = nullptr;
   std::erase_if(to->incoming, [&](const BlockLink& in) { return in.from == from && in.index == n; });
   patch_id(*from, n, 0);
   patch_jump(*from, n, from->code + from->links[n].stub_offset);
 }
 
-void BlockLinks::unlink_all(Block* block) {
+void BlockLinks::unlink_all(Block* block, uint64_t epoch) {
   const std::vector<BlockLink> incoming = block->incoming;
-  for (const BlockLink& in : incoming) unlink(in.from, in.index);
-  for (uint32_t n = 0; n < block->links.size(); n++) unlink(block, n);
+  for (const BlockLink& in : incoming) unlink(in.from, in.index, epoch);
+  for (uint32_t n = 0; n < block->links.size(); n++) unlink(block, n, epoch);
 }
 
 void BlockLinks::clear() {

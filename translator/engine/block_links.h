@@ -24,11 +24,14 @@ class BlockLinks {
   // `from` is null when the block is gone or dropped.
   BlockLink find(uint32_t number) const;
 
-  // Precondition: links[n] of `from` goes to its stub.
+  // Preconditions: links[n] of `from` goes to its stub. If it went to a page of another identity
+  // before, each CPU has passed the epoch in which that ended: one may have compared the identity
+  // and not jumped yet.
   void link(Block* from, uint32_t n, Block* to);
-  void unlink(Block* from, uint32_t n);
+  // In the epoch `epoch`, which has just begun.
+  void unlink(Block* from, uint32_t n, uint64_t epoch);
   // All links of the block, and all that go to it.
-  void unlink_all(Block* block);
+  void unlink_all(Block* block, uint64_t epoch);
   // Forgets all; their numbers find nothing from now on.
   void clear();
 

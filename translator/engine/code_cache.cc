@@ -32,11 +32,11 @@ Block* CodeCache::add(std::unique_ptr<Block> block) {
   return b;
 }
 
-void CodeCache::drop(Block* block) {
+void CodeCache::drop(Block* block, uint64_t epoch) {
   if (!block->valid) return;
   block->valid = false;
   blocks_.remove(block);
-  links_.unlink_all(block);
+  links_.unlink_all(block, epoch);
 }
 
 void CodeCache::clear() {

@@ -32,8 +32,9 @@ class CodeCache {
 
   // Takes over a compiled block whose code begins at used().
   Block* add(std::unique_ptr<Block> block);
-  // Takes a block out of the index (its code stays, unreachable, until clear()), and unlinks it.
-  void drop(Block* block);
+  // Takes a block out of the index (its code stays, unreachable, until clear()), and unlinks it in
+  // this epoch (BlockLinks).
+  void drop(Block* block, uint64_t epoch);
   void clear();
 
   // What the blocks take besides their code, about; until clear(), dropped ones included.

@@ -16,6 +16,7 @@ Engine::Engine(const EngineConfig& config, Translations& translations, mmu::Mmu&
       mmu_(mmu),
       platform_(platform),
       translations_(translations),
+      self_(mmu.self()),
       enter_(translations.thunks().enter),
       jump_caches_(cpu, config.mode.form == mmu::Form::Hybrid ? 2 : 1),
       lookup_(config, cpu, mmu, translations, statistics_),
@@ -25,7 +26,7 @@ Engine::Engine(const EngineConfig& config, Translations& translations, mmu::Mmu&
   services_.slow_path = &slow_path_;
   cpu.engine = &services_;
   cpu.events = &translations.events();
-  translations.attach({&cpu, &mmu, &jump_caches_});
+  translations.attach({&cpu, &mmu, &jump_caches_, self_.cpus});
   mmu.attach(cpu);
   if (log_.items & kLogInt) cpu.exception_observer = &exception_log_.emplace(log_);
   mmu.activate(cpu);
@@ -98,6 +99,7 @@ void Engine::step() {
 }
 
 void Engine::run_once() {
+  self_.cpus->between_blocks(self_.index);
   // PSR.E and alignment checking change only outside translated code. Page ids stand for code of
   // one setting.
   if (cpu_.e != cpu_.page_ids_e || cpu_.strict_alignment != cpu_.page_ids_a) {

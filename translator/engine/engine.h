@@ -60,6 +60,7 @@ class Engine {
   mmu::Mmu& mmu_;
   Platform& platform_;
   Translations& translations_;
+  const mmu::Mmu::Self self_;
   void (*const enter_)(CpuState*, const void*);  // x64::Thunks
   EngineStatistics statistics_;
   JumpCaches jump_caches_;

@@ -13,6 +13,7 @@
 
 #include "mmu-shadow/base/code_listener.h"
 #include "mmu-shadow/base/code_protection.h"
+#include "mmu-shadow/base/running_cpus.h"
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/cpu/events.h"
 #include "translator/base/result.h"
@@ -35,8 +36,12 @@ class Translations final : public mmu::CodeListener {
     CpuState* cpu;
     mmu::CodeProtection* pages;
     JumpCaches* jump_caches;
+    mmu::RunningCpus* cpus = nullptr;  // the machine's; null: it runs alone
   };
-  void attach(const User& user) { users_.push_back(user); }
+  void attach(const User& user) {
+    users_.push_back(user);
+    cpus_ = user.cpus;
+  }
   void detach(const CpuState& cpu);
 
   arm::Events& events() { return events_; }
@@ -72,6 +77,8 @@ class Translations final : public mmu::CodeListener {
   // Translates, for the CPU whose MMU `pages` belongs to.
   Block* make(const CompileRequest& request, mmu::CodeProtection& pages);
   void drop_locked(Block* block);
+  // BlockLinks::unlink().
+  void unlink(const BlockLink& link) { links().unlink(link.from, link.index, begin_epoch()); }
 
   // ---- while no other CPU runs
   void clear();
@@ -83,6 +90,9 @@ class Translations final : public mmu::CodeListener {
  private:
   Translations(const EngineConfig& config, CodeMemory memory);
 
+  uint64_t begin_epoch() { return cpus_ ? cpus_->begin_epoch() : 0; }
+
+  mmu::RunningCpus* cpus_ = nullptr;
   mutable std::mutex lock_;  // of all that follows
   SlowSites slow_sites_;
   CodeCache cache_;

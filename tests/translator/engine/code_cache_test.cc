@@ -88,16 +88,16 @@ TEST_F(BlockLinksTest, PatchesJumpAndPage) {
   EXPECT_EQ(word(kJump), 64 - (kJump + 4));
   EXPECT_EQ(word(kId), to->page_id);
   EXPECT_EQ(from->linked[0], to.get());
-  links.unlink(from.get(), 0);
+  links.unlink(from.get(), 0, 0);
   expect_unlinked();
 }
 
 TEST_F(BlockLinksTest, ABlockTakesItsLinksWithIt) {
   links.link(from.get(), 0, to.get());
-  links.unlink_all(to.get());
+  links.unlink_all(to.get(), 0);
   expect_unlinked();
   links.link(from.get(), 0, to.get());
-  links.unlink_all(from.get());
+  links.unlink_all(from.get(), 0);
   expect_unlinked();
 }
 
@@ -131,8 +131,8 @@ TEST(CodeCache, ADroppedBlockKeepsItsCode) {
   CodeCache cache(std::move(*CodeMemory::create(4 << 20)));
   Block* const block = cache.add(block_at(kPage, cache.memory().base(), 16));
   const size_t used = cache.used();
-  cache.drop(block);
-  cache.drop(block);
+  cache.drop(block, 0);
+  cache.drop(block, 0);
   EXPECT_FALSE(block->valid);
   EXPECT_EQ(cache.blocks().count(), 0u);
   EXPECT_EQ(cache.blocks().find_by_host(block->code), block);

@@ -210,6 +210,9 @@ uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t
 uint64_t wait_for_interrupt(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
   arm::stop_watching(*cpu);
   leave_to_next(*cpu, bytes);
+  // No line is to keep it awake of which the machine knows nothing.
+  if (std::atomic_ref<uint32_t>(cpu->interrupt_lines).load(std::memory_order_relaxed) & kLineShootdown)
+    services(cpu).mmu.synchronize(*cpu);
   if (!arm::interrupt_asserted(*cpu) && !std::atomic_ref<uint32_t>(cpu->pending).load()) {
     EngineServices& s = services(cpu);
     const uint64_t start = __builtin_ia32_rdtsc();
@@ -243,9 +246,7 @@ uint64_t wait_for_event(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
   return 0;
 }
 
-void synchronize(CpuState* cpu) {
-  services(cpu).mmu.synchronize(*cpu);
-}
+void synchronize(CpuState* cpu) { services(cpu).mmu.synchronize(*cpu); }
 
 void send_event(CpuState* cpu) {
   arm::send_event(*cpu);
