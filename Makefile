@@ -106,6 +106,7 @@ $(call one_of,WINDOWS,auto $(shell scripts/modes.sh --providers))
 $(call one_of,FLUSH,lazy eager auto)
 $(call one_of,WORLD,auto process kvm)
 $(call one_of,KERNEL,armmp armmp-lpae installer)
+$(call one_of,SMP,1 2 3 4 5 6 7 8)
 endif
 boot: $(BUILD)/crosswalk $(BOOT_IMAGES)
 	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' WINDOWS='$(WINDOWS)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \

@@ -61,6 +61,30 @@ if check_trace "$scratch/trace.json" 2>"$scratch/err" &&
   python3 -c 'import json,sys; d=json.load(open(sys.argv[1]))["otherData"]; sys.exit(not (d["dropped events"] > 0 and d["events"] == 100))' "$scratch/trace.json"
 then ok observability/trace-dropped; else not_ok observability/trace-dropped "$(said)"; fi
 
+# Several CPUs, of which this guest uses one: tracks and numbers of each.
+for mode in soft shadow; do
+  problem=$(mode_problem "$mode")
+  if [ -n "$problem" ]; then skipped "observability/smp-$mode" "$problem"; continue; fi
+  guest_run --semihosting --smp 3 --mmu "$mode" --kernel "$kernel" --timeout "$(limit 60)" --trace "$scratch/trace.json" \
+    --stats-json "$scratch/stats.json" --count-instructions --stats-by-asid
+  if [ "$status" != 0 ]; then not_ok "observability/smp-$mode" "exit status $status; $(said)"
+  elif check_trace "$scratch/trace.json" translate 2>"$scratch/err" && python3 - "$scratch/stats.json" "$scratch/trace.json" 2>"$scratch/err" <<'PYTHON'
+import json, sys
+with open(sys.argv[1]) as file:
+    stats = json.load(file)
+cpus = stats["cpus"]
+assert [cpu["cpu"] for cpu in cpus] == [0, 1, 2], cpus
+for name, total in (("instructions", "guest instructions executed"), ("interrupts", "interrupts"), ("window faults", "window faults")):
+    assert sum(cpu[name] for cpu in cpus) == stats["engine"][total], name
+assert cpus[0]["instructions"] > 0 and cpus[1]["instructions"] == 0 and cpus[1]["on s"] == 0, cpus
+with open(sys.argv[2]) as file:
+    tracks = [e["args"]["name"] for e in json.load(file)["traceEvents"] if e["name"] == "thread_name"]
+assert tracks == [f"CPU {n}{what}" for n in range(3) for what in ("", ": address space")], tracks
+PYTHON
+  then ok "observability/smp-$mode"
+  else not_ok "observability/smp-$mode" "$(said)"; fi
+done
+
 # The map is named by the process that writes it: run it without anything in between.
 rm -f "$scratch/pid"
 sh -c 'echo $$ >"$0"; exec "$@"' "$scratch/pid" "$crosswalk" run --semihosting --mmu soft --kernel "$kernel" --timeout "$(limit 60)" --perf-map \
