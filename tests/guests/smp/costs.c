@@ -24,15 +24,16 @@ static void row(const char* name, uint32_t count, const char* state, uint64_t ti
 }
 static uint64_t ticks_of(uint32_t ms) { return (uint64_t)(READ_CP15(0, c14, c0, 0) / 1000) * ms; }
 
-// Repeats the statement, 1000 times between two looks at the clock, for the time of a row.
-#define MEASURE(name, count, state, statement)                                 \
+// Repeats the statement, often between two looks at the clock, for the time of a row.
+#define MEASURE(name, count, state, statement) MEASURE_BY(1000, name, count, state, statement)
+#define MEASURE_BY(often, name, count, state, statement)                       \
   do {                                                                         \
     uint64_t operations_ = 0;                                                  \
     const uint64_t start_ = counter(), end_ = start_ + ticks_of(milliseconds); \
     uint64_t now_;                                                             \
     do {                                                                       \
-      for (uint32_t i_ = 0; i_ < 1000; ++i_) statement;                        \
-      operations_ += 1000;                                                     \
+      for (uint32_t i_ = 0; i_ < (often); ++i_) statement;                     \
+      operations_ += (often);                                                  \
       now_ = counter();                                                        \
     } while (now_ < end_);                                                     \
     row(name, count, state, now_ - start_, operations_);                       \
@@ -161,32 +162,32 @@ static void measure_tlb(void) {
   const char* state = names_of_others[state_of_others];
   volatile uint32_t* page = (volatile uint32_t*)kArea;
   set_asid(kAsid);
-  MEASURE("tlbimvais_dsb", number_of_others, state, ({
-            (void)*page;
-            tlbi_mva_is(kArea, kAsid);
-            dsb();
-          }));
-  MEASURE("tlbimvaais_dsb", number_of_others, state, ({
-            (void)*page;
-            tlbi_mvaa_is(kArea);
-            dsb();
-          }));
-  MEASURE("tlbiasidis_dsb", number_of_others, state, ({
-            (void)*page;
-            tlbi_asid_is(kAsid);
-            dsb();
-          }));
-  MEASURE("tlbiallis_dsb", number_of_others, state, ({
-            (void)*page;
-            tlbi_all_is();
-            dsb();
-          }));
+  MEASURE_BY(16, "tlbimvais_dsb", number_of_others, state, ({
+               (void)*page;
+               tlbi_mva_is(kArea, kAsid);
+               dsb();
+             }));
+  MEASURE_BY(16, "tlbimvaais_dsb", number_of_others, state, ({
+               (void)*page;
+               tlbi_mvaa_is(kArea);
+               dsb();
+             }));
+  MEASURE_BY(16, "tlbiasidis_dsb", number_of_others, state, ({
+               (void)*page;
+               tlbi_asid_is(kAsid);
+               dsb();
+             }));
+  MEASURE_BY(16, "tlbiallis_dsb", number_of_others, state, ({
+               (void)*page;
+               tlbi_all_is();
+               dsb();
+             }));
   // As Linux removes a range: 16 pages and one DSB.
-  MEASURE("16_tlbimvais_dsb", number_of_others, state, ({
-            use_pages();
-            for (uint32_t k = 0; k < kPages; ++k) tlbi_mva_is(kArea + k * 4096, kAsid);
-            dsb();
-          }));
+  MEASURE_BY(16, "16_tlbimvais_dsb", number_of_others, state, ({
+               use_pages();
+               for (uint32_t k = 0; k < kPages; ++k) tlbi_mva_is(kArea + k * 4096, kAsid);
+               dsb();
+             }));
   set_asid(0);
 }
 

@@ -178,7 +178,7 @@ static void torture(uint32_t cpu) {
 }
 
 int test(void) {
-  rounds = parameter("rounds", 30000) * scale;
+  rounds = parameter("rounds", 8000) * scale;
   changers = parameter("changers", cpu_count);
   if (changers > cpu_count) changers = cpu_count;
   level1[kArea >> 20] = (uint32_t)level2 | 1;
