@@ -74,6 +74,20 @@ $(GUEST)/smp/%.bin: $(GUEST)/smp/%.elf
 	arm-none-eabi-objcopy -O binary $< $@
 SMP_IMAGES := $(foreach program,$(SMP_PROGRAMS),$(GUEST)/smp/$(program).bin)
 
+# --- what scripts/smp/debian.sh boots: torture modules, tests, a root image with stress-ng and make --
+$(GUEST)/smp/torture/built: scripts/smp/build-torture.sh $(GUEST)/fetched | scripts/private-apt.sh $(BUILD)/.packages
+	scripts/smp/build-torture.sh $(GUEST)/smp/torture $(foreach kernel,$(GUEST_KERNELS),`cat $(GUEST)/$(kernel)/version`)
+	@touch $@
+$(GUEST)/smp/initrd-%.gz: $(GUEST)/initrd-%.gz $(GUEST)/smp/torture/built $(GUEST)/linux/several tests/guests/linux/several-cpus
+	scripts/make-initramfs.py $@.part.gz dir:smp-modules:755 tree:smp-modules/`cat $(GUEST)/$*/version`:$(GUEST)/smp/torture/`cat $(GUEST)/$*/version` \
+	  file:bin/several:755:$(GUEST)/linux/several file:bin/several-cpus:755:tests/guests/linux/several-cpus
+	cat $< $@.part.gz >$@.new && rm $@.part.gz && mv $@.new $@
+$(GUEST)/smp/rootfs.ext4: scripts/build-rootfs.sh scripts/private-apt.sh scripts/experiments/programs.sh scripts/experiments/make-inputs.py | $(BUILD)/.packages
+	PACKAGES="stress-ng make" scripts/build-rootfs.sh $@ $(GUEST)/smp/apt-rootfs
+SMP_DEBIAN_IMAGES := $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/smp/initrd-$(kernel).gz) $(GUEST)/smp/rootfs.ext4
+guest-smp: $(SMP_IMAGES) $(SMP_DEBIAN_IMAGES)
+.PHONY: guest-smp
+
 BARE_IMAGES := $(foreach program,$(BARE_PROGRAMS),$(GUEST)/bare/$(program).elf $(GUEST)/bare/$(program).bin)
 BOOT_IMAGES := $(GUEST)/fetched $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/initrd-$(kernel).gz)
 BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES) \
