@@ -7,6 +7,7 @@
 //   spaces/space_table.h   address spaces, found by key
 //   space_keeper.h         making and reusing them
 //   prefiller.h            filling a new one without faults
+//   shootdown.h            which CPUs a DSB has to wait for
 //   spaces/flush_log.h     TLB maintenance in order, and how much of it each space has applied
 //   flusher.h              applying it: dropping entries, or walking again for them
 //   spaces/code_pages.h    pages that hold translated code
@@ -37,6 +38,7 @@
 #include "mmu-shadow/mmu_of.h"
 #include "mmu-shadow/prefiller.h"
 #include "mmu-shadow/shared_windows.h"
+#include "mmu-shadow/shootdown.h"
 #include "mmu-shadow/space_keeper.h"
 #include "mmu-shadow/spaces/address_space.h"
 #include "mmu-shadow/spaces/code_pages.h"
@@ -121,6 +123,9 @@ class GuestMmu final : public MmuOf<Guest> {
   }
   Space* look_up(const Cpu& cpu);
   void apply_missed(Cpu& cpu);
+  // Grows with each change that an address space has to apply (AddressSpace::changes_applied). The
+  // parts never shrink: if their sum is the same, each is.
+  uint64_t changes() const { return flushes_.end() + code_.end() + watch_changes_; }
   // Applies what other CPUs wait for, and tells them.
   void catch_up(Cpu& cpu);
   // A store of the CPU to a page that holds code. False: it must not be made in translated code.
@@ -147,6 +152,7 @@ class GuestMmu final : public MmuOf<Guest> {
   CodePages& code_;
   Watchpoints<Guest> watch_;
   GuestFlushLog<Guest> flushes_;
+  Shootdown<Guest> shootdown_;
   PageIdsOf<Va>& ids_;
   WindowPool<Guest> pool_;
   Spaces<Guest> spaces_;  // after the pool, whose leaves they have
@@ -162,8 +168,9 @@ class GuestMmu final : public MmuOf<Guest> {
 
   Space* current_ = nullptr;
   typename Guest::Selectors selectors_{};  // as of the last activate()
-  uint64_t broadcast_end_ = 0;             // behind this CPU's last broadcast operation
-  uint64_t stores_checked_ = 0;            // CodePages::check_unseen_stores
+  uint64_t watch_changes_ = 1;
+  uint64_t broadcast_end_ = 0;   // behind this CPU's last broadcast operation
+  uint64_t stores_checked_ = 0;  // CodePages::check_unseen_stores
   typename Guest::BreakPages break_pages_;
   bool flat_violation_ = false;
 };
@@ -196,6 +203,7 @@ GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, Machine&
       walks_(ram, config.mode.form == Form::Flat, statistics_),
       code_(machine.code),
       flushes_(machine.flushes, static_cast<uint8_t>(index_)),
+      shootdown_(machine.cpus, index_),
       ids_(machine.ids),
       pool_(config, ram, config.mode.has_windows() ? backend : nullptr, spaces_, statistics_),
       spaces_(config.max_spaces),
@@ -203,9 +211,9 @@ GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, Machine&
       hybrid_(config, statistics_),
       shared_(config.share_tables, ram, pool_, spaces_, code_, watch_, flushes_, statistics_),
       filled_(config.mode.has_windows() && backend ? backend->filler() : nullptr, statistics_),
-      installer_(config_, walks_, code_, watch_, pool_, shared_, statistics_),
+      installer_(config_, walks_, code_, watch_, pool_, shared_, shootdown_, statistics_),
       flusher_(config_.costs, walks_, flushes_, ids_, code_, choice_, shared_, hybrid_, filled_, statistics_),
-      prefiller_(config_, walks_, spaces_, ids_, code_, watch_, choice_, statistics_),
+      prefiller_(config_, walks_, spaces_, ids_, code_, watch_, choice_, shootdown_, statistics_),
       keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_,
               statistics_),
       forms_(walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, filled_, statistics_) {
@@ -248,6 +256,7 @@ void GuestMmu<Guest>::activate(Cpu& cpu) {
     hybrid_.time().changed(current_, *space, [] { return __builtin_ia32_rdtsc(); });
   }
   current_ = space;
+  if (machine_.cpus.several()) shootdown_.enter(*space);
   if (space->windowed && space->shared) {
     if (space->lodges) {
       if (space->shared->lodger != space) forms_.enter_lodging(*space);
@@ -257,7 +266,7 @@ void GuestMmu<Guest>::activate(Cpu& cpu) {
     }
   }
   if (filled_.exist()) filled_.follow(*space, walks_.regime_of(cpu));
-  if (space->changes_applied != machine_.changes.load(std::memory_order_acquire)) apply_missed(cpu);
+  if (space->changes_applied != changes()) apply_missed(cpu);
   if (installer_.awaits(*space)) installer_.returned(walks_.regime_of(cpu));
   enter_current(cpu);
 }
@@ -276,7 +285,7 @@ AddressSpace<Guest>* GuestMmu<Guest>::look_up(const Cpu& cpu) {
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::apply_missed(Cpu& cpu) {
   Space& space = *current_;
-  const uint64_t changes = machine_.changes.load(std::memory_order_acquire);
+  const uint64_t changes = this->changes();
   const bool protection = space.missed(&Applied::protections, code_.end()),
              flushes = space.missed(&Applied::flushes, flushes_.end()),
              watches = space.missed(&Applied::watches, watch_.version());
@@ -295,10 +304,11 @@ void GuestMmu<Guest>::apply_missed(Cpu& cpu) {
 
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::catch_up(Cpu& cpu) {
-  const uint64_t flushes = flushes_.end();
+  const uint64_t flushes = flushes_.end(), protections = code_.end();
   if (current_ && cpu.space == current_) {
-    if (current_->changes_applied != machine_.changes.load(std::memory_order_acquire)) apply_missed(cpu);
-    code_.check_unseen_stores(stores_checked_);
+    if (current_->changes_applied != changes()) apply_missed(cpu);
+    // Of these, it has no write access any more.
+    code_.check_unseen_stores(stores_checked_, protections);
   }
   machine_.cpus.applied(index_, flushes);
 }
@@ -309,11 +319,12 @@ void GuestMmu<Guest>::synchronize(Cpu& cpu) {
   Guest::set_awaited(cpu, false);
   if (!machine_.cpus.several()) return;
   machine_.cpus.wait_for_others(
-      index_, broadcast_end_, [](RunningCpus::Index) { return true; },
+      index_, broadcast_end_, [&](RunningCpus::Index other) { return shootdown_.covers(other); },
       [&] {
         catch_up(cpu);
         return !Guest::stopping(cpu);
       });
+  shootdown_.done();
 }
 
 template <GuestArchitecture Guest>
@@ -341,8 +352,9 @@ template <GuestArchitecture Guest>
   const uint64_t start = trace::begin(cpu.trace);
   if (space.filling()) forms_.count_faults(space);
   forms_.judge(space, walks_.regime_of(cpu));
-  if (space.windowed != windowed)
-    trace::end(cpu.trace, trace::Kind::FormChange, start, space.windowed ? space.map().count() : 0, 0, space.windowed);
+  if (space.windowed == windowed) return;
+  if (machine_.cpus.several()) shootdown_.enter(space);
+  trace::end(cpu.trace, trace::Kind::FormChange, start, space.windowed ? space.map().count() : 0, 0, space.windowed);
 }
 
 template <GuestArchitecture Guest>
@@ -372,7 +384,9 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   const Regime regime = walks_.regime_of(cpu);
   Result result;
   statistics_.soft_misses++;
-  walks_.walk(regime, va, kind, privileged, result);
+  do {
+    walks_.walk(regime, va, kind, privileged, result);
+  } while (current_ && Guest::mapped(result) && shootdown_.surprises(*current_, va, result.ng));
   const Translation t = translation_of(va, result);
   if (current_ && current_->history && !current_->windowed && !hybrid_.time().resting(*current_) && !t.watched) {
     using Refill = HybridPolicy::Refill;
@@ -409,7 +423,9 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
   const AccessKind kind = write ? AccessKind::Store : AccessKind::Load;
   const Regime regime = walks_.regime_of(cpu);
   Result result;
-  walks_.walk(regime, va, kind, Guest::privileged(cpu), result);
+  do {
+    walks_.walk(regime, va, kind, Guest::privileged(cpu), result);
+  } while (Guest::mapped(result) && shootdown_.surprises(*current_, va, result.ng));
   translation = translation_of(va, result);
   // The memory type's check of alignment comes before those of domain and permission.
   if (!translation.ok && translation.normal_memory) {
@@ -490,7 +506,9 @@ uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Trans
   const Regime regime = walks_.regime_of(cpu);
   Result result;
   statistics_.fetch_walks++;
-  walks_.walk(regime, va, AccessKind::Fetch, Guest::privileged(cpu), result);
+  do {
+    walks_.walk(regime, va, AccessKind::Fetch, Guest::privileged(cpu), result);
+  } while (Guest::mapped(result) && shootdown_.surprises(*current_, va, result.ng));
   translation = translation_of(va, result);
   if (!translation.ok) return 0;
   if (!translation.host) {  // outside RAM
@@ -500,7 +518,7 @@ uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Trans
   }
   const uint32_t id = ids_.intern({va_page, walks_.ram_page_of(translation.pa), code_flags});
   current_->fetch_reuse.refilled += pages.install(va, id, result.ng, class_of(result.log2_size));
-  statistics_.page_ids = ids_.count();
+  if (index_ == 0) statistics_.page_ids = ids_.count();  // the machine's
   if (prefiller_.fetched(*current_)) {
     const uint64_t start = trace::begin(cpu.trace), before = statistics_.pages_prefilled;
     prefiller_.prefill(*current_, regime);
@@ -552,7 +570,7 @@ void GuestMmu<Guest>::debug_changed(Cpu& cpu) {
   const bool more = watch_.set(Guest::watched(cpu));
   if (filled_.exist()) filled_.watch(watch_);
   if (!more) return;
-  machine_.changes++;
+  watch_changes_++;
   if (current_) watch_.remove_from(*current_);
 }
 
@@ -564,9 +582,9 @@ void GuestMmu<Guest>::flush(Cpu& cpu, Flush operation) {
   const TracedFlush traced(cpu.trace, statistics_, static_cast<trace::FlushKind>(operation.kind), operation.va,
                            operation.asid);
   const uint64_t end = flushes_.add(operation);
-  machine_.changes++;
   if (operation.broadcast && machine_.cpus.several()) {
     broadcast_end_ = end;
+    shootdown_.add(operation);
     Guest::set_awaited(cpu, true);
   }
   if (!current_) return;
@@ -582,7 +600,6 @@ void GuestMmu<Guest>::protect_code_page(uint64_t pa) {
   const CodePages::Protected done = code_.protect(pa);
   statistics_.code_pages_protected += done != CodePages::Protected::Before;
   if (done != CodePages::Protected::Logged) return;
-  machine_.changes++;
   if (current_) code_.catch_up(*current_);
   if (machine_.cpus.several()) machine_.cpus.ask_others(index_);
 }

@@ -10,6 +10,7 @@
 #include "mmu-shadow/base/config.h"
 #include "mmu-shadow/base/statistics.h"
 #include "mmu-shadow/shared_windows.h"
+#include "mmu-shadow/shootdown.h"
 #include "mmu-shadow/spaces/address_space.h"
 #include "mmu-shadow/spaces/code_pages.h"
 #include "mmu-shadow/spaces/walks.h"
@@ -29,7 +30,7 @@ class Installer {
   using Space = AddressSpace<Guest>;
 
   Installer(const MmuConfig& config, const Walks<Guest>& walks, CodePages& code, const Watchpoints<Guest>& watch,
-            WindowPool<Guest>& pool, SharedWindows<Guest>& shared, Statistics& statistics)
+            WindowPool<Guest>& pool, SharedWindows<Guest>& shared, Shootdown<Guest>& shootdown, Statistics& statistics)
       : config_(config),
         walks_(walks),
         ram_(walks.ram()),
@@ -37,6 +38,7 @@ class Installer {
         watch_(watch),
         pool_(pool),
         shared_(shared),
+        shootdown_(shootdown),
         statistics_(statistics) {}
 
   // Installs the page of `va`, for which `result` is what a walk gives, in the window of the space
@@ -89,6 +91,7 @@ class Installer {
   const Watchpoints<Guest>& watch_;
   WindowPool<Guest>& pool_;
   SharedWindows<Guest>& shared_;
+  Shootdown<Guest>& shootdown_;
   Statistics& statistics_;
   Aborted aborted_;
 };
@@ -128,7 +131,7 @@ void Installer<Guest>::returned(const Regime& regime) {
     return;
   }
   aborted_.space = nullptr;
-  if (!space.windowed || !walks_.enterable(result)) return;
+  if (!space.windowed || !walks_.enterable(result) || shootdown_.surprises(space, va, result.ng)) return;
   // A store to translated code faults, to be told.
   if (code_.holds(walks_.ram_page_of(result.pa))) return;
   if (const WindowEntry e = space.window_at(va).pages().entry(window_offset(va));

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -31,9 +30,6 @@ struct MachineState {
   FlushRecords<typename Guest::Va, typename Guest::Asid> flushes;
   PageIdsOf<typename Guest::Va> ids;
   CodePages code;
-  // Counts what goes into the logs, after it is there, and changes of what is watched: while it is
-  // the same, an address space that has applied all need not look.
-  std::atomic<uint64_t> changes{1};
   // By RunningCpus::Index; null: it is gone. Only while no other CPU runs may one touch another's.
   std::vector<GuestMmu<Guest>*> mmus;
 

@@ -10,6 +10,7 @@
 
 #include "mmu-shadow/base/config.h"
 #include "mmu-shadow/base/statistics.h"
+#include "mmu-shadow/shootdown.h"
 #include "mmu-shadow/spaces/address_space.h"
 #include "mmu-shadow/spaces/code_pages.h"
 #include "mmu-shadow/spaces/page_ids.h"
@@ -27,7 +28,8 @@ class Prefiller {
   using Space = AddressSpace<Guest>;
 
   Prefiller(const MmuConfig& config, const Walks<Guest>& walks, const Spaces<Guest>& spaces, PageIdsOf<Va>& ids,
-            CodePages& code, const Watchpoints<Guest>& watch, const FlushChoice& choice, Statistics& statistics)
+            CodePages& code, const Watchpoints<Guest>& watch, const FlushChoice& choice, Shootdown<Guest>& shootdown,
+            Statistics& statistics)
       : enabled_(config.prefill),
         costs_(config.costs),
         walks_(walks),
@@ -36,6 +38,7 @@ class Prefiller {
         code_(code),
         watch_(watch),
         choice_(choice),
+        shootdown_(shootdown),
         statistics_(statistics) {}
 
   // An instruction page was entered in the space. Returns whether it is time to prefill it now.
@@ -58,6 +61,7 @@ class Prefiller {
   CodePages& code_;
   const Watchpoints<Guest>& watch_;
   const FlushChoice& choice_;
+  Shootdown<Guest>& shootdown_;
   Statistics& statistics_;
 };
 
@@ -95,6 +99,7 @@ void Prefiller<Guest>::prefill(Space& space, const Regime& regime) {
     const Result& r = fetch(va);
     typename PageIdsOf<Va>::Record record = ids_.record(id);
     if (!Guest::mapped(r) || !walks_.ram().contains(r.pa) || walks_.ram_page_of(r.pa) != record.ram_page) return;
+    if (shootdown_.surprises(space, va, r.ng)) return;
     if (space.windowed != from->windowed) {
       if (ids_.full()) return;
       record.flags ^= kCodeFlagWindow;
@@ -110,7 +115,7 @@ void Prefiller<Guest>::prefill(Space& space, const Regime& regime) {
     from->soft->for_each([&](Va va, uint32_t) {
       if (space.soft->holds(va) || watch_.covers(va)) return;
       const Result& r = load(va);
-      if (!walks_.enterable(r)) return;
+      if (!walks_.enterable(r) || shootdown_.surprises(space, va, r.ng)) return;
       const uint32_t page = walks_.ram_page_of(r.pa);
       const bool writable = Guest::allows_store(r, privileged) && code_.may_write(page);
       space.soft->install(va, walks_.ram().at(r.pa), writable, r.ng, class_of(r.log2_size));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 
 namespace crosswalk::mmu {
 
@@ -10,8 +11,12 @@ namespace crosswalk::mmu {
 class CodeListener {
  public:
   virtual ~CodeListener() = default;
+  // While it is held, no code is translated, and none is dropped by others. By default there is no
+  // other thread that does.
+  virtual std::unique_lock<std::mutex> lock_code() { return {}; }
   // [pa, pa+bytes) lies within one 4 KiB page that holds translated code and is being written.
-  // Returns true when the page holds no translated code any more (it may be made writable).
+  // Returns true when the page holds no translated code any more (it may be made writable). The
+  // caller holds lock_code().
   virtual bool code_written(uint64_t pa, uint32_t bytes) = 0;
   // The page at `pa` may have been written by another CPU since its code was translated: what
   // differs from the page goes.

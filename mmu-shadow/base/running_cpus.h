@@ -35,6 +35,16 @@ class RunningCpus {
   void park(Index self) { slots_[self].applied.store(kParked); }
   // All records of the flush log below `position` are applied to what it can access.
   void applied(Index self, uint64_t position) { slots_[self].applied.store(position, std::memory_order_release); }
+  // Where the CPU is from now on, as places are numbered by who asks for place(). A full barrier: a
+  // CPU that changes the logs and does not see the new place is seen by this one, when it looks at
+  // the logs next.
+  void enter(Index self, uint32_t place) { slots_[self].place.store(place); }
+  // It has, or is about to have, something in these places too. True: that is new, and a full
+  // barrier.
+  bool add_places(Index self, uint64_t places) {
+    std::atomic<uint64_t>& mine = slots_[self].places;
+    return (mine.load(std::memory_order_relaxed) & places) != places && (mine.fetch_or(places), true);
+  }
   // It is between two blocks of translated code: what has been taken out of code cannot be in its
   // way any more. Cheap.
   void between_blocks(Index self) {
@@ -44,6 +54,8 @@ class RunningCpus {
   bool wants_stop() const { return stopping_.load(std::memory_order_acquire); }
 
   // ---- any thread
+  uint32_t place(Index cpu) const { return slots_[cpu].place.load(); }
+  uint64_t places(Index cpu) const { return slots_[cpu].places.load(); }
   // What is taken out of translated code now is out of every CPU's way once passed() says so of
   // the number that is returned. With one CPU, at once.
   uint64_t begin_epoch() { return several() ? epoch_.fetch_add(1) + 1 : 0; }
@@ -94,7 +106,8 @@ class RunningCpus {
  private:
   static constexpr uint64_t kParked = UINT64_MAX;
   struct alignas(64) Slot {
-    std::atomic<uint64_t> applied{kParked}, seen{0};
+    std::atomic<uint64_t> applied{kParked}, seen{0}, places{0};
+    std::atomic<uint32_t> place{0};
     void* cpu = nullptr;
     void (*ask_to_poll)(void*) = nullptr;
   };

@@ -58,7 +58,7 @@ struct AddressSpace : SpaceForm {
 
   typename Guest::Key key;
   uint64_t last_used = 0;
-  uint64_t changes_applied = 0;  // CurrentSpace's count when nothing was missed
+  uint64_t changes_applied = 0;  // GuestMmu::changes() when nothing was missed
   Applied applied;
   // instruction pages entered since the space was made: up to Prefiller::kFetches
   uint32_t fetches = 0;

@@ -50,11 +50,11 @@ void CodePages::mark(uint32_t ram_page, bool code) {
 }
 
 bool CodePages::written(uint64_t pa, uint64_t bytes) {
-  // Before the listener drops its translations: one that is made meanwhile marks it again.
+  // No CPU may store to the page before its translations are gone, nor may one be made between.
+  const auto lock = listener_.lock_code();
+  if (!listener_.code_written(pa, static_cast<uint32_t>(bytes))) return false;
   mark(page_of(pa), false);
-  if (listener_.code_written(pa, static_cast<uint32_t>(bytes))) return true;
-  mark(page_of(pa), true);
-  return false;
+  return true;
 }
 
 uint32_t CodePages::written_outside(uint64_t pa, uint64_t bytes) {
@@ -96,18 +96,17 @@ bool CodePages::copy_log(uint64_t from, uint64_t to, std::vector<uint32_t>& page
   return true;
 }
 
-void CodePages::check_unseen_stores(uint64_t& position) {
-  const uint64_t from = position, end = this->end();
+void CodePages::check_unseen_stores(uint64_t& position, uint64_t end) {
+  const uint64_t from = position;
   if (from == end) return;
   position = end;
-  const auto check = [this](uint32_t page) {
-    if (holds(page)) listener_.check_code(ram_.base + (uint64_t{page} << kPageBits));
-  };
+  const auto check = [this](uint32_t page) { listener_.check_code(ram_.base + (uint64_t{page} << kPageBits)); };
   std::vector<uint32_t> pages;
   if (copy_log(from, end, pages))
     std::ranges::for_each(pages, check);
   else
-    for (uint32_t page = 0; page < is_code_.size(); page++) check(page);
+    for (uint32_t page = 0; page < is_code_.size(); page++)
+      if (holds(page)) check(page);
 }
 
 void CodePages::catch_up(FillingWindow& window, uint64_t position, uint64_t end) {

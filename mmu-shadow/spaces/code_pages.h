@@ -69,9 +69,9 @@ class CodePages {
   void unprotect(uint64_t pa);
   // The end of the log (Applied::protections).
   uint64_t end() const { return end_.load(std::memory_order_acquire); }
-  // The CPU cannot store to pages of the log any more, nor could to those before `position`: has
-  // the listener compare the others. Moves `position` to the end.
-  void check_unseen_stores(uint64_t& position);
+  // The CPU cannot store any more to the pages that the log has before `end`: has the listener
+  // compare those from `position` on, and moves it there.
+  void check_unseen_stores(uint64_t& position, uint64_t end);
 
   // Applies to the space, which is current, what it has missed of the log. A page of the log that
   // holds no code any more keeps its write access there, so it must be logged again when it is

@@ -75,7 +75,6 @@ void Translations::put_out_of_line(uint64_t pa, Block* block, bool once) {
 }
 
 bool Translations::code_written(uint64_t pa, uint32_t) {
-  const std::lock_guard lock(lock_);
   const uint64_t before = statistics_.blocks_dropped;
   while (const auto* in_page = blocks().of_page(pa)) {
     Block* const block = in_page->back();

@@ -65,11 +65,12 @@ class Translations final : public mmu::CodeListener {
   // The instruction at `pa`, in `block`, is translated again with its accesses out of line: from
   // now on, or, with `once`, the next time. The block goes.
   void put_out_of_line(uint64_t pa, Block* block, bool once);
-  bool code_written(uint64_t pa, uint32_t bytes) override;
   void check_code(uint64_t pa) override;
 
   // ---- while the caller holds lock()
   std::unique_lock<std::mutex> lock() const { return std::unique_lock(lock_); }
+  std::unique_lock<std::mutex> lock_code() override { return lock(); }
+  bool code_written(uint64_t pa, uint32_t bytes) override;
   const BlockIndex& blocks() const { return cache_.blocks(); }
   BlockLinks& links() { return cache_.links(); }
   // Whether make() can translate; otherwise clear() has to be called before.

@@ -67,9 +67,13 @@ void write_row(CpuState* cpu, const SystemRegister& row, uint64_t value) {
 // False when the guest may not use semihosting, and the trap has its architectural meaning.
 // Unprivileged code never may: a program of a guest's user is not to reach the host.
 bool semihosting(CpuState& cpu, uint32_t bytes) {
-  if (arm::in_user_mode(cpu) || !services(&cpu).platform.semihosting(cpu)) return false;
-  leave_to_next(cpu, bytes);
-  return true;
+  if (arm::in_user_mode(cpu)) return false;
+  EngineServices& s = services(&cpu);
+  s.mmu.park(cpu);  // a call may wait for input
+  const bool done = s.platform.semihosting(cpu);
+  s.mmu.unpark(cpu);
+  if (done) leave_to_next(cpu, bytes);
+  return done;
 }
 
 }  // namespace
