@@ -36,8 +36,11 @@ VmMemory::VmMemory(Vm& vm, const Limits& limits, const Arena& arena, uint64_t* r
       pool_(arena, kFirstGpa),
       tables_(pool_, limits.no_execute),
       region_gpa_(region_gpa),
-      next_gpa_(kFirstGpa + kRegionBytes),
-      regions_{arena.base() >> 30} {}
+      next_gpa_(kFirstGpa + kRegionBytes) {
+  // All that there can be: resolve() must not allocate.
+  regions_.reserve(std::min(limits.gpa >> 30, 2 * kRegions));
+  regions_.push_back(arena.base() >> 30);
+}
 
 VmMemory::~VmMemory() { munmap(region_gpa_, kRegions * sizeof(uint64_t)); }
 
@@ -82,7 +85,7 @@ Result<bool> VmMemory::add_regions(uint64_t first, uint64_t count) {
     return Error{"all " + std::to_string(limits_.slots) +
                  " memory slots are in use; use fewer windows or another --mmu"};
   }
-  if (next_gpa_ + (count << 30) > limits_.gpa)
+  if (next_gpa_ + (count << 30) > limits_.gpa || regions_.size() + count > regions_.capacity())
     return Error{"guest-physical address space is used up; use fewer windows or another --mmu"};
   const uint64_t gpa = next_gpa_;
   if (auto added = vm_.add_slot(next_slot_, gpa, va, bytes); !added) return added;

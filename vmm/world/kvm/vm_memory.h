@@ -43,7 +43,8 @@ class VmMemory {
   // The regions of [address, address+bytes). Those not yet reachable become one contiguous range of
   // guest-physical addresses for each run of them. An error when the slots are used up.
   Result<bool> reach(uint64_t address, uint64_t bytes);
-  // The region of an address where an access has faulted. False: that cannot be what is wrong.
+  // The region of an address where an access has faulted. False: that cannot be what is wrong. The
+  // access may have been one of malloc(), so nothing is allocated here.
   Result<bool> resolve(uint64_t address);
 
   // ---- inside or outside ----
