@@ -202,7 +202,7 @@ GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, Machine&
       index_(machine.cpus.add()),
       walks_(ram, config.mode.form == Form::Flat, statistics_),
       code_(machine.code),
-      flushes_(machine.flushes, static_cast<uint8_t>(index_)),
+      flushes_(machine.flushes, machine.cpus, index_),
       shootdown_(machine.cpus, index_),
       ids_(machine.ids),
       pool_(config, ram, config.mode.has_windows() ? backend : nullptr, spaces_, statistics_),
@@ -384,9 +384,8 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   const Regime regime = walks_.regime_of(cpu);
   Result result;
   statistics_.soft_misses++;
-  do {
-    walks_.walk(regime, va, kind, privileged, result);
-  } while (current_ && Guest::mapped(result) && shootdown_.surprises(*current_, va, result.ng));
+  walks_.walk(regime, va, kind, privileged, result);
+  if (current_ && shootdown_.surprises(*current_, va, result.ng)) walks_.walk(regime, va, kind, privileged, result);
   const Translation t = translation_of(va, result);
   if (current_ && current_->history && !current_->windowed && !hybrid_.time().resting(*current_) && !t.watched) {
     using Refill = HybridPolicy::Refill;
@@ -423,9 +422,8 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
   const AccessKind kind = write ? AccessKind::Store : AccessKind::Load;
   const Regime regime = walks_.regime_of(cpu);
   Result result;
-  do {
-    walks_.walk(regime, va, kind, Guest::privileged(cpu), result);
-  } while (Guest::mapped(result) && shootdown_.surprises(*current_, va, result.ng));
+  walks_.walk(regime, va, kind, Guest::privileged(cpu), result);
+  if (shootdown_.surprises(*current_, va, result.ng)) walks_.walk(regime, va, kind, Guest::privileged(cpu), result);
   translation = translation_of(va, result);
   // The memory type's check of alignment comes before those of domain and permission.
   if (!translation.ok && translation.normal_memory) {
@@ -506,9 +504,9 @@ uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Trans
   const Regime regime = walks_.regime_of(cpu);
   Result result;
   statistics_.fetch_walks++;
-  do {
+  walks_.walk(regime, va, AccessKind::Fetch, Guest::privileged(cpu), result);
+  if (shootdown_.surprises(*current_, va, result.ng))
     walks_.walk(regime, va, AccessKind::Fetch, Guest::privileged(cpu), result);
-  } while (Guest::mapped(result) && shootdown_.surprises(*current_, va, result.ng));
   translation = translation_of(va, result);
   if (!translation.ok) return 0;
   if (!translation.host) {  // outside RAM

@@ -25,9 +25,9 @@ class Shootdown {
   // It enters the space, and has not looked at the logs since.
   void enter(const Space& space) { cpus_.enter(self_, place_of(space)); }
   // An entry for `va`, which is not global if `ng`, is to be made in the space. True: other CPUs did
-  // not reckon with it so far, so that the walk has to be made again.
+  // not reckon with it so far, so that the walk has to be made once more.
   bool surprises(const Space& space, Va va, bool ng) {
-    return !ng && cpus_.several() && !space.key.privileged && cpus_.add_places(self_, part_of(va));
+    return !ng && !space.key.privileged && cpus_.several() && cpus_.add_places(self_, part_of(va));
   }
 
   // ---- what it has broadcast since the last DSB

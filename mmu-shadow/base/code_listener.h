@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <mutex>
 
+#include "translator/base/quick_lock.h"
+
 namespace crosswalk::mmu {
 
 // Called when guest code is about to be modified, or translations of a page must go. Implemented by
@@ -13,7 +15,7 @@ class CodeListener {
   virtual ~CodeListener() = default;
   // While it is held, no code is translated, and none is dropped by others. By default there is no
   // other thread that does.
-  virtual std::unique_lock<std::mutex> lock_code() { return {}; }
+  virtual std::unique_lock<QuickLock> lock_code() { return {}; }
   // [pa, pa+bytes) lies within one 4 KiB page that holds translated code and is being written.
   // Returns true when the page holds no translated code any more (it may be made writable). The
   // caller holds lock_code().

@@ -20,6 +20,7 @@
 #include "mmu-shadow/base/running_cpus.h"
 #include "mmu-shadow/windows/window_map.h"
 #include "translator/base/guest_ram.h"
+#include "translator/base/quick_lock.h"
 
 namespace crosswalk::mmu {
 
@@ -112,7 +113,7 @@ class CodePages {
   Bytes maybe_writable_;
   std::vector<uint64_t*> filled_;  // WindowFiller::code_pages()
   static constexpr uint32_t kLog = 4096;
-  mutable std::mutex lock_;    // of the log
+  mutable QuickLock lock_;     // of the log
   std::vector<uint32_t> log_;  // RAM pages that lost write access, in order
   std::atomic<uint64_t> end_{0};
 };

@@ -4,12 +4,13 @@
 // before they become current, and apply then what they missed, from their position in the log on.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <vector>
 
+#include "mmu-shadow/base/running_cpus.h"
+#include "translator/base/quick_lock.h"
 #include "translator/base/tlb_flush.h"
 
 namespace crosswalk::mmu {
@@ -37,12 +38,14 @@ class FlushRecords {
   bool copy(uint64_t from, uint64_t to, Record* out) const {
     const std::lock_guard lock(lock_);
     if (end_.load(std::memory_order_relaxed) - from > kSize) return false;
-    for (uint64_t i = from; i != to; i++) *out++ = records_[i % kSize];
+    for (uint64_t i = from; i != to; i++) *out++ = (*this)[i];
     return true;
   }
+  // While nobody else adds any.
+  const Record& operator[](uint64_t position) const { return records_[position % kSize]; }
 
  private:
-  mutable std::mutex lock_;
+  mutable QuickLock lock_;
   std::vector<Record> records_ = std::vector<Record>(kSize);
   std::atomic<uint64_t> end_{0};
 };
@@ -54,8 +57,9 @@ class FlushLog {
   using Records = FlushRecords<Va, Asid>;
   using Record = TlbFlush<Va, Asid>;
 
-  // `records` outlive this.
-  FlushLog(Records& records, uint8_t cpu) : records_(records), cpu_(cpu) {}
+  // All outlive this.
+  FlushLog(Records& records, const RunningCpus& cpus, RunningCpus::Index cpu)
+      : records_(records), cpus_(cpus), cpu_(static_cast<uint8_t>(cpu)) {}
 
   uint64_t add(const Record& operation) { return records_.add(operation, cpu_); }
   uint64_t end() const { return records_.end(); }
@@ -69,35 +73,40 @@ class FlushLog {
   void apply(uint64_t& position, Covers covers, Refresh refresh, FlushPage flush_page) const {
     const uint64_t from = position, end = records_.end();
     position = end;
-    if (from == end) return;
-    typename Records::Record few[8];
-    std::vector<typename Records::Record> many;
-    auto* records = few;
-    if (end - from > std::size(few)) {
-      many.resize(std::min<uint64_t>(end - from, Records::kSize));
-      records = many.data();
-    }
-    bool all = end - from > Records::kSize || !records_.copy(from, end, records), nonglobal = false;
-    const auto* const last = records + (all ? 0 : end - from);
-    for (const auto* r = records; r != last && !all; r++) {
-      if (!concerns(*r)) continue;
-      all = r->kind == Record::All;
-      nonglobal |= r->kind == Record::OfAsid && covers(r->asid);
-    }
-    if (all || nonglobal) refresh(!all);
-    for (const auto* r = records; r != last && !all; r++) {
-      if (!concerns(*r)) continue;
-      if (r->kind == Record::Page)
-        flush_page(r->va, !covers(r->asid));
-      else if (r->kind == Record::PageOfAllAsids)
-        flush_page(r->va, false);
-    }
+    if (end - from > Records::kSize) return refresh(false);
+    if (!cpus_.several())
+      return apply(
+          from, end, [&](uint64_t i) { return records_[i]; }, covers, refresh, flush_page);
+    std::vector<typename Records::Record> copy(end - from);
+    if (!records_.copy(from, end, copy.data())) return refresh(false);
+    apply(
+        from, end, [&](uint64_t i) { return copy[i - from]; }, covers, refresh, flush_page);
   }
 
  private:
+  template <typename Get, typename Covers, typename Refresh, typename FlushPage>
+  void apply(uint64_t from, uint64_t end, Get get, Covers& covers, Refresh& refresh, FlushPage& flush_page) const {
+    bool all = false, nonglobal = false;
+    for (uint64_t i = from; i != end && !all; i++) {
+      const typename Records::Record r = get(i);
+      if (!concerns(r)) continue;
+      all = r.kind == Record::All;
+      nonglobal |= r.kind == Record::OfAsid && covers(r.asid);
+    }
+    if (all || nonglobal) refresh(!all);
+    for (uint64_t i = from; i != end && !all; i++) {
+      const typename Records::Record r = get(i);
+      if (!concerns(r)) continue;
+      if (r.kind == Record::Page)
+        flush_page(r.va, !covers(r.asid));
+      else if (r.kind == Record::PageOfAllAsids)
+        flush_page(r.va, false);
+    }
+  }
   bool concerns(const typename Records::Record& r) const { return r.broadcast || r.cpu == cpu_; }
 
   Records& records_;
+  const RunningCpus& cpus_;
   const uint8_t cpu_;
 };
 

@@ -11,6 +11,8 @@
 #include <mutex>
 #include <vector>
 
+#include "translator/base/quick_lock.h"
+
 namespace crosswalk::mmu {
 
 // `Va` is the guest's virtual address.
@@ -79,7 +81,7 @@ class PageIdsOf {
   }
 
   const uint32_t max_records_;
-  mutable std::mutex lock_;                 // of what follows, but for records that have a number
+  mutable QuickLock lock_;                  // of what follows, but for records that have a number
   const std::unique_ptr<Entry[]> records_;  // by number - 1
   std::atomic<uint32_t> count_{0};
   std::vector<uint32_t> slots_;  // open addressing: numbers, or 0

@@ -46,14 +46,13 @@ struct Block {
   bool once = false;                  // has an access out of line that is to be so once: the block goes with it
   std::vector<x64::FaultSite> sites;  // by offset
   std::vector<x64::LinkSite> links;
-  std::vector<Block*> linked;  // by link: where it goes; null: to its stub
-  // By link that compares a page's identity: with what it was linked last, and since when it is not
-  // (RunningCpus::begin_epoch).
-  struct LastLink {
+  struct Link {
+    Block* to = nullptr;  // null: to its stub
+    // That it was linked with last, and since when it is not (RunningCpus::begin_epoch).
     uint32_t page_id = 0;
     uint64_t unlinked = 0;
   };
-  std::vector<LastLink> last_links;
+  std::vector<Link> linked;          // by link
   std::vector<ir::GuestInst> guest;  // one per guest instruction: what fault sites refer to
   std::vector<BlockLink> incoming;   // jumps of other blocks that are linked to this one
 

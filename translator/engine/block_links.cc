@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/engine/block_links.h"
 
+#include <utility>
+
 namespace crosswalk::engine {
 
 void BlockLinks::add(Block* block) {
-  block->linked.assign(block->links.size(), nullptr);
-  block->last_links.assign(block->links.size(), {});
+  block->linked.resize(block->links.size());
   for (uint32_t n = 0; n < block->links.size(); n++) links_.push_back({block, n});
 }
 
@@ -38,16 +39,15 @@ void BlockLinks::link(Block* from, uint32_t n, Block* to) {
   // The identity is written last: a jump from another page is not taken before it matches.
   patch_jump(*from, n, to->code);
   patch_id(*from, n, to->page_id);
-  from->linked[n] = to;
-  from->last_links[n] = {to->page_id, 0};
+  from->linked[n] = {to, to->page_id, 0};
   to->incoming.push_back({from, n});
 }
 
 void BlockLinks::unlink(Block* from, uint32_t n, uint64_t epoch) {
-  Block* const to = from->linked[n];
-  if (!to) return;
-  from->last_links[n].unlinked = epoch;
-  from->linked[n] = nullptr;
+  Block::Link& link = from->linked[n];
+  if (!link.to) return;
+  Block* const to = std::exchange(link.to, nullptr);
+  link.unlinked = epoch;
   std::erase_if(to->incoming, [&](const BlockLink& in) { return in.from == from && in.index == n; });
   patch_id(*from, n, 0);
   patch_jump(*from, n, from->code + from->links[n].stub_offset);

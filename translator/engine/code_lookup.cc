@@ -43,7 +43,7 @@ const void* CodeLookup::linked(uint32_t number) {
     const auto lock = translations_.lock();
     const BlockLink link = links.find(number);
     exists = link.from != nullptr;
-    return exists ? link.from->linked[link.index] : nullptr;
+    return exists ? link.from->linked[link.index].to : nullptr;
   };
   bool exists;
   const Block* const before = target(exists);
@@ -64,8 +64,8 @@ const void* CodeLookup::linked(uint32_t number) {
   if (!now.from || !block->valid) return block->code;
   // Within a page nothing is checked at run time: both must be of the same mapping of it.
   if (now.from->links[now.index].id_offset == 0 && now.from->page_id != block->page_id) return block->code;
-  const Block::LastLink& last = now.from->last_links[now.index];
-  if (now.from->linked[now.index]) translations_.unlink(now);
+  const Block::Link& last = now.from->linked[now.index];
+  if (last.to) translations_.unlink(now);
   // A CPU may have compared the last identity, and not jumped yet.
   const mmu::Mmu::Self self = mmu_.self();
   if (last.page_id != 0 && last.page_id != block->page_id && !self.cpus->passed(self.index, last.unlinked))

@@ -16,6 +16,7 @@
 #include "mmu-shadow/base/running_cpus.h"
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/cpu/events.h"
+#include "translator/base/quick_lock.h"
 #include "translator/base/result.h"
 #include "translator/engine/block.h"
 #include "translator/engine/block_compiler.h"
@@ -68,8 +69,8 @@ class Translations final : public mmu::CodeListener {
   void check_code(uint64_t pa) override;
 
   // ---- while the caller holds lock()
-  std::unique_lock<std::mutex> lock() const { return std::unique_lock(lock_); }
-  std::unique_lock<std::mutex> lock_code() override { return lock(); }
+  std::unique_lock<QuickLock> lock() const { return std::unique_lock(lock_); }
+  std::unique_lock<QuickLock> lock_code() override { return lock(); }
   bool code_written(uint64_t pa, uint32_t bytes) override;
   const BlockIndex& blocks() const { return cache_.blocks(); }
   BlockLinks& links() { return cache_.links(); }
@@ -94,7 +95,7 @@ class Translations final : public mmu::CodeListener {
   uint64_t begin_epoch() { return cpus_ ? cpus_->begin_epoch() : 0; }
 
   mmu::RunningCpus* cpus_ = nullptr;
-  mutable std::mutex lock_;  // of all that follows
+  mutable QuickLock lock_;  // of all that follows
   SlowSites slow_sites_;
   CodeCache cache_;
   BlockCompiler compiler_;

@@ -78,7 +78,7 @@ struct BlockLinksTest : ::testing::Test {
   void expect_unlinked() const {
     EXPECT_EQ(word(kJump), kStub - (kJump + 4));
     EXPECT_EQ(word(kId), 0u);  // no page has it
-    EXPECT_EQ(from->linked[0], nullptr);
+    EXPECT_EQ(from->linked[0].to, nullptr);
     EXPECT_TRUE(to->incoming.empty());
   }
 };
@@ -87,7 +87,7 @@ TEST_F(BlockLinksTest, PatchesJumpAndPage) {
   links.link(from.get(), 0, to.get());
   EXPECT_EQ(word(kJump), 64 - (kJump + 4));
   EXPECT_EQ(word(kId), to->page_id);
-  EXPECT_EQ(from->linked[0], to.get());
+  EXPECT_EQ(from->linked[0].to, to.get());
   links.unlink(from.get(), 0, 0);
   expect_unlinked();
 }
