@@ -133,6 +133,12 @@ class GuestMmu final : public MmuOf<Guest> {
     statistics_.code_page_writes++;
     return code_.written(pa, bytes);
   }
+  // The same until the page may be written: its code may be translated again meanwhile.
+  [[gnu::noinline]] bool write_to_code(uint64_t pa, uint64_t bytes) {
+    while (code_written(pa, bytes))
+      if (code_.may_write(walks_.ram_page_of(pa))) return true;
+    return false;
+  }
   void drop_page_ids(Cpu& cpu);
   // May give the current space its other form.
   void judge_current(Cpu& cpu);
@@ -385,7 +391,7 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   Result result;
   statistics_.soft_misses++;
   walks_.walk(regime, va, kind, privileged, result);
-  if (current_ && shootdown_.surprises(*current_, va, result.ng)) walks_.walk(regime, va, kind, privileged, result);
+  if (!result.ng && current_ && shootdown_.surprises(*current_, va)) walks_.walk(regime, va, kind, privileged, result);
   const Translation t = translation_of(va, result);
   if (current_ && current_->history && !current_->windowed && !hybrid_.time().resting(*current_) && !t.watched) {
     using Refill = HybridPolicy::Refill;
@@ -399,9 +405,8 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
 
   const uint32_t page = walks_.ram_page_of(t.pa);
   bool writable = Guest::allows_store(result, privileged);
-  // The caller stores even if nothing is entered.
-  while (writable && !code_.may_write(page))
-    writable = kind == AccessKind::Store && code_written(t.pa, std::min(64u, kPageSize - page_offset(va)));
+  if (writable && !code_.may_write(page))
+    writable = kind == AccessKind::Store && write_to_code(t.pa, std::min(64u, kPageSize - page_offset(va)));
   if (!current_ || current_->windowed || t.watched || !walks_.enterable(result)) return t;
   const uint32_t size_class = class_of(result.log2_size);
   current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
@@ -423,7 +428,7 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
   const Regime regime = walks_.regime_of(cpu);
   Result result;
   walks_.walk(regime, va, kind, Guest::privileged(cpu), result);
-  if (shootdown_.surprises(*current_, va, result.ng)) walks_.walk(regime, va, kind, Guest::privileged(cpu), result);
+  if (!result.ng && shootdown_.surprises(*current_, va)) walks_.walk(regime, va, kind, Guest::privileged(cpu), result);
   translation = translation_of(va, result);
   // The memory type's check of alignment comes before those of domain and permission.
   if (!translation.ok && translation.normal_memory) {
@@ -505,7 +510,7 @@ uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Trans
   Result result;
   statistics_.fetch_walks++;
   walks_.walk(regime, va, AccessKind::Fetch, Guest::privileged(cpu), result);
-  if (shootdown_.surprises(*current_, va, result.ng))
+  if (!result.ng && shootdown_.surprises(*current_, va))
     walks_.walk(regime, va, AccessKind::Fetch, Guest::privileged(cpu), result);
   translation = translation_of(va, result);
   if (!translation.ok) return 0;

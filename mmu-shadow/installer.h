@@ -131,7 +131,7 @@ void Installer<Guest>::returned(const Regime& regime) {
     return;
   }
   aborted_.space = nullptr;
-  if (!space.windowed || !walks_.enterable(result) || shootdown_.surprises(space, va, result.ng)) return;
+  if (!space.windowed || !walks_.enterable(result) || (!result.ng && shootdown_.surprises(space, va))) return;
   // A store to translated code faults, to be told.
   if (code_.holds(walks_.ram_page_of(result.pa))) return;
   if (const WindowEntry e = space.window_at(va).pages().entry(window_offset(va));

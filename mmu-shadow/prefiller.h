@@ -99,7 +99,7 @@ void Prefiller<Guest>::prefill(Space& space, const Regime& regime) {
     const Result& r = fetch(va);
     typename PageIdsOf<Va>::Record record = ids_.record(id);
     if (!Guest::mapped(r) || !walks_.ram().contains(r.pa) || walks_.ram_page_of(r.pa) != record.ram_page) return;
-    if (shootdown_.surprises(space, va, r.ng)) return;
+    if (!r.ng && shootdown_.surprises(space, va)) return;
     if (space.windowed != from->windowed) {
       if (ids_.full()) return;
       record.flags ^= kCodeFlagWindow;
@@ -115,7 +115,7 @@ void Prefiller<Guest>::prefill(Space& space, const Regime& regime) {
     from->soft->for_each([&](Va va, uint32_t) {
       if (space.soft->holds(va) || watch_.covers(va)) return;
       const Result& r = load(va);
-      if (!walks_.enterable(r) || shootdown_.surprises(space, va, r.ng)) return;
+      if (!walks_.enterable(r) || (!r.ng && shootdown_.surprises(space, va))) return;
       const uint32_t page = walks_.ram_page_of(r.pa);
       const bool writable = Guest::allows_store(r, privileged) && code_.may_write(page);
       space.soft->install(va, walks_.ram().at(r.pa), writable, r.ng, class_of(r.log2_size));

@@ -24,10 +24,10 @@ class Shootdown {
   // ---- where this CPU is
   // It enters the space, and has not looked at the logs since.
   void enter(const Space& space) { cpus_.enter(self_, place_of(space)); }
-  // An entry for `va`, which is not global if `ng`, is to be made in the space. True: other CPUs did
-  // not reckon with it so far, so that the walk has to be made once more.
-  bool surprises(const Space& space, Va va, bool ng) {
-    return !ng && !space.key.privileged && cpus_.several() && cpus_.add_places(self_, part_of(va));
+  // A global entry for `va` is to be made in the space. True: other CPUs did not reckon with it so
+  // far, so that the walk has to be made once more.
+  bool surprises(const Space& space, Va va) {
+    return !space.key.privileged && cpus_.several() && cpus_.add_places(self_, part_of(va));
   }
 
   // ---- what it has broadcast since the last DSB

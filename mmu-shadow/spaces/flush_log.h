@@ -70,7 +70,7 @@ class FlushLog {
   // single page. An operation that is so old that the log has forgotten it counts as one on
   // everything.
   template <typename Covers, typename Refresh, typename FlushPage>
-  void apply(uint64_t& position, Covers covers, Refresh refresh, FlushPage flush_page) const {
+  [[gnu::always_inline]] void apply(uint64_t& position, Covers covers, Refresh refresh, FlushPage flush_page) const {
     const uint64_t from = position, end = records_.end();
     position = end;
     if (end - from > Records::kSize) return refresh(false);
@@ -85,7 +85,8 @@ class FlushLog {
 
  private:
   template <typename Get, typename Covers, typename Refresh, typename FlushPage>
-  void apply(uint64_t from, uint64_t end, Get get, Covers& covers, Refresh& refresh, FlushPage& flush_page) const {
+  [[gnu::always_inline]] void apply(uint64_t from, uint64_t end, Get get, Covers& covers, Refresh& refresh,
+                                    FlushPage& flush_page) const {
     bool all = false, nonglobal = false;
     for (uint64_t i = from; i != end && !all; i++) {
       const typename Records::Record r = get(i);

@@ -18,33 +18,32 @@ void access_unit(uint8_t* host, uint8_t* data, bool store) {
     *value = *in_ram;
 }
 
-// Of 1, 2, 4 or 8 bytes.
-inline void access_power_of_two(uint8_t* host, uint8_t* data, uint32_t bytes, bool store) {
-  switch (bytes) {
-    case 1: return access_unit<uint8_t>(host, data, store);
-    case 2: return access_unit<uint16_t>(host, data, store);
-    case 4: return access_unit<uint32_t>(host, data, store);
-    default: return access_unit<uint64_t>(host, data, store);
+// In aligned units, so that aligned elements stay whole.
+inline void access_parts(uint8_t* host, uint8_t* data, uint32_t bytes, bool store) {
+  for (uint32_t done = 0; done < bytes;) {
+    uint8_t* const at = host + done;
+    uint32_t unit = 8;
+    while (unit > bytes - done || (reinterpret_cast<uintptr_t>(at) & (unit - 1))) unit /= 2;
+    switch (unit) {
+      case 1: access_unit<uint8_t>(at, data + done, store); break;
+      case 2: access_unit<uint16_t>(at, data + done, store); break;
+      case 4: access_unit<uint32_t>(at, data + done, store); break;
+      default: access_unit<uint64_t>(at, data + done, store); break;
+    }
+    done += unit;
   }
 }
 
 // Copies between RAM at `host` and `data`. 1, 2, 4 or 8 bytes are one access, 16 are two of 8 (ARM
-// DDI 0406C, A3.5.3, asks for no more). Other sizes are parts of what crosses a page: made of
-// aligned units, so that aligned elements stay whole.
-inline void access_ram(uint8_t* host, uint8_t* data, uint32_t bytes, bool store) {
+// DDI 0406C, A3.5.3, asks for no more). Other sizes are parts of what crosses a page.
+[[gnu::always_inline]] inline void access_ram(uint8_t* host, uint8_t* data, uint32_t bytes, bool store) {
   switch (bytes) {
-    case 1:
-    case 2:
-    case 4:
-    case 8: return access_power_of_two(host, data, bytes, store);
-    case 16: access_power_of_two(host, data, 8, store); return access_power_of_two(host + 8, data + 8, 8, store);
-    default: break;
-  }
-  for (uint32_t done = 0; done < bytes;) {
-    uint32_t unit = 8;
-    while (unit > bytes - done || (reinterpret_cast<uintptr_t>(host + done) & (unit - 1))) unit /= 2;
-    access_power_of_two(host + done, data + done, unit, store);
-    done += unit;
+    case 1: return access_unit<uint8_t>(host, data, store);
+    case 2: return access_unit<uint16_t>(host, data, store);
+    case 4: return access_unit<uint32_t>(host, data, store);
+    case 8: return access_unit<uint64_t>(host, data, store);
+    case 16: access_unit<uint64_t>(host, data, store); return access_unit<uint64_t>(host + 8, data + 8, store);
+    default: return access_parts(host, data, bytes, store);
   }
 }
 
