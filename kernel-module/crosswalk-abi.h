@@ -37,7 +37,8 @@
  * Guest RAM: each range is `bytes` of a memfd from `offset` on, at guest-physical address `base`;
  * all are multiples of 4 KiB, below 2^40, and do not overlap. RAM pages are numbered through all
  * ranges from 0. Each memfd must be open for reading and writing, be sealed with F_SEAL_SHRINK and
- * not against writing. All of RAM counts against RLIMIT_MEMLOCK until the file is closed.
+ * not against writing. All of RAM counts against RLIMIT_MEMLOCK until the file is closed; of
+ * machines of a process whose ranges are the same, once, until the last of them is.
  */
 struct cw_ram_range {
 	__u64 base, bytes, offset;
@@ -162,7 +163,7 @@ struct cw_statistics {
 	__u64 flush_records;
 	__u64 removed, kept, rewritten; /* pages, by flushes */
 	__u64 made_read_only;		/* entries that lost write access */
-	__u64 ram_pages;		/* pages of RAM that are held now */
+	__u64 ram_pages; /* pages of RAM that are held now, of those that it took first */
 	struct {
 		__u32 installed, nonglobal; /* pages now */
 		/* Of 2 MiB that have had pages since the window was mapped: page tables exist. */

@@ -26,6 +26,19 @@ struct cw_ram {
 	u32 first;	/* number of its first RAM page */
 };
 
+/*
+ * What machines of a process whose ranges of RAM are the same have together: the CPUs of a guest
+ * have a machine each, and what they hold is charged once.
+ */
+struct cw_held {
+	struct list_head all;
+	struct mm_struct *mm; /* of its machines */
+	u32 machines;
+	u32 ram_pages, ram_count;
+	struct cw_ram ram[CW_MAX_RAM_RANGES];
+	struct page **pages; /* null until held, then as they are until the last machine ends */
+};
+
 struct cw_window {
 	u32 id;
 	/* cw_machine.lock: */
@@ -56,8 +69,9 @@ struct cw_machine {
 	/* Constant once ram_pages is not 0. */
 	u32 ram_pages; /* smp_store_release */
 	u32 ram_count;
-	struct cw_ram ram[CW_MAX_RAM_RANGES];
-	struct page **pages; /* of RAM: null until held, then as they are until the end */
+	struct cw_ram ram[CW_MAX_RAM_RANGES]; /* as `held` has them, and `pages` */
+	struct page **pages;
+	struct cw_held *held;
 	unsigned long *code; /* one bit for each RAM page, which the process writes */
 
 	/*

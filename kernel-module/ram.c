@@ -3,14 +3,16 @@
  * Guest RAM: which files it is, its pages, and reading the guest's tables in it.
  *
  * A page that a walk or a window needs is taken from the memfd's page cache and held, by a
- * reference, until the file is closed. So a window never reaches memory that became someone else's,
- * whatever happens to the memfd: sealed against shrinking, it can lose pages only by holes, and
- * then windows keep the page that was there.
+ * reference, until the file is closed, and the process's others that have the same RAM. So a window
+ * never reaches memory that became someone else's, whatever happens to the memfd: sealed against
+ * shrinking, it can lose pages only by holes, and then windows keep the page that was there.
  */
 #include <linux/fcntl.h>
 #include <linux/file.h>
+#include <linux/list.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
+#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "kernel-module/crosswalk.h"
@@ -114,81 +116,175 @@ out:
 	return error;
 }
 
-static void cw_put_memfds(struct cw_machine *m)
+/* All struct cw_held, and how many machines each has. Nothing is waited for under it. */
+static LIST_HEAD(cw_all_held);
+static DEFINE_MUTEX(cw_held_lock);
+
+static bool cw_same_ram(const struct cw_held *a, const struct cw_held *b)
 {
-	while (m->ram_count) {
-		struct cw_ram *ram = &m->ram[--m->ram_count];
+	u32 i;
+
+	if (a->mm != b->mm || a->ram_count != b->ram_count)
+		return false;
+	for (i = 0; i < a->ram_count; i++)
+		if (a->ram[i].memfd->f_mapping != b->ram[i].memfd->f_mapping ||
+		    a->ram[i].base != b->ram[i].base || a->ram[i].bytes != b->ram[i].bytes ||
+		    a->ram[i].offset != b->ram[i].offset)
+			return false;
+	return true;
+}
+
+/*
+ * One more machine has what another one has of the same RAM, or else `mine`, if `add`. Returns
+ * which; null: none.
+ */
+static struct cw_held *cw_join(struct cw_held *mine, bool add)
+{
+	struct cw_held *found = NULL, *h;
+
+	mutex_lock(&cw_held_lock);
+	list_for_each_entry (h, &cw_all_held, all) {
+		if (cw_same_ram(h, mine)) {
+			found = h;
+			break;
+		}
+	}
+	if (!found && add) {
+		list_add(&mine->all, &cw_all_held);
+		found = mine;
+	}
+	if (found)
+		found->machines++;
+	mutex_unlock(&cw_held_lock);
+	return found;
+}
+
+/* Without a machine that has it. */
+static void cw_free_held(struct cw_held *h)
+{
+	u32 i;
+	long held = 0;
+
+	if (h->pages) {
+		for (i = 0; i < h->ram_pages; i++) {
+			if (h->pages[i]) {
+				put_page(h->pages[i]);
+				held++;
+			}
+			if (!(i & 1023))
+				cond_resched();
+		}
+		cw_add_resident(h->mm, -held);
+		account_locked_vm(h->mm, h->ram_pages, false);
+		kvfree(h->pages);
+	}
+	while (h->ram_count) {
+		struct cw_ram *ram = &h->ram[--h->ram_count];
 
 		mapping_unmap_writable(ram->memfd->f_mapping);
 		fput(ram->memfd);
 	}
+	kfree(h);
+}
+
+/* Charges it to the process. */
+static long cw_charge(struct cw_held *h)
+{
+	const long error = account_locked_vm(h->mm, h->ram_pages, true);
+
+	if (error)
+		return error;
+	h->pages = kvcalloc(h->ram_pages, sizeof(*h->pages), GFP_KERNEL_ACCOUNT);
+	if (h->pages)
+		return 0;
+	account_locked_vm(h->mm, h->ram_pages, false);
+	return -ENOMEM;
+}
+
+static void cw_leave(struct cw_held *h)
+{
+	bool last;
+
+	mutex_lock(&cw_held_lock);
+	last = --h->machines == 0;
+	if (last)
+		list_del(&h->all);
+	mutex_unlock(&cw_held_lock);
+	if (last)
+		cw_free_held(h);
+}
+
+/* Checked ranges. */
+static struct cw_held *cw_take_ram(struct cw_machine *m, const struct cw_set_ram *arg)
+{
+	struct cw_held *mine = kzalloc(sizeof(*mine), GFP_KERNEL_ACCOUNT), *h = NULL;
+	long error = 0;
+
+	if (!mine)
+		return ERR_PTR(-ENOMEM);
+	mine->mm = m->mm;
+	while (mine->ram_count < arg->count) {
+		struct cw_ram *ram = &mine->ram[mine->ram_count];
+
+		error = cw_take_memfd(ram, &arg->ranges[mine->ram_count]);
+		if (error)
+			goto out;
+		mine->ram_count++;
+		ram->first = mine->ram_pages;
+		mine->ram_pages += ram->bytes >> PAGE_SHIFT;
+	}
+	h = cw_join(mine, false);
+	if (!h) {
+		error = cw_charge(mine);
+		if (!error)
+			h = cw_join(mine, true);
+	}
+out:
+	if (h != mine)
+		cw_free_held(mine);
+	return error ? ERR_PTR(error) : h;
 }
 
 /* The caller holds m->setup. */
 long cw_set_ram(struct cw_machine *m, const struct cw_set_ram *arg)
 {
+	struct cw_held *h;
 	u64 pages = 0;
-	u32 i, first = 0;
-	long error;
+	u32 i;
 
 	if (m->ram_pages)
 		return -EBUSY;
 	if (arg->zero || !arg->count || arg->count > CW_MAX_RAM_RANGES)
 		return -EINVAL;
 	for (i = 0; i < arg->count; i++) {
-		error = cw_check_range(arg, i);
+		const long error = cw_check_range(arg, i);
+
 		if (error)
 			return error;
 		pages += arg->ranges[i].bytes >> PAGE_SHIFT;
 	}
 	if (pages > CW_MAX_RAM_PAGES)
 		return -EFBIG;
-	error = account_locked_vm(m->mm, pages, true);
-	if (error)
-		return error;
-	for (i = 0; i < arg->count; i++) {
-		error = cw_take_memfd(&m->ram[i], &arg->ranges[i]);
-		if (error)
-			goto failed;
-		m->ram_count++;
-		m->ram[i].first = first;
-		first += arg->ranges[i].bytes >> PAGE_SHIFT;
-	}
-	error = -ENOMEM;
-	m->pages = kvcalloc(pages, sizeof(*m->pages), GFP_KERNEL_ACCOUNT);
+	h = cw_take_ram(m, arg);
+	if (IS_ERR(h))
+		return PTR_ERR(h);
 	m->code = vmalloc_user(PAGE_ALIGN(BITS_TO_LONGS(pages) * sizeof(long)));
-	if (!m->pages || !m->code)
-		goto failed;
+	if (!m->code) {
+		cw_leave(h);
+		return -ENOMEM;
+	}
+	memcpy(m->ram, h->ram, sizeof(m->ram));
+	m->ram_count = h->ram_count;
+	m->pages = h->pages;
+	m->held = h;
 	smp_store_release(&m->ram_pages, pages);
 	return 0;
-failed:
-	kvfree(m->pages);
-	vfree(m->code);
-	m->pages = NULL;
-	m->code = NULL;
-	cw_put_memfds(m);
-	account_locked_vm(m->mm, pages, false);
-	return error;
 }
 
 void cw_release_ram(struct cw_machine *m)
 {
-	u32 i;
-	long held = 0;
-
 	if (!m->ram_pages)
 		return;
-	for (i = 0; i < m->ram_pages; i++) {
-		if (m->pages[i]) {
-			put_page(m->pages[i]);
-			held++;
-		}
-		if (!(i & 1023))
-			cond_resched();
-	}
-	cw_add_resident(m->mm, -held);
-	account_locked_vm(m->mm, m->ram_pages, false);
-	cw_put_memfds(m);
-	kvfree(m->pages);
+	cw_leave(m->held);
 	vfree(m->code);
 }

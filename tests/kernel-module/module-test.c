@@ -568,17 +568,26 @@ static void test_hole(void) {
   close_machine(&other);
 }
 
+// RAM of several machines of a process counts once, as long as one of them has it.
 static bool refused_without_limit(uint8_t* unused) {
   (void)unused;
   const struct rlimit limit = {RAM_BYTES / 2, RAM_BYTES / 2};
-  const int fd = open("/dev/crosswalk", O_RDWR);
-  if (fd < 0 || setrlimit(RLIMIT_MEMLOCK, &limit) || setresuid(1000, 1000, 1000)) return false;
-  struct cw_set_ram arg = ram_of(sealed_memfd(RAM_BYTES));
-  if (ioctl(fd, CW_SET_RAM, &arg) != -1 || errno != ENOMEM) return false;
+  int fd[3];
+  for (int i = 0; i < 3; i++) {
+    fd[i] = open("/dev/crosswalk", O_RDWR);
+    if (fd[i] < 0) return false;
+  }
+  if (setrlimit(RLIMIT_MEMLOCK, &limit) || setresuid(1000, 1000, 1000)) return false;
+  struct cw_set_ram arg = ram_of(sealed_memfd(RAM_BYTES)), other = ram_of(sealed_memfd(PAGE));
+  other.ranges[0].bytes = PAGE;
+  if (ioctl(fd[0], CW_SET_RAM, &arg) != -1 || errno != ENOMEM) return false;
   arg.ranges[0].bytes /= 2;
-  if (ioctl(fd, CW_SET_RAM, &arg)) return false;
-  close(fd);
-  return true;
+  if (ioctl(fd[0], CW_SET_RAM, &arg) || ioctl(fd[1], CW_SET_RAM, &arg)) return false;
+  for (int i = 0; i < 2; i++) {
+    if (ioctl(fd[2], CW_SET_RAM, &other) != -1 || errno != ENOMEM) return false;
+    close(fd[i]);
+  }
+  return !ioctl(fd[2], CW_SET_RAM, &other);
 }
 
 static void test_accounting(void) {
@@ -594,6 +603,55 @@ static void test_accounting(void) {
   EXPECT(after >= before + 4096 * 4 && after < before + 4096 * 4 + 1024);
   EXPECT(!munmap(window, WINDOW_BYTES));
   close_machine(&other);
+  usleep(10000);
+  EXPECT(resident_shmem() < before + 64);
+}
+
+// --- two machines of the process with the same RAM, a thread for each --------------------------
+struct twin {
+  int fd;
+  uint8_t* window;
+};
+static void* add_to_pages(void* argument) {
+  const struct twin* twin = argument;
+  const struct machine machine = {.fd = twin->fd};
+  struct cw_flush f;
+  for (uint32_t i = 0; i < 2048; i++) {
+    __atomic_fetch_add((uint32_t*)(twin->window + i * PAGE), 1, __ATOMIC_RELAXED);
+    if (i % 64 == 63) flush(&machine, 0, CW_FLUSH_ALL, 0, &f);
+  }
+  return NULL;
+}
+static void test_twins(void) {
+  struct machine first;
+  struct cw_flush f;
+  EXPECT(open_machine(&first));
+  for (uint32_t i = 0; i < 8; i++) map_section(&first, L1(0), i << 20, ((DATA & 0xfff00000) + (i << 20)) | SECTION);
+  const struct cw_set_ram arg = ram_of(first.memfd);
+  const struct cw_set_window w = short_window(0, L1(0), 1);
+  const unsigned long before = resident_shmem();
+  struct twin twins[2] = {{.fd = first.fd}, {.fd = open("/dev/crosswalk", O_RDWR | O_CLOEXEC)}};
+  pthread_t threads[2];
+  EXPECT(!ioctl(twins[1].fd, CW_SET_RAM, &arg));
+  for (int i = 0; i < 2; i++) {
+    const struct machine machine = {.fd = twins[i].fd};
+    twins[i].window = map_window(&machine, &w);
+    EXPECT(twins[i].window != NULL);
+  }
+  for (int i = 0; i < 2; i++) EXPECT(!pthread_create(&threads[i], NULL, add_to_pages, &twins[i]));
+  for (int i = 0; i < 2; i++) EXPECT(!pthread_join(threads[i], NULL));
+  EXPECT(resident_shmem() < before + 2048 * 4 + 1024);
+  for (uint32_t i = 0; i < 2048; i++) EXPECT_EQUAL(read32(&first, data(i)), 2);
+  // Each has a bitmap of code of its own.
+  first.code[(data(5) - RAM_BASE) / PAGE / 8] |= 1u << (data(5) - RAM_BASE) / PAGE % 8;
+  EXPECT(!flush(&first, 0, CW_FLUSH_ALL, 0, &f));
+  EXPECT(try_store(twins[0].window + 5 * PAGE, 7) && !try_store(twins[1].window + 5 * PAGE, 7));
+  // The first one ends first.
+  EXPECT(!munmap(twins[0].window, WINDOW_BYTES));
+  close_machine(&first);
+  EXPECT(loads(twins[1].window + 5 * PAGE, 7) && loads(twins[1].window + 6 * PAGE, 2));
+  EXPECT(!munmap(twins[1].window, WINDOW_BYTES));
+  close(twins[1].fd);
   usleep(10000);
   EXPECT(resident_shmem() < before + 64);
 }
@@ -900,6 +958,7 @@ int main(int argc, char** argv) {
   run("mappings", test_mappings);
   run("hole", test_hole);
   run("accounting", test_accounting);
+  run("twins", test_twins);
   run("race", test_race);
   close_machine(&m);
   return 0;

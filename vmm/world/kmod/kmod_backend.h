@@ -16,9 +16,10 @@ namespace crosswalk::kmod {
 inline constexpr const char* kDevice = "/dev/crosswalk";
 
 // Opens the module's device for `ram`, a memfd that is sealed against shrinking, in this process
-// and for it alone. All of RAM counts as locked memory as long as the backend lives. `has_room(n)`:
-// there may be n windows at a time; null: as many as the module has. An error says why the module
-// cannot be used, and what to do about it. ram.host must outlive the backend.
+// and for it alone. All of RAM counts as locked memory as long as the backend lives, and once if
+// several have the same. `has_room(n)`: there may be n windows at a time; null: as many as the
+// module has. An error says why the module cannot be used, and what to do about it. ram.host must
+// outlive the backend.
 Result<std::unique_ptr<mmu::WindowBackend>> make_kmod_backend(const GuestRam& ram,
                                                               std::function<bool(uint64_t)> has_room = nullptr);
 
