@@ -140,7 +140,7 @@ NEEDS_bench = $(BENCH_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
 NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers
-NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(BARE_IMAGES)
+NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(BARE_IMAGES) $(SMP_IMAGES)
 NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
 NEEDS_module = $(MODULE_PROGRAMS)
 NEEDS_lint = $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
@@ -149,7 +149,7 @@ check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 
 NESTED ?= normal
-check-nested: $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) \
+check-nested: $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) $(SMP_IMAGES) \
   $(if $(filter full,$(NESTED)),$(BOOT_IMAGES))
 	@BUILD=$(BUILD) GUEST=$(GUEST) NESTED=$(NESTED) scripts/check-nested.sh
 

@@ -3,8 +3,9 @@
 # The kvm world on nested paging: boots QEMU's emulation of an AMD machine with SVM and NPT, and in
 # it runs Crosswalk and its KVM tests on the real kvm-amd (tests/guests/nested/init says which).
 # Needs no KVM here. All of that without the kernel module first; then it is loaded, and kmod is
-# tested in the same way, in both worlds.
-#   NESTED=reduced  host facts, choice of mechanisms, a short torture test in shadow, ept and kmod
+# tested in the same way, in both worlds, and in guests with several CPUs. The machine has two.
+#   NESTED=reduced  host facts, choice of mechanisms, a short torture test in shadow, ept and kmod,
+#                   short guests with two CPUs in kmod
 #   NESTED=normal   all KVM tests, a long torture test, and bare-metal guests that exercise the MMU
 #   NESTED=full     also Debian's ARM kernel up to its user space, and 100,000 steps of the torture
 #                   test in kmod; takes long
@@ -25,9 +26,11 @@ case $amount in
   *) echo "check-nested: NESTED is reduced, normal or full, not '$amount'" >&2; exit 2 ;;
 esac
 need_machine
+smp=(power shootdown code_changes exclusives litmus)
 programs=("$crosswalk" "$build/tests/vmm-world" "$build/tests/vmm-host" "$build/tests/mmu-shadow")
 guests=()
 for name in hello debug_events timekeeping alignment bad_jump bad_dma bad_tables bench_mmu bench_flush; do guests+=("$guest/bare/$name.elf"); done
+for name in "${smp[@]}"; do guests+=("$guest/smp/$name.bin"); done
 for file in "${programs[@]}" "${guests[@]}"; do
   [ -e "$file" ] || fail_all nested/image "$file is missing; make check-nested builds it"
 done
@@ -52,6 +55,6 @@ pack_machine tests/guests/nested/init "${entries[@]}"
 
 start=$SECONDS
 run_machine nested/machine "$limit" "$build/check/nested-machine.log" \
-  "NESTED=$amount LOAD=$(load_factor) ${NESTED_TESTS:+NESTED_TESTS=$NESTED_TESTS}" -m 3G
+  "NESTED=$amount LOAD=$(load_factor) ${NESTED_TESTS:+NESTED_TESTS=$NESTED_TESTS}" -m 3G -smp 2
 echo "nested: $amount, $((SECONDS - start)) s"
 finish
