@@ -36,7 +36,8 @@ void BlockLinks::patch_id(const Block& from, uint32_t n, uint32_t page_id) {
 }
 
 void BlockLinks::link(Block* from, uint32_t n, Block* to) {
-  // The identity is written last: a jump from another page is not taken before it matches.
+  // The identity is written last: a jump from another page is not taken before it matches. With
+  // kNoPageId it is never taken, whatever it goes to.
   patch_jump(*from, n, to->code);
   patch_id(*from, n, to->page_id);
   from->linked[n] = {to, to->page_id, 0};
@@ -49,7 +50,7 @@ void BlockLinks::unlink(Block* from, uint32_t n, uint64_t epoch) {
   Block* const to = std::exchange(link.to, nullptr);
   link.unlinked = epoch;
   std::erase_if(to->incoming, [&](const BlockLink& in) { return in.from == from && in.index == n; });
-  patch_id(*from, n, 0);
+  patch_id(*from, n, x64::kNoPageId);
   patch_jump(*from, n, from->code + from->links[n].stub_offset);
 }
 

@@ -41,7 +41,7 @@ void Exits::jump(uint32_t target) {
     e_.code.db(0xb8);
     e_.code.dd(4 * (to >> 12 & (kInstructionPageEntries - 1)));
     id_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
-    e_.code.dd(0);  // page ids are never 0
+    e_.code.dd(kNoPageId);
     e_.labels.jcc(kNotEqual, stub);
   }
   e_.labels.jmp(stub, true);

@@ -29,6 +29,9 @@ struct FaultSite {
   uint8_t address_reg;
 };
 
+// No page has this id, and no empty slot of instruction pages: it equals none of them.
+inline constexpr uint32_t kNoPageId = UINT32_MAX;
+
 // A chained jump. The jump's rel32 goes to the stub until the engine links it.
 //
 // Other CPUs may be executing what is patched. Both fields lie in one naturally aligned word of 8
@@ -38,7 +41,8 @@ struct FaultSite {
 // page to another only by way of the stub, and of a time when each CPU was outside this code.
 struct LinkSite {
   uint32_t jump_offset;  // of the rel32
-  // of the imm32 that the target page's id is compared with; 0: same page, no check
+  // of the imm32 that the target page's id is compared with, kNoPageId until the engine links it; 0:
+  // same page, no check
   uint32_t id_offset;
   uint32_t stub_offset;
   uint32_t target;  // VA | T

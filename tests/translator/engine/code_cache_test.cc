@@ -77,7 +77,7 @@ struct BlockLinksTest : ::testing::Test {
   }
   void expect_unlinked() const {
     EXPECT_EQ(word(kJump), kStub - (kJump + 4));
-    EXPECT_EQ(word(kId), 0u);  // no page has it
+    EXPECT_EQ(word(kId), x64::kNoPageId);
     EXPECT_EQ(from->linked[0].to, nullptr);
     EXPECT_TRUE(to->incoming.empty());
   }

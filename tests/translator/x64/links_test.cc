@@ -57,7 +57,7 @@ TEST(Links, PatchedFieldsAreInOneWord) {
           ids++;
           const uint8_t* const id = compiled.code + link.id_offset;
           EXPECT_TRUE(in_one_word(id));
-          EXPECT_EQ(word_at(id), 0u);
+          EXPECT_EQ(word_at(id), x64::kNoPageId);
           EXPECT_EQ(id[-6], 0x81);
           EXPECT_EQ(id[-5], 0xb8);
           EXPECT_EQ(word_at(id - 4), 4 * (link.target >> 12 & (kInstructionPageEntries - 1)));
