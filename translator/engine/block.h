@@ -48,7 +48,7 @@ struct Block {
   std::vector<x64::LinkSite> links;
   struct Link {
     Block* to = nullptr;  // null: to its stub
-    // That it was linked with last, and since when it is not (RunningCpus::begin_epoch).
+    // That it was linked with last, and since when it is not (RunningCpus::next_epoch).
     uint32_t page_id = 0;
     uint64_t unlinked = 0;
   };

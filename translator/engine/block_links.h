@@ -28,7 +28,7 @@ class BlockLinks {
   // before, each CPU has passed the epoch in which that ended: one may have compared the identity
   // and not jumped yet.
   void link(Block* from, uint32_t n, Block* to);
-  // In the epoch `epoch`, which has just begun.
+  // `epoch` begins afterwards (RunningCpus::next_epoch).
   void unlink(Block* from, uint32_t n, uint64_t epoch);
   // All links of the block, and all that go to it.
   void unlink_all(Block* block, uint64_t epoch);

@@ -32,8 +32,8 @@ class CodeCache {
 
   // Takes over a compiled block whose code begins at used().
   Block* add(std::unique_ptr<Block> block);
-  // Takes a block out of the index (its code stays, unreachable, until clear()), and unlinks it in
-  // this epoch (BlockLinks).
+  // Takes a block out of the index (its code stays, unreachable, until clear()), and unlinks it
+  // before `epoch` begins (BlockLinks).
   void drop(Block* block, uint64_t epoch);
   void clear();
 

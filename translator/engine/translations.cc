@@ -44,7 +44,8 @@ Block* Translations::make(const CompileRequest& request, mmu::CodeProtection& pa
 void Translations::drop_locked(Block* block) {
   if (!block->valid) return;
   for (const User& user : users_) user.jump_caches->forget(*block);
-  cache_.drop(block, begin_epoch());
+  cache_.drop(block, next_epoch());
+  begin_epoch();
   statistics_.blocks_dropped++;
 }
 

@@ -80,7 +80,10 @@ class Translations final : public mmu::CodeListener {
   Block* make(const CompileRequest& request, mmu::CodeProtection& pages);
   void drop_locked(Block* block);
   // BlockLinks::unlink().
-  void unlink(const BlockLink& link) { links().unlink(link.from, link.index, begin_epoch()); }
+  void unlink(const BlockLink& link) {
+    links().unlink(link.from, link.index, next_epoch());
+    begin_epoch();
+  }
 
   // ---- while no other CPU runs
   void clear();
@@ -92,7 +95,11 @@ class Translations final : public mmu::CodeListener {
  private:
   Translations(const EngineConfig& config, CodeMemory memory);
 
-  uint64_t begin_epoch() { return cpus_ ? cpus_->begin_epoch() : 0; }
+  // Code is patched between the two.
+  uint64_t next_epoch() const { return cpus_ ? cpus_->next_epoch() : 0; }
+  void begin_epoch() {
+    if (cpus_) cpus_->begin_epoch();
+  }
 
   mmu::RunningCpus* cpus_ = nullptr;
   mutable QuickLock lock_;  // of all that follows
