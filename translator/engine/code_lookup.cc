@@ -31,8 +31,10 @@ const void* CodeLookup::cached() {
   const JumpCacheEntry* const e = JumpCaches::find(cpu_, target);
   if (!e) return nullptr;
   uint32_t id = cpu_.instruction_pages[target >> 12 & (kInstructionPageEntries - 1)];
-  if (mmu::Translation at; id != e->page_id) id = mmu_.fetch_page(cpu_, target & ~1u, code_flags(target), at);
-  return id == e->page_id ? e->code : nullptr;
+  // Another CPU may forget it meanwhile, and fetching may.
+  const auto page_id = [e] { return __atomic_load_n(&e->page_id, __ATOMIC_RELAXED); };
+  if (mmu::Translation at; id != page_id()) id = mmu_.fetch_page(cpu_, target & ~1u, code_flags(target), at);
+  return id == page_id() ? e->code : nullptr;
 }
 
 // The code that this link of the block left goes to, which is what cpu.r[15] names; it is linked

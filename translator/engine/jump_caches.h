@@ -37,7 +37,9 @@ class JumpCaches {
   void forget(const Block& block) {
     for (auto& cache : caches_) {
       JumpCacheEntry& e = cache[jump_cache_index(block.key.va)];
-      if (e.code == block.code) std::atomic_ref(e.target).store(kEmpty.target, std::memory_order_relaxed);
+      if (e.code != block.code) continue;
+      std::atomic_ref(e.page_id).store(kEmpty.page_id, std::memory_order_relaxed);
+      std::atomic_ref(e.target).store(kEmpty.target, std::memory_order_relaxed);
     }
   }
   // Precondition: the CPU does not run.
@@ -46,8 +48,8 @@ class JumpCaches {
   }
 
  private:
-  // No page has this id: a branch to 0xfffffffe in Thumb state has the empty entry's target.
-  static constexpr JumpCacheEntry kEmpty{UINT32_MAX, UINT32_MAX, nullptr};
+  // A branch to 0xfffffffe in Thumb state has the empty entry's target, but not its page.
+  static constexpr JumpCacheEntry kEmpty{UINT32_MAX, x64::kNoPageId, nullptr};
 
   std::vector<std::vector<JumpCacheEntry>> caches_;
 };
