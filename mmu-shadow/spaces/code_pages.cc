@@ -28,7 +28,7 @@ uint32_t CodePages::count_runs(uint32_t ram_page, uint32_t pages, uint32_t limit
 
 bool CodePages::may_write(uint32_t ram_page, uint32_t pages) {
   if (holds(ram_page)) return false;
-  std::fill_n(maybe_writable_.begin() + ram_page, pages, 1);
+  for (uint32_t i = 0; i < pages; i++) at(maybe_writable_, ram_page + i).store(1, std::memory_order_relaxed);
   if (!cpus_.several()) return true;
   std::atomic_thread_fence(std::memory_order_seq_cst);  // as in may_write(page)
   return !holds(ram_page) && run_length(ram_page, pages) == pages;
@@ -59,6 +59,9 @@ bool CodePages::written(uint64_t pa, uint64_t bytes) {
 
 uint32_t CodePages::written_outside(uint64_t pa, uint64_t bytes) {
   uint32_t pages = 0;
+  // Pairs with protect(), after which the page is read: either that sees what was written, or this
+  // sees that the page holds code.
+  if (cpus_.several()) std::atomic_thread_fence(std::memory_order_seq_cst);
   while (bytes != 0) {
     const uint64_t here = std::min(bytes, kPageSize - (pa & (kPageSize - 1)));
     if (ram_.contains(pa) && holds(page_of(pa))) {

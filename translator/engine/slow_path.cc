@@ -83,6 +83,8 @@ class Access {
   Result access_device(const mmu::Translation& at, uint32_t va, uint32_t bytes, uint8_t* data);
   void translate(uint32_t va, bool unaligned, mmu::Translation& t);
   Result watchpoint();
+  // With the privilege that the CPU has: the MMU's fill() is for no other.
+  bool as_itself() const { return privileged_ == is_privileged(static_cast<Mode>(cpu_.mode)); }
 
   CpuState& cpu_;
   mmu::Mmu& mmu_;
@@ -140,11 +142,10 @@ Result Access::watchpoint() {
 
 void Access::translate(uint32_t va, bool unaligned, mmu::Translation& t) {
   const mmu::AccessKind kind = store_ ? mmu::AccessKind::Store : mmu::AccessKind::Load;
-  if (privileged_ == is_privileged(static_cast<Mode>(cpu_.mode))) {
+  if (as_itself()) {
     t = mmu_.fill(cpu_, va, kind);
   } else {
     t = mmu_.translate(cpu_, va, kind, privileged_);
-    if (t.ok && t.host && store_) mmu_.note_external_write(t.pa, 1);
   }
   // After the faults of the walk, before those of domain and permission.
   if (unaligned && !t.normal_memory) {
@@ -182,6 +183,7 @@ Result Access::access_memory(bool unaligned, uint8_t* data) {
     uint8_t* const part = data + (i == 0 ? 0 : first);
     if (piece.t.host) {
       access_ram(piece.t.host, part, piece.bytes, store_);
+      if (store_ && !as_itself()) mmu_.note_external_write(piece.t.pa, piece.bytes);
     } else {
       statistics_.device_accesses++;
       if (const Result abort = access_device(piece.t, piece.va, piece.bytes, part)) return abort;
