@@ -29,8 +29,8 @@ enum class Kind : uint8_t {
   Exception,  // instant; a guest PC, b fault address, c arm::Exception, d fault status
   // duration; a guest PC | T, b PA; counts: instructions, guest bytes, host bytes
   Translation,
-  CodeInvalidation,  // instant; a PA, b blocks dropped
-  CacheClear,        // instant; a blocks that were in the code cache
+  CodeInvalidation,  // instant, with one CPU alone; a PA, b blocks dropped
+  CacheClear,        // the same; a blocks that were in the code cache
   DeviceRead,        // duration; a PA, b value, c bytes, d 1 when nothing answered
   DeviceWrite,       // the same
   Wait,              // duration: WFI; a guest PC

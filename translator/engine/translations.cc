@@ -52,8 +52,8 @@ void Translations::drop_locked(Block* block) {
 void Translations::clear() {
   const std::lock_guard lock(lock_);
   statistics_.cache_flushes++;
+  trace::instant(trace(), trace::Kind::CacheClear, blocks().count());
   for (const User& user : users_) {
-    trace::instant(user.cpu->trace, trace::Kind::CacheClear, blocks().count());
     blocks().for_each_page([&](uint64_t pa) { user.pages->unprotect_code_page(pa); });
     user.jump_caches->clear();
   }
@@ -87,7 +87,7 @@ bool Translations::code_written(uint64_t pa, uint32_t) {
   statistics_.slow_sites_now = slow_sites_.count();
   const uint64_t dropped = statistics_.blocks_dropped - before;
   statistics_.code_invalidations += dropped != 0;
-  for (const User& user : users_) trace::instant(user.cpu->trace, trace::Kind::CodeInvalidation, pa, dropped);
+  trace::instant(trace(), trace::Kind::CodeInvalidation, pa, dropped);
   return true;
 }
 

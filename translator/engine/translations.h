@@ -95,6 +95,8 @@ class Translations final : public mmu::CodeListener {
  private:
   Translations(const EngineConfig& config, CodeMemory memory);
 
+  // A ring is for its CPU's thread alone, and with several this may be any.
+  trace::Ring* trace() const { return users_.size() == 1 ? users_.front().cpu->trace : nullptr; }
   // Code is patched between the two.
   uint64_t next_epoch() const { return cpus_ ? cpus_->next_epoch() : 0; }
   void begin_epoch() {
