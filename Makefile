@@ -65,10 +65,9 @@ $(BUILD)/lib$(1).a: $(call objects,$(call lib_sources,$(1)))
 	ar rcs $$@ $$^
 endef
 $(foreach d,$(LIB_DIRS),$(eval $(call library,$(d))))
-# PLAIN=FOLDER, in a build with sanitizers: only vmm/ is of this build, the other libraries are
-# of that one.
+# PLAIN=FOLDER, in a build with sanitizers: translator/ is not of this build, but of that one.
 PLAIN ?= $(BUILD)
-LIBS := $(BUILD)/libvmm.a $(PLAIN)/libtranslator.a $(PLAIN)/libmmu-shadow.a
+LIBS := $(BUILD)/libvmm.a $(PLAIN)/libtranslator.a $(BUILD)/libmmu-shadow.a
 LINK_LIBS := -Wl,--start-group $(LIBS) -Wl,--end-group
 
 $(BUILD)/crosswalk: $(BUILD)/obj/vmm/main.o $(LIBS)

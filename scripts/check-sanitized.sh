@@ -67,6 +67,10 @@ modes=soft
 {
   if [ "$amount" = reduced ]; then
     for part in app base devices machine; do tests vmm-$part '*'; done
+    if [ $kind = thread ]; then
+      tests mmu-shadow-threads '*'
+      tests translator-engine-threads '*'
+    fi
     # The torture test takes minutes here.
     # Hybrid judges by time, which a sanitizer stretches.
     [ $kind = thread ] || tests mmu-shadow '-Torture*:Hybrid.*'

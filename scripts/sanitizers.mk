@@ -19,7 +19,10 @@ LDFLAGS += -fsanitize=$(SANITIZERS)
 endif
 ifneq ($(PLAIN),$(BUILD))
 # Made by who has said PLAIN.
-$(PLAIN)/libtranslator.a $(PLAIN)/libmmu-shadow.a: ;
+$(PLAIN)/libtranslator.a: ;
+# But for what CPUs share of translated code.
+$(call test_program,tests/translator/engine/threads): $(call objects,$(addprefix translator/engine/,block.cc \
+  block_index.cc block_links.cc code_cache.cc slow_sites.cc translations.cc))
 endif
 
 # --- the fuzzers: tests/fuzz/NAME.cc -> $(BUILD)/fuzz/NAME, with SANITIZE=address -----------------
@@ -35,7 +38,8 @@ MAKE_ASAN = +$(MAKE) --no-print-directory BUILD=$(ASAN) GUEST=$(GUEST) SANITIZE=
 MAKE_TSAN = +$(MAKE) --no-print-directory GUEST=$(GUEST) SANITIZE=thread
 VMM_TESTS := vmm-app vmm-base vmm-devices vmm-machine
 ASAN_CHECKED := $(ASAN)/crosswalk $(addprefix $(ASAN)/tests/,$(VMM_TESTS) mmu-shadow)
-TSAN_CHECKED := $(addprefix $(BUILD)/tsan-vmm/,crosswalk $(addprefix tests/,$(VMM_TESTS)))
+THREADS_TESTS := mmu-shadow-threads translator-engine-threads
+TSAN_CHECKED := $(addprefix $(BUILD)/tsan-vmm/,crosswalk $(addprefix tests/,$(VMM_TESTS) $(THREADS_TESTS)))
 clang: $(BUILD)/.packages
 	scripts/install-packages.sh clang libclang-rt-14-dev
 sanitized-fuzzers: clang
@@ -50,7 +54,7 @@ check-asan: clang $(BENCH_IMAGES)
 	$(MAKE_ASAN) tests all
 	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-sanitized.sh address
 check-tsan: clang $(BENCH_IMAGES)
-	$(MAKE_TSAN) BUILD=$(TSAN) all $(addprefix $(TSAN)/tests/,$(VMM_TESTS) vmm-bench translator-engine)
+	$(MAKE_TSAN) BUILD=$(TSAN) all $(addprefix $(TSAN)/tests/,$(VMM_TESTS) $(THREADS_TESTS) vmm-bench translator-engine)
 	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-sanitized.sh thread
 
 ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
