@@ -60,8 +60,8 @@ TEST(Barrier, CallsOnlyWhenThereIsSomethingToDo) {
   for (const x64::MemoryMode mode : {x64::MemoryMode::SoftInline, x64::MemoryMode::Window}) {
     Emitted emitted(mode, true);
     auto memory = std::make_unique<GuestMemory>();
-    for (const uint32_t pending : {0u, 1u}) {
-      SCOPED_TRACE(pending);
+    for (const uint32_t busy : {0u, 1u}) {
+      SCOPED_TRACE(busy);
       ir::Block block;
       block.pc = 0x8000;
       block.guest.push_back({0x8000, 0, 0, 4});
@@ -87,13 +87,13 @@ TEST(Barrier, CallsOnlyWhenThereIsSomethingToDo) {
       want->mxcsr = want->mxcsr_standard = 0x1f80 | 0x6000;
       for (uint32_t n = 0; n < 15; n++) want->r[n] = 0x01020304 * (n + 1);
       *have = *want;
-      have->pending = pending;
-      emitted.events.watchers = pending << 31;
+      have->interrupt_lines = busy * kLineShootdown;
+      emitted.events.watchers = busy << 31;
       const int before = emitted.synchronized(), sent_before = emitted.events_sent();
       interpret(original, *want, *want_memory);
       emitted.run(*have, *have_memory);
-      EXPECT_EQ(emitted.synchronized() - before, static_cast<int>(pending));
-      EXPECT_EQ(emitted.events_sent() - sent_before, static_cast<int>(pending));
+      EXPECT_EQ(emitted.synchronized() - before, static_cast<int>(busy));
+      EXPECT_EQ(emitted.events_sent() - sent_before, static_cast<int>(busy));
       for (uint32_t n = 0; n < 16; n++) EXPECT_EQ(have->r[n], want->r[n]) << "r" << n;
       EXPECT_EQ(std::memcmp(have->vreg, want->vreg, sizeof have->vreg), 0);
       EXPECT_EQ(have->mxcsr, want->mxcsr);
