@@ -24,9 +24,9 @@ using Mmu = MmuOf<Arm32>;
 using MmuMachine = MachineState<Arm32>;
 
 // `machine` outlives it; without one, the CPU is the machine's only one, and `listener` is told of
-// its code. `backend` is null for soft modes; for Flat it creates one window and RAM is installed once. The
-// others make windows later, and need room for one at least. An error: the configuration cannot be,
-// or there is no room for Flat's window.
+// its code. `backend` is null for soft modes; for Flat it creates one window and RAM is installed
+// once. The others make windows later, and need room for one at least. An error: the configuration
+// cannot be, or there is no room for Flat's window.
 Result<std::unique_ptr<Mmu>> make_mmu(const MmuConfig& config, const GuestRam& ram, MmuMachine& machine,
                                       WindowBackend* backend);
 Result<std::unique_ptr<Mmu>> make_mmu(const MmuConfig& config, const GuestRam& ram, CodeListener& listener,

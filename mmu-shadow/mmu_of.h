@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The guest MMU as the engine uses it, of a guest of any architecture (walker/guest.h): one for
-// each CPU, used on that CPU's thread alone. It owns the address spaces (one per regime key), each with its
-// instruction-page table and either a software TLB or a window, and applies guest TLB maintenance. It knows nothing of
-// translated code, KVM exits or signals; whoever catches a host fault calls window_fault.
+// each CPU, used on that CPU's thread alone. It owns the address spaces (one per regime key), each
+// with its instruction-page table and either a software TLB or a window, and applies guest TLB
+// maintenance. It knows nothing of translated code, KVM exits or signals; whoever catches a host
+// fault calls window_fault.
 //
 // Guest::Port is the part that the CPU's system registers use, CodeProtection the part that devices
 // use.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Boots Debian's ARM kernel: to a shell, or with CMD to run that command and exit with its status.
 # Environment: CMD, MMU (auto), WINDOWS, FLUSH, WORLD, KERNEL (armmp, armmp-lpae or installer),
-# MEMORY (1G), SMP (CPUs, 1), TIMEOUT (seconds), APPEND, DISK (an image for the guest to use), STATS,
-# BUILD, GUEST, CROSSWALK (the program to run the guest in), VERBOSE (kernel messages).
+# MEMORY (1G), SMP (CPUs, 1), TIMEOUT (seconds), APPEND, DISK (an image for the guest to use),
+# STATS, BUILD, GUEST, CROSSWALK (the program to run the guest in), VERBOSE (kernel messages).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}

@@ -74,7 +74,7 @@ $(GUEST)/smp/%.bin: $(GUEST)/smp/%.elf
 	arm-none-eabi-objcopy -O binary $< $@
 SMP_IMAGES := $(foreach program,$(SMP_PROGRAMS),$(GUEST)/smp/$(program).bin)
 
-# --- what scripts/smp/debian.sh boots: torture modules, tests, a root image with stress-ng and make --
+# --- what scripts/smp/debian.sh boots: torture modules, tests, a root image with stress-ng, make
 $(GUEST)/smp/torture/built: scripts/smp/build-torture.sh $(GUEST)/fetched | scripts/private-apt.sh $(BUILD)/.packages
 	scripts/smp/build-torture.sh $(GUEST)/smp/torture $(foreach kernel,$(GUEST_KERNELS),`cat $(GUEST)/$(kernel)/version`)
 	@touch $@

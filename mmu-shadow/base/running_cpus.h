@@ -56,8 +56,9 @@ class RunningCpus {
   // ---- any thread
   uint32_t place(Index cpu) const { return slots_[cpu].place.load(); }
   uint64_t places(Index cpu) const { return slots_[cpu].places.load(); }
-  // What is taken out of translated code after next_epoch() and before begin_epoch() is out of every
-  // CPU's way once passed() says so of that number. With one CPU, at once. One thread at a time.
+  // What is taken out of translated code after next_epoch() and before begin_epoch() is out of
+  // every CPU's way once passed() says so of that number. With one CPU, at once. One thread at a
+  // time.
   uint64_t next_epoch() const { return several() ? epoch_.load() + 1 : 0; }
   void begin_epoch() {
     if (several()) epoch_.fetch_add(1);

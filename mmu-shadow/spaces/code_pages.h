@@ -58,8 +58,8 @@ class CodePages {
   // [pa, pa+bytes) within one page that holds code is written: asks the listener. True: it holds
   // none any more.
   bool written(uint64_t pa, uint64_t bytes);
-  // The same for any stretch of RAM, which has been written already, not by translated code. Returns
-  // how many pages with code it was.
+  // The same for any stretch of RAM, which has been written already, not by translated code.
+  // Returns how many pages with code it was.
   uint32_t written_outside(uint64_t pa, uint64_t bytes);
 
   // What protect() did: nothing, since the page held code already; the page needs no log entry; it

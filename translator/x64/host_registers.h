@@ -41,8 +41,8 @@ inline constexpr uint32_t kNoPageId = UINT32_MAX;
 // page to another only by way of the stub, and of a time when each CPU was outside this code.
 struct LinkSite {
   uint32_t jump_offset;  // of the rel32
-  // of the imm32 that the target page's id is compared with, kNoPageId until the engine links it; 0:
-  // same page, no check
+  // of the imm32 that the target page's id is compared with, kNoPageId until the engine links it;
+  // 0: same page, no check
   uint32_t id_offset;
   uint32_t stub_offset;
   uint32_t target;  // VA | T

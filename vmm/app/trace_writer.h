@@ -48,9 +48,10 @@ struct TraceDescription {
   const SymbolTable* symbols = nullptr;
 };
 
-// `rings` are of the CPUs, by index; each has two tracks, "CPU n" and "CPU n: address space". Writes
-// the events of each in order of their beginnings and closes the file; times are microseconds since
-// `start`, by the rate between the two clock pairs. Precondition: end.tsc > start.tsc.
+// `rings` are of the CPUs, by index; each has two tracks, "CPU n" and "CPU n: address space".
+// Writes the events of each in order of their beginnings and closes the file; times are
+// microseconds since `start`, by the rate between the two clock pairs. Precondition: end.tsc >
+// start.tsc.
 Result<bool> write_trace(OutputFile& file, std::span<const trace::Ring* const> rings, const ClockPair& start,
                          const ClockPair& end, const TraceDescription& description);
 

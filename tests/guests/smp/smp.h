@@ -2,9 +2,9 @@
 // What the guests with several CPUs share: power, a job for each CPU, barriers, faults, interrupts,
 // TLB maintenance. The MMU is on, RAM is flat, shareable write-back memory that User mode may use.
 //
-// A program is `int test(void)`: 0 is success. It runs on CPU 0, the others wait for run_on(). Words
-// of the command line: cpus=N limits the CPUs, scale=N multiplies the work, seed=N; a program has
-// more. The last line is `smp: pass` or `smp: FAIL: why`; then PSCI SYSTEM_OFF.
+// A program is `int test(void)`: 0 is success. It runs on CPU 0, the others wait for run_on().
+// Words of the command line: cpus=N limits the CPUs, scale=N multiplies the work, seed=N; a program
+// has more. The last line is `smp: pass` or `smp: FAIL: why`; then PSCI SYSTEM_OFF.
 #pragma once
 
 #include "tests/guests/bare/runtime.h"

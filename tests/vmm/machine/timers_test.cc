@@ -56,8 +56,8 @@ TEST(Timers, EachCpuHasItsOwn) {
   EXPECT_FALSE(part.irq(0));
 }
 
-// Each value is handed on by a store; on hosts whose TSCs differ, or with an RDTSC before the load of
-// what was handed on, it would be less at times.
+// Each value is handed on by a store; on hosts whose TSCs differ, or with an RDTSC before the load
+// of what was handed on, it would be less at times.
 TEST(Timers, NoCpuReadsLessThanAnotherHasRead) {
   Part part;
   std::atomic<uint64_t> last{0};

@@ -57,9 +57,9 @@ Interrupt pending_interrupt(const CpuState& cpu);
 bool interrupt_asserted(const CpuState& cpu);
 
 // Recomputes cpu.pending: 1 when an unmasked interrupt is asserted or the machine wants the CPU
-// (kLineStop, kLineWork, kLinePoll). Only the CPU's own thread calls it.
-// It clears `pending` before it looks at the lines, and raise_line sets the line before it sets `pending`; so whatever
-// is raised meanwhile is either seen here or leaves `pending` set.
+// (kLineStop, kLineWork, kLinePoll). Only the CPU's own thread calls it. It clears
+// `pending` before it looks at the lines, and raise_line sets the line before it sets `pending`; so
+// whatever is raised meanwhile is either seen here or leaves `pending` set.
 void recompute_pending(CpuState& cpu);
 
 }  // namespace crosswalk::arm

@@ -34,9 +34,9 @@ class Platform {
   // allowed).
   virtual void wait_for_interrupt(CpuState& cpu) = 0;
 
-  // WFE: blocks the calling thread until an event is sent (arm::event_sent), `cpu.pending` is set or
-  // `nanoseconds` have passed. Spurious returns are allowed. A platform with one CPU need not have
-  // these two.
+  // WFE: blocks the calling thread until an event is sent (arm::event_sent), `cpu.pending` is set
+  // or `nanoseconds` have passed. Spurious returns are allowed. A platform with one CPU need not
+  // have these two.
   virtual void wait_for_event(CpuState&, int64_t nanoseconds) { static_cast<void>(nanoseconds); }
   // SEV, after arm::send_event: wakes the CPUs that are in wait_for_event.
   virtual void send_event(CpuState&) {}

@@ -48,8 +48,8 @@ class Timers final : public WallClock, private DeadlineHandler {
   // ---- a CPU's thread, without the device lock ----
   // A timer register of the CPU, or its overflow interrupt, changed.
   void changed(const CpuState& cpu);
-  // The counter as an instruction of the CPU reads it: never less than any CPU has read before. What
-  // is due by then is asserted. No system call.
+  // The counter as an instruction of the CPU reads it: never less than any CPU has read before.
+  // What is due by then is asserted. No system call.
   uint64_t counter_for(const CpuState& cpu);
 
   // ---- with the device lock held ----
