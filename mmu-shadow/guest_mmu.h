@@ -75,7 +75,11 @@ class GuestMmu final : public MmuOf<Guest> {
   ~GuestMmu() override { machine_.mmus[index_] = nullptr; }
 
   void attach(Cpu& cpu) override;
-  void park(Cpu&) override { machine_.cpus.park(index_); }
+  void park(Cpu& cpu) override {
+    // What it has stored unseen is noticed now: nobody waits for that later.
+    if (machine_.cpus.several()) catch_up(cpu);
+    machine_.cpus.park(index_);
+  }
   void unpark(Cpu& cpu) override;
   typename MmuOf<Guest>::Self self() override { return {&machine_.cpus, index_}; }
   std::unique_ptr<RunningCpus::Stop> stop_others(Cpu&) override {
@@ -96,9 +100,7 @@ class GuestMmu final : public MmuOf<Guest> {
   void translated(uint32_t page_id, uint64_t ticks) override;
   void flush(Cpu& cpu, Flush operation) override;
   void synchronize(Cpu& cpu) override;
-  void synchronize_code(Cpu& cpu) override {
-    if (machine_.cpus.several()) catch_up(cpu);
-  }
+  void synchronize_code(Cpu& cpu) override;
   void protect_code_page(uint64_t pa) override;
   void unprotect_code_page(uint64_t pa) override { code_.unprotect(pa); }
   void note_external_write(uint64_t pa, uint64_t bytes) override {
@@ -316,7 +318,21 @@ void GuestMmu<Guest>::catch_up(Cpu& cpu) {
     // Of these, it has no write access any more.
     code_.check_unseen_stores(stores_checked_, protections);
   }
+  machine_.cpus.checked(index_, stores_checked_);
   machine_.cpus.applied(index_, flushes);
+}
+
+// The CPU may be the one that has stored the code, or another one that was told of it: stores that
+// nobody has seen yet may be any CPU's.
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::synchronize_code(Cpu& cpu) {
+  if (!machine_.cpus.several()) return;
+  const uint64_t end = code_.end();
+  machine_.cpus.wait_for_checks(index_, end, [&] {
+    catch_up(cpu);
+    return !Guest::stopping(cpu);
+  });
+  catch_up(cpu);
 }
 
 // Others may wait for this CPU at the same time.

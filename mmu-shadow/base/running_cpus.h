@@ -35,6 +35,8 @@ class RunningCpus {
   void park(Index self) { slots_[self].applied.store(kParked); }
   // All records of the flush log below `position` are applied to what it can access.
   void applied(Index self, uint64_t position) { slots_[self].applied.store(position, std::memory_order_release); }
+  // What it has stored unseen to pages of the log of code below `position` has been noticed.
+  void checked(Index self, uint64_t position) { slots_[self].checked.store(position, std::memory_order_release); }
   // Where the CPU is from now on, as places are numbered by who asks for place(). A full barrier: a
   // CPU that changes the logs and does not see the new place is seen by this one, when it looks at
   // the logs next.
@@ -79,20 +81,15 @@ class RunningCpus {
   // false: it gives up.
   template <class Covers, class Help>
   void wait_for_others(Index self, uint64_t position, Covers covers, Help help) {
-    bool asked[kMaximum] = {};
-    for (unsigned spins = 0;; spins++) {
-      bool all = true;
-      for (Index other = 0; other < count_; other++) {
-        if (other == self || slots_[other].applied.load() >= position || !covers(other)) continue;
-        all = false;
-        if (!asked[other]) slots_[other].ask_to_poll(slots_[other].cpu);
-        asked[other] = true;
-      }
-      if (all || !help()) return;
-      relax(spins);
-    }
+    wait_while([&](Index other) { return slots_[other].applied.load() < position && covers(other); }, self, help);
   }
-
+  // The same until every other CPU has checked the log of code below `position`, or is parked.
+  template <class Help>
+  void wait_for_checks(Index self, uint64_t position, Help help) {
+    wait_while(
+        [&](Index other) { return slots_[other].checked.load() < position && slots_[other].applied.load() != kParked; },
+        self, help);
+  }
   // While it lives, all other CPUs are parked. `self` is parked while it waits for that, so that it
   // has to look at everything anew afterwards.
   class Stop {
@@ -108,9 +105,25 @@ class RunningCpus {
   };
 
  private:
+  template <class Behind, class Help>
+  void wait_while(Behind behind, Index self, Help help) {
+    bool asked[kMaximum] = {};
+    for (unsigned spins = 0;; spins++) {
+      bool all = true;
+      for (Index other = 0; other < count_; other++) {
+        if (other == self || !behind(other)) continue;
+        all = false;
+        if (!asked[other]) slots_[other].ask_to_poll(slots_[other].cpu);
+        asked[other] = true;
+      }
+      if (all || !help()) return;
+      relax(spins);
+    }
+  }
+
   static constexpr uint64_t kParked = UINT64_MAX;
   struct alignas(64) Slot {
-    std::atomic<uint64_t> applied{kParked}, seen{0}, places{0};
+    std::atomic<uint64_t> applied{kParked}, checked{0}, seen{0}, places{0};
     std::atomic<uint32_t> place{0};
     void* cpu = nullptr;
     void (*ask_to_poll)(void*) = nullptr;
