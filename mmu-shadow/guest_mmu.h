@@ -22,6 +22,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <memory>
@@ -327,6 +328,7 @@ void GuestMmu<Guest>::catch_up(Cpu& cpu) {
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::synchronize_code(Cpu& cpu) {
   if (!machine_.cpus.several()) return;
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // its stores before it looks at the log
   const uint64_t end = code_.end();
   machine_.cpus.wait_for_checks(index_, end, [&] {
     catch_up(cpu);

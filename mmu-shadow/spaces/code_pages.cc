@@ -128,11 +128,16 @@ void CodePages::catch_up(WindowMap& window, uint64_t& position) {
   std::vector<uint32_t> pages;
   if (FillingWindow* const filling = window.filling()) {
     catch_up(*filling, position, end);
-  } else if (end - position <= kSingly && copy_log(position, end, pages)) {
-    for (const uint32_t page : pages)
-      if (!may_write(page)) window.protect_page(page);
-  } else {
-    window.protect_all(*this);
+  } else if (position != end) {
+    if (end - position <= kSingly && copy_log(position, end, pages)) {
+      for (const uint32_t page : pages)
+        if (!may_write(page)) window.protect_page(page);
+    } else {
+      window.protect_all(*this);
+    }
+    // A page of the log may have been installed anew, without write access, after it was marked.
+    // What had it is still effective then.
+    if (cpus_.several()) window.window().commit();
   }
   position = end;
 }

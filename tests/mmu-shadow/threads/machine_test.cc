@@ -30,8 +30,8 @@ struct Listener final : CodeListener {
 
 // A CPU with its MMU. All have the same tables: the first MiB, in small pages.
 struct Cpu {
-  Cpu(const MmuConfig& config, const GuestRam& ram, MmuMachine& machine)
-      : ram(ram), mmu(std::move(*make_mmu(config, ram, machine, nullptr))) {
+  Cpu(const MmuConfig& config, const GuestRam& ram, MmuMachine& machine, WindowBackend* backend = nullptr)
+      : ram(ram), mmu(std::move(*make_mmu(config, ram, machine, backend))) {
     state->cp15.sctlr = CW_SCTLR_M;
     state->cp15.ttbr0 = kL1;
     state->cp15.dacr = 1;
@@ -260,6 +260,59 @@ TEST_F(FewIdsTest, AreDroppedWhileOthersWantSome) {
   });
   EXPECT_GT(listener.drops, 10u);
   EXPECT_LE(machine->ids.count(), kIds + cpus.size());
+}
+
+// What can be written until the next commit, as in a TLB.
+class CachedWindow final : public Window {
+ public:
+  CachedWindow() : Window(uint64_t{1} << 40) {}
+  bool install(uint32_t va, uint64_t, uint64_t bytes, bool writable) override {
+    for (uint32_t page = va >> 12; page < (va + bytes) >> 12; page++) {
+      lost[page] = !writable;
+      if (writable) stores[page] = true;
+    }
+    return true;
+  }
+  void remove(uint32_t va, uint64_t bytes) override {
+    for (uint32_t page = va >> 12; page < (va + bytes) >> 12 && page < kPages; page++) lost[page] = true;
+  }
+  void commit() override {
+    for (uint32_t page = 0; page < kPages; page++) stores[page] = stores[page] && !lost[page];
+  }
+
+  static constexpr uint32_t kPages = 256;
+  bool lost[kPages] = {}, stores[kPages] = {};
+};
+
+struct CachedBackend final : WindowBackend {
+  std::unique_ptr<Window> create_window() override {
+    auto made = std::make_unique<CachedWindow>();
+    window = made.get();
+    return made;
+  }
+  CachedWindow* window = nullptr;
+};
+
+// A page that another CPU has translated is installed anew, around another one, before the CPU
+// polls: its write access is gone from the record then, but not from the TLB.
+TEST(Machine, WriteAccessIsGoneAfterAPoll) {
+  TestMemory memory{64 << 20};
+  Listener listener;
+  const MmuConfig config{.mode = Mode::Window};
+  MmuMachine machine(config, memory.ram, listener);
+  CachedBackend first_backend, backend;
+  Cpu first(config, memory.ram, machine, &first_backend), cpu(config, memory.ram, machine, &backend);
+  memory.write32(kL1, kL2 | 1);
+  for (uint32_t page = 0; page < 16; page++) first.map(page << 12, kPa + page * 0x1000);
+  Translation t;
+  cpu.mmu->unpark(*cpu.state);
+  EXPECT_EQ(cpu.mmu->window_fault(*cpu.state, 0, 4, true, t), FaultOutcome::Installed);
+  EXPECT_TRUE(backend.window->stores[1]);
+  first.mmu->protect_code_page(kPa + 0x1000);
+  EXPECT_EQ(cpu.mmu->window_fault(*cpu.state, 0, 4, true, t), FaultOutcome::Installed);
+  cpu.poll();
+  EXPECT_FALSE(backend.window->stores[1]);
+  EXPECT_EQ(listener.checked, std::vector<uint64_t>{kPa + 0x1000});
 }
 
 }  // namespace
