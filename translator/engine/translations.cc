@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "translator/base/trace.h"
@@ -20,6 +21,14 @@ Result<std::unique_ptr<Translations>> Translations::create(const EngineConfig& c
 Translations::Translations(const EngineConfig& config, CodeMemory memory)
     : cache_(std::move(memory), config.bookkeeping_bytes), compiler_(config, cache_, slow_sites_) {
   if (config.listener) config.listener->thunks_emitted(thunks(), cache_.memory().base(), cache_.used());
+}
+
+void Translations::attach(const User& user) {
+  users_.push_back(user);
+  cpus_ = user.cpus;
+  // While each has a host CPU of its own, the holder of a lock needs none of the waiters'.
+  constexpr uint32_t kLooks = 30, kLooksAlone = 500;
+  events_.looks = users_.size() <= std::thread::hardware_concurrency() ? kLooksAlone : kLooks;
 }
 
 void Translations::detach(const CpuState& cpu) {

@@ -39,10 +39,7 @@ class Translations final : public mmu::CodeListener {
     JumpCaches* jump_caches;
     mmu::RunningCpus* cpus = nullptr;  // the machine's; null: it runs alone
   };
-  void attach(const User& user) {
-    users_.push_back(user);
-    cpus_ = user.cpus;
-  }
+  void attach(const User& user);
   void detach(const CpuState& cpu);
 
   arm::Events& events() { return events_; }

@@ -16,6 +16,9 @@ namespace crosswalk::arm {
 struct alignas(64) Events {
   uint32_t watchers = 0;  // bit n: CPU n has executed WFE lately
   uint32_t generation = 0;
+  // How often WFE looks for an event before it sleeps: what a lock is held for is mostly less than
+  // it takes to be woken, but its holder may need this host CPU.
+  uint32_t looks = 30;
 };
 
 // Whether an event was sent since the CPU last noted one: its event register.

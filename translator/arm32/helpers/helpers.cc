@@ -231,11 +231,9 @@ uint64_t wait_for_interrupt(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
 // An unmasked interrupt wakes (B1.8.13), as does all else that the machine wants of the CPU; a
 // masked one need not.
 uint64_t wait_for_event(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
-  // What a lock is held for is mostly less than it takes to sleep and be woken.
-  constexpr int kSpins = 30;
   // As the event stream that Linux asks for (100 us), whether the guest has it on or not.
   constexpr int64_t kLongest = 100'000;
-  for (int spins = 0; spins < kSpins; spins++) {
+  for (uint32_t looks = 0; looks < cpu->events->looks; looks++) {
     if (arm::take_event(*cpu) || std::atomic_ref<uint32_t>(cpu->pending).load()) return 0;
     __builtin_ia32_pause();
   }
