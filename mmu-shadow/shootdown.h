@@ -61,8 +61,8 @@ class Shootdown {
   static uint32_t place_of(const Space& space) {
     return space.key.privileged || space.filling() ? kEverywhere : kAsids + space.key.asid;
   }
-  // Unprivileged spaces have few global entries, such as the vectors' page: in which of the 64 equal
-  // parts of the 4 GiB, modulo 4 GiB.
+  // Unprivileged spaces have few global entries, such as the vectors' page: in which of the 64
+  // equal parts of the 4 GiB, modulo 4 GiB.
   static uint64_t part_of(Va va) { return uint64_t{1} << (va >> 26 & 63); }
   void add_asid(uint32_t asid) {
     if (place_ != kNowhere && place_ != kAsids + asid) everywhere_ = true;
