@@ -83,9 +83,6 @@ class GuestMmu final : public MmuOf<Guest> {
   }
   void unpark(Cpu& cpu) override;
   typename MmuOf<Guest>::Self self() override { return {&machine_.cpus, index_}; }
-  std::unique_ptr<RunningCpus::Stop> stop_others(Cpu&) override {
-    return std::make_unique<RunningCpus::Stop>(machine_.cpus, index_);
-  }
   void activate(Cpu& cpu) override;
   void polled(Cpu& cpu) override;
   Translation translate(Cpu& cpu, Va va, AccessKind kind, bool privileged) override;

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 
 #include "mmu-shadow/base/code_protection.h"
 #include "mmu-shadow/base/running_cpus.h"
@@ -51,15 +50,12 @@ class MmuOf : public Guest::Port, public CodeProtection {
   // applies what was asked for meanwhile, and waits while another CPU has stopped all.
   virtual void park(Cpu&) {}
   virtual void unpark(Cpu&) {}
-  // The machine's CPUs, and which one this is.
+  // The machine's CPUs, and which one this is. After a RunningCpus::Stop, unpark() has to follow.
   struct Self {
     RunningCpus* cpus;
     RunningCpus::Index index;
   };
   virtual Self self() = 0;
-  // While it lives, all other CPUs are parked. Until it is there, so is this one, and may find
-  // anything changed. unpark() has to follow its end.
-  virtual std::unique_ptr<RunningCpus::Stop> stop_others(Cpu&) { return nullptr; }
 
   // The translation regime may have changed (registers, or privilege): selects the address space
   // for the CPU's current regime and sets cpu.mem_base, cpu.instruction_pages and cpu.space.

@@ -132,7 +132,8 @@ const Block* CodeLookup::find_or_make() {
 // Afterwards everything is to be looked at anew.
 void CodeLookup::empty_cache() {
   {
-    const auto stopped = mmu_.stop_others(cpu_);
+    const mmu::Mmu::Self self = mmu_.self();
+    const mmu::RunningCpus::Stop stop(*self.cpus, self.index);
     const auto is_full = [&] {
       const auto lock = translations_.lock();
       return !translations_.has_room();
