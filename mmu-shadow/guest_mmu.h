@@ -356,6 +356,11 @@ void GuestMmu<Guest>::polled(Cpu& cpu) {
       unpark(cpu);
     } else {
       catch_up(cpu);
+      if (machine_.cpus.wants_rest()) {
+        machine_.cpus.park(index_);
+        machine_.cpus.rest();
+        unpark(cpu);
+      }
     }
   }
   pool_.keep_resident_budget(current_);

@@ -28,12 +28,42 @@ void RunningCpus::ask_others(Index self) const {
     if (other != self && slots_[other].applied.load() != kParked) slots_[other].ask_to_poll(slots_[other].cpu);
 }
 
-void RunningCpus::relax(unsigned spins) {
-  constexpr unsigned kPatient = 1000;  // some 40 us
-  if (spins < kPatient)
-    __builtin_ia32_pause();
-  else
+bool RunningCpus::crowded() const {
+  unsigned running = 0;
+  for (Index cpu = 0; cpu < count_; cpu++) running += slots_[cpu].applied.load() != kParked;
+  return running > host_cpus_;
+}
+
+void RunningCpus::Patience::look() {
+  constexpr unsigned kSoon = 200;  // some 8 us: who runs has answered
+  constexpr unsigned kPatient = 1000;
+  looks_++;
+  if (!long_ && looks_ >= kSoon && cpus_.crowded()) {
+    long_ = true;
+    cpus_.waiting_long_.fetch_add(1);
+  }
+  if (long_) {
+    cpus_.ask_others(self_);
     sched_yield();
+  } else if (looks_ < kPatient) {
+    __builtin_ia32_pause();
+  } else {
+    sched_yield();
+  }
+}
+
+void RunningCpus::waited_long() {
+  waiting_long_.fetch_sub(1);
+  waits_over_.fetch_add(1);
+  if (resting_.load() != 0) waits_over_.notify_all();
+}
+
+// Reads `waits_over_` first: a wait that it sees ends later changes that.
+void RunningCpus::rest() {
+  const uint32_t over = waits_over_.load();
+  resting_.fetch_add(1);
+  if (waiting_long_.load() != 0) waits_over_.wait(over);
+  resting_.fetch_sub(1);
 }
 
 RunningCpus::Stop::Stop(RunningCpus& cpus, Index self)

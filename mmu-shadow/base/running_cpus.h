@@ -4,11 +4,16 @@
 //
 // A CPU is *parked* while it executes no guest code and has promised to apply all that was asked
 // for before it does so again: it sleeps, is switched off, or waits here. Nobody waits for it.
+//
+// Where more CPUs run than the host has, the one that is waited for may get no host CPU for some
+// milliseconds, while those that answered at once keep theirs. So who waits for long asks all
+// others to *rest*: they answer, and give their host CPU away until it has waited enough.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <thread>
 
 namespace crosswalk::mmu {
 
@@ -17,6 +22,9 @@ class RunningCpus {
   // A CPU's number here. Numbers are given in the order of add().
   using Index = unsigned;
   static constexpr Index kMaximum = 8;
+
+  // The host runs so many threads at once.
+  explicit RunningCpus(unsigned host_cpus = std::thread::hardware_concurrency()) : host_cpus_(host_cpus) {}
 
   // The new CPU is parked. Precondition: no CPU runs; there are fewer than kMaximum.
   Index add();
@@ -51,6 +59,10 @@ class RunningCpus {
   void between_blocks(Index self) {
     if (several()) slots_[self].seen.store(epoch_.load(std::memory_order_acquire), std::memory_order_release);
   }
+  // Whether others wait for so long that this CPU should rest. It has applied all it was asked for.
+  bool wants_rest() const { return waiting_long_.load(std::memory_order_acquire) != 0; }
+  // Returns when one of these waits is over. Precondition: parked.
+  void rest();
   // Whether another CPU waits for this one to park.
   bool wants_stop() const { return stopping_.load(std::memory_order_acquire); }
 
@@ -107,7 +119,7 @@ class RunningCpus {
   template <class Behind, class Help>
   void wait_while(Behind behind, Index self, Help help) {
     bool asked[kMaximum] = {};
-    for (unsigned spins = 0;; spins++) {
+    for (Patience patience(*this, self);; patience.look()) {
       bool all = true;
       for (Index other = 0; other < count_; other++) {
         if (other == self || !behind(other)) continue;
@@ -116,9 +128,28 @@ class RunningCpus {
         asked[other] = true;
       }
       if (all || !help()) return;
-      relax(spins);
     }
   }
+  // What a CPU does between two looks at the others.
+  class Patience {
+   public:
+    Patience(RunningCpus& cpus, Index self) : cpus_(cpus), self_(self) {}
+    ~Patience() {
+      if (long_) cpus_.waited_long();
+    }
+    Patience(const Patience&) = delete;
+    Patience& operator=(const Patience&) = delete;
+    void look();
+
+   private:
+    RunningCpus& cpus_;
+    const Index self_;
+    unsigned looks_ = 0;
+    bool long_ = false;
+  };
+  // More run than the host has CPUs for.
+  bool crowded() const;
+  void waited_long();
 
   static constexpr uint64_t kParked = UINT64_MAX;
   struct alignas(64) Slot {
@@ -127,14 +158,14 @@ class RunningCpus {
     void* cpu = nullptr;
     void (*ask_to_poll)(void*) = nullptr;
   };
-  // Between two looks at what other CPUs do; after some, it gives the host's CPU away.
-  static void relax(unsigned spins);
-
   Slot slots_[kMaximum];
   Index count_ = 0;
+  const unsigned host_cpus_;
   std::atomic<uint64_t> epoch_{0};
   std::mutex stop_;  // held by who stops all
   std::atomic<bool> stopping_{false};
+  // `waits_over_` changes whenever `waiting_long_` has become less.
+  std::atomic<uint32_t> waiting_long_{0}, waits_over_{0}, resting_{0};
 };
 
 }  // namespace crosswalk::mmu

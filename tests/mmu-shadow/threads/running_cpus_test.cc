@@ -90,10 +90,13 @@ TEST(RunningCpus, WhoHasStoppedAllIsAlone) {
   EXPECT_EQ(stops, uint64_t{kCpus} * kStops);
 }
 
-// All wait for each other, and one stops all now and then.
-TEST(RunningCpus, WaitsEndWhenAllHaveAppliedOrAreParked) {
+class WaitingCpus : public testing::TestWithParam<unsigned> {};  // CPUs of the host
+
+// All wait for each other, and one stops all now and then. Where the host has few CPUs, they rest.
+TEST_P(WaitingCpus, WaitsEndWhenAllHaveAppliedOrAreParked) {
   constexpr unsigned kCpus = 4;
-  RunningCpus cpus;
+  RunningCpus cpus(GetParam());
+  std::atomic<uint64_t> rests{0};
   need_not_be_asked(cpus, kCpus);
   std::atomic<uint64_t> changes{1}, done[kCpus];
   for (auto& of_cpu : done) of_cpu.store(UINT64_MAX);
@@ -103,7 +106,7 @@ TEST(RunningCpus, WaitsEndWhenAllHaveAppliedOrAreParked) {
       done[self].store(now);
       cpus.applied(self, now);
     };
-    const auto rest = [&] {
+    const auto park = [&] {
       done[self].store(UINT64_MAX);
       cpus.park(self);
     };
@@ -127,14 +130,55 @@ TEST(RunningCpus, WaitsEndWhenAllHaveAppliedOrAreParked) {
         if (other != self) {
           EXPECT_GE(done[other].load(), wanted);
         }
-      if (cpus.wants_stop() || round % 16 == 0) {
-        rest();
+      if (cpus.wants_rest()) {
+        park();
+        cpus.rest();
+        rests++;
+        cpus.run(self);
+      } else if (cpus.wants_stop() || round % 16 == 0) {
+        park();
         cpus.run(self);
       }
       apply();
     }
-    rest();
+    park();
   });
+  if (GetParam() >= kCpus) {
+    EXPECT_EQ(rests, 0u);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(OfTheHost, WaitingCpus, testing::Values(1u, 2u, RunningCpus::kMaximum));
+
+// The one that is waited for has no host CPU as long as the other one has.
+TEST(RunningCpus, WhoHasAnsweredRestsUntilTheWaitIsOver) {
+  RunningCpus cpus(1);
+  std::atomic<bool> asked[3] = {}, rested{false};
+  for (auto& of_cpu : asked)
+    cpus.attach(cpus.add(), &of_cpu, [](void* its) { static_cast<std::atomic<bool>*>(its)->store(true); });
+  std::latch all_run(3);
+  on_threads(3, [&](unsigned self) {
+    cpus.run(self);
+    all_run.arrive_and_wait();
+    switch (self) {
+      case 0:
+        cpus.wait_for_others(
+            self, 5, [](RunningCpus::Index other) { return other == 2; }, [] { return true; });
+        break;
+      case 1:
+        while (!cpus.wants_rest()) std::this_thread::yield();
+        cpus.park(self);
+        rested = true;
+        cpus.rest();
+        EXPECT_FALSE(cpus.wants_rest());
+        break;
+      case 2:
+        while (!rested) std::this_thread::yield();
+        break;
+    }
+    cpus.park(self);
+  });
+  EXPECT_TRUE(asked[1]);
+  EXPECT_TRUE(asked[2]);
 }
 
 TEST(RunningCpus, AWaitIsGivenUp) {
