@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.."
 what=module
 . scripts/emulated-machine.sh
 hostile=${HOSTILE:-60} memory=1G
+threads=multi # the CPUs are to race; where the machine crashes, see what threads=single does
 if [ "${1:-}" = --debug ]; then
   machine=$build/debug-kernel memory=3G # KASAN takes an eighth
   export HEADERS=$PWD/$machine/linux
