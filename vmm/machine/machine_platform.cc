@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/machine_platform.h"
 
+#include <algorithm>
+
 #include "translator/base/trace.h"
 #include "vmm/machine/board/memory_map.h"
 
@@ -61,10 +63,19 @@ void MachinePlatform::wait_for_interrupt(CpuState& cpu) {
     m_.timers.update(cpu.cpu_index);
     deadline = m_.timers.deadline(cpu.cpu_index);
   }
-  const bool forever = deadline - start > kCounterFrequency * 3600;
-  vcpu.sleep_while(0, Sleep::WaitForInterrupt,
-                   forever ? -1 : static_cast<int64_t>((deadline - start) * kNanosecondsPerTick));
-  const uint64_t end = m_.counter.read();
+  const uint64_t polls_until = std::min(deadline, start + vcpu.polling().nanoseconds() / kNanosecondsPerTick);
+  uint64_t end = start;
+  while (vcpu.lines() == 0 && end < polls_until) {
+    __builtin_ia32_pause();
+    end = m_.counter.read();
+  }
+  if (vcpu.lines() == 0 && end < deadline) {
+    const bool forever = deadline - start > kCounterFrequency * 3600;
+    vcpu.sleep_while(0, Sleep::WaitForInterrupt,
+                     forever ? -1 : static_cast<int64_t>((deadline - end) * kNanosecondsPerTick));
+    end = m_.counter.read();
+  }
+  vcpu.polling().waited((end - start) * kNanosecondsPerTick);
   ++vcpu.counters().waits;
   vcpu.counters().wait_ticks += end - start;
   if (end >= deadline) {

@@ -81,5 +81,28 @@ TEST_F(VcpuSleep, NoEventIsLost) {
   EXPECT_LT(Clock::now() - start, std::chrono::seconds(15));
 }
 
+TEST(HaltPolling, GrowsWithShortWaitsAndEndsWithALongOne) {
+  HaltPolling polling(2, 2);
+  EXPECT_EQ(polling.nanoseconds(), 0u);
+  polling.waited(3'000);
+  EXPECT_EQ(polling.nanoseconds(), 10'000u);
+  polling.waited(9'000);  // it has looked for long enough
+  EXPECT_EQ(polling.nanoseconds(), 10'000u);
+  for (int i = 0; i < 10; i++) polling.waited(200'000);
+  EXPECT_EQ(polling.nanoseconds(), 200'000u);
+  polling.waited(200'001);
+  EXPECT_EQ(polling.nanoseconds(), 0u);
+}
+
+TEST(HaltPolling, TakesNoHostCpuThatOthersNeed) {
+  for (HaltPolling polling : {HaltPolling(1, 1), HaltPolling(4, 2)}) {
+    polling.waited(20'000);
+    EXPECT_EQ(polling.nanoseconds(), 0u);
+  }
+  HaltPolling polling(1, 2);
+  polling.waited(20'000);
+  EXPECT_EQ(polling.nanoseconds(), 10'000u);
+}
+
 }  // namespace
 }  // namespace crosswalk::vmm

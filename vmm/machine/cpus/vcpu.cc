@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/cpus/vcpu.h"
 
+#include <thread>
+
 #include "translator/arm32/cpu/events.h"
 #include "translator/base/counter.h"
 #include "vmm/base/futex.h"
@@ -64,7 +66,8 @@ void Vcpu::sleep_until_event(int64_t nanoseconds) {
 }
 
 Vcpus::Vcpus(unsigned count) {
-  for (unsigned i = 0; i < count; ++i) cpus_.push_back(std::make_unique<Vcpu>(i));
+  const HaltPolling polling(count, std::thread::hardware_concurrency());
+  for (unsigned i = 0; i < count; ++i) cpus_.push_back(std::make_unique<Vcpu>(i, polling));
 }
 
 std::optional<unsigned> Vcpus::awake() const {

@@ -10,6 +10,7 @@
 
 #include "translator/arm32/cpu/cpu_state.h"
 #include "vmm/devices/gicv2_cpu_interface.h"
+#include "vmm/machine/cpus/halt_polling.h"
 #include "vmm/machine/cpus/power_switch.h"
 
 namespace crosswalk::vmm {
@@ -27,8 +28,10 @@ struct VcpuCounters {
 class Vcpu {
  public:
   // CPU 0 is on from the start, the others are off.
-  explicit Vcpu(unsigned index)
-      : sleep_(index == 0 ? Sleep::Awake : Sleep::Off), power_(index == 0 ? CpuPower::On : CpuPower::Off) {
+  Vcpu(unsigned index, const HaltPolling& polling)
+      : polling_(polling),
+        sleep_(index == 0 ? Sleep::Awake : Sleep::Off),
+        power_(index == 0 ? CpuPower::On : CpuPower::Off) {
     state_.cpu_index = index;
   }
 
@@ -54,6 +57,7 @@ class Vcpu {
 
   // ---- its own thread ----
   uint32_t lines() const;
+  HaltPolling& polling() { return polling_; }
   // Sleeps until the lines are no longer `seen`, or for `nanoseconds`; negative: without a limit.
   // May return early.
   void sleep_while(uint32_t seen, Sleep how, int64_t nanoseconds);
@@ -67,6 +71,7 @@ class Vcpu {
 
  private:
   CpuState state_{};
+  HaltPolling polling_;
   std::atomic<Sleep> sleep_, sleep_at_stop_{Sleep::Awake};
   PowerSwitch power_;
   uint32_t wakes_ = 0;  // from the sleep until an event; any thread
