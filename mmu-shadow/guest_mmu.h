@@ -126,6 +126,10 @@ class GuestMmu final : public MmuOf<Guest> {
   // Grows with each change that an address space has to apply (AddressSpace::changes_applied). The
   // parts never shrink: if their sum is the same, each is.
   uint64_t changes() const { return flushes_.end() + code_.end() + watch_changes_; }
+  [[gnu::noinline, gnu::cold]] void walk_again(const Regime& regime, Va va, AccessKind kind, bool privileged,
+                                               Result& result) const {
+    walks_.walk(regime, va, kind, privileged, result);
+  }
   // Applies what other CPUs wait for, and tells them.
   void catch_up(Cpu& cpu);
   // A store of the CPU to a page that holds code. False: it must not be made in translated code.
@@ -411,7 +415,8 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   Result result;
   statistics_.soft_misses++;
   walks_.walk(regime, va, kind, privileged, result);
-  if (!result.ng && current_ && shootdown_.surprises(*current_, va)) walks_.walk(regime, va, kind, privileged, result);
+  if (!privileged && !result.ng && current_ && shootdown_.surprises(*current_, va)) [[unlikely]]
+    walk_again(regime, va, kind, privileged, result);
   const Translation t = translation_of(va, result);
   if (current_ && current_->history && !current_->windowed && !hybrid_.time().resting(*current_) && !t.watched) {
     using Refill = HybridPolicy::Refill;

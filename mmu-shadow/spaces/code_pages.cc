@@ -6,17 +6,14 @@
 namespace crosswalk::mmu {
 
 CodePages::CodePages(const GuestRam& ram, CodeListener& listener, const RunningCpus& cpus)
-    : ram_(ram),
-      listener_(listener),
-      cpus_(cpus),
-      is_code_(ram.size >> kPageBits),
-      maybe_writable_(ram.size >> kPageBits),
-      log_(kLog) {}
+    : ram_(ram), listener_(listener), cpus_(cpus), marks_(ram.size >> kPageBits), log_(kLog) {}
 
 uint32_t CodePages::run_length(uint32_t ram_page, uint32_t pages) const {
-  const bool first = holds(ram_page);
+  const uint8_t* const marks = &marks_[ram_page];
+  const auto code = [marks](uint32_t i) { return __atomic_load_n(marks + i, __ATOMIC_RELAXED) & kCode; };
+  const int first = code(0);
   uint32_t length = 1;
-  while (length < pages && holds(ram_page + length) == first) length++;
+  while (length < pages && code(length) == first) length++;
   return length;
 }
 
@@ -27,17 +24,18 @@ uint32_t CodePages::count_runs(uint32_t ram_page, uint32_t pages, uint32_t limit
 }
 
 bool CodePages::may_write(uint32_t ram_page, uint32_t pages) {
-  if (holds(ram_page)) return false;
-  for (uint32_t i = 0; i < pages; i++) at(maybe_writable_, ram_page + i).store(1, std::memory_order_relaxed);
-  if (!cpus_.several()) return true;
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // as in may_write(page)
-  return !holds(ram_page) && run_length(ram_page, pages) == pages;
+  uint32_t allowed = 0;
+  while (allowed < pages && may_write(ram_page + allowed)) allowed++;
+  return allowed == pages;
 }
 
-void CodePages::all_installed_writable() { std::fill(maybe_writable_.begin(), maybe_writable_.end(), 1); }
+void CodePages::all_installed_writable() {
+  for (uint8_t& marks : marks_) marks |= kMaybeWritable;
+}
 
-void CodePages::mark(uint32_t ram_page, bool code) {
-  at(is_code_, ram_page).store(code);
+uint8_t CodePages::mark(uint32_t ram_page, bool code) {
+  const auto its = marks(ram_page);
+  const uint8_t before = code ? its.fetch_or(kCode) : its.fetch_and(static_cast<uint8_t>(~kCode));
   for (uint64_t* const words : filled_) {
     // The provider reads it meanwhile.
     const std::atomic_ref<uint64_t> word(words[ram_page / 64]);
@@ -47,6 +45,7 @@ void CodePages::mark(uint32_t ram_page, bool code) {
     else
       word.fetch_and(~bit);
   }
+  return before;
 }
 
 bool CodePages::written(uint64_t pa, uint64_t bytes) {
@@ -78,9 +77,8 @@ CodePages::Protected CodePages::protect(uint64_t pa) {
   if (!ram_.contains(pa)) return Protected::Before;
   const uint32_t page = page_of(pa);
   if (holds(page)) return Protected::Before;
-  mark(page, true);
-  if (filled_.empty() && !at(maybe_writable_, page).load()) return Protected::Unseen;
-  at(maybe_writable_, page).store(0);
+  if (!(mark(page, true) & kMaybeWritable) && filled_.empty()) return Protected::Unseen;
+  marks(page).fetch_and(static_cast<uint8_t>(~kMaybeWritable));
   const std::lock_guard lock(lock_);
   const uint64_t at_end = end_.load(std::memory_order_relaxed);
   log_[at_end % kLog] = page;
@@ -92,11 +90,17 @@ void CodePages::unprotect(uint64_t pa) {
   if (ram_.contains(pa)) mark(page_of(pa), false);
 }
 
-bool CodePages::copy_log(uint64_t from, uint64_t to, std::vector<uint32_t>& pages) const {
+bool CodePages::copy_log(uint64_t from, uint64_t to, uint32_t* pages) const {
   const std::lock_guard lock(lock_);
   if (end_.load(std::memory_order_relaxed) - from > kLog) return false;
-  for (uint64_t i = from; i != to; i++) pages.push_back(log_[i % kLog]);
+  for (uint64_t i = from; i != to; i++) *pages++ = log_[i % kLog];
   return true;
+}
+
+bool CodePages::copy_log(uint64_t from, uint64_t to, std::vector<uint32_t>& pages) const {
+  if (to - from > kLog) return false;
+  pages.resize(to - from);
+  return copy_log(from, to, pages.data());
 }
 
 void CodePages::check_unseen_stores(uint64_t& position, uint64_t end) {
@@ -108,7 +112,7 @@ void CodePages::check_unseen_stores(uint64_t& position, uint64_t end) {
   if (copy_log(from, end, pages))
     std::ranges::for_each(pages, check);
   else
-    for (uint32_t page = 0; page < is_code_.size(); page++)
+    for (uint32_t page = 0; page < marks_.size(); page++)
       if (holds(page)) check(page);
 }
 
@@ -118,20 +122,20 @@ void CodePages::catch_up(FillingWindow& window, uint64_t position, uint64_t end)
   if (copy_log(position, end, pages))
     std::erase_if(pages, [this](uint32_t page) { return !holds(page); });
   else
-    pages = {0, static_cast<uint32_t>(is_code_.size() - 1)};
+    pages = {0, static_cast<uint32_t>(marks_.size() - 1)};
   if (!pages.empty()) window.protect(pages);
 }
 
 void CodePages::catch_up(WindowMap& window, uint64_t& position) {
   constexpr uint64_t kSingly = 16;
   const uint64_t end = this->end();
-  std::vector<uint32_t> pages;
+  uint32_t pages[kSingly];
   if (FillingWindow* const filling = window.filling()) {
     catch_up(*filling, position, end);
   } else if (position != end) {
     if (end - position <= kSingly && copy_log(position, end, pages)) {
-      for (const uint32_t page : pages)
-        if (!may_write(page)) window.protect_page(page);
+      for (uint64_t i = 0; i < end - position; i++)
+        if (!may_write(pages[i])) window.protect_page(pages[i]);
     } else {
       window.protect_all(*this);
     }

@@ -33,7 +33,7 @@ class CodePages {
   void add_filler(WindowFiller& filler) { filled_.push_back(filler.code_pages()); }
 
   CodeListener& listener() const { return listener_; }
-  bool holds(uint32_t ram_page) const { return at(is_code_, ram_page).load(std::memory_order_relaxed); }
+  bool holds(uint32_t ram_page) const { return marks(ram_page).load(std::memory_order_relaxed) & kCode; }
   // How many pages from `ram_page` on, `pages` at most, all hold code or all hold none.
   uint32_t run_length(uint32_t ram_page, uint32_t pages) const;
   // How many such runs there are in [ram_page, ram_page + pages), counted up to `limit` + 1.
@@ -42,14 +42,10 @@ class CodePages {
   // What the guest allows to be written may be installed so, and what is installed so may stay.
   // Precondition of write access: this was asked before it was given.
   bool may_write(uint32_t ram_page) {
-    if (holds(ram_page)) return false;
-    const auto noted = at(maybe_writable_, ram_page);
-    if (noted.load(std::memory_order_relaxed)) return !holds(ram_page);
-    noted.store(1, std::memory_order_relaxed);
-    if (!cpus_.several()) return true;
-    // Pairs with protect(): either it sees the note, or this sees that the page holds code.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    return !holds(ram_page);
+    const uint8_t now = marks(ram_page).load(std::memory_order_relaxed);
+    if (now == kMaybeWritable) return true;
+    // Either protect() sees the mark, or this sees that the page holds code.
+    return !(now & kCode) && !(marks(ram_page).fetch_or(kMaybeWritable) & kCode);
   }
   // The same of several pages, which are alike.
   bool may_write(uint32_t ram_page, uint32_t pages);
@@ -76,7 +72,7 @@ class CodePages {
 
   // Applies to the space, which is current, what it has missed of the log. A page of the log that
   // holds no code any more keeps its write access there, so it must be logged again when it is
-  // protected again: maybe_writable_ says so.
+  // protected again: kMaybeWritable says so.
   template <typename Space>
   void catch_up(Space& space) {
     const uint64_t end = this->end();
@@ -96,21 +92,21 @@ class CodePages {
   void catch_up(WindowMap& window, uint64_t& position);
   void catch_up(FillingWindow& window, uint64_t position, uint64_t end);
   // The pages of [from, to); false: the log has forgotten some.
+  bool copy_log(uint64_t from, uint64_t to, uint32_t* pages) const;
   bool copy_log(uint64_t from, uint64_t to, std::vector<uint32_t>& pages) const;
-  void mark(uint32_t ram_page, bool code);
+  // Returns the marks that the page had.
+  uint8_t mark(uint32_t ram_page, bool code);
   uint32_t page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
-  // One byte for each RAM page.
-  using Bytes = std::vector<uint8_t>;
-  static std::atomic_ref<uint8_t> at(const Bytes& bytes, uint32_t ram_page) {
-    return std::atomic_ref(const_cast<uint8_t&>(bytes[ram_page]));
+  // May be installed writable without a log entry to come; not used where windows fill themselves.
+  static constexpr uint8_t kCode = 1, kMaybeWritable = 2;
+  std::atomic_ref<uint8_t> marks(uint32_t ram_page) const {
+    return std::atomic_ref(const_cast<uint8_t&>(marks_[ram_page]));
   }
 
   const GuestRam ram_;
   CodeListener& listener_;
   const RunningCpus& cpus_;
-  Bytes is_code_;
-  // may be installed writable without a log entry to come; not used where windows fill themselves
-  Bytes maybe_writable_;
+  std::vector<uint8_t> marks_;     // by RAM page
   std::vector<uint64_t*> filled_;  // WindowFiller::code_pages()
   static constexpr uint32_t kLog = 4096;
   mutable QuickLock lock_;     // of the log

@@ -32,6 +32,13 @@ class FlushRecords {
     end_.store(at + 1);
     return at + 1;
   }
+  // The same, while nobody else adds any.
+  uint64_t add_alone(const TlbFlush<Va, Asid>& operation, uint8_t cpu) {
+    const uint64_t at = end_.load(std::memory_order_relaxed);
+    records_[at % kSize] = {operation, cpu};
+    end_.store(at + 1, std::memory_order_relaxed);
+    return at + 1;
+  }
   // The position behind the last operation.
   uint64_t end() const { return end_.load(std::memory_order_acquire); }
   // Copies the records of [from, to), kSize at most, to `out`. False: the log has forgotten some.
@@ -61,7 +68,9 @@ class FlushLog {
   FlushLog(Records& records, const RunningCpus& cpus, RunningCpus::Index cpu)
       : records_(records), cpus_(cpus), cpu_(static_cast<uint8_t>(cpu)) {}
 
-  uint64_t add(const Record& operation) { return records_.add(operation, cpu_); }
+  uint64_t add(const Record& operation) {
+    return cpus_.several() ? records_.add(operation, cpu_) : records_.add_alone(operation, cpu_);
+  }
   uint64_t end() const { return records_.end(); }
 
   // Applies what happened since `position`, and moves it to the end. Entries that are not global
@@ -74,34 +83,34 @@ class FlushLog {
     const uint64_t from = position, end = records_.end();
     position = end;
     if (end - from > Records::kSize) return refresh(false);
-    if (!cpus_.several())
+    if (!cpus_.several()) {
+      // Most often one page.
+      if (const auto& r = records_[from]; end - from == 1 && r.kind >= Record::Page)
+        return flush_page(r.va, r.kind == Record::Page && !covers(r.asid));
       return apply(
-          from, end, [&](uint64_t i) { return records_[i]; }, covers, refresh, flush_page);
-    std::vector<typename Records::Record> copy(end - from);
-    if (!records_.copy(from, end, copy.data())) return refresh(false);
+          end - from, [&](uint64_t i) -> const auto& { return records_[from + i]; }, covers, refresh, flush_page);
+    }
+    if (copy_.empty()) copy_.resize(Records::kSize);
+    if (!records_.copy(from, end, copy_.data())) return refresh(false);
     apply(
-        from, end, [&](uint64_t i) { return copy[i - from]; }, covers, refresh, flush_page);
+        end - from, [&](uint64_t i) -> const auto& { return copy_[i]; }, covers, refresh, flush_page);
   }
 
  private:
   template <typename Get, typename Covers, typename Refresh, typename FlushPage>
-  [[gnu::always_inline]] void apply(uint64_t from, uint64_t end, Get get, Covers& covers, Refresh& refresh,
+  [[gnu::always_inline]] void apply(uint64_t count, Get get, Covers& covers, Refresh& refresh,
                                     FlushPage& flush_page) const {
     bool all = false, nonglobal = false;
-    for (uint64_t i = from; i != end && !all; i++) {
-      const typename Records::Record r = get(i);
+    for (uint64_t i = 0; i != count && !all; i++) {
+      const typename Records::Record& r = get(i);
       if (!concerns(r)) continue;
       all = r.kind == Record::All;
       nonglobal |= r.kind == Record::OfAsid && covers(r.asid);
     }
     if (all || nonglobal) refresh(!all);
-    for (uint64_t i = from; i != end && !all; i++) {
-      const typename Records::Record r = get(i);
-      if (!concerns(r)) continue;
-      if (r.kind == Record::Page)
-        flush_page(r.va, !covers(r.asid));
-      else if (r.kind == Record::PageOfAllAsids)
-        flush_page(r.va, false);
+    for (uint64_t i = 0; i != count && !all; i++) {
+      const typename Records::Record& r = get(i);
+      if (r.kind >= Record::Page && concerns(r)) flush_page(r.va, r.kind == Record::Page && !covers(r.asid));
     }
   }
   bool concerns(const typename Records::Record& r) const { return r.broadcast || r.cpu == cpu_; }
@@ -109,6 +118,7 @@ class FlushLog {
   Records& records_;
   const RunningCpus& cpus_;
   const uint8_t cpu_;
+  mutable std::vector<typename Records::Record> copy_;  // apply() reads it when there are several CPUs
 };
 
 }  // namespace crosswalk::mmu

@@ -59,7 +59,7 @@ void Translations::drop_locked(Block* block) {
 }
 
 void Translations::clear() {
-  const std::lock_guard lock(lock_);
+  const auto lock = this->lock();
   statistics_.cache_flushes++;
   trace::instant(trace(), trace::Kind::CacheClear, blocks().count());
   for (const User& user : users_) {
@@ -72,7 +72,7 @@ void Translations::clear() {
 }
 
 void Translations::put_out_of_line(uint64_t pa, Block* block, bool once) {
-  const std::lock_guard lock(lock_);
+  const auto lock = this->lock();
   if (once) {
     statistics_.slow_once++;
     slow_sites_.add_once(pa);
@@ -101,7 +101,7 @@ bool Translations::code_written(uint64_t pa, uint32_t) {
 }
 
 void Translations::check_code(uint64_t pa) {
-  const std::lock_guard lock(lock_);
+  const auto lock = this->lock();
   const auto* const in_page = blocks().of_page(pa);
   if (!in_page) return;
   std::vector<Block*> changed;

@@ -53,11 +53,11 @@ class Translations final : public mmu::CodeListener {
   // can still be executed; it is there until clear().
   // The block whose code contains `host`, dropped ones included; null: none.
   Block* find_by_host(const void* host) const {
-    const std::lock_guard lock(lock_);
+    const auto lock = this->lock();
     return blocks().find_by_host(host);
   }
   void drop(Block* block) {
-    const std::lock_guard lock(lock_);
+    const auto lock = this->lock();
     drop_locked(block);
   }
   // The instruction at `pa`, in `block`, is translated again with its accesses out of line: from
@@ -66,7 +66,10 @@ class Translations final : public mmu::CodeListener {
   void check_code(uint64_t pa) override;
 
   // ---- while the caller holds lock()
-  std::unique_lock<QuickLock> lock() const { return std::unique_lock(lock_); }
+  // With one CPU, nothing: all that uses them is on its thread.
+  std::unique_lock<QuickLock> lock() const {
+    return cpus_ && cpus_->several() ? std::unique_lock(lock_) : std::unique_lock(lock_, std::defer_lock);
+  }
   std::unique_lock<QuickLock> lock_code() override { return lock(); }
   bool code_written(uint64_t pa, uint32_t bytes) override;
   const BlockIndex& blocks() const { return cache_.blocks(); }
