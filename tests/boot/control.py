@@ -295,9 +295,8 @@ def stuck_cpu():
 def slow_reader():
     """What the guest printed before the end arrives, though the reader takes its time."""
     stats = f"{scratch}/stats.json"
-    with Run(command("print", "--stats-json", stats)) as run:
+    with Run(command("print", "--stats-json", stats), pipesize=4096) as run:
         fd = run.process.stdout.fileno()
-        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 4096)
         run.read_until(b"ready")
         time.sleep(0.5)
         run.process.send_signal(signal.SIGTERM)
@@ -312,9 +311,8 @@ def slow_reader():
 
 def second_signal():
     """The first lets a slow reader have the output; the second does not wait for it."""
-    with Run(command("print")) as run:
+    with Run(command("print"), pipesize=4096) as run:
         fd = run.process.stdout.fileno()
-        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 4096)
         run.read_until(b"ready")
         time.sleep(0.3)
         run.process.send_signal(signal.SIGTERM)

@@ -20,7 +20,8 @@ class ConsoleOutput {
   // `fd` may be -1: output is discarded.
   explicit ConsoleOutput(int fd);
 
-  static constexpr size_t kRoom = 64;  // bytes that has_room() promises
+  // Bytes that has_room() promises: more than all CPUs write before they look for queued work.
+  static constexpr size_t kRoom = 4 << 10;
 
   // Told of bytes that were put.
   void set_notifier(IoNotifier* notifier) { notifier_ = notifier; }
@@ -29,7 +30,7 @@ class ConsoleOutput {
   bool has_room() const {
     return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire) < kRing - kRoom;
   }
-  // Precondition: wait_for_room since the last kRoom bytes, or close() (the byte is then given up
+  // Precondition: wait_for_room() since the last kRoom bytes, or close() (the byte is then given up
   // when the ring is full).
   void put(uint8_t byte);
   // Waits while stdout does not take more. Never with the device lock: the I/O thread needs it to

@@ -36,9 +36,15 @@ bool MachinePlatform::mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uin
     answered = m_.board.bus().write(cpu.cpu_index, pa, bytes, value);
     counters.mmio_unassigned += !answered;
   }
-  if (!m_.console.has_room()) m_.console.wait_for_room();
+  if (!m_.console.has_room()) m_.vcpus.of(cpu).raise(kLineWork);
   trace::end(cpu.trace, trace::Kind::DeviceWrite, start, pa, value, bytes, !answered);
   return answered;
+}
+
+// Other CPUs do not wait for one that waits for stdout: it is parked meanwhile.
+void MachinePlatform::run_queued_work(CpuState& cpu) {
+  m_.rendezvous.serve(cpu);
+  m_.console.wait_for_room();
 }
 
 bool MachinePlatform::firmware_call(CpuState& cpu) {

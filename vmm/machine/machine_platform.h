@@ -45,7 +45,7 @@ class MachinePlatform final : public Platform, private PsciHost {
   uint64_t counter_for(CpuState& cpu) override { return m_.timers.counter_for(cpu); }
   uint64_t nanoseconds() override { return m_.counter.nanoseconds(); }
   void timers_changed(CpuState& cpu) override { m_.timers.changed(cpu); }
-  void run_queued_work(CpuState& cpu) override { m_.rendezvous.serve(cpu); }
+  void run_queued_work(CpuState& cpu) override;
 
  private:
   unsigned cpu_count() const override { return m_.vcpus.count(); }
