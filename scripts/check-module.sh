@@ -2,17 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The kernel module in an emulated machine, on Debian's kernel: nothing of it is loaded here. Twice:
 # with two CPUs, where its tests run and then a hostile program for HOSTILE seconds (60) from SEED
-# (1); and with one whose clock counts instructions, where what each operation costs is printed and
-# compared with limits. PART=test or PART=count runs one of the two. Ends with a line that counts;
-# exit status 0 only when something passed and nothing failed. The machines' whole output is in
-# $BUILD/check/module-test.log and module-count.log.
+# (1), both CPUs on one thread of QEMU unless THREADS is multi; and with one CPU whose clock counts
+# instructions, where what each operation costs is printed and compared with limits. PART=test or
+# PART=count runs one of the two. Ends with a line that counts; exit status 0 only when something
+# passed and nothing failed. The machines' whole output is in $BUILD/check/module-test.log and
+# module-count.log.
 set -u
 cd "$(dirname "$0")/.."
 . tests/boot/lib.sh
 what=module
 . scripts/emulated-machine.sh
 hostile=${HOSTILE:-60} memory=1G
-threads=multi # the CPUs are to race; where the machine crashes, see what threads=single does
 if [ "${1:-}" = --debug ]; then
   machine=$build/debug-kernel memory=3G # KASAN takes an eighth
   export HEADERS=$PWD/$machine/linux

@@ -31,16 +31,15 @@ pack_machine() {
 # run_machine NAME SECONDS LOG COMMAND_LINE QEMU_OPTION…: runs it, prints and counts the lines of
 # its tests; what else it says is in LOG. Without LA57 every page walk of the machine is one level
 # shorter; Crosswalk needs 47 bits only. The kernel would panic if it counted too few timer
-# interrupts while the host is busy. threads=single: all CPUs are on one thread of QEMU. With a
-# thread each (multi), QEMU 7.2 may run old code for ever where another CPU has changed it through
+# interrupts while the host is busy. All CPUs are on one thread of QEMU. With a thread each
+# (THREADS=multi), QEMU 7.2 may run old code for ever where another CPU has changed it through
 # another mapping; Linux patches its own code so, and Crosswalk the links between blocks.
-threads=single
 run_machine() {
   local name=$1 seconds=$2 log=$3 append=$4 status why
   shift 4
   mkdir -p "$(dirname "$log")"
   seconds=$(limit "$seconds")
-  timeout -k 10 "$seconds" qemu-system-x86_64 -accel tcg,thread=$threads -cpu max,+svm,+npt,-la57 -display none -nodefaults -no-user-config \
+  timeout -k 10 "$seconds" qemu-system-x86_64 -accel tcg,thread=${THREADS:-single} -cpu max,+svm,+npt,-la57 -display none -nodefaults -no-user-config \
     -serial stdio -monitor none -no-reboot -kernel "$machine/vmlinuz" -initrd "$scratch/initrd" "$@" \
     -append "console=ttyS0 quiet panic=-1 no_timer_check $append" </dev/null 2>&1 |
     tee "$log" | sed -un "s/\r*\$//; /^$what: begin/,/^$what: end/p" | tee "$scratch/text"
