@@ -3,7 +3,7 @@
 #
 #   make                    build/crosswalk (installs what is missing, as root or with sudo)
 #   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=,
-#                           WINDOWS=, KERNEL=, MEMORY=, SMP= (CPUs, 1 to 8), TIMEOUT=
+#                           WINDOWS=, KERNEL=, MEMORY=, SMP= (CPUs, 1 to 8), TIMEOUT=, NET=user
 #   make check              all tests; `make tests` only builds them, `make guest` only fetches and
 #                           builds guest images
 #   make check-nested       the kvm world on nested paging, in an emulated machine with SVM
@@ -44,7 +44,7 @@ CXX := $(CCACHE) g++
 CXXFLAGS ?= -O2 -g1
 # CpuState has its fields in bases, for whose offsets GCC and Clang define offsetof.
 override CXXFLAGS += -std=c++20 -Wall -Wextra -Werror -Wno-invalid-offsetof -I. -MMD -MP -fno-strict-aliasing -pthread
-LDLIBS := -lboost_program_options -lseccomp -lfdt -lelf -lcapstone -lfmt -pthread
+LDLIBS := -lboost_program_options -lseccomp -lslirp -lfdt -lelf -lcapstone -lfmt -pthread
 
 # Every .cc of these folders goes into one static library per folder tree.
 LIB_DIRS := translator mmu-shadow vmm
@@ -107,9 +107,9 @@ $(call one_of,WORLD,auto process kvm)
 $(call one_of,KERNEL,armmp armmp-lpae installer)
 $(call one_of,SMP,1 2 3 4 5 6 7 8)
 endif
-boot: $(BUILD)/crosswalk $(BOOT_IMAGES)
+boot: $(BUILD)/crosswalk $(BOOT_IMAGES) $(if $(NET),$(NET_IMAGES))
 	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' WINDOWS='$(WINDOWS)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
-	  MEMORY='$(MEMORY)' SMP='$(SMP)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' STATS='$(STATS)' scripts/boot.sh
+	  MEMORY='$(MEMORY)' SMP='$(SMP)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' NET='$(NET)' STATS='$(STATS)' scripts/boot.sh
 
 # Instructions counted in an emulated machine (docs/counting.md).
 COUNT_TOOLS := $(BUILD)/count-tools/count-run $(BUILD)/count-tools/split.so
@@ -136,6 +136,7 @@ NEEDS_bare = $(BARE_IMAGES)
 NEEDS_smp = $(SMP_IMAGES)
 NEEDS_boot = $(BOOT_IMAGES)
 NEEDS_bench = $(BENCH_IMAGES)
+NEEDS_net = $(BOOT_IMAGES) $(NET_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
 NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers
@@ -143,7 +144,7 @@ NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-ho
 NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
 NEEDS_module = $(MODULE_PROGRAMS)
 NEEDS_lint = $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
-NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(SMP_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
+NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
 check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 

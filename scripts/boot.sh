@@ -3,7 +3,8 @@
 # Boots Debian's ARM kernel: to a shell, or with CMD to run that command and exit with its status.
 # Environment: CMD, MMU (auto), WINDOWS, FLUSH, WORLD, KERNEL (armmp, armmp-lpae or installer),
 # MEMORY (1G), SMP (CPUs, 1), TIMEOUT (seconds), APPEND, DISK (an image for the guest to use),
-# STATS, BUILD, GUEST, CROSSWALK (the program to run the guest in), VERBOSE (kernel messages).
+# NET (as --net has it; `network` in the guest then takes an address), STATS, BUILD, GUEST,
+# CROSSWALK (the program to run the guest in), VERBOSE (kernel messages).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
@@ -21,6 +22,7 @@ arguments=(run --kernel "$guest/$kernel/vmlinuz" --memory "${MEMORY:-1G}" --mmu 
 [ -z "${SMP:-}" ] || arguments+=(--smp "$SMP")
 [ -z "${TIMEOUT:-}" ] || arguments+=(--timeout "$TIMEOUT")
 [ -z "${DISK:-}" ] || arguments+=(--disk "$DISK")
+[ -z "${NET:-}" ] || arguments+=(--net "$NET")
 [ -z "${STATS:-}" ] || arguments+=(--stats)
 append="console=ttyAMA0 ${APPEND:-}"
 
@@ -30,7 +32,7 @@ if [ "$kernel" = installer ]; then
   exec "$crosswalk" "${arguments[@]}" --initrd "$guest/installer/initrd.gz" --append "$append rdinit=/bin/sh"
 fi
 
-initrd=$guest/initrd-$kernel.gz
+initrd=$guest/${NET:+net/}initrd-$kernel.gz
 if [ -z "${CMD:-}" ]; then exec "$crosswalk" "${arguments[@]}" --initrd "$initrd" --append "$append"; fi
 
 scratch=$(mktemp -d)

@@ -35,9 +35,10 @@ FOLDERS = {
     "translator/x64": ("one emitter an opcode, register allocation, fault sites", ["translator/base", "translator/ir", "translator/arm32/cpu", "mmu-shadow", "translator/arm32/helpers"]),
     "translator/engine": ("run loop, code cache, links, memory access, faults", ["translator/base", "translator/ir", "translator/arm32/cpu", "mmu-shadow/base", "mmu-shadow/windows", "mmu-shadow", "translator/arm32/helpers", "translator/arm32/frontend", "translator/x64"]),
     "vmm/base": ("files, statistics, the sandbox: of this process, not of a guest", ["translator/base", "kernel-module"]),
-    "vmm/devices": ("GICv2, PL011, PL031, virtio", ["translator/base", "translator/arm32/cpu", "vmm/base"]),
+    "vmm/net": ("the other end of a network card: libslirp", ["translator/base", "vmm/base"]),
+    "vmm/devices": ("GICv2, PL011, PL031, virtio", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/net"]),
     "vmm/machine/io": ("event loops, and the threads that do what is slow", ["translator/base", "vmm/base", "vmm/devices"]),
-    "vmm/machine/board": ("the memory map, the bus, the table of devices", ["translator/base", "vmm/devices", "vmm/machine/io"]),
+    "vmm/machine/board": ("the memory map, the bus, the table of devices", ["translator/base", "vmm/net", "vmm/devices", "vmm/machine/io"]),
     "vmm/machine/loader": ("guest RAM, and what is put there: kernel, initrd, device tree; symbols", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/machine/board"]),
     "vmm/machine/cpus": ("CPUs as other threads see them: lines, sleep, power, work for them; PSCI", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/devices"]),
     "vmm/machine/time": ("the system counter, and what happens as time passes", ["translator/arm32/cpu", "vmm/base", "vmm/devices", "vmm/machine/board", "vmm/machine/cpus"]),
@@ -51,7 +52,7 @@ FOLDERS = {
     "vmm/world/kmod": ("windows of the kernel module, for both worlds", ["translator/base", "mmu-shadow/walker", "kernel-module", "mmu-shadow"]),
     "vmm/host": ("what this host can do: the table of modes, the probe that measures them", ["translator/base", "mmu-shadow", "translator/engine", "mmu-shadow/walker", "vmm/world/process", "vmm/world/kvm", "vmm/world/kmod"]),
     "vmm/bench": ("`crosswalk bench`", ["vmm/base"]),
-    "vmm/app": ("the command line, run, info, traces", ["translator/base", "translator/arm32/cpu", "mmu-shadow/walker", "mmu-shadow", "translator/engine", "vmm/base", "vmm/machine/loader", "vmm/machine/cpus", "vmm/machine/control", "vmm/machine", "vmm/world/process", "vmm/world/kvm", "vmm/host", "vmm/bench"]),
+    "vmm/app": ("the command line, run, info, traces", ["translator/base", "translator/arm32/cpu", "mmu-shadow/walker", "mmu-shadow", "translator/engine", "vmm/base", "vmm/net", "vmm/machine/loader", "vmm/machine/cpus", "vmm/machine/control", "vmm/machine", "vmm/world/process", "vmm/world/kvm", "vmm/host", "vmm/bench"]),
     "vmm": ("main", ["vmm/base", "vmm/bench", "vmm/app"]),
 }
 

@@ -22,6 +22,17 @@ $(GUEST)/initrd-%.gz: $(GUEST)/fetched $(INIT_FILES) scripts/make-initramfs.py
 	  file:bin/run-programs:755:tests/guests/linux/run-programs \
 	  file:commands.sh:755:tests/guests/commands.sh tree:modules/`cat $(GUEST)/$*/version`:$(GUEST)/$*/modules
 
+# With the network card's modules, which `network` loads.
+$(GUEST)/net/modules-%/built: scripts/unpack-modules.sh $(GUEST)/fetched
+	scripts/unpack-modules.sh $(GUEST) $* $(@D) failover net_failover virtio_net
+	@touch $@
+$(GUEST)/net/initrd-%.gz: $(GUEST)/initrd-%.gz $(GUEST)/net/modules-%/built tests/guests/linux/network scripts/make-initramfs.py
+	scripts/make-initramfs.py $@.part.gz dir:modules/`cat $(GUEST)/$*/version`:755 \
+	  $(foreach module,failover net_failover virtio_net,file:modules/`cat $(GUEST)/$*/version`/$(module).ko:644:$(GUEST)/net/modules-$*/$(module).ko) \
+	  file:bin/network:755:tests/guests/linux/network
+	cat $< $@.part.gz >$@.new && rm $@.part.gz && mv $@.new $@
+NET_IMAGES := $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/net/initrd-$(kernel).gz)
+
 # --- a Debian root image with programs for the experiments, and the same programs of amd64 --------
 $(GUEST)/rootfs.ext4 $(GUEST)/programs-native.tar: scripts/build-rootfs.sh scripts/private-apt.sh scripts/experiments/programs.sh \
   scripts/experiments/make-inputs.py | $(BUILD)/.packages
@@ -93,7 +104,7 @@ BOOT_IMAGES := $(GUEST)/fetched $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/initr
 BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES) \
   $(GUEST)/linux/debugger
 
-guest: $(BENCH_IMAGES) $(SMP_IMAGES)
+guest: $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES)
 rootfs: $(PROGRAM_IMAGES)
 .PHONY: guest rootfs
 .SECONDARY:

@@ -44,6 +44,8 @@ refused disk-gzip "gzip -dc $scratch/image" run --kernel "$kernel" --disk "$scra
 refused disk-twice "$scratch/file" run --kernel "$kernel" --disk "$scratch/file" --disk "$scratch/file"
 refused semihosting-files-missing 'nonexistent' run --kernel "$kernel" --semihosting-files /nonexistent
 refused semihosting-files-file 'not a directory' run --kernel "$kernel" --semihosting-files "$scratch/file"
+refused unknown-net 'none, user' run --kernel "$kernel" --net bridge
+refused net-forward '127.0.0.1:2222-:22' run --kernel "$kernel" --net user,hostfwd=22
 refused unknown-console 'pl011, virtio' run --kernel "$kernel" --console vga
 refused memory-0 'memory' run --kernel "$kernel" --memory 0
 refused memory-1T 'memory' run --kernel "$kernel" --memory 1T
@@ -74,7 +76,7 @@ refused bench-baseline 'bochs' bench --baseline bochs
 refused bench-workload 'no_such' bench --workloads no_such
 
 # Help is on stdout, with status 0, and has a sentence for each option of `run`.
-for option in kernel initrd append dtb memory cpu disk console semihosting semihosting-files mmu world flush stats stats-json stats-by-asid count-instructions trace trace-events perf-map symbols sandbox timeout; do
+for option in kernel initrd append dtb memory cpu disk net console semihosting semihosting-files mmu world flush stats stats-json stats-by-asid count-instructions trace trace-events perf-map symbols sandbox timeout; do
   if "$crosswalk" run --help 2>/dev/null | grep -q -- "--$option\b.*\|--$option"; then ok "options/help-$option"
   else not_ok "options/help-$option" "'run --help' does not list --$option"; fi
 done

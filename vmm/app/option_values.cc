@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/app/option_values.h"
 
+#include <arpa/inet.h>
 #include <sys/stat.h>
 
 #include <cctype>
@@ -81,6 +82,82 @@ Result<DiskOption> parse_disk(const std::string& text) {
   }
   if (auto checked = check_file("--disk", disk.path); !checked) return checked.take_error();
   return disk;
+}
+
+namespace {
+
+// 1 to 65535; 0 when malformed.
+uint16_t parse_port(const std::string& text) {
+  const uint64_t port = text.find_first_not_of("0123456789") == std::string::npos ? parse_size(text) : 0;
+  return port <= 0xffff ? static_cast<uint16_t>(port) : 0;
+}
+
+// [tcp|udp]:[ADDRESS]:PORT-[ADDRESS]:PORT, as QEMU has it.
+Result<HostForward> parse_forward(const std::string& text) {
+  const Error error{"--net: hostfwd=" + text +
+                    " is not understood; give for instance hostfwd=tcp:127.0.0.1:2222-:22 ([tcp|udp]:[HOSTADDR]:PORT-"
+                    "[GUESTADDR]:PORT)"};
+  HostForward forward{.text = text};
+  const size_t protocol = text.find(':'), dash = text.rfind('-');
+  if (protocol == std::string::npos || dash == std::string::npos || dash < protocol) return error;
+  const std::string name = text.substr(0, protocol);
+  if (!name.empty() && name != "tcp" && name != "udp") return error;
+  forward.udp = name == "udp";
+  const auto parse_end = [](const std::string& end, in_addr& address, uint16_t& port) {
+    const size_t colon = end.rfind(':');
+    if (colon == std::string::npos) return false;
+    port = parse_port(end.substr(colon + 1));
+    return port != 0 && (colon == 0 || inet_pton(AF_INET, end.substr(0, colon).c_str(), &address) == 1);
+  };
+  if (!parse_end(text.substr(protocol + 1, dash - protocol - 1), forward.host, forward.host_port) ||
+      !parse_end(text.substr(dash + 1), forward.guest, forward.guest_port))
+    return error;
+  return forward;
+}
+
+// Six bytes in hexadecimal, of one card: not a group's address, nor 0.
+Result<MacAddress> parse_mac(const std::string& text) {
+  MacAddress mac;
+  int end = 0;
+  const bool parsed = std::sscanf(text.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
+                                  &mac[3], &mac[4], &mac[5], &end) == 6 &&
+                      static_cast<size_t>(end) == text.size();
+  if (parsed && !(mac[0] & 1) && mac != MacAddress{}) return mac;
+  return Error{"--net: mac=" + text + " is not the address of a card; give for instance mac=52:54:00:12:34:56"};
+}
+
+}  // namespace
+
+Result<NetConfig> parse_net(const std::string& text) {
+  static constexpr std::pair<const char*, NetKind> kKinds[] = {{"none", NetKind::None}, {"user", NetKind::User}};
+  static constexpr std::pair<const char*, bool> kSwitch[] = {{"on", true}, {"off", false}};
+  NetConfig config;
+  const std::vector<std::string> parts = split(text);
+  auto kind = choose(kKinds, "--net", parts.empty() ? "" : parts.front());
+  if (!kind) return kind.take_error();
+  config.kind = *kind;
+  for (size_t i = 1; i < parts.size(); ++i) {
+    const size_t equals = parts[i].find('=');
+    const std::string name = parts[i].substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : parts[i].substr(equals + 1);
+    if (name == "mac" && config.kind != NetKind::None) {
+      auto mac = parse_mac(value);
+      if (!mac) return mac.take_error();
+      config.mac = *mac;
+    } else if (name == "hostfwd" && config.kind == NetKind::User) {
+      auto forward = parse_forward(value);
+      if (!forward) return forward.take_error();
+      config.forwards.push_back(*forward);
+    } else if (name == "restrict" && config.kind == NetKind::User) {
+      auto restricted = choose(kSwitch, "--net: restrict", value);
+      if (!restricted) return restricted.take_error();
+      config.restricted = *restricted;
+    } else {
+      return Error{"--net: unknown word '" + parts[i] + "' of " + parts.front() +
+                   "; user takes hostfwd=, restrict=on and mac=, and none takes nothing"};
+    }
+  }
+  return config;
 }
 
 Result<bool> check_file(const std::string& option, const std::string& path) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "translator/base/result.h"
+#include "vmm/net/net_config.h"
 
 namespace crosswalk::vmm {
 
@@ -31,6 +32,9 @@ Result<uint64_t> parse_memory(const std::string& text);
 Result<unsigned> parse_cpus(const std::string& text);
 // --disk. The file must be there.
 Result<DiskOption> parse_disk(const std::string& text);
+
+// --net.
+Result<NetConfig> parse_net(const std::string& text);
 
 // Whether `path` is a file that is there, a directory, or a file that can be written; it is made if
 // there is none.

@@ -73,7 +73,7 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
   std::string mmu, windows, world, memory, smp, code_cache, flush, fill, trace_events, fault_delivery, window_flush,
-      sandbox;
+      sandbox, network;
   std::vector<std::string> disks;
 };
 
@@ -119,6 +119,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("smp", po::value(&text.smp)->value_name("N")->default_value("1"), "CPUs: 1 to 8.")
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
+      ("net", po::value(&text.network)->value_name("NET")->default_value("none"), "A network card (virtio): user[,hostfwd=tcp|udp:[HOSTADDR]:PORT-[GUESTADDR]:PORT]...[,restrict=on] for a network inside Crosswalk (no privilege; the host is 10.0.2.2), or none. Also mac=ADDRESS. See docs/devices.md.")
       ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), ("How guest memory is reached: auto, " + join(names_of(all_modes()), ", ") + "; see below.").c_str())
       ("windows", po::value(&text.windows)->value_name("MODE")->default_value("auto"), ("Whose windows hybrid and flat have: " + join(names_of(providers()), ", ") + ", or auto for what costs less here.").c_str())
       ("world", po::value(&text.world)->value_name("WORLD")->default_value("auto"), "Where the engine executes: process, kvm, or auto for the MMU mode's default.")
@@ -256,6 +257,9 @@ Result<bool> check_guest(RunOptions& run, const RunText& text, const po::variabl
     if (!parsed) return parsed.take_error();
     run.disks.push_back(*parsed);
   }
+  auto network = parse_net(text.network);
+  if (!network) return network.take_error();
+  run.network = *network;
   if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return checked;
   return check_name(kConsoles, "--console", run.console);
 }

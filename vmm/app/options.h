@@ -22,6 +22,7 @@ struct RunOptions {
   uint64_t memory_bytes = 0;
   unsigned cpus = 1;
   std::vector<DiskOption> disks;
+  NetConfig network;
   // Null or nothing: auto. `windows` is never null for a mode that is a provider.
   const ModeRow* mmu = nullptr;
   const ModeRow* windows = nullptr;

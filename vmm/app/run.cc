@@ -59,6 +59,7 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.error_fd = STDERR_FILENO;
   config.escape_keys = isatty(STDIN_FILENO);
   config.virtio_console = options.console == "virtio";
+  config.network = options.network;
   config.catch_signals = true;
   config.timeout_seconds = options.timeout_seconds;
   // The resident size of windows is looked at when the CPU polls; that of flat's one window is
@@ -146,7 +147,9 @@ int run_guest(const RunOptions& requested) {
   if (options.sandbox && !Sandbox::built_in()) {
     std::fputs("crosswalk: built with a sanitizer: the sandbox is off\n", stderr);
   } else if (options.sandbox) {
-    auto made = Sandbox::create({.semihosting_files = !options.semihosting_files.empty()});
+    auto made = Sandbox::create({.semihosting_files = !options.semihosting_files.empty(),
+                                 .sockets = options.network.kind == NetKind::User,
+                                 .tap = options.network.kind == NetKind::Tap});
     if (!made) return refuse(made.error(), kExitInternalError);
     sandbox = std::move(*made);
   }

@@ -23,11 +23,14 @@ class Sandbox {
     KvmCpu,    // the same around a KVM VM; not the engine itself, which is InsideVm
     InsideVm,  // not a thread: the calls that the KVM world makes for code inside the VM
     Io,
+    Network,  // an I/O thread that has the guest's connections too
     Timer,
     Control,  // signals and the keyboard
   };
   struct Config {
     bool semihosting_files = false;  // the guest may open, rename and remove files
+    bool sockets = false;            // the network's thread makes connections (--net user)
+    bool tap = false;                // it has an interface of the host (--net tap)
   };
 
   // Installs the handler that prints the line. Fails when this kernel has no seccomp filters.
@@ -55,14 +58,19 @@ class Sandbox {
     int call;
     unsigned roles;  // a bit for each Role
     std::vector<Condition> conditions;
+    int error = 0;  // if not 0: what the call returns, without being made
   };
   explicit Sandbox(const Config& config);
   void add_calls_of_all();
   void add_calls_of_roles(const Config& config);
   void add(unsigned roles, std::initializer_list<int> calls);
-  void add(unsigned roles, int call, std::vector<Condition> conditions);
+  void add(unsigned roles, int call, std::vector<Condition> conditions, int error = 0);
 
   std::vector<Rule> rules_;
+  // The host's list of name servers, opened before: the one file that the network's thread can
+  // open, by its name. Negative: there is none. Open until the process ends.
+  int name_servers_ = -1;
+  bool looks_for_files_ = false;  // the network's thread does
 };
 
 }  // namespace crosswalk::vmm

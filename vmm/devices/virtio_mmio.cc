@@ -197,7 +197,7 @@ VirtioMmio::State VirtioMmio::save() const {
   State state = state_;
   for (unsigned i = 0; i < kMaxQueues; ++i) {
     if (!requests_[i] || requests_[i]->abandoned) continue;
-    --state.queues[i].next_available;
+    state.queues[i].next_available -= static_cast<uint16_t>(1 + requests_[i]->chain.joined.size());
     state.positions[i] = requests_[i]->chain.position;
   }
   return state;
@@ -236,23 +236,32 @@ void VirtioMmio::do_work() {
   }
 }
 
+bool VirtioMmio::take_request(unsigned index) {
+  std::optional<Request>& request = requests_[index];
+  if (request && !request->needs_chain) return true;
+  Chain chain;
+  const VirtQueue::Pop popped = state_.queues[index].pop(context_.ram, chain);
+  if (popped == VirtQueue::Pop::Broken) needs_reset();
+  if (popped != VirtQueue::Pop::Taken) return false;
+  if (request) {
+    request->chain.join(chain);
+    request->needs_chain = false;
+  } else {
+    request = Request{std::move(chain)};
+    request->chain.position = std::exchange(state_.positions[index], 0);
+  }
+  return true;
+}
+
 bool VirtioMmio::serve(unsigned index) {
   const auto end = std::chrono::steady_clock::now() + kRound;
   std::unique_lock lock(context_.lock);
   std::optional<Request>& request = requests_[index];
   for (unsigned turn = 0; turn < kTurns; ++turn) {
     if (turn != 0 && std::chrono::steady_clock::now() >= end) return true;
-    VirtQueue& queue = state_.queues[index];
-    if (!(state_.status & kDriverOk) || (state_.status & kDeviceNeedsReset) || !queue.ready || !device_->ready(index))
+    if (!(state_.status & kDriverOk) || (state_.status & kDeviceNeedsReset) || !state_.queues[index].ready ||
+        !device_->ready(index) || !take_request(index))
       return false;
-    if (!request) {
-      Chain chain;
-      const VirtQueue::Pop popped = queue.pop(context_.ram, chain);
-      if (popped == VirtQueue::Pop::Broken) needs_reset();
-      if (popped != VirtQueue::Pop::Taken) return false;
-      request = Request{std::move(chain)};
-      request->chain.position = std::exchange(state_.positions[index], 0);
-    }
     const uint32_t generation = generation_;
     working_ = index;
     lock.unlock();
@@ -265,6 +274,7 @@ bool VirtioMmio::serve(unsigned index) {
       request.reset();
       return false;
     }
+    request->needs_chain = progress.needs_chain;
     if (!progress.done) continue;
     post(index, request->chain, progress);
     request.reset();
@@ -274,7 +284,15 @@ bool VirtioMmio::serve(unsigned index) {
 
 // Precondition: the device lock is held.
 void VirtioMmio::post(unsigned queue, const Chain& chain, const Progress& progress) {
-  Completion completion{this, generation_, queue, chain.head, progress.written, {}};
+  Completion completion{this, generation_, queue, {{chain.head, progress.written}}, {}};
+  uint64_t begin = 0;  // of the last one's bytes
+  for (const Chain::Joined& joined : chain.joined) {
+    UsedChain& last = completion.chains.back();
+    const uint32_t all = last.written;
+    last.written = static_cast<uint32_t>(std::min<uint64_t>(all, joined.begin - begin));
+    completion.chains.push_back({joined.head, all - last.written});
+    begin = joined.begin;
+  }
   uint64_t left = progress.changed;
   for (const Segment& segment : chain.writable) {
     if (left == 0) break;
@@ -291,7 +309,7 @@ Completion::Range VirtioMmio::publish(const Completion& completion) {
   VirtQueue& queue = state_.queues[completion.queue];
   // The driver may have stopped the queue and be changing its addresses.
   if (!queue.ready || !queue.valid(context_.ram)) return {0, 0};
-  if (queue.push(context_.ram, completion.head, completion.written)) {
+  if (queue.push(context_.ram, completion.chains)) {
     state_.interrupt_status |= kInterruptUsed;
     update_interrupt();
   }

@@ -29,8 +29,10 @@ class VirtioMmio;
 
 // What a turn at a request came to.
 struct Progress {
-  // False: more turns are needed, and the rest says nothing.
+  // False: more turns are needed, and the rest but `needs_chain` says nothing.
   bool done = true;
+  // The next turn needs the buffers of the queue's next chain too (Chain::join).
+  bool needs_chain = false;
   // Bytes of the chain's writable part that were written, counted from its start: what the driver
   // is told.
   uint32_t written = 0;
@@ -39,6 +41,7 @@ struct Progress {
   bool last_byte = false;
 
   static Progress more() { return {.done = false}; }
+  static Progress another_chain() { return {.done = false, .needs_chain = true}; }
   static Progress filled(uint32_t bytes) { return {.written = bytes, .changed = bytes}; }
 };
 
@@ -75,8 +78,7 @@ struct Completion {
   VirtioMmio* transport;
   uint32_t generation;  // of the transport when the request was taken
   unsigned queue;
-  uint16_t head;
-  uint32_t written;
+  std::vector<UsedChain> chains;
   std::vector<Range> ranges;  // guest RAM that was written
 };
 
@@ -153,10 +155,13 @@ class VirtioMmio final : public MmioDevice {
 
   struct Request {
     Chain chain;
-    bool abandoned = false;  // the driver stopped the queue while the I/O thread worked on it
+    bool abandoned = false;    // the driver stopped the queue while the I/O thread worked on it
+    bool needs_chain = false;  // the next one of the queue, for its next turn
   };
 
   bool serve(unsigned index);  // a round of one queue; true: there is more to do
+  // With the lock: whether there is a request to work on, with the chains that it needs.
+  bool take_request(unsigned index);
   void post(unsigned queue, const Chain& chain, const Progress& progress);
   void stop_queue(unsigned index);
   bool write_queue_register(uint64_t offset, uint32_t value);

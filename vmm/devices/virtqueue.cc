@@ -61,6 +61,11 @@ uint64_t Chain::total(const std::vector<Segment>& segments) {
   return bytes;
 }
 
+void Chain::join(const Chain& next) {
+  joined.push_back({next.head, writable_bytes()});
+  writable.insert(writable.end(), next.writable.begin(), next.writable.end());
+}
+
 uint32_t Chain::copy_from(uint64_t offset, void* to, uint32_t bytes) const {
   return for_range(readable, offset, bytes, [to](const uint8_t* host, uint32_t done, uint32_t count) {
     std::memcpy(static_cast<uint8_t*>(to) + done, host, count);
@@ -117,10 +122,12 @@ VirtQueue::Pop VirtQueue::pop(const GuestRam& ram, Chain& chain) {
   }
 }
 
-bool VirtQueue::push(const GuestRam& ram, uint16_t head, uint32_t written) {
-  const uint32_t element[2] = {head, written};
-  std::memcpy(ram.at(used + 4 + uint64_t{8} * (next_used % size)), element, sizeof element);
-  ++next_used;
+bool VirtQueue::push(const GuestRam& ram, std::span<const UsedChain> chains) {
+  for (const auto& [head, written] : chains) {
+    const uint32_t element[2] = {head, written};
+    std::memcpy(ram.at(used + 4 + uint64_t{8} * (next_used % size)), element, sizeof element);
+    ++next_used;
+  }
   std::atomic_ref<uint16_t>(*reinterpret_cast<uint16_t*>(ram.at(used + 2))).store(next_used, std::memory_order_seq_cst);
   return !(load16(ram, available, std::memory_order_seq_cst) & kNoInterrupt);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "translator/arm32/cpu/platform.h"
@@ -20,11 +21,19 @@ struct Segment {
 struct Chain {
   uint16_t head = 0;
   std::vector<Segment> readable, writable;  // the driver's buffers, in order
+  // Chains that were taken after this one, for the same request: their buffers are behind its own.
+  struct Joined {
+    uint16_t head;
+    uint64_t begin;  // of its bytes in the writable part
+  };
+  std::vector<Joined> joined;
   // How far the device is with the request; the device says what it counts. 0 at first.
   uint64_t position = 0;
 
   uint64_t readable_bytes() const { return total(readable); }
   uint64_t writable_bytes() const { return total(writable); }
+  // Appends the writable part of the next chain.
+  void join(const Chain& next);
   // Copies out of the readable part; returns how many bytes were there.
   uint32_t copy_from(uint64_t offset, void* to, uint32_t bytes) const;
   // Copies into the writable part; returns how much fitted.
@@ -32,6 +41,12 @@ struct Chain {
 
  private:
   static uint64_t total(const std::vector<Segment>& segments);
+};
+
+// A chain that goes back to the driver.
+struct UsedChain {
+  uint16_t head;
+  uint32_t written;
 };
 
 struct VirtQueue {
@@ -49,8 +64,8 @@ struct VirtQueue {
   // Precondition of the rest: ready, and valid() was true.
   // Takes the next available chain. Broken: the driver broke a rule, and the device needs a reset.
   Pop pop(const GuestRam& ram, Chain& chain);
-  // Publishes a used element. Returns the driver's wish for an interrupt.
-  bool push(const GuestRam& ram, uint16_t head, uint32_t written);
+  // Publishes used elements, which the driver sees all at once. Returns its wish for an interrupt.
+  bool push(const GuestRam& ram, std::span<const UsedChain> chains);
   uint64_t used_bytes() const { return 6 + uint64_t{8} * size; }
 };
 

@@ -54,6 +54,7 @@ struct MachineConfig {
   bool escape_keys = false;           // Ctrl-A x, i and h
   // there is one, and console input goes there instead of to the PL011
   bool virtio_console = false;
+  NetConfig network;
   // SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the machine, SIGUSR1 prints its state to error_fd. A
   // machine that does not stop, or is asked a second time, ends the process.
   bool catch_signals = false;

@@ -71,7 +71,10 @@ TEST_F(OptionsTest, Everything) {
                                "--semihosting-files",
                                "/tmp",
                                "--console",
-                               "virtio"});
+                               "virtio",
+                               "--net",
+                               "user,mac=52:54:00:ab:cd:ef,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22,"
+                               "hostfwd=udp::53-10.0.2.16:5353"});
   const auto* options = std::get_if<RunOptions>(&command);
   ASSERT_NE(options, nullptr) << error_of(command);
   EXPECT_EQ(options->append, "console=ttyAMA0 a,b");
@@ -85,6 +88,21 @@ TEST_F(OptionsTest, Everything) {
   EXPECT_TRUE(options->disks[2].read_only);
   EXPECT_TRUE(options->disks[2].any_format);
   EXPECT_EQ(options->disks[2].path, other.path());
+  EXPECT_EQ(options->network.kind, NetKind::User);
+  EXPECT_EQ(options->network.mac, (MacAddress{0x52, 0x54, 0x00, 0xab, 0xcd, 0xef}));
+  EXPECT_TRUE(options->network.restricted);
+  ASSERT_EQ(options->network.forwards.size(), 2u);
+  const HostForward &tcp = options->network.forwards[0], &udp = options->network.forwards[1];
+  EXPECT_EQ(tcp.host.s_addr, htonl(INADDR_LOOPBACK));
+  EXPECT_EQ(tcp.host_port, 2222);
+  EXPECT_EQ(tcp.guest.s_addr, 0u);
+  EXPECT_EQ(tcp.guest_port, 22);
+  EXPECT_FALSE(tcp.udp);
+  EXPECT_TRUE(udp.udp);
+  EXPECT_EQ(udp.host.s_addr, 0u);
+  EXPECT_EQ(udp.host_port, 53);
+  EXPECT_EQ(udp.guest.s_addr, htonl(0x0a000210));
+  EXPECT_EQ(udp.guest_port, 5353);
   ASSERT_NE(options->mmu, nullptr);
   EXPECT_STREQ(options->mmu->name, "soft-call");
   EXPECT_EQ(options->world, WorldKind::Kvm);
@@ -150,6 +168,20 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--disk", "/nonexistent"}, "--disk"},
       {{"--disk", kernel_.path() + ",rw"}, "unknown flag 'rw'"},
       {{"--disk", kernel_.path() + ",format=qcow2"}, "qemu-img convert -O raw"},
+      {{"--net", "bridge"}, "none, user"},
+      {{"--net", ""}, "none, user"},
+      {{"--net", "user,hostfwd=tcp:2222-:22"}, "hostfwd=tcp:127.0.0.1:2222-:22"},
+      {{"--net", "user,hostfwd=sctp::2222-:22"}, "hostfwd=sctp::2222-:22"},
+      {{"--net", "user,hostfwd=tcp::65536-:22"}, "65536"},
+      {{"--net", "user,hostfwd=tcp::2222-:0"}, "2222-:0"},
+      {{"--net", "user,hostfwd=tcp:localhost:2222-:22"}, "localhost"},
+      {{"--net", "user,hostfwd=tcp::2222"}, "2222"},
+      {{"--net", "user,restrict=maybe"}, "on, off"},
+      {{"--net", "user,mac=52:54:00:12:34"}, "mac=52:54:00:12:34"},
+      {{"--net", "user,mac=53:54:00:12:34:56"}, "mac=53"},
+      {{"--net", "user,mac=52:54:00:12:34:567"}, "mac=52"},
+      {{"--net", "user,dns=1.1.1.1"}, "unknown word 'dns=1.1.1.1'"},
+      {{"--net", "none,mac=52:54:00:12:34:56"}, "none takes nothing"},
       {{"--semihosting-files", "/nonexistent"}, "--semihosting-files: /nonexistent"},
       {{"--semihosting-files", kernel_.path()}, "not a directory"},
       {{"--semihosting-files", ""}, ""},

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <linux/futex.h>
 #include <linux/kvm.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,7 @@ const char* name_of(Role role) {
     case Role::Cpu: return "Cpu";
     case Role::KvmCpu: return "KvmCpu";
     case Role::Io: return "Io";
+    case Role::Network: return "Network";
     case Role::Timer: return "Timer";
     case Role::Control: return "Control";
     case Role::InsideVm: break;
@@ -63,7 +66,7 @@ class SandboxTest : public testing::TestWithParam<Role> {
   }
 };
 INSTANTIATE_TEST_SUITE_P(Threads, SandboxTest,
-                         testing::Values(Role::Cpu, Role::KvmCpu, Role::Io, Role::Timer, Role::Control),
+                         testing::Values(Role::Cpu, Role::KvmCpu, Role::Io, Role::Network, Role::Timer, Role::Control),
                          [](const auto& info) { return name_of(info.param); });
 
 void* page() { return mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
@@ -321,6 +324,70 @@ TEST_F(SandboxRoles, SemihostingOpensFilesOnlyWhereTheOptionSaysSo) {
         _exit(0);
       },
       testing::ExitedWithCode(1), "system call openat2");
+}
+
+TEST_F(SandboxRoles, TheNetworksThreadMakesConnectionsAndListensToNone) {
+  const Sandbox::Config config{.sockets = true};
+  expect_allowed(
+      Role::Network,
+      [] {
+        const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        static_cast<void>(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+        const bool refused = socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EACCES;
+        return fd >= 0 && close(fd) == 0 && refused;
+      },
+      config);
+  const Attempt attempts[] = {
+      {"socket", [] { socket(AF_PACKET, SOCK_RAW, 0); }},
+      {"bind", [] { static_cast<void>(bind(0, nullptr, 0)); }},
+      {"listen", [] { listen(0, 1); }},
+      {"openat2", [] { syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", nullptr, 0); }},
+  };
+  for (const Attempt& attempt : attempts) {
+    EXPECT_EXIT(
+        {
+          confine(Role::Network, config);
+          attempt.make();
+          _exit(0);
+        },
+        testing::ExitedWithCode(1), std::string("system call ") + attempt.call);
+  }
+  // Nor does another thread, or this one with another kind of network.
+  for (const auto& [role, sockets] : {std::pair{Role::Io, true}, std::pair{Role::Network, false}}) {
+    EXPECT_EXIT(
+        {
+          confine(role, {.sockets = sockets, .tap = true});
+          socket(AF_INET, SOCK_STREAM, 0);
+          _exit(0);
+        },
+        testing::ExitedWithCode(1), "system call socket");
+  }
+}
+
+// Of all files it finds that with the host's name servers, and cannot write it.
+TEST_F(SandboxRoles, TheNetworksThreadReadsTheNameServers) {
+  const std::string file = "/etc/resolv.conf";
+  std::ifstream before(file);
+  const std::string expected{std::istreambuf_iterator<char>(before), {}};
+  expect_allowed(Role::Network,
+                 [&] {
+                   struct stat status;
+                   const bool there = stat(file.c_str(), &status) == 0;
+                   for (int again = 0; there && again < 2; ++again) {
+                     std::FILE* const opened = std::fopen(file.c_str(), "r");
+                     if (!opened) return false;
+                     std::string content(expected.size() + 1, '\0');
+                     content.resize(std::fread(content.data(), 1, content.size(), opened));
+                     std::fclose(opened);
+                     if (content != expected) return false;
+                   }
+                   if (there && (open(file.c_str(), O_RDWR) >= 0 || errno != EACCES)) return false;
+                   return open("/etc/passwd", O_RDONLY) < 0 && errno == ENOENT && stat("/etc/passwd", &status) < 0;
+                 },
+                 {.sockets = true});
 }
 
 TEST_F(SandboxRoles, CodeInsideAVmHasFewerCallsThanTheThreadAroundIt) {

@@ -17,6 +17,36 @@ using namespace std::chrono_literals;
 
 int patience_ms() { return static_cast<int>(test::patience().count()); }
 
+// Descriptors that are others at each wait; the group is asked after each.
+TEST(EventLoop, Groups) {
+  struct Group final : PollGroup {
+    void fill(std::vector<pollfd>& fds, int& timeout) override {
+      for (const int fd : wanted) fds.push_back({fd, POLLIN, 0});
+      timeout = 0;
+    }
+    void ready(std::span<const pollfd> fds) override {
+      got.clear();
+      for (const pollfd& fd : fds) got.push_back(fd.revents & POLLIN ? fd.fd : -1);
+    }
+    std::vector<int> wanted, got;
+  } first, second;
+  EventLoop loop;
+  ASSERT_TRUE(loop.open());
+  loop.add(first);
+  loop.add(second);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  second.wanted = {ends[0]};
+  loop.wait(EventLoop::Heeds::All, [] { return -1; });
+  EXPECT_EQ(second.got, std::vector<int>{-1});
+  ASSERT_EQ(write(ends[1], "x", 1), 1);
+  first.wanted = {ends[0], ends[1]};
+  loop.wait(EventLoop::Heeds::All, [] { return -1; });
+  EXPECT_EQ(first.got, (std::vector<int>{ends[0], -1}));
+  EXPECT_EQ(second.got, std::vector<int>{ends[0]});
+  for (const int end : ends) close(end);
+}
+
 TEST(EventLoop, CallsWhatIsReadyAndNothingElse) {
   EventLoop loop;
   ASSERT_TRUE(loop.open());

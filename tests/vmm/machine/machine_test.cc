@@ -872,6 +872,14 @@ TEST_F(MachineTest, VirtioSlots) {
   config_.virtio_console = true;
   make();
   EXPECT_EQ(slots(), "28:3 29:4 30:2 31:2 ");
+  machine_.reset();
+  config_.network.kind = NetKind::User;
+  make();
+  EXPECT_EQ(slots(), "27:1 28:3 29:4 30:2 31:2 ");
+  machine_.reset();
+  config_.virtio_console = false;
+  make();
+  EXPECT_EQ(slots(), "28:1 29:4 30:2 31:2 ");
 }
 
 TEST_F(MachineTest, SameDiskTwiceIsAnError) {

@@ -29,6 +29,9 @@ constexpr BoardRow kBoard[] = {
 };
 static_assert(VirtioMmio::kRegionBytes == kVirtioStride);
 
+// Beside the entropy source, the console and the network.
+constexpr unsigned kMaxDisks = kVirtioSlots - 3;
+
 unsigned interrupt_of(const BoardRow& row, unsigned index = 0) {
   return kFirstSpi + static_cast<unsigned>(row.spi) + index;
 }
@@ -39,8 +42,8 @@ std::span<const BoardRow> board_table() { return kBoard; }
 
 Result<std::unique_ptr<Board>> Board::create(const BoardPorts& ports, const BoardConfig& config) {
   std::unique_ptr<Board> board(new Board(ports, config));
-  if (config.disks.size() > kVirtioSlots - 2) {
-    return Error{"--disk: at most " + std::to_string(kVirtioSlots - 2) + " disks fit; give fewer"};
+  if (config.disks.size() > kMaxDisks) {
+    return Error{"--disk: at most " + std::to_string(kMaxDisks) + " disks fit; give fewer"};
   }
   for (const BoardRow& row : board_table()) {
     for (unsigned index = 0; index < row.count; ++index) {
@@ -76,26 +79,27 @@ Result<MmioDevice*> Board::make_rtc(const BoardRow& row) {
 Result<MmioDevice*> Board::make_virtio(const BoardRow& row, unsigned slot) {
   auto device = make_virtio_device(slot);
   if (!device) return device.take_error();
-  TransportWork* disk = nullptr;
-  if (slot >= kVirtioSlots - config_.disks.size()) {
-    disk = disk_work_.emplace_back(std::make_unique<TransportWork>()).get();
-  }
-  IoThread& thread = disk ? ports_.io.add_disk(*disk) : ports_.io.console();
+  const bool disk = slot >= kVirtioSlots - config_.disks.size(), present = *device != nullptr;
+  const bool console = present && virtio_console_ == device->get(), network = present && virtio_net_ == device->get();
+  TransportWork* const work = disk || network ? works_.emplace_back(std::make_unique<TransportWork>()).get() : nullptr;
+  IoThread& thread = disk      ? ports_.io.add_disk(*work)
+                     : network ? ports_.io.add_network(*work, virtio_net_->poll_group())
+                               : ports_.io.console();
   const VirtioContext context{ports_.device_lock, ports_.ram, gic_, thread, ports_.completions};
-  const bool console = virtio_console_ && virtio_console_ == device->get(), present = *device != nullptr;
   auto& transport =
       *virtio_.emplace_back(std::make_unique<VirtioMmio>(context, interrupt_of(row, slot), std::move(*device)));
   if (console) virtio_console_->set_transport(&transport);
-  if (disk)
-    disk->attach(transport);
+  if (network) virtio_net_->set_transport(&transport);
+  if (work)
+    work->attach(transport);
   else if (present)
     ports_.io.console_work().add(transport);
   return &transport;
 }
 
 // Disks take the last slots, the first disk the lowest of them: one disk is where QEMU has it, and
-// Linux, which probes upwards, calls the first one vda. The entropy source comes below, and then
-// the console.
+// Linux, which probes upwards, calls the first one vda. The entropy source comes below, then the
+// console, and then the network.
 Result<std::unique_ptr<VirtioDevice>> Board::make_virtio_device(unsigned slot) {
   const unsigned first_disk = kVirtioSlots - static_cast<unsigned>(config_.disks.size());
   if (slot >= first_disk) {
@@ -109,6 +113,13 @@ Result<std::unique_ptr<VirtioDevice>> Board::make_virtio_device(unsigned slot) {
     auto console = std::make_unique<VirtioConsole>(ports_.console);
     virtio_console_ = console.get();
     return std::unique_ptr<VirtioDevice>(std::move(console));
+  }
+  if (slot == first_disk - (config_.virtio_console ? 3 : 2) && config_.network.kind != NetKind::None) {
+    auto backend = NetBackend::open(config_.network);
+    if (!backend) return backend.take_error();
+    auto network = std::make_unique<VirtioNet>(config_.network.mac, std::move(*backend));
+    virtio_net_ = network.get();
+    return std::unique_ptr<VirtioDevice>(std::move(network));
   }
   return std::unique_ptr<VirtioDevice>();
 }

@@ -14,9 +14,11 @@
 #include "vmm/devices/pl031.h"
 #include "vmm/devices/virtio_console.h"
 #include "vmm/devices/virtio_mmio.h"
+#include "vmm/devices/virtio_net.h"
 #include "vmm/machine/board/board_table.h"
 #include "vmm/machine/board/bus.h"
 #include "vmm/machine/io/io_thread.h"
+#include "vmm/net/net_config.h"
 
 namespace crosswalk::vmm {
 
@@ -33,6 +35,7 @@ struct BoardConfig {
   std::vector<DiskConfig> disks;
   // there is one, and console input goes there instead of to the PL011
   bool virtio_console = false;
+  NetConfig network;
 };
 
 // What the devices need of the machine, which outlives them.
@@ -81,9 +84,11 @@ class Board {
   Bus bus_;
   std::unique_ptr<Pl011> uart_;
   std::unique_ptr<Pl031> rtc_;
-  std::vector<std::unique_ptr<TransportWork>> disk_work_;
+  std::vector<std::unique_ptr<TransportWork>> works_;  // of devices that have threads
   std::vector<std::unique_ptr<VirtioMmio>> virtio_;
-  VirtioConsole* virtio_console_ = nullptr;  // owned by its transport
+  // owned by their transports
+  VirtioConsole* virtio_console_ = nullptr;
+  VirtioNet* virtio_net_ = nullptr;
 };
 
 }  // namespace crosswalk::vmm

@@ -30,7 +30,13 @@ void EventLoop::wait(Heeds heeds, const std::function<int()>& timeout) {
   state_.store(heeds == Heeds::All ? kHeedsAll : kHeedsUrgent);
   fds_.assign(1, {event_fd_, POLLIN, 0});
   for (const Source& source : sources_) fds_.push_back({source.descriptor(), source.events, 0});
-  poll(fds_.data(), fds_.size(), timeout());
+  int milliseconds = timeout();
+  group_ends_.clear();
+  for (PollGroup* const group : groups_) {
+    group->fill(fds_, milliseconds);
+    group_ends_.push_back(fds_.size());
+  }
+  poll(fds_.data(), fds_.size(), milliseconds);
   state_.store(kAwake);
   wakes_.fetch_add(1, std::memory_order_relaxed);
   if (fds_[0].revents) {
@@ -40,6 +46,9 @@ void EventLoop::wait(Heeds heeds, const std::function<int()>& timeout) {
   for (size_t i = 0; i < sources_.size(); ++i) {
     if (fds_[i + 1].revents) sources_[i].ready();
   }
+  size_t begin = 1 + sources_.size();
+  for (size_t i = 0; i < groups_.size(); begin = group_ends_[i++])
+    groups_[i]->ready(std::span(fds_).subspan(begin, group_ends_[i] - begin));
 }
 
 }  // namespace crosswalk::vmm

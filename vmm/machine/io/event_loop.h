@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "translator/base/result.h"
+#include "vmm/base/poll_group.h"
 #include "vmm/devices/io_notifier.h"
 
 namespace crosswalk::vmm {
@@ -32,6 +33,8 @@ class EventLoop final : public IoNotifier {
 
   // Before the first wait.
   void add(Source source) { sources_.push_back(std::move(source)); }
+  // The same. `group` outlives the last wait.
+  void add(PollGroup& group) { groups_.push_back(&group); }
   // One wait, and the calls of the sources that are ready. `timeout` is how long, in milliseconds:
   // 0 if there is work, negative for ever. It and the sources' descriptors are asked when a
   // notification already ends the wait, so that nothing that was done before a notification is
@@ -47,6 +50,8 @@ class EventLoop final : public IoNotifier {
 
   int event_fd_ = -1;
   std::vector<Source> sources_;
+  std::vector<PollGroup*> groups_;
+  std::vector<size_t> group_ends_;  // in fds_
   std::vector<pollfd> fds_;
   std::atomic<uint32_t> state_{kAwake};
   std::atomic<uint64_t> wakes_{0};

@@ -5,8 +5,6 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "vmm/base/sandbox.h"
-
 namespace crosswalk::vmm {
 namespace {
 constexpr int kLingerMilliseconds = 2;
@@ -50,7 +48,7 @@ void IoThread::join() {
 
 void IoThread::run() {
   pthread_setname_np(pthread_self(), name_.c_str());
-  if (sandbox_) sandbox_->enter(Sandbox::Role::Io);
+  if (sandbox_) sandbox_->enter(role_);
   while (!stop_.load()) {
     work_.do_work();
     const int linger = work_.linger();
@@ -128,38 +126,44 @@ IoThreads::IoThreads(Console& console, std::mutex& device_lock, std::function<vo
 }
 
 IoThread& IoThreads::add_disk(TransportWork& work) {
-  return *disks_.emplace_back(std::make_unique<IoThread>("disk " + std::to_string(disks_.size()), work));
+  return *devices_.emplace_back(std::make_unique<IoThread>("disk " + std::to_string(disks_++), work));
+}
+
+IoThread& IoThreads::add_network(TransportWork& work, PollGroup& group) {
+  IoThread& thread = *devices_.emplace_back(std::make_unique<IoThread>("network", work, Sandbox::Role::Network));
+  thread.loop().add(group);
+  return thread;
 }
 
 Result<bool> IoThreads::open() {
   if (auto opened = console_.loop().open(); !opened) return opened;
-  for (const auto& disk : disks_) {
-    if (auto opened = disk->loop().open(); !opened) return opened;
+  for (const auto& device : devices_) {
+    if (auto opened = device->loop().open(); !opened) return opened;
   }
   return true;
 }
 
 void IoThreads::start(const Sandbox* sandbox) {
   console_.start(sandbox);
-  for (const auto& disk : disks_) disk->start(sandbox);
+  for (const auto& device : devices_) device->start(sandbox);
 }
 
 bool IoThreads::finish(std::chrono::milliseconds patience) {
-  for (const auto& disk : disks_) disk->ask_to_end();
+  for (const auto& device : devices_) device->ask_to_end();
   bool ended = console_.finish(patience);
   // All were asked long ago when one has not ended in that time.
-  for (const auto& disk : disks_) ended = disk->finish(ended ? patience : std::chrono::milliseconds(0)) && ended;
+  for (const auto& device : devices_) ended = device->finish(ended ? patience : std::chrono::milliseconds(0)) && ended;
   return ended;
 }
 
 void IoThreads::join() {
   console_.join();
-  for (const auto& disk : disks_) disk->join();
+  for (const auto& device : devices_) device->join();
 }
 
 uint64_t IoThreads::wakes() const {
   uint64_t sum = console_.wakes();
-  for (const auto& disk : disks_) sum += disk->wakes();
+  for (const auto& device : devices_) sum += device->wakes();
   return sum;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Threads that do what is slow: one for the console and what belongs to it, and one for each disk,
-// so that neither waits for the other. Each works in rounds of bounded length.
+// Threads that do what is slow: one for the console and what belongs to it, one for each disk, and
+// one for the network, so that none waits for another. Each works in rounds of bounded length.
 #pragma once
 
 #include <atomic>
@@ -13,13 +13,12 @@
 #include <thread>
 #include <vector>
 
+#include "vmm/base/sandbox.h"
 #include "vmm/devices/console.h"
 #include "vmm/devices/virtio_mmio.h"
 #include "vmm/machine/io/event_loop.h"
 
 namespace crosswalk::vmm {
-
-class Sandbox;
 
 // What an I/O thread does. All calls are made on that thread.
 class IoWork {
@@ -37,8 +36,9 @@ class IoWork {
 
 class IoThread final : public IoNotifier {
  public:
-  // `name` has at most 15 characters. `work` outlives the thread.
-  IoThread(std::string name, IoWork& work) : name_(std::move(name)), work_(work) {}
+  // `name` has at most 15 characters. `work` outlives the thread. `role`: as which it is confined.
+  IoThread(std::string name, IoWork& work, Sandbox::Role role = Sandbox::Role::Io)
+      : name_(std::move(name)), work_(work), role_(role) {}
   ~IoThread() override;
 
   // What it waits for; opened before start().
@@ -61,6 +61,7 @@ class IoThread final : public IoNotifier {
 
   std::string name_;
   IoWork& work_;
+  Sandbox::Role role_;
   EventLoop loop_;
   const Sandbox* sandbox_ = nullptr;
   std::thread thread_;
@@ -124,6 +125,8 @@ class IoThreads {
   IoThread& console() { return console_; }
   // Another disk's thread. `work` outlives it and is attached before start().
   IoThread& add_disk(TransportWork& work);
+  // The network's thread: the same, and it waits for what `group` says.
+  IoThread& add_network(TransportWork& work, PollGroup& group);
 
   // Before start().
   Result<bool> open();
@@ -136,7 +139,8 @@ class IoThreads {
  private:
   ConsoleWork console_work_;
   IoThread console_;
-  std::vector<std::unique_ptr<IoThread>> disks_;
+  std::vector<std::unique_ptr<IoThread>> devices_;  // disks and the network
+  unsigned disks_ = 0;
 };
 
 }  // namespace crosswalk::vmm

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One case of net.sh: boots Debian with a user network and moves files both ways. The last line is how fast.
+
+usage: net.py [--restricted] [--limit SECONDS] [--mib N]     the environment goes to scripts/boot.sh
+"""
+import argparse
+import hashlib
+import http.server
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+# What the guest does. It ends when the host has closed the connection to port 9.
+SCRIPT = """
+network >&2 || exit 10
+if timeout {wait} wget -q -O /tmp/file http://10.0.2.2:{port}/file; then
+  sum=$(sha256sum </tmp/file)
+  echo "fetched ${{sum%% *}}"
+else
+  echo "fetched nothing"
+  cp /bin/busybox /tmp/file
+  sum=$(sha256sum </tmp/file)
+fi
+mkdir /tmp/www && mv /tmp/file /tmp/www && httpd -p 80 -h /tmp/www || exit 11
+echo "serving ${{sum%% *}}"
+nc -l -p 9 >/dev/null
+"""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    content = b""
+    seconds = None
+
+    def do_GET(self):
+        start = time.monotonic()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        self.wfile.write(self.content)
+        self.wfile.flush()
+        Handler.seconds = time.monotonic() - start
+
+    def log_message(self, *_):
+        pass
+
+
+def free_ports(count):
+    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [holder.getsockname()[1] for holder in holders]
+    for holder in holders:
+        holder.close()
+    return ports
+
+
+def wait_for(guest, word):
+    """The next word of the guest's line that begins with `word`."""
+    for line in guest.stdout:
+        if line.startswith(word + " "):
+            return line.split()[1]
+        sys.stderr.write(line)
+    raise AssertionError(f"the guest ended without '{word}': status {guest.wait()}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--restricted", action="store_true")
+    parser.add_argument("--limit", type=int, default=150)
+    parser.add_argument("--mib", type=int, default=8)
+    options = parser.parse_args()
+    Handler.content = os.urandom(options.mib << 20)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    web, end = free_ports(2)
+    net = f"user,hostfwd=tcp:127.0.0.1:{web}-:80,hostfwd=tcp:127.0.0.1:{end}-10.0.2.15:9"
+    if options.restricted:
+        net += ",restrict=on"
+    script = SCRIPT.format(port=server.server_address[1], wait=3 if options.restricted else 60)
+    environment = dict(os.environ, NET=net, CMD=script, TIMEOUT=str(options.limit))
+    with subprocess.Popen(["scripts/boot.sh"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace") as guest:
+        fetched = wait_for(guest, "fetched")
+        expected = "nothing" if options.restricted else hashlib.sha256(Handler.content).hexdigest()
+        assert fetched == expected, f"fetched {fetched}, expected {expected}"
+        served = wait_for(guest, "serving")
+        start = time.monotonic()
+        with urllib.request.urlopen(f"http://127.0.0.1:{web}/file", timeout=options.limit) as answer:
+            content = answer.read()
+        seconds = time.monotonic() - start
+        assert hashlib.sha256(content).hexdigest() == served, f"{len(content)} bytes that are not the guest's"
+        socket.create_connection(("127.0.0.1", end), timeout=options.limit).close()
+        status = guest.wait(options.limit)
+        assert status == 0, f"status {status}"
+    rate = len(content) / seconds / (1 << 20)
+    print((f"in {options.mib / Handler.seconds:.1f} MiB/s, " if Handler.seconds else "") + f"out {rate:.1f} MiB/s")
+
+
+try:
+    main()
+except (AssertionError, OSError) as error:
+    sys.exit(f"net: {error}")

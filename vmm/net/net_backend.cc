@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/net/net_backend.h"
+
+#include "vmm/net/slirp_backend.h"
+
+namespace crosswalk::vmm {
+
+Result<std::unique_ptr<NetBackend>> NetBackend::open(const NetConfig& config) { return SlirpBackend::open(config); }
+
+}  // namespace crosswalk::vmm

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What --net says.
+#pragma once
+
+#include <netinet/in.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace crosswalk::vmm {
+
+using MacAddress = std::array<uint8_t, 6>;
+
+// What comes to a port of the host goes to one of the guest.
+struct HostForward {
+  std::string text;  // as it was given
+  bool udp = false;
+  in_addr host{}, guest{};  // 0: all addresses of the host, the guest's first one by DHCP
+  uint16_t host_port = 0, guest_port = 0;
+};
+
+enum class NetKind : uint8_t { None, User, Tap };
+
+struct NetConfig {
+  NetKind kind = NetKind::None;
+  MacAddress mac{0x52, 0x54, 0x00, 0x12, 0x34, 0x56};  // QEMU's first
+  // user
+  bool restricted = false;  // the guest reaches nothing, and is reached by `forwards` alone
+  std::vector<HostForward> forwards;
+  // tap
+  std::string interface;
+};
+
+}  // namespace crosswalk::vmm
