@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One case of net.sh: boots Debian with a user network and moves files both ways. The last line is how fast.
+"""One case of net.sh: boots Debian with a network and moves files both ways. The last line is how fast.
 
-usage: net.py [--restricted] [--limit SECONDS] [--mib N]     the environment goes to scripts/boot.sh
+usage: net.py [--restricted | --tap NAME] [--limit SECONDS] [--mib N]
+The environment goes to scripts/boot.sh. NAME is an interface with the address 10.0.2.2/24.
 """
 import argparse
 import hashlib
@@ -16,7 +17,7 @@ import urllib.request
 
 # What the guest does. It ends when the host has closed the connection to port 9.
 SCRIPT = """
-network >&2 || exit 10
+network {address} >&2 || exit 10
 if timeout {wait} wget -q -O /tmp/file http://10.0.2.2:{port}/file; then
   sum=$(sha256sum </tmp/file)
   echo "fetched ${{sum%% *}}"
@@ -68,17 +69,23 @@ def wait_for(guest, word):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--restricted", action="store_true")
+    parser.add_argument("--tap")
     parser.add_argument("--limit", type=int, default=150)
     parser.add_argument("--mib", type=int, default=8)
     options = parser.parse_args()
     Handler.content = os.urandom(options.mib << 20)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = http.server.ThreadingHTTPServer(("10.0.2.2" if options.tap else "127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    web, end = free_ports(2)
-    net = f"user,hostfwd=tcp:127.0.0.1:{web}-:80,hostfwd=tcp:127.0.0.1:{end}-10.0.2.15:9"
+    if options.tap:
+        address, web, end = "10.0.2.15", 80, 9
+        net = f"tap,ifname={options.tap}"
+    else:
+        address, (web, end) = "127.0.0.1", free_ports(2)
+        net = f"user,hostfwd=tcp:127.0.0.1:{web}-:80,hostfwd=tcp:127.0.0.1:{end}-10.0.2.15:9"
     if options.restricted:
         net += ",restrict=on"
-    script = SCRIPT.format(port=server.server_address[1], wait=3 if options.restricted else 60)
+    script = SCRIPT.format(port=server.server_address[1], wait=3 if options.restricted else 60,
+                           address="10.0.2.15/24 10.0.2.2" if options.tap else "")
     environment = dict(os.environ, NET=net, CMD=script, TIMEOUT=str(options.limit))
     with subprocess.Popen(["scripts/boot.sh"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace") as guest:
@@ -87,11 +94,11 @@ def main():
         assert fetched == expected, f"fetched {fetched}, expected {expected}"
         served = wait_for(guest, "serving")
         start = time.monotonic()
-        with urllib.request.urlopen(f"http://127.0.0.1:{web}/file", timeout=options.limit) as answer:
+        with urllib.request.urlopen(f"http://{address}:{web}/file", timeout=options.limit) as answer:
             content = answer.read()
         seconds = time.monotonic() - start
         assert hashlib.sha256(content).hexdigest() == served, f"{len(content)} bytes that are not the guest's"
-        socket.create_connection(("127.0.0.1", end), timeout=options.limit).close()
+        socket.create_connection((address, end), timeout=options.limit).close()
         status = guest.wait(options.limit)
         assert status == 0, f"status {status}"
     rate = len(content) / seconds / (1 << 20)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The network card with Debian's kernel in every mode: an address by DHCP, a file from a server on
-# the host, one from the guest through a forwarded port. Nothing leaves this machine.
+# the host, one from the guest through a forwarded port; the same on a tap interface, in a network
+# namespace of its own. Nothing leaves this machine.
 # Needs: crosswalk net bare
 set -u
 . tests/boot/lib.sh
@@ -24,6 +25,19 @@ wait
 KERNEL=armmp-lpae SMP=2 network smp
 network restricted --restricted
 
+# As a user who is root of nothing but that namespace.
+in_namespace() {
+  local set_up="ip link set lo up && ip tuntap add dev tap7 mode tap && ip addr add 10.0.2.2/24 dev tap7 && ip link set tap7 up"
+  unshare --user --map-root-user --net sh -c "$set_up"' && exec "$@"' sh "$@"
+}
+if in_namespace true 2>"$scratch/err" >"$scratch/text"; then
+  status=0
+  in_namespace python3 tests/boot/net.py --tap tap7 --limit "$(limit 150)" >"$scratch/text" 2>"$scratch/err" || status=$?
+  if [ $status = 0 ]; then ok "net/tap ($(tail -n 1 "$scratch/text"))"; else not_ok net/tap "$(said 4)"; fi
+else
+  skipped net/tap "no interface can be made in a namespace here: $(said)"
+fi
+
 kernel=$guest/bare/hello.bin
 # refused NAME PATTERN NET
 refused() {
@@ -38,3 +52,5 @@ port=$(cat "$scratch/port")
 refused port-in-use "hostfwd=tcp:127.0.0.1:$port-:22: cannot listen there: Address already in use; give another port" "user,hostfwd=tcp:127.0.0.1:$port-:22"
 kill $holder
 refused address-not-here 'give an address of this host' user,hostfwd=tcp:192.0.2.1:2222-:22
+refused no-interface 'there is no such interface; as root, make it: ip tuntap add dev no-such-tap mode tap' tap,ifname=no-such-tap
+refused no-tap 'it is no tap interface' tap,ifname=lo

@@ -129,7 +129,8 @@ Result<MacAddress> parse_mac(const std::string& text) {
 }  // namespace
 
 Result<NetConfig> parse_net(const std::string& text) {
-  static constexpr std::pair<const char*, NetKind> kKinds[] = {{"none", NetKind::None}, {"user", NetKind::User}};
+  static constexpr std::pair<const char*, NetKind> kKinds[] = {
+      {"none", NetKind::None}, {"user", NetKind::User}, {"tap", NetKind::Tap}};
   static constexpr std::pair<const char*, bool> kSwitch[] = {{"on", true}, {"off", false}};
   NetConfig config;
   const std::vector<std::string> parts = split(text);
@@ -152,11 +153,15 @@ Result<NetConfig> parse_net(const std::string& text) {
       auto restricted = choose(kSwitch, "--net: restrict", value);
       if (!restricted) return restricted.take_error();
       config.restricted = *restricted;
+    } else if (name == "ifname" && config.kind == NetKind::Tap) {
+      config.interface = value;
     } else {
       return Error{"--net: unknown word '" + parts[i] + "' of " + parts.front() +
-                   "; user takes hostfwd=, restrict=on and mac=, and none takes nothing"};
+                   "; user takes hostfwd=, restrict=on and mac=, tap takes ifname= and mac=, and none takes nothing"};
     }
   }
+  if (config.kind == NetKind::Tap && config.interface.empty())
+    return Error{"--net tap: no interface of the host is named; give for instance --net tap,ifname=tap0"};
   return config;
 }
 

@@ -4,6 +4,7 @@
 #include <asm/prctl.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <seccomp.h>
@@ -95,9 +96,9 @@ void fill_call_names() {
   _exit(kExitInternalError);
 }
 
-// libslirp looks at the host's name servers again and again, by a file name, which a filter does not
-// see; and what it has to say about a guest, the C library dates by the time zone's file. So on the
-// network's thread these two calls are done by the handler, which knows one file.
+// libslirp looks at the host's name servers again and again, by a file name, which a filter does
+// not see; and what it has to say about a guest, the C library dates by the time zone's file. So on
+// the network's thread these two calls are done by the handler, which knows one file.
 constexpr char kNameServersFile[] = "/etc/resolv.conf";
 struct FileAnswers {
   bool given = false;
@@ -239,6 +240,10 @@ void Sandbox::add_calls_of_roles(const Config& config) {
     for (const uint64_t request : {uint64_t{F_SETFL}, uint64_t{F_GETFD}, uint64_t{F_SETFD}})
       add(kNetwork, SCMP_SYS(fcntl), {{1, kWhole, request}});
     add(kNetwork, SCMP_SYS(ioctl), {{1, kWhole, uint64_t{FIONREAD}}});
+  }
+
+  if (config.tap) {
+    add(kNetwork, SCMP_SYS(ioctl), {{1, kWhole, uint64_t{TUNSETOFFLOAD}}});
   }
 
   // Disks.

@@ -2,9 +2,12 @@
 #include "vmm/net/net_backend.h"
 
 #include "vmm/net/slirp_backend.h"
+#include "vmm/net/tap_backend.h"
 
 namespace crosswalk::vmm {
 
-Result<std::unique_ptr<NetBackend>> NetBackend::open(const NetConfig& config) { return SlirpBackend::open(config); }
+Result<std::unique_ptr<NetBackend>> NetBackend::open(const NetConfig& config) {
+  return config.kind == NetKind::Tap ? TapBackend::open(config.interface) : SlirpBackend::open(config);
+}
 
 }  // namespace crosswalk::vmm
