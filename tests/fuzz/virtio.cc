@@ -64,6 +64,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   config.disks.emplace_back();
   config.disks.back().path = disk.path();
   config.disks.back().read_only = in.u8() & 1;
+  // A network that answers, and does not reach the host's.
+  config.network.kind = vmm::NetKind::User;
+  config.network.restricted = true;
   fuzz::FuzzMachine machine(config);
   while (!in.empty()) {
     const uint8_t what = in.u8();
