@@ -42,13 +42,14 @@ endif
 endif
 CXX := $(CCACHE) g++
 CXXFLAGS ?= -O2 -g1
+BUILD_FLAGS := $(strip $(filter -O% -g% -march=%,$(CXXFLAGS)) $(and $(SANITIZE),SANITIZE=$(SANITIZE)))
 # CpuState has its fields in bases, for whose offsets GCC and Clang define offsetof.
 override CXXFLAGS += -std=c++20 -Wall -Wextra -Werror -Wno-invalid-offsetof -I. -MMD -MP -fno-strict-aliasing -pthread
 LDLIBS := -lboost_program_options -lseccomp -lslirp -lfdt -lelf -lcapstone -lfmt -pthread
 
 # Every .cc of these folders goes into one static library per folder tree.
 LIB_DIRS := translator mmu-shadow vmm
-lib_sources = $(filter-out vmm/main.cc,$(shell find $(1) -name '*.cc' | sort))
+lib_sources = $(filter-out vmm/main.cc vmm/version.cc,$(shell find $(1) -name '*.cc' | sort))
 objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
 all: $(BUILD)/crosswalk
@@ -70,8 +71,16 @@ PLAIN ?= $(BUILD)
 LIBS := $(BUILD)/libvmm.a $(PLAIN)/libtranslator.a $(BUILD)/libmmu-shadow.a
 LINK_LIBS := -Wl,--start-group $(LIBS) -Wl,--end-group
 
-$(BUILD)/crosswalk: $(BUILD)/obj/vmm/main.o $(LIBS)
-	$(CXX) $(LDFLAGS) -o $@ $< $(LINK_LIBS) $(LDLIBS)
+$(BUILD)/crosswalk: $(BUILD)/obj/vmm/main.o $(BUILD)/obj/vmm/version.o $(LIBS)
+	$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
+
+# What --version prints. Made anew when the commit changes, or whether the sources differ from it.
+$(BUILD)/.commit: FORCE
+	@mkdir -p $(@D)
+	@{ git rev-parse --short=12 HEAD && { git diff --quiet HEAD || echo +; } || echo unknown; } 2>/dev/null | tr -d '\n' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(BUILD)/obj/vmm/version.o: $(BUILD)/.commit
+$(BUILD)/obj/vmm/version.o: private override CXXFLAGS += -DCROSSWALK_COMMIT='"$(shell cat $(BUILD)/.commit)"' -DCROSSWALK_FLAGS='"$(BUILD_FLAGS)"'
 
 # One test program per folder that holds *_test.cc: tests/translator/ir ->
 # build/tests/translator-ir.

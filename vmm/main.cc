@@ -13,6 +13,7 @@
 #include "vmm/base/exit_status.h"
 #include "vmm/base/standard_files.h"
 #include "vmm/bench/bench.h"
+#include "vmm/version.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -23,6 +24,10 @@ struct Dispatch {
   int operator()(const BenchOptions& options) const { return run_bench(options); }
   int operator()(const HelpText& help) const {
     std::fputs(help.text.c_str(), stdout);
+    return 0;
+  }
+  int operator()(const ShowVersion&) const {
+    std::fputs(kVersionText, stdout);
     return 0;
   }
   int operator()(const OptionError& error) const {

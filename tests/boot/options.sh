@@ -71,15 +71,28 @@ refused symbols-missing 'nonexistent' run --kernel "$kernel" --perf-map --symbol
 refused symbols-rubbish 'System.map' run --kernel "$kernel" --perf-map --symbols "$scratch/file"
 refused symbols-rubbish-alone 'System.map' run --kernel "$kernel" --symbols "$scratch/file"
 refused mode-needs-kvm-world 'world' run --kernel "$kernel" --mmu shadow --world process
+refused dump-dtb-directory 'nonexistent' run --kernel "$kernel" --dump-dtb /nonexistent/dtb
 refused bench-mode 'turbo' bench --mmu turbo
 refused bench-baseline 'bochs' bench --baseline bochs
 refused bench-workload 'no_such' bench --workloads no_such
 
 # Help is on stdout, with status 0, and has a sentence for each option of `run`.
-for option in kernel initrd append dtb memory cpu disk net console semihosting semihosting-files mmu world flush stats stats-json stats-by-asid count-instructions trace trace-events perf-map symbols sandbox timeout; do
+for option in kernel initrd append dtb memory cpu disk net console semihosting semihosting-files mmu world flush stats stats-json stats-by-asid count-instructions trace trace-events perf-map symbols sandbox timeout dump-dtb; do
   if "$crosswalk" run --help 2>/dev/null | grep -q -- "--$option\b.*\|--$option"; then ok "options/help-$option"
   else not_ok "options/help-$option" "'run --help' does not list --$option"; fi
 done
+if "$crosswalk" --version >"$scratch/text" 2>"$scratch/err" && grep -qE '^crosswalk [0-9.]+$' "$scratch/text" &&
+  grep -qE '^commit ([0-9a-f]{12}[+]?|unknown)$' "$scratch/text" && grep -qE '^built by (GCC|Clang) [0-9]' "$scratch/text"; then ok options/version
+else not_ok options/version "$(said 5)"; fi
+
+# --dump-dtb: the tree of these options, and no run.
+if "$crosswalk" run --kernel "$kernel" --smp 3 --memory 64M --append 'a=b c' --dump-dtb "$scratch/tree" </dev/null >"$scratch/text" 2>"$scratch/err" &&
+  dtc -q -I dtb -O dts "$scratch/tree" >"$scratch/source" 2>>"$scratch/err" && [ ! -s "$scratch/text" ] &&
+  [ "$(grep -c 'cpu@[0-9] {' "$scratch/source")" = 3 ] && grep -q 'bootargs = "a=b c"' "$scratch/source" &&
+  grep -q 'reg = <0x00 0x40000000 0x00 0x4000000>' "$scratch/source"; then ok options/dump-dtb
+else not_ok options/dump-dtb "$(said 5)"; fi
+if "$crosswalk" run --kernel "$kernel" --dump-dtb - </dev/null 2>"$scratch/err" | dtc -q -I dtb -O dts >"$scratch/text" 2>>"$scratch/err"; then ok options/dump-dtb-stdout
+else not_ok options/dump-dtb-stdout "$(said 5)"; fi
 if "$crosswalk" info >"$scratch/text" 2>"$scratch/err" && grep -qi kvm "$scratch/text"; then ok options/info
 else not_ok options/info "$(said)"; fi
 if "$crosswalk" info --json 2>"$scratch/err" | python3 -m json.tool >"$scratch/text" 2>>"$scratch/err"; then ok options/info-json

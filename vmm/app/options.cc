@@ -37,13 +37,19 @@ constexpr const char* kUsage =
     "Usage: crosswalk run --kernel FILE [options]   boot a guest\n"
     "       crosswalk info [--json]                 what this host can do\n"
     "       crosswalk bench [options]               compare the MMU modes\n"
-    "       crosswalk COMMAND --help                the options of one command\n";
+    "       crosswalk COMMAND --help                the options of one command\n"
+    "       crosswalk --version                     version, commit and compiler\n";
 
 constexpr const char* kStatuses =
-    "\nExit status of run: 0 the guest powered off; 1 an internal error; 2 bad options; 3 the guest reset (a Linux "
-    "panic\n"
-    "with panic=-1 ends so); 4 --timeout passed; 5 Ctrl-A x; 128+n signal n; with --semihosting the guest's own "
-    "code.\n";
+    "\nExit status of run: 0 the guest powered off; 1 an internal error; 2 bad options;\n"
+    "3 the guest reset (a Linux panic with panic=-1 ends so); 4 --timeout passed;\n"
+    "5 Ctrl-A x; 128+n signal n; with --semihosting the guest's own code.\n";
+
+// How help is printed: columns altogether, and those of the sentences at least.
+constexpr unsigned kHelpColumns = 80, kSentenceColumns = 48;
+po::options_description titled(const char* title) {
+  return po::options_description(title, kHelpColumns, kSentenceColumns);
+}
 
 std::vector<std::string> names_of(const std::vector<const ModeRow*>& rows) {
   std::vector<std::string> names;
@@ -107,9 +113,11 @@ Result<bool> choose_windows(RunOptions& run, const RunText& text) {
 }
 
 po::options_description run_description(RunOptions& run, RunText& text) {
-  po::options_description description("Options of run", 100);
+  po::options_description guest = titled("The guest"), mechanisms = titled("How it is run"),
+                          ends = titled("What it gets of the host, and its end"), views = titled("What is shown"),
+                          tuning = titled("For measurements and tests of Crosswalk itself");
   // clang-format off
-  description.add_options()
+  guest.add_options()
       ("help", "Print this help.")
       ("kernel", po::value(&run.kernel)->value_name("FILE"), "Guest image: zImage, raw binary or ELF; loaded and entered as by QEMU's -M virt.")
       ("initrd", po::value(&run.initrd)->value_name("FILE"), "Initial RAM disk, passed to the kernel in the device tree.")
@@ -120,13 +128,21 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
       ("net", po::value(&text.network)->value_name("NET")->default_value("none"), "A network card (virtio): user[,hostfwd=tcp|udp:[HOSTADDR]:PORT-[GUESTADDR]:PORT]...[,restrict=on] for a network inside Crosswalk (no privilege; the host is 10.0.2.2), tap,ifname=NAME for an interface of the host, or none. Also mac=ADDRESS. See docs/devices.md.")
+      ("dump-dtb", po::value(&run.dump_dtb)->value_name("FILE"), "Write the device tree that the guest would get to FILE, and end.");
+  mechanisms.add_options()
       ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), ("How guest memory is reached: auto, " + join(names_of(all_modes()), ", ") + "; see below.").c_str())
       ("windows", po::value(&text.windows)->value_name("MODE")->default_value("auto"), ("Whose windows hybrid and flat have: " + join(names_of(providers()), ", ") + ", or auto for what costs less here.").c_str())
       ("world", po::value(&text.world)->value_name("WORLD")->default_value("auto"), "Where the engine executes: process, kvm, or auto for the MMU mode's default.")
       ("flush", po::value(&text.flush)->value_name("POLICY")->default_value("auto"), "What a guest TLB flush does to entries: lazy drops them, eager walks again for them in bulk, auto decides each time.")
       ("fault-delivery", po::value(&text.fault_delivery)->value_name("HOW")->default_value("auto"), "How a window fault inside KVM reaches its handler: direct (no exit), exit, or auto for what costs less here.")
-      ("window-flush", po::value(&text.window_flush)->value_name("HOW")->default_value("auto"), "How entries of shadow windows are flushed from the CPU's TLB: gate (INVLPG at CPL 0), exit, or auto.")
+      ("window-flush", po::value(&text.window_flush)->value_name("HOW")->default_value("auto"), "How entries of shadow windows are flushed from the CPU's TLB: gate (INVLPG at CPL 0), exit, or auto.");
+  ends.add_options()
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011, or virtio, which adds a virtio console (hvc0); the PL011 prints all the same.")
+      ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, print its state, and end with exit status 4.")
+      ("sandbox", po::value(&text.sandbox)->value_name("on|off")->default_value("on"), "Confine Crosswalk while the guest runs: no capabilities, only the system calls that it needs (docs/security.md).")
+      ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
+      ("semihosting-files", po::value(&run.semihosting_files)->value_name("DIR"), "Let semihosting open, make, rename and remove regular files below DIR too; implies --semihosting.");
+  views.add_options()
       ("stats", po::bool_switch(&run.stats), "Print a table of statistics to stderr at exit.")
       ("stats-json", po::value(&run.stats_json)->value_name("FILE"), "Write the statistics as JSON to FILE at exit; - is standard output.")
       ("stats-by-asid", po::bool_switch(&run.stats_by_asid), "Statistics for each ASID of the guest too: time, switches, faults, entries.")
@@ -135,12 +151,9 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("trace-events", po::value(&text.trace_events)->value_name("N")->default_value("1000000"), "How many events --trace keeps; the oldest are dropped. 56 bytes each: 100 to 100000000.")
       ("perf-map", po::bool_switch(&run.perf_map), "Write /tmp/perf-PID.map, from which perf report takes the names of translated guest code.")
       ("symbols", po::value(&run.symbols)->value_name("FILE"), "Guest functions for --perf-map, --trace, -d int and printed states: an ELF file or a System.map; by default those of an ELF --kernel.")
-      ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, print its state, and end with exit status 4.")
-      ("sandbox", po::value(&text.sandbox)->value_name("on|off")->default_value("on"), "Confine Crosswalk while the guest runs: no capabilities, only the system calls that it needs (docs/security.md).")
-      ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
-      ("semihosting-files", po::value(&run.semihosting_files)->value_name("DIR"), "Let semihosting open, make, rename and remove regular files below DIR too; implies --semihosting.")
       ("log,d", po::value(&run.log_items)->value_name("ITEMS"), "Log, as QEMU's -d: in_asm, op (IR), out_asm, int, exec, cpu; comma-separated.")
-      ("log-file,D", po::value(&run.log_file)->value_name("FILE"), "Where the log goes; standard error by default.")
+      ("log-file,D", po::value(&run.log_file)->value_name("FILE"), "Where the log goes; standard error by default.");
+  tuning.add_options()
       ("code-cache", po::value(&text.code_cache)->value_name("SIZE")->default_value("64M"), "Memory for translated code, with suffix M: 4M to 1G.")
       ("no-chain", po::bool_switch(&run.no_chain), "Do not link translated blocks to each other.")
       ("no-optimise", po::bool_switch(&run.no_optimise), "Skip the IR passes.")
@@ -151,11 +164,13 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("no-share-tables", po::bool_switch(&run.no_share_tables), "Give each of the kernel's address spaces page tables of its own for the kernel's addresses too (shadow, ept, kmod).")
       ("no-prefill", po::bool_switch(&run.no_prefill), "Start new address spaces without their predecessor's instruction pages and software TLB.");
   // clang-format on
-  return description;
+  po::options_description all = titled("Options of run");
+  all.add(guest).add(mechanisms).add(ends).add(views).add(tuning);
+  return all;
 }
 
 po::options_description info_description(InfoOptions& info) {
-  po::options_description description("Options of info", 100);
+  po::options_description description = titled("Options of info");
   description.add_options()("help", "Print this help.")("json", po::bool_switch(&info.json),
                                                         "Print machine-readable JSON instead of text.");
   return description;
@@ -166,7 +181,7 @@ struct BenchText {
 };
 
 po::options_description bench_description(BenchOptions& bench, BenchText& text) {
-  po::options_description description("Options of bench", 100);
+  po::options_description description = titled("Options of bench");
   const auto repeat = bench.repeat, slices = bench.slices, timeout = bench.timeout_seconds, target = bench.milliseconds;
   // clang-format off
   description.add_options()
@@ -199,7 +214,9 @@ std::string mode_help() {
 std::string help_text(const po::options_description& description) {
   std::ostringstream stream;
   stream << description;
-  return stream.str();
+  std::string text = stream.str();
+  for (size_t at; (at = text.find(" \n")) != std::string::npos;) text.erase(at, 1);
+  return text;
 }
 
 // Boost's messages are fine but for the missing advice.
@@ -208,10 +225,9 @@ Result<po::variables_map> parse(const std::vector<std::string>& arguments, const
   const std::string advice = std::string("; see crosswalk ") + command + " --help";
   try {
     po::variables_map values;
-    const auto parsed = po::command_line_parser(arguments)
-                            .options(description)
-                            .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
-                            .run();
+    po::command_line_parser parser(arguments);
+    parser.options(description).style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing);
+    const auto parsed = parser.run();
     for (const auto& option : parsed.options) {
       if (option.position_key != -1 && !option.value.empty())
         return Error{std::string(command) + ": '" + option.value[0] + "' does not belong to any option" + advice};
@@ -309,7 +325,7 @@ Result<bool> check_numbers(RunOptions& run, const RunText& text, const po::varia
 // What is logged and measured, and the files of that and of semihosting.
 Result<bool> check_outputs(RunOptions& run, const po::variables_map& values) {
   if (const std::string unknown = engine::parse_log_items(run.log_items).unknown; !unknown.empty())
-    return Error{"--log: unknown item '" + unknown + "'; use in_asm, op, out_asm, int, exec or cpu"};
+    return Error{"--log: unknown item '" + unknown + "'; use one of: in_asm, op, out_asm, int, exec, cpu"};
   if (values.count("stats-json") && run.stats_json.empty())
     return Error{"--stats-json: the file name is empty; give a file"};
   if (values.count("trace") && run.trace.empty()) return Error{"--trace: the file name is empty; give a file"};
@@ -317,9 +333,11 @@ Result<bool> check_outputs(RunOptions& run, const po::variables_map& values) {
     if (auto checked = check_file("--symbols", run.symbols); !checked) return checked;
   }
   if ((run.stats_by_asid || run.count_instructions) && run.stats_json.empty()) run.stats = true;
+  if (values.count("dump-dtb") && run.dump_dtb.empty()) return Error{"--dump-dtb: the file name is empty; give a file"};
   for (const auto& [option, file] : {std::pair{"--stats-json", run.stats_json}, std::pair{"--log-file", run.log_file},
-                                     std::pair{"--trace", run.trace}}) {
-    if (file.empty() || (file == "-" && option == std::string("--stats-json"))) continue;
+                                     std::pair{"--trace", run.trace}, std::pair{"--dump-dtb", run.dump_dtb}}) {
+    const bool may_be_stdout = option == std::string("--stats-json") || option == std::string("--dump-dtb");
+    if (file.empty() || (file == "-" && may_be_stdout)) continue;
     if (auto checked = check_writable(option, file); !checked) return checked;
   }
   if (values.count("semihosting-files")) {
@@ -410,6 +428,7 @@ Command parse_options(const std::vector<std::string>& arguments) {
   if (arguments.empty()) return OptionError{"no command; use crosswalk run, info or bench, or crosswalk --help"};
   const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
   const std::string& command = arguments[0];
+  if (arguments.back() == "--version" && arguments.size() <= 2) return ShowVersion{};
   if (command == "run") return parse_run(rest);
   if (command == "info") return parse_info(rest);
   if (command == "bench") return parse_bench(rest);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The command line: crosswalk run | info | bench. To add an option: one line in options.cc's table
-// of the subcommand, one field here.
+// The command line: crosswalk run | info | bench | --version. To add an option: one line in
+// options.cc's table of the subcommand, one field here.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@ namespace crosswalk::vmm {
 
 struct RunOptions {
   std::string kernel, initrd, append, dtb, cpu;
+  std::string dump_dtb;  // file; empty: none
   uint64_t memory_bytes = 0;
   unsigned cpus = 1;
   std::vector<DiskOption> disks;
@@ -64,12 +65,14 @@ struct HelpText {
   std::string text;
 };
 
+struct ShowVersion {};
+
 // One line: what is wrong and what to do. The exit status is kExitBadOptions.
 struct OptionError {
   std::string message;
 };
 
-using Command = std::variant<RunOptions, InfoOptions, BenchOptions, HelpText, OptionError>;
+using Command = std::variant<RunOptions, InfoOptions, BenchOptions, HelpText, ShowVersion, OptionError>;
 
 // `arguments` is argv without the program's name. Files that must exist are checked.
 Command parse_options(const std::vector<std::string>& arguments);

@@ -10,10 +10,12 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "translator/engine/world.h"
 #include "vmm/app/observability.h"
 #include "vmm/app/vm.h"
+#include "vmm/base/output_file.h"
 #include "vmm/base/patient_write.h"
 #include "vmm/base/raw_terminal.h"
 #include "vmm/base/sandbox.h"
@@ -71,6 +73,14 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.semihosting = {options.semihosting, options.semihosting_files,
                         options.append.empty() ? options.kernel : options.kernel + " " + options.append};
   return config;
+}
+
+// --dump-dtb.
+Result<bool> write_device_tree(const std::string& path, std::span<const uint8_t> tree) {
+  if (tree.empty()) return Error{"--dump-dtb: this ELF image leaves no room for a device tree, so it gets none"};
+  auto file = OutputFile::open("--dump-dtb", path);
+  if (!file) return file.take_error();
+  return file->finish(std::fwrite(tree.data(), 1, tree.size(), file->stream()) == tree.size());
 }
 
 // What is said at the end, to a standard error that may be a pipe that nobody reads: then only
@@ -162,6 +172,10 @@ int run_guest(const RunOptions& requested) {
   if (!machine) return refuse(machine.error(), kExitBadOptions);
   const BootConfig boot{options.kernel, options.initrd, options.append, options.dtb, "arm," + options.cpu};
   if (auto loaded = (*machine)->load(boot); !loaded) return refuse(loaded.error(), kExitBadOptions);
+  if (!options.dump_dtb.empty()) {
+    auto written = write_device_tree(options.dump_dtb, (*machine)->device_tree());
+    return written ? kExitPoweredOff : refuse(written.error(), kExitBadOptions);
+  }
   std::optional<OutputFile> stats_json;
   if (!options.stats_json.empty()) {
     auto opened = OutputFile::open("--stats-json", options.stats_json);

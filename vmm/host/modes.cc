@@ -51,7 +51,7 @@ constexpr ModeRow kModes[] = {
     {"shadow", Mode::Window, {make_shadow, WorldKind::Kvm, false, false, nullptr, 0}, "windows of x86 page tables that the engine writes, inside a KVM VM"},
     {"ept", Mode::Window, {make_ept, WorldKind::Kvm, false, true, nullptr, 0.1}, "the windows of mmap, inside a KVM VM, by nested page tables"},
     {"flat", Mode::Flat, {}, "no translation: one window, for guests that leave the MMU off"},
-    {"hybrid", Mode::Hybrid, {}, "a software TLB or a window for each address space, as its history says"},
+    {"hybrid", Mode::Hybrid, {}, "a software TLB or a window for each address space, by its past"},
 };
 // clang-format on
 

@@ -87,6 +87,11 @@ void Machine::set_boot_registers(CpuState& cpu) const {
   cpu.t = boot_.thumb;
 }
 
+std::span<const uint8_t> Machine::device_tree() const {
+  if (boot_.dtb_start == boot_.dtb_end) return {};
+  return {memory_.ram().at(boot_.dtb_start), boot_.dtb_end - boot_.dtb_start};
+}
+
 void Machine::set_engine(EnginePort* engine) {
   completions_.set_engine(engine);
   reporter_.set_engine(engine);

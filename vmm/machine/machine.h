@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,8 @@ class Machine final {
   // its entry.
   Result<bool> load(const BootConfig& config);
   void set_boot_registers(CpuState& cpu) const;
+  // The one that load() has put into RAM, until the guest runs. Empty: the image leaves no room.
+  std::span<const uint8_t> device_tree() const;
 
   // The engine, which must outlive the run. Without one RAM writes are not reported and VA = PA.
   void set_engine(EnginePort* engine);

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/vmm/test_files.h"
 #include "vmm/app/options.h"
@@ -203,6 +204,7 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--memory", "1073741824"}, "out of range"},
       {{"--append"}, "--help"},
       {{"--stats-json", ""}, ""},
+      {{"--dump-dtb", "/nonexistent/file"}, "--dump-dtb"},
   };
   for (const auto& [arguments, expected] : cases) {
     const std::string message = error_of(run(arguments));
@@ -247,6 +249,27 @@ TEST(Options, HelpHasASentenceForEveryOption) {
     }
     EXPECT_GE(options, 2u) << help->text;
     EXPECT_EQ(options, sentences) << help->text;
+  }
+}
+
+TEST(Options, HelpHas80Columns) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, {"run", "--help"}, {"info", "--help"}, {"bench", "--help"}}) {
+    const Command parsed = parse_options(arguments);
+    ASSERT_NE(std::get_if<HelpText>(&parsed), nullptr);
+    std::istringstream lines(std::get<HelpText>(parsed).text);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(line.size(), 80u) << line;
+      EXPECT_FALSE(line.ends_with(' ')) << line;
+    }
+  }
+}
+
+TEST(Options, Version) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--version"}, {"run", "--version"}, {"bench", "--version"}}) {
+    const Command parsed = parse_options(arguments);
+    EXPECT_NE(std::get_if<ShowVersion>(&parsed), nullptr);
   }
 }
 
