@@ -72,6 +72,9 @@ refused symbols-rubbish 'System.map' run --kernel "$kernel" --perf-map --symbols
 refused symbols-rubbish-alone 'System.map' run --kernel "$kernel" --symbols "$scratch/file"
 refused mode-needs-kvm-world 'world' run --kernel "$kernel" --mmu shadow --world process
 refused dump-dtb-directory 'nonexistent' run --kernel "$kernel" --dump-dtb /nonexistent/dtb
+refused qemu-bios '-bios.*--kernel FILE' run -M virt -bios u-boot.bin
+refused qemu-machine "raspi2b.*QEMU's virt" run -M raspi2b -kernel "$kernel"
+refused qemu-nic 'network' run -M virt -nographic -nic user -kernel "$kernel"
 refused bench-mode 'turbo' bench --mmu turbo
 refused bench-baseline 'bochs' bench --baseline bochs
 refused bench-workload 'no_such' bench --workloads no_such
@@ -84,6 +87,12 @@ done
 if "$crosswalk" --version >"$scratch/text" 2>"$scratch/err" && grep -qE '^crosswalk [0-9.]+$' "$scratch/text" &&
   grep -qE '^commit ([0-9a-f]{12}[+]?|unknown)$' "$scratch/text" && grep -qE '^built by (GCC|Clang) [0-9]' "$scratch/text"; then ok options/version
 else not_ok options/version "$(said 5)"; fi
+
+# A command line of QEMU's starts the guest.
+guest_run -M virt -cpu max -m 128 -smp 1 -nographic -no-reboot -serial mon:stdio -nic none -semihosting \
+  -drive "file=$scratch/file,format=raw,if=virtio,readonly=on" -kernel "$kernel" --timeout "$(limit 60)"
+if [ "$(cat "$scratch/text")" = "hello from bare metal" ]; then expect_status options/qemu 42
+else not_ok options/qemu "printed: $(said)"; fi
 
 # --dump-dtb: the tree of these options, and no run.
 if "$crosswalk" run --kernel "$kernel" --smp 3 --memory 64M --append 'a=b c' --dump-dtb "$scratch/tree" </dev/null >"$scratch/text" 2>"$scratch/err" &&

@@ -11,6 +11,7 @@
 #include "translator/base/result.h"
 #include "translator/engine/log.h"
 #include "vmm/app/option_values.h"
+#include "vmm/app/qemu_options.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -44,6 +45,9 @@ constexpr const char* kStatuses =
     "\nExit status of run: 0 the guest powered off; 1 an internal error; 2 bad options;\n"
     "3 the guest reset (a Linux panic with panic=-1 ends so); 4 --timeout passed;\n"
     "5 Ctrl-A x; 128+n signal n; with --semihosting the guest's own code.\n";
+constexpr const char* kQemuOptions =
+    "\nQEMU's options (-m, -nographic, -drive, ...) are taken where they mean something\n"
+    "here, and answered otherwise.\n";
 
 // How help is printed: columns altogether, and those of the sentences at least.
 constexpr unsigned kHelpColumns = 80, kSentenceColumns = 48;
@@ -219,6 +223,15 @@ std::string help_text(const po::options_description& description) {
   return text;
 }
 
+// Of Boost's form: takes what it knows off `arguments`.
+std::vector<po::option> qemu_option(std::vector<std::string>& arguments) {
+  auto words = take_qemu_option(arguments);
+  if (!words) throw po::error(words.error());
+  std::vector<po::option> options;
+  for (const OptionWords& word : *words) options.emplace_back(word.name, word.values);
+  return options;
+}
+
 // Boost's messages are fine but for the missing advice.
 Result<po::variables_map> parse(const std::vector<std::string>& arguments, const po::options_description& description,
                                 const char* command) {
@@ -227,6 +240,7 @@ Result<po::variables_map> parse(const std::vector<std::string>& arguments, const
     po::variables_map values;
     po::command_line_parser parser(arguments);
     parser.options(description).style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing);
+    if (command == std::string("run")) parser.extra_style_parser(qemu_option);
     const auto parsed = parser.run();
     for (const auto& option : parsed.options) {
       if (option.position_key != -1 && !option.value.empty())
@@ -353,7 +367,7 @@ Command parse_run(const std::vector<std::string>& arguments) {
   const po::options_description description = run_description(run, text);
   auto values = parse(arguments, description, "run");
   if (!values) return OptionError{values.error()};
-  if (values->count("help")) return HelpText{help_text(description) + mode_help() + kStatuses};
+  if (values->count("help")) return HelpText{help_text(description) + mode_help() + kStatuses + kQemuOptions};
   if (auto checked = check_guest(run, text, *values); !checked) return OptionError{checked.error()};
   if (auto checked = check_mechanisms(run, text); !checked) return OptionError{checked.error()};
   if (auto checked = check_numbers(run, text, *values); !checked) return OptionError{checked.error()};
@@ -440,7 +454,7 @@ Command parse_options(const std::vector<std::string>& arguments) {
     BenchText bench_text;
     return HelpText{std::string(kUsage) + "\n" + help_text(run_description(run, run_text)) + "\n" +
                     help_text(info_description(info)) + "\n" + help_text(bench_description(bench, bench_text)) +
-                    mode_help() + kStatuses};
+                    mode_help() + kStatuses + kQemuOptions};
   }
   return OptionError{"unknown command '" + command + "'; use run, info or bench, or crosswalk --help"};
 }

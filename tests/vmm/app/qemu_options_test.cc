@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/app/qemu_options.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/vmm/test_files.h"
+#include "vmm/app/options.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+std::string error_of(const Command& command) {
+  const auto* error = std::get_if<OptionError>(&command);
+  return error ? error->message : "(no error)";
+}
+
+TEST(QemuOptions, ACommandLineOfQemuIsTaken) {
+  const TestFile kernel({1, 2, 3, 4}), disk({1});
+  const Command command = parse_options({"run",
+                                         "-M",
+                                         "virt,gic-version=2,highmem=off",
+                                         "-cpu",
+                                         "max",
+                                         "-m",
+                                         "512",
+                                         "-smp",
+                                         "4,sockets=1,cores=4,threads=1",
+                                         "-nographic",
+                                         "-no-reboot",
+                                         "-display",
+                                         "none",
+                                         "-serial",
+                                         "mon:stdio",
+                                         "-nic",
+                                         "none",
+                                         "-kernel",
+                                         kernel.path(),
+                                         "-initrd",
+                                         disk.path(),
+                                         "-dtb",
+                                         disk.path(),
+                                         "-append",
+                                         "-s console=ttyAMA0",
+                                         "-drive",
+                                         "file=" + disk.path() + ",format=raw,if=virtio,readonly=on",
+                                         "-drive",
+                                         "if=none,id=d0,file=" + disk.path(),
+                                         "-device",
+                                         "virtio-blk-device,drive=d0",
+                                         "-semihosting-config",
+                                         "enable=on,target=native",
+                                         "--stats"});
+  const auto* run = std::get_if<RunOptions>(&command);
+  ASSERT_NE(run, nullptr) << error_of(command);
+  EXPECT_EQ(run->kernel, kernel.path());
+  EXPECT_EQ(run->initrd, disk.path());
+  EXPECT_EQ(run->dtb, disk.path());
+  EXPECT_EQ(run->append, "-s console=ttyAMA0");
+  EXPECT_EQ(run->cpu, "cortex-a15");
+  EXPECT_EQ(run->memory_bytes, uint64_t{512} << 20);
+  EXPECT_EQ(run->cpus, 4u);
+  ASSERT_EQ(run->disks.size(), 2u);
+  EXPECT_TRUE(run->disks[0].read_only);
+  EXPECT_TRUE(run->disks[0].any_format);
+  EXPECT_FALSE(run->disks[1].read_only);
+  EXPECT_EQ(run->disks[1].path, disk.path());
+  EXPECT_TRUE(run->semihosting);
+  EXPECT_TRUE(run->stats);
+}
+
+TEST(QemuOptions, Meanings) {
+  using Words = std::vector<OptionWords>;
+  const std::vector<std::pair<std::vector<std::string>, Words>> cases = {
+      {{"-m", "1G"}, {{"memory", {"1G"}}}},
+      {{"-m", "size=64M"}, {{"memory", {"64M"}}}},
+      {{"-smp", "2"}, {{"smp", {"2"}}}},
+      {{"-smp", "cores=2,sockets=2"}, {{"smp", {"4"}}}},
+      {{"-smp", "2,maxcpus=2"}, {{"smp", {"2"}}}},
+      {{"-machine", "virt-7.2,dumpdtb=F"}, {{"dump-dtb", {"F"}}}},
+      {{"-machine", "type=virt"}, {}},
+      {{"-cpu", "cortex-a7"}, {{"cpu", {"cortex-a7"}}}},
+      {{"-hda", "F"}, {{"disk", {"F"}}}},
+      {{"-cdrom", "F"}, {{"disk", {"F,readonly"}}}},
+      {{"-drive", "F,media=cdrom"}, {{"disk", {"F,readonly"}}}},
+      {{"-semihosting"}, {{"semihosting", {}}}},
+      {{"-sandbox", "on"}, {{"sandbox", {"on"}}}},
+      {{"-device", "virtio-rng-device"}, {}},
+      {{"--nographic"}, {}},
+      {{"--m", "16M"}, {{"memory", {"16M"}}}},
+  };
+  for (const auto& [arguments, expected] : cases) {
+    std::vector<std::string> rest = arguments;
+    rest.push_back("--after");
+    auto words = take_qemu_option(rest);
+    ASSERT_TRUE(words) << words.error();
+    EXPECT_EQ(*words, expected) << arguments[0] << " " << arguments.back();
+    EXPECT_EQ(rest, std::vector<std::string>{"--after"}) << arguments[0];
+  }
+  // What is none of QEMU's, or is one of ours by its own name, stays.
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--kernel", "F"}, {"--smp", "2"}, {"--stats"}, {"-d", "int"}, {"vmlinuz"}, {"-"}}) {
+    std::vector<std::string> rest = arguments;
+    auto words = take_qemu_option(rest);
+    ASSERT_TRUE(words) << words.error();
+    EXPECT_TRUE(words->empty());
+    EXPECT_EQ(rest, arguments);
+  }
+}
+
+TEST(QemuOptions, OthersAreAnswered) {
+  const TestFile kernel({1, 2, 3, 4});
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"-M", "raspi2b"}, "QEMU's virt"},
+      {{"-M", "virt,gic-version=3"}, "GICv2"},
+      {{"-cpu", "cortex-a53"}, "cortex-a15, cortex-a7"},
+      {{"-cpu", "max,pmu=off"}, "--cpu"},
+      {{"-m", "1G,slots=2,maxmem=2G"}, "--memory"},
+      {{"-smp", "2,maxcpus=4"}, "--smp"},
+      {{"-smp", "9"}, "1 to 8"},
+      {{"-smp", "cores=99999999999999,threads=99999999999999"}, "1 to 8"},
+      {{"-bios", "F"}, "--kernel"},
+      {{"-pflash", "F"}, "no flash"},
+      {{"-drive", "if=pflash,file=F"}, "no flash"},
+      {{"-drive", "file=" + kernel.path() + ",format=qcow2"}, "qemu-img convert"},
+      {{"-drive", "if=scsi,file=F"}, "--disk"},
+      {{"-drive", "snapshot=on,file=F"}, "--disk"},
+      {{"-drive", "if=virtio"}, "no file"},
+      {{"-s"}, "--log"},
+      {{"-S"}, "--log"},
+      {{"-nic", "user"}, "network"},
+      {{"-netdev", "user,id=n"}, "network"},
+      {{"-device", "virtio-net-device,netdev=n"}, "network"},
+      {{"-device", "virtio-serial-device"}, "--console virtio"},
+      {{"-device", "usb-kbd"}, "no such device"},
+      {{"-serial", "pty"}, "standard input"},
+      {{"-display", "gtk"}, "this terminal"},
+      {{"-accel", "kvm"}, "--mmu"},
+      {{"-enable-kvm"}, "--mmu"},
+      {{"-version"}, "crosswalk --version"},
+      {{"-kernel"}, "the value is missing"},
+  };
+  for (const auto& [arguments, expected] : cases) {
+    std::vector<std::string> line = {"run", "--kernel", kernel.path()};
+    line.insert(line.end(), arguments.begin(), arguments.end());
+    const std::string message = error_of(parse_options(line));
+    EXPECT_NE(message.find(expected), std::string::npos) << arguments[0] << ": " << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  }
+}
+
+// A name that is here twice, or not answered, is a mistake in the table.
+TEST(QemuOptions, EachNameOnceAndAnswered) {
+  std::set<std::string> seen;
+  for (const std::string& name : qemu_option_names()) {
+    EXPECT_TRUE(seen.insert(name).second) << name;
+    std::vector<std::string> arguments = {"-" + name, "unheard,of=it"};
+    auto words = take_qemu_option(arguments);
+    if (words) {
+      EXPECT_LT(arguments.size(), 2u) << name;
+    } else {
+      EXPECT_GT(words.error().size(), name.size() + 8) << name;
+    }
+  }
+  EXPECT_GE(seen.size(), 50u);
+}
+
+}  // namespace
+}  // namespace crosswalk::vmm

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/app/qemu_options.h"
+
+#include <algorithm>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "vmm/app/option_values.h"
+
+namespace crosswalk::vmm {
+namespace {
+
+using Words = std::vector<OptionWords>;
+
+struct Row {
+  const char* names;  // without dashes, separated by spaces
+  bool takes_value;
+  const char* ours;  // the option of run that it becomes; null: none
+  // what it becomes; null: `ours` with the same value
+  Result<Words> (*convert)(const std::string& value);
+  // without `ours` and `convert`: values that say what is so anyway, separated by spaces; null: all
+  // are answered. A switch has the value "on".
+  const char* so_anyway;
+  const char* answer;  // to other values
+};
+
+bool is_one_of(std::string_view list, const std::string& word) {
+  std::istringstream stream{std::string(list)};
+  for (std::string other; stream >> other;) {
+    if (other == word) return true;
+  }
+  return false;
+}
+
+// "a,b=c" as (implied, a), (b, c); a later word alone is a switch that is on.
+std::vector<std::pair<std::string, std::string>> parts_of(const std::string& value, const std::string& implied) {
+  std::vector<std::pair<std::string, std::string>> parts;
+  for (const std::string& part : split(value)) {
+    const size_t equals = part.find('=');
+    if (equals != std::string::npos)
+      parts.emplace_back(part.substr(0, equals), part.substr(equals + 1));
+    else if (parts.empty())
+      parts.emplace_back(implied, part);
+    else
+      parts.emplace_back(part, "on");
+  }
+  return parts;
+}
+
+Result<Words> memory(const std::string& value) {
+  std::string size;
+  for (const auto& [name, text] : parts_of(value, "size")) {
+    if (name != "size") return Error{"no memory is added later; give --memory SIZE"};
+    size = text;
+  }
+  return Words{{"memory", {size}}};
+}
+
+Result<Words> cpus(const std::string& value) {
+  std::string count, most;
+  uint64_t product = 1;
+  for (const auto& [name, text] : parts_of(value, "cpus")) {
+    if (name == "cpus")
+      count = text;
+    else if (name == "maxcpus")
+      most = text;
+    else if (is_one_of("sockets dies clusters cores threads", name))
+      product = std::min<uint64_t>(product, 100) * std::min<uint64_t>(parse_size(text), 100);
+    else
+      return Error{"unknown part '" + name + "'; give --smp N"};
+  }
+  if (count.empty()) count = std::to_string(product);
+  if (!most.empty() && most != count) return Error{"no CPU is added later; give --smp N"};
+  return Words{{"smp", {count}}};
+}
+
+Result<Words> machine(const std::string& value) {
+  Words words;
+  for (const auto& [name, text] : parts_of(value, "type")) {
+    if (name == "type" ? text == "virt" || text.starts_with("virt-")
+                       : is_one_of("gic-version=2 secure=off virtualization=off highmem=on highmem=off its=off usb=off "
+                                   "graphics=off acpi=off accel=tcg",
+                                   name + "=" + text))
+      continue;
+    if (name != "dumpdtb")
+      return Error{"no " + name + "=" + text + " here; the board is QEMU's virt with a GICv2, and a CPU's modes are " +
+                   "those of --mmu and --world"};
+    words.push_back({"dump-dtb", {text}});
+  }
+  return words;
+}
+
+Result<Words> cpu(const std::string& value) {
+  if (value == "max") return Words{{"cpu", {"cortex-a15"}}};
+  if (value.find(',') != std::string::npos) return Error{"no features are chosen here; give --cpu MODEL"};
+  return Words{{"cpu", {value}}};
+}
+
+Result<Words> drive(const std::string& value) {
+  std::string file, flags;
+  for (const auto& [name, text] : parts_of(value, "file")) {
+    if (name == "file")
+      file = text;
+    else if (name == "format")
+      flags += ",format=" + text;
+    else if (name == "if" && text == "pflash")
+      return Error{"no flash here; a disk is --disk FILE"};
+    else if (name == "if" && text != "virtio" && text != "none")
+      return Error{"all disks are virtio block devices; give --disk FILE"};
+    else if (is_one_of("readonly=on read-only=on media=cdrom", name + "=" + text))
+      flags += ",readonly";
+    else if (!is_one_of("readonly=off read-only=off media=disk snapshot=off", name + "=" + text) &&
+             !is_one_of("if id index bus unit cache aio discard detect-zeroes", name))
+      return Error{"no " + name + "=" + text + " here; give --disk FILE[,readonly][,format=raw]"};
+  }
+  if (file.empty()) return Error{"no file; give --disk FILE"};
+  return Words{{"disk", {file + flags}}};
+}
+
+Result<Words> disk(const std::string& value) { return Words{{"disk", {value}}}; }
+Result<Words> read_only_disk(const std::string& value) { return Words{{"disk", {value + ",readonly"}}}; }
+
+constexpr const char* kNoNetwork = "no network here";
+
+Result<Words> device(const std::string& value) {
+  const std::string driver = value.substr(0, value.find(','));
+  // A disk of --drive is one already, and there always is a source of entropy.
+  if (driver.starts_with("virtio-blk") || driver.starts_with("virtio-rng")) return Words{};
+  if (driver.starts_with("virtio-serial") || driver.starts_with("virtconsole"))
+    return Error{"give --console virtio instead"};
+  if (driver.find("net") != std::string::npos) return Error{kNoNetwork};
+  return Error{"no such device here; there are --disk and --console virtio, and always a source of entropy"};
+}
+
+Result<Words> semihosting(const std::string& value) {
+  for (const auto& [name, text] : parts_of(value, "enable")) {
+    if (!is_one_of("enable=on target=native target=auto", name + "=" + text))
+      return Error{"no " + name + "=" + text + " here; give --semihosting, and arguments by --append"};
+  }
+  return Words{{"semihosting", {}}};
+}
+
+constexpr const char* kNoScreen = "no screen here; the guest's console is this terminal";
+constexpr const char* kNoDebugger = "no debugger's port here; --log, --trace and Ctrl-A i show what a guest does";
+constexpr const char* kNoFlash = "no flash and no firmware here; give --kernel FILE";
+constexpr const char* kNoFolder = "no folder is shared; make an image of it (mke2fs -d) and give --disk FILE";
+constexpr const char* kNoMonitor = "no monitor here; Ctrl-A h lists the keys, kill -USR1 shows the guest's state";
+constexpr const char* kNoSnapshot = "no snapshots here; copy the disk image before the run";
+constexpr const char* kTranslated = "ARM code is translated here; --mmu and --world say how";
+constexpr const char* kSerial =
+    "the serial port is standard input and output; redirect these (>FILE, </dev/null), or give --console virtio";
+
+// clang-format off
+constexpr Row kRows[] = {
+    {"kernel", true, "kernel", nullptr, nullptr, nullptr},
+    {"initrd", true, "initrd", nullptr, nullptr, nullptr},
+    {"append", true, "append", nullptr, nullptr, nullptr},
+    {"dtb", true, "dtb", nullptr, nullptr, nullptr},
+    {"m", true, "memory", memory, nullptr, nullptr},
+    {"smp", true, "smp", cpus, nullptr, nullptr},
+    {"M machine", true, "dump-dtb", machine, nullptr, nullptr},
+    {"cpu", true, "cpu", cpu, nullptr, nullptr},
+    {"drive", true, "disk", drive, nullptr, nullptr},
+    {"hda hdb hdc hdd", true, "disk", disk, nullptr, nullptr},
+    {"cdrom", true, "disk", read_only_disk, nullptr, nullptr},
+    {"device", true, nullptr, device, nullptr, nullptr},
+    {"semihosting", false, "semihosting", nullptr, nullptr, nullptr},
+    {"semihosting-config", true, "semihosting", semihosting, nullptr, nullptr},
+    {"sandbox", true, "sandbox", nullptr, nullptr, nullptr},
+    {"h", false, "help", nullptr, nullptr, nullptr},
+
+    {"nographic no-reboot nodefaults no-user-config no-acpi no-fd-bootchk", false, nullptr, nullptr, "on", nullptr},
+    {"display", true, nullptr, nullptr, "none", kNoScreen},
+    {"vga", true, nullptr, nullptr, "none", kNoScreen},
+    {"vnc spice", true, nullptr, nullptr, "none", kNoScreen},
+    {"serial", true, nullptr, nullptr, "mon:stdio stdio", kSerial},
+    {"parallel", true, nullptr, nullptr, "none", "no parallel port here"},
+    {"monitor", true, nullptr, nullptr, "none", kNoMonitor},
+    {"qmp qmp-pretty mon chardev", true, nullptr, nullptr, nullptr, kNoMonitor},
+    {"accel", true, nullptr, nullptr, "tcg tcg,thread=multi", kTranslated},
+    {"enable-kvm", false, nullptr, nullptr, nullptr, kTranslated},
+    {"global", true, nullptr, nullptr, "virtio-mmio.force-legacy=false virtio-mmio.force-legacy=off", "no properties of devices are set here"},
+    {"object", true, nullptr, nullptr, "rng-random,id=rng0,filename=/dev/urandom rng-builtin,id=rng0", "no objects here; there always is a source of entropy, of the host's random numbers"},
+    {"audio audiodev", true, nullptr, nullptr, "none", "no sound here"},
+    {"rtc", true, nullptr, nullptr, "base=utc", "the clock is the host's, in UTC"},
+    {"nic", true, nullptr, nullptr, "none", kNoNetwork},
+    {"netdev", true, nullptr, nullptr, nullptr, kNoNetwork},
+
+    {"bios pflash mtdblock", true, nullptr, nullptr, nullptr, kNoFlash},
+    {"sd fda fdb", true, nullptr, nullptr, nullptr, "all disks are virtio block devices; give --disk FILE"},
+    {"blockdev", true, nullptr, nullptr, nullptr, "give --disk FILE[,readonly][,format=raw] instead"},
+    {"s S", false, nullptr, nullptr, nullptr, kNoDebugger},
+    {"gdb", true, nullptr, nullptr, nullptr, kNoDebugger},
+    {"fsdev virtfs", true, nullptr, nullptr, nullptr, kNoFolder},
+    {"loadvm incoming", true, nullptr, nullptr, nullptr, kNoSnapshot},
+    {"snapshot", false, nullptr, nullptr, nullptr, kNoSnapshot},
+    {"no-shutdown", false, nullptr, nullptr, nullptr, "the run ends with the guest; docs/exit-status.md lists the ends"},
+    {"icount", true, nullptr, nullptr, nullptr, "time passes as on the host; --count-instructions counts"},
+    {"usb", false, nullptr, nullptr, nullptr, "no USB here"},
+    {"usbdevice", true, nullptr, nullptr, nullptr, "no USB here"},
+    {"daemonize", false, nullptr, nullptr, nullptr, "the run stays in the foreground; let the shell put it behind (&)"},
+    {"name uuid pidfile", true, nullptr, nullptr, nullptr, "a run has no name; leave it out"},
+    {"boot", true, nullptr, nullptr, nullptr, "what is booted is --kernel FILE"},
+    {"version", false, nullptr, nullptr, nullptr, "give crosswalk --version"},
+};
+// clang-format on
+
+const Row* find_row(const std::string& name) {
+  const auto* row = std::ranges::find_if(kRows, [&](const Row& r) { return is_one_of(r.names, name); });
+  return row == std::end(kRows) ? nullptr : row;
+}
+
+Result<Words> meaning(const Row& row, const std::string& value) {
+  if (row.convert) return row.convert(value);
+  if (row.ours)
+    return Words{{row.ours, row.takes_value ? std::vector<std::string>{value} : std::vector<std::string>{}}};
+  if (row.so_anyway && is_one_of(row.so_anyway, value)) return Words{};
+  return Error{row.answer};
+}
+
+}  // namespace
+
+Result<std::vector<OptionWords>> take_qemu_option(std::vector<std::string>& arguments) {
+  const std::string option = arguments.front();
+  if (!option.starts_with('-')) return Words{};
+  const bool long_form = option.starts_with("--");
+  const std::string name = option.substr(long_form ? 2 : 1);
+  const Row* row = find_row(name);
+  if (!row || (long_form && row->ours && name == row->ours)) return Words{};
+  if (row->takes_value && arguments.size() == 1) return Error{option + ": the value is missing"};
+  const std::string value = row->takes_value ? arguments[1] : "on";
+  auto words = meaning(*row, value);
+  if (!words) return Error{option + (row->takes_value ? " " + value : "") + ": " + words.error()};
+  arguments.erase(arguments.begin(), arguments.begin() + (row->takes_value ? 2 : 1));
+  return words;
+}
+
+std::vector<std::string> qemu_option_names() {
+  std::vector<std::string> names;
+  for (const Row& row : kRows) {
+    std::istringstream stream{std::string(row.names)};
+    for (std::string name; stream >> name;) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace crosswalk::vmm
