@@ -28,6 +28,9 @@
 #   make lint               formats, and clang-tidy of all sources; `make check` has those that
 #                           changed
 #   make format             clang-format of all sources, in place
+#   make install [PREFIX=/usr/local] [DESTDIR=…]   program, manual page, bash completion, and the
+#                           udev rule of the kernel module; `make uninstall` removes them
+#   make clean              removes what was built, but for guest images; `make distclean` all
 BUILD ?= build
 # As many jobs as the machine has CPUs; `make -j N` says otherwise.
 ifeq ($(MAKELEVEL),0)
@@ -190,8 +193,25 @@ lint: $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
 format:
 	git ls-files '*.cc' '*.h' '*.c' | xargs clang-format -i
 
+# --- installing -----------------------------------------------------------------------------------
+PREFIX ?= /usr/local
+INSTALLED = bin/crosswalk share/man/man1/crosswalk.1 share/bash-completion/completions/crosswalk lib/udev/rules.d/60-crosswalk.rules
+$(BUILD)/crosswalk.1: packaging/crosswalk.1.in scripts/make-man.py $(BUILD)/crosswalk
+	scripts/make-man.py $(BUILD)/crosswalk $< >$@.new && mv $@.new $@
+install: $(BUILD)/crosswalk $(BUILD)/crosswalk.1
+	install -D -m 755 $(BUILD)/crosswalk $(DESTDIR)$(PREFIX)/bin/crosswalk
+	install -D -m 644 $(BUILD)/crosswalk.1 $(DESTDIR)$(PREFIX)/share/man/man1/crosswalk.1
+	install -D -m 644 packaging/crosswalk.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/crosswalk
+	install -D -m 644 kernel-module/60-crosswalk.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-crosswalk.rules
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(INSTALLED))
+
+# Guest images, the kernel of check-module-debug and ccache's folder stay; the next `make` looks
+# again whether packages are missing.
 clean:
+	[ ! -d $(BUILD) ] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name guest ! -name debug-kernel ! -name ccache -exec rm -rf {} +
+distclean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps tests boot check check-nested bench count experiments lint format clean FORCE check-asan check-tsan sanitized sanitized-fuzzers fuzz
+.PHONY: all deps tests boot check check-nested bench count experiments lint format install uninstall clean distclean FORCE check-asan check-tsan sanitized sanitized-fuzzers fuzz
