@@ -168,6 +168,19 @@ def key_ends(word, slow=None):
     return case
 
 
+def other_key_ends():
+    """With --escape, Ctrl-A is the guest's."""
+    terminal = Terminal()
+    with terminal, Run(command("sleep", "--escape", "t"), stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave) as run:
+        run.read_until(b"ready", terminal.master)
+        time.sleep(0.3)
+        os.write(terminal.master, b"\x01x\x14h")
+        run.read_until(b"C-t C-t  send C-t", terminal.master)
+        assert run.process.poll() is None, "Ctrl-A x has ended it"
+        os.write(terminal.master, b"\x14x")
+        return run.end(5)
+
+
 def continued_on_terminal():
     """After a stop, the terminal is raw again, unless another job is in the foreground by then."""
     terminal = Terminal()
@@ -389,6 +402,7 @@ cases |= {
     "console-under-load": console_under_load,
     "request-refused": refused,
     "continued": continued_on_terminal,
+    "key-other": other_key_ends,
     "state-terminal": state_on_terminal,
     "state-sleep": state_by_signal("sleep", "asleep in WFI", "(main+0x"),
     "state-entropy": state_by_signal("entropy", "(", "device completions"),

@@ -66,6 +66,12 @@ Result<unsigned> parse_cpus(const std::string& text) {
   return Error{"--smp: '" + text + "' is not a number of CPUs; give 1 to 8"};
 }
 
+Result<uint8_t> parse_escape(const std::string& text) {
+  if (text == "none") return uint8_t{0};
+  if (text.size() == 1 && text[0] >= 'a' && text[0] <= 'z') return static_cast<uint8_t>(text[0] - 'a' + 1);
+  return Error{"--escape: '" + text + "' is not a letter from a to z; give one, or none"};
+}
+
 Result<DiskOption> parse_disk(const std::string& text) {
   DiskOption disk{text};
   for (size_t comma; (comma = disk.path.rfind(',')) != std::string::npos; disk.path.resize(comma)) {

@@ -30,6 +30,8 @@ uint64_t parse_size(const std::string& text);
 Result<uint64_t> parse_memory(const std::string& text);
 // --smp: 1 to 8.
 Result<unsigned> parse_cpus(const std::string& text);
+// --escape, as the byte that the key sends: 1 to 26; 0: none.
+Result<uint8_t> parse_escape(const std::string& text);
 // --disk. The file must be there.
 Result<DiskOption> parse_disk(const std::string& text);
 

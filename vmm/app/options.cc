@@ -83,7 +83,7 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
   std::string mmu, windows, world, memory, smp, code_cache, flush, fill, trace_events, fault_delivery, window_flush,
-      sandbox, network;
+      sandbox, escape, network;
   std::vector<std::string> disks;
 };
 
@@ -142,6 +142,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("window-flush", po::value(&text.window_flush)->value_name("HOW")->default_value("auto"), "How entries of shadow windows are flushed from the CPU's TLB: gate (INVLPG at CPL 0), exit, or auto.");
   ends.add_options()
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011, or virtio, which adds a virtio console (hvc0); the PL011 prints all the same.")
+      ("escape", po::value(&text.escape)->value_name("LETTER")->default_value("a"), "On a terminal, Ctrl and this letter are the key that x (quit), i (state) or h (help) follows; none: there is no such key.")
       ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, print its state, and end with exit status 4.")
       ("sandbox", po::value(&text.sandbox)->value_name("on|off")->default_value("on"), "Confine Crosswalk while the guest runs: no capabilities, only the system calls that it needs (docs/security.md).")
       ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
@@ -291,6 +292,9 @@ Result<bool> check_guest(RunOptions& run, const RunText& text, const po::variabl
   if (!network) return network.take_error();
   run.network = *network;
   if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return checked;
+  auto escape = parse_escape(text.escape);
+  if (!escape) return escape.take_error();
+  run.escape_key = *escape;
   return check_name(kConsoles, "--console", run.console);
 }
 

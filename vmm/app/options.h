@@ -28,7 +28,8 @@ struct RunOptions {
   const ModeRow* mmu = nullptr;
   const ModeRow* windows = nullptr;
   std::optional<WorldKind> world;
-  std::string console;  // "pl011", or "virtio" for that device too: which one gets stdin
+  uint8_t escape_key = 1;  // Ctrl-A; 0: none
+  std::string console;     // "pl011", or "virtio" for that device too: which one gets stdin
   bool stats = false;
   std::string stats_json;  // empty: none
   // each implies `stats` when there is no stats_json

@@ -133,6 +133,12 @@ Result<Words> device(const std::string& value) {
   return Error{"no such device here; there are --disk and --console virtio, and always a source of entropy"};
 }
 
+Result<Words> escape(const std::string& value) {
+  const uint64_t byte = parse_size(value);
+  if (byte < 1 || byte > 26) return Error{"give --escape LETTER; 1 is that of Ctrl and a"};
+  return Words{{"escape", {std::string(1, static_cast<char>('a' - 1 + byte))}}};
+}
+
 Result<Words> semihosting(const std::string& value) {
   for (const auto& [name, text] : parts_of(value, "enable")) {
     if (!is_one_of("enable=on target=native target=auto", name + "=" + text))
@@ -168,6 +174,7 @@ constexpr Row kRows[] = {
     {"semihosting", false, "semihosting", nullptr, nullptr, nullptr},
     {"semihosting-config", true, "semihosting", semihosting, nullptr, nullptr},
     {"sandbox", true, "sandbox", nullptr, nullptr, nullptr},
+    {"echr", true, "escape", escape, nullptr, nullptr},
     {"h", false, "help", nullptr, nullptr, nullptr},
 
     {"nographic no-reboot nodefaults no-user-config no-acpi no-fd-bootchk", false, nullptr, nullptr, "on", nullptr},

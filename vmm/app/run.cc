@@ -59,7 +59,8 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.input_fd = STDIN_FILENO;
   config.output_fd = STDOUT_FILENO;
   config.error_fd = STDERR_FILENO;
-  config.escape_keys = isatty(STDIN_FILENO);
+  config.escape_keys = options.escape_key != 0 && isatty(STDIN_FILENO);
+  config.escape_key = options.escape_key;
   config.virtio_console = options.console == "virtio";
   config.network = options.network;
   config.catch_signals = true;

@@ -9,7 +9,8 @@ namespace crosswalk::vmm {
 
 struct Console {
   // As ConsoleInput and ConsoleOutput.
-  Console(int input_fd, int output_fd, bool escapes) : input(input_fd, escapes), output(output_fd) {}
+  Console(int input_fd, int output_fd, bool escapes, uint8_t escape_key = EscapeFilter::kCtrlA)
+      : input(input_fd, escapes, escape_key), output(output_fd) {}
 
   ConsoleInput input;
   ConsoleOutput output;

@@ -9,15 +9,17 @@
 namespace crosswalk::vmm {
 
 EscapeFilter::Action EscapeFilter::feed(uint8_t byte, std::string& out) {
-  constexpr uint8_t kEscape = 1;  // Ctrl-A
   if (!escaped_) {
-    escaped_ = byte == kEscape;
+    escaped_ = byte == key_;
     if (!escaped_) out.push_back(static_cast<char>(byte));
     return Action::None;
   }
   escaped_ = false;
+  if (byte == key_) {
+    out.push_back(static_cast<char>(byte));
+    return Action::None;
+  }
   switch (byte) {
-    case kEscape: out.push_back(static_cast<char>(byte)); return Action::None;
     case 'x':
     case 'X': return Action::Quit;
     case 'h':

@@ -23,9 +23,13 @@ class InputSink {
 };
 
 // Keys that QEMU's -nographic gives a meaning: Ctrl-A x, Ctrl-A h, Ctrl-A Ctrl-A; and Ctrl-A i, the
-// guest's state.
+// guest's state. Another key can have the place of Ctrl-A.
 class EscapeFilter {
  public:
+  static constexpr uint8_t kCtrlA = 1;
+  explicit EscapeFilter(uint8_t key = kCtrlA) : key_(key) {}
+  uint8_t key() const { return key_; }
+
   enum class Action : uint8_t { None, Quit, Help, State };
   // What a piece of input asked for.
   struct Asked {
@@ -35,13 +39,14 @@ class EscapeFilter {
   Action feed(uint8_t byte, std::string& out);
 
  private:
+  uint8_t key_;
   bool escaped_ = false;
 };
 
 class ConsoleInput {
  public:
-  // `fd` may be -1: no input. Escape keys are recognised when `escapes`.
-  ConsoleInput(int fd, bool escapes) : fd_(fd), escapes_(escapes) {}
+  // `fd` may be -1: no input. Escape keys are recognised when `escapes`; `key` begins them.
+  ConsoleInput(int fd, bool escapes, uint8_t key) : fd_(fd), escapes_(escapes), filter_(key) {}
 
   // Told when wanted() may have become true.
   void set_notifier(IoNotifier* notifier) { notifier_ = notifier; }
@@ -55,6 +60,7 @@ class ConsoleInput {
   // kMaxBytes bytes, as on a real line.
   bool wanted() const { return fd_ >= 0 && (escapes_ || !has_input()); }
   int fd() const { return fd_; }
+  uint8_t escape_key() const { return filter_.key(); }
 
   // ---- the I/O thread ----
   // Hands buffered input to `sink`, with the device lock held.

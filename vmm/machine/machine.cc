@@ -36,7 +36,7 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
     : config_(config),
       memory_(std::move(memory)),
       vcpus_(config.cpus),
-      console_(config.input_fd, config.output_fd, config.escape_keys),
+      console_(config.input_fd, config.output_fd, config.escape_keys, config.escape_key),
       stop_([this](bool first) { stop_everyone(first); }),
       rendezvous_(config.cpus, [this](unsigned cpu) { vcpus_[cpu].raise(kLineWork); }),
       completions_(device_lock_, vcpus_, rendezvous_, stop_),

@@ -52,7 +52,8 @@ struct MachineConfig {
   std::vector<DiskConfig> disks;
   int input_fd = -1, output_fd = -1;  // the console; -1: none
   int error_fd = -1;                  // semihosting's standard error; -1: none
-  bool escape_keys = false;           // Ctrl-A x, i and h
+  bool escape_keys = false;           // Ctrl-A x, i and h, or with another key instead of Ctrl-A
+  uint8_t escape_key = EscapeFilter::kCtrlA;
   // there is one, and console input goes there instead of to the PL011
   bool virtio_console = false;
   NetConfig network;

@@ -75,7 +75,9 @@ TEST_F(OptionsTest, Everything) {
                                "virtio",
                                "--net",
                                "user,mac=52:54:00:ab:cd:ef,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22,"
-                               "hostfwd=udp::53-10.0.2.16:5353"});
+                               "hostfwd=udp::53-10.0.2.16:5353",
+                               "--escape",
+                               "t"});
   const auto* options = std::get_if<RunOptions>(&command);
   ASSERT_NE(options, nullptr) << error_of(command);
   EXPECT_EQ(options->append, "console=ttyAMA0 a,b");
@@ -110,6 +112,7 @@ TEST_F(OptionsTest, Everything) {
   EXPECT_TRUE(options->semihosting);
   EXPECT_EQ(options->semihosting_files, "/tmp");
   EXPECT_EQ(options->console, "virtio");
+  EXPECT_EQ(options->escape_key, 20);
   EXPECT_EQ(options->timeout_seconds, 2.5);
 }
 
@@ -204,6 +207,8 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--memory", "1073741824"}, "out of range"},
       {{"--append"}, "--help"},
       {{"--stats-json", ""}, ""},
+      {{"--escape", "A"}, "a to z"},
+      {{"--escape", "ab"}, "a to z"},
       {{"--dump-dtb", "/nonexistent/file"}, "--dump-dtb"},
   };
   for (const auto& [arguments, expected] : cases) {

@@ -85,6 +85,7 @@ TEST(QemuOptions, Meanings) {
       {{"-cdrom", "F"}, {{"disk", {"F,readonly"}}}},
       {{"-drive", "F,media=cdrom"}, {{"disk", {"F,readonly"}}}},
       {{"-semihosting"}, {{"semihosting", {}}}},
+      {{"-echr", "20"}, {{"escape", {"t"}}}},
       {{"-sandbox", "on"}, {{"sandbox", {"on"}}}},
       {{"-device", "virtio-rng-device"}, {}},
       {{"--nographic"}, {}},
@@ -138,6 +139,7 @@ TEST(QemuOptions, OthersAreAnswered) {
       {{"-display", "gtk"}, "this terminal"},
       {{"-accel", "kvm"}, "--mmu"},
       {{"-enable-kvm"}, "--mmu"},
+      {{"-echr", "0x14"}, "--escape"},
       {{"-version"}, "crosswalk --version"},
       {{"-kernel"}, "the value is missing"},
   };

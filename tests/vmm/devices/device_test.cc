@@ -271,6 +271,13 @@ TEST(Console, EscapeKeys) {
   EXPECT_EQ(feed(1), Action::None);
   EXPECT_EQ(feed('i'), Action::State);
   EXPECT_EQ(out, std::string("a\1x"));
+  EscapeFilter other(20);
+  EXPECT_EQ(other.feed(1, out), Action::None);
+  EXPECT_EQ(other.feed(20, out), Action::None);
+  EXPECT_EQ(other.feed(20, out), Action::None);
+  EXPECT_EQ(other.feed(20, out), Action::None);
+  EXPECT_EQ(other.feed('x', out), Action::Quit);
+  EXPECT_EQ(out, std::string("a\1x\1\24"));
 }
 
 struct FakeClock final : WallClock {

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "vmm/base/exit_status.h"
 #include "vmm/base/sandbox.h"
@@ -119,9 +120,10 @@ void ControlThread::read_input() {
   const EscapeFilter::Asked asked = console_.input.read();
   if (asked.quit) request_stop(kExitUserQuit, true);
   if (asked.help) {
-    console_.output.add_notice(
-        "\r\nC-a h    print this help\r\nC-a i    print the guest's state\r\nC-a x    quit Crosswalk\r\n"
-        "C-a C-a  send C-a to the guest\r\n");
+    const std::string key = {'C', '-', static_cast<char>('a' - 1 + console_.input.escape_key())};
+    console_.output.add_notice("\r\n" + key + " h    print this help\r\n" + key + " i    print the guest's state\r\n" +
+                               key + " x    quit Crosswalk\r\n" + key + " " + key + "  send " + key +
+                               " to the guest\r\n");
   }
   if (asked.state) events_.state_requested();
   if (asked.help || console_.input.has_input()) io_.notify(true);
