@@ -74,7 +74,7 @@ refused mode-needs-kvm-world 'world' run --kernel "$kernel" --mmu shadow --world
 refused dump-dtb-directory 'nonexistent' run --kernel "$kernel" --dump-dtb /nonexistent/dtb
 refused qemu-bios '-bios.*--kernel FILE' run -M virt -bios u-boot.bin
 refused qemu-machine "raspi2b.*QEMU's virt" run -M raspi2b -kernel "$kernel"
-refused qemu-nic 'network' run -M virt -nographic -nic user -kernel "$kernel"
+refused qemu-nic '--net' run -M virt -nographic -nic user,smb=/tmp -kernel "$kernel"
 refused bench-mode 'turbo' bench --mmu turbo
 refused bench-baseline 'bochs' bench --baseline bochs
 refused bench-workload 'no_such' bench --workloads no_such

@@ -121,15 +121,30 @@ Result<Words> drive(const std::string& value) {
 Result<Words> disk(const std::string& value) { return Words{{"disk", {value}}}; }
 Result<Words> read_only_disk(const std::string& value) { return Words{{"disk", {value + ",readonly"}}}; }
 
-constexpr const char* kNoNetwork = "no network here";
+// Of -nic, -net and -netdev: what a backend is called is ours, what a card is not.
+Result<Words> network(const std::string& value) {
+  std::string net;
+  for (const std::string& part : split(value)) {
+    const std::string name = part.substr(0, part.find('='));
+    if (net.empty() || is_one_of("hostfwd restrict ifname mac", name))
+      net += (net.empty() ? "" : ",") + part;
+    else if (name != "id" && name != "script" && name != "downscript" &&
+             !(name == "model" && part.starts_with("model=virtio")))
+      return Error{"no " + part + " here; give --net user[,hostfwd=...] or --net tap,ifname=NAME"};
+  }
+  return Words{{"net", {net}}};
+}
 
 Result<Words> device(const std::string& value) {
   const std::string driver = value.substr(0, value.find(','));
-  // A disk of --drive is one already, and there always is a source of entropy.
-  if (driver.starts_with("virtio-blk") || driver.starts_with("virtio-rng")) return Words{};
+  // A disk of -drive and a network of -netdev have their devices, and there always is a source of
+  // entropy.
+  if (driver.starts_with("virtio-blk") || driver.starts_with("virtio-net") || driver.starts_with("virtio-rng"))
+    return Words{};
   if (driver.starts_with("virtio-serial") || driver.starts_with("virtconsole"))
     return Error{"give --console virtio instead"};
-  if (driver.find("net") != std::string::npos) return Error{kNoNetwork};
+  if (driver.find("net") != std::string::npos || driver.starts_with("e1000"))
+    return Error{"the network card is a virtio device; give --net"};
   return Error{"no such device here; there are --disk and --console virtio, and always a source of entropy"};
 }
 
@@ -191,8 +206,7 @@ constexpr Row kRows[] = {
     {"object", true, nullptr, nullptr, "rng-random,id=rng0,filename=/dev/urandom rng-builtin,id=rng0", "no objects here; there always is a source of entropy, of the host's random numbers"},
     {"audio audiodev", true, nullptr, nullptr, "none", "no sound here"},
     {"rtc", true, nullptr, nullptr, "base=utc", "the clock is the host's, in UTC"},
-    {"nic", true, nullptr, nullptr, "none", kNoNetwork},
-    {"netdev", true, nullptr, nullptr, nullptr, kNoNetwork},
+    {"nic net netdev", true, "net", network, nullptr, nullptr},
 
     {"bios pflash mtdblock", true, nullptr, nullptr, nullptr, kNoFlash},
     {"sd fda fdb", true, nullptr, nullptr, nullptr, "all disks are virtio block devices; give --disk FILE"},
