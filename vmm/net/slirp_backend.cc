@@ -2,6 +2,7 @@
 #include "vmm/net/slirp_backend.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <slirp/libslirp.h>
 #include <time.h>
 
@@ -9,6 +10,8 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <string>
+#include <type_traits>
 
 namespace crosswalk::vmm {
 namespace {
@@ -27,6 +30,34 @@ constexpr std::pair<int, short> kEvents[] = {{SLIRP_POLL_IN, POLLIN},
                                              {SLIRP_POLL_PRI, POLLPRI},
                                              {SLIRP_POLL_ERR, POLLERR},
                                              {SLIRP_POLL_HUP, POLLHUP}};
+
+// libslirp and what it needs are mapped only where there is a network: each mapping of the process
+// makes those that an entry of a window costs dearer.
+struct Library {
+  decltype(&slirp_new) make;
+  decltype(&slirp_cleanup) cleanup;
+  decltype(&slirp_add_hostfwd) add_forward;
+  decltype(&slirp_input) input;
+  decltype(&slirp_pollfds_fill) fill;
+  decltype(&slirp_pollfds_poll) poll;
+  decltype(&slirp_handle_timer) handle_timer;
+};
+Library library;
+
+Result<bool> load_library() {
+  constexpr const char* kName = "libslirp.so.0";
+  void* const handle = dlopen(kName, RTLD_NOW | RTLD_LOCAL);
+  const auto find = [&](const char* name, auto& function) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(handle ? dlsym(handle, name) : nullptr);
+    return function != nullptr;
+  };
+  if (find("slirp_new", library.make) && find("slirp_cleanup", library.cleanup) &&
+      find("slirp_add_hostfwd", library.add_forward) && find("slirp_input", library.input) &&
+      find("slirp_pollfds_fill", library.fill) && find("slirp_pollfds_poll", library.poll) &&
+      find("slirp_handle_timer", library.handle_timer))
+    return true;
+  return Error{std::string("--net user: cannot load ") + kName + ": " + dlerror() + "; install it (Debian: libslirp0)"};
+}
 
 in_addr ipv4(const char* text) {
   in_addr address{};
@@ -99,6 +130,7 @@ struct SlirpBackend::Calls {
 };
 
 Result<std::unique_ptr<NetBackend>> SlirpBackend::open(const NetConfig& config) {
+  if (auto loaded = load_library(); !loaded) return loaded.take_error();
   std::unique_ptr<SlirpBackend> backend(new SlirpBackend);
   SlirpConfig slirp{};
   slirp.version = 4;
@@ -113,12 +145,12 @@ Result<std::unique_ptr<NetBackend>> SlirpBackend::open(const NetConfig& config) 
   slirp.vprefix_len = 64;
   slirp.vhost6 = ipv6("fec0::2");
   slirp.vnameserver6 = ipv6("fec0::3");
-  backend->slirp_ = slirp_new(&slirp, &Calls::kTable, backend.get());
+  backend->slirp_ = library.make(&slirp, &Calls::kTable, backend.get());
   if (!backend->slirp_) return Error{"--net user: libslirp cannot make a network; update it (Debian: libslirp0)"};
   for (const HostForward& forward : config.forwards) {
     errno = 0;
-    if (slirp_add_hostfwd(backend->slirp_, forward.udp, forward.host, forward.host_port, forward.guest,
-                          forward.guest_port) == 0)
+    if (library.add_forward(backend->slirp_, forward.udp, forward.host, forward.host_port, forward.guest,
+                            forward.guest_port) == 0)
       continue;
     const int error = errno;
     const char* const advice = error == EADDRINUSE      ? "give another port of the host"
@@ -132,11 +164,11 @@ Result<std::unique_ptr<NetBackend>> SlirpBackend::open(const NetConfig& config) 
 
 SlirpBackend::~SlirpBackend() {
   sink_ = nullptr;
-  if (slirp_) slirp_cleanup(slirp_);
+  if (slirp_) library.cleanup(slirp_);
 }
 
 bool SlirpBackend::send(const NetHeader&, std::span<const uint8_t> frame) {
-  slirp_input(slirp_, frame.data(), static_cast<int>(frame.size()));
+  library.input(slirp_, frame.data(), static_cast<int>(frame.size()));
   return true;
 }
 
@@ -144,7 +176,7 @@ void SlirpBackend::fill(std::vector<pollfd>& fds, int& timeout) {
   uint32_t wait = UINT32_MAX;
   filled_ = &fds;
   first_ = fds.size();
-  slirp_pollfds_fill(slirp_, &wait, Calls::add_poll, this);
+  library.fill(slirp_, &wait, Calls::add_poll, this);
   filled_ = nullptr;
   int64_t earliest = wait == UINT32_MAX ? INT64_MAX : int64_t{wait};
   for (const auto& timer : timers_) {
@@ -157,7 +189,7 @@ void SlirpBackend::fill(std::vector<pollfd>& fds, int& timeout) {
 
 void SlirpBackend::ready(std::span<const pollfd> fds) {
   polled_ = fds;
-  slirp_pollfds_poll(slirp_, 0, Calls::get_revents, this);
+  library.poll(slirp_, 0, Calls::get_revents, this);
   polled_ = {};
   fire_timers();
 }
@@ -169,7 +201,7 @@ void SlirpBackend::fire_timers() {
     Timer& timer = *timers_[i];
     if (timer.expires < 0 || timer.expires > now) continue;
     timer.expires = kNever;
-    slirp_handle_timer(slirp_, static_cast<SlirpTimerId>(timer.id), timer.owner);
+    library.handle_timer(slirp_, static_cast<SlirpTimerId>(timer.id), timer.owner);
   }
 }
 
