@@ -111,21 +111,21 @@ const Block* CodeLookup::find_or_make() {
         key.second_page = static_cast<uint32_t>(second.pa >> 12);
       }
     }
-    auto lock = translations_.lock();
-    Block* block = translations_.blocks().find(key);
-    if (block && block->second_id != second_id) {
-      translations_.drop_locked(block);  // the second page's code flags have changed, which are not in the key
-      block = nullptr;
+    {
+      const auto lock = translations_.lock();
+      Block* block = translations_.blocks().find(key);
+      if (block && block->second_id != second_id) {
+        translations_.drop_locked(block);  // the second page's code flags have changed, which are not in the key
+        block = nullptr;
+      }
+      if (block || translations_.has_room()) {
+        if (!block) block = make(key, page_id, at, second_id, second);
+        // With the lock: another CPU that drops the block takes it out of the cache after this.
+        if (cpu_.it == 0) JumpCaches::enter(cpu_, key.va, page_id, block->code);
+        return block;
+      }
     }
-    if (!block && !translations_.has_room()) {
-      lock.unlock();
-      empty_cache();
-      continue;
-    }
-    if (!block) block = make(key, page_id, at, second_id, second);
-    // With the lock: another CPU that drops the block takes it out of the cache after this.
-    if (cpu_.it == 0) JumpCaches::enter(cpu_, key.va, page_id, block->code);
-    return block;
+    empty_cache();
   }
 }
 
