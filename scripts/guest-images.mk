@@ -23,12 +23,13 @@ $(GUEST)/initrd-%.gz: $(GUEST)/fetched $(INIT_FILES) scripts/make-initramfs.py
 	  file:commands.sh:755:tests/guests/commands.sh tree:modules/`cat $(GUEST)/$*/version`:$(GUEST)/$*/modules
 
 # With the network card's modules, which `network` loads.
+NET_MODULES := failover net_failover virtio_net
 $(GUEST)/net/modules-%/built: scripts/unpack-modules.sh $(GUEST)/fetched
-	scripts/unpack-modules.sh $(GUEST) $* $(@D) failover net_failover virtio_net
+	scripts/unpack-modules.sh $(GUEST) $* $(@D) $(NET_MODULES)
 	@touch $@
 $(GUEST)/net/initrd-%.gz: $(GUEST)/initrd-%.gz $(GUEST)/net/modules-%/built tests/guests/linux/network scripts/make-initramfs.py
 	scripts/make-initramfs.py $@.part.gz dir:modules/`cat $(GUEST)/$*/version`:755 \
-	  $(foreach module,failover net_failover virtio_net,file:modules/`cat $(GUEST)/$*/version`/$(module).ko:644:$(GUEST)/net/modules-$*/$(module).ko) \
+	  $(foreach module,$(NET_MODULES),file:modules/`cat $(GUEST)/$*/version`/$(module).ko:644:$(GUEST)/net/modules-$*/$(module).ko) \
 	  file:bin/network:755:tests/guests/linux/network
 	cat $< $@.part.gz >$@.new && rm $@.part.gz && mv $@.new $@
 NET_IMAGES := $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/net/initrd-$(kernel).gz)

@@ -35,8 +35,8 @@ bool RunningCpus::crowded() const {
 }
 
 void RunningCpus::Patience::look() {
-  constexpr unsigned kSoon = 200;  // some 8 us: who runs has answered
-  constexpr unsigned kPatient = 1000;
+  constexpr unsigned kSoon = 200;      // some 8 us: who runs has answered
+  constexpr unsigned kPatient = 1000;  // some 40 us
   looks_++;
   if (!long_ && looks_ >= kSoon && cpus_.crowded()) {
     long_ = true;

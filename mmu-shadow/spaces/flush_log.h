@@ -27,17 +27,11 @@ class FlushRecords {
   // Returns the position behind it.
   uint64_t add(const TlbFlush<Va, Asid>& operation, uint8_t cpu) {
     const std::lock_guard lock(lock_);
-    const uint64_t at = end_.load(std::memory_order_relaxed);
-    records_[at % kSize] = {operation, cpu};
-    end_.store(at + 1);
-    return at + 1;
+    return append(operation, cpu, std::memory_order_seq_cst);
   }
-  // The same, while nobody else adds any.
+  // The same, while nobody else adds or reads any.
   uint64_t add_alone(const TlbFlush<Va, Asid>& operation, uint8_t cpu) {
-    const uint64_t at = end_.load(std::memory_order_relaxed);
-    records_[at % kSize] = {operation, cpu};
-    end_.store(at + 1, std::memory_order_relaxed);
-    return at + 1;
+    return append(operation, cpu, std::memory_order_relaxed);
   }
   // The position behind the last operation.
   uint64_t end() const { return end_.load(std::memory_order_acquire); }
@@ -52,6 +46,13 @@ class FlushRecords {
   const Record& operator[](uint64_t position) const { return records_[position % kSize]; }
 
  private:
+  [[gnu::always_inline]] uint64_t append(const TlbFlush<Va, Asid>& operation, uint8_t cpu, std::memory_order order) {
+    const uint64_t at = end_.load(std::memory_order_relaxed);
+    records_[at % kSize] = {operation, cpu};
+    end_.store(at + 1, order);
+    return at + 1;
+  }
+
   mutable QuickLock lock_;
   std::vector<Record> records_ = std::vector<Record>(kSize);
   std::atomic<uint64_t> end_{0};
