@@ -427,28 +427,7 @@ TEST_F(BlockTest, MoreInProgressThanTheQueueHolds) {
 // reset must heal it.
 TEST_F(BlockTest, HostileChains) {
   open(disk_content(4096));
-  const uint64_t end = ram().base + ram().size;
-  const struct {
-    const char* what;
-    uint64_t address;
-    uint32_t bytes;
-    uint16_t flags, next, head;
-  } cases[] = {
-      {"below RAM", 0x1000, 16, 0, 0, 0},
-      {"across the end of RAM", end - 8, 16, 0, 0, 0},
-      {"wrapping address", ~uint64_t{0} - 4, 16, 0, 0, 0},
-      {"huge length", kBuffers, 0xffffffff, 0, 0, 0},
-      {"device address", 0x09000000, 16, 0, 0, 0},
-      {"loop", kBuffers, 16, 1, 0, 0},
-      {"next outside the table", kBuffers, 16, 1, kQueueSize, 0},
-      {"head outside the table", kBuffers, 16, 0, 0, kQueueSize},
-      {"indirect table outside RAM", end - 16, 64, 4, 0, 0},
-      {"indirect table of odd size", kBuffers, 40, 4, 0, 0},
-      {"empty indirect table", kBuffers, 0, 4, 0, 0},
-      {"indirect with next", kBuffers, 16, 5, 1, 0},
-      {"nested indirect", kRing, 16, 4, 0, 0},
-  };
-  for (const auto& bad : cases) {
+  for (const BadChain& bad : bad_chains()) {
     SCOPED_TRACE(bad.what);
     std::memset(ram().at(kRing), 0, 0x3000);
     start();

@@ -24,6 +24,32 @@ inline constexpr uint64_t kBuffers = kRing + 0x10000;
 inline constexpr uint16_t kQueueSize = 16;
 inline constexpr unsigned kInterrupt = 48;
 
+// A chain whose first descriptor, or head, breaks one rule of Virtio 1.2, section 2.7: a device
+// that takes it has to set DEVICE_NEEDS_RESET.
+struct BadChain {
+  const char* what;
+  uint64_t address;
+  uint32_t bytes;
+  uint16_t flags, next, head;
+};
+// `table`: where that descriptor is stored.
+inline std::vector<BadChain> bad_chains(uint64_t table = kRing) {
+  const uint64_t end = kRamBase + kMinMemory;
+  return {{"below RAM", 0x1000, 16, 0, 0, 0},
+          {"across the end of RAM", end - 8, 16, 0, 0, 0},
+          {"wrapping address", ~uint64_t{0} - 4, 16, 0, 0, 0},
+          {"huge length", kBuffers, 0xffffffff, 0, 0, 0},
+          {"device address", 0x09000000, 16, 0, 0, 0},
+          {"loop", kBuffers, 16, 1, 0, 0},
+          {"next outside the table", kBuffers, 16, 1, kQueueSize, 0},
+          {"head outside the table", kBuffers, 16, 0, 0, kQueueSize},
+          {"indirect table outside RAM", end - 16, 64, 4, 0, 0},
+          {"indirect table of odd size", kBuffers, 40, 4, 0, 0},
+          {"empty indirect table", kBuffers, 0, 4, 0, 0},
+          {"indirect with next", kBuffers, 16, 5, 1, 0},
+          {"nested indirect", table, 16, 4, 0, 0}};
+}
+
 // The machine's part, single-threaded: completions are published when asked.
 class Harness : public InterruptSink, public IoNotifier, public CompletionSink {
  public:

@@ -288,22 +288,8 @@ TEST_F(NetTest, Offloads) {
 }
 
 TEST_F(NetTest, BadChains) {
-  const uint64_t end = kRing + kMinMemory;
-  const struct {
-    const char* what;
-    uint64_t address;
-    uint32_t bytes;
-    uint16_t flags, next, head;
-  } cases[] = {
-      {"outside RAM", end - 8, 16, 0, 0, 0},
-      {"huge length", kBuffers, 0xffffffff, 0, 0, 0},
-      {"loop", kBuffers, 16, 1, 0, 0},
-      {"next outside the table", kBuffers, 16, 1, kQueueSize, 0},
-      {"head outside the table", kBuffers, 16, 0, 0, kQueueSize},
-      {"empty indirect table", kBuffers, 0, 4, 0, 0},
-  };
   for (const unsigned queue : {kReceive, kTransmit}) {
-    for (const auto& bad : cases) {
+    for (const BadChain& bad : bad_chains(kRing + queue * 0x4000)) {
       SCOPED_TRACE(bad.what);
       use(false, kMerge);
       for (const unsigned each : {kReceive, kTransmit}) std::memset(ram().at(kRing + each * 0x4000), 0, 0x3000);
