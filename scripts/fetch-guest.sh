@@ -51,20 +51,16 @@ for flavour in armmp armmp-lpae; do
   package=$(cat "$state/$flavour")
   version=${package#linux-image-}
   tree=$state/unpacked/$flavour
-  unpack "${package}_*.deb" "$tree" "./boot/vmlinuz-$version" "./boot/config-$version" "./lib/modules/$version/*"
-  mkdir -p "$directory/$flavour/modules"
+  unpack "${package}_*.deb" "$tree" "./boot/vmlinuz-$version" "./boot/config-$version"
+  mkdir -p "$directory/$flavour"
   install -m 644 "$tree/boot/vmlinuz-$version" "$directory/$flavour/vmlinuz"
   install -m 644 "$tree/boot/config-$version" "$directory/$flavour/config"
   echo "$version" >"$directory/$flavour/version"
   # The modules that /init loads, in order of dependency; those built into the kernel are not there.
-  : >"$directory/$flavour/modules/order"
-  for module in virtio virtio_ring virtio_mmio virtio_blk rng-core virtio-rng virtio_console \
-      crc16 crc32c_generic mbcache jbd2 ext4; do
-    path=$(find "$tree/lib/modules/$version" -name "$module.ko*" | head -1)
-    [ -n "$path" ] || continue
-    case $path in *.xz) xz -dc "$path" ;; *) cat "$path" ;; esac >"$directory/$flavour/modules/$module.ko"
-    echo "$module" >>"$directory/$flavour/modules/order"
-  done
+  modules=(virtio virtio_ring virtio_mmio virtio_blk rng-core virtio-rng virtio_console crc16 crc32c_generic mbcache jbd2 ext4)
+  rm -rf "$directory/$flavour/modules"
+  "$(dirname "$0")/unpack-modules.sh" "$directory" "$flavour" "$directory/$flavour/modules" "${modules[@]/#/?}"
+  for module in "${modules[@]}"; do [ ! -f "$directory/$flavour/modules/$module.ko" ] || echo "$module"; done >"$directory/$flavour/modules/order"
 done
 rm -rf "$state/unpacked"
 echo "fetch-guest: $(cat "$directory/armmp/version"), $(cat "$directory/armmp-lpae/version") and the installer are in $directory"
