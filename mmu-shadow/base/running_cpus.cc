@@ -31,7 +31,7 @@ void RunningCpus::ask_others(Index self) const {
 bool RunningCpus::crowded() const {
   unsigned running = 0;
   for (Index cpu = 0; cpu < count_; cpu++) running += slots_[cpu].applied.load() != kParked;
-  return running > host_cpus_;
+  return !each_has_host_cpu(running, host_cpus_);
 }
 
 void RunningCpus::Patience::look() {

@@ -13,7 +13,8 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <thread>
+
+#include "translator/base/host_cpus.h"
 
 namespace crosswalk::mmu {
 
@@ -24,7 +25,7 @@ class RunningCpus {
   static constexpr Index kMaximum = 8;
 
   // The host runs so many threads at once.
-  explicit RunningCpus(unsigned host_cpus = std::thread::hardware_concurrency()) : host_cpus_(host_cpus) {}
+  explicit RunningCpus(unsigned host_cpus = count_host_cpus()) : host_cpus_(host_cpus) {}
 
   // The new CPU is parked. Precondition: no CPU runs; there are fewer than kMaximum.
   Index add();

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <iterator>
 #include <memory>
-#include <thread>
 #include <utility>
 
+#include "translator/base/host_cpus.h"
 #include "translator/base/trace.h"
 #include "translator/engine/translation_listener.h"
 
@@ -28,7 +28,7 @@ void Translations::attach(const User& user) {
   cpus_ = user.cpus;
   // While each has a host CPU of its own, the holder of a lock needs none of the waiters'.
   constexpr uint32_t kLooks = 30, kLooksAlone = 500;
-  events_.looks = users_.size() <= std::thread::hardware_concurrency() ? kLooksAlone : kLooks;
+  events_.looks = each_has_host_cpu(static_cast<unsigned>(users_.size())) ? kLooksAlone : kLooks;
 }
 
 void Translations::detach(const CpuState& cpu) {

@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "translator/base/host_cpus.h"
+
 namespace crosswalk::vmm {
 
 class HaltPolling {
  public:
   // It needs a host CPU for each of the guest's, and two at least: one for who sends the interrupt.
-  HaltPolling(unsigned guest_cpus, unsigned host_cpus) : possible_(std::max(guest_cpus, 2u) <= host_cpus) {}
+  HaltPolling(unsigned guest_cpus, unsigned host_cpus)
+      : possible_(each_has_host_cpu(std::max(guest_cpus, 2u), host_cpus)) {}
 
   uint64_t nanoseconds() const { return nanoseconds_; }
   void waited(uint64_t nanoseconds) {

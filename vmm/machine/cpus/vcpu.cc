@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/cpus/vcpu.h"
 
-#include <thread>
-
 #include "translator/arm32/cpu/events.h"
 #include "translator/base/counter.h"
+#include "translator/base/host_cpus.h"
 #include "vmm/base/futex.h"
 
 namespace crosswalk::vmm {
@@ -66,7 +65,7 @@ void Vcpu::sleep_until_event(int64_t nanoseconds) {
 }
 
 Vcpus::Vcpus(unsigned count) {
-  const HaltPolling polling(count, std::thread::hardware_concurrency());
+  const HaltPolling polling(count, count_host_cpus());
   for (unsigned i = 0; i < count; ++i) cpus_.push_back(std::make_unique<Vcpu>(i, polling));
 }
 
