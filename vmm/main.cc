@@ -10,6 +10,7 @@
 #include "vmm/app/info.h"
 #include "vmm/app/options.h"
 #include "vmm/app/run.h"
+#include "vmm/base/conditions.h"
 #include "vmm/base/exit_status.h"
 #include "vmm/base/standard_files.h"
 #include "vmm/bench/bench.h"
@@ -19,9 +20,11 @@ namespace crosswalk::vmm {
 namespace {
 
 struct Dispatch {
-  int operator()(const RunOptions& options) const { return run_guest(options); }
+  const Invocation& invocation;
+
+  int operator()(const RunOptions& options) const { return run_guest(options, invocation); }
   int operator()(const InfoOptions& options) const { return run_info(options); }
-  int operator()(const BenchOptions& options) const { return run_bench(options); }
+  int operator()(const BenchOptions& options) const { return run_bench(options, invocation); }
   int operator()(const HelpText& help) const {
     std::fputs(help.text.c_str(), stdout);
     return 0;
@@ -45,7 +48,8 @@ int main(int argc, char** argv) {
   // A write beyond `ulimit -f` is an error like a full disk, and not the end.
   signal(SIGXFSZ, SIG_IGN);
   try {
-    return std::visit(Dispatch{}, parse_options(std::vector<std::string>(argv + 1, argv + argc)));
+    const Invocation invocation{kVersion, kCommit, {argv, argv + argc}};
+    return std::visit(Dispatch{invocation}, parse_options(std::vector<std::string>(argv + 1, argv + argc)));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "crosswalk: internal error: %s\n", error.what());
     return kExitInternalError;

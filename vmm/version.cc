@@ -7,6 +7,8 @@
 #define CROSSWALK_FLAGS "unknown"
 #endif
 
+#define CROSSWALK_VERSION "0.1"
+
 #ifdef __clang__
 #define CROSSWALK_COMPILER "Clang"
 #else
@@ -15,10 +17,12 @@
 
 namespace crosswalk::vmm {
 
-const char kVersionText[] =
-    "crosswalk 0.1\n"
-    "commit " CROSSWALK_COMMIT
-    "\n"
-    "built by " CROSSWALK_COMPILER " " __VERSION__ ", " CROSSWALK_FLAGS "\n";
+const char kVersion[] = CROSSWALK_VERSION;
+const char kCommit[] = CROSSWALK_COMMIT;
+const char kVersionText[] = "crosswalk " CROSSWALK_VERSION
+                            "\n"
+                            "commit " CROSSWALK_COMMIT
+                            "\n"
+                            "built by " CROSSWALK_COMPILER " " __VERSION__ ", " CROSSWALK_FLAGS "\n";
 
 }  // namespace crosswalk::vmm

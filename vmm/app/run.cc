@@ -97,12 +97,14 @@ class Messages {
   bool taken_ = true;
 };
 
-int report(const RunOptions& options, Vm& vm, Observability& observability, std::optional<OutputFile>& stats_json,
-           Messages& say) {
+int report(const RunOptions& options, const std::optional<Conditions>& conditions, Vm& vm, Observability& observability,
+           std::optional<OutputFile>& stats_json, Messages& say) {
   Machine& machine = vm.machine();
   const engine::World& world = *vm.cpus().front()->world;
-  if (options.stats || !options.stats_json.empty()) {
+  if (conditions) {
     StatisticsTable table;
+    for (const auto& row : conditions->rows())
+      std::visit([&](const auto& value) { table.add("conditions", row.first, value); }, row.second);
     table.add("run", "mmu", std::string(options.mmu->name));
     if (options.mmu->takes_windows()) table.add("run", "windows", std::string(options.windows->name));
     table.add("run", "world", std::string(world.name()));
@@ -142,8 +144,10 @@ void set_up_heap(unsigned cpus) {
 
 }  // namespace
 
-int run_guest(const RunOptions& requested) {
+int run_guest(const RunOptions& requested, const Invocation& invocation) {
   RunOptions options = requested;
+  std::optional<Conditions> conditions;
+  if (options.stats || !options.stats_json.empty()) conditions.emplace(invocation);
   set_up_heap(options.cpus);
   resolve_by_host(options);
   // whoever asks for the state too early gets none; blocked, it is heard all the same
@@ -191,7 +195,8 @@ int run_guest(const RunOptions& requested) {
   const bool ended = (*vm)->machine().shutdown();
   terminal->restore();
   Messages say(config.error_fd);
-  const int status = report(options, **vm, observability, stats_json, say);
+  if (conditions) conditions->end();
+  const int status = report(options, conditions, **vm, observability, stats_json, say);
   if (!ended) {
     // The I/O thread may still use all that would be destroyed now.
     say("crosswalk: a request to a disk or to standard output does not end; the process ends without it\n");

@@ -3,11 +3,12 @@
 #pragma once
 
 #include "vmm/app/options.h"
+#include "vmm/base/conditions.h"
 
 namespace crosswalk::vmm {
 
 // Boots and runs the guest; returns the process's exit status (exit_status.h). Errors go to stderr,
-// one line each.
-int run_guest(const RunOptions& options);
+// one line each. `invocation` is what the statistics say of this run.
+int run_guest(const RunOptions& options, const Invocation& invocation);
 
 }  // namespace crosswalk::vmm

@@ -85,8 +85,8 @@ struct GuestImage {
 
 class Bench {
  public:
-  Bench(const BenchOptions& options, std::string self, std::string images)
-      : options_(options), self_(std::move(self)), images_(std::move(images)) {}
+  Bench(const BenchOptions& options, const Invocation& invocation, std::string self, std::string images)
+      : options_(options), conditions_(invocation), self_(std::move(self)), images_(std::move(images)) {}
 
   int run() {
     if (const std::string problem = prepare(); !problem.empty()) {
@@ -95,11 +95,13 @@ class Bench {
     }
     for (unsigned round = 0; round < options_.repeat; ++round)
       for (const GuestImage& image : guest_images_) run_image(image, round);
-    fmt::print("{}", format_report(samples_, chosen_, engines_, baseline_));
+    conditions_.end();
+    const bool busy = conditions_.host_is_busy(static_cast<unsigned>(std::stoul(options_.smp)));
+    fmt::print("{}\n{}", conditions_.text(), format_report(samples_, chosen_, engines_, baseline_, busy));
     std::fflush(stdout);
     if (!options_.json_file.empty()) {
       std::ofstream file(options_.json_file);
-      file << format_json(samples_, chosen_, engines_, baseline_);
+      file << format_json(samples_, chosen_, engines_, baseline_, conditions_, busy);
       if (!file.flush()) {
         fmt::print(stderr, "crosswalk bench: cannot write --json file {}\n", options_.json_file);
         return kExitInternalError;
@@ -358,6 +360,7 @@ class Bench {
   }
 
   const BenchOptions& options_;
+  Conditions conditions_;
   std::string self_, images_;
   std::string baseline_;
   std::vector<Workload> chosen_;
@@ -383,7 +386,7 @@ std::vector<std::string> mode_arguments(const std::string& mode) {
   return arguments;
 }
 
-int run_bench(const BenchOptions& options) {
+int run_bench(const BenchOptions& options, const Invocation& invocation) {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) {
@@ -391,7 +394,7 @@ int run_bench(const BenchOptions& options) {
     return kExitInternalError;
   }
   const std::string images = options.images.empty() ? (self.parent_path() / "guest").string() : options.images;
-  return Bench(options, self.string(), images).run();
+  return Bench(options, invocation, self.string(), images).run();
 }
 
 }  // namespace crosswalk::vmm

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "vmm/base/conditions.h"
+
 namespace crosswalk::vmm {
 
 // What --baseline may name: engines that are not a mode of this program.
@@ -47,9 +49,9 @@ struct BenchOptions {
 // What a mode in bench's --mmu, such as shadow:lazy+no-fill-around, is as options of run.
 std::vector<std::string> mode_arguments(const std::string& mode);
 
-// Prints progress on stderr and the table on stdout. Returns the process's exit status
-// (exit_status.h): 0 when every mode either ran all its workloads with right results or was skipped
-// because the host cannot run it.
-int run_bench(const BenchOptions& options);
+// Prints progress on stderr and the table on stdout, with what `invocation` and the host are.
+// Returns the process's exit status (exit_status.h): 0 when every mode either ran all its workloads
+// with right results or was skipped because the host cannot run it.
+int run_bench(const BenchOptions& options, const Invocation& invocation);
 
 }  // namespace crosswalk::vmm

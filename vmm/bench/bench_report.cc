@@ -33,20 +33,34 @@ double median_of(std::vector<double> values) {
   return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
+double quantile(const std::vector<double>& sorted, double share) {
+  const double at = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(at);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
 constexpr int kNameWidth = 24;
 
 // Of all columns: the longest name may be one with options.
 int column_width(const std::vector<BenchEngine>& engines) {
-  size_t width = 20;
+  size_t width = 28;
   for (const BenchEngine& engine : engines) width = std::max(width, engine.name.size() + 2);
   return static_cast<int>(width);
 }
 
 std::string ratio_text(double ratio) { return ratio > 0 ? fmt::format("{:.2f}x", ratio) : "-"; }
 
-std::string cell(double time, double ratio) {
-  if (time <= 0) return "-";
-  return ratio > 0 ? fmt::format("{} {:>7}", format_time(time), ratio_text(ratio)) : format_time(time);
+std::string cell(const BenchSamples& samples, const std::string& engine, const std::string& workload,
+                 const std::string& baseline, bool host_busy) {
+  const std::vector<double>* values = samples.all(engine, workload);
+  if (!values) return "-";
+  const double spread = samples.spread(engine, workload);
+  const char* mark = host_busy || spread > kNoisySpread ? "*" : " ";
+  const std::string apart = values->size() > 1 ? fmt::format("({:.0f} %)", 100 * spread) : "";
+  const double ratio = engine == baseline ? 0 : samples.ratio(engine, baseline, workload);
+  return fmt::format("{} {:>7}{}{:>7}", format_time(samples.median(engine, workload)), apart, mark,
+                     ratio > 0 ? ratio_text(ratio) : "");
 }
 
 // Where hybrid is with each workload: it should be near the best of the modes that it chooses from.
@@ -89,6 +103,15 @@ const char* group_key(WorkloadGroup group) {
 double BenchSamples::median(const std::string& engine, const std::string& workload) const {
   const std::vector<double>* values = all(engine, workload);
   return values ? median_of(*values) : 0;
+}
+
+double BenchSamples::spread(const std::string& engine, const std::string& workload) const {
+  const std::vector<double>* values = all(engine, workload);
+  if (!values) return 0;
+  std::vector<double> sorted = *values;
+  std::sort(sorted.begin(), sorted.end());
+  const double middle = median_of(sorted);
+  return middle > 0 ? (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / middle : 0;
 }
 
 const std::vector<double>* BenchSamples::all(const std::string& engine, const std::string& workload) const {
@@ -134,13 +157,17 @@ double geometric_mean_ratio(const BenchSamples& samples, const std::vector<Workl
 }
 
 std::string format_report(const BenchSamples& samples, const std::vector<Workload>& workloads,
-                          const std::vector<BenchEngine>& engines, const std::string& baseline) {
+                          const std::vector<BenchEngine>& engines, const std::string& baseline, bool host_busy) {
   const int width = column_width(engines);
   std::vector<std::string> columns;
   for (const BenchEngine& engine : engines)
     if (engine.skipped.empty()) columns.push_back(engine.name);
-  std::string text =
-      fmt::format("Medians, of times and of their ratios to {}, side by side; above 1 is faster.\n", baseline);
+  std::string text = fmt::format(
+      "Medians, of times and of their ratios to {}, side by side; above 1 is faster. In brackets: the interquartile\n"
+      "range of the times, in per cent of their median. *: that is above {:.0f} %, or the host was busy.\n",
+      baseline, 100 * kNoisySpread);
+  if (host_busy)
+    text += "The host was busy: its load average, the guest's CPUs counted in, was above the number of its CPUs.\n";
   for (const WorkloadGroup group : kGroups) {
     std::string rows;
     for (const Workload& workload : workloads) {
@@ -148,11 +175,10 @@ std::string format_report(const BenchSamples& samples, const std::vector<Workloa
       std::string row = fmt::format("{:<{}}", workload.name, kNameWidth);
       bool any = false;
       for (const std::string& column : columns) {
-        const double time = samples.median(column, workload.name);
-        any |= time > 0;
-        row += fmt::format("{:>{}}",
-                           cell(time, column == baseline ? 0 : samples.ratio(column, baseline, workload.name)), width);
+        any |= samples.all(column, workload.name) != nullptr;
+        row += fmt::format("{:>{}}", cell(samples, column, workload.name, baseline, host_busy), width);
       }
+      row.erase(row.find_last_not_of(' ') + 1);
       if (any) rows += row + "\n";
     }
     if (rows.empty()) continue;
@@ -176,8 +202,12 @@ std::string format_report(const BenchSamples& samples, const std::vector<Workloa
 }
 
 std::string format_json(const BenchSamples& samples, const std::vector<Workload>& workloads,
-                        const std::vector<BenchEngine>& engines, const std::string& baseline) {
+                        const std::vector<BenchEngine>& engines, const std::string& baseline,
+                        const Conditions& conditions, bool host_busy) {
   nlohmann::ordered_json json;
+  for (const auto& [key, value] : conditions.rows())
+    std::visit([&, &name = key](const auto& known) { json["conditions"][name] = known; }, value);
+  json["host_busy"] = host_busy;
   json["baseline"] = baseline;
   for (const BenchEngine& engine : engines) {
     nlohmann::ordered_json& of_engine = json["engines"][engine.name];
@@ -191,11 +221,14 @@ std::string format_json(const BenchSamples& samples, const std::vector<Workload>
       nlohmann::ordered_json& row = of_engine["workloads"][workload.name];
       row["group"] = group_key(workload.group);
       row["median_ns"] = median_of(*values);
+      const double spread = samples.spread(engine.name, workload.name);
+      if (values->size() > 1) row["spread"] = spread;
+      row["noisy"] = host_busy || spread > kNoisySpread;
       row["speed"] = samples.ratio(engine.name, baseline, workload.name);
       row["samples_ns"] = *values;
     }
   }
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace crosswalk::vmm

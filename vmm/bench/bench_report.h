@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "vmm/base/conditions.h"
+
 namespace crosswalk::vmm {
 
 enum class WorkloadGroup { Compute, System, Experiment, Program, Boot, BareMetal };
@@ -32,6 +34,9 @@ class BenchSamples {
   }
   // Median of all samples, or 0 when there are none.
   double median(const std::string& engine, const std::string& workload) const;
+  // The interquartile range as a share of the median. Quartiles are interpolated between samples
+  // (type 7 of Hyndman and Fan 1996). 0 when there are fewer than two samples.
+  double spread(const std::string& engine, const std::string& workload) const;
   const std::vector<double>* all(const std::string& engine, const std::string& workload) const;
   // How much faster `engine` is than `baseline`: the median of the ratios of measurements that were
   // made one after the other, or of unequal numbers of samples the ratio of their medians. 0 when
@@ -49,13 +54,17 @@ std::string format_time(double nanoseconds);
 double geometric_mean_ratio(const BenchSamples& samples, const std::vector<Workload>& workloads, WorkloadGroup group,
                             const std::string& baseline, const std::string& engine);
 
-// A table with a row for each workload and a column for each engine: median time, and the ratio to
-// the baseline. With hybrid among other modes, also how it compares with the best of them and with
-// soft.
+// Samples that are further apart than this share of their median, as spread() says, are marked.
+inline constexpr double kNoisySpread = 0.1;
+
+// A table with a row for each workload and a column for each engine: median time, spread, and the
+// ratio to the baseline. A * marks what is noisy, and with `host_busy` all. With hybrid among other
+// modes, also how it compares with the best of them and with soft.
 std::string format_report(const BenchSamples& samples, const std::vector<Workload>& workloads,
-                          const std::vector<BenchEngine>& engines, const std::string& baseline);
+                          const std::vector<BenchEngine>& engines, const std::string& baseline, bool host_busy);
 
 std::string format_json(const BenchSamples& samples, const std::vector<Workload>& workloads,
-                        const std::vector<BenchEngine>& engines, const std::string& baseline);
+                        const std::vector<BenchEngine>& engines, const std::string& baseline,
+                        const Conditions& conditions, bool host_busy);
 
 }  // namespace crosswalk::vmm

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "tests/limits.h"
 #include "vmm/base/exit_status.h"
@@ -53,6 +54,45 @@ TEST(BenchSamples, RatiosAreOfNeighbours) {
   EXPECT_EQ(samples.ratio("mmap", "qemu", "w"), 0);
 }
 
+TEST(BenchSamples, SpreadIsTheInterquartileRange) {
+  BenchSamples samples;
+  EXPECT_EQ(samples.spread("soft", "w"), 0);
+  samples.add("soft", "w", 100);
+  EXPECT_EQ(samples.spread("soft", "w"), 0);
+  for (const double value : {104.0, 96.0, 98.0, 102.0}) samples.add("soft", "w", value);
+  EXPECT_DOUBLE_EQ(samples.spread("soft", "w"), 0.04);  // 98 to 102
+  samples.add("mmap", "w", 90);
+  samples.add("mmap", "w", 110);
+  EXPECT_DOUBLE_EQ(samples.spread("mmap", "w"), 0.1);  // 95 to 105
+}
+
+TEST(BenchReport, NoisyRowsAreMarkedInTextAndJson) {
+  BenchSamples samples;
+  for (const double value : {100.0, 101.0, 102.0}) samples.add("qemu", "w", value);
+  for (const double value : {50.0, 60.0, 99.0}) samples.add("soft", "w", value);
+  samples.add("mmap", "w", 20);
+  const std::vector<Workload> workloads = {{"w", WorkloadGroup::Compute}};
+  const std::vector<BenchEngine> engines = {{"qemu"}, {"soft"}, {"mmap"}};
+  std::string report = format_report(samples, workloads, engines, "qemu", false);
+  EXPECT_NE(report.find("101 ns   (1 %) "), std::string::npos) << report;
+  EXPECT_NE(report.find("60.0 ns  (41 %)*  1.68x"), std::string::npos) << report;
+  EXPECT_NE(report.find("20.0 ns           5.05x"), std::string::npos) << report;
+  const Conditions conditions({"0.1", "c0ffee", {"crosswalk", "bench"}});
+  auto json = nlohmann::json::parse(format_json(samples, workloads, engines, "qemu", conditions, false));
+  EXPECT_EQ(json["conditions"]["commit"], "c0ffee");
+  EXPECT_EQ(json["conditions"]["command"], "crosswalk bench");
+  EXPECT_FALSE(json["engines"]["qemu"]["workloads"]["w"]["noisy"]);
+  EXPECT_TRUE(json["engines"]["soft"]["workloads"]["w"]["noisy"]);
+  EXPECT_FALSE(json["engines"]["mmap"]["workloads"]["w"].contains("spread"));
+
+  report = format_report(samples, workloads, engines, "qemu", true);
+  EXPECT_NE(report.find("The host was busy"), std::string::npos);
+  EXPECT_NE(report.find("101 ns   (1 %)*"), std::string::npos) << report;
+  json = nlohmann::json::parse(format_json(samples, workloads, engines, "qemu", conditions, true));
+  EXPECT_TRUE(json["host_busy"]);
+  EXPECT_TRUE(json["engines"]["qemu"]["workloads"]["w"]["noisy"]);
+}
+
 TEST(BenchReport, HybridIsComparedWithTheBestMode) {
   BenchSamples samples;
   samples.add("native", "w", 1);
@@ -61,14 +101,14 @@ TEST(BenchReport, HybridIsComparedWithTheBestMode) {
   samples.add("hybrid", "w", 8);
   const std::vector<Workload> workloads = {{"w", WorkloadGroup::Compute}};
   std::vector<BenchEngine> engines = {{"native"}, {"soft"}, {"mmap"}, {"hybrid"}};
-  const std::string report = format_report(samples, workloads, engines, "native");
+  const std::string report = format_report(samples, workloads, engines, "native", false);
   const size_t at = report.find("best other mode");
   ASSERT_NE(at, std::string::npos) << report;
   EXPECT_NE(report.find("mmap", at), std::string::npos) << report;
   EXPECT_NE(report.find("0.75x", at), std::string::npos) << report;
   EXPECT_NE(report.find("1.25x", at), std::string::npos) << report;
   engines.pop_back();
-  EXPECT_EQ(format_report({}, workloads, engines, "native").find("best other mode"), std::string::npos);
+  EXPECT_EQ(format_report({}, workloads, engines, "native", false).find("best other mode"), std::string::npos);
 }
 
 TEST(BenchSamples, GeometricMeanSkipsOtherGroupsAndMissingRows) {
@@ -86,7 +126,7 @@ TEST(BenchSamples, GeometricMeanSkipsOtherGroupsAndMissingRows) {
   samples.add("soft", "s", 1);
   EXPECT_DOUBLE_EQ(geometric_mean_ratio(samples, workloads, WorkloadGroup::Compute, "qemu", "soft"), 2);
   EXPECT_EQ(geometric_mean_ratio(samples, workloads, WorkloadGroup::Boot, "qemu", "soft"), 0);
-  const std::string report = format_report(samples, workloads, {{"qemu"}, {"soft"}, {"ept", "no KVM"}}, "qemu");
+  const std::string report = format_report(samples, workloads, {{"qemu"}, {"soft"}, {"ept", "no KVM"}}, "qemu", false);
   EXPECT_NE(report.find("4.00x"), std::string::npos) << report;
   EXPECT_NE(report.find("ept: skipped: no KVM"), std::string::npos) << report;
 }
@@ -170,32 +210,32 @@ TEST(RunProcess, MissingProgram) {
 TEST(RunBench, BadOptionsAreOneLine) {
   BenchOptions options;
   testing::internal::CaptureStderr();
-  EXPECT_EQ(run_bench(options), kExitBadOptions);
+  EXPECT_EQ(run_bench(options, {}), kExitBadOptions);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("--mmu"), std::string::npos);
   options.mmu_modes = {{"soft"}};
   options.images = "/nonexistent";
   testing::internal::CaptureStderr();
-  EXPECT_EQ(run_bench(options), kExitBadOptions);
+  EXPECT_EQ(run_bench(options, {}), kExitBadOptions);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("make guest"), std::string::npos);
   options.workloads = {"no_such_workload"};
   testing::internal::CaptureStderr();
-  EXPECT_EQ(run_bench(options), kExitBadOptions);
+  EXPECT_EQ(run_bench(options, {}), kExitBadOptions);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("no_such_workload"), std::string::npos);
   options.workloads = {};
   options.stats_folder = "/nonexistent/folder";
   testing::internal::CaptureStderr();
-  EXPECT_EQ(run_bench(options), kExitBadOptions);
+  EXPECT_EQ(run_bench(options, {}), kExitBadOptions);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("/nonexistent/folder"), std::string::npos);
   options.stats_folder = "";
   options.baselines = {"bochs"};
   testing::internal::CaptureStderr();
-  EXPECT_EQ(run_bench(options), kExitBadOptions);
+  EXPECT_EQ(run_bench(options, {}), kExitBadOptions);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("bochs"), std::string::npos);
   options.baselines = {};
   options.bare_chases = true;
   options.workloads = {"chase_4m", "getppid"};
   testing::internal::CaptureStderr();
-  EXPECT_EQ(run_bench(options), kExitBadOptions);
+  EXPECT_EQ(run_bench(options, {}), kExitBadOptions);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("--bare-chases: getppid"), std::string::npos);
 }
 
