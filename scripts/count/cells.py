@@ -10,6 +10,7 @@ import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../experiments"))
 import workloads  # noqa: E402
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 MODES = workloads.CROSSWALK_MODES
 BASELINES = ("qemu", "native")

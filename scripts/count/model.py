@@ -207,7 +207,7 @@ def main():
         print(f"model: {error}", file=sys.stderr)
         return 2
     found = predictions(results["cells"], parameters)
-    out = [f"Predictions from counts of commit {results['commit']}. Cycles, from optimistic to pessimistic:", ""]
+    out = [f"Predictions from counts of commit {results['conditions']['commit']}. Cycles, from optimistic to pessimistic:", ""]
     out += report.table_of(["what", "cycles", "source"], [
         [what, ", ".join(f"{value:g}" for value in values), source] for values, what, source in parameters.values()])
     out += tables(found, options.ghz)

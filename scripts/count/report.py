@@ -2,7 +2,8 @@
 """Tables of counted cells, and the comparison with expected figures."""
 import math
 
-import cells
+import cells  # says where conditions is
+import conditions
 
 # What may be worse than expected before it is an error.
 TOLERANCE = 0.02
@@ -58,8 +59,12 @@ def tables(records, about, second=None):
     if any(len(record["workloads"]) > 1 for record in records):
         # Of a run whose workloads are scaled to a number of instructions, the whole says nothing.
         order = [row for row in order if row != cells.BOOT_ROWS[1]]
-    out = [f"Host instructions per operation, counted on nested paging. Commit {about['commit']}; guest Linux "
-           f"{about['guest']}, {about['memory']}; machine's Linux {about['machine']}.", "", f"    {about['command']}", ""]
+    out = [f"Host instructions per operation, counted on nested paging. Guest Linux {about['guest']}, {about['memory']}; machine's Linux "
+           f"{about['machine']}.", ""]
+    # What an earlier run has counted is not counted again.
+    dates = sorted(record["conditions"]["date"] for record in records if "conditions" in record)
+    counted = [["cells counted (UTC)", f"{dates[0]} to {dates[-1]}"]] if dates else []
+    out += table_of(["run", ""], [list(line) for line in conditions.lines(about["conditions"])] + counted) + [""]
     out += table_of(["operation"] + engines,
                     [[row] + [number(table[e][row]) if row in table[e] else "" for e in engines] for row in order])
     for base in ("qemu", "native"):

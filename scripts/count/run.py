@@ -15,9 +15,11 @@ import sys
 import time
 
 import cells
+import conditions  # cells says where it is
 import machine
 import processes  # cells says where it is
 import report
+import tidy
 
 ROOT = machine.ROOT
 
@@ -84,12 +86,14 @@ def run_cell(cell, settings, path):
     say(f"{name}: starts")
     programs, files = cells.files_of(cell, settings)
     record = {**cell, "problem": None, "rows": {}}
+    around = conditions.start(cells.command_of(cell, settings), settings["crosswalk"])
     try:
         lines, split = machine.run(cells.command_of(cell, settings), cells.preparation_of(cell), programs, files, settings,
                                    lambda line: say(f"{name}: {line}"))
         record.update(machine.parse(lines, split, programs[0] if programs else ""))
     except machine.CellError as error:
         record["problem"] = str(error)
+    record["conditions"] = conditions.end(around)
     if not record["problem"]:
         with open(path + ".new", "w", encoding="utf-8") as file:
             json.dump(record, file, indent=1)
@@ -128,11 +132,6 @@ def run_cells(plan, settings, folder, again):
             processes.end_all()
             raise
     return records
-
-
-def commit():
-    done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def build_module(folder):
@@ -185,10 +184,10 @@ def main():
         print(f"count: {missing}", file=sys.stderr)
         return 2
     folder = f"{options.output}/cells"
+    around = conditions.start(["scripts/count/run.py", *sys.argv[1:]], options.crosswalk)
     records = run_cells(plan, settings, folder, options.again)
     second = run_cells(plan, settings, f"{options.output}/again", options.again) if options.twice else None
-    about = {"commit": commit(), "command": " ".join(["scripts/count/run.py"] + sys.argv[1:]), "kernel": options.kernel,
-             "memory": options.memory,
+    about = {"conditions": conditions.end(around), "kernel": options.kernel, "memory": options.memory,
              "machine": next((r["machine_kernel"] for r in records if r.get("machine_kernel")), "unknown"),
              "guest": machine_version(options)}
     text = report.tables(records, about, second) + report.function_tables(records, options.functions)
@@ -196,6 +195,8 @@ def main():
         file.write(text)
     with open(f"{options.output}/results.json", "w", encoding="utf-8") as file:
         json.dump({**about, "cells": records}, file, indent=1)
+    with open(f"{options.output}/results.csv", "w", encoding="utf-8") as file:
+        file.write(tidy.as_csv(tidy.RESULTS, tidy.count_rows(records, around)))
     print(text)
     failed = [record for record in records + (second or []) if record["problem"]]
     for record in failed:

@@ -6,11 +6,15 @@ import json
 import os
 import selectors
 import subprocess
+import sys
 import tempfile
 import time
 
 import processes
 import workloads
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import conditions  # noqa: E402
 
 SETTINGS = {"milliseconds": 300, "memory": "512M", "kernel": "armmp", "timeout": 300, "smp": 1}
 MATRIX_KEYS = {"modes", "flush", "workloads", "repeats", "instructions", "description", *SETTINGS}
@@ -199,13 +203,15 @@ def run_cell(cell, settings, crosswalk, images, binary):
     """Runs one cell and returns its record. status is ok, failed or skipped (this host cannot run that engine)."""
     if device := missing_device(cell["engine"]):
         return {**cell, "settings": settings, "started": time.time(), "seconds": 0.0, "binary": binary, "rows": {}, "totals": {},
-                "statistics": None, "status": "skipped", "reason": f"cannot open {device}"}
+                "conditions": conditions.start([], crosswalk), "statistics": None, "status": "skipped", "reason": f"cannot open {device}"}
     with tempfile.TemporaryDirectory(prefix="crosswalk-cell.") as scratch:
         stats_file = os.path.join(scratch, "stats.json")
         line = workloads.command(cell, settings, crosswalk, images, stats_file)
+        around = conditions.start(line, crosswalk)
         started = time.time()
         status, late, lines, error_text = run_process(line, settings["timeout"])
         record = {**cell, "settings": settings, "started": started, "seconds": round(time.time() - started, 3),
+                  "conditions": conditions.end(around),
                   "binary": binary if workloads.needs_program(cell["engine"]) is None else None, "status": "ok"}
         statistics = None
         if os.path.exists(stats_file):

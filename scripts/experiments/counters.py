@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the report reads from the JSON statistics of Crosswalk, by the names that builds have given it. A counter that a
-build does not have is None, which the report shows as n/a."""
+"""The results of finished cells, and what the report reads from the JSON statistics of Crosswalk, by the names that builds have
+given it. A counter that a build does not have is None, which the report leaves out, or shows as n/a."""
+import os
 import statistics
+import sys
 
 import workloads
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import conditions  # noqa: E402
 
 # name: alternatives, each a list of "group/counter" to be added up; the first of which any counter
 # exists counts.
@@ -91,11 +96,14 @@ class Results:
     def __init__(self, records):
         self.records = [record for record in records if record["status"] == "ok"]
         self.problems = [record for record in records if record["status"] != "ok"]
-        self.samples, self.by_cell, group_of_row = {}, {}, {}
+        self.samples, self.by_cell, group_of_row, self.busy = {}, {}, {}, set()
         for record in self.records:
             self.by_cell.setdefault((record["engine"], record["workload"]), []).append(record)
             for row, value in record["rows"].items():
                 self.samples.setdefault((record["engine"], row), []).append(value)
+                # The load averages have the guests of the cells before in them.
+                if conditions.host_is_busy(record.get("conditions", {}), 0):
+                    self.busy.add((record["engine"], row))
                 group = workloads.group_of(record["workload"])
                 group_of_row.setdefault(row, group)
         self.group_of_row = group_of_row
@@ -112,6 +120,19 @@ class Results:
     def time(self, engine, row):
         """Median ns per operation, or None."""
         return median(self.samples.get((engine, row), []))
+
+    def spread(self, engine, row):
+        """The interquartile range as a share of the median; None for fewer than two samples."""
+        return conditions.spread(self.samples.get((engine, row), []))
+
+    def quartiles(self, engine, row):
+        """(lower, upper), or None for fewer than two samples."""
+        found = conditions.quartiles(self.samples.get((engine, row), []))
+        return (found[0], found[2]) if found else None
+
+    def noisy(self, engine, row):
+        """Whether conditions.RULE marks it."""
+        return (engine, row) in self.busy or conditions.is_noisy(self.samples.get((engine, row), []))
 
     def least(self, engine, row):
         """The least ns per operation of all repeats, or None."""

@@ -113,26 +113,6 @@ def missing_cells(plan, records, binary, fresh):
     return missing
 
 
-def host_description():
-    model_name = "unknown CPU"
-    try:
-        with open("/proc/cpuinfo") as file:
-            model_name = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), model_name)
-    except OSError:
-        pass
-    nested = "n/a"
-    for vendor, name in (("kvm_intel", "ept"), ("kvm_amd", "npt")):
-        try:
-            with open(f"/sys/module/{vendor}/parameters/{name}") as file:
-                nested = "on" if file.read().strip() in ("Y", "1") else "off"
-        except OSError:
-            continue
-    return {"cpu": model_name, "cores": os.cpu_count(), "kernel": platform.release(),
-            "/dev/kvm": "usable" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "not usable",
-            "nested paging of KVM": nested,
-            "/dev/crosswalk": "usable" if os.access("/dev/crosswalk", os.R_OK | os.W_OK) else "not usable"}
-
-
 def run_missing(missing, total, settings, store, records, arguments, binary):
     unable, ran = {}, 0
     for number, cell in enumerate(missing):
@@ -204,7 +184,7 @@ def run_single(number, store, output, arguments, binary):
     except (OSError, ValueError, KeyError, IndexError):
         raise SystemExit(f"run.py: --cell: {output}/slurm-cells.json has no cell {number}; --slurm writes it")
     record = cells_module.run_cell(cell, listed["settings"], arguments.crosswalk, arguments.images, binary)
-    record["host"] = platform.node()
+    record["node"] = platform.node()
     store.write_single(record)
     print(f"{cell['engine']} {cell['workload']} repeat {cell['repeat'] + 1}: {record['status']} {record.get('reason', '')}")
     return 0 if record["status"] != "failed" else 1
@@ -257,7 +237,7 @@ def main():
         print(f"done in {duration(time.time() - started)}")
     wanted = {cell["id"] for cell in plan}
     shown = [record for key, record in records.items() if key in wanted]
-    report.write(output, name, matrix, plan, shown, host_description(), model.costs_from(arguments))
+    report.write(output, name, matrix, plan, shown, model.costs_from(arguments))
     print(f"report: {os.path.join(output, 'report.md')} and report.html")
     return 1 if any(record["status"] == "failed" for record in shown) else 0
 

@@ -6,7 +6,8 @@
 #   AMOUNT   seconds of a torture test and of each of stress's classes, rounds of hotplug, …
 # Environment: KERNEL (armmp), MEMORY (1G), TIMEOUT (seconds), ARGUMENTS (more options of run),
 # TYPES of locks, STRESS classes, LOG (a file for all that the guest prints), VERBOSE, BUILD, GUEST,
-# CROSSWALK. Prints the guest's rows and what it says at the end; status 0 for `pass`.
+# CROSSWALK. Prints the conditions (scripts/conditions.py), the guest's rows and what it says at the
+# end; status 0 for `pass`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 usage="usage: debian.sh MODE CPUS TEST [AMOUNT]"
@@ -23,6 +24,7 @@ case $test in
 esac
 die() { echo "debian: $*" >&2; exit 2; }
 
+program=$crosswalk
 if [ "$mode" = qemu ]; then crosswalk=scripts/run-in-qemu.sh options=(); else read -ra options <<<"--mmu ${mode//+/ --}"; fi
 for file in "$guest/$kernel/vmlinuz" "$guest/smp/initrd-$kernel.gz" "$guest/smp/rootfs.ext4"; do
   [ -f "$file" ] || die "no $file; 'make guest-smp' makes it"
@@ -37,10 +39,14 @@ cat "$guest/smp/initrd-$kernel.gz" "$scratch/command.cpio.gz" >"$scratch/initrd.
 append="console=ttyAMA0"
 [ -n "${VERBOSE:-}" ] || append+=" quiet"
 
+settings=()
+for name in KERNEL MEMORY ARGUMENTS TYPES STRESS; do [ -z "${!name:-}" ] || settings+=("$name=${!name}"); done
+scripts/conditions.py start --crosswalk "$program" "${settings[@]}" scripts/smp/debian.sh "$mode" "$cpus" "$test" "$amount"
 status=0
 "$crosswalk" run --kernel "$guest/$kernel/vmlinuz" --initrd "$scratch/initrd.gz" --memory "${MEMORY:-1G}" --smp "$cpus" "${options[@]}" \
   --append "$append" --disk "$guest/smp/rootfs.ext4,readonly" --timeout "${TIMEOUT:-$((300 + 20 * amount))}" ${ARGUMENTS:-} \
   </dev/null 2>&1 | tr -d '\r' | tee "$scratch/out" | { if [ -n "${VERBOSE:-}" ]; then cat; else sed -n '/^several-cpus:/,$p'; fi; } || status=$?
+scripts/conditions.py end
 [ -z "${LOG:-}" ] || cp "$scratch/out" "$LOG"
 if [ "$status" -eq 0 ] && grep -q '^several-cpus: pass' "$scratch/out"; then exit 0; fi
 [ "$status" -ne 0 ] || status=1

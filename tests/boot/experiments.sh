@@ -56,11 +56,12 @@ JSON
   else not_ok experiments/repeat "a finished matrix ran again: $(said 3)"; fi
 
   problem=$(
-    report_has "$output/report.md" '## Speed-up' '| getppid |' '## Cost of a flush' '| soft | ' '## Translation events' '### Hit rate' \
-      '### Walks per million instructions' '### VM exits per million instructions' '## Time split' 'THIS IS A PREDICTION' '### Model error' \
-      '| flush_1024_use_1024 |'
-    report_has "$output/report.html" '<h2>Cost of a flush</h2>' '<td>getppid</td>' '</html>'
-    report_has "$output/results.csv" 'engine,mode,flush,workload' 'soft,soft,,getppid,0,ok,getppid,'
+    report_has "$output/report.md" '## Speed-up' '| getppid |' '## Cost of a flush' '| soft | ' '## Translation events' \
+      'Not in this run: rates per instruction' '### Counts per operation' '## Time split' 'THIS IS A PREDICTION' '### Model error' \
+      '| flush_1024_use_1024 |' '| Crosswalk | ' '| host | ' '| load average | '
+    report_has "$output/report.html" ">Cost of a flush</h2>" '<td>getppid</td>' '</html>'
+    report_has "$output/results.csv" 'engine,mode,flush,group,workload,row,repeat' 'soft,soft,,system,getppid,getppid,1,'
+    report_has "$output/counters.csv" ',soft,soft,,system,getppid,1,walks,'
     ! command -v gnuplot >/dev/null || report_has "$output/report.html" '<svg'
   )
   if [ -z "$problem" ]; then ok experiments/report; else not_ok experiments/report "$problem"; fi
@@ -94,7 +95,7 @@ bad_options() {
 
 parts() {
   local status=0
-  python3 tests/scripts/experiments_test.py >"$scratch/text" 2>"$scratch/err" || status=$?
+  { python3 tests/scripts/experiments_test.py && python3 tests/scripts/report_test.py; } >"$scratch/text" 2>"$scratch/err" || status=$?
   if [ "$status" = 0 ]; then ok experiments/parts; else not_ok experiments/parts "$(grep -E '^(ERROR|FAIL|[A-Za-z]*Error)' "$scratch/err" | tr '\n' ' ' | head -c 400)"; fi
 }
 

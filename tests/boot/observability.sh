@@ -73,6 +73,9 @@ for mode in soft shadow; do
 import json, sys
 with open(sys.argv[1]) as file:
     stats = json.load(file)
+sys.path.append("scripts")
+import conditions
+assert tuple(stats["conditions"]) == conditions.KEYS, stats["conditions"]
 cpus = stats["cpus"]
 assert [cpu["cpu"] for cpu in cpus] == [0, 1, 2], cpus
 for name, total in (("instructions", "guest instructions executed"), ("interrupts", "interrupts"), ("window faults", "window faults")):

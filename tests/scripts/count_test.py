@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The parts of scripts/count: plans, what a machine prints, expected figures."""
 import contextlib
+import csv
 import io
 import os
 import shutil
@@ -15,9 +16,11 @@ import unittest
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/count")
 sys.path.insert(0, SCRIPTS)
 import cells  # noqa: E402
+import conditions  # noqa: E402
 import machine  # noqa: E402
 import model  # noqa: E402
 import report  # noqa: E402
+import tidy  # noqa: E402
 
 ABOUT = {"guest": "6.1-a", "machine": "6.1-b"}
 
@@ -163,6 +166,26 @@ class Twice(unittest.TestCase):
         self.assertIn("largest difference in 3 figures is 0.5000 % (getppid in shadow)", text)
         self.assertIn("| getppid | 0.5000 | shadow |", text)
         self.assertIn("| page_touch | 0.0000 |  |", text)
+
+
+class Tables(unittest.TestCase):
+    RECORDS = [{"engine": "soft:lazy@kvm", "kind": "linux", "workloads": ["getppid", "page_touch"], "rows": {"start_to_user_space": 5e9, "getppid": 100.0}},
+               {"engine": "mmap", "kind": "bare_mmu", "workloads": ["bare_mmu"], "rows": {"mmu_data_abort": 7.0}}]
+
+    def test_the_head_says_where_the_figures_are_from(self):
+        around = conditions.end(conditions.start(["scripts/count/run.py", "a b"], "/nonexistent/crosswalk"))
+        text = report.tables(self.RECORDS, {**ABOUT, "memory": "512M", "conditions": around})
+        for line in ("| program | crosswalk unknown, commit unknown |", "| host | ", "| load average | ", "| command | scripts/count/run.py 'a b' |"):
+            self.assertIn(line, text)
+
+    def test_figures_as_csv(self):
+        text = tidy.as_csv(tidy.RESULTS, tidy.count_rows(self.RECORDS, {"commit": "c0ffee"}))
+        rows = list(csv.DictReader(io.StringIO(text)))
+        found = [tuple(row[name] for name in ("engine", "mode", "flush", "group", "workload", "row", "value", "unit", "commit")) for row in rows]
+        self.assertEqual(found, [
+            ("soft:lazy@kvm", "soft", "lazy", "boot", "getppid", "start_to_user_space", "5000000000.0", "instructions", "c0ffee"),
+            ("soft:lazy@kvm", "soft", "lazy", "system", "getppid", "getppid", "100.0", "instructions", "c0ffee"),
+            ("mmap", "mmap", "", "bare", "bare_mmu", "mmu_data_abort", "7.0", "instructions", "c0ffee")])
 
 
 class Model(unittest.TestCase):

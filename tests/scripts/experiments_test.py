@@ -11,7 +11,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import cells  # noqa: E402
 import counters  # noqa: E402
 import model  # noqa: E402
-import plots  # noqa: E402
 import workloads  # noqa: E402
 
 
@@ -158,14 +157,6 @@ class Model(unittest.TestCase):
         self.assertAlmostEqual(predicted, measured, delta=1)
         expected = 500 * (1 + costs["tlb-share"] / 20 * (costs["npt-walk-factor"] - 1)) + 10 * costs["fault-ns"]
         self.assertAlmostEqual(made.predict("shadow", "page_touch"), expected, delta=1)
-
-
-class Plots(unittest.TestCase):
-    @unittest.skipUnless(plots.available(), "gnuplot is not installed")
-    def test_awkward_names_and_missing_values(self):
-        svg = plots.bars("a", 'a "title" _{x}', "y", ["one|two", "tab\tand %s"], {"soft": [1.0, None], "none": [None, None]}, log=True, line=1)
-        self.assertTrue(svg.startswith("<svg") and "</svg>" in svg)
-        self.assertIsNone(plots.bars("a", "t", "y", [], {}))
 
 
 if __name__ == "__main__":
