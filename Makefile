@@ -48,7 +48,8 @@ CXXFLAGS ?= -O2 -g1
 BUILD_FLAGS := $(strip $(filter -O% -g% -march=%,$(CXXFLAGS)) $(and $(SANITIZE),SANITIZE=$(SANITIZE)))
 # CpuState has its fields in bases, for whose offsets GCC and Clang define offsetof.
 override CXXFLAGS += -std=c++20 -Wall -Wextra -Werror -Wno-invalid-offsetof -I. -MMD -MP -fno-strict-aliasing -pthread
-LDLIBS := -lboost_program_options -lseccomp -lfdt -lelf -lcapstone -lfmt -pthread
+# zstd's static library: each that is mapped makes windows a little slower.
+LDLIBS := -lboost_program_options -lseccomp -lfdt -lelf -lcapstone -lfmt -l:libzstd.a -pthread
 
 # Every .cc of these folders goes into one static library per folder tree.
 LIB_DIRS := translator mmu-shadow vmm

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "vmm/app/control_client.h"
 #include "vmm/app/info.h"
 #include "vmm/app/options.h"
 #include "vmm/app/run.h"
@@ -23,6 +24,8 @@ struct Dispatch {
   const Invocation& invocation;
 
   int operator()(const RunOptions& options) const { return run_guest(options, invocation); }
+  int operator()(const ControlOptions& options) const { return run_control(options); }
+  int operator()(const SnapshotOptions& options) const { return run_snapshot(options); }
   int operator()(const InfoOptions& options) const { return run_info(options); }
   int operator()(const BenchOptions& options) const { return run_bench(options, invocation); }
   int operator()(const HelpText& help) const {

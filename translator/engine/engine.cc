@@ -85,7 +85,11 @@ bool Engine::take_interrupts() {
 
 void Engine::run() {
   mmu_.unpark(cpu_);
-  if (std::exchange(restarted_, false)) begin_anew();
+  switch (std::exchange(restart_, Restart::None)) {
+    case Restart::None: break;
+    case Restart::CpuIsNew: begin_anew(); break;
+    case Restart::AllIsNew: guest_replaced(); break;
+  }
   for (;;) {
     if (std::atomic_ref<uint32_t>(cpu_.pending).load(std::memory_order_acquire) && !take_interrupts()) break;
     run_once();

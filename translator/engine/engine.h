@@ -21,6 +21,13 @@
 
 namespace crosswalk::engine {
 
+// What is another one since the last run.
+enum class Restart : uint8_t {
+  None,
+  CpuIsNew,  // RAM and other CPUs have gone on
+  AllIsNew,  // RAM was written, and no other CPU is on
+};
+
 class Engine {
  public:
   // `config` is that of `translations`, and `mmu` has them as its listener. The CPU has been reset;
@@ -34,9 +41,9 @@ class Engine {
   // them is made again. Not while run() is running. Platform::timers_changed is the caller's.
   void guest_replaced();
 
-  // The CPU was reset, and its boot registers set; RAM and other CPUs have gone on. What follows is
-  // made again by the next run(). Not while run() is running.
-  void restart() { restarted_ = true; }
+  // The CPU was reset, and its boot registers set. What follows is made again by the next run().
+  // Not while run() is running.
+  void restart(Restart what = Restart::CpuIsNew) { restart_ = what; }
 
   // Runs the guest from cpu.r[15] until kLineStop is raised. Call inside a World whose fault
   // handler is handle_fault.
@@ -67,7 +74,7 @@ class Engine {
   CodeLookup lookup_;
   SlowPath slow_path_;
   WindowFaults faults_;
-  bool restarted_ = false;
+  Restart restart_ = Restart::None;
   helpers::EngineServices services_;
   std::optional<ExceptionLog> exception_log_;
 };

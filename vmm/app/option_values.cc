@@ -180,6 +180,13 @@ Result<bool> check_file(const std::string& option, const std::string& path) {
   return true;
 }
 
+Result<std::string> parse_socket(const std::string& option, const std::string& text) {
+  constexpr std::string_view kPrefix = "unix:";
+  if (!text.starts_with(kPrefix) || text.size() == kPrefix.size())
+    return Error{option + ": '" + text + "' is not a socket; give unix:PATH"};
+  return text.substr(kPrefix.size());
+}
+
 Result<bool> check_directory(const std::string& option, const std::string& path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) {

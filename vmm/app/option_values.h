@@ -41,6 +41,8 @@ Result<NetConfig> parse_net(const std::string& text);
 // Whether `path` is a file that is there, a directory, or a file that can be written; it is made if
 // there is none.
 Result<bool> check_file(const std::string& option, const std::string& path);
+// The path of "unix:PATH".
+Result<std::string> parse_socket(const std::string& option, const std::string& text);
 Result<bool> check_directory(const std::string& option, const std::string& path);
 Result<bool> check_writable(const std::string& option, const std::string& path);
 

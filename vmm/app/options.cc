@@ -38,6 +38,8 @@ constexpr const char* kUsage =
     "Usage: crosswalk run --kernel FILE [options]   boot a guest\n"
     "       crosswalk info [--json]                 what this host can do\n"
     "       crosswalk bench [options]               compare the MMU modes\n"
+    "       crosswalk snapshot [options]            save a running guest\n"
+    "       crosswalk control [options]             command a running guest\n"
     "       crosswalk COMMAND --help                the options of one command\n"
     "       crosswalk --version                     version, commit and compiler\n";
 
@@ -83,7 +85,7 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
   std::string mmu, windows, world, memory, smp, code_cache, flush, fill, trace_events, fault_delivery, window_flush,
-      sandbox, escape, network;
+      sandbox, escape, network, control;
   std::vector<std::string> disks;
 };
 
@@ -132,6 +134,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
       ("net", po::value(&text.network)->value_name("NET")->default_value("none"), "A network card (virtio): user[,hostfwd=...][,restrict=on] for a network inside Crosswalk (no privilege; the host is 10.0.2.2), tap,ifname=NAME for an interface of the host, or none. Also mac=ADDRESS. See docs/devices.md.")
+      ("restore", po::value(&run.restore)->value_name("FILE"), "Go on with the guest of a snapshot, in any mode, instead of booting one; with the same disks and other devices.")
       ("dump-dtb", po::value(&run.dump_dtb)->value_name("FILE"), "Write the device tree that the guest would get to FILE, and end.");
   mechanisms.add_options()
       ("mmu", po::value(&text.mmu)->value_name("MODE")->default_value("auto"), ("How guest memory is reached: auto, " + join(names_of(all_modes()), ", ") + "; see below.").c_str())
@@ -142,7 +145,10 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("window-flush", po::value(&text.window_flush)->value_name("HOW")->default_value("auto"), "How entries of shadow windows are flushed from the CPU's TLB: gate (INVLPG at CPL 0), exit, or auto.");
   ends.add_options()
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011, or virtio, which adds a virtio console (hvc0); the PL011 prints all the same.")
-      ("escape", po::value(&text.escape)->value_name("LETTER")->default_value("a"), "On a terminal, Ctrl and this letter are the key that x (quit), i (state) or h (help) follows; none: there is no such key.")
+      ("escape", po::value(&text.escape)->value_name("LETTER")->default_value("a"), "On a terminal, Ctrl and this letter are the key that x (quit), i (state), s (snapshot), b (break) or h (help) follows; none: there is no such key.")
+      ("control", po::value(&text.control)->value_name("unix:PATH"), "Take commands in JSON, as QEMU's -qmp, from a Unix socket made at PATH; crosswalk control sends them. See docs/control.md.")
+      ("snapshot-file", po::value(&run.snapshot)->value_name("FILE"), "Where a snapshot of the guest goes at Ctrl-A s and SIGUSR2. Afterwards the guest goes on.")
+      ("reboot", po::bool_switch(&run.reboot), "When the guest resets itself, boot it again instead of ending.")
       ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, print its state, and end with exit status 4.")
       ("sandbox", po::value(&text.sandbox)->value_name("on|off")->default_value("on"), "Confine Crosswalk while the guest runs: no capabilities, only the system calls that it needs (docs/security.md).")
       ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
@@ -178,6 +184,25 @@ po::options_description info_description(InfoOptions& info) {
   po::options_description description = titled("Options of info");
   description.add_options()("help", "Print this help.")("json", po::bool_switch(&info.json),
                                                         "Print machine-readable JSON instead of text.");
+  return description;
+}
+
+po::options_description control_description(ControlOptions& control) {
+  po::options_description description = titled("Options of control");
+  description.add_options()("help", "Print this help.")(
+      "control", po::value(&control.control)->value_name("unix:PATH"), "The socket of a running guest's --control.")(
+      "execute", po::value(&control.execute)->value_name("NAME")->default_value("query-status"),
+      "The command; query-commands lists them. What it returns is printed.")(
+      "arguments", po::value(&control.arguments)->value_name("JSON"), "Its arguments, as a JSON object.");
+  return description;
+}
+
+po::options_description snapshot_description(SnapshotOptions& snapshot) {
+  po::options_description description = titled("Options of snapshot");
+  description.add_options()("help", "Print this help.")(
+      "control", po::value(&snapshot.control)->value_name("unix:PATH"), "The socket of a running guest's --control.")(
+      "output", po::value(&snapshot.output)->value_name("FILE"), "The file, for crosswalk run --restore.")(
+      "quit", po::bool_switch(&snapshot.quit), "End the run there, so that its disks stay as they are.");
   return description;
 }
 
@@ -266,9 +291,26 @@ Result<po::variables_map> parse(const std::vector<std::string>& arguments, const
   }
 }
 
+// Where the guest comes from: a kernel, or a snapshot.
+Result<bool> check_source(RunOptions& run, const po::variables_map& values) {
+  if (!values.count("restore")) {
+    if (run.kernel.empty()) return Error{"run: no guest to boot; give --kernel FILE"};
+    return true;
+  }
+  for (const char* option : {"kernel", "initrd", "append", "dtb", "dump-dtb"}) {
+    if (values.count(option))
+      return Error{std::string("--restore: the guest is the snapshot's; leave --") + option + " out"};
+  }
+  if (run.reboot) return Error{"--restore: there is no kernel to boot again; leave --reboot out"};
+  run.chose_memory = !values["memory"].defaulted();
+  run.chose_cpus = !values["smp"].defaulted();
+  run.chose_cpu = !values["cpu"].defaulted();
+  return check_file("--restore", run.restore);
+}
+
 // What the guest is made of.
 Result<bool> check_guest(RunOptions& run, const RunText& text, const po::variables_map& values) {
-  if (run.kernel.empty()) return Error{"run: no guest to boot; give --kernel FILE"};
+  if (auto checked = check_source(run, values); !checked) return checked;
   for (const auto& [option, path] :
        {std::pair{"--kernel", run.kernel}, std::pair{"--initrd", run.initrd}, std::pair{"--dtb", run.dtb}}) {
     if (path.empty()) {
@@ -341,7 +383,7 @@ Result<bool> check_numbers(RunOptions& run, const RunText& text, const po::varia
 }
 
 // What is logged and measured, and the files of that and of semihosting.
-Result<bool> check_outputs(RunOptions& run, const po::variables_map& values) {
+Result<bool> check_outputs(RunOptions& run, const std::string& control, const po::variables_map& values) {
   if (const std::string unknown = engine::parse_log_items(run.log_items).unknown; !unknown.empty())
     return Error{"--log: unknown item '" + unknown + "'; use one of: in_asm, op, out_asm, int, exec, cpu"};
   if (values.count("stats-json") && run.stats_json.empty())
@@ -357,6 +399,12 @@ Result<bool> check_outputs(RunOptions& run, const po::variables_map& values) {
     const bool may_be_stdout = option == std::string("--stats-json") || option == std::string("--dump-dtb");
     if (file.empty() || (file == "-" && may_be_stdout)) continue;
     if (auto checked = check_writable(option, file); !checked) return checked;
+  }
+  if (values.count("snapshot-file") && run.snapshot.empty()) return Error{"--snapshot-file: the file name is empty; give a file"};
+  if (values.count("control")) {
+    auto path = parse_socket("--control", control);
+    if (!path) return path.take_error();
+    run.control = *path;
   }
   if (values.count("semihosting-files")) {
     if (auto checked = check_directory("--semihosting-files", run.semihosting_files); !checked) return checked;
@@ -375,7 +423,7 @@ Command parse_run(const std::vector<std::string>& arguments) {
   if (auto checked = check_guest(run, text, *values); !checked) return OptionError{checked.error()};
   if (auto checked = check_mechanisms(run, text); !checked) return OptionError{checked.error()};
   if (auto checked = check_numbers(run, text, *values); !checked) return OptionError{checked.error()};
-  if (auto checked = check_outputs(run, *values); !checked) return OptionError{checked.error()};
+  if (auto checked = check_outputs(run, text.control, *values); !checked) return OptionError{checked.error()};
   return run;
 }
 
@@ -386,6 +434,33 @@ Command parse_info(const std::vector<std::string>& arguments) {
   if (!values) return OptionError{values.error()};
   if (values->count("help")) return HelpText{help_text(description)};
   return info;
+}
+
+Command parse_control(const std::vector<std::string>& arguments) {
+  ControlOptions control;
+  const po::options_description description = control_description(control);
+  auto values = parse(arguments, description, "control");
+  if (!values) return OptionError{values.error()};
+  if (values->count("help")) return HelpText{help_text(description)};
+  if (!values->count("control")) return OptionError{"control: no guest; give --control unix:PATH"};
+  auto path = parse_socket("--control", control.control);
+  if (!path) return OptionError{path.error()};
+  control.control = *path;
+  return control;
+}
+
+Command parse_snapshot(const std::vector<std::string>& arguments) {
+  SnapshotOptions snapshot;
+  const po::options_description description = snapshot_description(snapshot);
+  auto values = parse(arguments, description, "snapshot");
+  if (!values) return OptionError{values.error()};
+  if (values->count("help")) return HelpText{help_text(description)};
+  if (!values->count("control")) return OptionError{"snapshot: no guest; give --control unix:PATH"};
+  if (snapshot.output.empty()) return OptionError{"snapshot: no file; give --output FILE"};
+  auto path = parse_socket("--control", snapshot.control);
+  if (!path) return OptionError{path.error()};
+  snapshot.control = *path;
+  return snapshot;
 }
 
 Command parse_bench(const std::vector<std::string>& arguments) {
@@ -443,24 +518,28 @@ std::vector<std::string> host_devices(const RunOptions& options) {
 }
 
 Command parse_options(const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return OptionError{"no command; use crosswalk run, info or bench, or crosswalk --help"};
+  if (arguments.empty()) return OptionError{"no command; use crosswalk run, info, bench, snapshot or control, or crosswalk --help"};
   const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
   const std::string& command = arguments[0];
   if (arguments.back() == "--version" && arguments.size() <= 2) return ShowVersion{};
   if (command == "run") return parse_run(rest);
   if (command == "info") return parse_info(rest);
   if (command == "bench") return parse_bench(rest);
+  if (command == "control") return parse_control(rest);
+  if (command == "snapshot") return parse_snapshot(rest);
   if (command == "--help" || command == "-h" || command == "help") {
     RunOptions run;
     RunText run_text;
     InfoOptions info;
     BenchOptions bench;
     BenchText bench_text;
+    ControlOptions control;
+    SnapshotOptions snapshot;
     return HelpText{std::string(kUsage) + "\n" + help_text(run_description(run, run_text)) + "\n" +
-                    help_text(info_description(info)) + "\n" + help_text(bench_description(bench, bench_text)) +
-                    mode_help() + kStatuses + kQemuOptions};
+                    help_text(info_description(info)) + "\n" + help_text(bench_description(bench, bench_text)) + "\n" +
+                    help_text(snapshot_description(snapshot)) + "\n" + help_text(control_description(control)) + mode_help() + kStatuses + kQemuOptions};
   }
-  return OptionError{"unknown command '" + command + "'; use run, info or bench, or crosswalk --help"};
+  return OptionError{"unknown command '" + command + "'; use run, info, bench, snapshot or control, or crosswalk --help"};
 }
 
 }  // namespace crosswalk::vmm

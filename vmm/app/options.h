@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The command line: crosswalk run | info | bench | --version. To add an option: one line in
+// The command line: crosswalk run | info | bench | control | snapshot | --version. To add an option: one line in
 // options.cc's table of the subcommand, one field here.
 #pragma once
 
@@ -20,8 +20,11 @@ namespace crosswalk::vmm {
 struct RunOptions {
   std::string kernel, initrd, append, dtb, cpu;
   std::string dump_dtb;  // file; empty: none
+  std::string restore;   // a snapshot's file; empty: none
   uint64_t memory_bytes = 0;
   unsigned cpus = 1;
+  // Whether an option chose them; otherwise a snapshot's are taken.
+  bool chose_memory = false, chose_cpus = false, chose_cpu = false;
   std::vector<DiskOption> disks;
   NetConfig network;
   // Null or nothing: auto. `windows` is never null for a mode that is a provider.
@@ -40,6 +43,8 @@ struct RunOptions {
   bool perf_map = false;
   std::string symbols;         // file; empty: the kernel's own, if it is an ELF file
   double timeout_seconds = 0;  // 0: none
+  std::string control, snapshot;  // paths; empty: none
+  bool reboot = false;
   bool semihosting = false;
   std::string semihosting_files;    // a directory; empty: none
   std::string log_items, log_file;  // log_file empty: stderr
@@ -62,6 +67,17 @@ struct InfoOptions {
   uint64_t memory_bytes = uint64_t{1} << 30;  // of the guest that it is about: run's default
 };
 
+struct ControlOptions {
+  std::string control;             // path of the socket
+  std::string execute, arguments;  // a command, and a JSON object or nothing
+};
+
+struct SnapshotOptions {
+  std::string control;  // path of the socket
+  std::string output;
+  bool quit = false;
+};
+
 struct HelpText {
   std::string text;
 };
@@ -73,7 +89,7 @@ struct OptionError {
   std::string message;
 };
 
-using Command = std::variant<RunOptions, InfoOptions, BenchOptions, HelpText, ShowVersion, OptionError>;
+using Command = std::variant<RunOptions, InfoOptions, BenchOptions, ControlOptions, SnapshotOptions, HelpText, ShowVersion, OptionError>;
 
 // `arguments` is argv without the program's name. Files that must exist are checked.
 Command parse_options(const std::vector<std::string>& arguments);

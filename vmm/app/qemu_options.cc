@@ -162,12 +162,25 @@ Result<Words> semihosting(const std::string& value) {
   return Words{{"semihosting", {}}};
 }
 
+// A server's socket that the run does not wait for.
+Result<Words> socket(const std::string& value) {
+  std::string path;
+  for (const auto& [name, text] : parts_of(value, "path")) {
+    if (name == "path")
+      path = text;
+    else if (!is_one_of("server=on server wait=off nowait=on", name + "=" + text) && name != "server" && name != "nowait")
+      return Error{"no " + name + "=" + text + " here; give --control unix:PATH"};
+  }
+  return Words{{"control", {path}}};
+}
+
 constexpr const char* kNoScreen = "no screen here; the guest's console is this terminal";
 constexpr const char* kNoDebugger = "no debugger's port here; --log, --trace and Ctrl-A i show what a guest does";
 constexpr const char* kNoFlash = "no flash and no firmware here; give --kernel FILE";
 constexpr const char* kNoFolder = "no folder is shared; make an image of it (mke2fs -d) and give --disk FILE";
-constexpr const char* kNoMonitor = "no monitor here; Ctrl-A h lists the keys, kill -USR1 shows the guest's state";
-constexpr const char* kNoSnapshot = "no snapshots here; copy the disk image before the run";
+constexpr const char* kNoMonitor = "no monitor here; --control unix:PATH takes commands, and Ctrl-A h lists the keys";
+constexpr const char* kNoSnapshot = "snapshots are files of their own here; see crosswalk snapshot and --restore FILE";
+constexpr const char* kNoThrowAway = "what a guest writes is kept; copy the disk image before the run, or give --disk FILE,readonly";
 constexpr const char* kTranslated = "ARM code is translated here; --mmu and --world say how";
 constexpr const char* kSerial =
     "the serial port is standard input and output; redirect these (>FILE, </dev/null), or give --console virtio";
@@ -199,7 +212,8 @@ constexpr Row kRows[] = {
     {"serial", true, nullptr, nullptr, "mon:stdio stdio", kSerial},
     {"parallel", true, nullptr, nullptr, "none", "no parallel port here"},
     {"monitor", true, nullptr, nullptr, "none", kNoMonitor},
-    {"qmp qmp-pretty mon chardev", true, nullptr, nullptr, nullptr, kNoMonitor},
+    {"qmp qmp-pretty", true, "control", socket, nullptr, nullptr},
+    {"mon chardev", true, nullptr, nullptr, nullptr, kNoMonitor},
     {"accel", true, nullptr, nullptr, "tcg tcg,thread=multi", kTranslated},
     {"enable-kvm", false, nullptr, nullptr, nullptr, kTranslated},
     {"global", true, nullptr, nullptr, "virtio-mmio.force-legacy=false virtio-mmio.force-legacy=off", "no properties of devices are set here"},
@@ -215,7 +229,7 @@ constexpr Row kRows[] = {
     {"gdb", true, nullptr, nullptr, nullptr, kNoDebugger},
     {"fsdev virtfs", true, nullptr, nullptr, nullptr, kNoFolder},
     {"loadvm incoming", true, nullptr, nullptr, nullptr, kNoSnapshot},
-    {"snapshot", false, nullptr, nullptr, nullptr, kNoSnapshot},
+    {"snapshot", false, nullptr, nullptr, nullptr, kNoThrowAway},
     {"no-shutdown", false, nullptr, nullptr, nullptr, "the run ends with the guest; docs/exit-status.md lists the ends"},
     {"icount", true, nullptr, nullptr, nullptr, "time passes as on the host; --count-instructions counts"},
     {"usb", false, nullptr, nullptr, nullptr, "no USB here"},

@@ -71,10 +71,31 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
     config.poll_seconds = options.windows->provider.poll_seconds;
   // A guest that never leaves an address space is judged all the same.
   if (options.mmu->mode == mmu::Mode::Hybrid) config.poll_seconds = 0.01;
+  config.reboots = options.reboot;
+  config.cpu_model = options.cpu;
   config.semihosting = {options.semihosting, options.semihosting_files,
                         options.append.empty() ? options.kernel : options.kernel + " " + options.append};
   return config;
 }
+
+// What --restore's snapshot says of the machine is so, unless options say it too: then they must
+// say the same.
+Result<bool> take_shape(RunOptions& options, const MachineShape& shape) {
+  const auto differs = [](const char* option, const std::string& of_snapshot) {
+    return Error{std::string("--restore: the snapshot's machine has ") + option + " " + of_snapshot +
+                 "; leave the option out"};
+  };
+  if (options.chose_memory && options.memory_bytes != shape.memory_bytes)
+    return differs("--memory", std::to_string(shape.memory_bytes >> 20) + "M");
+  if (options.chose_cpus && options.cpus != shape.cpus) return differs("--smp", std::to_string(shape.cpus));
+  if (options.chose_cpu && options.cpu != shape.cpu_model) return differs("--cpu", shape.cpu_model);
+  options.memory_bytes = shape.memory_bytes;
+  options.cpus = shape.cpus;
+  options.cpu = shape.cpu_model;
+  return true;
+}
+
+const char* path_or_null(const std::string& path) { return path.empty() ? nullptr : path.c_str(); }
 
 // --dump-dtb.
 Result<bool> write_device_tree(const std::string& path, std::span<const uint8_t> tree) {
@@ -97,20 +118,28 @@ class Messages {
   bool taken_ = true;
 };
 
+StatisticsTable statistics(const RunOptions& options, const std::optional<Conditions>& conditions, Vm& vm,
+                           Observability& observability) {
+  StatisticsTable table;
+  if (conditions) {
+    for (const auto& row : conditions->rows())
+      std::visit([&](const auto& value) { table.add("conditions", row.first, value); }, row.second);
+  }
+  table.add("run", "mmu", std::string(options.mmu->name));
+  if (options.mmu->takes_windows()) table.add("run", "windows", std::string(options.windows->name));
+  table.add("run", "world", std::string(vm.cpus().front()->world->name()));
+  if (options.cpus > 1) table.add("run", "cpus", uint64_t{options.cpus});
+  vm.add_statistics(table);
+  observability.add_statistics(table, vm.machine());
+  return table;
+}
+
 int report(const RunOptions& options, const std::optional<Conditions>& conditions, Vm& vm, Observability& observability,
            std::optional<OutputFile>& stats_json, Messages& say) {
   Machine& machine = vm.machine();
   const engine::World& world = *vm.cpus().front()->world;
-  if (conditions) {
-    StatisticsTable table;
-    for (const auto& row : conditions->rows())
-      std::visit([&](const auto& value) { table.add("conditions", row.first, value); }, row.second);
-    table.add("run", "mmu", std::string(options.mmu->name));
-    if (options.mmu->takes_windows()) table.add("run", "windows", std::string(options.windows->name));
-    table.add("run", "world", std::string(world.name()));
-    if (options.cpus > 1) table.add("run", "cpus", uint64_t{options.cpus});
-    vm.add_statistics(table);
-    observability.add_statistics(table, machine);
+  if (options.stats || !options.stats_json.empty()) {
+    const StatisticsTable table = statistics(options, conditions, vm, observability);
     if (options.stats) say(table.table());
     if (!options.stats_json.empty()) {
       if (auto written = table.write_json(*stats_json); !written) return fail(written.error(), kExitInternalError);
@@ -147,7 +176,14 @@ void set_up_heap(unsigned cpus) {
 int run_guest(const RunOptions& requested, const Invocation& invocation) {
   RunOptions options = requested;
   std::optional<Conditions> conditions;
-  if (options.stats || !options.stats_json.empty()) conditions.emplace(invocation);
+  if (options.stats || !options.stats_json.empty() || !options.control.empty()) conditions.emplace(invocation);
+  std::unique_ptr<SavedMachine> saved;
+  if (!options.restore.empty()) {
+    auto opened = SavedMachine::open("--restore", options.restore);
+    if (!opened) return fail(opened.error(), kExitBadOptions);
+    saved = std::move(*opened);
+    if (auto taken = take_shape(options, saved->shape()); !taken) return fail(taken.error(), kExitBadOptions);
+  }
   set_up_heap(options.cpus);
   resolve_by_host(options);
   // whoever asks for the state too early gets none; blocked, it is heard all the same
@@ -158,17 +194,24 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
     terminal.reset();
     return fail(message, status);
   };
+  const MonitorFiles monitor_files{options.control, options.snapshot,
+                                   options.snapshot.empty() ? "" : options.snapshot + ".new"};
   std::optional<Sandbox> sandbox;
   if (options.sandbox && !Sandbox::built_in()) {
     std::fputs("crosswalk: built with a sanitizer: the sandbox is off\n", stderr);
   } else if (options.sandbox) {
     auto made = Sandbox::create({.semihosting_files = !options.semihosting_files.empty(),
                                  .sockets = options.network.kind == NetKind::User,
-                                 .tap = options.network.kind == NetKind::Tap});
+                                 .tap = options.network.kind == NetKind::Tap,
+                                 .control_socket = path_or_null(monitor_files.control),
+                                 .snapshot = path_or_null(monitor_files.snapshot),
+                                 .new_snapshot = path_or_null(monitor_files.new_snapshot)});
     if (!made) return refuse(made.error(), kExitInternalError);
     sandbox = std::move(*made);
   }
   MachineConfig config = machine_config(options, sandbox ? &*sandbox : nullptr);
+  config.monitor_files = &monitor_files;
+  config.version = "crosswalk " + invocation.version + ", commit " + invocation.commit;
   config.output_fd = reopen_nonblocking(STDOUT_FILENO);
   config.error_fd = reopen_nonblocking(STDERR_FILENO);
   config.before_exit = [&terminal] { terminal->restore(); };
@@ -176,7 +219,9 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
   auto machine = Machine::create(config);
   if (!machine) return refuse(machine.error(), kExitBadOptions);
   const BootConfig boot{options.kernel, options.initrd, options.append, options.dtb, "arm," + options.cpu};
-  if (auto loaded = (*machine)->load(boot); !loaded) return refuse(loaded.error(), kExitBadOptions);
+  if (auto loaded = saved ? (*machine)->restore(*saved) : (*machine)->load(boot); !loaded)
+    return refuse(loaded.error(), kExitBadOptions);
+  saved.reset();
   if (!options.dump_dtb.empty()) {
     auto written = write_device_tree(options.dump_dtb, (*machine)->device_tree());
     return written ? kExitPoweredOff : refuse(written.error(), kExitBadOptions);
@@ -191,6 +236,7 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
   if (auto prepared = observability.prepare(options); !prepared) return refuse(prepared.error(), kExitBadOptions);
   auto vm = Vm::create(options, std::move(*machine), observability);
   if (!vm) return refuse(vm.error(), kExitInternalError);
+  (*vm)->machine().set_statistics([&] { return statistics(options, conditions, **vm, observability).json(); });
   (*vm)->run(sandbox ? &*sandbox : nullptr);
   const bool ended = (*vm)->machine().shutdown();
   terminal->restore();

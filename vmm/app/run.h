@@ -8,7 +8,7 @@
 namespace crosswalk::vmm {
 
 // Boots and runs the guest; returns the process's exit status (exit_status.h). Errors go to stderr,
-// one line each. `invocation` is what the statistics say of this run.
+// one line each. `invocation` is what statistics and the control socket say of it.
 int run_guest(const RunOptions& options, const Invocation& invocation);
 
 }  // namespace crosswalk::vmm

@@ -114,8 +114,10 @@ Result<bool> Vm::make_cpu(unsigned index) {
   if (auto made = make_backend(cpu, mmu_config); !made) return made;
   cpu.costs = mmu_config.costs;
   const arm::CpuModel model = options_.cpu == "cortex-a7" ? arm::CpuModel::CortexA7 : arm::CpuModel::CortexA15;
-  arm::reset_cpu(cpu.state, model, index, machine_->cpu_count());
-  if (index == 0) machine_->set_boot_registers(cpu.state);
+  if (!machine_->restored()) {
+    arm::reset_cpu(cpu.state, model, index, machine_->cpu_count());
+    if (index == 0) machine_->set_boot_registers(cpu.state);
+  }
   observability_.configure(mmu_config, index);
   if (!mmu_machine_) mmu_machine_ = std::make_unique<mmu::MmuMachine>(mmu_config, machine_->ram(), *translations_);
   auto made_mmu = mmu::make_mmu(mmu_config, machine_->ram(), *mmu_machine_, cpu.backend.get());
@@ -154,10 +156,10 @@ void Vm::run_cpu(unsigned index, const Sandbox* sandbox) {
   }
   // Time in which the CPU is off is no address space's.
   const auto pass_over = [&cpu] { cpu.mmu->slept(trace::ticks() - cpu.left); };
-  machine_->run_cpu(index, [&](bool reset) {
-    if (reset) {
+  machine_->run_cpu(index, [&](CpuStart how) {
+    if (how != CpuStart::AsBefore) {
       pass_over();
-      cpu.engine->restart();
+      cpu.engine->restart(how == CpuStart::MachineReset ? engine::Restart::AllIsNew : engine::Restart::CpuIsNew);
     }
     cpu.world->run([](void* engine) { static_cast<engine::Engine*>(engine)->run(); }, &*cpu.engine,
                    &engine::Engine::handle_fault, &*cpu.engine);

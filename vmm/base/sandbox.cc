@@ -42,8 +42,8 @@ constexpr unsigned bit(Sandbox::Role role) { return 1u << static_cast<unsigned>(
 constexpr unsigned kCpu = bit(Sandbox::Role::Cpu), kKvmCpu = bit(Sandbox::Role::KvmCpu),
                    kInside = bit(Sandbox::Role::InsideVm), kIo = bit(Sandbox::Role::Io),
                    kNetwork = bit(Sandbox::Role::Network), kTimer = bit(Sandbox::Role::Timer),
-                   kControl = bit(Sandbox::Role::Control);
-constexpr unsigned kThreads = kCpu | kKvmCpu | kIo | kNetwork | kTimer | kControl;
+                   kControl = bit(Sandbox::Role::Control), kMonitor = bit(Sandbox::Role::Monitor);
+constexpr unsigned kThreads = kCpu | kKvmCpu | kIo | kNetwork | kTimer | kControl | kMonitor;
 // What the engine calls comes from its thread, or from inside the VM and is made by the thread
 // around it.
 constexpr unsigned kEngine = kCpu | kKvmCpu | kInside;
@@ -244,6 +244,17 @@ void Sandbox::add_calls_of_roles(const Config& config) {
 
   if (config.tap) {
     add(kNetwork, SCMP_SYS(ioctl), {{1, kWhole, uint64_t{TUNSETOFFLOAD}}});
+  }
+
+  // The socket of --control, whose clients hand over files to be written, and the file of
+  // --snapshot-file.
+  add(kMonitor, {SCMP_SYS(accept4), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(close), SCMP_SYS(fdatasync)});
+  const auto path = [](const char* name) { return reinterpret_cast<uint64_t>(name); };
+  for (const char* name : {config.control_socket, config.new_snapshot})
+    if (name) add(kMonitor, SCMP_SYS(unlink), {{0, kWhole, path(name)}});
+  if (config.snapshot) {
+    add(kMonitor, SCMP_SYS(openat), {{1, kWhole, path(config.new_snapshot)}});
+    add(kMonitor, SCMP_SYS(rename), {{0, kWhole, path(config.new_snapshot)}, {1, kWhole, path(config.snapshot)}});
   }
 
   // Disks.

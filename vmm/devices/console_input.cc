@@ -27,6 +27,10 @@ EscapeFilter::Action EscapeFilter::feed(uint8_t byte, std::string& out) {
     case '?': return Action::Help;
     case 'i':
     case 'I': return Action::State;
+    case 's':
+    case 'S': return Action::Snapshot;
+    case 'b':
+    case 'B': return Action::Break;
     default: return Action::None;
   }
 }
@@ -47,6 +51,8 @@ EscapeFilter::Asked ConsoleInput::read() {
         case EscapeFilter::Action::Quit: asked.quit = true; break;
         case EscapeFilter::Action::Help: asked.help = true; break;
         case EscapeFilter::Action::State: asked.state = true; break;
+        case EscapeFilter::Action::Snapshot: asked.snapshot = true; break;
+        case EscapeFilter::Action::Break: asked.line_break = true; break;
         case EscapeFilter::Action::None: break;
       }
     }

@@ -33,7 +33,8 @@ enum : uint32_t {
   kFrRxff = 1u << 6,
   kFrTxfe = 1u << 7
 };
-enum : uint32_t { kIntRx = 1u << 4, kIntTx = 1u << 5, kIntRt = 1u << 6, kIntAll = 0x7ff };
+enum : uint32_t { kIntRx = 1u << 4, kIntTx = 1u << 5, kIntRt = 1u << 6, kIntBe = 1u << 9, kIntAll = 0x7ff };
+constexpr uint16_t kDrBreak = 1u << 10;  // UARTDR.BE; UARTRSR has the same four bits from bit 0
 constexpr uint32_t kLcrHFen = 1u << 4;
 constexpr uint32_t kCrLbe = 1u << 7;
 constexpr uint8_t kIdentification[8] = {0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
@@ -96,15 +97,23 @@ void Pl011::transmit(uint8_t byte) {
   update_interrupt();
 }
 
-std::optional<uint8_t> Pl011::receive() {
+// 3.3.1: a break is one character, a zero with a flag.
+void Pl011::input_break() {
+  if (state_.cr & kCrLbe || state_.received.size() >= kBacklog) return;
+  state_.received.push_back(kDrBreak);
+  state_.ris |= kIntBe;
+  update_receive();
+}
+
+std::optional<uint16_t> Pl011::receive() {
   if (state_.received.empty()) return std::nullopt;
-  const uint8_t byte = state_.received.front();
+  const uint16_t character = state_.received.front();
   state_.received.pop_front();
-  state_.receive_status = 0;
+  state_.receive_status = character >> 8 & 15;
   // The I/O thread stopped reading when the backlog was full.
   if (notifier_ && state_.received.size() == kBacklog / 2) notifier_->notify(true);
   update_receive();
-  return byte;
+  return character;
 }
 
 uint32_t Pl011::read(unsigned, uint64_t offset, unsigned) {

@@ -22,7 +22,7 @@ class Pl011 final : public MmioDevice, public InputSink {
 
   // The registers by their names, and what waits to be read. Plain data.
   struct State {
-    std::deque<uint8_t> received;
+    std::deque<uint16_t> received;  // as UARTDR shows them, with their errors
     uint32_t receive_status = 0;
     uint32_t ilpr = 0, ibrd = 0, fbrd = 0, lcr_h = 0, cr = 0x300, ifls = 0x12, imsc = 0, ris = 0, dmacr = 0;
   };
@@ -40,8 +40,10 @@ class Pl011 final : public MmioDevice, public InputSink {
   size_t input_room() const override { return kBacklog - state_.received.size(); }
   void input(const uint8_t* data, size_t bytes) override;
   void set_notifier(IoNotifier* notifier) { notifier_ = notifier; }
-  // Takes the oldest received byte, if there is one, as a read of DR does.
-  std::optional<uint8_t> receive();
+  // Takes the oldest received character, if there is one, as a read of UARTDR does.
+  std::optional<uint16_t> receive();
+  // The line is in a break. With the device lock held.
+  void input_break();
   // The I/O thread has made room in the console's ring.
   void output_drained();
 

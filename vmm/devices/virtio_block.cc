@@ -137,6 +137,15 @@ void VirtioBlock::restore(const State& state) {
   header_ = state.header;
 }
 
+VirtioBlock::Identity VirtioBlock::identity() const {
+  struct stat status;
+  const bool is_file = fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
+  const uint64_t changed = is_file ? static_cast<uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
+                                         static_cast<uint64_t>(status.st_mtim.tv_nsec)
+                                   : 0;
+  return {path_, sectors_, changed};
+}
+
 std::optional<uint8_t> VirtioBlock::read(Chain& chain, uint64_t sector) {
   // The last writable byte is the status.
   const uint64_t wanted = chain.writable_bytes() - 1;

@@ -40,6 +40,12 @@ class VirtioBlock final : public VirtioDevice {
     bool write_through = true;
     RequestHeader header{};  // of the request that is in progress
   };
+  // Tells a disk from another one, and from what it was before it was written to.
+  struct Identity {
+    std::string path;
+    uint64_t sectors = 0;
+    uint64_t changed = 0;  // when its file was, in nanoseconds since 1970; 0 for block devices
+  };
 
   // Locks the file. `any_format`: also a file that looks like an image of another format, as it is.
   static Result<std::unique_ptr<VirtioBlock>> open(const std::string& path, bool read_only, bool any_format = false);
@@ -54,6 +60,7 @@ class VirtioBlock final : public VirtioDevice {
   // As the transport's.
   State save() const { return {write_through_, header_}; }
   void restore(const State& state);
+  Identity identity() const;
   void add_statistics(StatisticsTable& table) const override;
 
  private:

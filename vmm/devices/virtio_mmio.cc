@@ -189,6 +189,7 @@ void VirtioMmio::reset() {
   state_.queue_select = state_.device_features_select = state_.driver_features_select = 0;
   state_.interrupt_status = 0;
   update_interrupt();
+  if (!device_) return;
   device_->set_features(0);
   device_->reset();
 }
@@ -201,6 +202,10 @@ VirtioMmio::State VirtioMmio::save() const {
     state.positions[i] = requests_[i]->chain.position;
   }
   return state;
+}
+
+bool VirtioMmio::can_restore(const State& state) const {
+  return !device_ || !(state.status & kFeaturesOk) || !(state.driver_features & ~offered_features());
 }
 
 void VirtioMmio::restore(const State& state) {

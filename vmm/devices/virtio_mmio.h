@@ -126,7 +126,9 @@ class VirtioMmio final : public MmioDevice {
   // at its position. Precondition: the I/O thread does not work on one, and what was completed is
   // published. With the lock.
   State save() const;
-  // Into a transport that was not used yet. The interrupt follows, and all queues are looked at.
+  // Whether the device has all features that the driver of the state uses.
+  bool can_restore(const State& state) const;
+  // Precondition: can_restore(). Into a transport that was not used yet. The interrupt follows, and all queues are looked at.
   // With the lock.
   void restore(const State& state);
 
@@ -142,6 +144,8 @@ class VirtioMmio final : public MmioDevice {
   // the caller to treat as written.
   Completion::Range publish(const Completion& completion);
 
+  // As by the driver's write of 0 to its status. With the lock, which it may give up meanwhile.
+  void reset();
   // Any thread: the machine stops, and a CPU that waits for a reset shall wait no more.
   void stop();
 
@@ -166,7 +170,6 @@ class VirtioMmio final : public MmioDevice {
   void stop_queue(unsigned index);
   bool write_queue_register(uint64_t offset, uint32_t value);
   void write_status(uint32_t value);
-  void reset();
   void needs_reset();
   void update_interrupt() { context_.interrupts.set_interrupt(interrupt_, state_.interrupt_status != 0); }
   uint64_t offered_features() const;

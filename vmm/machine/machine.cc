@@ -4,8 +4,11 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <chrono>
 
+#include "translator/arm32/cpu/reset.h"
+#include "vmm/base/patient_write.h"
 #include "vmm/base/statistics.h"
 
 namespace crosswalk::vmm {
@@ -14,6 +17,7 @@ namespace {
 // How long a stopping machine waits for an I/O thread that makes no progress.
 constexpr std::chrono::milliseconds kIoPatience{500};
 constexpr int kLastWriteMilliseconds = 100;  // how long standard output may take nothing then
+constexpr int kErrorMilliseconds = 100;      // the same of standard error
 
 }  // namespace
 
@@ -26,6 +30,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config) {
   if (!memory) return memory.take_error();
   std::unique_ptr<Machine> machine(new Machine(config, std::move(*memory)));
   if (auto made = machine->make_board(); !made) return made.take_error();
+  if (auto made = machine->make_monitor(); !made) return made.take_error();
   if (auto opened = machine->semihosting_.open_files(); !opened) return opened.take_error();
   if (auto opened = machine->io_.open(); !opened) return opened.take_error();
   if (auto opened = machine->control_.open(config.catch_signals); !opened) return opened.take_error();
@@ -44,8 +49,14 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
               {config.timeout_seconds, config.poll_seconds, [this] { stop_.request(StopReason::Timeout); }}),
       reporter_(vcpus_, rendezvous_, counter_, completions_, console_),
       io_(console_, device_lock_, [this] { board_->output_drained(); }),
-      run_control_(stop_, reporter_, io_, {config.error_fd, config.before_exit, config.continued}),
+      run_control_(stop_, reporter_, io_, {config.error_fd, config.before_exit, config.continued,
+                                            [this] { snapshot_requested(); }, [this] { send_break(); }}),
       control_(console_, io_.console(), run_control_),
+      reset_gate_(
+          config.cpus, [this] { reset(); },
+          [this] {
+            for (const auto& cpu : vcpus_) cpu->raise(kLineStop);
+          }),
       semihosting_console_(device_lock_, console_, stop_, config.error_fd),
       semihosting_(config.semihosting, memory_.ram(), counter_, semihosting_console_) {
   console_.output.set_notifier(&io_.console());
@@ -60,8 +71,25 @@ Result<bool> Machine::make_board() {
   timers_.attach(board_->gic(), board_->rtc());
   semihosting_console_.attach(*board_);
   platform_ = std::make_unique<MachinePlatform>(PlatformPorts{device_lock_, vcpus_, *board_, console_.output, counter_,
-                                                              timers_, rendezvous_, stop_, semihosting_});
+                                                              timers_, rendezvous_, stop_,
+                                                              config_.reboots ? &reset_gate_ : nullptr, semihosting_});
   return true;
+}
+
+Result<bool> Machine::make_monitor() {
+  if (!config_.monitor_files || !config_.monitor_files->any()) return true;
+  monitor_ = std::make_unique<Monitor>(
+      *config_.monitor_files,
+      MonitorPorts{{device_lock_, console_.output, io_, rendezvous_, completions_, counter_, timers_},
+                   stop_,
+                   reporter_,
+                   config_.cpus,
+                   config_.version,
+                   [this](int fd, uint64_t nanoseconds) { return write_snapshot(fd, nanoseconds); },
+                   [this] { return request_reset(); },
+                   [this] { send_break(); },
+                   [this](const std::string& line) { print_error(config_.error_fd, line + "\n", kErrorMilliseconds); }});
+  return monitor_->open();
 }
 
 Machine::~Machine() {
@@ -76,7 +104,70 @@ Result<bool> Machine::load(const BootConfig& config) {
   if (!boot) return boot.take_error();
   boot_ = *boot;
   semihosting_.set_image_end(boot_.image_end);
+  if (!config_.reboots && !monitor_) return true;
+  for (const auto& [start, end] : {std::pair{boot_.image_start, boot_.image_end},
+                                   std::pair{boot_.initrd_start, boot_.initrd_end},
+                                   std::pair{boot_.dtb_start, boot_.dtb_end}}) {
+    const uint8_t* const bytes = memory_.ram().at(start);
+    if (start != end) boot_images_.push_back({start, {bytes, bytes + (end - start)}});
+  }
   return true;
+}
+
+Result<bool> Machine::restore(SavedMachine& saved) {
+  if (auto done = saved.restore(snapshot_parts()); !done) return done;
+  restored_ = true;
+  return true;
+}
+
+SnapshotParts Machine::snapshot_parts() {
+  return {device_lock_, memory_.ram(), vcpus_, *board_, counter_, timers_, semihosting_};
+}
+
+Result<uint64_t> Machine::write_snapshot(int fd, uint64_t nanoseconds) {
+  const MachineShape shape{config_.cpus, config_.memory_bytes, config_.cpu_model};
+  auto state = save_machine(snapshot_parts(), shape, nanoseconds);
+  if (!state) return state.take_error();
+  return SnapshotWriter(fd, [this] { return stop_.stopping(); }).write(*state, memory_.ram());
+}
+
+void Machine::snapshot_requested() {
+  if (monitor_)
+    monitor_->request_snapshot();
+  else
+    print_error(config_.error_fd, "crosswalk: no snapshot: start with --snapshot-file FILE\n", kErrorMilliseconds);
+}
+
+void Machine::send_break() {
+  const std::lock_guard lock(device_lock_);
+  board_->uart().input_break();
+}
+
+Result<bool> Machine::request_reset() {
+  if (restored_) return Error{"the machine was restored from a snapshot, and has nothing to boot"};
+  reset_gate_.request();
+  return true;
+}
+
+// As the power-on state, but for the contents of RAM that nothing was loaded into, and time. No CPU
+// is in the guest.
+void Machine::reset() {
+  for (const auto& cpu : vcpus_) {
+    arm::reset_again(cpu->state());
+    cpu->restore_power(cpu->state().cpu_index == 0);
+    cpu->lower(kLineStop);
+  }
+  // Who asked for the end meanwhile has said so before.
+  if (stop_.stopping()) return;
+  set_boot_registers(vcpus_[0].state());
+  semihosting_.restore({boot_.image_end, {}, 0});
+  {
+    const std::lock_guard lock(device_lock_);
+    board_->reset();
+  }
+  for (const BootImage& image : boot_images_)
+    std::ranges::copy(image.bytes, memory_.ram().at(image.pa));
+  for (const auto& cpu : vcpus_) timers_.changed(cpu->state());
 }
 
 void Machine::set_boot_registers(CpuState& cpu) const {
@@ -111,14 +202,16 @@ void Machine::start() {
   timers_.start(config_.sandbox);
   io_.start(config_.sandbox);
   control_.start(config_.sandbox);
+  if (monitor_) monitor_->start(config_.sandbox);
 }
 
-void Machine::run_cpu(unsigned index, const std::function<void(bool)>& run) {
+void Machine::run_cpu(unsigned index, const std::function<void(CpuStart)>& run) {
   Vcpu& cpu = vcpus_[index];
-  vmm::run_cpu(cpu, rendezvous_, stop_, [&](bool reset) {
-    if (reset) timers_.changed(cpu.state());
+  const CpuStart first = restored_ ? CpuStart::PoweredOn : CpuStart::AsBefore;
+  vmm::run_cpu(cpu, first, rendezvous_, reset_gate_, stop_, [&](CpuStart how) {
+    if (how != CpuStart::AsBefore) timers_.changed(cpu.state());
     const uint64_t start = counter_.read();
-    run(reset);
+    run(how);
     cpu.counters().on_ticks += counter_.read() - start;
   });
 }
@@ -127,6 +220,7 @@ bool Machine::shutdown() {
   reporter_.left_guest();
   if (!running_) return true;
   console_.output.close();
+  if (monitor_) monitor_->stop();
   timers_.stop();
   if (!io_.finish(kIoPatience)) {
     console_.output.write_rest(kLastWriteMilliseconds);
@@ -141,6 +235,8 @@ void Machine::stop_everyone(bool first) {
   console_.output.close();
   board_->stop();
   for (const auto& cpu : vcpus_) cpu->stop(first);
+  reset_gate_.open();
+  if (monitor_) monitor_->notify();
   control_.notify(true);
 }
 

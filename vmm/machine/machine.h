@@ -22,12 +22,14 @@
 #include "vmm/machine/board/board.h"
 #include "vmm/machine/board/memory_map.h"
 #include "vmm/machine/control/control_thread.h"
+#include "vmm/machine/control/monitor.h"
 #include "vmm/machine/control/run_control.h"
 #include "vmm/machine/control/state_reporter.h"
 #include "vmm/machine/cpus/completion_queue.h"
 #include "vmm/machine/cpus/cpu_thread.h"
 #include "vmm/machine/cpus/engine_port.h"
 #include "vmm/machine/cpus/rendezvous.h"
+#include "vmm/machine/cpus/reset_gate.h"
 #include "vmm/machine/cpus/stop_switch.h"
 #include "vmm/machine/cpus/vcpu.h"
 #include "vmm/machine/io/io_thread.h"
@@ -36,6 +38,7 @@
 #include "vmm/machine/machine_platform.h"
 #include "vmm/machine/semihosting/semihosting.h"
 #include "vmm/machine/semihosting/semihosting_console.h"
+#include "vmm/machine/snapshot/saved_machine.h"
 #include "vmm/machine/time/counter.h"
 #include "vmm/machine/time/timers.h"
 
@@ -52,7 +55,7 @@ struct MachineConfig {
   std::vector<DiskConfig> disks;
   int input_fd = -1, output_fd = -1;  // the console; -1: none
   int error_fd = -1;                  // semihosting's standard error; -1: none
-  bool escape_keys = false;           // Ctrl-A x, i and h, or with another key instead of Ctrl-A
+  bool escape_keys = false;           // Ctrl-A x, i, s, b and h, or with another key instead of Ctrl-A
   uint8_t escape_key = EscapeFilter::kCtrlA;
   // there is one, and console input goes there instead of to the PL011
   bool virtio_console = false;
@@ -67,6 +70,10 @@ struct MachineConfig {
   // a CPU that runs polls at least so often; 0: only when there is something to see
   double poll_seconds = 0;
   SemihostingConfig semihosting;
+  bool reboots = false;                         // a reset boots the guest again
+  std::string cpu_model;                        // --cpu, for snapshots
+  const MonitorFiles* monitor_files = nullptr;  // outlive it; null: none
+  std::string version;                          // of Crosswalk, in a line
   const Sandbox* sandbox = nullptr;  // confines the machine's threads; outlives it
 };
 
@@ -92,6 +99,12 @@ inline constexpr Counter<MachineCounters> kMachineCounters[] = {
     {"console bytes in", &MachineCounters::console_in, CounterUnit::Bytes},
 };
 
+// Guest RAM as it was when the guest was loaded.
+struct BootImage {
+  uint64_t pa;
+  std::vector<uint8_t> bytes;
+};
+
 class Machine final {
  public:
   static Result<std::unique_ptr<Machine>> create(const MachineConfig& config);
@@ -101,6 +114,10 @@ class Machine final {
   // its entry.
   Result<bool> load(const BootConfig& config);
   void set_boot_registers(CpuState& cpu) const;
+  // Instead of load(): the guest goes on where it was saved. Afterwards the registers of all CPUs
+  // are set. Precondition: the snapshot is of this machine's shape.
+  Result<bool> restore(SavedMachine& saved);
+  bool restored() const { return restored_; }
   // The one that load() has put into RAM, until the guest runs. Empty: the image leaves no room.
   std::span<const uint8_t> device_tree() const;
 
@@ -114,7 +131,11 @@ class Machine final {
   void start();
   // A CPU's thread, from start() to the stop of the machine: the CPU runs the guest by `run` while
   // it is on (run_cpu in cpu_thread.h).
-  void run_cpu(unsigned index, const std::function<void(bool reset)>& run);
+  void run_cpu(unsigned index, const std::function<void(CpuStart)>& run);
+  // The statistics as JSON, for the monitor; called while the guest stands still.
+  void set_statistics(std::function<std::string()> statistics) {
+    if (monitor_) monitor_->set_statistics(std::move(statistics));
+  }
   // The CPUs have left the guest: ends the I/O and timer threads, after writing out what the guest
   // has printed; the engine is not used any more. The control thread goes on until the destructor,
   // so that a second signal is heard. False: an I/O thread is in a system call that does not end.
@@ -143,7 +164,14 @@ class Machine final {
  private:
   Machine(const MachineConfig& config, GuestMemory memory);
   Result<bool> make_board();
+  Result<bool> make_monitor();
   void stop_everyone(bool first);
+  SnapshotParts snapshot_parts();
+  Result<uint64_t> write_snapshot(int fd, uint64_t nanoseconds);
+  void snapshot_requested();
+  void send_break();
+  Result<bool> request_reset();
+  void reset();
 
   MachineConfig config_;
   GuestMemory memory_;
@@ -159,12 +187,15 @@ class Machine final {
   IoThreads io_;
   RunControl run_control_;
   ControlThread control_;
+  ResetGate reset_gate_;
+  std::unique_ptr<Monitor> monitor_;  // null: there is none
   SemihostingConsole semihosting_console_;
   Semihosting semihosting_;
   std::unique_ptr<Board> board_;
   std::unique_ptr<MachinePlatform> platform_;
   BootState boot_;
-  bool running_ = false;
+  std::vector<BootImage> boot_images_;  // what a reset puts into RAM again
+  bool running_ = false, restored_ = false;
 };
 
 }  // namespace crosswalk::vmm

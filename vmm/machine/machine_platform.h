@@ -9,6 +9,7 @@
 #include "vmm/machine/board/board.h"
 #include "vmm/machine/cpus/psci.h"
 #include "vmm/machine/cpus/rendezvous.h"
+#include "vmm/machine/cpus/reset_gate.h"
 #include "vmm/machine/cpus/stop_switch.h"
 #include "vmm/machine/cpus/vcpu.h"
 #include "vmm/machine/semihosting/semihosting.h"
@@ -27,6 +28,7 @@ struct PlatformPorts {
   Timers& timers;
   Rendezvous& rendezvous;
   StopSwitch& stop;
+  ResetGate* reset;  // null: a reset ends the run
   Semihosting& semihosting;
 };
 
@@ -54,7 +56,12 @@ class MachinePlatform final : public Platform, private PsciHost {
     return m_.vcpus[cpu].switch_on({entry, context});
   }
   void system_off() override { m_.stop.request(StopReason::PowerOff); }
-  void system_reset() override { m_.stop.request(StopReason::Reset); }
+  void system_reset() override {
+    if (m_.reset)
+      m_.reset->request();
+    else
+      m_.stop.request(StopReason::Reset);
+  }
   void suspend(CpuState& cpu) override { wait_for_interrupt(cpu); }
   // The rest is done by the CPU's thread, when it has left the guest (run_cpu).
   void cpu_off(CpuState& cpu) override { m_.vcpus.of(cpu).raise(kLineStop); }

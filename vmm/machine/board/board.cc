@@ -129,6 +129,13 @@ void Board::output_drained() {
   if (virtio_console_) virtio_console_->output_drained();
 }
 
+void Board::reset() {
+  for (const auto& slot : virtio_) slot->reset();
+  uart_->restore({});
+  rtc_->restore({});
+  gic_.restore({});
+}
+
 void Board::stop() {
   for (const auto& slot : virtio_) slot->stop();
 }

@@ -64,6 +64,8 @@ class Board {
   // The console has room again. With the device lock held.
   void output_drained();
 
+  // All devices as they were at the start. With the device lock held.
+  void reset();
   // The machine stops: a CPU that waits for a device's reset waits no more. Any thread.
   void stop();
   void add_statistics(StatisticsTable& table) const;

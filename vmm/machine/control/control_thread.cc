@@ -20,7 +20,7 @@
 namespace crosswalk::vmm {
 namespace {
 
-constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGCONT};
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT};
 
 sigset_t control_signals() {
   sigset_t set;
@@ -109,6 +109,8 @@ void ControlThread::read_signal() {
   while (read(signal_fd_, &number, 1) == 1) {
     if (number == SIGUSR1)
       events_.state_requested();
+    else if (number == SIGUSR2)
+      events_.snapshot_requested();
     else if (number == SIGCONT)
       events_.continued();
     else
@@ -122,10 +124,13 @@ void ControlThread::read_input() {
   if (asked.help) {
     const std::string key = {'C', '-', static_cast<char>('a' - 1 + console_.input.escape_key())};
     console_.output.add_notice("\r\n" + key + " h    print this help\r\n" + key + " i    print the guest's state\r\n" +
-                               key + " x    quit Crosswalk\r\n" + key + " " + key + "  send " + key +
+                               key + " s    write a snapshot (--snapshot-file)\r\n" + key +
+                               " b    send a break to the serial port\r\n" + key + " x    quit Crosswalk\r\n" + key + " " + key + "  send " + key +
                                " to the guest\r\n");
   }
   if (asked.state) events_.state_requested();
+  if (asked.snapshot) events_.snapshot_requested();
+  if (asked.line_break) events_.break_requested();
   if (asked.help || console_.input.has_input()) io_.notify(true);
 }
 

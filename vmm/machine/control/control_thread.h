@@ -28,6 +28,9 @@ class ControlEvents {
   virtual void signal_received(int signal) = 0;
   // SIGUSR1 or Ctrl-A i. May take a few hundred milliseconds.
   virtual void state_requested() = 0;
+  // SIGUSR2 or Ctrl-A s; Ctrl-A b.
+  virtual void snapshot_requested() = 0;
+  virtual void break_requested() = 0;
   // SIGCONT: the process was stopped, and goes on.
   virtual void continued() = 0;
   virtual bool stop_requested() const = 0;
@@ -54,7 +57,8 @@ class ControlThread final : public IoNotifier {
   static void block_signals();
 
   // Before start(): makes the descriptors that it waits for. `catch_signals`: SIGINT, SIGTERM,
-  // SIGHUP and SIGQUIT stop the run, SIGUSR1 prints its state, SIGCONT is reported, and a run that
+  // SIGHUP and SIGQUIT stop the run, SIGUSR1 prints its state, SIGUSR2 asks for a snapshot, SIGCONT
+  // is reported, and a run that
   // does not end is ended; before start() the caller blocks block_signals() in every thread.
   Result<bool> open(bool catch_signals);
   // `sandbox`: what confines the thread; null: nothing.

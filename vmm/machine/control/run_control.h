@@ -19,6 +19,8 @@ class RunControl final : public ControlEvents {
     std::function<void()> before_exit;
     // after SIGCONT, on the control thread: takes the terminal back
     std::function<void()> continued;
+    // SIGUSR2 or Ctrl-A s; Ctrl-A b
+    std::function<void()> snapshot, line_break;
   };
   RunControl(StopSwitch& stop, StateReporter& reporter, IoThreads& io, Config config)
       : stop_(stop), reporter_(reporter), io_(io), config_(std::move(config)) {}
@@ -26,6 +28,8 @@ class RunControl final : public ControlEvents {
   void quit_requested() override { stop_.request(StopReason::UserQuit); }
   void signal_received(int signal) override { stop_.request(StopReason::Signal, signal); }
   void state_requested() override;
+  void snapshot_requested() override { config_.snapshot(); }
+  void break_requested() override { config_.line_break(); }
   void continued() override {
     if (config_.continued) config_.continued();
   }

@@ -42,11 +42,14 @@ std::string StateReporter::ask() {
   return all;
 }
 
-std::string StateReporter::of_running() {
+std::string StateReporter::of_paused() { return of_all(true); }
+std::string StateReporter::of_running() { return of_all(false); }
+
+std::string StateReporter::of_all(bool answered) {
   const std::lock_guard lock(lock_);
   std::string all;
   for (const auto& cpu : vcpus_) {
-    if (!left_guest_) all += describe(*cpu, false, cpu->sleep());
+    if (!left_guest_) all += describe(*cpu, answered, cpu->sleep());
   }
   return all;
 }

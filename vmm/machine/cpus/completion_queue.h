@@ -24,6 +24,8 @@ class CompletionQueue final : public CompletionSink {
   // Whom RAM writes are reported to; null: nobody.
   void set_engine(EnginePort* engine) { engine_ = engine; }
   void post(Completion&& completion) override;
+  // Whether all was published. With the device lock held.
+  bool empty() const { return waiting_.empty(); }
   uint64_t published() const { return published_.load(std::memory_order_relaxed); }
 
  private:

@@ -16,18 +16,22 @@ void begin_at(CpuState& cpu, const PowerSwitch::Entry& entry) {
 
 }  // namespace
 
-void run_cpu(Vcpu& cpu, Rendezvous& rendezvous, const StopSwitch& stop, const std::function<void(bool)>& run) {
-  bool reset = false;
+void run_cpu(Vcpu& cpu, CpuStart first, Rendezvous& rendezvous, ResetGate& gate, const StopSwitch& stop,
+             const std::function<void(CpuStart)>& run) {
+  CpuStart start = first;
   while (!stop.stopping()) {
-    if (cpu.power() == CpuPower::On) {
-      run(reset);
+    if (gate.requested()) {
+      gate.arrive();
+      start = CpuStart::MachineReset;
+    } else if (cpu.power() == CpuPower::On) {
+      run(start);
       if (stop.stopping()) return;
-      cpu.switch_off();
+      if (!gate.requested()) cpu.switch_off();
     } else if (cpu.power() == CpuPower::Off && (cpu.lines() & kLineWork)) {
       rendezvous.serve(cpu.state());
     } else if (const auto entry = cpu.wait_for_power()) {
       begin_at(cpu.state(), *entry);
-      reset = true;
+      start = CpuStart::PoweredOn;
     }
   }
 }

@@ -19,6 +19,11 @@ bool PowerSwitch::switch_on(const Entry& entry) {
   return true;
 }
 
+void PowerSwitch::restore(CpuPower power) {
+  const std::lock_guard lock(lock_);
+  power_ = power;
+}
+
 void PowerSwitch::notify() {
   {
     const std::lock_guard lock(lock_);

@@ -25,6 +25,8 @@ class PowerSwitch {
   CpuPower state() const;
   // From Off to OnPending. False, without effect, when it is not Off.
   bool switch_on(const Entry& entry);
+  // Before anybody waits. On or Off.
+  void restore(CpuPower power);
   // Ends the wait that is under way, or the next one.
   void notify();
 

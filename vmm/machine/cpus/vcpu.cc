@@ -29,6 +29,11 @@ void Vcpu::stop(bool first) {
   raise(kLineStop);
 }
 
+void Vcpu::restore_power(bool on) {
+  sleep_.store(on ? Sleep::Awake : Sleep::Off);
+  power_.restore(on ? CpuPower::On : CpuPower::Off);
+}
+
 uint32_t Vcpu::lines() const { return std::atomic_ref<uint32_t>(const_cast<uint32_t&>(state_.interrupt_lines)).load(); }
 
 // Either this sees the line, or whoever raises it sees `sleep_`.

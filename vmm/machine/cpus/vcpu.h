@@ -55,6 +55,9 @@ class Vcpu {
   // False, without effect, when it is not off.
   bool switch_on(const PowerSwitch::Entry& entry) { return power_.switch_on(entry); }
 
+  // Of a CPU whose thread has not started.
+  void restore_power(bool on);
+
   // ---- its own thread ----
   uint32_t lines() const;
   HaltPolling& polling() { return polling_; }

@@ -27,8 +27,38 @@ void IoThread::start(const Sandbox* sandbox) {
 }
 
 void IoThread::ask_to_end() {
-  stop_.store(true);
+  {
+    const std::lock_guard lock(end_lock_);
+    stop_.store(true);
+  }
+  end_changed_.notify_all();
   notify(true);
+}
+
+void IoThread::hold() {
+  hold_.store(true);
+  notify(true);
+}
+
+bool IoThread::wait_held(std::chrono::milliseconds patience) {
+  std::unique_lock lock(end_lock_);
+  return end_changed_.wait_for(lock, patience, [this] { return resting_ || ended_; });
+}
+
+void IoThread::release() {
+  {
+    const std::lock_guard lock(end_lock_);
+    hold_.store(false);
+  }
+  end_changed_.notify_all();
+}
+
+void IoThread::rest() {
+  std::unique_lock lock(end_lock_);
+  resting_ = true;
+  end_changed_.notify_all();
+  end_changed_.wait(lock, [this] { return !hold_.load() || stop_.load(); });
+  resting_ = false;
 }
 
 bool IoThread::finish(std::chrono::milliseconds patience) {
@@ -50,10 +80,11 @@ void IoThread::run() {
   pthread_setname_np(pthread_self(), name_.c_str());
   if (sandbox_) sandbox_->enter(role_);
   while (!stop_.load()) {
+    if (hold_.load()) rest();
     work_.do_work();
     const int linger = work_.linger();
     loop_.wait(linger < 0 ? EventLoop::Heeds::All : EventLoop::Heeds::Urgent,
-               [&] { return stop_.load() || work_.has_work() ? 0 : linger; });
+               [&] { return stop_.load() || hold_.load() || work_.has_work() ? 0 : linger; });
   }
   work_.finish(progress_);
   const std::lock_guard lock(end_lock_);
@@ -154,6 +185,19 @@ bool IoThreads::finish(std::chrono::milliseconds patience) {
   // All were asked long ago when one has not ended in that time.
   for (const auto& device : devices_) ended = device->finish(ended ? patience : std::chrono::milliseconds(0)) && ended;
   return ended;
+}
+
+bool IoThreads::hold(std::chrono::milliseconds patience) {
+  console_.hold();
+  for (const auto& device : devices_) device->hold();
+  bool held = console_.wait_held(patience);
+  for (const auto& device : devices_) held = device->wait_held(held ? patience : std::chrono::milliseconds(0)) && held;
+  return held;
+}
+
+void IoThreads::release() {
+  console_.release();
+  for (const auto& device : devices_) device->release();
 }
 
 void IoThreads::join() {

@@ -53,11 +53,18 @@ class IoThread final : public IoNotifier {
   // Waits until it has ended, however long that takes. Precondition: it was asked to. One thread.
   void join();
 
+  // Asks the thread to rest between two rounds, until release(). One thread asks.
+  void hold();
+  // Precondition: hold(). Waits until it rests. False: it has not come to it within `patience`.
+  bool wait_held(std::chrono::milliseconds patience);
+  void release();
+
   void notify(bool urgent) override { loop_.notify(urgent); }
   uint64_t wakes() const { return loop_.wakes(); }
 
  private:
   void run();
+  void rest();
 
   std::string name_;
   IoWork& work_;
@@ -65,11 +72,11 @@ class IoThread final : public IoNotifier {
   EventLoop loop_;
   const Sandbox* sandbox_ = nullptr;
   std::thread thread_;
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> stop_{false}, hold_{false};
   std::atomic<uint64_t> progress_{0};
   std::mutex end_lock_;
   std::condition_variable end_changed_;
-  bool ended_ = true;  // guarded by end_lock_
+  bool ended_ = true, resting_ = false;  // guarded by end_lock_
 };
 
 // Requests of one virtio device.
@@ -131,6 +138,9 @@ class IoThreads {
   // Before start().
   Result<bool> open();
   void start(const Sandbox* sandbox);
+  // All of them rest. False: one has not come to it within `patience`; release() all the same.
+  bool hold(std::chrono::milliseconds patience);
+  void release();
   // As of one thread: false if any makes no progress for `patience`.
   bool finish(std::chrono::milliseconds patience);
   void join();

@@ -54,10 +54,40 @@ Semihosting::Semihosting(SemihostingConfig config, const GuestRam& ram, const Sy
   files_.reserve(kMaxFiles);
 }
 
-Semihosting::~Semihosting() {
-  for (const File& open : files_) {
+Semihosting::~Semihosting() { close_host_files(); }
+
+void Semihosting::close_host_files() {
+  for (File& open : files_) {
     if (open.kind == Kind::HostFile) close(open.fd);
+    open = File{};
   }
+}
+
+bool Semihosting::has_host_files() {
+  const std::lock_guard lock(lock_);
+  return std::ranges::any_of(files_, [](const File& file) { return file.kind == Kind::HostFile; });
+}
+
+Semihosting::State Semihosting::save() {
+  const std::lock_guard lock(lock_);
+  State state{image_end_, {}, errno_};
+  for (const File& file : files_) state.files.push_back({file.kind, file.position});
+  return state;
+}
+
+void Semihosting::restore(const State& state) {
+  const std::lock_guard lock(lock_);
+  close_host_files();
+  files_.clear();
+  for (const FileState& file : state.files) {
+    if (files_.size() == kMaxFiles) break;
+    File& opened = files_.emplace_back();
+    if (file.kind >= Kind::HostFile) continue;
+    opened.kind = file.kind;
+    opened.position = file.position;
+  }
+  image_end_ = state.image_end;
+  errno_ = state.last_error;
 }
 
 Result<bool> Semihosting::open_files() {

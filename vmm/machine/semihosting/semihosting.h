@@ -39,6 +39,18 @@ struct SemihostingConfig {
 
 class Semihosting {
  public:
+  enum class Kind : uint8_t { Closed, Input, Output, Error, Features, HostFile };
+  // Plain data. A file of the host cannot be saved: has_host_files().
+  struct FileState {
+    Kind kind = Kind::Closed;
+    uint64_t position = 0;
+  };
+  struct State {
+    uint64_t image_end = 0;
+    std::vector<FileState> files;
+    uint32_t last_error = 0;  // SYS_ERRNO
+  };
+
   Semihosting(SemihostingConfig config, const GuestRam& ram, const SystemCounter& counter, SemihostingHost& host);
   ~Semihosting();
 
@@ -52,8 +64,13 @@ class Semihosting {
   // CPUs have files and errno in common, and take turns but where one waits for input.
   void call(CpuState& cpu);
 
+  // ---- while no CPU makes a call ----
+  bool has_host_files();
+  State save();
+  // Closes what is open.
+  void restore(const State& state);
+
  private:
-  enum class Kind : uint8_t { Closed, Input, Output, Error, Features, HostFile };
   struct File {
     Kind kind = Kind::Closed;
     int fd = -1;
@@ -70,6 +87,7 @@ class Semihosting {
   File* file(uint32_t handle);
   uint32_t fail(uint32_t error, uint32_t result = 0xffffffff);
   int read_console_byte();
+  void close_host_files();
 
   uint32_t open_file(CpuState& cpu, uint32_t parameter);
   uint32_t close_file(uint32_t handle);

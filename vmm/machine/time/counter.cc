@@ -74,6 +74,6 @@ SystemCounter::SystemCounter() {
   time_.start(multiplier);
 }
 
-uint64_t SystemCounter::nanoseconds() const { return time_.nanoseconds() + offset_; }
+uint64_t SystemCounter::nanoseconds() const { return time_.nanoseconds() + offset_.load(std::memory_order_relaxed); }
 
 }  // namespace crosswalk::vmm

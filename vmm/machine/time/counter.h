@@ -14,6 +14,7 @@
 // wall clock.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "vmm/base/time_base.h"
@@ -39,8 +40,9 @@ class SystemCounter {
   uint64_t read() const { return nanoseconds() / kNanosecondsPerTick; }
   // The same time, more finely.
   uint64_t nanoseconds() const;
-  // The counter goes on from nanoseconds() of another one. Before anybody reads it.
-  void restore(uint64_t nanoseconds) { offset_ = nanoseconds - time_.nanoseconds(); }
+  // The counter goes on from this value: of another one, or its own of some time ago. While nobody
+  // relies on it (no CPU runs, Timers::hold).
+  void restore(uint64_t nanoseconds) { offset_.store(nanoseconds - time_.nanoseconds(), std::memory_order_relaxed); }
   // Finds out whether the TSC still tells the time. To be called every second, outside of a VM.
   void check() const { time_.check(); }
   uint64_t discontinuities() const { return time_.discontinuities(); }
@@ -49,7 +51,7 @@ class SystemCounter {
 
  private:
   TimeBase<HostClock> time_;
-  uint64_t offset_ = 0;
+  std::atomic<uint64_t> offset_{0};
   double tsc_mhz_ = 0;
 };
 

@@ -91,6 +91,7 @@ void Timers::alarm_changed() {
 
 // Precondition: the device lock is held.
 void Timers::rearm() {
+  if (held_) return thread_.set_deadline(std::min(timeout_at_, counter_.read() + kClockCheckTicks));
   uint64_t next = std::min({timeout_at_, poll_at_, alarm_at_, clocks_checked_at_ + kClockCheckTicks});
   for (const CpuTimers& timers : cpus_) next = std::min(next, timers.deadline.load());
   thread_.set_deadline(next);
@@ -106,10 +107,28 @@ void Timers::deadline_passed() {
     timeout_at_ = kNoDeadline;
     config_.timed_out();
   }
+  if (held_) return rearm();
   if (counter_.read() >= poll_at_) {
     for (const auto& cpu : vcpus_) raise_line(cpu->state(), kLinePoll);
     poll_at_ = counter_.read() + ticks_of(config_.poll_seconds);
   }
+  for (unsigned cpu = 0; cpu < cpus_.size(); ++cpu) update(cpu);
+  rtc_->check_alarm();
+  update_alarm();
+  rearm();
+}
+
+void Timers::hold() {
+  held_ = true;
+  rearm();
+}
+
+void Timers::release(uint64_t ticks) {
+  held_ = false;
+  for (uint64_t* at : {&timeout_at_, &poll_at_}) {
+    if (*at != kNoDeadline) *at -= std::min(*at, ticks);
+  }
+  clocks_checked_at_ = 0;
   for (unsigned cpu = 0; cpu < cpus_.size(); ++cpu) update(cpu);
   rtc_->check_alarm();
   update_alarm();

@@ -58,6 +58,10 @@ class Timers final : public WallClock, private DeadlineHandler {
   // The counter's value at which update() must be called again; kNoDeadline: never. The lock is not
   // needed for the CPU's own thread.
   uint64_t deadline(unsigned cpu) const { return cpus_[cpu].deadline.load(std::memory_order_relaxed); }
+  // While the guest stands still, time does nothing but to come to --timeout. Afterwards the
+  // counter has been set back by `ticks`.
+  void hold();
+  void release(uint64_t ticks);
   State save() const;
   // Of a machine with as many CPUs, after the interrupt controller and the counter, before start().
   // The interrupts follow.
@@ -91,6 +95,7 @@ class Timers final : public WallClock, private DeadlineHandler {
   std::atomic<uint64_t> seen_by_any_{0};  // the highest CpuTimers::seen; kept with several CPUs
   uint64_t timeout_at_ = kNoDeadline, poll_at_ = kNoDeadline;
   uint64_t alarm_at_ = kNoDeadline, clocks_checked_at_ = 0;
+  bool held_ = false;
   TimerThread thread_;
 };
 

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// While one lives, nothing of the guest happens: its CPUs are between two blocks, its devices
+// complete nothing, and its time does not pass. For a pause, and for snapshots.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "translator/base/result.h"
+#include "vmm/devices/console_output.h"
+#include "vmm/machine/cpus/completion_queue.h"
+#include "vmm/machine/cpus/rendezvous.h"
+#include "vmm/machine/io/io_thread.h"
+#include "vmm/machine/time/counter.h"
+#include "vmm/machine/time/timers.h"
+
+namespace crosswalk::vmm {
+
+// The parts of the machine that stop.
+struct StandstillParts {
+  std::mutex& device_lock;
+  ConsoleOutput& console;
+  IoThreads& io;
+  Rendezvous& rendezvous;
+  CompletionQueue& completions;
+  SystemCounter& counter;
+  Timers& timers;
+};
+
+class Standstill {
+ public:
+  // Waits until all has stopped. Fails, and everything goes on, when something does not within
+  // `patience`. Not on a thread that stops. There is one at a time.
+  static Result<std::unique_ptr<Standstill>> begin(const StandstillParts& parts, std::chrono::milliseconds patience);
+  ~Standstill();
+  Standstill(const Standstill&) = delete;
+  Standstill& operator=(const Standstill&) = delete;
+
+  // The system counter's time, at which it stands.
+  uint64_t nanoseconds() const { return nanoseconds_; }
+
+ private:
+  explicit Standstill(const StandstillParts& parts) : parts_(parts) {}
+
+  StandstillParts parts_;
+  std::unique_ptr<Pause> pause_;
+  bool stands_ = false;
+  uint64_t nanoseconds_ = 0;
+};
+
+}  // namespace crosswalk::vmm
