@@ -15,6 +15,8 @@ import termios
 import time
 import traceback
 
+import guest_run
+
 crosswalk, images, scratch = sys.argv[1:]
 END_LIMIT = float(os.environ.get("END_LIMIT", "3"))  # 1 s on a machine that has nothing else to do
 disk = f"{scratch}/huge.img"
@@ -31,45 +33,14 @@ def marker_of(word):
     return b"vvvvvvvv" if word == "print-virtio" else b"ready"
 
 
-class Run:
-    """A guest whose output is collected until a word of it is there."""
+class Run(guest_run.Run):
+    """Where `slow` names system calls of the host, those take an hour."""
 
     def __init__(self, arguments, slow=None, **streams):
-        environment = dict(os.environ)
-        if slow:
-            environment.update(LD_PRELOAD=f"{scratch}/slow.so", SLOW_CALLS=slow)
-        self.out = bytearray()
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-        self.process = subprocess.Popen(arguments, env=environment, **streams)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def read_until(self, word, fd=None, seconds=30):
-        fd = self.process.stdout.fileno() if fd is None else fd
-        end = time.monotonic() + seconds
-        searched = 0
-        while self.out.find(word, max(0, searched - len(word))) < 0:
-            searched = len(self.out)
-            left = end - time.monotonic()
-            assert left > 0 and select.select([fd], [], [], left)[0], f"no {word} in {bytes(self.out[-300:])}"
-            data = os.read(fd, 65536)
-            assert data, f"the end instead of {word}: {bytes(self.out[-300:])}"
-            self.out += data
+        super().__init__(arguments, {"LD_PRELOAD": f"{scratch}/slow.so", "SLOW_CALLS": slow} if slow else None, **streams)
 
     def end(self, status, limit=None, since=None):
-        """Waits for the end, which must come within the limit and with this status; returns how long it took."""
-        since = since or time.monotonic()
-        try:
-            got = self.process.wait(limit or END_LIMIT)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"still there after {limit or END_LIMIT} s") from None
-        assert got == status, f"exit status {got}, expected {status}"
-        return time.monotonic() - since
+        return super().end(status, limit or END_LIMIT, since)
 
 
 def signal_ends(word, number):

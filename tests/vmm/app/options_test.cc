@@ -225,7 +225,7 @@ TEST(Options, CommandsAndKernel) {
     const auto* failed = std::get_if<OptionError>(&command);
     return failed ? failed->message : std::string("(no error)");
   };
-  EXPECT_NE(error({}).find("run, info or bench"), std::string::npos);
+  EXPECT_NE(error({}).find("run, info, bench, snapshot or control"), std::string::npos);
   EXPECT_NE(error({"boot"}).find("unknown command 'boot'"), std::string::npos);
   EXPECT_NE(error({"run"}).find("--kernel"), std::string::npos);
   EXPECT_NE(error({"run", "--kernel", "/nonexistent"}).find("No such file"), std::string::npos);

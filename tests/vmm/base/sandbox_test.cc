@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <functional>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -44,6 +45,7 @@ const char* name_of(Role role) {
     case Role::Network: return "Network";
     case Role::Timer: return "Timer";
     case Role::Control: return "Control";
+    case Role::Monitor: return "Monitor";
     case Role::InsideVm: break;
   }
   return "InsideVm";
@@ -66,7 +68,8 @@ class SandboxTest : public testing::TestWithParam<Role> {
   }
 };
 INSTANTIATE_TEST_SUITE_P(Threads, SandboxTest,
-                         testing::Values(Role::Cpu, Role::KvmCpu, Role::Io, Role::Network, Role::Timer, Role::Control),
+                         testing::Values(Role::Cpu, Role::KvmCpu, Role::Io, Role::Network, Role::Timer, Role::Control,
+                                         Role::Monitor),
                          [](const auto& info) { return name_of(info.param); });
 
 void* page() { return mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
@@ -324,6 +327,33 @@ TEST_F(SandboxRoles, SemihostingOpensFilesOnlyWhereTheOptionSaysSo) {
         _exit(0);
       },
       testing::ExitedWithCode(1), "system call openat2");
+}
+
+TEST_F(SandboxRoles, TheMonitorMakesTheFilesThatOptionsName) {
+  const std::string folder = "/nonexistent/", file = folder + "snapshot", made = folder + "new", copy = made;
+  const Sandbox::Config config{.snapshot = file.c_str(), .new_snapshot = made.c_str()};
+  const auto make = [](const std::string& path) {
+    return open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) < 0 && errno == ENOENT;
+  };
+  expect_allowed(
+      Role::Monitor,
+      [&] {
+        return make(made) && rename(made.c_str(), file.c_str()) < 0 && errno == ENOENT && unlink(made.c_str()) < 0 &&
+               errno == ENOENT;
+      },
+      config);
+  const std::function<void()> forbidden[] = {[&] { make(copy); }, [&] { make(file); },
+                                             [&] { rename(copy.c_str(), file.c_str()); },
+                                             [&] { unlink(file.c_str()); }};
+  for (const auto& attempt : forbidden) {
+    EXPECT_EXIT(
+        {
+          confine(Role::Monitor, config);
+          attempt();
+          _exit(0);
+        },
+        testing::ExitedWithCode(1), "system call (openat|rename|unlink)");
+  }
 }
 
 TEST_F(SandboxRoles, TheNetworksThreadMakesConnectionsAndListensToNone) {

@@ -211,6 +211,22 @@ TEST_F(Pl011Test, RestoredInTheMiddleOfUse) {
   EXPECT_FALSE(sink.level[33]);
 }
 
+// DDI 0183G, 3.3.1 and 3.3.2: a zero with UARTDR.BE, which UARTRSR shows, and UARTRIS.BERIS.
+TEST_F(Pl011Test, ABreakIsACharacterWithAFlag) {
+  constexpr uint32_t kRsr = 4, kBe = 1u << 9;
+  set(kImsc, kBe);
+  uart_->input_break();
+  receive("h");
+  EXPECT_TRUE(get(kRis) & kBe);
+  EXPECT_TRUE(line());
+  EXPECT_EQ(get(kDr), 1u << 10);
+  EXPECT_EQ(get(kRsr), 4u);
+  EXPECT_EQ(get(kDr), uint32_t{'h'});
+  EXPECT_EQ(get(kRsr), 0u);
+  set(kIcr, kBe);
+  EXPECT_FALSE(line());
+}
+
 TEST_F(Pl011Test, Loopback) {
   set(kCr, 0x381);
   set(kDr, 'q');
@@ -270,6 +286,10 @@ TEST(Console, EscapeKeys) {
   EXPECT_EQ(feed('x'), Action::Quit);
   EXPECT_EQ(feed(1), Action::None);
   EXPECT_EQ(feed('i'), Action::State);
+  EXPECT_EQ(feed(1), Action::None);
+  EXPECT_EQ(feed('s'), Action::Snapshot);
+  EXPECT_EQ(feed(1), Action::None);
+  EXPECT_EQ(feed('b'), Action::Break);
   EXPECT_EQ(out, std::string("a\1x"));
   EscapeFilter other(20);
   EXPECT_EQ(other.feed(1, out), Action::None);

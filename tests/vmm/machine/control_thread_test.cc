@@ -46,6 +46,8 @@ class ControlThreadTest : public testing::Test, public ControlEvents, public IoN
     last_signal_ = signal;
   }
   void state_requested() override { ++states_; }
+  void snapshot_requested() override { ++snapshots_; }
+  void break_requested() override {}
   void continued() override { ++continued_; }
   bool stop_requested() const override { return stopping_; }
   void exit_now(int status) override { exit_status_ = status; }
@@ -62,7 +64,7 @@ class ControlThreadTest : public testing::Test, public ControlEvents, public IoN
   Console console_{-1, -1, false};
   ControlThread thread_{console_, *this, *this};
   std::atomic<bool> stopping_{false};
-  std::atomic<int> last_signal_{0}, states_{0}, exit_status_{0}, overdue_{0}, continued_{0};
+  std::atomic<int> last_signal_{0}, states_{0}, exit_status_{0}, overdue_{0}, continued_{0}, snapshots_{0};
 };
 
 TEST_F(ControlThreadTest, EachSignalIsHeard) {
@@ -76,6 +78,12 @@ TEST_F(ControlThreadTest, EachSignalIsHeard) {
 TEST_F(ControlThreadTest, UserSignalAsksForTheState) {
   kill(getpid(), SIGUSR1);
   EXPECT_TRUE(wait_for([&] { return states_ == 1; }));
+  EXPECT_FALSE(stopping_);
+}
+
+TEST_F(ControlThreadTest, SecondUserSignalAsksForASnapshot) {
+  kill(getpid(), SIGUSR2);
+  EXPECT_TRUE(wait_for([&] { return snapshots_ == 1; }));
   EXPECT_FALSE(stopping_);
 }
 

@@ -425,8 +425,8 @@ TEST_F(MachineTest, CpusAreSwitchedOnAndOff) {
   std::atomic<uint32_t> runs{0}, entry{0}, context{0};
   std::atomic<bool> go_on{false};
   std::thread thread([&] {
-    machine_->run_cpu(1, [&](bool reset) {
-      EXPECT_TRUE(reset);
+    machine_->run_cpu(1, [&](CpuStart how) {
+      EXPECT_EQ(how, CpuStart::PoweredOn);
       EXPECT_EQ(second.mpidr & 0xff, 1u);
       EXPECT_FALSE(std::atomic_ref<uint32_t>(second.interrupt_lines).load() & kLineStop);
       entry = second.r[15] | second.t;
@@ -468,7 +468,7 @@ TEST_F(MachineTest, ThreadsOfCpusThatAreOffAnswer) {
   machine_->start();
   std::vector<std::thread> threads;
   for (unsigned i = 1; i < 8; ++i) {
-    threads.emplace_back([this, i] { machine_->run_cpu(i, [](bool) { ADD_FAILURE(); }); });
+    threads.emplace_back([this, i] { machine_->run_cpu(i, [](CpuStart) { ADD_FAILURE(); }); });
   }
   ASSERT_EQ(write(in_[1], "\1i", 2), 2);
   ASSERT_TRUE(wait_for_line(kLineWork));
@@ -500,7 +500,7 @@ TEST_F(MachineTest, CpuThatIsSwitchedOffHandsItsCompletionsOn) {
   arm::reset_cpu(second, arm::CpuModel::CortexA15, 1, 2);
   std::atomic<bool> published{false};
   std::thread first_thread, second_thread([&] {
-    machine_->run_cpu(1, [&](bool) {
+    machine_->run_cpu(1, [&](CpuStart) {
       const std::atomic_ref<uint32_t> lines(second.interrupt_lines);
       for (; !(lines.load() & kLineStop); std::this_thread::yield()) {
         if (!(lines.load() & kLineWork)) continue;
@@ -512,7 +512,7 @@ TEST_F(MachineTest, CpuThatIsSwitchedOffHandsItsCompletionsOn) {
   EXPECT_EQ(call(0x84000003, 1, 0x40000000), 0u);
   EXPECT_TRUE(eventually([&] { return call(0x84000004, 1) == 0; }, 100us));
   first_thread = std::thread([&] {
-    machine_->run_cpu(0, [&](bool) {
+    machine_->run_cpu(0, [&](CpuStart) {
       request_disk();
       EXPECT_TRUE(wait_for_line(kLineWork));
       call(0x84000002);

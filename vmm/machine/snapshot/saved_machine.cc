@@ -203,7 +203,8 @@ Result<bool> SavedMachine::restore(const SnapshotParts& parts) {
     parts.board.uart().restore(state_of<Pl011::State>(json, "uart"));
     parts.board.rtc().restore(state_of<Pl031::State>(json, "rtc"));
     parts.semihosting.restore(state_of<Semihosting::State>(json, "semihosting"));
-    for (unsigned slot = 0; slot < kVirtioSlots; ++slot) restore_slot(parts.board.virtio_slot(slot), slot, slots[slot]);
+    // Disks come first, so that an error is about what the user gave.
+    for (unsigned slot = kVirtioSlots; slot-- > 0;) restore_slot(parts.board.virtio_slot(slot), slot, slots[slot]);
     parts.timers.restore(timers);
     return true;
   } catch (const std::exception& problem) {
