@@ -4,6 +4,24 @@ import os
 import select
 import subprocess
 import time
+import traceback
+
+
+def case_reporter(group):
+    """A decorator: runs the function that follows, and prints `ok GROUP/NAME` or `not ok GROUP/NAME: why`."""
+
+    def case(name):
+        def run(function):
+            try:
+                function()
+                print(f"ok {group}/{name}", flush=True)
+            except Exception as error:  # pylint: disable=broad-except
+                why = str(error) or traceback.format_exc().splitlines()[-2].strip()
+                print(f"not ok {group}/{name}: {' '.join(why.split())[:400]}", flush=True)
+
+        return run
+
+    return case
 
 
 class Run:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 
 import guest_run
 
@@ -20,21 +19,8 @@ LIMIT = float(os.environ["LIMIT"])
 control, saved = f"unix:{scratch}/control", f"{scratch}/snapshot"
 PROMPT = b"/ # "
 debian = ["--kernel", f"{images}/armmp/vmlinuz", "--initrd", f"{images}/initrd-armmp.gz", "--append", "console=ttyAMA0 quiet"]
+case = guest_run.case_reporter("snapshot")
 sleeper = ["--semihosting", "--kernel", f"{images}/bare/bad_queues.elf", "--append", "sleep", "--mmu", "soft"]
-
-
-def case(name):
-    """Reports what the function that follows does."""
-
-    def run(function):
-        try:
-            function()
-            print(f"ok snapshot/{name}", flush=True)
-        except Exception as error:  # pylint: disable=broad-except
-            why = str(error) or traceback.format_exc().splitlines()[-2].strip()
-            print(f"not ok snapshot/{name}: {' '.join(why.split())[:400]}", flush=True)
-
-    return run
 
 
 class Guest(guest_run.Run):

@@ -112,7 +112,8 @@ class Connection {
 int run_control(const ControlOptions& options) {
   const Json arguments =
       options.arguments.empty() ? Json::object() : Json::parse(options.arguments, nullptr, /*allow_exceptions=*/false);
-  if (!arguments.is_object()) return fail("--arguments: give a JSON object, such as '{\"quit\": true}'", kExitBadOptions);
+  if (!arguments.is_object())
+    return fail("--arguments: give a JSON object, such as '{\"quit\": true}'", kExitBadOptions);
   Connection connection(options.control);
   if (auto opened = connection.open(); !opened) return fail(opened.error());
   auto value = connection.execute(options.execute, arguments);
@@ -127,7 +128,9 @@ int run_control(const ControlOptions& options) {
 
 int run_snapshot(const SnapshotOptions& options) {
   const std::string made = options.output + ".new";
-  const auto problem = [&](const std::string& what) { return fail("--output: " + made + ": " + what, kExitBadOptions); };
+  const auto problem = [&](const std::string& what) {
+    return fail("--output: " + made + ": " + what, kExitBadOptions);
+  };
   const int file = open(made.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) return problem(std::strerror(errno));
   Connection connection(options.control);

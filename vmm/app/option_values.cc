@@ -180,6 +180,18 @@ Result<bool> check_file(const std::string& option, const std::string& path) {
   return true;
 }
 
+Result<SerialConfig> parse_serial(const std::string& text) {
+  using Kind = SerialConfig::Kind;
+  for (const auto& [name, kind] :
+       {std::pair{"stdio", Kind::Stdio}, std::pair{"pty", Kind::Pty}, std::pair{"null", Kind::Null}})
+    if (text == name) return SerialConfig{kind, ""};
+  for (const auto& [prefix, kind] : {std::pair{"unix:", Kind::Socket}, std::pair{"file:", Kind::File}}) {
+    const size_t length = std::strlen(prefix);
+    if (text.starts_with(prefix) && text.size() > length) return SerialConfig{kind, text.substr(length)};
+  }
+  return Error{"--serial: unknown value '" + text + "'; use one of: stdio, pty, null, unix:PATH, file:PATH"};
+}
+
 Result<std::string> parse_socket(const std::string& option, const std::string& text) {
   constexpr std::string_view kPrefix = "unix:";
   if (!text.starts_with(kPrefix) || text.size() == kPrefix.size())

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "translator/base/result.h"
+#include "vmm/machine/control/serial_backend.h"
 #include "vmm/net/net_config.h"
 
 namespace crosswalk::vmm {
@@ -41,6 +42,8 @@ Result<NetConfig> parse_net(const std::string& text);
 // Whether `path` is a file that is there, a directory, or a file that can be written; it is made if
 // there is none.
 Result<bool> check_file(const std::string& option, const std::string& path);
+// stdio, pty, null, unix:PATH or file:PATH.
+Result<SerialConfig> parse_serial(const std::string& text);
 // The path of "unix:PATH".
 Result<std::string> parse_socket(const std::string& option, const std::string& text);
 Result<bool> check_directory(const std::string& option, const std::string& path);

@@ -85,7 +85,7 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
   std::string mmu, windows, world, memory, smp, code_cache, flush, fill, trace_events, fault_delivery, window_flush,
-      sandbox, escape, network, control;
+      sandbox, escape, network, control, serial;
   std::vector<std::string> disks;
 };
 
@@ -145,6 +145,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("window-flush", po::value(&text.window_flush)->value_name("HOW")->default_value("auto"), "How entries of shadow windows are flushed from the CPU's TLB: gate (INVLPG at CPL 0), exit, or auto.");
   ends.add_options()
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011, or virtio, which adds a virtio console (hvc0); the PL011 prints all the same.")
+      ("serial", po::value(&text.serial)->value_name("WHERE")->default_value("stdio"), "The other end of the serial line: stdio; pty, a pseudo-terminal whose name is printed; unix:PATH, a socket made there; file:PATH, for output alone; or null.")
       ("escape", po::value(&text.escape)->value_name("LETTER")->default_value("a"), "On a terminal, Ctrl and this letter are the key that x (quit), i (state), s (snapshot), b (break) or h (help) follows; none: there is no such key.")
       ("control", po::value(&text.control)->value_name("unix:PATH"), "Take commands in JSON, as QEMU's -qmp, from a Unix socket made at PATH; crosswalk control sends them. See docs/control.md.")
       ("snapshot-file", po::value(&run.snapshot)->value_name("FILE"), "Where a snapshot of the guest goes at Ctrl-A s and SIGUSR2. Afterwards the guest goes on.")
@@ -189,8 +190,8 @@ po::options_description info_description(InfoOptions& info) {
 
 po::options_description control_description(ControlOptions& control) {
   po::options_description description = titled("Options of control");
-  description.add_options()("help", "Print this help.")(
-      "control", po::value(&control.control)->value_name("unix:PATH"), "The socket of a running guest's --control.")(
+  description.add_options()("help", "Print this help.")("control", po::value(&control.control)->value_name("unix:PATH"),
+                                                        "The socket of a running guest's --control.")(
       "execute", po::value(&control.execute)->value_name("NAME")->default_value("query-status"),
       "The command; query-commands lists them. What it returns is printed.")(
       "arguments", po::value(&control.arguments)->value_name("JSON"), "Its arguments, as a JSON object.");
@@ -334,6 +335,9 @@ Result<bool> check_guest(RunOptions& run, const RunText& text, const po::variabl
   if (!network) return network.take_error();
   run.network = *network;
   if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return checked;
+  auto serial = parse_serial(text.serial);
+  if (!serial) return serial.take_error();
+  run.serial = *serial;
   auto escape = parse_escape(text.escape);
   if (!escape) return escape.take_error();
   run.escape_key = *escape;
@@ -400,7 +404,8 @@ Result<bool> check_outputs(RunOptions& run, const std::string& control, const po
     if (file.empty() || (file == "-" && may_be_stdout)) continue;
     if (auto checked = check_writable(option, file); !checked) return checked;
   }
-  if (values.count("snapshot-file") && run.snapshot.empty()) return Error{"--snapshot-file: the file name is empty; give a file"};
+  if (values.count("snapshot-file") && run.snapshot.empty())
+    return Error{"--snapshot-file: the file name is empty; give a file"};
   if (values.count("control")) {
     auto path = parse_socket("--control", control);
     if (!path) return path.take_error();
@@ -518,7 +523,8 @@ std::vector<std::string> host_devices(const RunOptions& options) {
 }
 
 Command parse_options(const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return OptionError{"no command; use crosswalk run, info, bench, snapshot or control, or crosswalk --help"};
+  if (arguments.empty())
+    return OptionError{"no command; use crosswalk run, info, bench, snapshot or control, or crosswalk --help"};
   const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
   const std::string& command = arguments[0];
   if (arguments.back() == "--version" && arguments.size() <= 2) return ShowVersion{};
@@ -537,9 +543,11 @@ Command parse_options(const std::vector<std::string>& arguments) {
     SnapshotOptions snapshot;
     return HelpText{std::string(kUsage) + "\n" + help_text(run_description(run, run_text)) + "\n" +
                     help_text(info_description(info)) + "\n" + help_text(bench_description(bench, bench_text)) + "\n" +
-                    help_text(snapshot_description(snapshot)) + "\n" + help_text(control_description(control)) + mode_help() + kStatuses + kQemuOptions};
+                    help_text(snapshot_description(snapshot)) + "\n" + help_text(control_description(control)) +
+                    mode_help() + kStatuses + kQemuOptions};
   }
-  return OptionError{"unknown command '" + command + "'; use run, info, bench, snapshot or control, or crosswalk --help"};
+  return OptionError{"unknown command '" + command +
+                     "'; use run, info, bench, snapshot or control, or crosswalk --help"};
 }
 
 }  // namespace crosswalk::vmm

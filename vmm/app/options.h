@@ -27,6 +27,7 @@ struct RunOptions {
   bool chose_memory = false, chose_cpus = false, chose_cpu = false;
   std::vector<DiskOption> disks;
   NetConfig network;
+  SerialConfig serial;
   // Null or nothing: auto. `windows` is never null for a mode that is a provider.
   const ModeRow* mmu = nullptr;
   const ModeRow* windows = nullptr;
@@ -41,8 +42,8 @@ struct RunOptions {
   std::string trace;          // file; empty: none
   uint64_t trace_events = 0;  // kept at most
   bool perf_map = false;
-  std::string symbols;         // file; empty: the kernel's own, if it is an ELF file
-  double timeout_seconds = 0;  // 0: none
+  std::string symbols;            // file; empty: the kernel's own, if it is an ELF file
+  double timeout_seconds = 0;     // 0: none
   std::string control, snapshot;  // paths; empty: none
   bool reboot = false;
   bool semihosting = false;
@@ -89,7 +90,8 @@ struct OptionError {
   std::string message;
 };
 
-using Command = std::variant<RunOptions, InfoOptions, BenchOptions, ControlOptions, SnapshotOptions, HelpText, ShowVersion, OptionError>;
+using Command = std::variant<RunOptions, InfoOptions, BenchOptions, ControlOptions, SnapshotOptions, HelpText,
+                             ShowVersion, OptionError>;
 
 // `arguments` is argv without the program's name. Files that must exist are checked.
 Command parse_options(const std::vector<std::string>& arguments);

@@ -168,10 +168,20 @@ Result<Words> socket(const std::string& value) {
   for (const auto& [name, text] : parts_of(value, "path")) {
     if (name == "path")
       path = text;
-    else if (!is_one_of("server=on server wait=off nowait=on", name + "=" + text) && name != "server" && name != "nowait")
+    else if (!is_one_of("server=on server wait=off nowait=on", name + "=" + text) && name != "server" &&
+             name != "nowait")
       return Error{"no " + name + "=" + text + " here; give --control unix:PATH"};
   }
   return Words{{"control", {path}}};
+}
+
+Result<Words> serial(const std::string& value) {
+  if (value == "mon:stdio") return Words{{"serial", {"stdio"}}};
+  if (value == "none") return Words{{"serial", {"null"}}};
+  if (!value.starts_with("unix:")) return Words{{"serial", {value}}};
+  auto words = socket(value);
+  if (!words) return words;
+  return Words{{"serial", words->front().values}};
 }
 
 constexpr const char* kNoScreen = "no screen here; the guest's console is this terminal";
@@ -180,11 +190,9 @@ constexpr const char* kNoFlash = "no flash and no firmware here; give --kernel F
 constexpr const char* kNoFolder = "no folder is shared; make an image of it (mke2fs -d) and give --disk FILE";
 constexpr const char* kNoMonitor = "no monitor here; --control unix:PATH takes commands, and Ctrl-A h lists the keys";
 constexpr const char* kNoSnapshot = "snapshots are files of their own here; see crosswalk snapshot and --restore FILE";
-constexpr const char* kNoThrowAway = "what a guest writes is kept; copy the disk image before the run, or give --disk FILE,readonly";
+constexpr const char* kNoThrowAway =
+    "what a guest writes is kept; copy the disk image before the run, or give --disk FILE,readonly";
 constexpr const char* kTranslated = "ARM code is translated here; --mmu and --world say how";
-constexpr const char* kSerial =
-    "the serial port is standard input and output; redirect these (>FILE, </dev/null), or give --console virtio";
-
 // clang-format off
 constexpr Row kRows[] = {
     {"kernel", true, "kernel", nullptr, nullptr, nullptr},
@@ -209,7 +217,7 @@ constexpr Row kRows[] = {
     {"display", true, nullptr, nullptr, "none", kNoScreen},
     {"vga", true, nullptr, nullptr, "none", kNoScreen},
     {"vnc spice", true, nullptr, nullptr, "none", kNoScreen},
-    {"serial", true, nullptr, nullptr, "mon:stdio stdio", kSerial},
+    {"serial", true, "serial", serial, nullptr, nullptr},
     {"parallel", true, nullptr, nullptr, "none", "no parallel port here"},
     {"monitor", true, nullptr, nullptr, "none", kNoMonitor},
     {"qmp qmp-pretty", true, "control", socket, nullptr, nullptr},

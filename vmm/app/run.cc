@@ -21,6 +21,7 @@
 #include "vmm/base/sandbox.h"
 #include "vmm/base/statistics.h"
 #include "vmm/host/probe.h"
+#include "vmm/machine/control/serial_backend.h"
 #include "vmm/machine/machine.h"
 
 namespace crosswalk::vmm {
@@ -49,6 +50,8 @@ void resolve_by_host(RunOptions& options) {
   if (!options.world) options.world = options.windows ? options.windows->provider.world : WorldKind::Process;
 }
 
+bool at_standard_input(const RunOptions& options) { return options.serial.kind == SerialConfig::Kind::Stdio; }
+
 MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) {
   MachineConfig config;
   config.sandbox = sandbox;
@@ -56,10 +59,7 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.memory_bytes = options.memory_bytes;
   config.shared_ram = options.windows && options.windows->provider.ram_is_file;
   for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only, disk.any_format});
-  config.input_fd = STDIN_FILENO;
-  config.output_fd = STDOUT_FILENO;
-  config.error_fd = STDERR_FILENO;
-  config.escape_keys = options.escape_key != 0 && isatty(STDIN_FILENO);
+  config.escape_keys = options.escape_key != 0 && at_standard_input(options) && isatty(STDIN_FILENO);
   config.escape_key = options.escape_key;
   config.virtio_console = options.console == "virtio";
   config.network = options.network;
@@ -189,13 +189,20 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
   // whoever asks for the state too early gets none; blocked, it is heard all the same
   signal(SIGUSR1, SIG_IGN);
   // Before anything large exists: the terminal's guardian is a fork of this process.
-  std::optional<RawTerminal> terminal(std::in_place, STDIN_FILENO);
+  std::optional<RawTerminal> terminal(std::in_place, at_standard_input(options) ? STDIN_FILENO : -1);
   const auto refuse = [&](const std::string& message, ExitStatus status) {
     terminal.reset();
     return fail(message, status);
   };
   const MonitorFiles monitor_files{options.control, options.snapshot,
                                    options.snapshot.empty() ? "" : options.snapshot + ".new"};
+  std::unique_ptr<SerialBackend> serial;
+  if (!at_standard_input(options)) {
+    auto opened = SerialBackend::open(options.serial);
+    if (!opened) return refuse(opened.error(), kExitBadOptions);
+    serial = std::move(*opened);
+    if (!serial->name().empty()) std::fprintf(stderr, "crosswalk: the serial line is at %s\n", serial->name().c_str());
+  }
   std::optional<Sandbox> sandbox;
   if (options.sandbox && !Sandbox::built_in()) {
     std::fputs("crosswalk: built with a sanitizer: the sandbox is off\n", stderr);
@@ -204,6 +211,7 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
                                  .sockets = options.network.kind == NetKind::User,
                                  .tap = options.network.kind == NetKind::Tap,
                                  .control_socket = path_or_null(monitor_files.control),
+                                 .serial_socket = serial ? serial->socket_path() : nullptr,
                                  .snapshot = path_or_null(monitor_files.snapshot),
                                  .new_snapshot = path_or_null(monitor_files.new_snapshot)});
     if (!made) return refuse(made.error(), kExitInternalError);
@@ -212,7 +220,8 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
   MachineConfig config = machine_config(options, sandbox ? &*sandbox : nullptr);
   config.monitor_files = &monitor_files;
   config.version = "crosswalk " + invocation.version + ", commit " + invocation.commit;
-  config.output_fd = reopen_nonblocking(STDOUT_FILENO);
+  config.input_fd = serial ? serial->input_fd() : STDIN_FILENO;
+  config.output_fd = serial ? serial->output_fd() : reopen_nonblocking(STDOUT_FILENO);
   config.error_fd = reopen_nonblocking(STDERR_FILENO);
   config.before_exit = [&terminal] { terminal->restore(); };
   config.continued = [&terminal] { terminal->resume(); };
@@ -237,8 +246,10 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
   auto vm = Vm::create(options, std::move(*machine), observability);
   if (!vm) return refuse(vm.error(), kExitInternalError);
   (*vm)->machine().set_statistics([&] { return statistics(options, conditions, **vm, observability).json(); });
+  if (serial) serial->start(sandbox ? &*sandbox : nullptr);
   (*vm)->run(sandbox ? &*sandbox : nullptr);
   const bool ended = (*vm)->machine().shutdown();
+  if (serial && ended) serial->stop();
   terminal->restore();
   Messages say(config.error_fd);
   if (conditions) conditions->end();

@@ -26,7 +26,7 @@ class Sandbox {
     Network,  // an I/O thread that has the guest's connections too
     Timer,
     Control,  // signals and the keyboard
-    Monitor,  // the control socket, and snapshots
+    Monitor,  // the control socket, snapshots, and the other end of a serial line
   };
   struct Config {
     bool semihosting_files = false;  // the guest may open, rename and remove files
@@ -34,7 +34,7 @@ class Sandbox {
     bool tap = false;                // it has an interface of the host (--net tap)
     // Paths that the monitor makes, renames and removes; null: none. The call's argument has to be
     // this very pointer, so they outlive the threads.
-    const char *control_socket = nullptr, *snapshot = nullptr, *new_snapshot = nullptr;
+    const char *control_socket = nullptr, *serial_socket = nullptr, *snapshot = nullptr, *new_snapshot = nullptr;
   };
 
   // Installs the handler that prints the line. Fails when this kernel has no seccomp filters.

@@ -49,8 +49,9 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
               {config.timeout_seconds, config.poll_seconds, [this] { stop_.request(StopReason::Timeout); }}),
       reporter_(vcpus_, rendezvous_, counter_, completions_, console_),
       io_(console_, device_lock_, [this] { board_->output_drained(); }),
-      run_control_(stop_, reporter_, io_, {config.error_fd, config.before_exit, config.continued,
-                                            [this] { snapshot_requested(); }, [this] { send_break(); }}),
+      run_control_(stop_, reporter_, io_,
+                   {config.error_fd, config.before_exit, config.continued, [this] { snapshot_requested(); },
+                    [this] { send_break(); }}),
       control_(console_, io_.console(), run_control_),
       reset_gate_(
           config.cpus, [this] { reset(); },
@@ -80,15 +81,16 @@ Result<bool> Machine::make_monitor() {
   if (!config_.monitor_files || !config_.monitor_files->any()) return true;
   monitor_ = std::make_unique<Monitor>(
       *config_.monitor_files,
-      MonitorPorts{{device_lock_, console_.output, io_, rendezvous_, completions_, counter_, timers_},
-                   stop_,
-                   reporter_,
-                   config_.cpus,
-                   config_.version,
-                   [this](int fd, uint64_t nanoseconds) { return write_snapshot(fd, nanoseconds); },
-                   [this] { return request_reset(); },
-                   [this] { send_break(); },
-                   [this](const std::string& line) { print_error(config_.error_fd, line + "\n", kErrorMilliseconds); }});
+      MonitorPorts{
+          {device_lock_, console_.output, io_, rendezvous_, completions_, counter_, timers_},
+          stop_,
+          reporter_,
+          config_.cpus,
+          config_.version,
+          [this](int fd, uint64_t nanoseconds) { return write_snapshot(fd, nanoseconds); },
+          [this] { return request_reset(); },
+          [this] { send_break(); },
+          [this](const std::string& line) { print_error(config_.error_fd, line + "\n", kErrorMilliseconds); }});
   return monitor_->open();
 }
 
@@ -105,9 +107,9 @@ Result<bool> Machine::load(const BootConfig& config) {
   boot_ = *boot;
   semihosting_.set_image_end(boot_.image_end);
   if (!config_.reboots && !monitor_) return true;
-  for (const auto& [start, end] : {std::pair{boot_.image_start, boot_.image_end},
-                                   std::pair{boot_.initrd_start, boot_.initrd_end},
-                                   std::pair{boot_.dtb_start, boot_.dtb_end}}) {
+  for (const auto& [start, end] :
+       {std::pair{boot_.image_start, boot_.image_end}, std::pair{boot_.initrd_start, boot_.initrd_end},
+        std::pair{boot_.dtb_start, boot_.dtb_end}}) {
     const uint8_t* const bytes = memory_.ram().at(start);
     if (start != end) boot_images_.push_back({start, {bytes, bytes + (end - start)}});
   }
@@ -165,8 +167,7 @@ void Machine::reset() {
     const std::lock_guard lock(device_lock_);
     board_->reset();
   }
-  for (const BootImage& image : boot_images_)
-    std::ranges::copy(image.bytes, memory_.ram().at(image.pa));
+  for (const BootImage& image : boot_images_) std::ranges::copy(image.bytes, memory_.ram().at(image.pa));
   for (const auto& cpu : vcpus_) timers_.changed(cpu->state());
 }
 

@@ -74,7 +74,7 @@ struct MachineConfig {
   std::string cpu_model;                        // --cpu, for snapshots
   const MonitorFiles* monitor_files = nullptr;  // outlive it; null: none
   std::string version;                          // of Crosswalk, in a line
-  const Sandbox* sandbox = nullptr;  // confines the machine's threads; outlives it
+  const Sandbox* sandbox = nullptr;             // confines the machine's threads; outlives it
 };
 
 // Those of all CPUs together, and what is the machine's.

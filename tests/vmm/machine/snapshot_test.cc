@@ -75,8 +75,12 @@ TEST(SnapshotState, RefusesWhatIsNoState) {
     return "";
   };
   EXPECT_EQ(error_of(json), "");
-  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, Json>>{
-           {"load", uint64_t{1} << 32}, {"load", -1}, {"load", 1.5}, {"load", "1"}, {"load", nullptr}, {"compares", 1}}) {
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, Json>>{{"load", uint64_t{1} << 32},
+                                                                                       {"load", -1},
+                                                                                       {"load", 1.5},
+                                                                                       {"load", "1"},
+                                                                                       {"load", nullptr},
+                                                                                       {"compares", 1}}) {
     Json changed = json;
     changed[name] = value;
     EXPECT_NE(error_of(changed).find(std::string("rtc.") + name), std::string::npos) << value;
@@ -97,7 +101,8 @@ class SnapshotFile : public testing::Test {
 
   SnapshotFile() {
     ram_.size = kBytes;
-    ram_.host = static_cast<uint8_t*>(mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ram_.host =
+        static_cast<uint8_t*>(mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     // A first and a last page, neighbours, one more than a piece, and noise that does not compress.
     std::mt19937_64 random(1);
     for (const auto& [page, count] : {std::pair<size_t, size_t>{0, 1}, {5, 300}, {700, 2}, {kBytes / 4096 - 1, 1}}) {
@@ -124,7 +129,8 @@ class SnapshotFile : public testing::Test {
     auto reader = SnapshotReader::open("--restore", path());
     if (!reader) return reader.error();
     GuestRam fresh = ram_;
-    fresh.host = static_cast<uint8_t*>(mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    fresh.host =
+        static_cast<uint8_t*>(mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     const auto read = (*reader)->read_ram(fresh);
     const bool same = (*reader)->state() == kState && std::memcmp(fresh.host, ram_.host, kBytes) == 0;
     munmap(fresh.host, kBytes);

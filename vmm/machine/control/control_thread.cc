@@ -125,8 +125,8 @@ void ControlThread::read_input() {
     const std::string key = {'C', '-', static_cast<char>('a' - 1 + console_.input.escape_key())};
     console_.output.add_notice("\r\n" + key + " h    print this help\r\n" + key + " i    print the guest's state\r\n" +
                                key + " s    write a snapshot (--snapshot-file)\r\n" + key +
-                               " b    send a break to the serial port\r\n" + key + " x    quit Crosswalk\r\n" + key + " " + key + "  send " + key +
-                               " to the guest\r\n");
+                               " b    send a break to the serial port\r\n" + key + " x    quit Crosswalk\r\n" + key +
+                               " " + key + "  send " + key + " to the guest\r\n");
   }
   if (asked.state) events_.state_requested();
   if (asked.snapshot) events_.snapshot_requested();

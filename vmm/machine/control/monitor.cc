@@ -5,8 +5,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +13,7 @@
 #include <utility>
 
 #include "vmm/base/sandbox.h"
+#include "vmm/base/unix_socket.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -23,42 +22,6 @@ constexpr std::chrono::milliseconds kPatience{2000};
 constexpr size_t kMaxClients = 8, kMaxFds = 4;
 // Of one line, and of answers that a client does not read.
 constexpr size_t kMaxLine = 64 << 10, kMaxWaiting = 4 << 20;
-
-sockaddr_un address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  return address;
-}
-
-bool somebody_listens(const sockaddr_un& address) {
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool connected = fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  if (fd >= 0) close(fd);
-  return connected;
-}
-
-// A listening socket that only this user may connect to.
-Result<int> listen_at(const std::string& path) {
-  const sockaddr_un address = address_of(path);
-  if (path.size() >= sizeof address.sun_path)
-    return Error{"--control: the path '" + path + "' is too long for a socket; give a shorter one"};
-  struct stat status;
-  if (lstat(path.c_str(), &status) == 0) {
-    if (!S_ISSOCK(status.st_mode)) return Error{"--control: '" + path + "' is there already, and is not a socket"};
-    if (somebody_listens(address)) return Error{"--control: another process serves '" + path + "'; give another path"};
-    unlink(path.c_str());
-  }
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const mode_t before = umask(0177);
-  const bool bound = fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-                     listen(fd, static_cast<int>(kMaxClients)) == 0;
-  const int error = errno;
-  umask(before);
-  if (bound) return fd;
-  if (fd >= 0) close(fd);
-  return Error{"--control: cannot make the socket '" + path + "': " + std::strerror(error)};
-}
 
 // Another user's file may stand where the new snapshot is made.
 int create(const std::string& path) {
@@ -94,7 +57,7 @@ Monitor::~Monitor() {
 
 Result<bool> Monitor::open() {
   if (!files_.control.empty()) {
-    auto made = listen_at(files_.control);
+    auto made = listen_at_unix_socket("--control", files_.control);
     if (!made) return made.take_error();
     listener_ = *made;
   }
@@ -171,7 +134,8 @@ void Monitor::ready(std::span<const pollfd> fds) {
 void Monitor::accept_client() {
   const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) return;
-  Client& client = clients_.emplace_back(fd, static_cast<MonitorTarget&>(*this), ports_.version, [this](const std::string& line) { tell_all(line); });
+  Client& client = clients_.emplace_back(fd, static_cast<MonitorTarget&>(*this), ports_.version,
+                                         [this](const std::string& line) { tell_all(line); });
   client.gone = !send_line(client, client.qmp.greeting());
 }
 

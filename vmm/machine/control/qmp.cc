@@ -27,9 +27,7 @@ constexpr const char* kNotFound = "CommandNotFound";
 
 std::string line_of(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
 
-Json error_of(const char* kind, const std::string& text) {
-  return {{"error", {{"class", kind}, {"desc", text}}}};
-}
+Json error_of(const char* kind, const std::string& text) { return {{"error", {{"class", kind}, {"desc", text}}}}; }
 
 template <class T>
 T value_of(Result<T> result) {
@@ -67,92 +65,100 @@ struct Qmp::Command {
 
 std::span<const Qmp::Command> Qmp::commands() {
   static const Command kCommands[] = {
-    {"qmp_capabilities", {"enable"}, [](const Call&) { return Json::object(); }},
-    {"query-commands",
-     {},
-     [](const Call&) {
-       Json names = Json::array();
-       for (const Command& command : commands()) names.push_back({{"name", command.name}});
-       return names;
-     }},
-    {"query-version", {}, [](const Call& call) { return Json{{"package", call.qmp.version_}}; }},
-    {"query-status",
-     {},
-     [](const Call& call) {
-       const std::string state = call.target.run_state();
-       return Json{{"status", state}, {"running", state == "running"}};
-     }},
-    {"query-cpus-fast",
-     {},
-     [](const Call& call) {
-       Json cpus = Json::array();
-       for (unsigned i = 0; i < call.target.cpu_count(); ++i)
-         cpus.push_back({{"cpu-index", i}, {"target", "arm"}, {"props", {{"core-id", i}}}});
-       return cpus;
-     }},
-    {"stop",
-     {},
-     [](const Call& call) {
-       if (value_of(call.target.pause())) call.qmp.event_(event_line("STOP"));
-       return Json::object();
-     }},
-    {"cont",
-     {},
-     [](const Call& call) {
-       if (value_of(call.target.resume())) call.qmp.event_(event_line("RESUME"));
-       return Json::object();
-     }},
-    {"system_reset",
-     {},
-     [](const Call& call) {
-       value_of(call.target.reset());
-       call.qmp.event_(event_line("RESET"));
-       return Json::object();
-     }},
-    {"quit",
-     {},
-     [](const Call& call) {
-       call.target.quit();
-       return Json::object();
-     }},
-    {"getfd",
-     {"fdname"},
-     [](const Call& call) {
-       const std::string name = call.text("fdname");
-       if (name.empty()) throw Refusal(kGeneric, "'fdname' is missing");
-       if (call.fds.empty()) throw Refusal(kGeneric, "no file descriptor came with this line (SCM_RIGHTS)");
-       call.qmp.drop_file(name);
-       if (call.qmp.files_.size() >= kMaxFiles) throw Refusal(kGeneric, "too many files; use closefd");
-       call.qmp.files_[name] = call.fds.back();
-       call.fds.pop_back();
-       return Json::object();
-     }},
-    {"closefd",
-     {"fdname"},
-     [](const Call& call) {
-       if (!call.qmp.files_.contains(call.text("fdname"))) throw Refusal(kGeneric, "no such file");
-       call.qmp.drop_file(call.text("fdname"));
-       return Json::object();
-     }},
-    {"snapshot",
-     {"fdname", "quit"},
-     [](const Call& call) {
-       int fd = -1;
-       if (const std::string name = call.text("fdname"); !name.empty()) {
-         const auto found = call.qmp.files_.find(name);
-         if (found == call.qmp.files_.end()) throw Refusal(kGeneric, "no file '" + name + "'; hand it over by getfd");
-         fd = found->second;
-       }
-       return Json{{"bytes", value_of(call.target.snapshot(fd, call.flag("quit")))}};
-     }},
-    {"query-stats", {}, [](const Call& call) { return Json::parse(value_of(call.target.statistics())); }},
-    {"query-state", {}, [](const Call& call) { return Json{{"text", value_of(call.target.state())}}; }},
-    {"send-break",
-     {},
-     [](const Call& call) {
-       call.target.send_break();
-       return Json::object();
-     }},
+      {"qmp_capabilities", {"enable"}, [](const Call&) { return Json::object(); }},
+      {"query-commands",
+       {},
+       [](const Call&) {
+         Json names = Json::array();
+         for (const Command& command : commands()) names.push_back({{"name", command.name}});
+         return names;
+       }},
+      {"query-version",
+       {},
+       [](const Call& call) {
+         return Json{{"package", call.qmp.version_}};
+       }},
+      {"query-status",
+       {},
+       [](const Call& call) {
+         const std::string state = call.target.run_state();
+         return Json{{"status", state}, {"running", state == "running"}};
+       }},
+      {"query-cpus-fast",
+       {},
+       [](const Call& call) {
+         Json cpus = Json::array();
+         for (unsigned i = 0; i < call.target.cpu_count(); ++i)
+           cpus.push_back({{"cpu-index", i}, {"target", "arm"}, {"props", {{"core-id", i}}}});
+         return cpus;
+       }},
+      {"stop",
+       {},
+       [](const Call& call) {
+         if (value_of(call.target.pause())) call.qmp.event_(event_line("STOP"));
+         return Json::object();
+       }},
+      {"cont",
+       {},
+       [](const Call& call) {
+         if (value_of(call.target.resume())) call.qmp.event_(event_line("RESUME"));
+         return Json::object();
+       }},
+      {"system_reset",
+       {},
+       [](const Call& call) {
+         value_of(call.target.reset());
+         call.qmp.event_(event_line("RESET"));
+         return Json::object();
+       }},
+      {"quit",
+       {},
+       [](const Call& call) {
+         call.target.quit();
+         return Json::object();
+       }},
+      {"getfd",
+       {"fdname"},
+       [](const Call& call) {
+         const std::string name = call.text("fdname");
+         if (name.empty()) throw Refusal(kGeneric, "'fdname' is missing");
+         if (call.fds.empty()) throw Refusal(kGeneric, "no file descriptor came with this line (SCM_RIGHTS)");
+         call.qmp.drop_file(name);
+         if (call.qmp.files_.size() >= kMaxFiles) throw Refusal(kGeneric, "too many files; use closefd");
+         call.qmp.files_[name] = call.fds.back();
+         call.fds.pop_back();
+         return Json::object();
+       }},
+      {"closefd",
+       {"fdname"},
+       [](const Call& call) {
+         if (!call.qmp.files_.contains(call.text("fdname"))) throw Refusal(kGeneric, "no such file");
+         call.qmp.drop_file(call.text("fdname"));
+         return Json::object();
+       }},
+      {"snapshot",
+       {"fdname", "quit"},
+       [](const Call& call) {
+         int fd = -1;
+         if (const std::string name = call.text("fdname"); !name.empty()) {
+           const auto found = call.qmp.files_.find(name);
+           if (found == call.qmp.files_.end()) throw Refusal(kGeneric, "no file '" + name + "'; hand it over by getfd");
+           fd = found->second;
+         }
+         return Json{{"bytes", value_of(call.target.snapshot(fd, call.flag("quit")))}};
+       }},
+      {"query-stats", {}, [](const Call& call) { return Json::parse(value_of(call.target.statistics())); }},
+      {"query-state",
+       {},
+       [](const Call& call) {
+         return Json{{"text", value_of(call.target.state())}};
+       }},
+      {"send-break",
+       {},
+       [](const Call& call) {
+         call.target.send_break();
+         return Json::object();
+       }},
   };
   return kCommands;
 }

@@ -11,7 +11,8 @@ constexpr int kAttempts = 5;
 }  // namespace
 
 // Devices first: then what they have completed is published before the CPUs stop.
-Result<std::unique_ptr<Standstill>> Standstill::begin(const StandstillParts& parts, std::chrono::milliseconds patience) {
+Result<std::unique_ptr<Standstill>> Standstill::begin(const StandstillParts& parts,
+                                                      std::chrono::milliseconds patience) {
   std::unique_ptr<Standstill> made(new Standstill(parts));
   if (!parts.io.hold(patience)) return Error{"a device's request to the host does not end"};
   for (int attempt = 0; attempt < kAttempts; ++attempt) {

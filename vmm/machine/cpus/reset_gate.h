@@ -37,9 +37,9 @@ class ResetGate {
   std::atomic<bool> requested_{false};
   std::mutex lock_;
   std::condition_variable changed_;
-  unsigned arrived_ = 0;   // guarded by lock_
-  uint64_t resets_ = 0;    // the same
-  bool open_ = false;      // the same
+  unsigned arrived_ = 0;  // guarded by lock_
+  uint64_t resets_ = 0;   // the same
+  bool open_ = false;     // the same
 };
 
 }  // namespace crosswalk::vmm

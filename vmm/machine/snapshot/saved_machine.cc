@@ -107,7 +107,8 @@ const char* what_is(uint32_t device) {
 }
 
 void restore_slot(VirtioMmio& slot, unsigned index, const Json& json) {
-  const uint32_t now = slot.device() ? slot.device()->device_id() : 0, saved = json.is_null() ? 0 : json.at("device").get<uint32_t>();
+  const uint32_t now = slot.device() ? slot.device()->device_id() : 0,
+                 saved = json.is_null() ? 0 : json.at("device").get<uint32_t>();
   if (now != saved) {
     throw StateError(std::string("virtio slot ") + std::to_string(index) + " has " + what_is(now) + ", and had " +
                      what_is(saved) + "; give the options for devices that the guest was started with");
@@ -115,7 +116,8 @@ void restore_slot(VirtioMmio& slot, unsigned index, const Json& json) {
   if (!slot.device()) return;
   const auto transport = state_of<VirtioMmio::State>(json, "transport");
   if (!slot.can_restore(transport))
-    throw StateError(std::string(what_is(now)) + " lacks features that the guest uses; give the options for it that "
+    throw StateError(std::string(what_is(now)) +
+                     " lacks features that the guest uses; give the options for it that "
                      "the guest was started with");
   switch (saved) {
     case kBlock: {

@@ -21,9 +21,7 @@ constexpr size_t kBuffer = 1 << 20;
 constexpr uint64_t kMaxState = 64 << 20;
 constexpr int kLevel = 1;  // faster than most disks
 
-bool is_zero(const uint8_t* page) {
-  return page[0] == 0 && std::memcmp(page, page + 1, kPage - 1) == 0;
-}
+bool is_zero(const uint8_t* page) { return page[0] == 0 && std::memcmp(page, page + 1, kPage - 1) == 0; }
 
 }  // namespace
 
@@ -144,8 +142,8 @@ Result<bool> SnapshotReader::begin() {
     return error("this is not a snapshot of Crosswalk's");
   if (read(fd_, &format, sizeof format) != sizeof format) return error("the snapshot is cut short");
   if (format != kSnapshotFormat)
-    return error("a snapshot of format " + std::to_string(format) + ", made by another version of Crosswalk; this one has format " +
-                 std::to_string(kSnapshotFormat));
+    return error("a snapshot of format " + std::to_string(format) +
+                 ", made by another version of Crosswalk; this one has format " + std::to_string(kSnapshotFormat));
   uint64_t bytes = 0;
   if (!get_number(bytes)) return error(problem_);
   if (bytes > kMaxState) return error("the snapshot is damaged");

@@ -24,9 +24,13 @@ struct StateError : std::runtime_error {
 };
 
 template <class T>
-concept FixedArray = std::is_bounded_array_v<T> || requires { std::tuple_size<T>::value; };
+concept FixedArray = std::is_bounded_array_v<T> || requires {
+  std::tuple_size<T>::value;
+};
 template <class T>
-concept Sequence = !FixedArray<T> && requires(T& t) { t.emplace_back(); };
+concept Sequence = !FixedArray<T> && requires(T & t) {
+  t.emplace_back();
+};
 // Longer ones are of no state.
 inline constexpr size_t kMaxSequence = 1 << 20;
 
