@@ -15,7 +15,7 @@ _crosswalk() {
   local help value typed=
   COMPREPLY=()
   if [ "$COMP_CWORD" = 1 ]; then
-    COMPREPLY=($(compgen -W 'run info bench --help --version' -- "$current"))
+    COMPREPLY=($(compgen -W 'run info bench snapshot control --help --version' -- "$current"))
     return
   fi
   # --mmu=soft is three words.
