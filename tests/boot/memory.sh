@@ -41,7 +41,7 @@ watch() {
     not_ok "$name" "$most_VmRSS MiB resident ($rss allowed), $most_RssAnon anonymous ($anonymous), $most_VmPTE of page tables ($tables)"
   else
     ok "$name"
-    echo "   $most_VmRSS MiB resident, $most_RssAnon anonymous, $most_VmPTE of page tables"
+    echo "   $name: $most_VmRSS MiB resident, $most_RssAnon anonymous, $most_VmPTE of page tables"
   fi
   kill $pid 2>/dev/null
   wait $pid 2>/dev/null || true
@@ -52,7 +52,8 @@ for mode in $modes; do
   if [ -n "$problem" ]; then skipped "memory/$mode" "$problem"; continue; fi
   # Twice RAM and 64 MiB of windows, and what can be reached before the next look; page tables for
   # 4,096 stretches of 2 MiB and eight times those of RAM, and what the engine has for each.
-  watch "memory/$mode/windows" grow_windows $((2 * ram_mib + 320)) 128 24 --mmu "$mode"
+  in_parallel watch "memory/$mode/windows" grow_windows $((2 * ram_mib + 320)) 128 24 --mmu "$mode"
   # 4 MiB of code and, five times as much, what is known of it.
-  watch "memory/$mode/slow_sites" slow_sites $((2 * ram_mib + 128)) 96 8 --mmu "$mode" --code-cache 4M
+  in_parallel watch "memory/$mode/slow_sites" slow_sites $((2 * ram_mib + 128)) 96 8 --mmu "$mode" --code-cache 4M
 done
+wait
