@@ -36,6 +36,7 @@ FOLDERS = {
     "translator/engine": ("run loop, code cache, links, memory access, faults", ["translator/base", "translator/ir", "translator/arm32/cpu", "mmu-shadow/base", "mmu-shadow/windows", "mmu-shadow", "translator/arm32/helpers", "translator/arm32/frontend", "translator/x64"]),
     "vmm/base": ("files, statistics, the sandbox: of this process, not of a guest", ["translator/base", "kernel-module"]),
     "vmm/net": ("the other end of a network card: libslirp, tap", ["translator/base", "vmm/base"]),
+    "vmm/share": ("folders that a guest shares: 9P2000.L, and the files", ["translator/base", "vmm/base"]),
     "vmm/devices": ("GICv2, PL011, PL031, virtio", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/net"]),
     "vmm/machine/io": ("event loops, and the threads that do what is slow", ["translator/base", "vmm/base", "vmm/devices"]),
     "vmm/machine/board": ("the memory map, the bus, the table of devices", ["translator/base", "vmm/net", "vmm/devices", "vmm/machine/io"]),

@@ -36,7 +36,7 @@ ASAN := $(BUILD)/asan
 TSAN := $(BUILD)/tsan
 MAKE_ASAN = +$(MAKE) --no-print-directory BUILD=$(ASAN) GUEST=$(GUEST) SANITIZE=address
 MAKE_TSAN = +$(MAKE) --no-print-directory GUEST=$(GUEST) SANITIZE=thread
-VMM_TESTS := vmm-app vmm-base vmm-devices vmm-machine vmm-net
+VMM_TESTS := vmm-app vmm-base vmm-devices vmm-machine vmm-net vmm-share
 ASAN_CHECKED := $(ASAN)/crosswalk $(addprefix $(ASAN)/tests/,$(VMM_TESTS) mmu-shadow)
 THREADS_TESTS := mmu-shadow-threads translator-engine-threads
 TSAN_CHECKED := $(addprefix $(BUILD)/tsan-vmm/,crosswalk $(addprefix tests/,$(VMM_TESTS) $(THREADS_TESTS)))
