@@ -37,9 +37,9 @@ FOLDERS = {
     "vmm/base": ("files, statistics, the sandbox: of this process, not of a guest", ["translator/base", "kernel-module"]),
     "vmm/net": ("the other end of a network card: libslirp, tap", ["translator/base", "vmm/base"]),
     "vmm/share": ("folders that a guest shares: 9P2000.L, and the files", ["translator/base", "vmm/base"]),
-    "vmm/devices": ("GICv2, PL011, PL031, virtio", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/net"]),
+    "vmm/devices": ("GICv2, PL011, PL031, virtio", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/net", "vmm/share"]),
     "vmm/machine/io": ("event loops, and the threads that do what is slow", ["translator/base", "vmm/base", "vmm/devices"]),
-    "vmm/machine/board": ("the memory map, the bus, the table of devices", ["translator/base", "vmm/net", "vmm/devices", "vmm/machine/io"]),
+    "vmm/machine/board": ("the memory map, the bus, the table of devices", ["translator/base", "vmm/net", "vmm/share", "vmm/devices", "vmm/machine/io"]),
     "vmm/machine/loader": ("guest RAM, and what is put there: kernel, initrd, device tree; symbols", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/machine/board"]),
     "vmm/machine/cpus": ("CPUs as other threads see them: lines, sleep, power, work for them; PSCI", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/devices"]),
     "vmm/machine/time": ("the system counter, and what happens as time passes", ["translator/arm32/cpu", "vmm/base", "vmm/devices", "vmm/machine/board", "vmm/machine/cpus"]),
@@ -54,7 +54,7 @@ FOLDERS = {
     "vmm/world/kmod": ("windows of the kernel module, for both worlds", ["translator/base", "mmu-shadow/walker", "kernel-module", "mmu-shadow"]),
     "vmm/host": ("what this host can do: the table of modes, the probe that measures them", ["translator/base", "mmu-shadow", "translator/engine", "mmu-shadow/walker", "vmm/world/process", "vmm/world/kvm", "vmm/world/kmod"]),
     "vmm/bench": ("`crosswalk bench`", ["vmm/base"]),
-    "vmm/app": ("the command line, run, info, traces", ["translator/base", "translator/arm32/cpu", "mmu-shadow/walker", "mmu-shadow", "translator/engine", "vmm/base", "vmm/net", "vmm/machine/loader", "vmm/machine/cpus", "vmm/machine/control", "vmm/machine", "vmm/world/process", "vmm/world/kvm", "vmm/host", "vmm/bench"]),
+    "vmm/app": ("the command line, run, info, traces", ["translator/base", "translator/arm32/cpu", "mmu-shadow/walker", "mmu-shadow", "translator/engine", "vmm/base", "vmm/net", "vmm/share", "vmm/machine/loader", "vmm/machine/cpus", "vmm/machine/control", "vmm/machine", "vmm/world/process", "vmm/world/kvm", "vmm/host", "vmm/bench"]),
     "vmm": ("main", ["vmm/base", "vmm/bench", "vmm/app"]),
 }
 

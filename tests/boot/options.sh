@@ -74,6 +74,8 @@ refused mode-needs-kvm-world 'world' run --kernel "$kernel" --mmu shadow --world
 refused dump-dtb-directory 'nonexistent' run --kernel "$kernel" --dump-dtb /nonexistent/dtb
 refused qemu-bios '-bios.*--kernel FILE' run -M virt -bios u-boot.bin
 refused qemu-machine "raspi2b.*QEMU's virt" run -M raspi2b -kernel "$kernel"
+refused share-tag 'DIR,TAG' run --kernel "$kernel" --share /tmp
+refused qemu-fsdev '--share' run -M virt -fsdev local,id=f,path=/tmp,security_model=none -kernel "$kernel"
 refused qemu-nic '--net' run -M virt -nographic -nic user,smb=/tmp -kernel "$kernel"
 refused bench-mode 'turbo' bench --mmu turbo
 refused bench-baseline 'bochs' bench --baseline bochs

@@ -67,6 +67,7 @@ done
 problem=$(mode_problem shadow)
 if [ -n "$problem" ]; then skipped sandbox/soft-in-kvm "$problem"; else confined sandbox/soft-in-kvm --mmu soft --world kvm; fi
 confined sandbox/network --mmu soft --net user
+confined sandbox/share --mmu soft --share "$scratch,tag"
 
 if ! start --mmu soft --sandbox off; then not_ok sandbox/off "the guest does not run: $(said)"
 elif [ -n "$(of_every_thread Seccomp 0)" ]; then not_ok sandbox/off "a thread is confined: $(of_every_thread Seccomp 0)"

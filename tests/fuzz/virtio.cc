@@ -67,6 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // A network that answers, and does not reach the host's.
   config.network.kind = vmm::NetKind::User;
   config.network.restricted = true;
+  config.shares.push_back({".", "tag", true});
   fuzz::FuzzMachine machine(config);
   while (!in.empty()) {
     const uint8_t what = in.u8();

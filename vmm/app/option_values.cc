@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <sstream>
+#include <string_view>
 
 #include "vmm/machine/loader/guest_memory.h"
 
@@ -88,6 +89,25 @@ Result<DiskOption> parse_disk(const std::string& text) {
   }
   if (auto checked = check_file("--disk", disk.path); !checked) return checked.take_error();
   return disk;
+}
+
+// The folder's name may have commas; its tag has none.
+Result<ShareConfig> parse_share(const std::string& text) {
+  constexpr std::string_view kReadOnly = ",readonly";
+  ShareConfig share;
+  share.read_only = text.ends_with(kReadOnly);
+  const std::string named = share.read_only ? text.substr(0, text.size() - kReadOnly.size()) : text;
+  const size_t comma = named.rfind(',');
+  if (comma == std::string::npos || comma == 0 || comma + 1 == named.size())
+    return Error{"--share: '" + text + "' is not understood; give DIR,TAG[,readonly], for instance .,host"};
+  share.path = named.substr(0, comma);
+  share.tag = named.substr(comma + 1);
+  if (share.tag.size() > kMaxShareTagBytes) {
+    return Error{"--share: the tag '" + share.tag + "' is longer than " + std::to_string(kMaxShareTagBytes) +
+                 " bytes; give a shorter one"};
+  }
+  if (auto checked = check_directory("--share", share.path); !checked) return checked.take_error();
+  return share;
 }
 
 namespace {

@@ -12,6 +12,7 @@
 #include "translator/base/result.h"
 #include "vmm/machine/control/serial_backend.h"
 #include "vmm/net/net_config.h"
+#include "vmm/share/share_config.h"
 
 namespace crosswalk::vmm {
 
@@ -36,6 +37,8 @@ Result<uint8_t> parse_escape(const std::string& text);
 // --disk. The file must be there.
 Result<DiskOption> parse_disk(const std::string& text);
 
+// --share. The folder must be there.
+Result<ShareConfig> parse_share(const std::string& text);
 // --net.
 Result<NetConfig> parse_net(const std::string& text);
 

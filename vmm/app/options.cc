@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/app/options.h"
 
+#include <algorithm>
 #include <bit>
 #include <boost/program_options.hpp>
 #include <cstring>
@@ -86,7 +87,7 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 struct RunText {
   std::string mmu, windows, world, memory, smp, code_cache, flush, fill, trace_events, fault_delivery, window_flush,
       sandbox, escape, network, control, serial;
-  std::vector<std::string> disks;
+  std::vector<std::string> disks, shares;
 };
 
 const char* name_of(WorldKind world) {
@@ -134,6 +135,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
       ("net", po::value(&text.network)->value_name("NET")->default_value("none"), "A network card (virtio): user[,hostfwd=...][,restrict=on] for a network inside Crosswalk (no privilege; the host is 10.0.2.2), tap,ifname=NAME for an interface of the host, or none. Also mac=ADDRESS. See docs/devices.md.")
+      ("share", po::value(&text.shares)->value_name("DIR,TAG[,readonly]")->composing(), "Share a folder with the guest (virtio-9p), which mounts it by its tag: mount -t 9p -o trans=virtio,version=9p2000.L TAG /mnt. May be given several times. See docs/devices.md.")
       ("restore", po::value(&run.restore)->value_name("FILE"), "Go on with the guest of a snapshot, in any mode, instead of booting one; with the same disks and other devices.")
       ("dump-dtb", po::value(&run.dump_dtb)->value_name("FILE"), "Write the device tree that the guest would get to FILE, and end.");
   mechanisms.add_options()
@@ -331,6 +333,15 @@ Result<bool> check_guest(RunOptions& run, const RunText& text, const po::variabl
     if (!parsed) return parsed.take_error();
     run.disks.push_back(*parsed);
   }
+  for (const std::string& share : text.shares) {
+    auto parsed = parse_share(share);
+    if (!parsed) return parsed.take_error();
+    if (std::ranges::find(run.shares, parsed->tag, &ShareConfig::tag) != run.shares.end())
+      return Error{"--share: two folders have the tag '" + parsed->tag + "'; give each one of its own"};
+    run.shares.push_back(*parsed);
+  }
+  if (run.shares.size() > kMaxShares)
+    return Error{"--share: at most " + std::to_string(kMaxShares) + " folders fit; give fewer"};
   auto network = parse_net(text.network);
   if (!network) return network.take_error();
   run.network = *network;

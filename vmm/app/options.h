@@ -28,6 +28,7 @@ struct RunOptions {
   std::vector<DiskOption> disks;
   NetConfig network;
   SerialConfig serial;
+  std::vector<ShareConfig> shares;
   // Null or nothing: auto. `windows` is never null for a mode that is a provider.
   const ModeRow* mmu = nullptr;
   const ModeRow* windows = nullptr;

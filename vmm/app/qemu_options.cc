@@ -135,6 +135,29 @@ Result<Words> network(const std::string& value) {
   return Words{{"net", {net}}};
 }
 
+constexpr const char* kShareInstead = "give --share DIR,TAG[,readonly] instead";
+
+// Files belong to the user who runs this, as with security_model=none.
+Result<Words> folder(const std::string& value) {
+  std::string path, tag, flags;
+  for (const auto& [name, text] : parts_of(value, "driver")) {
+    if (name == "path")
+      path = text;
+    else if (name == "mount_tag")
+      tag = text;
+    else if (is_one_of("readonly=on", name + "=" + text))
+      flags = ",readonly";
+    else if (name == "security_model" && text.starts_with("mapped"))
+      return Error{"no owners and modes are kept beside the files; give security_model=none, or --share DIR,TAG"};
+    else if (!is_one_of("driver=local readonly=off security_model=none security_model=passthrough",
+                        name + "=" + text) &&
+             !is_one_of("id multidevs", name))
+      return Error{"no " + name + "=" + text + " here; give --share DIR,TAG[,readonly]"};
+  }
+  if (path.empty() || tag.empty()) return Error{"path= and mount_tag= are needed; or give --share DIR,TAG[,readonly]"};
+  return Words{{"share", {path + "," + tag + flags}}};
+}
+
 Result<Words> device(const std::string& value) {
   const std::string driver = value.substr(0, value.find(','));
   // A disk of -drive and a network of -netdev have their devices, and there always is a source of
@@ -143,9 +166,10 @@ Result<Words> device(const std::string& value) {
     return Words{};
   if (driver.starts_with("virtio-serial") || driver.starts_with("virtconsole"))
     return Error{"give --console virtio instead"};
+  if (driver.starts_with("virtio-9p")) return Error{kShareInstead};
   if (driver.find("net") != std::string::npos || driver.starts_with("e1000"))
     return Error{"the network card is a virtio device; give --net"};
-  return Error{"no such device here; there are --disk and --console virtio, and always a source of entropy"};
+  return Error{"no such device here; there are --disk, --net, --share and --console virtio, and always entropy"};
 }
 
 Result<Words> escape(const std::string& value) {
@@ -187,7 +211,6 @@ Result<Words> serial(const std::string& value) {
 constexpr const char* kNoScreen = "no screen here; the guest's console is this terminal";
 constexpr const char* kNoDebugger = "no debugger's port here; --log, --trace and Ctrl-A i show what a guest does";
 constexpr const char* kNoFlash = "no flash and no firmware here; give --kernel FILE";
-constexpr const char* kNoFolder = "no folder is shared; make an image of it (mke2fs -d) and give --disk FILE";
 constexpr const char* kNoMonitor = "no monitor here; --control unix:PATH takes commands, and Ctrl-A h lists the keys";
 constexpr const char* kNoSnapshot = "snapshots are files of their own here; see crosswalk snapshot and --restore FILE";
 constexpr const char* kNoThrowAway =
@@ -229,13 +252,14 @@ constexpr Row kRows[] = {
     {"audio audiodev", true, nullptr, nullptr, "none", "no sound here"},
     {"rtc", true, nullptr, nullptr, "base=utc", "the clock is the host's, in UTC"},
     {"nic net netdev", true, "net", network, nullptr, nullptr},
+    {"virtfs", true, "share", folder, nullptr, nullptr},
 
     {"bios pflash mtdblock", true, nullptr, nullptr, nullptr, kNoFlash},
     {"sd fda fdb", true, nullptr, nullptr, nullptr, "all disks are virtio block devices; give --disk FILE"},
     {"blockdev", true, nullptr, nullptr, nullptr, "give --disk FILE[,readonly][,format=raw] instead"},
     {"s S", false, nullptr, nullptr, nullptr, kNoDebugger},
     {"gdb", true, nullptr, nullptr, nullptr, kNoDebugger},
-    {"fsdev virtfs", true, nullptr, nullptr, nullptr, kNoFolder},
+    {"fsdev", true, nullptr, nullptr, nullptr, kShareInstead},
     {"loadvm incoming", true, nullptr, nullptr, nullptr, kNoSnapshot},
     {"snapshot", false, nullptr, nullptr, nullptr, kNoThrowAway},
     {"no-shutdown", false, nullptr, nullptr, nullptr, "the run ends with the guest; docs/exit-status.md lists the ends"},

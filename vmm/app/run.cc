@@ -63,6 +63,7 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.escape_key = options.escape_key;
   config.virtio_console = options.console == "virtio";
   config.network = options.network;
+  config.shares = options.shares;
   config.catch_signals = true;
   config.timeout_seconds = options.timeout_seconds;
   // The resident size of windows is looked at when the CPU polls; that of flat's one window is
@@ -210,6 +211,8 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
     auto made = Sandbox::create({.semihosting_files = !options.semihosting_files.empty(),
                                  .sockets = options.network.kind == NetKind::User,
                                  .tap = options.network.kind == NetKind::Tap,
+                                 .shares = !options.shares.empty(),
+                                 .writable_shares = !std::ranges::all_of(options.shares, &ShareConfig::read_only),
                                  .control_socket = path_or_null(monitor_files.control),
                                  .serial_socket = serial ? serial->socket_path() : nullptr,
                                  .snapshot = path_or_null(monitor_files.snapshot),

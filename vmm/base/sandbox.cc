@@ -41,9 +41,10 @@ constexpr bool kSanitizer = false;
 constexpr unsigned bit(Sandbox::Role role) { return 1u << static_cast<unsigned>(role); }
 constexpr unsigned kCpu = bit(Sandbox::Role::Cpu), kKvmCpu = bit(Sandbox::Role::KvmCpu),
                    kInside = bit(Sandbox::Role::InsideVm), kIo = bit(Sandbox::Role::Io),
-                   kNetwork = bit(Sandbox::Role::Network), kTimer = bit(Sandbox::Role::Timer),
-                   kControl = bit(Sandbox::Role::Control), kMonitor = bit(Sandbox::Role::Monitor);
-constexpr unsigned kThreads = kCpu | kKvmCpu | kIo | kNetwork | kTimer | kControl | kMonitor;
+                   kNetwork = bit(Sandbox::Role::Network), kShare = bit(Sandbox::Role::Share),
+                   kTimer = bit(Sandbox::Role::Timer), kControl = bit(Sandbox::Role::Control),
+                   kMonitor = bit(Sandbox::Role::Monitor);
+constexpr unsigned kThreads = kCpu | kKvmCpu | kIo | kNetwork | kShare | kTimer | kControl | kMonitor;
 // What the engine calls comes from its thread, or from inside the VM and is made by the thread
 // around it.
 constexpr unsigned kEngine = kCpu | kKvmCpu | kInside;
@@ -244,6 +245,19 @@ void Sandbox::add_calls_of_roles(const Config& config) {
 
   if (config.tap) {
     add(kNetwork, SCMP_SYS(ioctl), {{1, kWhole, uint64_t{TUNSETOFFLOAD}}});
+  }
+
+  // Folders. Where the files are, a filter does not see: their code opens one name at a time,
+  // beneath the folder, and Landlock keeps the thread there (vmm/share).
+  if (config.shares) {
+    add(kShare, {SCMP_SYS(openat2), SCMP_SYS(close), SCMP_SYS(pread64), SCMP_SYS(getdents64), SCMP_SYS(readlinkat),
+                 SCMP_SYS(fstatfs), SCMP_SYS(fsync), SCMP_SYS(fdatasync)});
+    add(kShare, SCMP_SYS(newfstatat), {{3, kWhole, AT_SYMLINK_NOFOLLOW}});
+  }
+  if (config.writable_shares) {
+    add(kShare, {SCMP_SYS(pwrite64), SCMP_SYS(ftruncate), SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(symlinkat),
+                 SCMP_SYS(linkat), SCMP_SYS(renameat), SCMP_SYS(unlinkat), SCMP_SYS(fchmodat), SCMP_SYS(fchownat),
+                 SCMP_SYS(utimensat)});
   }
 
   // The socket of --control, whose clients hand over files to be written, and the file of

@@ -24,6 +24,7 @@ class Sandbox {
     InsideVm,  // not a thread: the calls that the KVM world makes for code inside the VM
     Io,
     Network,  // an I/O thread that has the guest's connections too
+    Share,    // one that has a folder's files
     Timer,
     Control,  // signals and the keyboard
     Monitor,  // the control socket, snapshots, and the other end of a serial line
@@ -32,6 +33,8 @@ class Sandbox {
     bool semihosting_files = false;  // the guest may open, rename and remove files
     bool sockets = false;            // the network's thread makes connections (--net user)
     bool tap = false;                // it has an interface of the host (--net tap)
+    bool shares = false;             // a folder's thread opens files there (--share)
+    bool writable_shares = false;    // and makes, changes and removes them
     // Paths that the monitor makes, renames and removes; null: none. The call's argument has to be
     // this very pointer, so they outlive the threads.
     const char *control_socket = nullptr, *serial_socket = nullptr, *snapshot = nullptr, *new_snapshot = nullptr;

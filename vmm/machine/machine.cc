@@ -66,7 +66,7 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
 
 Result<bool> Machine::make_board() {
   auto made = Board::create({device_lock_, memory_.ram(), console_.output, vcpus_, timers_, completions_, io_},
-                            {config_.cpus, config_.disks, config_.virtio_console, config_.network});
+                            {config_.cpus, config_.disks, config_.virtio_console, config_.network, config_.shares});
   if (!made) return made.take_error();
   board_ = std::move(*made);
   timers_.attach(board_->gic(), board_->rtc());

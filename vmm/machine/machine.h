@@ -60,6 +60,7 @@ struct MachineConfig {
   // there is one, and console input goes there instead of to the PL011
   bool virtio_console = false;
   NetConfig network;
+  std::vector<ShareConfig> shares;
   // SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the machine, SIGUSR1 prints its state to error_fd. A
   // machine that does not stop, or is asked a second time, ends the process.
   bool catch_signals = false;

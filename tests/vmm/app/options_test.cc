@@ -76,6 +76,10 @@ TEST_F(OptionsTest, Everything) {
                                "--net",
                                "user,mac=52:54:00:ab:cd:ef,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22,"
                                "hostfwd=udp::53-10.0.2.16:5353",
+                               "--share",
+                               "/tmp,host",
+                               "--share",
+                               "/,the root,readonly",
                                "--escape",
                                "t"});
   const auto* options = std::get_if<RunOptions>(&command);
@@ -106,6 +110,13 @@ TEST_F(OptionsTest, Everything) {
   EXPECT_EQ(udp.host_port, 53);
   EXPECT_EQ(udp.guest.s_addr, htonl(0x0a000210));
   EXPECT_EQ(udp.guest_port, 5353);
+  ASSERT_EQ(options->shares.size(), 2u);
+  EXPECT_EQ(options->shares[0].path, "/tmp");
+  EXPECT_EQ(options->shares[0].tag, "host");
+  EXPECT_FALSE(options->shares[0].read_only);
+  EXPECT_EQ(options->shares[1].path, "/");
+  EXPECT_EQ(options->shares[1].tag, "the root");
+  EXPECT_TRUE(options->shares[1].read_only);
   ASSERT_NE(options->mmu, nullptr);
   EXPECT_STREQ(options->mmu->name, "soft-call");
   EXPECT_EQ(options->world, WorldKind::Kvm);
@@ -189,6 +200,15 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--net", "tap,ifname="}, "--net tap,ifname=tap0"},
       {{"--net", "tap,ifname=tap0,hostfwd=tcp::2222-:22"}, "tap takes ifname="},
       {{"--net", "none,mac=52:54:00:12:34:56"}, "none takes nothing"},
+      {{"--share", "/tmp"}, "give DIR,TAG[,readonly]"},
+      {{"--share", ""}, "give DIR,TAG[,readonly]"},
+      {{"--share", ",tag"}, "give DIR,TAG[,readonly]"},
+      {{"--share", "/tmp,"}, "give DIR,TAG[,readonly]"},
+      {{"--share", "/tmp,readonly"}, "give DIR,TAG[,readonly]"},
+      {{"--share", "/nonexistent,tag"}, "existing directory"},
+      {{"--share", "/proc/self/exe,tag"}, "not a directory"},
+      {{"--share", "/tmp,a-tag-of-more-than-thirty-two-bytes"}, "longer than 32 bytes"},
+      {{"--share", "/tmp,tag", "--share", "/,tag"}, "the tag 'tag'"},
       {{"--semihosting-files", "/nonexistent"}, "--semihosting-files: /nonexistent"},
       {{"--semihosting-files", kernel_.path()}, "not a directory"},
       {{"--semihosting-files", ""}, ""},

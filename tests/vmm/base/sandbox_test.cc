@@ -43,6 +43,7 @@ const char* name_of(Role role) {
     case Role::KvmCpu: return "KvmCpu";
     case Role::Io: return "Io";
     case Role::Network: return "Network";
+    case Role::Share: return "Share";
     case Role::Timer: return "Timer";
     case Role::Control: return "Control";
     case Role::Monitor: return "Monitor";
@@ -68,8 +69,8 @@ class SandboxTest : public testing::TestWithParam<Role> {
   }
 };
 INSTANTIATE_TEST_SUITE_P(Threads, SandboxTest,
-                         testing::Values(Role::Cpu, Role::KvmCpu, Role::Io, Role::Network, Role::Timer, Role::Control,
-                                         Role::Monitor),
+                         testing::Values(Role::Cpu, Role::KvmCpu, Role::Io, Role::Network, Role::Share, Role::Timer,
+                                         Role::Control, Role::Monitor),
                          [](const auto& info) { return name_of(info.param); });
 
 void* page() { return mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
@@ -353,6 +354,55 @@ TEST_F(SandboxRoles, TheMonitorMakesTheFilesThatOptionsName) {
           _exit(0);
         },
         testing::ExitedWithCode(1), "system call (openat|rename|unlink)");
+  }
+}
+
+TEST_F(SandboxRoles, OnlyAFoldersThreadHasFiles) {
+  const Sandbox::Config writable{.shares = true, .writable_shares = true}, read_only{.shares = true};
+  const auto reads = [] {
+    const uint64_t how[3] = {};
+    char text[4];
+    return syscall(SYS_openat2, AT_FDCWD, "/nonexistent/file", how, sizeof how) < 0 && errno == ENOENT &&
+           readlinkat(AT_FDCWD, "/proc/self", text, sizeof text) > 0 && pread(-1, text, 4, 0) < 0 && errno == EBADF;
+  };
+  expect_allowed(Role::Share, reads, read_only);
+  expect_allowed(Role::Share, reads, writable);
+  const Attempt writes[] = {
+      {"mkdirat", [] { mkdirat(-1, "x", 0700); }},      {"unlinkat", [] { unlinkat(-1, "x", 0); }},
+      {"renameat", [] { renameat(-1, "x", -1, "y"); }}, {"pwrite64", [] { static_cast<void>(pwrite(-1, "x", 1, 0)); }},
+      {"fchmodat", [] { fchmodat(-1, "x", 0600, 0); }},
+  };
+  for (const Attempt& attempt : writes) {
+    expect_allowed(
+        Role::Share, [&] { return attempt.make(), errno == EBADF; }, writable);
+    for (const auto& [role, config] : {std::pair{Role::Share, read_only}, std::pair{Role::Timer, writable}}) {
+      EXPECT_EXIT(
+          {
+            confine(role, config);
+            attempt.make();
+            _exit(0);
+          },
+          testing::ExitedWithCode(1), std::string("system call ") + attempt.call);
+    }
+  }
+  const Attempt never[] = {
+      {"openat", [] { ::open("/etc/passwd", O_RDONLY); }},
+      {"execve",
+       [] {
+         char* const arguments[] = {nullptr};
+         execve("/bin/true", arguments, arguments);
+       }},
+      {"socket", [] { socket(AF_INET, SOCK_STREAM, 0); }},
+      {"setxattr", [] { syscall(SYS_setxattr, "/nonexistent", "user.x", "", 0, 0); }},
+  };
+  for (const Attempt& attempt : never) {
+    EXPECT_EXIT(
+        {
+          confine(Role::Share, writable);
+          attempt.make();
+          _exit(0);
+        },
+        testing::ExitedWithCode(1), std::string("system call ") + attempt.call);
   }
 }
 

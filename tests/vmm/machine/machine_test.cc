@@ -883,6 +883,16 @@ TEST_F(MachineTest, VirtioSlots) {
   config_.virtio_console = false;
   make();
   EXPECT_EQ(slots(), "28:1 29:4 30:2 31:2 ");
+  machine_.reset();
+  config_.shares = {{"/tmp", "a", true}, {"/", "bb", true}};
+  make();
+  EXPECT_EQ(slots(), "26:9 27:9 28:1 29:4 30:2 31:2 ");
+  EXPECT_EQ(get(kVirtioBase + 27 * kVirtioStride + 0x100), 1u | 'a' << 16);
+  EXPECT_FALSE(machine_->board().has_share_session());
+  machine_.reset();
+  config_.network.kind = NetKind::None;
+  make();
+  EXPECT_EQ(slots(), "27:9 28:9 29:4 30:2 31:2 ");
 }
 
 TEST_F(MachineTest, SameDiskTwiceIsAnError) {

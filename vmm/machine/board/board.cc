@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/board/board.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "vmm/devices/virtio_block.h"
 #include "vmm/devices/virtio_rng.h"
 #include "vmm/machine/board/memory_map.h"
+#include "vmm/share/file_limit.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -30,7 +32,7 @@ constexpr BoardRow kBoard[] = {
 static_assert(VirtioMmio::kRegionBytes == kVirtioStride);
 
 // Beside the entropy source, the console and the network.
-constexpr unsigned kMaxDisks = kVirtioSlots - 3;
+constexpr unsigned kMaxDisksAndShares = kVirtioSlots - 3;
 
 unsigned interrupt_of(const BoardRow& row, unsigned index = 0) {
   return kFirstSpi + static_cast<unsigned>(row.spi) + index;
@@ -42,9 +44,11 @@ std::span<const BoardRow> board_table() { return kBoard; }
 
 Result<std::unique_ptr<Board>> Board::create(const BoardPorts& ports, const BoardConfig& config) {
   std::unique_ptr<Board> board(new Board(ports, config));
-  if (config.disks.size() > kMaxDisks) {
-    return Error{"--disk: at most " + std::to_string(kMaxDisks) + " disks fit; give fewer"};
+  if (config.disks.size() + config.shares.size() > kMaxDisksAndShares) {
+    return Error{"--disk: at most " + std::to_string(kMaxDisksAndShares) + " disks" +
+                 (config.shares.empty() ? "" : " and folders") + " fit; give fewer"};
   }
+  if (!config.shares.empty()) board->files_per_share_ = raise_file_limit(static_cast<unsigned>(config.shares.size()));
   for (const BoardRow& row : board_table()) {
     for (unsigned index = 0; index < row.count; ++index) {
       auto device = row.make(*board, row, index);
@@ -81,9 +85,13 @@ Result<MmioDevice*> Board::make_virtio(const BoardRow& row, unsigned slot) {
   if (!device) return device.take_error();
   const bool disk = slot >= kVirtioSlots - config_.disks.size(), present = *device != nullptr;
   const bool console = present && virtio_console_ == device->get(), network = present && virtio_net_ == device->get();
-  TransportWork* const work = disk || network ? works_.emplace_back(std::make_unique<TransportWork>()).get() : nullptr;
+  Virtio9p* const share =
+      present && !disk && !virtio_9p_.empty() && virtio_9p_.back() == device->get() ? virtio_9p_.back() : nullptr;
+  TransportWork* const work =
+      disk || network || share ? works_.emplace_back(std::make_unique<TransportWork>()).get() : nullptr;
   IoThread& thread = disk      ? ports_.io.add_disk(*work)
                      : network ? ports_.io.add_network(*work, virtio_net_->poll_group())
+                     : share   ? ports_.io.add_share(*work, [share] { share->confine_thread(); })
                                : ports_.io.console();
   const VirtioContext context{ports_.device_lock, ports_.ram, gic_, thread, ports_.completions};
   auto& transport =
@@ -99,7 +107,7 @@ Result<MmioDevice*> Board::make_virtio(const BoardRow& row, unsigned slot) {
 
 // Disks take the last slots, the first disk the lowest of them: one disk is where QEMU has it, and
 // Linux, which probes upwards, calls the first one vda. The entropy source comes below, then the
-// console, and then the network.
+// console, then the network, and then folders, downwards.
 Result<std::unique_ptr<VirtioDevice>> Board::make_virtio_device(unsigned slot) {
   const unsigned first_disk = kVirtioSlots - static_cast<unsigned>(config_.disks.size());
   if (slot >= first_disk) {
@@ -108,21 +116,32 @@ Result<std::unique_ptr<VirtioDevice>> Board::make_virtio_device(unsigned slot) {
     if (!opened) return opened.take_error();
     return std::unique_ptr<VirtioDevice>(std::move(*opened));
   }
-  if (slot == first_disk - 1) return std::unique_ptr<VirtioDevice>(std::make_unique<VirtioRng>());
-  if (slot == first_disk - 2 && config_.virtio_console) {
+  unsigned next = first_disk - 1;
+  if (slot == next--) return std::unique_ptr<VirtioDevice>(std::make_unique<VirtioRng>());
+  if (config_.virtio_console && slot == next--) {
     auto console = std::make_unique<VirtioConsole>(ports_.console);
     virtio_console_ = console.get();
     return std::unique_ptr<VirtioDevice>(std::move(console));
   }
-  if (slot == first_disk - (config_.virtio_console ? 3 : 2) && config_.network.kind != NetKind::None) {
+  if (config_.network.kind != NetKind::None && slot == next--) {
     auto backend = NetBackend::open(config_.network);
     if (!backend) return backend.take_error();
     auto network = std::make_unique<VirtioNet>(config_.network.mac, std::move(*backend));
     virtio_net_ = network.get();
     return std::unique_ptr<VirtioDevice>(std::move(network));
   }
+  if (slot <= next && next - slot < config_.shares.size()) return make_share(config_.shares[next - slot]);
   return std::unique_ptr<VirtioDevice>();
 }
+
+Result<std::unique_ptr<VirtioDevice>> Board::make_share(const ShareConfig& config) {
+  auto opened = Virtio9p::open(config, files_per_share_);
+  if (!opened) return opened.take_error();
+  virtio_9p_.push_back(opened->get());
+  return std::unique_ptr<VirtioDevice>(std::move(*opened));
+}
+
+bool Board::has_share_session() const { return std::ranges::any_of(virtio_9p_, &Virtio9p::has_session); }
 
 void Board::output_drained() {
   uart_->output_drained();

@@ -12,6 +12,7 @@
 #include "vmm/devices/gicv2.h"
 #include "vmm/devices/pl011.h"
 #include "vmm/devices/pl031.h"
+#include "vmm/devices/virtio_9p.h"
 #include "vmm/devices/virtio_console.h"
 #include "vmm/devices/virtio_mmio.h"
 #include "vmm/devices/virtio_net.h"
@@ -19,6 +20,7 @@
 #include "vmm/machine/board/bus.h"
 #include "vmm/machine/io/io_thread.h"
 #include "vmm/net/net_config.h"
+#include "vmm/share/share_config.h"
 
 namespace crosswalk::vmm {
 
@@ -36,6 +38,7 @@ struct BoardConfig {
   // there is one, and console input goes there instead of to the PL011
   bool virtio_console = false;
   NetConfig network;
+  std::vector<ShareConfig> shares;
 };
 
 // What the devices need of the machine, which outlives them.
@@ -61,6 +64,9 @@ class Board {
   VirtioMmio& virtio_slot(unsigned slot) { return *virtio_[slot]; }
   // Null: there is none.
   VirtioConsole* virtio_console() { return virtio_console_; }
+  // Whether the guest has a shared folder mounted, whose files cannot be saved with its state. Any
+  // thread.
+  bool has_share_session() const;
   // The console has room again. With the device lock held.
   void output_drained();
 
@@ -79,9 +85,11 @@ class Board {
  private:
   Board(const BoardPorts& ports, const BoardConfig& config);
   Result<std::unique_ptr<VirtioDevice>> make_virtio_device(unsigned slot);
+  Result<std::unique_ptr<VirtioDevice>> make_share(const ShareConfig& config);
 
   BoardPorts ports_;
   BoardConfig config_;
+  size_t files_per_share_ = 0;
   GicV2 gic_;
   Bus bus_;
   std::unique_ptr<Pl011> uart_;
@@ -91,6 +99,7 @@ class Board {
   // owned by their transports
   VirtioConsole* virtio_console_ = nullptr;
   VirtioNet* virtio_net_ = nullptr;
+  std::vector<Virtio9p*> virtio_9p_;
 };
 
 }  // namespace crosswalk::vmm

@@ -78,7 +78,10 @@ void IoThread::join() {
 
 void IoThread::run() {
   pthread_setname_np(pthread_self(), name_.c_str());
-  if (sandbox_) sandbox_->enter(role_);
+  if (sandbox_) {
+    if (confine_) confine_();
+    sandbox_->enter(role_);
+  }
   while (!stop_.load()) {
     if (hold_.load()) rest();
     work_.do_work();
@@ -163,6 +166,13 @@ IoThread& IoThreads::add_disk(TransportWork& work) {
 IoThread& IoThreads::add_network(TransportWork& work, PollGroup& group) {
   IoThread& thread = *devices_.emplace_back(std::make_unique<IoThread>("network", work, Sandbox::Role::Network));
   thread.loop().add(group);
+  return thread;
+}
+
+IoThread& IoThreads::add_share(TransportWork& work, std::function<void()> confine) {
+  IoThread& thread = *devices_.emplace_back(
+      std::make_unique<IoThread>("share " + std::to_string(shares_++), work, Sandbox::Role::Share));
+  thread.set_confinement(std::move(confine));
   return thread;
 }
 

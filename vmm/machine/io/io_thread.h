@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Threads that do what is slow: one for the console and what belongs to it, one for each disk, and
-// one for the network, so that none waits for another. Each works in rounds of bounded length.
+// Threads that do what is slow: one for the console and what belongs to it, one for each disk and
+// each shared folder, and one for the network, so that none waits for another. Each works in rounds
+// of bounded length.
 #pragma once
 
 #include <atomic>
@@ -41,6 +42,8 @@ class IoThread final : public IoNotifier {
       : name_(std::move(name)), work_(work), role_(role) {}
   ~IoThread() override;
 
+  // Called on the thread before its sandbox is entered, if there is one. Set before start().
+  void set_confinement(std::function<void()> confine) { confine_ = std::move(confine); }
   // What it waits for; opened before start().
   EventLoop& loop() { return loop_; }
   // `sandbox`: what confines the thread; null: nothing.
@@ -69,6 +72,7 @@ class IoThread final : public IoNotifier {
   std::string name_;
   IoWork& work_;
   Sandbox::Role role_;
+  std::function<void()> confine_;
   EventLoop loop_;
   const Sandbox* sandbox_ = nullptr;
   std::thread thread_;
@@ -135,6 +139,9 @@ class IoThreads {
   // The network's thread: the same, and it waits for what `group` says.
   IoThread& add_network(TransportWork& work, PollGroup& group);
 
+  // A shared folder's thread: the same; `confine` as of IoThread::set_confinement.
+  IoThread& add_share(TransportWork& work, std::function<void()> confine);
+
   // Before start().
   Result<bool> open();
   void start(const Sandbox* sandbox);
@@ -149,8 +156,8 @@ class IoThreads {
  private:
   ConsoleWork console_work_;
   IoThread console_;
-  std::vector<std::unique_ptr<IoThread>> devices_;  // disks and the network
-  unsigned disks_ = 0;
+  std::vector<std::unique_ptr<IoThread>> devices_;  // all but the console
+  unsigned disks_ = 0, shares_ = 0;
 };
 
 }  // namespace crosswalk::vmm

@@ -20,7 +20,7 @@ static void fields(F&& f, Of<MachineShape> auto& s) {
 namespace {
 
 // virtio 1.1, 5.
-enum VirtioId : uint32_t { kNone = 0, kNet = 1, kBlock = 2, kConsole = 3, kEntropy = 4 };
+enum VirtioId : uint32_t { kNone = 0, kNet = 1, kBlock = 2, kConsole = 3, kEntropy = 4, kShare = 9 };
 
 struct SavedCpu {
   bool on = false;
@@ -102,6 +102,7 @@ const char* what_is(uint32_t device) {
     case kBlock: return "a disk";
     case kConsole: return "a console";
     case kEntropy: return "a source of entropy";
+    case kShare: return "a shared folder";
     default: return "another device";
   }
 }
@@ -139,6 +140,8 @@ void restore_slot(VirtioMmio& slot, unsigned index, const Json& json) {
 
 Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape& shape, uint64_t nanoseconds) {
   if (parts.semihosting.has_host_files()) return Error{"the guest has a file open by semihosting"};
+  if (parts.board.has_share_session())
+    return Error{"the guest has a shared folder mounted, whose files cannot be saved; unmount it first"};
   const std::lock_guard lock(parts.device_lock);
   Json json{{"shape", json_of(shape)}, {"nanoseconds", nanoseconds}};
   const Timers::State timers = parts.timers.save();
