@@ -3,7 +3,8 @@
 #
 #   make                    build/crosswalk (installs what is missing, as root or with sudo)
 #   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=,
-#                           WINDOWS=, KERNEL=, MEMORY=, SMP= (CPUs, 1 to 8), TIMEOUT=, NET=user
+#                           WINDOWS=, KERNEL=, MEMORY=, SMP= (CPUs, 1 to 8), TIMEOUT=, NET=user,
+#                           SHARE=DIR
 #   make check              all tests; `make tests` only builds them, `make guest` only fetches and
 #                           builds guest images
 #   make check-nested       the kvm world on nested paging, in an emulated machine with SVM
@@ -120,9 +121,9 @@ $(call one_of,WORLD,auto process kvm)
 $(call one_of,KERNEL,armmp armmp-lpae installer)
 $(call one_of,SMP,1 2 3 4 5 6 7 8)
 endif
-boot: $(BUILD)/crosswalk $(BOOT_IMAGES) $(if $(NET),$(NET_IMAGES))
+boot: $(BUILD)/crosswalk $(BOOT_IMAGES) $(if $(NET),$(NET_IMAGES)) $(if $(SHARE),$(SHARE_IMAGES))
 	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' WINDOWS='$(WINDOWS)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
-	  MEMORY='$(MEMORY)' SMP='$(SMP)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' NET='$(NET)' STATS='$(STATS)' scripts/boot.sh
+	  MEMORY='$(MEMORY)' SMP='$(SMP)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' NET='$(NET)' SHARE='$(subst ','\'',$(value SHARE))' STATS='$(STATS)' scripts/boot.sh
 
 # Instructions counted in an emulated machine (docs/counting.md).
 COUNT_TOOLS := $(BUILD)/count-tools/count-run $(BUILD)/count-tools/split.so
@@ -150,6 +151,7 @@ NEEDS_smp = $(SMP_IMAGES)
 NEEDS_boot = $(BOOT_IMAGES)
 NEEDS_bench = $(BENCH_IMAGES)
 NEEDS_net = $(BOOT_IMAGES) $(NET_IMAGES)
+NEEDS_share = $(BOOT_IMAGES) $(SHARE_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
 NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers
@@ -157,7 +159,7 @@ NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-ho
 NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
 NEEDS_module = $(MODULE_PROGRAMS)
 NEEDS_lint = $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
-NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
+NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
 check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 

@@ -3,7 +3,8 @@
 # Boots Debian's ARM kernel: to a shell, or with CMD to run that command and exit with its status.
 # Environment: CMD, MMU (auto), WINDOWS, FLUSH, WORLD, KERNEL (armmp, armmp-lpae or installer),
 # MEMORY (1G), SMP (CPUs, 1), TIMEOUT (seconds), APPEND, DISK (an image for the guest to use),
-# NET (as --net has it; `network` in the guest then takes an address), STATS, BUILD, GUEST,
+# NET (as --net has it; `network` in the guest then takes an address), SHARE (a folder, which
+# `share` in the guest mounts on /share; or DIR,TAG as --share has it), STATS, BUILD, GUEST,
 # CROSSWALK (the program to run the guest in), VERBOSE (kernel messages).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +24,11 @@ arguments=(run --kernel "$guest/$kernel/vmlinuz" --memory "${MEMORY:-1G}" --mmu 
 [ -z "${TIMEOUT:-}" ] || arguments+=(--timeout "$TIMEOUT")
 [ -z "${DISK:-}" ] || arguments+=(--disk "$DISK")
 [ -z "${NET:-}" ] || arguments+=(--net "$NET")
+case ${SHARE:-} in
+  '') ;;
+  *,*) arguments+=(--share "$SHARE") ;;
+  *) arguments+=(--share "$SHARE,share") ;;
+esac
 [ -z "${STATS:-}" ] || arguments+=(--stats)
 append="console=ttyAMA0 ${APPEND:-}"
 
@@ -32,7 +38,9 @@ if [ "$kernel" = installer ]; then
   exec "$crosswalk" "${arguments[@]}" --initrd "$guest/installer/initrd.gz" --append "$append rdinit=/bin/sh"
 fi
 
-initrd=$guest/${NET:+net/}initrd-$kernel.gz
+images=$guest${NET:+/net}
+[ -z "${SHARE:-}" ] || images=$guest/share
+initrd=$images/initrd-$kernel.gz
 if [ -z "${CMD:-}" ]; then exec "$crosswalk" "${arguments[@]}" --initrd "$initrd" --append "$append"; fi
 
 scratch=$(mktemp -d)

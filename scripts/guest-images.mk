@@ -34,6 +34,18 @@ $(GUEST)/net/initrd-%.gz: $(GUEST)/initrd-%.gz $(GUEST)/net/modules-%/built test
 	cat $< $@.part.gz >$@.new && rm $@.part.gz && mv $@.new $@
 NET_IMAGES := $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/net/initrd-$(kernel).gz)
 
+# With those of virtio-9p too, which `share` loads, and a program that tests files.
+SHARE_MODULES := netfs fscache 9pnet 9pnet_virtio 9p
+$(GUEST)/share/modules-%/built: scripts/unpack-modules.sh $(GUEST)/fetched
+	scripts/unpack-modules.sh $(GUEST) $* $(@D) $(SHARE_MODULES)
+	@touch $@
+$(GUEST)/share/initrd-%.gz: $(GUEST)/net/initrd-%.gz $(GUEST)/share/modules-%/built tests/guests/linux/share $(GUEST)/linux/fsx scripts/make-initramfs.py
+	scripts/make-initramfs.py $@.part.gz dir:modules/`cat $(GUEST)/$*/version`:755 \
+	  $(foreach module,$(SHARE_MODULES),file:modules/`cat $(GUEST)/$*/version`/$(module).ko:644:$(GUEST)/share/modules-$*/$(module).ko) \
+	  file:bin/share:755:tests/guests/linux/share file:bin/fsx:755:$(GUEST)/linux/fsx
+	cat $< $@.part.gz >$@.new && rm $@.part.gz && mv $@.new $@
+SHARE_IMAGES := $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/share/initrd-$(kernel).gz)
+
 # --- a Debian root image with programs for the experiments, and the same programs of amd64 --------
 $(GUEST)/rootfs.ext4 $(GUEST)/programs-native.tar: scripts/build-rootfs.sh scripts/private-apt.sh scripts/experiments/programs.sh \
   scripts/experiments/make-inputs.py | $(BUILD)/.packages
@@ -105,7 +117,7 @@ BOOT_IMAGES := $(GUEST)/fetched $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/initr
 BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES) \
   $(GUEST)/linux/debugger
 
-guest: $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES)
+guest: $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES)
 rootfs: $(PROGRAM_IMAGES)
 .PHONY: guest rootfs
 .SECONDARY:
