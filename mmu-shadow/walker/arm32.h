@@ -12,6 +12,7 @@
 #include "mmu-shadow/walker/walker.h"
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/cpu/debug.h"
+#include "translator/arm32/cpu/host_debug.h"
 #include "translator/arm32/cpu/mmu_port.h"
 
 namespace crosswalk::mmu {
@@ -92,11 +93,19 @@ struct Arm32 {
     return mmu::only_became_valid(key, roots, now, at);
   }
 
-  static constexpr uint32_t kWatchpoints = arm::kWatchpoints;
+  static constexpr uint32_t kWatchpoints = arm::kWatchpoints + arm::kHostWatchpoints;
   using BreakPages = arm::BreakPages;
   using Watched = arm::Watched;
-  static BreakPages break_pages(const Cpu& cpu) { return arm::break_pages(cpu); }
-  static Watched watched(const Cpu& cpu) { return arm::watched_bytes(cpu); }
+  static BreakPages break_pages(const Cpu& cpu) {
+    BreakPages pages = arm::break_pages(cpu);
+    if (cpu.host_debug) arm::add_host_points(*cpu.host_debug, pages);
+    return pages;
+  }
+  static Watched watched(const Cpu& cpu) {
+    Watched watched = arm::watched_bytes(cpu);
+    if (cpu.host_debug) arm::add_host_points(*cpu.host_debug, watched);
+    return watched;
+  }
 
   static void ask_to_poll(Cpu& cpu) { raise_line(cpu, kLinePoll); }
   static void set_awaited(Cpu& cpu, bool awaited) {

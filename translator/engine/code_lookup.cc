@@ -5,6 +5,7 @@
 
 #include "translator/arm32/cpu/debug.h"
 #include "translator/arm32/cpu/exceptions.h"
+#include "translator/arm32/cpu/host_debug.h"
 #include "translator/arm32/helpers/helpers.h"
 #include "translator/base/trace.h"
 #include "translator/engine/jump_caches.h"
@@ -16,7 +17,7 @@ frontend::CodeFlags CodeLookup::translation_flags(uint32_t va) const {
   frontend::CodeFlags f;
   f.big_endian = cpu_.e;
   f.strict_alignment = cpu_.strict_alignment;
-  f.breakpoints = arm::page_may_break(cpu_, va);
+  f.breakpoints = arm::page_may_break(cpu_, va) || (cpu_.host_debug && arm::host_page_may_stop(*cpu_.host_debug, va));
   return f;
 }
 

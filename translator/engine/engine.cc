@@ -54,6 +54,16 @@ void Engine::begin_anew() {
   arm::recompute_pending(cpu_);
 }
 
+void Engine::follow_debugger() {
+  const Changed changed = std::exchange(changed_, Changed::Nothing);
+  if (changed == Changed::Registers) {
+    mmu_.activate(cpu_);
+    choose_jump_cache(cpu_);
+    cpu_.exit_reason = kExitNone;  // r[15] may be elsewhere
+  }
+  mmu_.debug_changed(cpu_);
+}
+
 bool Engine::take_interrupts() {
   const uint32_t lines = std::atomic_ref<uint32_t>(cpu_.interrupt_lines).load();
   arm::stop_watching(cpu_);
@@ -67,6 +77,7 @@ bool Engine::take_interrupts() {
     mmu_.park(cpu_);
     platform_.run_queued_work(cpu_);
     mmu_.unpark(cpu_);
+    if (changed_ != Changed::Nothing) follow_debugger();
   }
   switch (arm::pending_interrupt(cpu_)) {
     case arm::Interrupt::None: break;

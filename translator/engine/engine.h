@@ -45,6 +45,13 @@ class Engine {
   // Not while run() is running.
   void restart(Restart what = Restart::CpuIsNew) { restart_ = what; }
 
+  // A debugger on the host has changed what it looks at, and with `registers` also the CPU's
+  // registers. On the CPU's thread, in Platform::run_queued_work; what follows is made again
+  // afterwards.
+  void debugger_changed(bool registers) {
+    changed_ = registers || changed_ == Changed::Registers ? Changed::Registers : Changed::Points;
+  }
+
   // Runs the guest from cpu.r[15] until kLineStop is raised. Call inside a World whose fault
   // handler is handle_fault.
   void run();
@@ -60,6 +67,7 @@ class Engine {
  private:
   void begin_anew();
   bool take_interrupts();  // false: stop
+  void follow_debugger();
   void run_once();
 
   const LogConfig log_;
@@ -75,6 +83,7 @@ class Engine {
   SlowPath slow_path_;
   WindowFaults faults_;
   Restart restart_ = Restart::None;
+  enum class Changed : uint8_t { Nothing, Points, Registers } changed_ = Changed::Nothing;
   helpers::EngineServices services_;
   std::optional<ExceptionLog> exception_log_;
 };

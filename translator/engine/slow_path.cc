@@ -10,6 +10,7 @@
 #include "translator/arm32/cpu/debug.h"
 #include "translator/arm32/cpu/exceptions.h"
 #include "translator/arm32/cpu/exit_reason.h"
+#include "translator/arm32/cpu/host_debug.h"
 #include "translator/arm32/helpers/helpers.h"
 #include "translator/base/panic.h"
 #include "translator/engine/ram_access.h"
@@ -47,9 +48,11 @@ bool compare_exchange(uint8_t* host, uint32_t bytes, uint64_t expected, uint64_t
   }
 }
 
-// A Data Abort: what DFSR and DFAR will be.
+// A Data Abort: what DFSR and DFAR will be. Or the debugger on the host has the CPU stop before the
+// access.
 struct Abort {
-  uint32_t fsr, far;
+  uint32_t fsr = 0, far = 0;
+  bool stopped = false;
 };
 using Result = std::optional<Abort>;  // of an access; nothing: it is done
 
@@ -117,7 +120,7 @@ Result Access::store_exclusive() {
     if (!t.ok) return Abort{t.fsr, t.far};
   }
   // Also where the monitor fails (Cortex-A15 TRM, 10.5.1).
-  if (cpu_.debug.watching)
+  if (cpu_.debug.watching || (cpu_.host_debug && armed))
     if (const Result hit = watchpoint()) return hit;
   if (armed && t.host) {
     uint64_t value;
@@ -134,6 +137,7 @@ Result Access::store_exclusive() {
 }
 
 Result Access::watchpoint() {
+  if (cpu_.host_debug && arm::host_stops_at_access(cpu_, va_, bytes_, store_)) return Abort{.stopped = true};
   const auto byte = arm::watchpoint_match(cpu_, va_, bytes_, store_, privileged_);
   if (!byte) return {};
   const uint32_t fsr = arm::note_watchpoint(cpu_, store_);
@@ -262,10 +266,14 @@ uint64_t SlowPath::any_access(const uint8_t* return_address) {
   block->set_position(cpu_, *site);
   const ir::MemAccess m = ir::MemAccess::unpack(cpu_.access_kind);
   if (const Result abort = Access(cpu_, mmu_, platform_, statistics_, m).perform(m)) {
-    statistics_.data_aborts++;
-    helpers::apply_effects(cpu_, arm::data_abort(cpu_, cpu_.r[15], abort->fsr, abort->far));
-    cpu_.exit_reason = kExitException;
-    arm::recompute_pending(cpu_);
+    if (abort->stopped) {
+      cpu_.exit_reason = kExitLookup;
+    } else {
+      statistics_.data_aborts++;
+      helpers::apply_effects(cpu_, arm::data_abort(cpu_, cpu_.r[15], abort->fsr, abort->far));
+      cpu_.exit_reason = kExitException;
+      arm::recompute_pending(cpu_);
+    }
     return site->flags & x64::kSiteStandardMxcsr ? 2 : 1;
   }
   cpu_.it = 0;

@@ -2,6 +2,7 @@
 #include "translator/engine/window_faults.h"
 
 #include "translator/arm32/cpu/exit_reason.h"
+#include "translator/arm32/cpu/host_debug.h"
 #include "translator/base/trace.h"
 
 namespace crosswalk::engine {
@@ -61,6 +62,7 @@ void WindowFaults::leave(FaultFrame& frame, Block& block, const x64::FaultSite& 
   } else {
     // The instruction restarts, with its access out of line. From now on if it is a device's or
     // wraps; that RAM could not be entered says nothing of the next access.
+    arm::host_instruction_restarts(cpu_);
     const uint64_t pa = block.key.pa + (cpu_.r[15] - (block.key.va & ~1u));
     translations_.put_out_of_line(pa, &block, outcome == mmu::FaultOutcome::Once);
     cpu_.exit_reason = kExitLookup;

@@ -108,12 +108,17 @@ class Guest final : public Platform {
   void send_event(CpuState&) override { events_sent++; }
   uint64_t counter() override { return ticks; }
   void timers_changed(CpuState&) override {}
+  void run_queued_work(CpuState& c) override {
+    lower_line(c, kLineWork);
+    if (on_queued_work) on_queued_work(*engine_);
+  }
 
   CpuState cpu{};
   std::vector<DeviceAccess> accesses;
   std::function<void(uint32_t offset, uint64_t value)> on_device_write;
   unsigned waits = 0, event_waits = 0, events_sent = 0;
   std::function<void()> on_wait_for_event;
+  std::function<void(engine::Engine& engine)> on_queued_work;
   bool offers_semihosting = false;
   unsigned semihosting_calls = 0;
   uint64_t ticks = 0;  // the system counter

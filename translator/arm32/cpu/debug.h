@@ -16,6 +16,9 @@
 namespace crosswalk::arm {
 
 inline constexpr uint32_t kBreakpoints = 6, kWatchpoints = 4;
+// What a debugger on the host has besides (host_debug.h): pages with breakpoints that are known one
+// by one, and watchpoints.
+inline constexpr uint32_t kHostBreakPages = 32, kHostWatchpoints = 12;
 
 // Sets debug.breaking and debug.watching. To be called when DBGDSCR, DBGVCR, a lock, or a value or
 // control register has changed.
@@ -38,8 +41,9 @@ uint32_t take_instruction_debug_event(CpuState& cpu, DebugEvent event, uint32_t 
 struct BreakPages {
   uint8_t everywhere = 0;
   uint8_t count = 0;
-  uint32_t page[kBreakpoints] = {};  // VA >> 12; those of equal VAs are merged
-  uint8_t privileges[kBreakpoints] = {};
+  // VA >> 12; those of equal VAs are merged
+  uint32_t page[kBreakpoints + kHostBreakPages] = {};
+  uint8_t privileges[kBreakpoints + kHostBreakPages] = {};
 
   bool operator==(const BreakPages&) const = default;
   // Of one page.
@@ -60,7 +64,7 @@ struct WatchedBytes {
 };
 struct Watched {
   uint32_t count = 0;
-  WatchedBytes ranges[kWatchpoints] = {};
+  WatchedBytes ranges[kWatchpoints + kHostWatchpoints] = {};
 };
 Watched watched_bytes(const GuestCpu& cpu);
 

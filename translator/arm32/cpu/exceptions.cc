@@ -6,6 +6,7 @@
 #include "translator/arm32/cpu/cpu_model.h"
 #include "translator/arm32/cpu/debug.h"
 #include "translator/arm32/cpu/exception_observer.h"
+#include "translator/arm32/cpu/host_debug.h"
 #include "translator/arm32/cpu/psr.h"
 #include "translator/arm32/cpu/reset.h"
 #include "translator/arm32/cpu/system_bits.h"
@@ -100,6 +101,7 @@ uint32_t take_exception(CpuState& cpu, Exception kind, uint32_t pc) {
   cpu.r[15] = vector_address(cpu, kind);
   recompute_pending(cpu);
   tell_observer(cpu, kind, pc, spsr);
+  if (__builtin_expect(cpu.host_debug != nullptr, 0)) host_exception_taken(cpu, kind);
   return effects;
 }
 
@@ -129,6 +131,7 @@ uint32_t synchronous_external_abort_status(const GuestCpu& cpu, bool write) {
 uint32_t debug_event_status(const GuestCpu& cpu) { return fault_status(cpu, 0b00010, 0b100010); }
 
 Interrupt pending_interrupt(const CpuState& cpu) {
+  if (host_steps(cpu)) return Interrupt::None;
   const uint32_t lines = load_lines(cpu);
   if ((lines & kLineFiq) && !cpu.f) return Interrupt::Fiq;
   if ((lines & kLineIrq) && !cpu.i) return Interrupt::Irq;
@@ -145,7 +148,8 @@ void recompute_pending(CpuState& cpu) {
     return;
   }
   pending.store(0, std::memory_order_seq_cst);
-  const uint32_t wanted = kLineStop | kLineWork | kLinePoll | (cpu.i ? 0u : kLineIrq) | (cpu.f ? 0u : kLineFiq);
+  uint32_t wanted = kLineStop | kLineWork | kLinePoll | (cpu.i ? 0u : kLineIrq) | (cpu.f ? 0u : kLineFiq);
+  if (host_steps(cpu)) wanted &= ~uint32_t{kLineIrq | kLineFiq};
   if (load_lines(cpu) & wanted) pending.store(1, std::memory_order_seq_cst);
 }
 

@@ -51,7 +51,8 @@ uint32_t vector_address(const GuestCpu& cpu, Exception kind);
 
 enum class Interrupt : uint8_t { None, Irq, Fiq };
 
-// Which interrupt to take now, from interrupt_lines and the masks; FIQ goes first (B1.8.3).
+// Which interrupt to take now, from interrupt_lines and the masks; FIQ goes first (B1.8.3). None
+// while a debugger steps the CPU.
 Interrupt pending_interrupt(const CpuState& cpu);
 // Whether an IRQ or FIQ line is asserted, masked or not: what wakes WFI.
 bool interrupt_asserted(const CpuState& cpu);

@@ -13,6 +13,7 @@ class Ring;
 namespace arm {
 class ExceptionObserver;
 struct Events;
+struct HostDebug;
 }  // namespace arm
 
 // Bits of NearFrame::interrupt_lines.
@@ -82,6 +83,7 @@ struct FarFrame {
   uint32_t event_generation;                   // Events::generation when the CPU last looked
   trace::Ring* trace;                          // trace.h; null: off
   arm::ExceptionObserver* exception_observer;  // exception_observer.h; null: none
+  arm::HostDebug* host_debug;                  // host_debug.h; null: no debugger on the host
 };
 
 }  // namespace crosswalk

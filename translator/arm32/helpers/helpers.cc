@@ -6,6 +6,7 @@
 
 #include "translator/arm32/cpu/debug.h"
 #include "translator/arm32/cpu/events.h"
+#include "translator/arm32/cpu/host_debug.h"
 #include "translator/arm32/cpu/pmu.h"
 #include "translator/arm32/cpu/psr.h"
 
@@ -118,6 +119,10 @@ uint64_t breakpoint(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
 }
 
 uint64_t check_breakpoints(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
+  if (cpu->host_debug && arm::host_stops_at_instruction(*cpu)) {
+    cpu->exit_reason = kExitLookup;
+    return 0;
+  }
   if (const auto event = arm::instruction_debug_event(*cpu, cpu->r[15])) {
     apply_effects(*cpu, arm::take_instruction_debug_event(*cpu, *event, cpu->r[15]));
     cpu->exit_reason = kExitException;
@@ -214,6 +219,7 @@ uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t
 uint64_t wait_for_interrupt(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t) {
   arm::stop_watching(*cpu);
   leave_to_next(*cpu, bytes);
+  if (arm::host_steps(*cpu)) return 0;
   // No line is to keep it awake of which the machine knows nothing.
   if (std::atomic_ref<uint32_t>(cpu->interrupt_lines).load(std::memory_order_relaxed) & kLineShootdown)
     services(cpu).mmu.synchronize(*cpu);

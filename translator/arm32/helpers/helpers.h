@@ -48,7 +48,8 @@ uint64_t exception_return(CpuState* cpu, uint32_t pc, uint32_t, uint32_t);
 uint64_t return_from_exception(CpuState* cpu, uint32_t pc, uint32_t psr, uint32_t);
 
 // ---- may leave the block (kCallMayExit)
-// Takes the debug event of a breakpoint or vector catch that matches this instruction.
+// Takes the debug event of a breakpoint or vector catch that matches this instruction; or the
+// debugger on the host has the CPU stop before it.
 uint64_t check_breakpoints(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 // Undefined Instruction unless the current mode has an SPSR / is privileged.
 uint64_t require_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);

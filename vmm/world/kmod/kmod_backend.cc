@@ -294,6 +294,7 @@ class KmodBackend final : public mmu::WindowBackend, private mmu::WindowFiller, 
   }
   uint64_t* code_pages() override { return device_->code(); }
   void watch(std::span<const Pages> pages) override {
+    static_assert(mmu::Arm32::kWatchpoints <= CW_MAX_WATCHED);
     cw_watch call{};
     for (const Pages& p : pages) {
       call.ranges[call.count].first_page = p.first;
