@@ -150,6 +150,7 @@ NEEDS_bare = $(BARE_IMAGES)
 NEEDS_smp = $(SMP_IMAGES)
 NEEDS_boot = $(BOOT_IMAGES)
 NEEDS_bench = $(BENCH_IMAGES)
+NEEDS_symbols = $(BOOT_IMAGES) $(SYMBOL_IMAGES)
 NEEDS_net = $(BOOT_IMAGES) $(NET_IMAGES)
 NEEDS_share = $(BOOT_IMAGES) $(SHARE_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
@@ -159,7 +160,7 @@ NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-ho
 NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
 NEEDS_module = $(MODULE_PROGRAMS)
 NEEDS_lint = $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
-NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
+NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES) $(SYMBOL_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
 check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 

@@ -46,7 +46,9 @@ FOLDERS = {
     "vmm/machine/semihosting": ("Arm semihosting", ["translator/base", "translator/arm32/cpu", "vmm/devices", "vmm/machine/board", "vmm/machine/cpus", "vmm/machine/time"]),
     "vmm/machine/snapshot": ("a machine in a file, and back", ["translator/base", "translator/arm32/cpu", "vmm/devices", "vmm/machine/board", "vmm/machine/cpus", "vmm/machine/time", "vmm/machine/semihosting"]),
     "vmm/machine/control": ("signals, keys, the control socket, pauses, the guest's state in words, a run that does not end", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/devices", "vmm/machine/io", "vmm/machine/loader", "vmm/machine/cpus", "vmm/machine/time"]),
-    "vmm/machine": ("connects the parts of the machine; what the engine sees of it", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/devices", "vmm/machine/io", "vmm/machine/board", "vmm/machine/loader", "vmm/machine/cpus", "vmm/machine/time", "vmm/machine/semihosting", "vmm/machine/snapshot", "vmm/machine/control"]),
+    "vmm/debugger": ("GDB's remote protocol: packets, registers, a session", ["translator/arm32/cpu"]),
+    "vmm/machine/debug": ("CPUs that a debugger stops, and the thread that serves its connection", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/debugger", "vmm/machine/io", "vmm/machine/cpus", "vmm/machine/time", "vmm/machine/control"]),
+    "vmm/machine": ("connects the parts of the machine; what the engine sees of it", ["translator/base", "translator/arm32/cpu", "vmm/base", "vmm/devices", "vmm/machine/io", "vmm/machine/board", "vmm/machine/loader", "vmm/machine/cpus", "vmm/machine/time", "vmm/machine/semihosting", "vmm/machine/snapshot", "vmm/machine/control", "vmm/machine/debug"]),
     "vmm/world": ("what the worlds have in common", ["translator/engine"]),
     "vmm/world/process": ("the engine in an ordinary thread", ["translator/base", "mmu-shadow/windows", "translator/engine", "vmm/world"]),
     "vmm/world/kvm/ring0": ("what runs at CPL 0 inside the VM, and page tables", []),
@@ -54,7 +56,7 @@ FOLDERS = {
     "vmm/world/kmod": ("windows of the kernel module, for both worlds", ["translator/base", "mmu-shadow/walker", "kernel-module", "mmu-shadow"]),
     "vmm/host": ("what this host can do: the table of modes, the probe that measures them", ["translator/base", "mmu-shadow", "translator/engine", "mmu-shadow/walker", "vmm/world/process", "vmm/world/kvm", "vmm/world/kmod"]),
     "vmm/bench": ("`crosswalk bench`", ["vmm/base"]),
-    "vmm/app": ("the command line, run, info, traces", ["translator/base", "translator/arm32/cpu", "mmu-shadow/walker", "mmu-shadow", "translator/engine", "vmm/base", "vmm/net", "vmm/share", "vmm/machine/loader", "vmm/machine/cpus", "vmm/machine/control", "vmm/machine", "vmm/world/process", "vmm/world/kvm", "vmm/host", "vmm/bench"]),
+    "vmm/app": ("the command line, run, info, traces", ["translator/base", "translator/arm32/cpu", "mmu-shadow/walker", "mmu-shadow", "translator/engine", "vmm/base", "vmm/net", "vmm/share", "vmm/machine/loader", "vmm/machine/cpus", "vmm/machine/control", "vmm/machine/debug", "vmm/machine", "vmm/world/process", "vmm/world/kvm", "vmm/host", "vmm/bench"]),
     "vmm": ("main", ["vmm/base", "vmm/bench", "vmm/app"]),
 }
 

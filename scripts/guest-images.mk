@@ -46,6 +46,13 @@ $(GUEST)/share/initrd-%.gz: $(GUEST)/net/initrd-%.gz $(GUEST)/share/modules-%/bu
 	cat $< $@.part.gz >$@.new && rm $@.part.gz && mv $@.new $@
 SHARE_IMAGES := $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/share/initrd-$(kernel).gz)
 
+# --- symbols of Debian's kernels, as the running guest lists them ---------------------------------
+$(GUEST)/%/symbols.elf: $(GUEST)/initrd-%.gz scripts/symbols-elf.py | $(BUILD)/crosswalk
+	$(BUILD)/crosswalk run --mmu soft --kernel $(GUEST)/$*/vmlinuz --initrd $< --timeout 600 \
+	  --append 'console=ttyAMA0 quiet -- cat /proc/kallsyms' </dev/null >$@.map
+	scripts/symbols-elf.py $@.map $@ && rm $@.map
+SYMBOL_IMAGES := $(GUEST)/armmp/symbols.elf
+
 # --- a Debian root image with programs for the experiments, and the same programs of amd64 --------
 $(GUEST)/rootfs.ext4 $(GUEST)/programs-native.tar: scripts/build-rootfs.sh scripts/private-apt.sh scripts/experiments/programs.sh \
   scripts/experiments/make-inputs.py | $(BUILD)/.packages
@@ -96,7 +103,7 @@ $(GUEST)/smp/%.elf: tests/guests/smp/%.c $(SMP_RUNTIME) tests/guests/smp/smp.h t
 	$(SMP_GCC) -T tests/guests/bare/link.ld -o $@ $(SMP_RUNTIME) $< -lgcc
 $(GUEST)/smp/%.bin: $(GUEST)/smp/%.elf
 	arm-none-eabi-objcopy -O binary $< $@
-SMP_IMAGES := $(foreach program,$(SMP_PROGRAMS),$(GUEST)/smp/$(program).bin)
+SMP_IMAGES := $(foreach program,$(SMP_PROGRAMS),$(GUEST)/smp/$(program).elf $(GUEST)/smp/$(program).bin)
 
 # --- what scripts/smp/debian.sh boots: torture modules, tests, a root image with stress-ng, make
 $(GUEST)/smp/torture/built: scripts/smp/build-torture.sh $(GUEST)/fetched | scripts/private-apt.sh $(BUILD)/.packages
@@ -117,7 +124,7 @@ BOOT_IMAGES := $(GUEST)/fetched $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/initr
 BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES) \
   $(GUEST)/linux/debugger
 
-guest: $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES)
+guest: $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES) $(SYMBOL_IMAGES)
 rootfs: $(PROGRAM_IMAGES)
 .PHONY: guest rootfs
 .SECONDARY:

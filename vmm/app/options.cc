@@ -86,8 +86,9 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
   std::string mmu, windows, world, memory, smp, code_cache, flush, fill, trace_events, fault_delivery, window_flush,
-      sandbox, escape, network, control, serial;
+      sandbox, escape, network, control, serial, gdb;
   std::vector<std::string> disks, shares;
+  bool wait = false;
 };
 
 const char* name_of(WorldKind world) {
@@ -165,6 +166,8 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("trace-events", po::value(&text.trace_events)->value_name("N")->default_value("1000000"), "How many events --trace keeps; the oldest are dropped. 56 bytes each: 100 to 100000000.")
       ("perf-map", po::bool_switch(&run.perf_map), "Write /tmp/perf-PID.map, from which perf report takes the names of translated guest code.")
       ("symbols", po::value(&run.symbols)->value_name("FILE"), "Guest functions for --perf-map, --trace, -d int and printed states: an ELF file or a System.map; by default those of an ELF --kernel.")
+      ("gdb", po::value(&text.gdb)->value_name("[HOST:]PORT|unix:PATH"), "Let a GDB (gdb-multiarch) connect there, by TCP or by a socket in the file system; without HOST, from this host alone. See docs/running-guests.md.")
+      ("wait", po::bool_switch(&text.wait), "Run nothing before the GDB of --gdb says so.")
       ("log,d", po::value(&run.log_items)->value_name("ITEMS"), "Log, as QEMU's -d: in_asm, op (IR), out_asm, int, exec, cpu; comma-separated.")
       ("log-file,D", po::value(&run.log_file)->value_name("FILE"), "Where the log goes; standard error by default.");
   tuning.add_options()
@@ -397,6 +400,18 @@ Result<bool> check_numbers(RunOptions& run, const RunText& text, const po::varia
   return true;
 }
 
+Result<bool> check_debugger(RunOptions& run, const RunText& text, const po::variables_map& values) {
+  if (!values.count("gdb")) {
+    if (text.wait)
+      return Error{"--wait: nobody could have the guest go on; give --gdb [HOST:]PORT or --gdb unix:PATH too"};
+    return true;
+  }
+  auto address = parse_listen_address(text.gdb);
+  if (!address) return Error{"--gdb: " + address.error()};
+  run.debugger = {*address, text.wait};
+  return true;
+}
+
 // What is logged and measured, and the files of that and of semihosting.
 Result<bool> check_outputs(RunOptions& run, const std::string& control, const po::variables_map& values) {
   if (const std::string unknown = engine::parse_log_items(run.log_items).unknown; !unknown.empty())
@@ -440,6 +455,7 @@ Command parse_run(const std::vector<std::string>& arguments) {
   if (auto checked = check_mechanisms(run, text); !checked) return OptionError{checked.error()};
   if (auto checked = check_numbers(run, text, *values); !checked) return OptionError{checked.error()};
   if (auto checked = check_outputs(run, text.control, *values); !checked) return OptionError{checked.error()};
+  if (auto checked = check_debugger(run, text, *values); !checked) return OptionError{checked.error()};
   return run;
 }
 

@@ -13,6 +13,7 @@
 #include "vmm/app/option_values.h"
 #include "vmm/bench/bench.h"
 #include "vmm/host/modes.h"
+#include "vmm/machine/debug/debugger.h"
 #include "vmm/world/kvm/kvm_options.h"
 
 namespace crosswalk::vmm {
@@ -47,6 +48,7 @@ struct RunOptions {
   double timeout_seconds = 0;     // 0: none
   std::string control, snapshot;  // paths; empty: none
   bool reboot = false;
+  std::optional<DebuggerConfig> debugger;
   bool semihosting = false;
   std::string semihosting_files;    // a directory; empty: none
   std::string log_items, log_file;  // log_file empty: stderr

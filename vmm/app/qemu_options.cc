@@ -178,6 +178,19 @@ Result<Words> escape(const std::string& value) {
   return Words{{"escape", {std::string(1, static_cast<char>('a' - 1 + byte))}}};
 }
 
+// A character device's words for what is so anyway are left out.
+Result<Words> debugger(const std::string& value) {
+  std::string address;
+  for (const std::string& part : split(value)) {
+    if (address.empty())
+      address = part;
+    else if (!is_one_of("server server=on nowait wait=off nodelay nodelay=on ipv4 ipv4=on", part))
+      return Error{"no " + part + " here; give --gdb [HOST:]PORT or --gdb unix:PATH"};
+  }
+  return Words{{"gdb", {address}}};
+}
+Result<Words> debugger_port(const std::string&) { return Words{{"gdb", {"1234"}}}; }
+
 Result<Words> semihosting(const std::string& value) {
   for (const auto& [name, text] : parts_of(value, "enable")) {
     if (!is_one_of("enable=on target=native target=auto", name + "=" + text))
@@ -209,7 +222,6 @@ Result<Words> serial(const std::string& value) {
 }
 
 constexpr const char* kNoScreen = "no screen here; the guest's console is this terminal";
-constexpr const char* kNoDebugger = "no debugger's port here; --log, --trace and Ctrl-A i show what a guest does";
 constexpr const char* kNoFlash = "no flash and no firmware here; give --kernel FILE";
 constexpr const char* kNoMonitor = "no monitor here; --control unix:PATH takes commands, and Ctrl-A h lists the keys";
 constexpr const char* kNoSnapshot = "snapshots are files of their own here; see crosswalk snapshot and --restore FILE";
@@ -257,8 +269,9 @@ constexpr Row kRows[] = {
     {"bios pflash mtdblock", true, nullptr, nullptr, nullptr, kNoFlash},
     {"sd fda fdb", true, nullptr, nullptr, nullptr, "all disks are virtio block devices; give --disk FILE"},
     {"blockdev", true, nullptr, nullptr, nullptr, "give --disk FILE[,readonly][,format=raw] instead"},
-    {"s S", false, nullptr, nullptr, nullptr, kNoDebugger},
-    {"gdb", true, nullptr, nullptr, nullptr, kNoDebugger},
+    {"s", false, "gdb", debugger_port, nullptr, nullptr},
+    {"S", false, "wait", nullptr, nullptr, nullptr},
+    {"gdb", true, "gdb", debugger, nullptr, nullptr},
     {"fsdev", true, nullptr, nullptr, nullptr, kShareInstead},
     {"loadvm incoming", true, nullptr, nullptr, nullptr, kNoSnapshot},
     {"snapshot", false, nullptr, nullptr, nullptr, kNoThrowAway},

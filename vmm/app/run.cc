@@ -74,6 +74,7 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   if (options.mmu->mode == mmu::Mode::Hybrid) config.poll_seconds = 0.01;
   config.reboots = options.reboot;
   config.cpu_model = options.cpu;
+  config.debugger = options.debugger;
   config.semihosting = {options.semihosting, options.semihosting_files,
                         options.append.empty() ? options.kernel : options.kernel + " " + options.append};
   return config;

@@ -196,6 +196,18 @@ bool Vm::translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) {
   return at.ok;
 }
 
+// As a privileged access with all domains' managers, whose permissions are not checked (B3.7.3).
+bool Vm::translate_for_debugger(CpuState& cpu, uint32_t va, uint64_t& pa) {
+  constexpr uint32_t kManagers = ~uint32_t{0};
+  const uint32_t dacr = std::exchange(cpu.cp15.dacr, kManagers);
+  const mmu::Translation at = of(cpu).mmu->translate(cpu, va, mmu::AccessKind::Load, true);
+  cpu.cp15.dacr = dacr;
+  pa = at.pa;
+  return at.ok;
+}
+
+void Vm::debugger_changed(CpuState& cpu, bool registers) { of(cpu).engine->debugger_changed(registers); }
+
 void Vm::add_state(const CpuState& cpu, StateReport& state) {
   const VmCpu& parts = of(cpu);
   const mmu::RegimeKey key = mmu::key_of(mmu::regime_of(cpu.cp15), is_privileged(static_cast<Mode>(cpu.mode)));

@@ -43,8 +43,8 @@ constexpr unsigned kCpu = bit(Sandbox::Role::Cpu), kKvmCpu = bit(Sandbox::Role::
                    kInside = bit(Sandbox::Role::InsideVm), kIo = bit(Sandbox::Role::Io),
                    kNetwork = bit(Sandbox::Role::Network), kShare = bit(Sandbox::Role::Share),
                    kTimer = bit(Sandbox::Role::Timer), kControl = bit(Sandbox::Role::Control),
-                   kMonitor = bit(Sandbox::Role::Monitor);
-constexpr unsigned kThreads = kCpu | kKvmCpu | kIo | kNetwork | kShare | kTimer | kControl | kMonitor;
+                   kMonitor = bit(Sandbox::Role::Monitor), kDebugger = bit(Sandbox::Role::Debugger);
+constexpr unsigned kThreads = kCpu | kKvmCpu | kIo | kNetwork | kShare | kTimer | kControl | kMonitor | kDebugger;
 // What the engine calls comes from its thread, or from inside the VM and is made by the thread
 // around it.
 constexpr unsigned kEngine = kCpu | kKvmCpu | kInside;
@@ -270,6 +270,9 @@ void Sandbox::add_calls_of_roles(const Config& config) {
     add(kMonitor, SCMP_SYS(openat), {{1, kWhole, path(config.new_snapshot)}});
     add(kMonitor, SCMP_SYS(rename), {{0, kWhole, path(config.new_snapshot)}, {1, kWhole, path(config.snapshot)}});
   }
+
+  // A GDB's connections, to the socket that listens from the start.
+  add(kDebugger, {SCMP_SYS(accept4), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(close)});
 
   // Disks.
   add(kIo, {SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fdatasync),

@@ -26,8 +26,9 @@ class Sandbox {
     Network,  // an I/O thread that has the guest's connections too
     Share,    // one that has a folder's files
     Timer,
-    Control,  // signals and the keyboard
-    Monitor,  // the control socket, snapshots, and the other end of a serial line
+    Control,   // signals and the keyboard
+    Monitor,   // the control socket, snapshots, and the other end of a serial line
+    Debugger,  // a GDB's connection
   };
   struct Config {
     bool semihosting_files = false;  // the guest may open, rename and remove files

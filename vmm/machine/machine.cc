@@ -33,6 +33,9 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config) {
   if (auto made = machine->make_monitor(); !made) return made.take_error();
   if (auto opened = machine->semihosting_.open_files(); !opened) return opened.take_error();
   if (auto opened = machine->io_.open(); !opened) return opened.take_error();
+  if (machine->debugger_) {
+    if (auto opened = machine->debugger_->open(); !opened) return opened.take_error();
+  }
   if (auto opened = machine->control_.open(config.catch_signals); !opened) return opened.take_error();
   return machine;
 }
@@ -60,6 +63,10 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
           }),
       semihosting_console_(device_lock_, console_, stop_, config.error_fd),
       semihosting_(config.semihosting, memory_.ram(), counter_, semihosting_console_) {
+  if (config_.debugger) {
+    debugger_ = std::make_unique<Debugger>(*config_.debugger,
+                                           DebugPorts{vcpus_, rendezvous_, counter_, reporter_, stop_, memory_.ram()});
+  }
   console_.output.set_notifier(&io_.console());
   console_.input.set_notifier(&control_);
 }
@@ -71,9 +78,10 @@ Result<bool> Machine::make_board() {
   board_ = std::move(*made);
   timers_.attach(board_->gic(), board_->rtc());
   semihosting_console_.attach(*board_);
-  platform_ = std::make_unique<MachinePlatform>(PlatformPorts{device_lock_, vcpus_, *board_, console_.output, counter_,
-                                                              timers_, rendezvous_, stop_,
-                                                              config_.reboots ? &reset_gate_ : nullptr, semihosting_});
+  platform_ = std::make_unique<MachinePlatform>(
+      PlatformPorts{device_lock_, vcpus_, *board_, console_.output, counter_, timers_, rendezvous_, stop_,
+                    config_.reboots ? &reset_gate_ : nullptr, semihosting_, debugger_ ? &debugger_->stops() : nullptr});
+  if (debugger_) debugger_->attach(*platform_);
   return true;
 }
 
@@ -188,6 +196,7 @@ void Machine::set_engine(EnginePort* engine) {
   completions_.set_engine(engine);
   reporter_.set_engine(engine);
   semihosting_.set_engine(engine);
+  if (debugger_) debugger_->set_engine(engine);
 }
 
 void Machine::start() {
@@ -204,6 +213,7 @@ void Machine::start() {
   io_.start(config_.sandbox);
   control_.start(config_.sandbox);
   if (monitor_) monitor_->start(config_.sandbox);
+  if (debugger_) debugger_->start(config_.sandbox);
 }
 
 void Machine::run_cpu(unsigned index, const std::function<void(CpuStart)>& run) {
@@ -211,6 +221,7 @@ void Machine::run_cpu(unsigned index, const std::function<void(CpuStart)>& run) 
   const CpuStart first = restored_ ? CpuStart::PoweredOn : CpuStart::AsBefore;
   vmm::run_cpu(cpu, first, rendezvous_, reset_gate_, stop_, [&](CpuStart how) {
     if (how != CpuStart::AsBefore) timers_.changed(cpu.state());
+    if (debugger_) debugger_->stops().begin(cpu.state(), how != CpuStart::AsBefore);
     const uint64_t start = counter_.read();
     run(how);
     cpu.counters().on_ticks += counter_.read() - start;
@@ -223,6 +234,7 @@ bool Machine::shutdown() {
   console_.output.close();
   if (monitor_) monitor_->stop();
   timers_.stop();
+  if (debugger_) debugger_->finish();
   if (!io_.finish(kIoPatience)) {
     console_.output.write_rest(kLastWriteMilliseconds);
     return false;

@@ -32,6 +32,7 @@
 #include "vmm/machine/cpus/reset_gate.h"
 #include "vmm/machine/cpus/stop_switch.h"
 #include "vmm/machine/cpus/vcpu.h"
+#include "vmm/machine/debug/debugger.h"
 #include "vmm/machine/io/io_thread.h"
 #include "vmm/machine/loader/guest_memory.h"
 #include "vmm/machine/loader/loader.h"
@@ -75,6 +76,7 @@ struct MachineConfig {
   std::string cpu_model;                        // --cpu, for snapshots
   const MonitorFiles* monitor_files = nullptr;  // outlive it; null: none
   std::string version;                          // of Crosswalk, in a line
+  std::optional<DebuggerConfig> debugger;       // a GDB may connect
   const Sandbox* sandbox = nullptr;             // confines the machine's threads; outlives it
 };
 
@@ -192,6 +194,7 @@ class Machine final {
   std::unique_ptr<Monitor> monitor_;  // null: there is none
   SemihostingConsole semihosting_console_;
   Semihosting semihosting_;
+  std::unique_ptr<Debugger> debugger_;  // null: none
   std::unique_ptr<Board> board_;
   std::unique_ptr<MachinePlatform> platform_;
   BootState boot_;

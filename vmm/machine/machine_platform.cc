@@ -44,6 +44,7 @@ bool MachinePlatform::mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uin
 // Other CPUs do not wait for one that waits for stdout: it is parked meanwhile.
 void MachinePlatform::run_queued_work(CpuState& cpu) {
   m_.rendezvous.serve(cpu);
+  if (m_.stops) m_.stops->serve(cpu);
   m_.console.wait_for_room();
 }
 

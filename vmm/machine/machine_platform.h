@@ -12,6 +12,7 @@
 #include "vmm/machine/cpus/reset_gate.h"
 #include "vmm/machine/cpus/stop_switch.h"
 #include "vmm/machine/cpus/vcpu.h"
+#include "vmm/machine/debug/cpu_stops.h"
 #include "vmm/machine/semihosting/semihosting.h"
 #include "vmm/machine/time/counter.h"
 #include "vmm/machine/time/timers.h"
@@ -30,6 +31,7 @@ struct PlatformPorts {
   StopSwitch& stop;
   ResetGate* reset;  // null: a reset ends the run
   Semihosting& semihosting;
+  CpuStops* stops;  // null: no debugger
 };
 
 class MachinePlatform final : public Platform, private PsciHost {

@@ -47,6 +47,7 @@ const char* name_of(Role role) {
     case Role::Timer: return "Timer";
     case Role::Control: return "Control";
     case Role::Monitor: return "Monitor";
+    case Role::Debugger: return "Debugger";
     case Role::InsideVm: break;
   }
   return "InsideVm";
@@ -70,7 +71,7 @@ class SandboxTest : public testing::TestWithParam<Role> {
 };
 INSTANTIATE_TEST_SUITE_P(Threads, SandboxTest,
                          testing::Values(Role::Cpu, Role::KvmCpu, Role::Io, Role::Network, Role::Share, Role::Timer,
-                                         Role::Control, Role::Monitor),
+                                         Role::Control, Role::Monitor, Role::Debugger),
                          [](const auto& info) { return name_of(info.param); });
 
 void* page() { return mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
@@ -445,6 +446,40 @@ TEST_F(SandboxRoles, TheNetworksThreadMakesConnectionsAndListensToNone) {
         },
         testing::ExitedWithCode(1), "system call socket");
   }
+}
+
+TEST_F(SandboxRoles, TheDebuggersThreadAcceptsAndMakesNoConnection) {
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  sockaddr address{.sa_family = AF_UNIX, .sa_data = {}};
+  ASSERT_EQ(bind(listener, &address, sizeof(sa_family_t)), 0);  // a name that the kernel chooses
+  ASSERT_EQ(listen(listener, 1), 0);
+  expect_allowed(Role::Debugger, [&] {
+    char byte = 0;
+    return accept4(listener, nullptr, nullptr, SOCK_CLOEXEC) < 0 && errno == EAGAIN && recv(-1, &byte, 1, 0) < 0 &&
+           send(-1, &byte, 1, MSG_NOSIGNAL) < 0 && close(listener) == 0;
+  });
+  close(listener);
+  const Attempt attempts[] = {
+      {"socket", [] { socket(AF_UNIX, SOCK_STREAM, 0); }},
+      {"connect", [] { static_cast<void>(connect(0, nullptr, 0)); }},
+      {"openat2", [] { syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", nullptr, 0); }},
+  };
+  for (const Attempt& attempt : attempts) {
+    EXPECT_EXIT(
+        {
+          confine(Role::Debugger);
+          attempt.make();
+          _exit(0);
+        },
+        testing::ExitedWithCode(1), std::string("system call ") + attempt.call);
+  }
+  EXPECT_EXIT(
+      {
+        confine(Role::Control);
+        accept4(0, nullptr, nullptr, 0);
+        _exit(0);
+      },
+      testing::ExitedWithCode(1), "system call accept4");
 }
 
 // Of all files it finds that with the host's name servers, and cannot write it.

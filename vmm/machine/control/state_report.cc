@@ -34,6 +34,7 @@ const char* name_of(Sleep sleep) {
   switch (sleep) {
     case Sleep::WaitForInterrupt: return ", asleep in WFI";
     case Sleep::WaitForEvent: return ", asleep in WFE";
+    case Sleep::Stopped: return ", stopped by the debugger";
     case Sleep::Off:
     case Sleep::Awake: break;
   }

@@ -12,7 +12,8 @@ void Vcpu::raise(uint32_t line) {
   raise_line(state_, line);
   switch (sleep_.load()) {
     case Sleep::Awake: break;
-    case Sleep::WaitForInterrupt: futex_wake(&state_.interrupt_lines); break;
+    case Sleep::WaitForInterrupt:
+    case Sleep::Stopped: futex_wake(&state_.interrupt_lines); break;
     case Sleep::WaitForEvent: wake_for_event(); break;
     case Sleep::Off: power_.notify(); break;
   }

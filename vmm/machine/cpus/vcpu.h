@@ -15,7 +15,8 @@
 
 namespace crosswalk::vmm {
 
-enum class Sleep : uint8_t { Awake, WaitForInterrupt, WaitForEvent, Off };
+// Stopped: by a debugger.
+enum class Sleep : uint8_t { Awake, WaitForInterrupt, WaitForEvent, Off, Stopped };
 
 // Written by the CPU's thread, read at exit.
 struct VcpuCounters {

@@ -74,6 +74,9 @@ SystemCounter::SystemCounter() {
   time_.start(multiplier);
 }
 
-uint64_t SystemCounter::nanoseconds() const { return time_.nanoseconds() + offset_.load(std::memory_order_relaxed); }
+uint64_t SystemCounter::nanoseconds() const {
+  const uint64_t still_at = still_at_.load(std::memory_order_acquire);
+  return still_at == kMoves ? time_.nanoseconds() + offset_.load(std::memory_order_relaxed) : still_at;
+}
 
 }  // namespace crosswalk::vmm

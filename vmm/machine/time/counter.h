@@ -43,6 +43,16 @@ class SystemCounter {
   // The counter goes on from this value: of another one, or its own of some time ago. While nobody
   // relies on it (no CPU runs, Timers::hold).
   void restore(uint64_t nanoseconds) { offset_.store(nanoseconds - time_.nanoseconds(), std::memory_order_relaxed); }
+  // The guest's time stands still from now on, and goes on from there. One thread; no CPU runs.
+  void stand_still() {
+    if (!stands_still()) still_at_.store(nanoseconds());
+  }
+  void go_on() {
+    if (!stands_still()) return;
+    offset_.store(still_at_.load() - time_.nanoseconds());
+    still_at_.store(kMoves);
+  }
+  bool stands_still() const { return still_at_.load(std::memory_order_acquire) != kMoves; }
   // Finds out whether the TSC still tells the time. To be called every second, outside of a VM.
   void check() const { time_.check(); }
   uint64_t discontinuities() const { return time_.discontinuities(); }
@@ -51,7 +61,8 @@ class SystemCounter {
 
  private:
   TimeBase<HostClock> time_;
-  std::atomic<uint64_t> offset_{0};
+  static constexpr uint64_t kMoves = ~uint64_t{0};
+  std::atomic<uint64_t> offset_{0}, still_at_{kMoves};
   double tsc_mhz_ = 0;
 };
 
