@@ -90,6 +90,7 @@ class GuestMmu final : public MmuOf<Guest> {
   FaultOutcome window_fault(Cpu& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) override;
   uint32_t fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Translation& translation) override;
   void forget_instruction_pages() override;
+  void flash_hidden(Cpu& cpu) override;
   void slept(uint64_t ticks) override {
     hybrid_.time().exclude(ticks);
     if (config_.accounts) config_.accounts->slept(ticks);
@@ -144,6 +145,7 @@ class GuestMmu final : public MmuOf<Guest> {
     return false;
   }
   void drop_page_ids(Cpu& cpu);
+  Translation fill_from_flash(Va va, const Result& result, Translation t);
   // May give the current space its other form.
   void judge_current(Cpu& cpu);
   // Does that when it is time, and tells translated code which form it has. In line: each system
@@ -426,7 +428,8 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
                                                     : Refill::Device,
                      class_of(result.log2_size));
   }
-  if (!t.host || kind == AccessKind::Fetch) return t;
+  if (!t.host) return kind == AccessKind::Load ? fill_from_flash(va, result, t) : t;
+  if (kind == AccessKind::Fetch) return t;
 
   const uint32_t page = walks_.ram_page_of(t.pa);
   bool writable = Guest::allows_store(result, privileged);
@@ -438,6 +441,43 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   statistics_.entries_4k++;
   statistics_.pages_installed++;
   return t;
+}
+
+// Of a load that no RAM answers. Windows are of RAM alone: in them, these loads are made one by
+// one.
+template <GuestArchitecture Guest>
+[[gnu::noinline]] typename Guest::Translation GuestMmu<Guest>::fill_from_flash(Va va, const Result& result,
+                                                                               Translation t) {
+  t.host = walks_.flash_at(t);
+  if (!t.host || !current_ || t.watched || !(Guest::normal_memory(result) || Guest::mmu_was_off(result))) return t;
+  code_.flash_used();
+  t.host = walks_.flash_at(t);
+  current_->reads_flash = true;
+  if (!t.host || current_->windowed) return t;
+  current_->soft->install(va, t.host, false, result.ng, class_of(result.log2_size));
+  statistics_.entries_4k++;
+  statistics_.pages_installed++;
+  return t;
+}
+
+// The banks that are readable no longer are so by now, so that no CPU that runs from here on makes
+// an entry for them.
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::flash_hidden(Cpu& cpu) {
+  if (!code_.flash_in_use()) return;
+  {
+    const RunningCpus::Stop stop(machine_.cpus, index_);
+    for (GuestMmu* const mmu : machine_.mmus) {
+      if (!mmu) continue;
+      mmu->forget_instruction_pages();
+      for (auto& space : mmu->spaces_.all()) {
+        if (space->soft) space->soft->remove_all();
+        space->reads_flash = false;
+      }
+    }
+    code_.drop_flash();
+  }
+  unpark(cpu);
 }
 
 template <GuestArchitecture Guest>
@@ -520,7 +560,7 @@ uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Trans
     const typename PageIdsOf<Va>::Record record = ids_.record(id);
     translation = Translation{};
     translation.ok = true;
-    translation.pa = ram.base + (uint64_t{record.ram_page} << kPageBits) + page_offset(va);
+    translation.pa = walks_.pa_of(record.ram_page) + page_offset(va);
     translation.host = ram.at(translation.pa);
     if (record.flags == code_flags) return id;
     if (!ids_.full()) {
@@ -540,9 +580,15 @@ uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Trans
   translation = translation_of(va, result);
   if (!translation.ok) return 0;
   if (!translation.host) {  // outside RAM
-    translation.ok = false;
-    Guest::set_fetch_fault(translation, regime, va, result, translation.normal_memory);
-    return 0;
+    if (walks_.flash_at(translation)) {
+      code_.flash_used();
+      translation.host = walks_.flash_at(translation);
+    }
+    if (!translation.host) {
+      translation.ok = false;
+      Guest::set_fetch_fault(translation, regime, va, result, translation.normal_memory);
+      return 0;
+    }
   }
   const uint32_t id = ids_.intern({va_page, walks_.ram_page_of(translation.pa), code_flags});
   current_->fetch_reuse.refilled += pages.install(va, id, result.ng, class_of(result.log2_size));

@@ -63,10 +63,10 @@ class MmuOf : public Guest::Port, public CodeProtection {
   virtual void activate(Cpu& cpu) = 0;
 
   // The software-TLB slow path: translate for the CPU's current privilege, and install the entry
-  // for plain RAM. A Store to a page with translated code calls the listener for the 64 bytes from
-  // `va` (within its page) before it returns; so the caller may store up to 64 bytes at
-  // translation.host. In window modes it does the same, but installs nothing: the way to emulate a
-  // store that window_fault returned as Device or Split.
+  // for plain RAM, and for flash that is read. A Store to a page with translated code calls the
+  // listener for the 64 bytes from `va` (within its page) before it returns; so the caller may
+  // store up to 64 bytes at translation.host. In window modes it does the same, but installs
+  // nothing: the way to emulate a store that window_fault returned as Device or Split.
   virtual Translation fill(Cpu& cpu, Va va, AccessKind kind) = 0;
 
   // A host fault at window offset `offset` (fault address - cpu.mem_base, so it may be negative or
@@ -82,6 +82,11 @@ class MmuOf : public Guest::Port, public CodeProtection {
   // Forgets every instruction page of every address space: `code_flags` will be different ones from
   // now on, and translated code compares page ids without asking.
   virtual void forget_instruction_pages() {}
+
+  // A bank of flash was readable and is so no more (FlashBanks): every CPU's entries for flash go,
+  // and its translations. After a store of the CPU, which may be in translated code, and before its
+  // next access; others may run.
+  virtual void flash_hidden(Cpu&) {}
 
   // What Guest::break_pages or Guest::watched answers may have changed. Forgets the instruction
   // pages whose `code_flags` differ by it, and enters no page with a watched byte from now on:

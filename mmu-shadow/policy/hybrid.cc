@@ -110,8 +110,9 @@ void HybridPolicy::judge(SpaceForm& space, FormedSpace& formed) {
   if (space.windowed) {
     if (at_once_) h.spent_ns = h.faults * (c.window_fault - c.soft_refill) + h.flushes * c.window_flush;
     const double saved = (h.ns - h.spent_ns) * share / (1 - share);
-    if (h.spent_ns > saved * (at_once_ ? kMarginAtOnce : kMargin[privileged])) return demote(h, formed);
-  } else {
+    if (space.reads_flash || h.spent_ns > saved * (at_once_ ? kMarginAtOnce : kMargin[privileged]))
+      return demote(h, formed);
+  } else if (!space.reads_flash) {
     const double entering = entering_[privileged].factor();
     const double cost = h.faults * entering * c.window_fault + h.flushes * c.window_flush;
     const double cost_rate = cost / h.ns;

@@ -2,11 +2,17 @@
 #include "mmu-shadow/spaces/code_pages.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace crosswalk::mmu {
 
 CodePages::CodePages(const GuestRam& ram, CodeListener& listener, const RunningCpus& cpus)
-    : ram_(ram), listener_(listener), cpus_(cpus), marks_(ram.size >> kPageBits), log_(kLog) {}
+    : ram_(ram),
+      listener_(listener),
+      cpus_(cpus),
+      marks_(ram.size >> kPageBits),
+      log_(kLog),
+      flash_code_(ram.flash ? FlashBanks::kBanks * FlashBanks::kBankBytes >> kPageBits >> 6 : 0) {}
 
 uint32_t CodePages::run_length(uint32_t ram_page, uint32_t pages) const {
   const uint8_t* const marks = &marks_[ram_page];
@@ -74,7 +80,10 @@ uint32_t CodePages::written_outside(uint64_t pa, uint64_t bytes) {
 }
 
 CodePages::Protected CodePages::protect(uint64_t pa) {
-  if (!ram_.contains(pa)) return Protected::Before;
+  if (!ram_.contains(pa)) {
+    mark_flash(pa, true);
+    return Protected::Before;
+  }
   const uint32_t page = page_of(pa);
   if (holds(page)) return Protected::Before;
   if (!(mark(page, true) & kMaybeWritable) && filled_.empty()) return Protected::Unseen;
@@ -86,8 +95,30 @@ CodePages::Protected CodePages::protect(uint64_t pa) {
   return Protected::Logged;
 }
 
+void CodePages::mark_flash(uint64_t pa, bool code) {
+  const uint64_t page = pa >> kPageBits;
+  if (page / 64 >= flash_code_.size()) return;
+  const uint64_t bit = uint64_t{1} << page % 64;
+  if (code)
+    flash_code_[page / 64] |= bit;
+  else
+    flash_code_[page / 64] &= ~bit;
+}
+
+void CodePages::drop_flash() {
+  const auto lock = listener_.lock_code();
+  for (size_t i = 0; i < flash_code_.size(); i++)
+    for (; flash_code_[i] != 0; flash_code_[i] &= flash_code_[i] - 1)
+      listener_.code_written((i * 64 + static_cast<size_t>(std::countr_zero(flash_code_[i]))) << kPageBits,
+                             static_cast<uint32_t>(kPageSize));
+  flash_in_use_.store(false, std::memory_order_relaxed);
+}
+
 void CodePages::unprotect(uint64_t pa) {
-  if (ram_.contains(pa)) mark(page_of(pa), false);
+  if (ram_.contains(pa))
+    mark(page_of(pa), false);
+  else
+    mark_flash(pa, false);
 }
 
 bool CodePages::copy_log(uint64_t from, uint64_t to, uint32_t* pages) const {

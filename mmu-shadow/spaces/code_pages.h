@@ -62,6 +62,22 @@ class CodePages {
   // has one.
   enum class Protected : uint8_t { Before, Unseen, Logged };
   Protected protect(uint64_t pa);
+  // ---- flash: its pages are never written by translated code, and no entry for them is writable
+  // An entry for flash is about to be made, or code of it may be translated, if it is readable
+  // still. Who hides it, and asks flash_in_use() then, either is seen by that look or sees this.
+  void flash_used() {
+    flash_in_use_.store(true);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+  // Since drop_flash() was called last.
+  bool flash_in_use() const {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return flash_in_use_.load();
+  }
+  // Has the listener drop the code of all pages of flash. While no other CPU runs.
+  void drop_flash();
+  // ----
+
   // Entries stay read-only; the next store to one faults (or misses) and makes it writable.
   void unprotect(uint64_t pa);
   // The end of the log (Applied::protections).
@@ -96,6 +112,7 @@ class CodePages {
   bool copy_log(uint64_t from, uint64_t to, std::vector<uint32_t>& pages) const;
   // Returns the marks that the page had.
   uint8_t mark(uint32_t ram_page, bool code);
+  void mark_flash(uint64_t pa, bool code);
   uint32_t page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
   // May be installed writable without a log entry to come; not used where windows fill themselves.
   static constexpr uint8_t kCode = 1, kMaybeWritable = 2;
@@ -112,6 +129,9 @@ class CodePages {
   mutable QuickLock lock_;     // of the log
   std::vector<uint32_t> log_;  // RAM pages that lost write access, in order
   std::atomic<uint64_t> end_{0};
+  // A bit for each page of flash: it has code. Under the listener's lock.
+  std::vector<uint64_t> flash_code_;
+  std::atomic<bool> flash_in_use_{false};
 };
 
 }  // namespace crosswalk::mmu

@@ -44,6 +44,12 @@ class Walks {
   }
 
   uint32_t ram_page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
+  // The inverse, and of flash too, whose numbers are those below RAM's, modulo 2^32.
+  uint64_t pa_of(uint32_t ram_page) const {
+    return ram_.base + static_cast<uint64_t>(int64_t{static_cast<int32_t>(ram_page)} * int64_t{1 << kPageBits});
+  }
+  // Where a load or fetch of what a walk found reads flash; null: it is no readable flash.
+  uint8_t* flash_at(const Translation& t) const { return t.ok && ram_.flash_holds(t.pa) ? ram_.at(t.pa) : nullptr; }
   // Whether translated code may access what a walk found without asking again. Not Device and
   // Strongly-ordered memory, where alignment is checked (A3.2.1); with the MMU off, code that
   // checks everything runs.
@@ -70,7 +76,7 @@ class Walks {
   // writing them.
   static int read_ram(void* context, uint64_t pa, unsigned bytes, uint64_t* value) {
     const GuestRam& ram = *static_cast<const GuestRam*>(context);
-    if (!ram.contains(pa, bytes)) return 1;
+    if (!ram.contains(pa, bytes) && !ram.flash_holds(pa, bytes)) return 1;
     if (bytes == 8)
       *value = __atomic_load_n(reinterpret_cast<const uint64_t*>(ram.at(pa)), __ATOMIC_RELAXED);
     else

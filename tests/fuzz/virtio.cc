@@ -68,6 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   config.network.kind = vmm::NetKind::User;
   config.network.restricted = true;
   config.shares.push_back({".", "tag", true});
+  config.has_flash = true;
   fuzz::FuzzMachine machine(config);
   while (!in.empty()) {
     const uint8_t what = in.u8();
@@ -81,8 +82,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 3: set_up(machine, slot, in.choose(3)); break;
       case 4: add_chain(machine, slot, in.choose(3), in); break;
       case 5: machine.work(); break;
-      case 6: {  // the UART and the clock
-        const uint64_t device = what & 8 ? vmm::kUartBase : vmm::kRtcBase, offset = in.u16() % 0x1000;
+      case 6: {  // the UART, the clock, fw_cfg, GPIO and flash
+        constexpr uint64_t kDevices[] = {
+            vmm::kRtcBase,   vmm::kUartBase, vmm::kRtcBase,   vmm::kUartBase,
+            vmm::kFwCfgBase, vmm::kGpioBase, vmm::kFlashBase, vmm::kFlashBase + vmm::Pflash::kRegionBytes - 0x1000};
+        const uint64_t device = kDevices[(what >> 3 & 1) | (what >> 5 & 3) << 1], offset = in.u16() % 0x1000;
         if (what & 16)
           machine->platform().mmio_write(machine.cpu(), device + offset, 1u << in.choose(4), in.u32());
         else

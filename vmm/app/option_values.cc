@@ -7,7 +7,9 @@
 #include <cctype>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <sstream>
 #include <string_view>
 
@@ -110,6 +112,22 @@ Result<ShareConfig> parse_share(const std::string& text) {
   return share;
 }
 
+Result<FlashOption> parse_flash(const std::string& text) {
+  FlashOption flash{text};
+  for (size_t comma; (comma = flash.path.rfind(',')) != std::string::npos; flash.path.resize(comma)) {
+    const std::string flag = flash.path.substr(comma + 1);
+    if (flag == "readonly") {
+      flash.read_only = true;
+    } else if (flag == "unit=0" || flag == "unit=1") {
+      flash.unit = flag.back() - '0';
+    } else {
+      return Error{"--pflash: unknown flag '" + flag + "' in '" + text + "'; use FILE[,readonly][,unit=0|1]"};
+    }
+  }
+  if (auto checked = check_file("--pflash", flash.path); !checked) return checked.take_error();
+  return flash;
+}
+
 namespace {
 
 // 1 to 65535; 0 when malformed.
@@ -179,11 +197,22 @@ Result<NetConfig> parse_net(const std::string& text) {
       auto restricted = choose(kSwitch, "--net: restrict", value);
       if (!restricted) return restricted.take_error();
       config.restricted = *restricted;
+    } else if (name == "tftp" && config.kind == NetKind::User) {
+      if (auto checked = check_directory("--net: tftp", value); !checked) return checked.take_error();
+      const std::unique_ptr<char, decltype(&std::free)> path(realpath(value.c_str(), nullptr), &std::free);
+      if (!path) return Error{"--net: tftp=" + value + ": " + std::strerror(errno)};
+      config.tftp = path.get();
+    } else if (name == "bootfile" && config.kind == NetKind::User) {
+      // That and a NUL are what a DHCP packet has room for (RFC 2131).
+      if (value.empty() || value.size() > 127)
+        return Error{"--net: bootfile=" + value + " is not a name of 1 to 127 bytes"};
+      config.bootfile = value;
     } else if (name == "ifname" && config.kind == NetKind::Tap) {
       config.interface = value;
     } else {
       return Error{"--net: unknown word '" + parts[i] + "' of " + parts.front() +
-                   "; user takes hostfwd=, restrict=on and mac=, tap takes ifname= and mac=, and none takes nothing"};
+                   "; user takes hostfwd=, restrict=on, tftp=, bootfile= and mac=, tap takes ifname= and mac=, and "
+                   "none takes nothing"};
     }
   }
   if (config.kind == NetKind::Tap && config.interface.empty())

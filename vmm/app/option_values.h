@@ -22,6 +22,12 @@ struct DiskOption {
   bool any_format = false;  // format=raw
 };
 
+struct FlashOption {
+  std::string path;
+  bool read_only = false;
+  int unit = -1;  // the bank, 0 or 1; -1: the next one
+};
+
 std::string join(const std::vector<std::string>& words, const char* separator);
 // At commas.
 std::vector<std::string> split(const std::string& text);
@@ -39,6 +45,8 @@ Result<DiskOption> parse_disk(const std::string& text);
 
 // --share. The folder must be there.
 Result<ShareConfig> parse_share(const std::string& text);
+// --pflash. The file must be there.
+Result<FlashOption> parse_flash(const std::string& text);
 // --net.
 Result<NetConfig> parse_net(const std::string& text);
 

@@ -33,10 +33,12 @@ constexpr std::pair<const char*, kvm::KvmOptions::Flush> kWindowFlushes[] = {{"a
 constexpr const char* kCpus[] = {"cortex-a15", "cortex-a7"};
 constexpr const char* kBenchKernels[] = {"armmp", "armmp-lpae"};
 constexpr const char* kConsoles[] = {"pl011", "virtio"};
+constexpr std::pair<const char*, bool> kOnSigterm[] = {{"quit", false}, {"powerbutton", true}};
 constexpr std::pair<const char*, bool> kSwitch[] = {{"on", true}, {"off", false}};
 
 constexpr const char* kUsage =
     "Usage: crosswalk run --kernel FILE [options]   boot a guest\n"
+    "       crosswalk run --bios FILE [options]     start firmware\n"
     "       crosswalk info [--json]                 what this host can do\n"
     "       crosswalk bench [options]               compare the MMU modes\n"
     "       crosswalk snapshot [options]            save a running guest\n"
@@ -86,8 +88,8 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
   std::string mmu, windows, world, memory, smp, code_cache, flush, fill, trace_events, fault_delivery, window_flush,
-      sandbox, escape, network, control, serial, gdb;
-  std::vector<std::string> disks, shares;
+      sandbox, escape, network, control, serial, gdb, on_sigterm;
+  std::vector<std::string> disks, shares, flash;
   bool wait = false;
 };
 
@@ -130,12 +132,14 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("kernel", po::value(&run.kernel)->value_name("FILE"), "Guest image: zImage, raw binary or ELF; loaded and entered as by QEMU's -M virt.")
       ("initrd", po::value(&run.initrd)->value_name("FILE"), "Initial RAM disk, passed to the kernel in the device tree.")
       ("append", po::value(&run.append)->value_name("STR"), "Kernel command line.")
+      ("bios", po::value(&run.bios)->value_name("FILE"), "Firmware, which starts in flash at address 0; --kernel, --initrd and --append are what it is asked to boot (fw_cfg). FILE is not changed.")
+      ("pflash", po::value(&text.flash)->value_name("FILE[,readonly][,unit=0|1]")->composing(), "Flash of 64 MiB at address 0 for the first FILE, at 0x4000000 for the second one, or after --bios. What the guest programs is written to FILE. Flash at 0 is firmware, as with --bios.")
       ("dtb", po::value(&run.dtb)->value_name("FILE"), "Device tree to use instead of the board's own; memory and /chosen are still filled in.")
       ("memory", po::value(&text.memory)->value_name("SIZE")->default_value("1G"), "Guest RAM, in MiB or with suffix K, M or G: 16M to 3G.")
       ("smp", po::value(&text.smp)->value_name("N")->default_value("1"), "CPUs: 1 to 8.")
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
-      ("net", po::value(&text.network)->value_name("NET")->default_value("none"), "A network card (virtio): user[,hostfwd=...][,restrict=on] for a network inside Crosswalk (no privilege; the host is 10.0.2.2), tap,ifname=NAME for an interface of the host, or none. Also mac=ADDRESS. See docs/devices.md.")
+      ("net", po::value(&text.network)->value_name("NET")->default_value("none"), "A network card (virtio): user[,hostfwd=...][,restrict=on][,tftp=DIR] for a network inside Crosswalk (no privilege; the host is 10.0.2.2), tap,ifname=NAME for an interface of the host, or none. Also mac=ADDRESS. See docs/devices.md.")
       ("share", po::value(&text.shares)->value_name("DIR,TAG[,readonly]")->composing(), "Share a folder with the guest (virtio-9p), which mounts it by its tag: mount -t 9p -o trans=virtio,version=9p2000.L TAG /mnt. May be given several times. See docs/devices.md.")
       ("restore", po::value(&run.restore)->value_name("FILE"), "Go on with the guest of a snapshot, in any mode, instead of booting one; with the same disks and other devices.")
       ("dump-dtb", po::value(&run.dump_dtb)->value_name("FILE"), "Write the device tree that the guest would get to FILE, and end.");
@@ -149,10 +153,11 @@ po::options_description run_description(RunOptions& run, RunText& text) {
   ends.add_options()
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011, or virtio, which adds a virtio console (hvc0); the PL011 prints all the same.")
       ("serial", po::value(&text.serial)->value_name("WHERE")->default_value("stdio"), "The other end of the serial line: stdio; pty, a pseudo-terminal whose name is printed; unix:PATH, a socket made there; file:PATH, for output alone; or null.")
-      ("escape", po::value(&text.escape)->value_name("LETTER")->default_value("a"), "On a terminal, Ctrl and this letter are the key that x (quit), i (state), s (snapshot), b (break) or h (help) follows; none: there is no such key.")
+      ("escape", po::value(&text.escape)->value_name("LETTER")->default_value("a"), "On a terminal, Ctrl and this letter are the key that x (quit), p (power button), i (state), s (snapshot), b (break) or h (help) follows; none: there is no such key.")
       ("control", po::value(&text.control)->value_name("unix:PATH"), "Take commands in JSON, as QEMU's -qmp, from a Unix socket made at PATH; crosswalk control sends them. See docs/control.md.")
       ("snapshot-file", po::value(&run.snapshot)->value_name("FILE"), "Where a snapshot of the guest goes at Ctrl-A s and SIGUSR2. Afterwards the guest goes on.")
       ("reboot", po::bool_switch(&run.reboot), "When the guest resets itself, boot it again instead of ending.")
+      ("on-sigterm", po::value(&text.on_sigterm)->value_name("WHAT")->default_value("quit"), "What the first SIGTERM does: quit ends the run; powerbutton presses the guest's power button, and the second one ends the run.")
       ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, print its state, and end with exit status 4.")
       ("sandbox", po::value(&text.sandbox)->value_name("on|off")->default_value("on"), "Confine Crosswalk while the guest runs: no capabilities, only the system calls that it needs (docs/security.md).")
       ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
@@ -297,13 +302,29 @@ Result<po::variables_map> parse(const std::vector<std::string>& arguments, const
   }
 }
 
-// Where the guest comes from: a kernel, or a snapshot.
+// Which bank each --pflash is.
+Result<bool> check_flash(RunOptions& run, const RunText& text) {
+  for (const std::string& flash : text.flash) {
+    auto parsed = parse_flash(flash);
+    if (!parsed) return parsed.take_error();
+    if (parsed->unit < 0) parsed->unit = run.flash[0] || !run.bios.empty() ? 1 : 0;
+    auto& bank = run.flash[parsed->unit];
+    if (bank) return Error{"--pflash: " + flash + ": there are two banks of flash, and this one has a file already"};
+    if (parsed->unit == 0 && !run.bios.empty())
+      return Error{"--pflash: " + flash + ": --bios is what the bank at 0 has; give one of the two"};
+    bank = *parsed;
+  }
+  return true;
+}
+
+// Where the guest comes from: a kernel, firmware, or a snapshot.
 Result<bool> check_source(RunOptions& run, const po::variables_map& values) {
   if (!values.count("restore")) {
-    if (run.kernel.empty()) return Error{"run: no guest to boot; give --kernel FILE"};
+    if (run.kernel.empty() && run.bios.empty() && !run.flash[0])
+      return Error{"run: no guest to boot; give --kernel FILE, or firmware by --bios FILE"};
     return true;
   }
-  for (const char* option : {"kernel", "initrd", "append", "dtb", "dump-dtb"}) {
+  for (const char* option : {"kernel", "initrd", "append", "dtb", "dump-dtb", "bios", "pflash"}) {
     if (values.count(option))
       return Error{std::string("--restore: the guest is the snapshot's; leave --") + option + " out"};
   }
@@ -316,9 +337,10 @@ Result<bool> check_source(RunOptions& run, const po::variables_map& values) {
 
 // What the guest is made of.
 Result<bool> check_guest(RunOptions& run, const RunText& text, const po::variables_map& values) {
+  if (auto checked = check_flash(run, text); !checked) return checked;
   if (auto checked = check_source(run, values); !checked) return checked;
-  for (const auto& [option, path] :
-       {std::pair{"--kernel", run.kernel}, std::pair{"--initrd", run.initrd}, std::pair{"--dtb", run.dtb}}) {
+  for (const auto& [option, path] : {std::pair{"--kernel", run.kernel}, std::pair{"--bios", run.bios},
+                                     std::pair{"--initrd", run.initrd}, std::pair{"--dtb", run.dtb}}) {
     if (path.empty()) {
       if (values.count(option + 2)) return Error{std::string(option) + ": the file name is empty; give a file"};
       continue;
@@ -372,7 +394,8 @@ Result<bool> check_mechanisms(RunOptions& run, const RunText& text) {
   if (!chosen(kWorlds, "--world", text.world, run.world) || !chosen(kFlushPolicies, "--flush", text.flush, run.flush) ||
       !chosen(kFaultDeliveries, "--fault-delivery", text.fault_delivery, run.fault_delivery) ||
       !chosen(kWindowFlushes, "--window-flush", text.window_flush, run.window_flush) ||
-      !chosen(kSwitch, "--sandbox", text.sandbox, run.sandbox))
+      !chosen(kSwitch, "--sandbox", text.sandbox, run.sandbox) ||
+      !chosen(kOnSigterm, "--on-sigterm", text.on_sigterm, run.power_button_by_signal))
     return Error{problem};
   if (auto checked = choose_windows(run, text); !checked) return checked;
   if (!needs_kvm(run) && (run.fault_delivery != kvm::KvmOptions::FaultDelivery::Auto ||

@@ -27,6 +27,8 @@ struct RunOptions {
   // Whether an option chose them; otherwise a snapshot's are taken.
   bool chose_memory = false, chose_cpus = false, chose_cpu = false;
   std::vector<DiskOption> disks;
+  std::string bios;                     // empty: none
+  std::optional<FlashOption> flash[2];  // by bank
   NetConfig network;
   SerialConfig serial;
   std::vector<ShareConfig> shares;
@@ -34,6 +36,7 @@ struct RunOptions {
   const ModeRow* mmu = nullptr;
   const ModeRow* windows = nullptr;
   std::optional<WorldKind> world;
+  bool power_button_by_signal = false;
   uint8_t escape_key = 1;  // Ctrl-A; 0: none
   std::string console;     // "pl011", or "virtio" for that device too: which one gets stdin
   bool stats = false;

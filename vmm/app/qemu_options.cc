@@ -98,24 +98,33 @@ Result<Words> cpu(const std::string& value) {
 }
 
 Result<Words> drive(const std::string& value) {
-  std::string file, flags;
+  std::string file, flags, flash_flags;
+  bool flash = false;
   for (const auto& [name, text] : parts_of(value, "file")) {
     if (name == "file")
       file = text;
     else if (name == "format")
       flags += ",format=" + text;
     else if (name == "if" && text == "pflash")
-      return Error{"no flash here; a disk is --disk FILE"};
+      flash = true;
+    else if (name == "unit")
+      flash_flags += ",unit=" + text;
     else if (name == "if" && text != "virtio" && text != "none")
       return Error{"all disks are virtio block devices; give --disk FILE"};
     else if (is_one_of("readonly=on read-only=on media=cdrom", name + "=" + text))
       flags += ",readonly";
     else if (!is_one_of("readonly=off read-only=off media=disk snapshot=off", name + "=" + text) &&
-             !is_one_of("if id index bus unit cache aio discard detect-zeroes", name))
+             !is_one_of("if id index bus cache aio discard detect-zeroes", name))
       return Error{"no " + name + "=" + text + " here; give --disk FILE[,readonly][,format=raw]"};
   }
   if (file.empty()) return Error{"no file; give --disk FILE"};
-  return Words{{"disk", {file + flags}}};
+  if (!flash) return Words{{"disk", {file + flags}}};
+  if (flags.find("format=") != std::string::npos) {
+    const size_t at = flags.find(",format="), end = flags.find(',', at + 1);
+    if (flags.substr(at, end - at) != ",format=raw") return Error{"flash is a raw image; give --pflash FILE"};
+    flags.erase(at, end - at);
+  }
+  return Words{{"pflash", {file + flags + flash_flags}}};
 }
 
 Result<Words> disk(const std::string& value) { return Words{{"disk", {value}}}; }
@@ -126,7 +135,7 @@ Result<Words> network(const std::string& value) {
   std::string net;
   for (const std::string& part : split(value)) {
     const std::string name = part.substr(0, part.find('='));
-    if (net.empty() || is_one_of("hostfwd restrict ifname mac", name))
+    if (net.empty() || is_one_of("hostfwd restrict tftp bootfile ifname mac", name))
       net += (net.empty() ? "" : ",") + part;
     else if (name != "id" && name != "script" && name != "downscript" &&
              !(name == "model" && part.starts_with("model=virtio")))
@@ -222,7 +231,6 @@ Result<Words> serial(const std::string& value) {
 }
 
 constexpr const char* kNoScreen = "no screen here; the guest's console is this terminal";
-constexpr const char* kNoFlash = "no flash and no firmware here; give --kernel FILE";
 constexpr const char* kNoMonitor = "no monitor here; --control unix:PATH takes commands, and Ctrl-A h lists the keys";
 constexpr const char* kNoSnapshot = "snapshots are files of their own here; see crosswalk snapshot and --restore FILE";
 constexpr const char* kNoThrowAway =
@@ -266,7 +274,10 @@ constexpr Row kRows[] = {
     {"nic net netdev", true, "net", network, nullptr, nullptr},
     {"virtfs", true, "share", folder, nullptr, nullptr},
 
-    {"bios pflash mtdblock", true, nullptr, nullptr, nullptr, kNoFlash},
+    {"bios", true, "bios", nullptr, nullptr, nullptr},
+    {"pflash", true, "pflash", nullptr, nullptr, nullptr},
+    {"mtdblock", true, nullptr, nullptr, nullptr, "flash is --pflash FILE"},
+    {"fw_cfg", true, nullptr, nullptr, nullptr, "no files are added to fw_cfg; give --kernel, --initrd and --append"},
     {"sd fda fdb", true, nullptr, nullptr, nullptr, "all disks are virtio block devices; give --disk FILE"},
     {"blockdev", true, nullptr, nullptr, nullptr, "give --disk FILE[,readonly][,format=raw] instead"},
     {"s", false, "gdb", debugger_port, nullptr, nullptr},

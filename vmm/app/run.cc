@@ -64,7 +64,12 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.virtio_console = options.console == "virtio";
   config.network = options.network;
   config.shares = options.shares;
+  config.flash[0] = {options.bios, false, true};
+  for (unsigned bank = 0; bank < 2; ++bank)
+    if (const auto& flash = options.flash[bank]) config.flash[bank] = {flash->path, flash->read_only, false};
+  config.has_flash = !config.flash[0].path.empty() || !config.flash[1].path.empty() || needs_flash(options.kernel);
   config.catch_signals = true;
+  config.power_button_by_signal = options.power_button_by_signal;
   config.timeout_seconds = options.timeout_seconds;
   // The resident size of windows is looked at when the CPU polls; that of flat's one window is
   // RAM's.
@@ -211,6 +216,8 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
   } else if (options.sandbox) {
     auto made = Sandbox::create({.semihosting_files = !options.semihosting_files.empty(),
                                  .sockets = options.network.kind == NetKind::User,
+                                 .flash_files = options.flash[0] || options.flash[1],
+                                 .tftp = options.network.tftp,
                                  .tap = options.network.kind == NetKind::Tap,
                                  .shares = !options.shares.empty(),
                                  .writable_shares = !std::ranges::all_of(options.shares, &ShareConfig::read_only),

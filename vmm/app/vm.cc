@@ -189,6 +189,8 @@ void Vm::add_statistics(StatisticsTable& table) const {
 
 void Vm::external_write(CpuState& cpu, uint64_t pa, uint64_t bytes) { of(cpu).mmu->note_external_write(pa, bytes); }
 
+void Vm::flash_hidden(CpuState& cpu) { of(cpu).mmu->flash_hidden(cpu); }
+
 bool Vm::translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) {
   const mmu::AccessKind kind = write ? mmu::AccessKind::Store : mmu::AccessKind::Load;
   const mmu::Translation at = of(cpu).mmu->translate(cpu, va, kind, is_privileged(static_cast<Mode>(cpu.mode)));

@@ -70,6 +70,7 @@ class Vm final : private EnginePort {
 
   VmCpu& of(const CpuState& cpu) { return *cpus_[cpu.cpu_index]; }
   void external_write(CpuState& cpu, uint64_t pa, uint64_t bytes) override;
+  void flash_hidden(CpuState& cpu) override;
   bool translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) override;
   bool translate_for_debugger(CpuState& cpu, uint32_t va, uint64_t& pa) override;
   void debugger_changed(CpuState& cpu, bool registers) override;

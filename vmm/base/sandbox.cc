@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -99,18 +101,46 @@ void fill_call_names() {
 
 // libslirp looks at the host's name servers again and again, by a file name, which a filter does
 // not see; and what it has to say about a guest, the C library dates by the time zone's file. So on
-// the network's thread these two calls are done by the handler, which knows one file.
+// the network's thread these two calls are done by the handler, which knows one file, and the
+// regular files below the directory for TFTP.
 constexpr char kNameServersFile[] = "/etc/resolv.conf";
 struct FileAnswers {
   bool given = false;
   int name_servers = -1;
+  int tftp = -1;
+  char tftp_path[PATH_MAX] = {};
 };
 thread_local FileAnswers file_answers;
+
+// Opens it to be read, wherever symbolic links lead below the directory; negative: an error number.
+int64_t open_below(int directory, const char* path) {
+  open_how how{};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  const long file = syscall(SYS_openat2, directory, path, &how, sizeof how);
+  if (file < 0) return -errno;
+  struct stat status;
+  if (fstat(static_cast<int>(file), &status) == 0 && S_ISREG(status.st_mode)) return file;
+  close(static_cast<int>(file));
+  return -EACCES;
+}
+
+int64_t answer_about_tftp(uint64_t call, const char* path, const greg_t* registers) {
+  if (call == SYS_openat && (registers[REG_RDX] & O_ACCMODE) != O_RDONLY) return -EACCES;
+  const int64_t file = open_below(file_answers.tftp, path);
+  if (file < 0 || call == SYS_openat) return file;
+  const int failed = fstat(static_cast<int>(file), reinterpret_cast<struct stat*>(registers[REG_RDX])) == 0 ? 0 : errno;
+  close(static_cast<int>(file));
+  return -failed;
+}
 
 // What the call returns.
 int64_t answer_about_file(uint64_t call, const greg_t* registers) {
   const char* const path = reinterpret_cast<const char*>(registers[REG_RSI]);
   const int file = file_answers.name_servers;
+  if (const size_t length = std::strlen(file_answers.tftp_path);
+      file_answers.tftp >= 0 && std::strncmp(path, file_answers.tftp_path, length) == 0 && path[length] == '/')
+    return answer_about_tftp(call, path + length + 1, registers);
   if (std::strcmp(path, kNameServersFile) != 0 || file < 0) return -ENOENT;
   if (call == SYS_newfstatat) {
     return fstat(file, reinterpret_cast<struct stat*>(registers[REG_RDX])) == 0 ? 0 : -errno;
@@ -213,6 +243,8 @@ void Sandbox::add_calls_of_roles(const Config& config) {
     add(kEngine, SCMP_SYS(newfstatat), {{3, kWhole, AT_SYMLINK_NOFOLLOW}});
   }
 
+  if (config.flash_files) add(kEngine, {SCMP_SYS(pwrite64)});
+
   // Windows of the kernel module.
   for (const uint64_t request :
        {uint64_t{CW_SET_WINDOW}, uint64_t{CW_FLUSH}, uint64_t{CW_INSTALL}, uint64_t{CW_PROTECT}, uint64_t{CW_WATCH}})
@@ -242,6 +274,8 @@ void Sandbox::add_calls_of_roles(const Config& config) {
       add(kNetwork, SCMP_SYS(fcntl), {{1, kWhole, request}});
     add(kNetwork, SCMP_SYS(ioctl), {{1, kWhole, uint64_t{FIONREAD}}});
   }
+
+  if (!config.tftp.empty()) add(kNetwork, {SCMP_SYS(openat2)});
 
   if (config.tap) {
     add(kNetwork, SCMP_SYS(ioctl), {{1, kWhole, uint64_t{TUNSETOFFLOAD}}});
@@ -304,6 +338,11 @@ Result<Sandbox> Sandbox::create(const Config& config) {
   Sandbox sandbox(config);
   sandbox.looks_for_files_ = config.sockets;
   if (config.sockets) sandbox.name_servers_ = open(kNameServersFile, O_RDONLY | O_CLOEXEC);
+  if (!config.tftp.empty()) {
+    sandbox.tftp_path_ = config.tftp;
+    sandbox.tftp_ = open(config.tftp.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (sandbox.tftp_ < 0) return Error{"--net: tftp=" + config.tftp + ": " + std::strerror(errno)};
+  }
   return sandbox;
 }
 
@@ -316,7 +355,10 @@ void Sandbox::enter(Role role) const {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up("PR_SET_NO_NEW_PRIVS", errno);
   drop_capabilities();
 
-  file_answers = {looks_for_files_ && role == Role::Network, name_servers_};
+  file_answers.given = looks_for_files_ && role == Role::Network;
+  file_answers.name_servers = name_servers_;
+  file_answers.tftp = tftp_;
+  std::snprintf(file_answers.tftp_path, sizeof file_answers.tftp_path, "%s", tftp_path_.c_str());
 
   const std::unique_ptr<void, void (*)(void*)> filter(seccomp_init(SCMP_ACT_TRAP), seccomp_release);
   if (!filter) give_up("seccomp_init", ENOMEM);

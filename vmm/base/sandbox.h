@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "translator/base/result.h"
@@ -33,6 +34,8 @@ class Sandbox {
   struct Config {
     bool semihosting_files = false;  // the guest may open, rename and remove files
     bool sockets = false;            // the network's thread makes connections (--net user)
+    bool flash_files = false;        // CPUs write what they program to files (--pflash)
+    std::string tftp{};              // whose files it may read (--net user,tftp=); an absolute path
     bool tap = false;                // it has an interface of the host (--net tap)
     bool shares = false;             // a folder's thread opens files there (--share)
     bool writable_shares = false;    // and makes, changes and removes them
@@ -79,6 +82,9 @@ class Sandbox {
   // open, by its name. Negative: there is none. Open until the process ends.
   int name_servers_ = -1;
   bool looks_for_files_ = false;  // the network's thread does
+  // The directory whose files it can open too, by paths that begin with `tftp_path_`.
+  std::string tftp_path_;
+  int tftp_ = -1;
 };
 
 }  // namespace crosswalk::vmm

@@ -31,6 +31,8 @@ EscapeFilter::Action EscapeFilter::feed(uint8_t byte, std::string& out) {
     case 'S': return Action::Snapshot;
     case 'b':
     case 'B': return Action::Break;
+    case 'p':
+    case 'P': return Action::PowerButton;
     default: return Action::None;
   }
 }
@@ -53,6 +55,7 @@ EscapeFilter::Asked ConsoleInput::read() {
         case EscapeFilter::Action::State: asked.state = true; break;
         case EscapeFilter::Action::Snapshot: asked.snapshot = true; break;
         case EscapeFilter::Action::Break: asked.line_break = true; break;
+        case EscapeFilter::Action::PowerButton: asked.power = true; break;
         case EscapeFilter::Action::None: break;
       }
     }

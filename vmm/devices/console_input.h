@@ -23,17 +23,18 @@ class InputSink {
 };
 
 // Keys that QEMU's -nographic gives a meaning: Ctrl-A x, Ctrl-A h, Ctrl-A b, Ctrl-A Ctrl-A; and
-// Ctrl-A i, the guest's state; Ctrl-A s, a snapshot. Another key can have the place of Ctrl-A.
+// Ctrl-A i, the guest's state; Ctrl-A s, a snapshot; Ctrl-A p, the guest's power button. Another
+// key can have the place of Ctrl-A.
 class EscapeFilter {
  public:
   static constexpr uint8_t kCtrlA = 1;
   explicit EscapeFilter(uint8_t key = kCtrlA) : key_(key) {}
   uint8_t key() const { return key_; }
 
-  enum class Action : uint8_t { None, Quit, Help, State, Snapshot, Break };
+  enum class Action : uint8_t { None, Quit, Help, State, Snapshot, Break, PowerButton };
   // What a piece of input asked for.
   struct Asked {
-    bool quit = false, help = false, state = false, snapshot = false, line_break = false;
+    bool quit = false, help = false, state = false, snapshot = false, line_break = false, power = false;
   };
   // Appends what the guest shall see of `byte` to `out`.
   Action feed(uint8_t byte, std::string& out);

@@ -16,6 +16,17 @@ class MmioDevice {
   virtual void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) = 0;
 };
 
+// What devices have done to memory during an access, beside answering it. Whoever makes the access
+// sees to it before the CPU goes on.
+struct MemoryChanges {
+  struct Range {
+    uint64_t pa = 0, bytes = 0;
+  };
+  bool any = false;
+  bool flash_hidden = false;  // a bank of flash is readable no more (FlashBanks)
+  Range written[2];           // RAM
+};
+
 // One interrupt input of the interrupt controller.
 class InterruptSink {
  public:

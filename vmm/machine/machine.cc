@@ -26,7 +26,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config) {
     return Error{"a machine has 1 to " + std::to_string(GicV2::kMaxCpus) + " CPUs, and cannot have " +
                  std::to_string(config.cpus)};
   }
-  auto memory = GuestMemory::allocate(config.memory_bytes, config.shared_ram);
+  auto memory = GuestMemory::allocate(config.memory_bytes, config.shared_ram, config.has_flash);
   if (!memory) return memory.take_error();
   std::unique_ptr<Machine> machine(new Machine(config, std::move(*memory)));
   if (auto made = machine->make_board(); !made) return made.take_error();
@@ -36,7 +36,8 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config) {
   if (machine->debugger_) {
     if (auto opened = machine->debugger_->open(); !opened) return opened.take_error();
   }
-  if (auto opened = machine->control_.open(config.catch_signals); !opened) return opened.take_error();
+  if (auto opened = machine->control_.open(config.catch_signals, config.power_button_by_signal); !opened)
+    return opened.take_error();
   return machine;
 }
 
@@ -73,7 +74,12 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
 
 Result<bool> Machine::make_board() {
   auto made = Board::create({device_lock_, memory_.ram(), console_.output, vcpus_, timers_, completions_, io_},
-                            {config_.cpus, config_.disks, config_.virtio_console, config_.network, config_.shares});
+                            {config_.cpus,
+                             config_.disks,
+                             config_.virtio_console,
+                             config_.network,
+                             config_.shares,
+                             {config_.flash[0], config_.flash[1]}});
   if (!made) return made.take_error();
   board_ = std::move(*made);
   timers_.attach(board_->gic(), board_->rtc());
@@ -110,6 +116,12 @@ Machine::~Machine() {
 Result<bool> Machine::load(const BootConfig& config) {
   BootConfig with_cpus = config;
   with_cpus.cpus = config_.cpus;
+  with_cpus.firmware = config_.has_flash && !config_.flash[0].path.empty();
+  if (with_cpus.firmware) {
+    auto items = read_firmware_items(with_cpus, memory_.ram().size);
+    if (!items) return items.take_error();
+    board_->fw_cfg().set_items(std::move(*items));
+  }
   auto boot = load_guest(memory_.ram(), with_cpus);
   if (!boot) return boot.take_error();
   boot_ = *boot;
@@ -197,6 +209,7 @@ void Machine::set_engine(EnginePort* engine) {
   reporter_.set_engine(engine);
   semihosting_.set_engine(engine);
   if (debugger_) debugger_->set_engine(engine);
+  platform_->set_engine(engine);
 }
 
 void Machine::start() {

@@ -56,12 +56,17 @@ struct MachineConfig {
   std::vector<DiskConfig> disks;
   int input_fd = -1, output_fd = -1;  // the console; -1: none
   int error_fd = -1;                  // semihosting's standard error; -1: none
-  bool escape_keys = false;           // Ctrl-A x, i, s, b and h, or with another key instead of Ctrl-A
+  bool escape_keys = false;           // Ctrl-A x, i, s, b, p and h; or after another key
   uint8_t escape_key = EscapeFilter::kCtrlA;
   // there is one, and console input goes there instead of to the PL011
   bool virtio_console = false;
   NetConfig network;
   std::vector<ShareConfig> shares;
+  // There is flash: banks of these files, firmware in the first one if it has a file.
+  bool has_flash = false;
+  FlashConfig flash[FlashBanks::kBanks];
+  // The first SIGTERM presses the power button, instead of stopping the machine.
+  bool power_button_by_signal = false;
   // SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the machine, SIGUSR1 prints its state to error_fd. A
   // machine that does not stop, or is asked a second time, ends the process.
   bool catch_signals = false;
@@ -157,6 +162,9 @@ class Machine final {
   Board& board() { return *board_; }
   Console& console() { return console_; }
 
+  // The guest finds the power button pressed (Pl061), and may power off. Any thread; returns at
+  // once.
+  void press_power_button() { run_control_.power_button_pressed(); }
   // A request stops every CPU: kLineStop is raised, and the engine's run() returns.
   StopSwitch& stop() { return stop_; }
 

@@ -2,6 +2,7 @@
 #include "vmm/machine/machine_platform.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "translator/base/trace.h"
 #include "vmm/machine/board/memory_map.h"
@@ -30,15 +31,25 @@ bool MachinePlatform::mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uin
   const uint64_t start = trace::begin(cpu.trace);
   VcpuCounters& counters = m_.vcpus.of(cpu).counters();
   bool answered;
+  MemoryChanges changes;
   {
     const std::lock_guard lock(m_.device_lock);
     ++counters.mmio_writes;
     answered = m_.board.bus().write(cpu.cpu_index, pa, bytes, value);
     counters.mmio_unassigned += !answered;
+    if (m_.board.memory_changes().any) changes = std::exchange(m_.board.memory_changes(), {});
   }
+  if (changes.any) report(cpu, changes);
   if (!m_.console.has_room()) m_.vcpus.of(cpu).raise(kLineWork);
   trace::end(cpu.trace, trace::Kind::DeviceWrite, start, pa, value, bytes, !answered);
   return answered;
+}
+
+void MachinePlatform::report(CpuState& cpu, const MemoryChanges& changes) {
+  if (!engine_) return;
+  if (changes.flash_hidden) engine_->flash_hidden(cpu);
+  for (const MemoryChanges::Range& range : changes.written)
+    if (range.bytes != 0) engine_->external_write(cpu, range.pa, range.bytes);
 }
 
 // Other CPUs do not wait for one that waits for stdout: it is parked meanwhile.

@@ -7,6 +7,7 @@
 #include "translator/arm32/cpu/platform.h"
 #include "vmm/devices/console_output.h"
 #include "vmm/machine/board/board.h"
+#include "vmm/machine/cpus/engine_port.h"
 #include "vmm/machine/cpus/psci.h"
 #include "vmm/machine/cpus/rendezvous.h"
 #include "vmm/machine/cpus/reset_gate.h"
@@ -37,6 +38,8 @@ struct PlatformPorts {
 class MachinePlatform final : public Platform, private PsciHost {
  public:
   explicit MachinePlatform(const PlatformPorts& ports) : m_(ports) {}
+  // Whom changes of memory are reported to; null: nobody.
+  void set_engine(EnginePort* engine) { engine_ = engine; }
 
   bool mmio_read(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t& value) override;
   bool mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uint64_t value) override;
@@ -68,7 +71,10 @@ class MachinePlatform final : public Platform, private PsciHost {
   // The rest is done by the CPU's thread, when it has left the guest (run_cpu).
   void cpu_off(CpuState& cpu) override { m_.vcpus.of(cpu).raise(kLineStop); }
 
+  void report(CpuState& cpu, const MemoryChanges& changes);
+
   PlatformPorts m_;
+  EnginePort* engine_ = nullptr;
 };
 
 }  // namespace crosswalk::vmm

@@ -29,6 +29,8 @@ struct NetConfig {
   // user
   bool restricted = false;  // the guest reaches nothing, and is reached by `forwards` alone
   std::vector<HostForward> forwards;
+  std::string tftp;      // a directory, as an absolute path without symbolic links; empty: no TFTP
+  std::string bootfile;  // what DHCP names; empty: nothing
   // tap
   std::string interface;
 };

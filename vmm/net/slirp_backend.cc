@@ -145,6 +145,8 @@ Result<std::unique_ptr<NetBackend>> SlirpBackend::open(const NetConfig& config) 
   slirp.vprefix_len = 64;
   slirp.vhost6 = ipv6("fec0::2");
   slirp.vnameserver6 = ipv6("fec0::3");
+  if (!config.tftp.empty()) slirp.tftp_path = config.tftp.c_str();
+  if (!config.bootfile.empty()) slirp.bootfile = config.bootfile.c_str();
   backend->slirp_ = library.make(&slirp, &Calls::kTable, backend.get());
   if (!backend->slirp_) return Error{"--net user: libslirp cannot make a network; update it (Debian: libslirp0)"};
   for (const HostForward& forward : config.forwards) {

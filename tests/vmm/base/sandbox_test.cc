@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -503,6 +504,51 @@ TEST_F(SandboxRoles, TheNetworksThreadReadsTheNameServers) {
                    return open("/etc/passwd", O_RDONLY) < 0 && errno == ENOENT && stat("/etc/passwd", &status) < 0;
                  },
                  {.sockets = true});
+}
+
+// And with tftp= the regular files of a directory, wherever links there lead below it.
+TEST_F(SandboxRoles, TheNetworksThreadReadsFilesBelowADirectory) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::canonical(fs::temp_directory_path()) / ("crosswalk-tftp-" + std::to_string(getpid()));
+  fs::create_directories(folder / "below");
+  std::ofstream(folder / "below" / "file") << "content";
+  fs::create_symlink("below/file", folder / "within");
+  fs::create_symlink("/etc/passwd", folder / "outside");
+  fs::create_symlink("../..", folder / "up");
+  ASSERT_EQ(mkfifo((folder / "fifo").c_str(), 0600), 0);
+  const std::string name = folder;
+  expect_allowed(Role::Network,
+                 [&] {
+                   const auto opens = [&](const char* file) {
+                     const int fd = open((name + file).c_str(), O_RDONLY);
+                     char text[8] = {};
+                     return fd >= 0 && read(fd, text, 7) == 7 && std::string(text) == "content";
+                   };
+                   const auto refuses = [&](const char* file, int flags = O_RDONLY) {
+                     struct stat status;
+                     return open((name + file).c_str(), flags) < 0 &&
+                            (flags != O_RDONLY || stat((name + file).c_str(), &status) < 0);
+                   };
+                   struct stat status;
+                   return opens("/below/file") && opens("/within") && stat((name + "/within").c_str(), &status) == 0 &&
+                          status.st_size == 7 && refuses("/outside") && refuses("/up/etc/passwd") &&
+                          refuses("/../passwd") && refuses("/fifo") && refuses("/below") && refuses("x") &&
+                          refuses("") && refuses("/below/file", O_RDWR);
+                 },
+                 {.sockets = true, .tftp = name});
+  fs::remove_all(folder);
+}
+
+TEST_F(SandboxRoles, CpusWriteFlashFilesWhereTheOptionSaysSo) {
+  const auto attempt = [] { return pwrite(-1, "", 1, 0) < 0 && errno == EBADF; };
+  expect_allowed(Role::Cpu, attempt, {.flash_files = true});
+  EXPECT_EXIT(
+      {
+        confine(Role::Cpu);
+        attempt();
+        _exit(0);
+      },
+      testing::ExitedWithCode(1), "system call pwrite64");
 }
 
 TEST_F(SandboxRoles, CodeInsideAVmHasFewerCallsThanTheThreadAroundIt) {

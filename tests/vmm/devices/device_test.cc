@@ -290,6 +290,8 @@ TEST(Console, EscapeKeys) {
   EXPECT_EQ(feed('s'), Action::Snapshot);
   EXPECT_EQ(feed(1), Action::None);
   EXPECT_EQ(feed('b'), Action::Break);
+  EXPECT_EQ(feed(1), Action::None);
+  EXPECT_EQ(feed('p'), Action::PowerButton);
   EXPECT_EQ(out, std::string("a\1x"));
   EscapeFilter other(20);
   EXPECT_EQ(other.feed(1, out), Action::None);

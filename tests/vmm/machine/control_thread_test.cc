@@ -33,7 +33,7 @@ class ControlThreadTest : public testing::Test, public ControlEvents, public IoN
     GTEST_SKIP() << "this sanitizer loses signals";
 #endif
     ControlThread::block_signals();
-    ASSERT_TRUE(thread_.open(true));
+    ASSERT_TRUE(thread_.open(true, button_first_));
     thread_.start();
   }
   void TearDown() override {
@@ -49,10 +49,13 @@ class ControlThreadTest : public testing::Test, public ControlEvents, public IoN
   void snapshot_requested() override { ++snapshots_; }
   void break_requested() override {}
   void continued() override { ++continued_; }
+  void power_button_pressed() override { ++presses_; }
   bool stop_requested() const override { return stopping_; }
   void exit_now(int status) override { exit_status_ = status; }
   void stop_overdue() override { ++overdue_; }
   void notify(bool) override {}
+
+  bool button_first_ = false;
 
   template <class Condition>
   static bool wait_for(Condition condition) {
@@ -64,7 +67,7 @@ class ControlThreadTest : public testing::Test, public ControlEvents, public IoN
   Console console_{-1, -1, false};
   ControlThread thread_{console_, *this, *this};
   std::atomic<bool> stopping_{false};
-  std::atomic<int> last_signal_{0}, states_{0}, exit_status_{0}, overdue_{0}, continued_{0}, snapshots_{0};
+  std::atomic<int> last_signal_{0}, states_{0}, exit_status_{0}, overdue_{0}, continued_{0}, snapshots_{0}, presses_{0};
 };
 
 TEST_F(ControlThreadTest, EachSignalIsHeard) {
@@ -91,6 +94,29 @@ TEST_F(ControlThreadTest, ContinuationIsReported) {
   kill(getpid(), SIGCONT);
   EXPECT_TRUE(wait_for([&] { return continued_ == 1; }));
   EXPECT_FALSE(stopping_);
+}
+
+class PowerButtonTest : public ControlThreadTest {
+ protected:
+  void SetUp() override {
+    button_first_ = true;
+    ControlThreadTest::SetUp();
+  }
+};
+
+TEST_F(PowerButtonTest, TheFirstSigtermPressesIt) {
+  kill(getpid(), SIGTERM);
+  EXPECT_TRUE(wait_for([&] { return presses_ == 1; }));
+  EXPECT_FALSE(stopping_);
+  kill(getpid(), SIGTERM);
+  EXPECT_TRUE(wait_for([&] { return last_signal_ == SIGTERM; }));
+  EXPECT_EQ(presses_, 1);
+}
+
+TEST_F(PowerButtonTest, OtherSignalsEndTheRun) {
+  kill(getpid(), SIGINT);
+  EXPECT_TRUE(wait_for([&] { return last_signal_ == SIGINT; }));
+  EXPECT_EQ(presses_, 0);
 }
 
 TEST_F(ControlThreadTest, ASecondRequestEndsTheProcessButNotAnEchoOfTheFirst) {

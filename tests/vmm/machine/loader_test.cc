@@ -70,9 +70,9 @@ Bytes elf(uint32_t entry, const std::vector<Segment>& segments) {
 
 class LoaderTest : public testing::Test {
  protected:
-  LoaderTest() : memory_(allocate()) {}
-  static GuestMemory allocate() {
-    auto memory = GuestMemory::allocate(uint64_t{64} << 20, false);
+  explicit LoaderTest(bool flash = false) : memory_(allocate(flash)) {}
+  static GuestMemory allocate(bool flash) {
+    auto memory = GuestMemory::allocate(uint64_t{64} << 20, false, flash);
     if (!memory) throw std::runtime_error(memory.error());
     return std::move(*memory);
   }
@@ -310,8 +310,7 @@ void compare_nodes(const void* ours, const void* qemu) {
   }
   EXPECT_GT(compared, 170u);
   // And nothing of QEMU's is missing but what the board leaves out.
-  const std::string omitted[] = {"/platform-bus", "/fw-cfg", "/gpio-keys",       "/pl061",
-                                 "/pcie",         "/flash",  "/intc@8000000/v2m"};
+  const std::string omitted[] = {"/platform-bus", "/pcie", "/intc@8000000/v2m"};
   for (int node = fdt_next_node(qemu, -1, nullptr); node >= 0; node = fdt_next_node(qemu, node, nullptr)) {
     ASSERT_EQ(fdt_get_path(qemu, node, path, sizeof path), 0);
     bool expected = true;
@@ -334,25 +333,6 @@ TEST_F(LoaderTest, DeviceTreeAnnouncesThePerformanceMonitors) {
   EXPECT_EQ(fdt32_to_cpu(cells[0]), 1u);      // a PPI,
   EXPECT_EQ(fdt32_to_cpu(cells[1]), 7u);      // INTID 23,
   EXPECT_EQ(fdt32_to_cpu(cells[2]), 0x104u);  // of CPU 0, active high
-}
-
-TEST_F(LoaderTest, DeviceTreeMatchesQemu) {
-  if (std::system("command -v qemu-system-arm >/dev/null 2>&1") != 0)
-    GTEST_SKIP() << "qemu-system-arm is not installed";
-  for (const unsigned cpus : {1u, 2u, 8u}) {
-    SCOPED_TRACE(testing::Message() << cpus << " CPUs");
-    const TestFile dump({});
-    const std::string command = "qemu-system-arm -M virt,highmem=off,dumpdtb=" + dump.path() +
-                                " -cpu cortex-a15 -m 64M -smp " + std::to_string(cpus) +
-                                " -nographic -nic none </dev/null >/dev/null 2>&1";
-    ASSERT_EQ(std::system(command.c_str()), 0);
-    auto qemu = read_file(dump.path(), "dumpdtb", 4 << 20);
-    ASSERT_TRUE(qemu) << qemu.error();
-    config_.cpus = cpus;
-    auto boot = load(raw_image(100));
-    ASSERT_TRUE(boot) << boot.error();
-    compare_nodes(tree(*boot), qemu->data());
-  }
 }
 
 TEST_F(LoaderTest, DeviceTreeOfSeveralCpus) {
@@ -389,10 +369,81 @@ TEST_F(LoaderTest, DeviceTreeKeyProperties) {
   EXPECT_EQ(cells(fdt, "/pl011@9000000", "interrupts"), (Cells{0, 1, 4}));
   EXPECT_EQ(cells(fdt, "/pl031@9010000", "reg"), (Cells{0, 0x9010000, 0, 0x1000}));
   EXPECT_EQ(cells(fdt, "/virtio_mmio@a003e00", "interrupts"), (Cells{0, 0x2f, 1}));
+  EXPECT_EQ(cells(fdt, "/fw-cfg@9020000", "reg"), (Cells{0, 0x9020000, 0, 0x18}));
+  EXPECT_EQ(cells(fdt, "/pl061@9030000", "interrupts"), (Cells{0, 7, 4}));
+  const Cells key = cells(fdt, "/gpio-keys/poweroff", "gpios");
+  ASSERT_EQ(key.size(), 3u);
+  EXPECT_EQ(Cells{key[0]}, cells(fdt, "/pl061@9030000", "phandle"));
+  EXPECT_EQ(key[1], 3u);
+  EXPECT_EQ(cells(fdt, "/flash@0", "reg"), Cells{});
   EXPECT_EQ(cells(fdt, "/intc@8000000", "reg"), (Cells{0, 0x8000000, 0, 0x10000, 0, 0x8010000, 0, 0x10000}));
   EXPECT_EQ(cells(fdt, "/timer", "interrupts"), (Cells{1, 13, 0x104, 1, 14, 0x104, 1, 11, 0x104, 1, 10, 0x104}));
   EXPECT_EQ(cells(fdt, "/memory@40000000", "reg"), (Cells{0, 0x40000000, 0, 0x4000000}));
   EXPECT_EQ(cells(fdt, "/", "interrupt-parent"), cells(fdt, "/intc@8000000", "phandle"));
+}
+
+// The same with flash.
+class FlashLoaderTest : public LoaderTest {
+ protected:
+  FlashLoaderTest() : LoaderTest(true) {}
+};
+
+TEST_F(FlashLoaderTest, DeviceTreeMatchesQemu) {
+  if (std::system("command -v qemu-system-arm >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "qemu-system-arm is not installed";
+  for (const unsigned cpus : {1u, 2u, 8u}) {
+    SCOPED_TRACE(testing::Message() << cpus << " CPUs");
+    const TestFile dump({});
+    const std::string command = "qemu-system-arm -M virt,highmem=off,dumpdtb=" + dump.path() +
+                                " -cpu cortex-a15 -m 64M -smp " + std::to_string(cpus) +
+                                " -nographic -nic none </dev/null >/dev/null 2>&1";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    auto qemu = read_file(dump.path(), "dumpdtb", 4 << 20);
+    ASSERT_TRUE(qemu) << qemu.error();
+    config_.cpus = cpus;
+    auto boot = load(raw_image(100));
+    ASSERT_TRUE(boot) << boot.error();
+    compare_nodes(tree(*boot), qemu->data());
+  }
+}
+
+TEST_F(FlashLoaderTest, ElfFilesMayLieInFlash) {
+  const Bytes rom = elf(0x41, {{0, 0, 0x100, 0x100}, {0x40100000, 0x04000000, 0x20, 0x20}});
+  auto boot = load(rom);
+  ASSERT_TRUE(boot) << boot.error();
+  EXPECT_EQ(boot->pc, 0x40u);
+  EXPECT_TRUE(boot->thumb);
+  EXPECT_EQ(at(0)[0xff], 0xa0);
+  EXPECT_EQ(at(0x04000000)[0x1f], 0xa1);
+  EXPECT_EQ(boot->dtb_start, 0x40000000u);
+  EXPECT_GE(boot->image_end, boot->dtb_end);
+  EXPECT_EQ(cells(tree(*boot), "/flash@0", "bank-width"), (std::vector<uint32_t>{4}));
+  EXPECT_NE(error_of(elf(0, {{0, 0x03ffff80, 0x100, 0x100}})).find("two banks"), std::string::npos);
+  EXPECT_NE(error_of(elf(0, {{0, 0x08000000, 0x100, 0x100}})).find("two banks"), std::string::npos);
+  for (const auto& [image, wanted] :
+       {std::pair{rom, true}, {elf(0, {{0, 0x40010000, 4, 4}}), false}, {raw_image(100), false}, {Bytes(), false}}) {
+    const TestFile file(image);
+    EXPECT_EQ(needs_flash(file.path()), wanted);
+  }
+  EXPECT_FALSE(needs_flash("/nonexistent"));
+}
+
+TEST_F(FlashLoaderTest, FirmwareStartsAtZero) {
+  config_.firmware = true;
+  config_.append = "quiet";
+  auto boot = load_guest(memory_.ram(), config_);
+  ASSERT_TRUE(boot) << boot.error();
+  EXPECT_EQ(boot->pc, 0u);
+  EXPECT_EQ(boot->r2, 0u);
+  EXPECT_EQ(boot->dtb_start, 0x40000000u);
+  EXPECT_STREQ(string_property(tree(*boot), "/chosen", "bootargs").c_str(), std::string("quiet\0", 6).c_str());
+  // It adds to the tree where it is.
+  EXPECT_GE(boot->dtb_end - boot->dtb_start, 64u << 10);
+  EXPECT_EQ(fdt_check_full(tree(*boot), boot->dtb_end - boot->dtb_start), 0);
+}
+
+TEST_F(LoaderTest, ElfFilesInFlashNeedFlash) {
+  EXPECT_NE(error_of(elf(0, {{0, 0, 0x100, 0x100}})).find("RAM is 0x40000000"), std::string::npos);
 }
 
 TEST(GuestMemory, IsAlignedZeroAndShared) {

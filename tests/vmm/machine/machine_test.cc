@@ -183,7 +183,7 @@ TEST_F(MachineTest, UnassignedSpaceDoesNotAnswer) {
   uint64_t value;
   EXPECT_FALSE(machine_->platform().mmio_read(cpu(), 0, 4, value));
   EXPECT_FALSE(machine_->platform().mmio_read(cpu(), 0x0b000000, 4, value));
-  EXPECT_FALSE(machine_->platform().mmio_write(cpu(), 0x09030000, 4, 0));
+  EXPECT_FALSE(machine_->platform().mmio_write(cpu(), 0x09040000, 4, 0));
   EXPECT_FALSE(machine_->platform().mmio_read(cpu(), ~uint64_t{0} - 3, 4, value));
   EXPECT_EQ(get(kVirtioBase), 0x74726976u);
 }

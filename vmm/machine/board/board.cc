@@ -19,6 +19,12 @@ static_assert(kGicCpuInterfaceBase == kGicDistributorBase + GicV2::kRegionBytes)
 
 constexpr int kNone = -1;
 constexpr BoardRow kBoard[] = {
+    {"flash", kFlashBase, Pflash::kRegionBytes, FlashBanks::kBanks, kNone, Trigger::LevelHigh, "cfi-flash"sv, ""sv,
+     false, [](Board& board, const BoardRow&, unsigned index) { return board.make_flash(index); }},
+    {"fw-cfg", kFwCfgBase, FwCfg::kRegionBytes, 1, kNone, Trigger::LevelHigh, "qemu,fw-cfg-mmio"sv, ""sv, true,
+     [](Board& board, const BoardRow&, unsigned) { return board.make_fw_cfg(); }},
+    {"pl061", kGpioBase, Pl061::kRegionBytes, 1, kNone, Trigger::LevelHigh, "arm,pl061\0arm,primecell"sv, "apb_pclk"sv,
+     false, [](Board& board, const BoardRow&, unsigned) { return board.make_gpio(); }},
     {"intc", kGicDistributorBase, GicV2::kRegionBytes, 2, kNone, Trigger::LevelHigh, "arm,cortex-a15-gic"sv, ""sv,
      false, [](Board& board, const BoardRow& row, unsigned index) { return board.make_gic(row, index); }},
     {"pl011", kUartBase, Pl011::kRegionBytes, 1, kUartSpi, Trigger::LevelHigh, "arm,pl011\0arm,primecell"sv,
@@ -53,6 +59,7 @@ Result<std::unique_ptr<Board>> Board::create(const BoardPorts& ports, const Boar
     for (unsigned index = 0; index < row.count; ++index) {
       auto device = row.make(*board, row, index);
       if (!device) return device.take_error();
+      if (*device == nullptr) continue;
       if (!board->bus_.add(row.base_of(index), row.size, **device))
         return Error{"the board's memory map has overlapping devices"};
     }
@@ -78,6 +85,33 @@ Result<MmioDevice*> Board::make_uart(const BoardRow& row) {
 Result<MmioDevice*> Board::make_rtc(const BoardRow& row) {
   rtc_ = std::make_unique<Pl031>(ports_.clock, gic_, interrupt_of(row));
   return rtc_.get();
+}
+
+Result<MmioDevice*> Board::make_flash(unsigned bank) {
+  if (!ports_.ram.flash) return nullptr;
+  const FlashConfig& config = config_.flash[bank];
+  const std::span<uint8_t> contents(ports_.ram.at(kFlashBase + bank * Pflash::kRegionBytes), Pflash::kRegionBytes);
+  std::unique_ptr<FlashFile> file;
+  if (!config.path.empty()) {
+    auto opened =
+        FlashFile::open(config.copy ? "--bios" : "--pflash", config.path, config.read_only || config.copy, contents);
+    if (!opened) return opened.take_error();
+    if (!config.copy) file = std::move(*opened);
+  }
+  flash_[bank] =
+      std::make_unique<Pflash>(*ports_.ram.flash, bank, memory_changes_, contents, std::move(file), config.read_only);
+  return flash_[bank].get();
+}
+
+Result<MmioDevice*> Board::make_fw_cfg() {
+  fw_cfg_ = std::make_unique<FwCfg>(ports_.ram, config_.cpus, memory_changes_);
+  return fw_cfg_.get();
+}
+
+Result<MmioDevice*> Board::make_gpio() {
+  gpio_ = std::make_unique<Pl061>(gic_, kFirstSpi + kGpioSpi);
+  ports_.io.console_work().set_power_button([this] { gpio_->press_power_button(); });
+  return gpio_.get();
 }
 
 Result<MmioDevice*> Board::make_virtio(const BoardRow& row, unsigned slot) {
@@ -152,6 +186,10 @@ void Board::reset() {
   for (const auto& slot : virtio_) slot->reset();
   uart_->restore({});
   rtc_->restore({});
+  for (const auto& bank : flash_)
+    if (bank) bank->restore({});
+  fw_cfg_->restore({});
+  gpio_->restore({});
   gic_.restore({});
 }
 

@@ -9,9 +9,12 @@
 
 #include "translator/base/result.h"
 #include "vmm/devices/console_output.h"
+#include "vmm/devices/fw_cfg.h"
 #include "vmm/devices/gicv2.h"
+#include "vmm/devices/pflash.h"
 #include "vmm/devices/pl011.h"
 #include "vmm/devices/pl031.h"
+#include "vmm/devices/pl061.h"
 #include "vmm/devices/virtio_9p.h"
 #include "vmm/devices/virtio_console.h"
 #include "vmm/devices/virtio_mmio.h"
@@ -32,6 +35,13 @@ struct DiskConfig {
   bool any_format = false;  // served as it is, even if it looks like an image of another format
 };
 
+// What a bank of flash has at first.
+struct FlashConfig {
+  std::string path;  // empty: zeros
+  bool read_only = false;
+  bool copy = false;  // --bios: what is written does not go to the file
+};
+
 struct BoardConfig {
   unsigned cpus = 1;
   std::vector<DiskConfig> disks;
@@ -39,6 +49,7 @@ struct BoardConfig {
   bool virtio_console = false;
   NetConfig network;
   std::vector<ShareConfig> shares;
+  FlashConfig flash[FlashBanks::kBanks];  // if RAM comes with flash
 };
 
 // What the devices need of the machine, which outlives them.
@@ -61,6 +72,12 @@ class Board {
   GicV2& gic() { return gic_; }
   Pl011& uart() { return *uart_; }
   Pl031& rtc() { return *rtc_; }
+  FwCfg& fw_cfg() { return *fw_cfg_; }
+  Pl061& gpio() { return *gpio_; }
+  // Null: there is none. `bank` is below FlashBanks::kBanks.
+  Pflash* flash(unsigned bank) { return flash_[bank].get(); }
+  // What devices have done to memory since they were taken care of last.
+  MemoryChanges& memory_changes() { return memory_changes_; }
   VirtioMmio& virtio_slot(unsigned slot) { return *virtio_[slot]; }
   // Null: there is none.
   VirtioConsole* virtio_console() { return virtio_console_; }
@@ -80,6 +97,9 @@ class Board {
   Result<MmioDevice*> make_gic(const BoardRow& row, unsigned index);
   Result<MmioDevice*> make_uart(const BoardRow& row);
   Result<MmioDevice*> make_rtc(const BoardRow& row);
+  Result<MmioDevice*> make_flash(unsigned bank);
+  Result<MmioDevice*> make_fw_cfg();
+  Result<MmioDevice*> make_gpio();
   Result<MmioDevice*> make_virtio(const BoardRow& row, unsigned slot);
 
  private:
@@ -90,8 +110,12 @@ class Board {
   BoardPorts ports_;
   BoardConfig config_;
   size_t files_per_share_ = 0;
+  MemoryChanges memory_changes_;
   GicV2 gic_;
   Bus bus_;
+  std::unique_ptr<Pflash> flash_[FlashBanks::kBanks];
+  std::unique_ptr<FwCfg> fw_cfg_;
+  std::unique_ptr<Pl061> gpio_;
   std::unique_ptr<Pl011> uart_;
   std::unique_ptr<Pl031> rtc_;
   std::vector<std::unique_ptr<TransportWork>> works_;  // of devices that have threads

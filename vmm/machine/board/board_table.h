@@ -20,14 +20,14 @@ struct BoardRow {
   const char* name;     // of the device tree's nodes, without the address
   uint64_t base, size;  // of the first device's registers; the others follow without a gap
   unsigned count;
-  // SPI of the first device; the others have the next ones. Negative: none, and no node of its own
-  // in the device tree, where the interrupt controller is written by hand.
+  // SPI of the first device; the others have the next ones. Negative: none, or no node of its own
+  // in the device tree, where the interrupt controller, flash, fw_cfg and GPIO are written by hand.
   int spi;
   Trigger trigger;
   std::string_view compatible;   // strings, separated by NULs
   std::string_view clock_names;  // likewise; all are the board's one fixed clock
   bool dma_coherent;
-  // Makes the device, which the board owns. `index` is below count.
+  // Makes the device, which the board owns. `index` is below count. Null: this board has none.
   Result<MmioDevice*> (*make)(Board& board, const BoardRow& row, unsigned index);
 
   uint64_t base_of(unsigned index) const { return base + index * size; }

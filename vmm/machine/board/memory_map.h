@@ -8,8 +8,11 @@ namespace crosswalk::vmm {
 
 inline constexpr uint64_t kGicDistributorBase = 0x08000000;
 inline constexpr uint64_t kGicCpuInterfaceBase = 0x08010000;
+inline constexpr uint64_t kFlashBase = 0;
 inline constexpr uint64_t kUartBase = 0x09000000;
 inline constexpr uint64_t kRtcBase = 0x09010000;
+inline constexpr uint64_t kFwCfgBase = 0x09020000;
+inline constexpr uint64_t kGpioBase = 0x09030000;
 inline constexpr uint64_t kVirtioBase = 0x0a000000;
 inline constexpr unsigned kVirtioSlots = 32;
 inline constexpr uint64_t kVirtioStride = 0x200;
@@ -18,6 +21,7 @@ inline constexpr uint64_t kVirtioStride = 0x200;
 inline constexpr unsigned kFirstSpi = 32;
 inline constexpr unsigned kUartSpi = 1;
 inline constexpr unsigned kRtcSpi = 2;
+inline constexpr unsigned kGpioSpi = 7;
 inline constexpr unsigned kVirtioFirstSpi = 16;
 
 // INTIDs of the PPIs: the performance monitors' and the generic timer's.

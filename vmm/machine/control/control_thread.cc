@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "vmm/base/exit_status.h"
 #include "vmm/base/sandbox.h"
@@ -66,7 +67,8 @@ void ControlThread::block_signals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-Result<bool> ControlThread::open(bool catch_signals) {
+Result<bool> ControlThread::open(bool catch_signals, bool button_first) {
+  button_next_ = button_first;
   if (catch_signals) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return Error{std::string("pipe: ") + std::strerror(errno)};
@@ -113,6 +115,8 @@ void ControlThread::read_signal() {
       events_.snapshot_requested();
     else if (number == SIGCONT)
       events_.continued();
+    else if (number == SIGTERM && std::exchange(button_next_, false))
+      events_.power_button_pressed();
     else
       request_stop(kExitSignalBase + number, false);
   }
@@ -125,12 +129,14 @@ void ControlThread::read_input() {
     const std::string key = {'C', '-', static_cast<char>('a' - 1 + console_.input.escape_key())};
     console_.output.add_notice("\r\n" + key + " h    print this help\r\n" + key + " i    print the guest's state\r\n" +
                                key + " s    write a snapshot (--snapshot-file)\r\n" + key +
-                               " b    send a break to the serial port\r\n" + key + " x    quit Crosswalk\r\n" + key +
+                               " b    send a break to the serial port\r\n" + key +
+                               " p    press the guest's power button\r\n" + key + " x    quit Crosswalk\r\n" + key +
                                " " + key + "  send " + key + " to the guest\r\n");
   }
   if (asked.state) events_.state_requested();
   if (asked.snapshot) events_.snapshot_requested();
   if (asked.line_break) events_.break_requested();
+  if (asked.power) events_.power_button_pressed();
   if (asked.help || console_.input.has_input()) io_.notify(true);
 }
 

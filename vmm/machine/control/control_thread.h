@@ -31,6 +31,8 @@ class ControlEvents {
   // SIGUSR2 or Ctrl-A s; Ctrl-A b.
   virtual void snapshot_requested() = 0;
   virtual void break_requested() = 0;
+  // Ctrl-A p, or SIGTERM where that is what it does.
+  virtual void power_button_pressed() = 0;
   // SIGCONT: the process was stopped, and goes on.
   virtual void continued() = 0;
   virtual bool stop_requested() const = 0;
@@ -60,7 +62,8 @@ class ControlThread final : public IoNotifier {
   // SIGHUP and SIGQUIT stop the run, SIGUSR1 prints its state, SIGUSR2 asks for a snapshot, SIGCONT
   // is reported, and a run that
   // does not end is ended; before start() the caller blocks block_signals() in every thread.
-  Result<bool> open(bool catch_signals);
+  // `button_first`: the first SIGTERM presses the power button instead.
+  Result<bool> open(bool catch_signals, bool button_first = false);
   // `sandbox`: what confines the thread; null: nothing.
   void start(const Sandbox* sandbox = nullptr);
   void stop();
@@ -82,7 +85,8 @@ class ControlThread final : public IoNotifier {
   const Sandbox* sandbox_ = nullptr;
   std::thread thread_;
   EventLoop loop_;
-  int signal_fd_ = -1;  // of a pipe, from which the numbers of signals are read
+  bool button_next_ = false;  // at the next SIGTERM
+  int signal_fd_ = -1;        // of a pipe, from which the numbers of signals are read
   std::atomic<bool> stop_{false};
   std::optional<Clock::time_point> stop_seen_;  // when it learned of the request to stop
   bool overdue_ = false;                        // stop_overdue was called

@@ -30,6 +30,10 @@ class RunControl final : public ControlEvents {
   void state_requested() override;
   void snapshot_requested() override { config_.snapshot(); }
   void break_requested() override { config_.line_break(); }
+  void power_button_pressed() override {
+    io_.console_work().press_power_button();
+    io_.console().notify(true);
+  }
   void continued() override {
     if (config_.continued) config_.continued();
   }

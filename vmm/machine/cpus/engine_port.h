@@ -17,6 +17,9 @@ class EnginePort {
   virtual ~EnginePort() = default;
   // A device wrote guest RAM: translations of code there must go (mmu::Mmu::note_external_write).
   virtual void external_write(CpuState& cpu, uint64_t pa, uint64_t bytes) = 0;
+  // A bank of flash is readable no more: entries and translations of it must go
+  // (mmu::Mmu::flash_hidden).
+  virtual void flash_hidden(CpuState&) {}
   // VA to PA in the CPU's current regime, for semihosting. False: a fault.
   virtual bool translate(CpuState& cpu, uint32_t va, bool write, uint64_t& pa) = 0;
   // The same for a debugger: whatever the permissions are, and without an effect on the guest.

@@ -105,7 +105,7 @@ void ConsoleWork::attach(EventLoop& loop) {
 }
 
 bool ConsoleWork::has_work() const {
-  if (output_is_discarded()) return true;
+  if (output_is_discarded() || presses_.load()) return true;
   for (const VirtioMmio* transport : transports_) {
     if (transport->has_work()) return true;
   }
@@ -116,6 +116,10 @@ bool ConsoleWork::has_work() const {
 
 void ConsoleWork::do_work() {
   if (output_is_discarded()) write_output();
+  if (presses_.exchange(false) && pressed_) {
+    const std::lock_guard lock(device_lock_);
+    pressed_();
+  }
   for (VirtioMmio* transport : transports_) {
     if (transport->has_work()) transport->do_work();
   }

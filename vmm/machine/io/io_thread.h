@@ -109,6 +109,11 @@ class ConsoleWork final : public IoWork {
   void attach(EventLoop& loop);
   void add(VirtioMmio& transport) { transports_.push_back(&transport); }
   void set_input_sink(InputSink* sink) { sink_ = sink; }
+  // Called with the device lock held after each press_power_button().
+  void set_power_button(std::function<void()> pressed) { pressed_ = std::move(pressed); }
+
+  // Any thread; a notification has to follow.
+  void press_power_button() { presses_.store(true); }
 
   bool has_work() const override;
   void do_work() override;
@@ -124,6 +129,8 @@ class ConsoleWork final : public IoWork {
   std::function<void()> drained_;
   std::vector<VirtioMmio*> transports_;
   InputSink* sink_ = nullptr;
+  std::function<void()> pressed_;
+  std::atomic<bool> presses_{false};
   int quiet_rounds_ = 10;  // without output
 };
 

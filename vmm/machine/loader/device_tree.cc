@@ -9,6 +9,9 @@
 #include <initializer_list>
 
 #include "vmm/base/file.h"
+#include "vmm/devices/fw_cfg.h"
+#include "vmm/devices/pflash.h"
+#include "vmm/devices/pl061.h"
 #include "vmm/machine/board/board_table.h"
 #include "vmm/machine/board/memory_map.h"
 
@@ -22,6 +25,8 @@ constexpr uint64_t kMaxFileBytes = 16 << 20;
 constexpr uint32_t kClock = 0x8000;
 uint32_t cpu_phandle(unsigned cpu, unsigned cpus) { return kClock + cpus - cpu; }
 uint32_t gic_phandle(unsigned cpus) { return kClock + 1 + cpus; }
+// Between the two is that of the MSI frame, which this board has not.
+uint32_t gpio_phandle(unsigned cpus) { return kClock + 3 + cpus; }
 // Interrupt specifiers (GIC binding): type, number, flags.
 constexpr uint32_t kSpiType = 0, kPpiType = 1;
 constexpr uint32_t kEdgeRising = 1, kLevelHigh = 4;
@@ -154,6 +159,45 @@ void write_devices(Writer& w) {
   }
 }
 
+void write_flash(Writer& w) {
+  w.begin(at("flash", kFlashBase));
+  w.string("compatible", "cfi-flash");
+  w.reg({kFlashBase, Pflash::kRegionBytes, kFlashBase + Pflash::kRegionBytes, Pflash::kRegionBytes});
+  w.cells("bank-width", {4});
+  w.end();
+}
+
+void write_fw_cfg(Writer& w) {
+  w.begin(at("fw-cfg", kFwCfgBase));
+  w.string("compatible", "qemu,fw-cfg-mmio");
+  w.reg({kFwCfgBase, FwCfg::kRegionBytes});
+  w.flag("dma-coherent");
+  w.end();
+}
+
+// And the power button at one of its lines.
+void write_gpio(Writer& w, unsigned cpus) {
+  constexpr uint32_t kKeyPower = 116;  // linux/input-event-codes.h
+  w.begin(at("pl061", kGpioBase));
+  w.string("compatible", list("arm,pl061\0arm,primecell"));
+  w.reg({kGpioBase, Pl061::kRegionBytes});
+  w.cells("interrupts", {kSpiType, kGpioSpi, kLevelHigh});
+  w.cells("clocks", {kClock});
+  w.string("clock-names", "apb_pclk");
+  w.cells("#gpio-cells", {2});
+  w.flag("gpio-controller");
+  w.cells("phandle", {gpio_phandle(cpus)});
+  w.end();
+  w.begin("gpio-keys");
+  w.string("compatible", "gpio-keys");
+  w.begin("poweroff");
+  w.string("label", "GPIO Key Poweroff");
+  w.cells("linux,code", {kKeyPower});
+  w.cells("gpios", {gpio_phandle(cpus), Pl061::kPowerButton, 0});
+  w.end();
+  w.end();
+}
+
 void write_psci(Writer& w) {
   w.begin("psci");
   w.string("compatible", list("arm,psci-1.0\0arm,psci-0.2\0arm,psci"));
@@ -244,7 +288,10 @@ Result<DeviceTree> build_device_tree(const BoardDescription& board) {
   write_cpus(w, board);
   write_gic_and_timer(w, board.cpus);
   write_pmu(w, board);
+  if (board.flash) write_flash(w);
   write_devices(w);
+  write_fw_cfg(w);
+  write_gpio(w, board.cpus);
   write_psci(w);
   w.end();
   w.check(fdt_finish(tree.data()));
@@ -302,7 +349,11 @@ Result<DeviceTree> patch_device_tree(const DeviceTree& source, const DeviceTreeP
   }
   if (status == 0) status = fdt_pack(fdt);
   if (status < 0) return tree_error(status);
-  tree.resize(fdt_totalsize(fdt));
+  const uint32_t bytes = fdt_totalsize(fdt) + patch.room;
+  tree.resize(std::max<size_t>(tree.size(), bytes));
+  if (const int opened = fdt_open_into(tree.data(), tree.data(), static_cast<int>(bytes)); opened < 0)
+    return tree_error(opened);
+  tree.resize(bytes);
   return tree;
 }
 

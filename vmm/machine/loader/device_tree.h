@@ -16,6 +16,7 @@ using DeviceTree = std::vector<uint8_t>;
 struct BoardDescription {
   std::string cpu_compatible;  // for instance "arm,cortex-a15"
   unsigned cpus = 1;           // 1 to 8
+  bool flash = false;
 };
 
 // The board, with the devices of its table (board_table.h).
@@ -28,9 +29,11 @@ struct DeviceTreePatch {
   uint64_t ram_base = 0, ram_bytes = 0;
   std::string bootargs;                       // left alone when empty
   uint64_t initrd_start = 0, initrd_end = 0;  // left alone when equal
+  uint32_t room = 0;
 };
 
-// Replaces the memory nodes, and sets /chosen and (when missing) /psci. The result is packed.
+// Replaces the memory nodes, and sets /chosen and (when missing) /psci. The result has `patch.room`
+// bytes of free space for whoever adds to it.
 Result<DeviceTree> patch_device_tree(const DeviceTree& tree, const DeviceTreePatch& patch);
 
 }  // namespace crosswalk::vmm

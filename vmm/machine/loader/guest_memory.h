@@ -2,7 +2,10 @@
 // Owns the mapping behind a GuestRam.
 #pragma once
 
+#include <memory>
+
 #include "translator/arm32/cpu/platform.h"
+#include "translator/base/guest_ram.h"
 #include "translator/base/result.h"
 
 namespace crosswalk::vmm {
@@ -17,8 +20,8 @@ class GuestMemory {
   // `bytes` is a multiple of kMemoryGranule. `shared` makes a memfd, which the mmap and ept windows
   // need; otherwise the memory is anonymous and gets transparent huge pages everywhere (memfd
   // memory only where the host's shmem_enabled allows it). The mapping is 2 MiB aligned so that
-  // huge pages fit.
-  static Result<GuestMemory> allocate(uint64_t bytes, bool shared);
+  // huge pages fit. `flash`: there are banks of flash too (GuestRam::flash), which are zero.
+  static Result<GuestMemory> allocate(uint64_t bytes, bool shared, bool flash = false);
 
   GuestMemory(GuestMemory&& other) noexcept;
   GuestMemory& operator=(GuestMemory&&) = delete;
@@ -29,6 +32,7 @@ class GuestMemory {
  private:
   GuestMemory() = default;
   GuestRam ram_;
+  std::unique_ptr<FlashBanks> flash_;
 };
 
 }  // namespace crosswalk::vmm

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/loader/loader.h"
 
+#include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <tuple>
+#include <utility>
 
 #include "vmm/base/file.h"
 #include "vmm/machine/loader/device_tree.h"
@@ -29,6 +33,7 @@ std::string hex(uint64_t value) {
 
 struct Image {
   uint64_t start = 0, end = 0;
+  uint64_t ram_start = ~uint64_t{0};  // of what is in RAM; all ones: nothing
   uint32_t entry = 0;
   bool linux_protocol = false;
 };
@@ -80,13 +85,16 @@ Result<Image> load_elf(const GuestRam& ram, std::vector<uint8_t>& file, const st
         segment.p_filesz > file.size() - segment.p_offset) {
       return fail("ELF segment " + std::to_string(i) + " reaches beyond the file, which is damaged or truncated");
     }
-    if (!ram.contains(segment.p_paddr, segment.p_memsz)) {
+    const bool in_ram = ram.contains(segment.p_paddr, segment.p_memsz);
+    if (!in_ram && !ram.flash_holds(segment.p_paddr, segment.p_memsz)) {
       return fail("ELF segment " + std::to_string(i) + " wants " + hex(segment.p_paddr) + "-" +
                   hex(segment.p_paddr + segment.p_memsz) + ", but RAM is " + hex(ram.base) + "-" +
-                  hex(ram.base + ram.size) + "; link it for that or give more --memory");
+                  hex(ram.base + ram.size) + (ram.flash ? ", and flash is two banks of 64 MiB from 0 on" : "") +
+                  "; link it for that or give more --memory");
     }
     std::memcpy(ram.at(segment.p_paddr), file.data() + segment.p_offset, segment.p_filesz);
     std::memset(ram.at(segment.p_paddr) + segment.p_filesz, 0, segment.p_memsz - segment.p_filesz);
+    if (in_ram) image.ram_start = std::min<uint64_t>(image.ram_start, segment.p_paddr);
     image.start = std::min<uint64_t>(image.start, segment.p_paddr);
     image.end = std::max<uint64_t>(image.end, segment.p_paddr + segment.p_memsz);
     // A file linked for virtual addresses starts with the MMU off, at the physical one.
@@ -127,10 +135,13 @@ Result<Image> load_raw(const GuestRam& ram, const std::vector<uint8_t>& file, co
 }
 
 Result<DeviceTree> make_tree(const GuestRam& ram, const BootConfig& config, const BootState& state) {
-  auto tree =
-      config.dtb.empty() ? build_device_tree({config.cpu_compatible, config.cpus}) : load_device_tree(config.dtb);
+  auto tree = config.dtb.empty() ? build_device_tree({config.cpu_compatible, config.cpus, ram.flash != nullptr})
+                                 : load_device_tree(config.dtb);
   if (!tree) return tree;
-  return patch_device_tree(*tree, {ram.base, ram.size, config.append, state.initrd_start, state.initrd_end});
+  // U-Boot adds to the tree where it lies, and relies on QEMU's being larger than what is in it.
+  constexpr uint32_t kFirmwareRoom = 64 << 10;
+  return patch_device_tree(*tree, {ram.base, ram.size, config.append, state.initrd_start, state.initrd_end,
+                                   config.firmware ? kFirmwareRoom : 0});
 }
 
 void place_tree(const GuestRam& ram, const DeviceTree& tree, uint64_t pa, BootState& state) {
@@ -166,7 +177,48 @@ Result<BootState> finish_linux(const GuestRam& ram, const BootConfig& config, co
 
 }  // namespace
 
+bool needs_flash(const std::string& kernel) {
+  const int fd = open(kernel.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return false;
+  elf_version(EV_CURRENT);
+  Elf* const elf = elf_begin(fd, ELF_C_READ, nullptr);
+  size_t count = 0;
+  bool below = false;
+  if (elf && elf_kind(elf) == ELF_K_ELF && elf_getphdrnum(elf, &count) == 0) {
+    for (size_t i = 0; i < count; ++i) {
+      GElf_Phdr segment;
+      below |= gelf_getphdr(elf, static_cast<int>(i), &segment) && segment.p_type == PT_LOAD && segment.p_memsz != 0 &&
+               segment.p_paddr < FlashBanks::kBanks * FlashBanks::kBankBytes;
+    }
+  }
+  elf_end(elf);
+  close(fd);
+  return below;
+}
+
+Result<FirmwareItems> read_firmware_items(const BootConfig& config, uint64_t room) {
+  FirmwareItems items;
+  for (const auto& [option, path, content] :
+       {std::tuple{"--kernel", &config.kernel, &items.kernel}, std::tuple{"--initrd", &config.initrd, &items.initrd}}) {
+    if (path->empty()) continue;
+    auto file = read_file(*path, option, room);
+    if (!file) return file.take_error();
+    *content = std::move(*file);
+  }
+  items.command_line = config.append;
+  return items;
+}
+
 Result<BootState> load_guest(const GuestRam& ram, const BootConfig& config) {
+  if (config.firmware) {
+    BootState state;
+    auto tree = make_tree(ram, config, state);
+    if (!tree) return tree.take_error();
+    place_tree(ram, *tree, ram.base, state);
+    state.image_start = ram.base;
+    state.image_end = state.dtb_end;
+    return state;
+  }
   // An ELF file may carry debug information that is never loaded, so RAM does not bound it.
   auto file = read_file(config.kernel, "--kernel", std::max<uint64_t>(ram.size, uint64_t{1} << 30));
   if (!file) return file.take_error();
@@ -188,7 +240,14 @@ Result<BootState> load_guest(const GuestRam& ram, const BootConfig& config) {
   if (!tree) return tree.take_error();
   // As QEMU: at the base of RAM unless the image is there; silently left out when it does not fit
   // below the image.
-  if (image->start > ram.base && image->start - ram.base >= tree->size()) place_tree(ram, *tree, ram.base, state);
+  if (image->ram_start > ram.base && image->ram_start - ram.base >= tree->size())
+    place_tree(ram, *tree, ram.base, state);
+  // What is in flash stays there; and if nothing is in RAM, all of it but for the device tree is
+  // semihosting's heap.
+  if (image->start < ram.base) {
+    state.image_start = std::min(image->ram_start, std::max(ram.base, state.dtb_end));
+    state.image_end = std::max(image->end, state.image_start);
+  }
   return state;
 }
 

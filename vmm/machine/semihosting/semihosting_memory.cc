@@ -10,7 +10,7 @@ uint8_t* SemihostingMemory::chunk(CpuState& cpu, uint32_t va, bool write, uint32
   usable = std::min(bytes, kPage - va % kPage);
   uint64_t pa = va;
   if (engine_ && !engine_->translate(cpu, va, write, pa)) return nullptr;
-  return ram_.contains(pa, usable) ? ram_.at(pa) : nullptr;
+  return ram_.contains(pa, usable) || (!write && ram_.flash_holds(pa, usable)) ? ram_.at(pa) : nullptr;
 }
 
 void SemihostingMemory::written(CpuState& cpu, const uint8_t* host, uint32_t bytes) const {

@@ -142,6 +142,7 @@ Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape&
   if (parts.semihosting.has_host_files()) return Error{"the guest has a file open by semihosting"};
   if (parts.board.has_share_session())
     return Error{"the guest has a shared folder mounted, whose files cannot be saved; unmount it first"};
+  if (parts.ram.flash) return Error{"the machine has flash (--bios, --pflash), which no snapshot holds"};
   const std::lock_guard lock(parts.device_lock);
   Json json{{"shape", json_of(shape)}, {"nanoseconds", nanoseconds}};
   const Timers::State timers = parts.timers.save();
@@ -152,6 +153,8 @@ Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape&
   json["gic"] = json_of(parts.board.gic().save());
   json["uart"] = json_of(parts.board.uart().save());
   json["rtc"] = json_of(parts.board.rtc().save());
+  json["fw_cfg"] = json_of(parts.board.fw_cfg().save());
+  json["gpio"] = json_of(parts.board.gpio().save());
   json["semihosting"] = json_of(parts.semihosting.save());
   Json& slots = json["virtio"] = Json::array();
   for (unsigned slot = 0; slot < kVirtioSlots; ++slot) slots.push_back(save_slot(parts.board.virtio_slot(slot)));
@@ -207,6 +210,10 @@ Result<bool> SavedMachine::restore(const SnapshotParts& parts) {
     parts.board.gic().restore(state_of<GicV2::State>(json, "gic"));
     parts.board.uart().restore(state_of<Pl011::State>(json, "uart"));
     parts.board.rtc().restore(state_of<Pl031::State>(json, "rtc"));
+    const auto fw_cfg = state_of<FwCfg::State>(json, "fw_cfg");
+    if (!parts.board.fw_cfg().may_be(fw_cfg)) throw StateError("fw_cfg's position is beyond its item");
+    parts.board.fw_cfg().restore(fw_cfg);
+    parts.board.gpio().restore(state_of<Pl061::State>(json, "gpio"));
     parts.semihosting.restore(state_of<Semihosting::State>(json, "semihosting"));
     // Disks come first, so that an error is about what the user gave.
     for (unsigned slot = kVirtioSlots; slot-- > 0;) restore_slot(parts.board.virtio_slot(slot), slot, slots[slot]);

@@ -7,9 +7,11 @@
 #include <type_traits>
 
 #include "translator/arm32/cpu/guest_cpu.h"
+#include "vmm/devices/fw_cfg.h"
 #include "vmm/devices/gicv2.h"
 #include "vmm/devices/pl011.h"
 #include "vmm/devices/pl031.h"
+#include "vmm/devices/pl061.h"
 #include "vmm/devices/virtio_block.h"
 #include "vmm/devices/virtio_console.h"
 #include "vmm/devices/virtio_mmio.h"
@@ -123,6 +125,15 @@ template <class F>
 void fields(F&& f, Of<Pl031::State> auto& s) {
   f("offset", s.offset), f("load", s.load), f("match", s.match), f("imsc", s.imsc), f("ris", s.ris);
   f("last", s.last), f("compares", s.compares);
+}
+template <class F>
+void fields(F&& f, Of<FwCfg::State> auto& s) {
+  f("selected", s.selected), f("position", s.position), f("dma_address", s.dma_address);
+}
+template <class F>
+void fields(F&& f, Of<Pl061::State> auto& s) {
+  f("data", s.data), f("dir", s.dir), f("is", s.is), f("ibe", s.ibe), f("iev", s.iev), f("ie", s.ie);
+  f("afsel", s.afsel), f("edges", s.edges), f("inputs", s.inputs);
 }
 
 template <class F>
