@@ -153,6 +153,7 @@ NEEDS_bench = $(BENCH_IMAGES)
 NEEDS_symbols = $(BOOT_IMAGES) $(SYMBOL_IMAGES)
 NEEDS_net = $(BOOT_IMAGES) $(NET_IMAGES)
 NEEDS_share = $(BOOT_IMAGES) $(SHARE_IMAGES)
+NEEDS_firmware = $(FIRMWARE_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
 NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers

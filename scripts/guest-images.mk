@@ -8,6 +8,11 @@ $(GUEST)/fetched: scripts/fetch-guest.sh | scripts/private-apt.sh $(BUILD)/.pack
 	scripts/fetch-guest.sh $(GUEST)
 	@touch $@
 
+# --- U-Boot and UEFI firmware, for the tests of flash ---------------------------------------------
+$(GUEST)/firmware/fetched: scripts/fetch-firmware.sh | scripts/private-apt.sh $(BUILD)/.packages
+	scripts/fetch-firmware.sh $(GUEST)/firmware
+	@touch $@
+
 # --- the machine of `make check-nested` -----------------------------------------------------------
 $(GUEST)/nested/fetched: scripts/fetch-nested.sh | scripts/private-apt.sh $(BUILD)/.packages
 	scripts/fetch-nested.sh $(GUEST)/nested
@@ -90,6 +95,10 @@ BARE_RUNTIME := tests/guests/bare/start.S tests/guests/bare/runtime.c
 $(GUEST)/bare/%.elf: tests/guests/bare/%.c $(BARE_RUNTIME) tests/guests/bare/runtime.h tests/guests/chase.h tests/guests/bare/link.ld | $(BUILD)/.packages
 	@mkdir -p $(@D)
 	$(BARE_GCC) -T tests/guests/bare/link.ld -o $@ $(BARE_RUNTIME) $< -lgcc
+# The same in flash at 0.
+$(GUEST)/bare/%-rom.elf: tests/guests/bare/%.c $(BARE_RUNTIME) tests/guests/bare/runtime.h tests/guests/bare/rom.ld | $(BUILD)/.packages
+	@mkdir -p $(@D)
+	$(BARE_GCC) -T tests/guests/bare/rom.ld -o $@ $(BARE_RUNTIME) $< -lgcc
 $(GUEST)/bare/%.bin: $(GUEST)/bare/%.elf
 	arm-none-eabi-objcopy -O binary $< $@
 
@@ -119,12 +128,13 @@ SMP_DEBIAN_IMAGES := $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/smp/initrd-$(ker
 guest-smp: $(SMP_IMAGES) $(SMP_DEBIAN_IMAGES)
 .PHONY: guest-smp
 
+FIRMWARE_IMAGES := $(GUEST)/firmware/fetched $(GUEST)/bare/hello-rom.elf
 BARE_IMAGES := $(foreach program,$(BARE_PROGRAMS),$(GUEST)/bare/$(program).elf $(GUEST)/bare/$(program).bin)
 BOOT_IMAGES := $(GUEST)/fetched $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/initrd-$(kernel).gz)
 BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES) \
   $(GUEST)/linux/debugger
 
-guest: $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES) $(SYMBOL_IMAGES)
+guest: $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES) $(SYMBOL_IMAGES) $(FIRMWARE_IMAGES)
 rootfs: $(PROGRAM_IMAGES)
 .PHONY: guest rootfs
 .SECONDARY:

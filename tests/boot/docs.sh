@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The commands of docs/running-guests.md do what the page says, and have every option of run.
-# Needs: crosswalk boot bare smp share symbols
+# Needs: crosswalk boot bare smp share symbols firmware
 set -u
 . tests/boot/lib.sh
 page=$PWD/docs/running-guests.md commands=$PWD/tests/scripts/run_doc_commands.py

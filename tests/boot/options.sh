@@ -72,7 +72,8 @@ refused symbols-rubbish 'System.map' run --kernel "$kernel" --perf-map --symbols
 refused symbols-rubbish-alone 'System.map' run --kernel "$kernel" --symbols "$scratch/file"
 refused mode-needs-kvm-world 'world' run --kernel "$kernel" --mmu shadow --world process
 refused dump-dtb-directory 'nonexistent' run --kernel "$kernel" --dump-dtb /nonexistent/dtb
-refused qemu-bios '-bios.*--kernel FILE' run -M virt -bios u-boot.bin
+refused qemu-bios '--bios: u-boot.bin: No such file' run -M virt -bios u-boot.bin
+refused qemu-mtdblock '-mtdblock.*--pflash FILE' run -M virt -mtdblock flash.img
 refused qemu-machine "raspi2b.*QEMU's virt" run -M raspi2b -kernel "$kernel"
 refused share-tag 'DIR,TAG' run --kernel "$kernel" --share /tmp
 refused qemu-fsdev '--share' run -M virt -fsdev local,id=f,path=/tmp,security_model=none -kernel "$kernel"

@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Fetches U-Boot and UEFI firmware (AAVMF) for QEMU's virt machine from Debian's own packages.
+# scripts/private-apt.sh says how apt is used. usage: fetch-firmware.sh DIRECTORY
+set -euo pipefail
+directory=${1:?usage: fetch-firmware.sh DIRECTORY}
+mkdir -p "$directory"
+directory=$(cd "$directory" && pwd)
+state=$directory/apt
+
+die() { echo "fetch-firmware: $*" >&2; exit 1; }
+
+. "$(dirname "$0")/private-apt.sh"
+
+fetch() {
+  rm -f "$state"/packages/*.deb
+  apt_update
+  (cd "$state/packages" && apt_get download u-boot-qemu qemu-efi-arm)
+}
+
+again_and_again fetch
+
+rm -rf "$state/unpacked"
+mkdir -p "$state/unpacked"
+for package in "$state"/packages/*.deb; do dpkg-deb -x "$package" "$state/unpacked"; done
+install -m 644 "$state/unpacked/usr/lib/u-boot/qemu_arm/u-boot.bin" "$directory/u-boot.bin"
+for image in CODE VARS; do
+  # mostly zeros
+  cp --sparse=always "$state/unpacked/usr/share/AAVMF/AAVMF32_$image.fd" "$directory/AAVMF32_$image.fd"
+done
+rm -rf "$state/unpacked" "$state"/packages/*.deb
+echo "fetch-firmware: U-Boot and AAVMF are in $directory"
