@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Builds build/crosswalk and the tests. BUILD= selects another output directory.
 #
-#   make                    build/crosswalk (installs what is missing, as root or with sudo)
-#   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command; also MMU=,
+#   make [V=1]              build/crosswalk (installs what is missing, as root or with sudo); V=1
+#                           shows all commands
+#   make boot [CMD='…']     boots Debian's ARM kernel to a shell, or runs a command and prints its
+#                           output alone; KERNEL=installer is Debian's installer; also MMU=,
 #                           WINDOWS=, KERNEL=, MEMORY=, SMP= (CPUs, 1 to 8), TIMEOUT=, NET=user,
-#                           SHARE=DIR
+#                           SHARE=DIR, VERBOSE=1 (with CMD, the kernel's messages too)
+#   make boot ROOT=1 [SSH=2222]   boots a Debian system, which it builds; SSH leads that port to it
 #   make check              all tests; `make tests` only builds them, `make guest` only fetches and
 #                           builds guest images
 #   make check-nested       the kvm world on nested paging, in an emulated machine with SVM
@@ -26,6 +29,8 @@
 #   make check-asan, check-tsan   tests and boots in builds with sanitizers (docs/testing.md);
 #                           `make check` has a part of each
 #   make fuzz FUZZ=NAME [TIME=seconds]   a fuzzer of tests/fuzz
+#   make debug, asan, tsan  build/debug/crosswalk for gdb, build/asan/crosswalk and
+#                           build/tsan/crosswalk with sanitizers (CONTRIBUTING.md)
 #   make lint               formats, and clang-tidy of all sources; `make check` has those that
 #                           changed
 #   make format             clang-format of all sources, in place
@@ -33,6 +38,7 @@
 #                           udev rule of the kernel module; `make uninstall` removes them
 #   make clean              removes what was built, but for guest images; `make distclean` all
 BUILD ?= build
+include scripts/progress.mk
 # As many jobs as the machine has CPUs; `make -j N` says otherwise.
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
@@ -59,16 +65,20 @@ objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
 all: $(BUILD)/crosswalk
 
-# What has to be installed first. Made again only when the list changes.
-$(BUILD)/.packages: scripts/packages.txt scripts/install-packages.sh
-	scripts/install-packages.sh
+# What has to be installed first: a section of the list for building, others for what needs them.
+# Made again only when the list changes.
+$(BUILD)/.packages: $(BUILD)/.packages-build
+	@touch $@
+$(BUILD)/.packages-%: scripts/packages.txt scripts/install-packages.sh
+	@scripts/install-packages.sh $* $(STEP_OUTPUT)
 	@mkdir -p $(@D) && touch $@
 deps: $(BUILD)/.packages
 
 define library
 $(BUILD)/lib$(1).a: $(call objects,$(call lib_sources,$(1)))
+	$$(call step,AR,$$@)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(Q)ar rcs $$@ $$^
 endef
 $(foreach d,$(LIB_DIRS),$(eval $(call library,$(d))))
 # PLAIN=FOLDER, in a build with sanitizers: translator/ is not of this build, but of that one.
@@ -77,24 +87,28 @@ LIBS := $(BUILD)/libvmm.a $(PLAIN)/libtranslator.a $(BUILD)/libmmu-shadow.a
 LINK_LIBS := -Wl,--start-group $(LIBS) -Wl,--end-group
 
 $(BUILD)/crosswalk: $(BUILD)/obj/vmm/main.o $(BUILD)/obj/vmm/version.o $(LIBS)
-	$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
+	$(call step,LINK,$@)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
 
 # What --version prints. Made anew when the commit changes, or whether the sources differ from it.
-$(BUILD)/.commit: FORCE
+COMMIT = { git rev-parse --short=12 HEAD && { git diff --quiet HEAD || echo +; } || echo unknown; } 2>/dev/null | tr -d '\n'
+$(BUILD)/.commit: $(if $(COUNTING),$(shell $(COMMIT) | cmp -s - $(BUILD)/.commit || echo FORCE),FORCE)
 	@mkdir -p $(@D)
-	@{ git rev-parse --short=12 HEAD && { git diff --quiet HEAD || echo +; } || echo unknown; } 2>/dev/null | tr -d '\n' >$@.new
+	@$(COMMIT) >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(BUILD)/obj/vmm/version.o: $(BUILD)/.commit
-$(BUILD)/obj/vmm/version.o: private override CXXFLAGS += -DCROSSWALK_COMMIT='"$(shell cat $(BUILD)/.commit)"' -DCROSSWALK_FLAGS='"$(BUILD_FLAGS)"'
+$(BUILD)/obj/vmm/version.o: private override CXXFLAGS += -DCROSSWALK_COMMIT='"$(shell cat $(BUILD)/.commit 2>/dev/null)"' -DCROSSWALK_FLAGS='"$(BUILD_FLAGS)"'
 
 # One test program per folder that holds *_test.cc: tests/translator/ir ->
 # build/tests/translator-ir.
 TEST_DIRS := $(sort $(patsubst %/,%,$(dir $(shell find tests -name '*_test.cc'))))
 test_program = $(BUILD)/tests/$(subst /,-,$(patsubst tests/%,%,$(1)))
 define test
+$(call objects,$(wildcard $(1)/*.cc)): | $(BUILD)/.packages-tests
 $(call test_program,$(1)): $(call objects,$(wildcard $(1)/*.cc)) $(LIBS)
+	$$(call step,LINK,$$@)
 	@mkdir -p $$(@D)
-	$$(CXX) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LINK_LIBS) $$(LDLIBS) -lunicorn -lgtest -lgtest_main
+	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LINK_LIBS) $$(LDLIBS) -lunicorn -lgtest -lgtest_main
 endef
 $(foreach d,$(TEST_DIRS),$(eval $(call test,$(d))))
 # The torture test of MMUs runs in the worlds, too.
@@ -103,8 +117,9 @@ TESTS := $(foreach d,$(TEST_DIRS),$(call test_program,$(d)))
 tests: $(TESTS)
 
 $(BUILD)/obj/%.o: %.cc | $(BUILD)/.packages
+	$(call step,CXX,$<)
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) -c -o $@ $<
+	$(Q)$(CXX) $(CXXFLAGS) -c -o $@ $<
 
 include scripts/guest-images.mk
 include scripts/sanitizers.mk
@@ -121,19 +136,22 @@ $(call one_of,WORLD,auto process kvm)
 $(call one_of,KERNEL,armmp armmp-lpae installer)
 $(call one_of,SMP,1 2 3 4 5 6 7 8)
 endif
-boot: $(BUILD)/crosswalk $(BOOT_IMAGES) $(if $(NET),$(NET_IMAGES)) $(if $(SHARE),$(SHARE_IMAGES))
+boot: $(BUILD)/crosswalk $(BOOT_IMAGES) $(if $(NET),$(NET_IMAGES)) $(if $(SHARE),$(SHARE_IMAGES)) $(if $(ROOT),$(DEBIAN_IMAGES))
 	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' WINDOWS='$(WINDOWS)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
-	  MEMORY='$(MEMORY)' SMP='$(SMP)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' NET='$(NET)' SHARE='$(subst ','\'',$(value SHARE))' STATS='$(STATS)' scripts/boot.sh
+	  MEMORY='$(MEMORY)' SMP='$(SMP)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' NET='$(NET)' SHARE='$(subst ','\'',$(value SHARE))' STATS='$(STATS)' \
+	  ROOT='$(ROOT)' SSH='$(SSH)' VERBOSE='$(VERBOSE)' scripts/boot.sh
 
 # Instructions counted in an emulated machine (docs/counting.md).
 COUNT_TOOLS := $(BUILD)/count-tools/count-run $(BUILD)/count-tools/split.so
 COUNT_GCC := gcc -O2 -std=gnu11 -Wall -Wextra -Werror
 $(BUILD)/count-tools/count-run: tests/guests/count/count-run.c | $(BUILD)/.packages
+	$(call step,CC,$<)
 	@mkdir -p $(@D)
-	$(COUNT_GCC) -static -o $@ $<
+	$(Q)$(COUNT_GCC) -static -o $@ $<
 $(BUILD)/count-tools/split.so: tests/guests/count/split.c | $(BUILD)/.packages
+	$(call step,CC,$<)
 	@mkdir -p $(@D)
-	$(COUNT_GCC) -shared -fPIC -fvisibility=hidden -o $@ $<
+	$(Q)$(COUNT_GCC) -shared -fPIC -fvisibility=hidden -o $@ $<
 
 # What `check` builds: what ONLY matches, and for its scripts what they say that they need.
 # Unexpanded, since a regular expression may hold a $.
@@ -154,45 +172,46 @@ NEEDS_symbols = $(BOOT_IMAGES) $(SYMBOL_IMAGES)
 NEEDS_net = $(BOOT_IMAGES) $(NET_IMAGES)
 NEEDS_share = $(BOOT_IMAGES) $(SHARE_IMAGES)
 NEEDS_firmware = $(FIRMWARE_IMAGES)
+NEEDS_debian = $(BOOT_IMAGES) $(DEBIAN_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
 NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers
-NEEDS_nested = $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(BARE_IMAGES) $(SMP_IMAGES)
-NEEDS_counts = $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
-NEEDS_module = $(MODULE_PROGRAMS)
-NEEDS_lint = $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
-NEEDS_everything = $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES) $(SYMBOL_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
-check: $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
+NEEDS_nested = $(BUILD)/.packages-machine $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(BARE_IMAGES) $(SMP_IMAGES)
+NEEDS_counts = $(BUILD)/.packages-machine $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
+NEEDS_module = $(BUILD)/.packages-machine $(MODULE_PROGRAMS)
+NEEDS_lint = $(BUILD)/.packages $(BUILD)/.packages-lint $(BUILD)/compile_commands.json
+NEEDS_everything = $(BUILD)/.packages-bench $(BUILD)/.packages-plots $(BUILD)/.packages-machine $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES) $(SYMBOL_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
+check: $(BUILD)/.packages-tests $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 
 NESTED ?= normal
-check-nested: $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) $(SMP_IMAGES) \
+check-nested: $(BUILD)/.packages-machine $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) $(SMP_IMAGES) \
   $(if $(filter full,$(NESTED)),$(BOOT_IMAGES))
 	@BUILD=$(BUILD) GUEST=$(GUEST) NESTED=$(NESTED) scripts/check-nested.sh
 
 BENCH ?= --baseline qemu
-bench: $(BUILD)/crosswalk $(BENCH_IMAGES)
+bench: $(BUILD)/.packages-bench $(BUILD)/crosswalk $(BENCH_IMAGES)
 	$(BUILD)/crosswalk bench --images $(GUEST) $(BENCH)
 
 # Without a list of workloads, all are counted.
 COUNT_PROGRAMS = $(or $(findstring program,$(COUNT)),$(if $(findstring =,$(COUNT))$(findstring --workloads,$(COUNT)),,all))
-count: $(BUILD)/crosswalk $(COUNT_TOOLS) $(NESTED_IMAGES) $(BENCH_IMAGES) $(if $(COUNT_PROGRAMS),$(PROGRAM_IMAGES))
+count: $(BUILD)/.packages-machine $(BUILD)/crosswalk $(COUNT_TOOLS) $(NESTED_IMAGES) $(BENCH_IMAGES) $(if $(COUNT_PROGRAMS),$(PROGRAM_IMAGES))
 	scripts/count/run.py --crosswalk $(BUILD)/crosswalk --images $(GUEST) --tools $(BUILD)/count-tools --output $(BUILD)/count $(COUNT)
 
 MATRIX ?= quick
-experiments: $(BUILD)/crosswalk $(BENCH_IMAGES) $(if $(filter quick,$(MATRIX)),,$(GUEST)/rootfs.ext4)
+experiments: $(BUILD)/.packages-bench $(BUILD)/.packages-plots $(BUILD)/crosswalk $(BENCH_IMAGES) $(if $(filter quick,$(MATRIX)),,$(GUEST)/rootfs.ext4)
 	scripts/experiments/run.py --matrix $(MATRIX) --crosswalk $(BUILD)/crosswalk --images $(GUEST) $(EXPERIMENT)
+
+# For gdb.
+debug:
+	+$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/debug GUEST=$(GUEST) CXXFLAGS='-Og -g3'
 
 # Commands of the compiler, for clang-tidy and clangd.
 $(BUILD)/compile_commands.json: FORCE
 	@scripts/compile-commands.py $@ $(CXXFLAGS)
 FORCE:
 
-$(BUILD)/.lint-packages: | $(BUILD)/.packages
-	scripts/install-packages.sh clang-tidy clang-format
-	@touch $@
-
-lint: $(BUILD)/.lint-packages $(BUILD)/compile_commands.json
+lint: $(BUILD)/.packages $(BUILD)/.packages-lint $(BUILD)/compile_commands.json
 	@scripts/lint.py --build $(BUILD) --all
 
 format:
@@ -202,7 +221,8 @@ format:
 PREFIX ?= /usr/local
 INSTALLED = bin/crosswalk share/man/man1/crosswalk.1 share/bash-completion/completions/crosswalk lib/udev/rules.d/60-crosswalk.rules
 $(BUILD)/crosswalk.1: packaging/crosswalk.1.in scripts/make-man.py $(BUILD)/crosswalk
-	scripts/make-man.py $(BUILD)/crosswalk $< >$@.new && mv $@.new $@
+	$(call step,MAN,$@)
+	$(Q)scripts/make-man.py $(BUILD)/crosswalk $< >$@.new && mv $@.new $@
 install: $(BUILD)/crosswalk $(BUILD)/crosswalk.1
 	install -D -m 755 $(BUILD)/crosswalk $(DESTDIR)$(PREFIX)/bin/crosswalk
 	install -D -m 644 $(BUILD)/crosswalk.1 $(DESTDIR)$(PREFIX)/share/man/man1/crosswalk.1
@@ -219,4 +239,4 @@ distclean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps tests boot check check-nested bench count experiments lint format install uninstall clean distclean FORCE check-asan check-tsan sanitized sanitized-fuzzers fuzz
+.PHONY: all deps tests boot debug asan tsan check check-nested bench count experiments lint format install uninstall clean distclean FORCE check-asan check-tsan sanitized sanitized-fuzzers fuzz

@@ -6,6 +6,9 @@
 # of the name will do. The tests have no terminal and no input, whoever starts this. One that prints
 # nothing for PATIENCE seconds (of an idle machine) is ended and has failed.
 #
+# Each script's first line says what is left, by how long all took the last time; on a terminal
+# failures and the last line are in colour, unless NO_COLOR is set.
+#
 # check.sh --select: prints which of the programs given and which scripts ONLY matches, one a line,
 # and runs nothing. What a script needs to be built stands behind its name, from the line `# Needs:
 # …` of the script; "everything" without one.
@@ -52,6 +55,27 @@ fi
 
 results=$BUILD/check
 mkdir -p "$results"
+red= green= yellow= plain=
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then red=$'\e[1;31m' green=$'\e[1;32m' yellow=$'\e[33m' plain=$'\e[0m'; fi
+# paint: colours what is read.
+paint() {
+  if [ -z "$plain" ]; then cat; else sed -u "s/^\(not ok\|FAILED\|failed:\).*/$red&$plain/; s/^skipped .*/$yellow&$plain/; s/^ok /${green}ok$plain /"; fi
+}
+
+# What all took the last time, as lines "NAME SECONDS"; one that has not run yet takes 30 s.
+times=$results/times
+touch "$times"
+took() { awk -v name="$1" '$1 == name { print $2; found = 1 } END { if (!found) print 30 }' "$times"; }
+remember() {
+  sed -i "/^$1 /d" "$times"
+  echo "$1 $2" >>"$times"
+}
+# left NAME…: how long the scripts of these names take, in words.
+left() {
+  local name sum=0
+  for name in "$@"; do sum=$((sum + $(took "$name"))); done
+  if [ $sum -lt 90 ]; then echo "about $sum s left"; else echo "about $(((sum + 30) / 60)) min left"; fi
+}
 passed=0 failed=0 skips=0
 failures=()
 session=
@@ -109,6 +133,8 @@ run_program() {
 }
 
 # The programs have one thread each, mostly: one a CPU runs, and each report is printed as a whole.
+started=$SECONDS
+if [ ${#programs[@]} -gt 0 ]; then echo "check: ${#programs[@]} programs, ${#scripts[@]} scripts; $(left programs "${scripts[@]##*/}")"; fi
 for program in "${programs[@]}"; do
   while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-$(nproc)}" ]; do wait -n || true; done
   rm -f "$results/$(basename "$program").counts"
@@ -116,10 +142,12 @@ for program in "${programs[@]}"; do
     trap '[ -z "$session" ] || end_session "$session"; exit 130' INT TERM HUP
     report=$results/$(basename "$program").report
     run_program "$program" >"$report" 2>&1
-    cat "$report"
+    paint <"$report"
   ) &
 done
 wait
+# Only of all of them is it known how long they take.
+if [ ${#programs[@]} -gt 0 ] && [ -z "${ONLY:-}" ]; then remember programs $((SECONDS - started)); fi
 for program in "${programs[@]}"; do
   name=$(basename "$program")
   p=0 f=1 s=0
@@ -128,12 +156,14 @@ for program in "${programs[@]}"; do
   passed=$((passed + p)) failed=$((failed + f)) skips=$((skips + s))
 done
 
-for script in "${scripts[@]}"; do
+for number in "${!scripts[@]}"; do
+  script=${scripts[number]}
   name=$(basename "$script" .sh)
-  echo "== $name"
+  rest=("${scripts[@]:number}")
+  echo "== $name   [$((number + 1))/${#scripts[@]}, $(left "${rest[@]##*/}")]"
   start=$SECONDS
   : >"$results/$name.log"
-  tail -s 0.2 -n +1 -f --pid=$$ "$results/$name.log" 2>/dev/null &
+  tail -s 0.2 -n +1 -f --pid=$$ "$results/$name.log" 2>/dev/null > >(paint) &
   shown=$!
   # A script prints a line for each of its tests; one test may boot several guests.
   watched "$results/$name.log" "${PATIENCE:-900}" bash "$script"
@@ -145,14 +175,17 @@ for script in "${scripts[@]}"; do
   while read -r failure; do failures+=("$failure"); done < <(grep '^not ok ' "$results/$name.log" | cut -c 8-200)
   if [ "$status" -gt 1 ] || [ $((p + f + s)) -eq 0 ]; then
     last=$(grep -E '^(ok|not ok|skipped) ' "$results/$name.log" | tail -n 1)
-    echo "FAILED: $name ended with status $status"
+    echo "${red}FAILED: $name ended with status $status$plain"
     f=$((f + 1))
     failures+=("$name: status $status${last:+ after '$last'}")
   fi
   echo "   $p passed, $f failed, $s skipped in $((SECONDS - start)) s"
+  remember "$name.sh" $((SECONDS - start))
   passed=$((passed + p)) failed=$((failed + f)) skips=$((skips + s))
 done
 
-for failure in "${failures[@]:-}"; do [ -z "$failure" ] || echo "failed: $failure"; done
-echo "$passed passed, $failed failed, $skips skipped"
+for failure in "${failures[@]:-}"; do [ -z "$failure" ] || echo "failed: $failure"; done | paint
+colour=$green
+[ "$failed" -eq 0 ] || colour=$red
+echo "${plain:+$colour}$passed passed, $failed failed, $skips skipped$plain"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

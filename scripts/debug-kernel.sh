@@ -66,7 +66,7 @@ collect() {
 }
 
 if cmp -s "$config" "$directory/fetched"; then exit 0; fi
-scripts/install-packages.sh make gcc flex bison bc libelf-dev xz-utils
+scripts/install-packages.sh --packages make gcc flex bison bc libelf-dev xz-utils
 rm -f "$directory/fetched"
 [ "$(cat "$directory/source" 2>/dev/null)" = "$source" ] || fetch_sources
 configure

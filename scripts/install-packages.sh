@@ -1,14 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs the Debian packages listed in scripts/packages.txt (or given as arguments) that are
-# missing. Touches neither the network nor the package index when all are there.
+# Installs the Debian packages of sections of scripts/packages.txt that are missing; with --packages,
+# those that are named. Touches neither the network nor the package index when all are there.
+# usage: install-packages.sh SECTION… | --packages PACKAGE…
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 die() { echo "install-packages: $*" >&2; exit 1; }
+section() { sed -n "/^\[$1\]\$/,/^\[/ { s/#.*//; /^[a-z]/p }" scripts/packages.txt; }
 
-if [ $# -gt 0 ]; then wanted=("$@"); else mapfile -t wanted < <(sed 's/#.*//; s/[[:space:]]//g; /^$/d' scripts/packages.txt); fi
-command -v dpkg-query >/dev/null || die "this is not a Debian system; install by hand what scripts/packages.txt lists: ${wanted[*]}"
+[ $# -gt 0 ] || die "usage: install-packages.sh SECTION… | --packages PACKAGE…"
+if [ "$1" = --packages ]; then
+  wanted=("${@:2}")
+else
+  wanted=()
+  for name in "$@"; do
+    mapfile -t packages < <(section "$name")
+    [ ${#packages[@]} -gt 0 ] || die "scripts/packages.txt has no section [$name]"
+    wanted+=("${packages[@]}")
+  done
+fi
+command -v dpkg-query >/dev/null || die "this is not a Debian system; install by hand: ${wanted[*]}"
+# One at a time: make asks for several sections at once.
+exec 9<scripts/packages.txt
+flock 9
 
 missing() {
   for package in "${wanted[@]}"; do

@@ -17,7 +17,10 @@ apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By:
 [ -s "$state/etc/sources.list.new" ] || die "this machine's apt sources name no Debian '$release' main repository; add one to /etc/apt/sources.list"
 mv "$state/etc/sources.list.new" "$state/etc/sources.list"
 
-options=(-q -o "Dir::State=$state" -o "Dir::State::Lists=$state/lists" -o "Dir::State::status=$state/dpkg/status"
+# On a terminal apt shows how much is fetched and how long the rest takes.
+quiet=(-q)
+[ ! -t 1 ] || quiet=()
+options=("${quiet[@]}" -o "Dir::State=$state" -o "Dir::State::Lists=$state/lists" -o "Dir::State::status=$state/dpkg/status"
   -o "Dir::Cache=$state/cache" -o "Dir::Etc::sourcelist=$state/etc/sources.list" -o "Dir::Etc::sourceparts=$state/etc/sources.d"
   -o "Dir::Etc::preferencesparts=$state/etc/preferences.d"
   -o "APT::Architecture=${architecture:-armhf}" -o "APT::Architectures=${architecture:-armhf}" -o Acquire::Languages=none -o Acquire::Retries=3 -o APT::Sandbox::User=)

@@ -28,33 +28,38 @@ endif
 # --- the fuzzers: tests/fuzz/NAME.cc -> $(BUILD)/fuzz/NAME, with SANITIZE=address -----------------
 FUZZERS := $(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*.cc))
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBS)
+	$(call step,LINK,$@)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_LIBS) $(LDLIBS)
+	$(Q)$(CXX) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_LIBS) $(LDLIBS)
 
 # --- what `make check` builds: the tests of machine and MMU, and what has threads -----------------
 ASAN := $(BUILD)/asan
 TSAN := $(BUILD)/tsan
-MAKE_ASAN = +$(MAKE) --no-print-directory BUILD=$(ASAN) GUEST=$(GUEST) SANITIZE=address
-MAKE_TSAN = +$(MAKE) --no-print-directory GUEST=$(GUEST) SANITIZE=thread
+MAKE_ASAN = $(MAKE) --no-print-directory BUILD=$(ASAN) GUEST=$(GUEST) SANITIZE=address
+MAKE_TSAN = $(MAKE) --no-print-directory GUEST=$(GUEST) SANITIZE=thread
 VMM_TESTS := vmm-app vmm-base vmm-devices vmm-machine vmm-net vmm-share
 ASAN_CHECKED := $(ASAN)/crosswalk $(addprefix $(ASAN)/tests/,$(VMM_TESTS) mmu-shadow)
 THREADS_TESTS := mmu-shadow-threads translator-engine-threads
 TSAN_CHECKED := $(addprefix $(BUILD)/tsan-vmm/,crosswalk $(addprefix tests/,$(VMM_TESTS) $(THREADS_TESTS)))
-clang: $(BUILD)/.packages
-	scripts/install-packages.sh clang libclang-rt-14-dev
+clang: $(BUILD)/.packages $(BUILD)/.packages-sanitizers
 sanitized-fuzzers: clang
-	$(MAKE_ASAN) $(addprefix $(ASAN)/fuzz/,$(FUZZERS))
+	+$(Q)$(MAKE_ASAN) $(addprefix $(ASAN)/fuzz/,$(FUZZERS))
 # One after the other, since both make the same objects.
 sanitized: clang $(LIBS) $(BARE_IMAGES) | sanitized-fuzzers
-	$(MAKE_ASAN) $(ASAN_CHECKED)
-	$(MAKE_TSAN) BUILD=$(BUILD)/tsan-vmm PLAIN=$(BUILD) $(TSAN_CHECKED)
+	+$(Q)$(MAKE_ASAN) $(ASAN_CHECKED)
+	+$(Q)$(MAKE_TSAN) BUILD=$(BUILD)/tsan-vmm PLAIN=$(BUILD) $(TSAN_CHECKED)
+
+asan: clang
+	+$(Q)$(MAKE_ASAN) all
+tsan: clang
+	+$(Q)$(MAKE_TSAN) BUILD=$(TSAN) all
 
 # --- the full forms -------------------------------------------------------------------------------
 check-asan: clang $(BENCH_IMAGES)
-	$(MAKE_ASAN) tests all
+	+$(Q)$(MAKE_ASAN) tests all
 	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-sanitized.sh address
 check-tsan: clang $(BENCH_IMAGES)
-	$(MAKE_TSAN) BUILD=$(TSAN) all $(addprefix $(TSAN)/tests/,$(VMM_TESTS) $(THREADS_TESTS) vmm-bench translator-engine)
+	+$(Q)$(MAKE_TSAN) BUILD=$(TSAN) all $(addprefix $(TSAN)/tests/,$(VMM_TESTS) $(THREADS_TESTS) vmm-bench translator-engine)
 	@BUILD=$(BUILD) GUEST=$(GUEST) scripts/check-sanitized.sh thread
 
 ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
@@ -64,6 +69,6 @@ endif
 endif
 TIME ?= 600
 fuzz: clang
-	$(MAKE_ASAN) $(ASAN)/fuzz/$(FUZZ)
+	+$(Q)$(MAKE_ASAN) $(ASAN)/fuzz/$(FUZZ)
 	@BUILD=$(ASAN) scripts/fuzz.sh $(FUZZ) $(TIME)
 .PHONY: clang

@@ -43,6 +43,9 @@ wait
 # How a run ends is the same in every mode.
 KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT="$(limit 60)" CMD='exit 7' boot
 expect_status linux/exit-status 7
+KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT="$(limit 60)" CMD='printf "one\ntwo\rthree\n"' boot
+if [ "$status" = 0 ] && [ "$(od -c "$scratch/out")" = "$(printf 'one\ntwo\rthree\n' | od -c)" ] && [ ! -s "$scratch/err" ]; then ok linux/output-only
+else not_ok linux/output-only "status $status, other output: $(said 5)"; fi
 KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT="$(limit 60)" CMD="printf %s '$(seq -s, 1 400)' | md5sum; exit 3" boot
 if grep -q "^$(seq -s, 1 400 | tr -d '\n' | md5sum | cut -d' ' -f1)" "$scratch/text"; then expect_status linux/long-command 3
 else not_ok linux/long-command "wrong output: $(said)"; fi
@@ -53,7 +56,7 @@ expect_status linux/panic-reset "${RESET_STATUS:-3}"
 KERNEL=armmp MMU=${END_MODE:-auto} TIMEOUT=25 CMD='echo c >/proc/sysrq-trigger' boot
 expect_status linux/panic-hang "${TIMEOUT_STATUS:-4}"
 
-# Debian's own installer initrd, untouched: typing to its shell on the serial console.
+# The installer's initrd, untouched: typing to its shell on the serial console.
 mkfifo "$scratch/keyboard"
 : >"$scratch/out"
 timeout -s KILL "$(limit 150)" "$crosswalk" run --mmu "${END_MODE:-auto}" --kernel "$guest/installer/vmlinuz" --initrd "$guest/installer/initrd.gz" \
@@ -73,3 +76,13 @@ exec 4>&-
 tr -d '\r' <"$scratch/out" >"$scratch/text"
 if grep -q '^installer-42' "$scratch/text"; then expect_status linux/installer-initrd 0
 else not_ok linux/installer-initrd "no answer from its shell; status $status; $(said)"; fi
+
+# Its first screen, with its own init.
+: >"$scratch/out"
+KERNEL=installer MMU=${END_MODE:-auto} TIMEOUT="$(limit 120)" scripts/boot.sh </dev/null >"$scratch/out" 2>"$scratch/err" &
+job=$!
+wait_for 'Choose the language'
+kill $job 2>/dev/null
+wait $job 2>/dev/null
+tr -d '\r' <"$scratch/out" >"$scratch/text"
+if grep -q 'Choose the language' "$scratch/out"; then ok linux/installer-screen; else not_ok linux/installer-screen "no screen: $(said)"; fi
