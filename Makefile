@@ -36,6 +36,7 @@
 #   make format             clang-format of all sources, in place
 #   make install [PREFIX=/usr/local] [DESTDIR=…]   program, manual page, bash completion, and the
 #                           udev rule of the kernel module; `make uninstall` removes them
+#   make deb                a Debian package, build/deb/crosswalk_VERSION_amd64.deb
 #   make clean              removes what was built, but for guest images; `make distclean` all
 BUILD ?= build
 include scripts/progress.mk
@@ -172,6 +173,7 @@ NEEDS_symbols = $(BOOT_IMAGES) $(SYMBOL_IMAGES)
 NEEDS_net = $(BOOT_IMAGES) $(NET_IMAGES)
 NEEDS_share = $(BOOT_IMAGES) $(SHARE_IMAGES)
 NEEDS_firmware = $(FIRMWARE_IMAGES)
+NEEDS_deb = $(BUILD)/.packages-deb
 NEEDS_debian = $(BOOT_IMAGES) $(DEBIAN_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
 NEEDS_sanitized = sanitized
@@ -231,6 +233,16 @@ install: $(BUILD)/crosswalk $(BUILD)/crosswalk.1
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(INSTALLED))
 
+# A Debian package, in BUILD/deb. The objects that are there serve it, where they are of the same
+# sources.
+DEB_VERSION = $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+deb: $(BUILD)/.packages $(BUILD)/.packages-deb $(BUILD)/crosswalk.1
+	$(call step,DEB,$(BUILD)/deb)
+	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/crosswalk-$(DEB_VERSION)
+	@git ls-files -z --cached --others --exclude-standard | xargs -0 cp -p --parents -t $(BUILD)/deb/crosswalk-$(DEB_VERSION)
+	+$(Q)cd $(BUILD)/deb/crosswalk-$(DEB_VERSION) && BUILD=$(abspath $(BUILD)) dpkg-buildpackage -b -nc -us -uc
+	@rm -r $(BUILD)/deb/crosswalk-$(DEB_VERSION)
+
 # Guest images, the kernel of check-module-debug and ccache's folder stay; the next `make` looks
 # again whether packages are missing.
 clean:
@@ -239,4 +251,4 @@ distclean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps tests boot debug asan tsan check check-nested bench count experiments lint format install uninstall clean distclean FORCE check-asan check-tsan sanitized sanitized-fuzzers fuzz
+.PHONY: all deps tests boot debug asan tsan check check-nested bench count experiments lint format install uninstall deb clean distclean FORCE check-asan check-tsan sanitized sanitized-fuzzers fuzz
