@@ -137,10 +137,11 @@ $(call one_of,WORLD,auto process kvm)
 $(call one_of,KERNEL,armmp armmp-lpae installer)
 $(call one_of,SMP,1 2 3 4 5 6 7 8)
 endif
-boot: $(BUILD)/crosswalk $(BOOT_IMAGES) $(if $(NET),$(NET_IMAGES)) $(if $(SHARE),$(SHARE_IMAGES)) $(if $(ROOT),$(DEBIAN_IMAGES))
+# Ctrl-A x, status 5, is how one leaves a guest.
+boot: $(BUILD)/crosswalk $(BOOT_IMAGES) $(if $(NET),$(NET_IMAGES)) $(if $(SHARE),$(SHARE_IMAGES)) $(if $(filter-out 0,$(ROOT)),$(DEBIAN_IMAGES))
 	@BUILD=$(BUILD) GUEST=$(GUEST) CMD='$(subst ','\'',$(value CMD))' MMU='$(MMU)' WINDOWS='$(WINDOWS)' FLUSH='$(FLUSH)' WORLD='$(WORLD)' KERNEL='$(KERNEL)' \
 	  MEMORY='$(MEMORY)' SMP='$(SMP)' TIMEOUT='$(TIMEOUT)' APPEND='$(APPEND)' DISK='$(DISK)' NET='$(NET)' SHARE='$(subst ','\'',$(value SHARE))' STATS='$(STATS)' \
-	  ROOT='$(ROOT)' SSH='$(SSH)' VERBOSE='$(VERBOSE)' scripts/boot.sh
+	  ROOT='$(ROOT)' SSH='$(SSH)' VERBOSE='$(VERBOSE)' scripts/boot.sh $(if $(value CMD),,|| { status=$$?; [ $$status = 5 ] || exit $$status; })
 
 # Instructions counted in an emulated machine (docs/counting.md).
 COUNT_TOOLS := $(BUILD)/count-tools/count-run $(BUILD)/count-tools/split.so
@@ -183,7 +184,7 @@ NEEDS_counts = $(BUILD)/.packages-machine $(BUILD)/crosswalk $(COUNT_TOOLS) $(BE
 NEEDS_module = $(BUILD)/.packages-machine $(MODULE_PROGRAMS)
 NEEDS_lint = $(BUILD)/.packages $(BUILD)/.packages-lint $(BUILD)/compile_commands.json
 NEEDS_everything = $(BUILD)/.packages-bench $(BUILD)/.packages-plots $(BUILD)/.packages-machine $(BUILD)/crosswalk $(TESTS) $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES) $(SYMBOL_IMAGES) $(GUEST)/rootfs.ext4 $(COUNT_TOOLS) sanitized sanitized-fuzzers
-check: $(BUILD)/.packages-tests $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
+check: $(BUILD)/.packages-tests $(BUILD)/.packages-boot $(filter $(TESTS),$(SELECTED)) $(foreach need,$(sort $(SELECTED)),$(NEEDS_$(need)))
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 
 NESTED ?= normal
@@ -209,7 +210,7 @@ debug:
 	+$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/debug GUEST=$(GUEST) CXXFLAGS='-Og -g3'
 
 # Commands of the compiler, for clang-tidy and clangd.
-$(BUILD)/compile_commands.json: FORCE
+$(BUILD)/compile_commands.json: FORCE | $(BUILD)/.packages-boot
 	@scripts/compile-commands.py $@ $(CXXFLAGS)
 FORCE:
 
@@ -222,7 +223,7 @@ format:
 # --- installing -----------------------------------------------------------------------------------
 PREFIX ?= /usr/local
 INSTALLED = bin/crosswalk share/man/man1/crosswalk.1 share/bash-completion/completions/crosswalk lib/udev/rules.d/60-crosswalk.rules
-$(BUILD)/crosswalk.1: packaging/crosswalk.1.in scripts/make-man.py $(BUILD)/crosswalk
+$(BUILD)/crosswalk.1: packaging/crosswalk.1.in scripts/make-man.py $(BUILD)/crosswalk | $(BUILD)/.packages-boot
 	$(call step,MAN,$@)
 	$(Q)scripts/make-man.py $(BUILD)/crosswalk $< >$@.new && mv $@.new $@
 install: $(BUILD)/crosswalk $(BUILD)/crosswalk.1

@@ -17,6 +17,8 @@ kernel=${KERNEL:-armmp}
 guest=${GUEST:-build/guest}
 crosswalk=${CROSSWALK:-$build/crosswalk}
 
+for switch in ROOT VERBOSE STATS; do [ "${!switch:-}" != 0 ] || unset $switch; done
+
 die() { echo "boot: $*" >&2; exit 2; }
 [ -f "$guest/$kernel/vmlinuz" ] || die "no kernel '$kernel' in $guest; KERNEL is armmp, armmp-lpae or installer, and 'make guest' fetches them"
 if [ -n "${ROOT:-}" ]; then
@@ -37,7 +39,7 @@ arguments=(run --kernel "$guest/$kernel/vmlinuz" --memory "${MEMORY:-1G}" --mmu 
 [ -z "${WORLD:-}" ] || arguments+=(--world "$WORLD")
 [ -z "${SMP:-}" ] || arguments+=(--smp "$SMP")
 [ -z "${TIMEOUT:-}" ] || arguments+=(--timeout "$TIMEOUT")
-[ -z "${ROOT:-}" ] || arguments+=(--disk "${ROOT_IMAGE:-$guest/debian.ext4}")
+[ -z "${ROOT:-}" ] || arguments+=(--disk "${ROOT_IMAGE:-$guest/debian.ext4}" --reboot)
 [ -z "${DISK:-}" ] || arguments+=(--disk "$DISK")
 [ -z "$net" ] || arguments+=(--net "$net")
 case ${SHARE:-} in

@@ -4,7 +4,7 @@
 GUEST ?= build/guest
 GUEST_KERNELS := armmp armmp-lpae
 
-$(GUEST)/fetched: scripts/fetch-guest.sh | scripts/private-apt.sh $(BUILD)/.packages
+$(GUEST)/fetched: scripts/fetch-guest.sh | scripts/private-apt.sh $(BUILD)/.packages $(BUILD)/.packages-boot
 	$(call step,FETCH,$@)
 	$(Q)scripts/fetch-guest.sh $(GUEST) $(STEP_OUTPUT)
 	@touch $@
@@ -59,7 +59,7 @@ $(GUEST)/share/initrd-%.gz: $(GUEST)/net/initrd-%.gz $(GUEST)/share/modules-%/bu
 	$(Q)cat $< $@.part.gz >$@.new && rm $@.part.gz && mv $@.new $@
 SHARE_IMAGES := $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/share/initrd-$(kernel).gz)
 
-# --- symbols of Debian's kernels, as the running guest lists them ---------------------------------
+# --- symbols of Debian's kernels, as the running guest lists them -----------------------------------
 $(GUEST)/%/symbols.elf: $(GUEST)/initrd-%.gz scripts/symbols-elf.py | $(BUILD)/crosswalk
 	$(call step,GEN,$@)
 	$(Q)$(BUILD)/crosswalk run --mmu soft --kernel $(GUEST)/$*/vmlinuz --initrd $< --timeout 600 \
@@ -67,7 +67,7 @@ $(GUEST)/%/symbols.elf: $(GUEST)/initrd-%.gz scripts/symbols-elf.py | $(BUILD)/c
 	$(Q)scripts/symbols-elf.py $@.map $@ && rm $@.map
 SYMBOL_IMAGES := $(GUEST)/armmp/symbols.elf
 
-# --- the Debian system of `make boot ROOT=1` --------------------------------------------------------
+# --- the Debian system of `make boot ROOT=1` ------------------------------------------------------
 DEBIAN_MODULES := $(NET_MODULES) $(SHARE_MODULES) autofs4
 $(GUEST)/debian/modules-%/built: scripts/unpack-modules.sh $(GUEST)/fetched
 	$(call step,GEN,$@)
@@ -96,7 +96,7 @@ $(GUEST)/rootfs.ext4 $(GUEST)/programs-native.tar: scripts/build-rootfs.sh scrip
 	$(Q)scripts/build-rootfs.sh $@ $(GUEST)/apt-$(basename $(@F)) $(STEP_OUTPUT)
 PROGRAM_IMAGES := $(GUEST)/rootfs.ext4 $(GUEST)/programs-native.tar
 
-$(GUEST)/initrd-bench.gz: $(GUEST)/bench/bench-linux scripts/make-initramfs.py
+$(GUEST)/initrd-bench.gz: $(GUEST)/bench/bench-linux scripts/make-initramfs.py | $(BUILD)/.packages-boot
 	$(call step,GEN,$@)
 	$(Q)scripts/make-initramfs.py $@ dir:dev:755 dir:proc:755 nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 \
 	  file:bench-linux:755:$<

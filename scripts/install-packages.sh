@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs the Debian packages of sections of scripts/packages.txt that are missing; with --packages,
-# those that are named. Touches neither the network nor the package index when all are there.
+# Installs the Debian packages of sections of scripts/packages.txt that are missing; with
+# --packages, those that are named. Touches neither the network nor the package index when all are
+# there.
 # usage: install-packages.sh SECTION… | --packages PACKAGE…
 set -euo pipefail
 cd "$(dirname "$0")/.."

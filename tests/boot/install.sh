@@ -76,7 +76,8 @@ else not_ok install/clean "left: $(ls "$scratch/build" | tr '\n' ' ') $(said)"; 
 if make BUILD="$scratch/build" distclean >"$scratch/text" 2>"$scratch/err" && [ ! -e "$scratch/build" ]; then ok install/distclean
 else not_ok install/distclean "left: $(ls "$scratch/build" | tr '\n' ' ') $(said)"; fi
 
-# The package has what `make install` has; it needs what building needs, and has the program's version.
+# The package has what `make install` has; it needs what building needs, and has the program's
+# version.
 package="$build/deb/crosswalk_$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)_amd64.deb"
 wanted=$(sed 's,^\./opt/crosswalk/,./usr/,; s,/man1/crosswalk.1$,&.gz,' <<<"$files" | sort)
 if ! timeout -s KILL "$(limit 600)" make BUILD="$build" deb >"$scratch/text" 2>"$scratch/err"; then not_ok install/deb "$(said 4)"
@@ -84,11 +85,11 @@ elif [ "$(dpkg-deb --fsys-tarfile "$package" | tar -t | grep -v '/$' | grep -v ^
   not_ok install/deb "other files: $(dpkg-deb --fsys-tarfile "$package" | tar -t | grep -v '/$' | tr '\n' ' ')"
 elif ! dpkg-deb -f "$package" Depends | grep -q libfdt1; then not_ok install/deb "depends on $(dpkg-deb -f "$package" Depends)"
 else ok install/deb; fi
-section=$(sed -n '/^\[build\]$/,/^\[[^b]/ { /^[a-z]/p }' scripts/packages.txt | sort)
+packages() { sed -n "/^\[$1\]\$/,/^\[/ { /^[a-z]/p }" scripts/packages.txt; }
 depends=$(sed -n '/^Build-Depends:/,/^$/p' debian/control | tr -d ' ,' | sed 's/^Build-Depends://; /^debhelper/d; /^$/d' | sort)
 version=$(sed -n 's/^## //p' CHANGELOG.md | head -n 1)
-if [ "$(wc -l <<<"$section")" -gt 12 ]; then not_ok install/packages "building needs $(wc -l <<<"$section") packages: more than 12"
-elif [ "$section" != "$depends" ]; then not_ok install/packages "scripts/packages.txt and debian/control differ"
+if [ "$(packages build | wc -l)" -gt 12 ]; then not_ok install/packages "building needs $(packages build | wc -l) packages: more than 12"
+elif [ "$({ packages build && packages boot; } | sort)" != "$depends" ]; then not_ok install/packages "scripts/packages.txt and debian/control differ"
 else ok install/packages; fi
 if [ "$("$crosswalk" --version | head -n 1)" = "crosswalk $version" ] && grep -q "^crosswalk ($version)" debian/changelog; then ok install/version
 else not_ok install/version "CHANGELOG.md has $version, debian/changelog $(head -n 1 debian/changelog), the program $("$crosswalk" --version | head -n 1)"; fi

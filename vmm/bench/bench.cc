@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -268,6 +269,17 @@ class Bench {
     return arguments;
   }
 
+  // How long the rest takes, in words, if each workload takes as long as those before it: when
+  // `done` of this round's are done. Empty before the first.
+  std::string left(unsigned round, size_t done) const {
+    const double share = (round + static_cast<double>(done) / static_cast<double>(chosen_.size())) / options_.repeat;
+    if (share <= 0) return "";
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
+    const double seconds = spent.count() * (1 - share) / share;
+    return seconds < 90 ? fmt::format(", about {:.0f} s left", seconds)
+                        : fmt::format(", about {:.0f} min left", seconds / 60);
+  }
+
   // One run of the image in every engine. Where it is in slices, they are started one after the
   // other, each up to its first slice; then each in turn runs one.
   void run_image(const GuestImage& image, unsigned round) {
@@ -296,7 +308,9 @@ class Bench {
         return std::any_of(running.begin(), running.end(), [&](const Run& run) { return run.next == w.name; });
       });
       const std::string name = first != chosen_.end() ? first->name : *running.front().next;
-      if (name != workload) fmt::print(stderr, "bench: run {} of {}: {}\n", round + 1, options_.repeat, name);
+      if (name != workload)
+        fmt::print(stderr, "bench: run {} of {}: {}{}\n", round + 1, options_.repeat, name,
+                   left(round, static_cast<size_t>(first - chosen_.begin())));
       workload = name;
       for (auto run = running.begin(); run != running.end();) {
         if (run->next != workload) {
@@ -361,6 +375,7 @@ class Bench {
 
   const BenchOptions& options_;
   Conditions conditions_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::string self_, images_;
   std::string baseline_;
   std::vector<Workload> chosen_;
