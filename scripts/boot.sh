@@ -8,8 +8,8 @@
 # use), NET (as --net has it; `network` in the busybox guest then takes an address; the installer
 # and ROOT have user without it), SHARE (a folder, which `share` in the busybox guest mounts on
 # /share; or DIR,TAG as --share has it), SSH (with ROOT: a port of 127.0.0.1 that leads to the
-# guest's port 22), STATS, BUILD, GUEST, CROSSWALK (the program to run the guest in), VERBOSE (with CMD or ROOT:
-# what the kernel says, too).
+# guest's port 22), STATS, BUILD, GUEST, CROSSWALK (the program to run the guest in), VERBOSE (with
+# CMD or ROOT: what the kernel says, too).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}

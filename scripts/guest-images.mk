@@ -59,7 +59,7 @@ $(GUEST)/share/initrd-%.gz: $(GUEST)/net/initrd-%.gz $(GUEST)/share/modules-%/bu
 	$(Q)cat $< $@.part.gz >$@.new && rm $@.part.gz && mv $@.new $@
 SHARE_IMAGES := $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/share/initrd-$(kernel).gz)
 
-# --- symbols of Debian's kernels, as the running guest lists them -----------------------------------
+# --- symbols of Debian's kernels, as the running guest lists them ---------------------------------
 $(GUEST)/%/symbols.elf: $(GUEST)/initrd-%.gz scripts/symbols-elf.py | $(BUILD)/crosswalk
 	$(call step,GEN,$@)
 	$(Q)$(BUILD)/crosswalk run --mmu soft --kernel $(GUEST)/$*/vmlinuz --initrd $< --timeout 600 \
