@@ -69,7 +69,7 @@ SYMBOL_IMAGES := $(GUEST)/armmp/symbols.elf
 
 # --- the Debian system of `make boot ROOT=1` ------------------------------------------------------
 DEBIAN_MODULES := $(NET_MODULES) $(SHARE_MODULES) autofs4
-$(GUEST)/debian/modules-%/built: scripts/unpack-modules.sh $(GUEST)/fetched
+$(GUEST)/debian/modules-%/built: scripts/unpack-modules.sh scripts/guest-images.mk $(GUEST)/fetched
 	$(call step,GEN,$@)
 	$(Q)scripts/unpack-modules.sh $(GUEST) $* $(@D) $(DEBIAN_MODULES)
 	@touch $@
