@@ -162,6 +162,18 @@ def _():
     refused("--restore", f"{scratch}/none", because="none")
 
 
+@case("wait")
+def _():
+    with Guest("--semihosting", "--kernel", f"{images}/bare/hello.elf", "--mmu", "soft", "--control", control, "--wait") as waiting:
+        while not os.path.exists(control[5:]):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert json.loads(execute("query-status"))["status"] == "paused"
+        assert "pc 40010000" in execute("query-state"), execute("query-state")
+        execute("cont")
+        waiting.ends(42)
+
+
 @case("disk")
 def _():
     disk, file = f"{scratch}/disk.img", f"{scratch}/of-sleeper"

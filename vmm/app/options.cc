@@ -172,7 +172,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("perf-map", po::bool_switch(&run.perf_map), "Write /tmp/perf-PID.map, from which perf report takes the names of translated guest code.")
       ("symbols", po::value(&run.symbols)->value_name("FILE"), "Guest functions for --perf-map, --trace, -d int and printed states: an ELF file or a System.map; by default those of an ELF --kernel.")
       ("gdb", po::value(&text.gdb)->value_name("[HOST:]PORT|unix:PATH"), "Let a GDB (gdb-multiarch) connect there, by TCP or by a socket in the file system; without HOST, from this host alone. See docs/running-guests.md.")
-      ("wait", po::bool_switch(&text.wait), "Run nothing before the GDB of --gdb says so.")
+      ("wait", po::bool_switch(&text.wait), "Run nothing before the GDB of --gdb says so, or without one, cont of --control.")
       ("log,d", po::value(&run.log_items)->value_name("ITEMS"), "Log, as QEMU's -d: in_asm, op (IR), out_asm, int, exec, cpu; comma-separated.")
       ("log-file,D", po::value(&run.log_file)->value_name("FILE"), "Where the log goes; standard error by default.");
   tuning.add_options()
@@ -425,8 +425,9 @@ Result<bool> check_numbers(RunOptions& run, const RunText& text, const po::varia
 
 Result<bool> check_debugger(RunOptions& run, const RunText& text, const po::variables_map& values) {
   if (!values.count("gdb")) {
-    if (text.wait)
-      return Error{"--wait: nobody could have the guest go on; give --gdb [HOST:]PORT or --gdb unix:PATH too"};
+    if (text.wait && text.control.empty())
+      return Error{"--wait: nobody could have the guest go on; give --gdb or --control too"};
+    run.wait = text.wait;
     return true;
   }
   auto address = parse_listen_address(text.gdb);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The command line: crosswalk run | info | bench | control | snapshot | --version. To add an option: one line in
-// options.cc's table of the subcommand, one field here.
+// The command line: crosswalk run | info | bench | control | snapshot | --version. To add an
+// option: one line in options.cc's table of the subcommand, one field here.
 #pragma once
 
 #include <cstdint>
@@ -51,6 +51,7 @@ struct RunOptions {
   double timeout_seconds = 0;     // 0: none
   std::string control, snapshot;  // paths; empty: none
   bool reboot = false;
+  bool wait = false;  // for the control socket; the debugger's is in `debugger`
   std::optional<DebuggerConfig> debugger;
   bool semihosting = false;
   std::string semihosting_files;    // a directory; empty: none

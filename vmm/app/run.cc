@@ -78,6 +78,7 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   // A guest that never leaves an address space is judged all the same.
   if (options.mmu->mode == mmu::Mode::Hybrid) config.poll_seconds = 0.01;
   config.reboots = options.reboot;
+  config.waits = options.wait;
   config.cpu_model = options.cpu;
   config.debugger = options.debugger;
   config.semihosting = {options.semihosting, options.semihosting_files,

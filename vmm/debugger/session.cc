@@ -276,8 +276,7 @@ std::optional<int> DebugSession::thread(PacketFields& fields) const {
 
 std::string DebugSession::stop_reply() const {
   // SIGINT for those who asked, else SIGTRAP.
-  const std::string reply =
-      (hit_.stop == arm::HostStop::None ? "T02thread:" : "T05thread:") + number(stopped_cpu_ + 1) + ";";
+  std::string reply = (hit_.stop == arm::HostStop::None ? "T02thread:" : "T05thread:") + number(stopped_cpu_ + 1) + ";";
   const std::string address = ":" + number(hit_.address) + ";";
   switch (hit_.stop) {
     case arm::HostStop::Breakpoint: return names_breakpoints_ ? reply + "swbreak:;" : reply;

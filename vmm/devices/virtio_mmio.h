@@ -128,8 +128,8 @@ class VirtioMmio final : public MmioDevice {
   State save() const;
   // Whether the device has all features that the driver of the state uses.
   bool can_restore(const State& state) const;
-  // Precondition: can_restore(). Into a transport that was not used yet. The interrupt follows, and all queues are
-  // looked at. With the lock.
+  // Precondition: can_restore(). Into a transport that was not used yet. The interrupt follows, and
+  // all queues are looked at. With the lock.
   void restore(const State& state);
 
   // ---- the I/O thread, without the lock ----

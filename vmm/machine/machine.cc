@@ -104,6 +104,7 @@ Result<bool> Machine::make_monitor() {
           [this](int fd, uint64_t nanoseconds) { return write_snapshot(fd, nanoseconds); },
           [this] { return request_reset(); },
           [this] { send_break(); },
+          [this] { press_power_button(); },
           [this](const std::string& line) { print_error(config_.error_fd, line + "\n", kErrorMilliseconds); }});
   return monitor_->open();
 }
@@ -225,7 +226,7 @@ void Machine::start() {
   timers_.start(config_.sandbox);
   io_.start(config_.sandbox);
   control_.start(config_.sandbox);
-  if (monitor_) monitor_->start(config_.sandbox);
+  if (monitor_) monitor_->start(config_.sandbox, config_.waits);
   if (debugger_) debugger_->start(config_.sandbox);
 }
 

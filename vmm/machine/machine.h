@@ -79,6 +79,7 @@ struct MachineConfig {
   SemihostingConfig semihosting;
   bool reboots = false;                         // a reset boots the guest again
   std::string cpu_model;                        // --cpu, for snapshots
+  bool waits = false;                           // the guest executes nothing before the monitor's `cont`
   const MonitorFiles* monitor_files = nullptr;  // outlive it; null: none
   std::string version;                          // of Crosswalk, in a line
   std::optional<DebuggerConfig> debugger;       // a GDB may connect

@@ -36,9 +36,10 @@ class FakeTarget : public MonitorTarget {
   Result<std::string> state() override { return std::string("pc 0\n"); }
   Result<std::string> statistics() override { return std::string(R"({"run": {"mmu": "soft"}})"); }
   void send_break() override { ++breaks; }
+  void press_power_button() override { ++presses; }
 
   bool paused = false, ended = false;
-  int resets = 0, breaks = 0;
+  int resets = 0, breaks = 0, presses = 0;
 };
 
 class QmpTest : public testing::Test {
@@ -93,9 +94,11 @@ TEST_F(QmpTest, AnswersQuestions) {
 TEST_F(QmpTest, DoesThings) {
   run("system_reset");
   run("send-break");
+  run("system_powerdown");
   run("quit");
   EXPECT_EQ(target_.resets, 1);
   EXPECT_EQ(target_.breaks, 1);
+  EXPECT_EQ(target_.presses, 1);
   EXPECT_TRUE(target_.ended);
 }
 

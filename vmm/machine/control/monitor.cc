@@ -71,10 +71,26 @@ Result<bool> Monitor::open() {
   return loop_.open();
 }
 
-void Monitor::start(const Sandbox* sandbox) {
+void Monitor::start(const Sandbox* sandbox, bool paused) {
   sandbox_ = sandbox;
   stop_.store(false);
-  thread_ = std::thread([this] { run(); });
+  std::promise<void> asked;
+  thread_ = std::thread([this, promise = paused ? &asked : nullptr] { run(promise); });
+  if (paused) asked.get_future().wait();
+}
+
+// The CPUs start when they have been asked to stop, and then come to it.
+void Monitor::pause_at_start(std::promise<void>& asked) {
+  bool told = false;
+  const auto tell = [&] {
+    if (!std::exchange(told, true)) asked.set_value();
+  };
+  auto begun = Standstill::begin(ports_.standstill, kPatience, tell);
+  tell();
+  if (begun)
+    paused_ = std::move(*begun);
+  else
+    ports_.say("crosswalk: --wait: " + begun.error());
 }
 
 void Monitor::stop() {
@@ -89,9 +105,10 @@ void Monitor::request_snapshot() {
   notify();
 }
 
-void Monitor::run() {
+void Monitor::run(std::promise<void>* asked) {
   pthread_setname_np(pthread_self(), "monitor");
   if (sandbox_) sandbox_->enter(Sandbox::Role::Monitor);
+  if (asked) pause_at_start(*asked);
   while (!stop_.load()) {
     heed_stop();
     if (snapshot_wanted_.exchange(false)) write_requested_snapshot();

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <list>
 #include <memory>
 #include <optional>
@@ -46,6 +47,7 @@ struct MonitorPorts {
   std::function<Result<uint64_t>(int fd, uint64_t nanoseconds)> write_snapshot;
   std::function<Result<bool>()> reset;
   std::function<void()> send_break;
+  std::function<void()> press_power_button;
   // Tells whoever sits at the terminal. A line without its end.
   std::function<void(const std::string&)> say;
 };
@@ -60,8 +62,9 @@ class Monitor final : private MonitorTarget, private PollGroup {
   Result<bool> open();
   // The statistics as JSON; called while the guest stands still.
   void set_statistics(std::function<std::string()> statistics) { statistics_ = std::move(statistics); }
-  // `sandbox`: what confines the thread; null: nothing.
-  void start(const Sandbox* sandbox);
+  // `sandbox`: what confines the thread; null: nothing. `paused`: CPUs that start behind this
+  // execute nothing before `cont`.
+  void start(const Sandbox* sandbox, bool paused);
   // Ends the thread; the guest goes on if it was paused. Removes the socket.
   void stop();
 
@@ -74,7 +77,8 @@ class Monitor final : private MonitorTarget, private PollGroup {
  private:
   struct Client;
 
-  void run();
+  void run(std::promise<void>* asked);
+  void pause_at_start(std::promise<void>& asked);
   void heed_stop();
   void fill(std::vector<pollfd>& fds, int& timeout) override;
   void ready(std::span<const pollfd> fds) override;
@@ -104,6 +108,7 @@ class Monitor final : private MonitorTarget, private PollGroup {
   Result<std::string> state() override;
   Result<std::string> statistics() override;
   void send_break() override { ports_.send_break(); }
+  void press_power_button() override { ports_.press_power_button(); }
 
   const MonitorFiles& files_;
   MonitorPorts ports_;

@@ -111,6 +111,13 @@ std::span<const Qmp::Command> Qmp::commands() {
          call.qmp.event_(event_line("RESET"));
          return Json::object();
        }},
+      {"system_powerdown",
+       {},
+       [](const Call& call) {
+         call.target.press_power_button();
+         call.qmp.event_(event_line("POWERDOWN"));
+         return Json::object();
+       }},
       {"quit",
        {},
        [](const Call& call) {

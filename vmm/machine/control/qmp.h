@@ -33,6 +33,7 @@ class MonitorTarget {
   virtual Result<std::string> statistics() = 0;
   // A break on the serial line.
   virtual void send_break() = 0;
+  virtual void press_power_button() = 0;
 };
 
 // A client's view: its own files by name.

@@ -11,12 +11,14 @@ constexpr int kAttempts = 5;
 }  // namespace
 
 // Devices first: then what they have completed is published before the CPUs stop.
-Result<std::unique_ptr<Standstill>> Standstill::begin(const StandstillParts& parts,
-                                                      std::chrono::milliseconds patience) {
+Result<std::unique_ptr<Standstill>> Standstill::begin(const StandstillParts& parts, std::chrono::milliseconds patience,
+                                                      const std::function<void()>& asked) {
   std::unique_ptr<Standstill> made(new Standstill(parts));
   if (!parts.io.hold(patience)) return Error{"a device's request to the host does not end"};
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    auto pause = std::make_unique<Pause>(parts.rendezvous, patience);
+    auto pause = std::make_unique<Pause>(parts.rendezvous);
+    if (asked) asked();
+    pause->wait(patience);
     if (!pause->complete()) return Error{"a CPU does not stop: it waits for the console, or the guest has ended"};
     const std::lock_guard lock(parts.device_lock);
     if (!parts.completions.empty()) continue;

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -32,8 +33,10 @@ struct StandstillParts {
 class Standstill {
  public:
   // Waits until all has stopped. Fails, and everything goes on, when something does not within
-  // `patience`. Not on a thread that stops. There is one at a time.
-  static Result<std::unique_ptr<Standstill>> begin(const StandstillParts& parts, std::chrono::milliseconds patience);
+  // `patience`. Not on a thread that stops. There is one at a time. `asked` is called when all CPUs
+  // have been asked to stop: one that has not run yet executes nothing.
+  static Result<std::unique_ptr<Standstill>> begin(const StandstillParts& parts, std::chrono::milliseconds patience,
+                                                   const std::function<void()>& asked = {});
   ~Standstill();
   Standstill(const Standstill&) = delete;
   Standstill& operator=(const Standstill&) = delete;

@@ -122,12 +122,12 @@ void Rendezvous::close() {
   }
 }
 
-Pause::Pause(Rendezvous& rendezvous, std::chrono::milliseconds patience)
-    : meeting_(std::make_shared<Rendezvous::Meeting>(rendezvous.queues_.size())) {
+Pause::Pause(Rendezvous& rendezvous) : meeting_(std::make_shared<Rendezvous::Meeting>(rendezvous.queues_.size())) {
   // A plain pointer: the meeting holds the work, and would hold itself.
   rendezvous.invite(meeting_, [meeting = meeting_.get()](CpuState&) { meeting->wait_for_close(); });
-  complete_ = meeting_->wait(patience, false);
 }
+
+void Pause::wait(std::chrono::milliseconds patience) { complete_ = meeting_->wait(patience, false); }
 
 Pause::~Pause() {
   meeting_->close();

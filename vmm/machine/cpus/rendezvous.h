@@ -52,12 +52,16 @@ class Rendezvous {
 // While it lives, the CPUs stay between two blocks of translated code. Not on a CPU's thread.
 class Pause {
  public:
-  // Waits until every CPU has stopped, for `patience` at most.
-  Pause(Rendezvous& rendezvous, std::chrono::milliseconds patience);
+  // Asks every CPU to stop, and returns: no CPU begins another block from its next poll on.
+  explicit Pause(Rendezvous& rendezvous);
+  // Asks, and waits.
+  Pause(Rendezvous& rendezvous, std::chrono::milliseconds patience) : Pause(rendezvous) { wait(patience); }
   ~Pause();
   Pause(const Pause&) = delete;
   Pause& operator=(const Pause&) = delete;
-  // Whether all have. A CPU that came too late has not stopped, and will not.
+  // Waits until every CPU has stopped, for `patience` at most.
+  void wait(std::chrono::milliseconds patience);
+  // Whether all have.
   bool complete() const { return complete_; }
 
  private:
