@@ -18,6 +18,7 @@ TEST(Reset, ArchitecturalState) {
   cpu.interrupt_lines = kLineIrq;
   cpu.engine = &cpu;
   cpu.mem_base = 0x1234;
+  cpu.host_debug = nullptr;
   reset_cpu(cpu, CpuModel::CortexA15, 2, 4);
   EXPECT_EQ(read_cpsr(cpu), 0x400001d3u);  // QEMU 7.2
   for (uint32_t r : cpu.r) EXPECT_EQ(r, 0u);
