@@ -428,7 +428,10 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
                                                     : Refill::Device,
                      class_of(result.log2_size));
   }
-  if (!t.host) return kind == AccessKind::Load ? fill_from_flash(va, result, t) : t;
+  if (!t.host) {
+    if (kind == AccessKind::Load && walks_.flash_at(t)) return fill_from_flash(va, result, t);
+    return t;
+  }
   if (kind == AccessKind::Fetch) return t;
 
   const uint32_t page = walks_.ram_page_of(t.pa);
@@ -443,13 +446,13 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   return t;
 }
 
-// Of a load that no RAM answers. Windows are of RAM alone: in them, these loads are made one by
-// one.
+// Of a load that flash answers, unless it is hidden meanwhile. Windows are of RAM alone: in them,
+// these loads are made one by one.
 template <GuestArchitecture Guest>
 [[gnu::noinline]] typename Guest::Translation GuestMmu<Guest>::fill_from_flash(Va va, const Result& result,
                                                                                Translation t) {
   t.host = walks_.flash_at(t);
-  if (!t.host || !current_ || t.watched || !(Guest::normal_memory(result) || Guest::mmu_was_off(result))) return t;
+  if (!current_ || t.watched || !(Guest::normal_memory(result) || Guest::mmu_was_off(result))) return t;
   code_.flash_used();
   t.host = walks_.flash_at(t);
   current_->reads_flash = true;
