@@ -165,7 +165,8 @@ TEST(RunningCpus, WhoHasAnsweredRestsUntilTheWaitIsOver) {
             self, 5, [](RunningCpus::Index other) { return other == 2; }, [] { return true; });
         break;
       case 1:
-        while (!cpus.wants_rest()) std::this_thread::yield();
+        // Who parks before is not asked any more.
+        while (!cpus.wants_rest() || !asked[self]) std::this_thread::yield();
         cpus.park(self);
         rested = true;
         cpus.rest();
