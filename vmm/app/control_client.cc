@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -16,6 +15,7 @@
 
 #include "translator/base/result.h"
 #include "vmm/base/exit_status.h"
+#include "vmm/base/unix_socket.h"
 
 namespace crosswalk::vmm {
 namespace {
@@ -37,13 +37,9 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   Result<bool> open() {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path_.size() >= sizeof address.sun_path) return error("the path is too long for a socket");
-    path_.copy(address.sun_path, sizeof address.sun_path - 1);
-    fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd_ < 0 || connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-      return error(std::strerror(errno) + std::string("; is it what a running guest's --control names?"));
+    auto connected = connect_to_unix_socket("--control", path_);
+    if (!connected) return Error{connected.error() + "; is it what a running guest's --control names?"};
+    fd_ = *connected;
     auto greeting = read_line();
     if (!greeting) return greeting.take_error();
     return true;

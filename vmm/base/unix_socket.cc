@@ -14,35 +14,42 @@ namespace {
 
 constexpr int kBacklog = 8;
 
-sockaddr_un address_of(const std::string& path) {
+Result<sockaddr_un> address_of(const std::string& option, const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return Error{option + ": the path '" + path + "' is too long for a socket; give a shorter one"};
   path.copy(address.sun_path, sizeof address.sun_path - 1);
   return address;
 }
 
-bool somebody_listens(const sockaddr_un& address) {
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool connected = fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  if (fd >= 0) close(fd);
-  return connected;
-}
-
 }  // namespace
 
+Result<int> connect_to_unix_socket(const std::string& option, const std::string& path) {
+  auto address = address_of(option, path);
+  if (!address) return address.take_error();
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0) return fd;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  return Error{option + ": cannot connect to '" + path + "': " + std::strerror(error)};
+}
+
 Result<int> listen_at_unix_socket(const std::string& option, const std::string& path) {
-  const sockaddr_un address = address_of(path);
-  if (path.size() >= sizeof address.sun_path)
-    return Error{option + ": the path '" + path + "' is too long for a socket; give a shorter one"};
+  auto address = address_of(option, path);
+  if (!address) return address.take_error();
   struct stat status;
   if (lstat(path.c_str(), &status) == 0) {
     if (!S_ISSOCK(status.st_mode)) return Error{option + ": '" + path + "' is there already, and is not a socket"};
-    if (somebody_listens(address)) return Error{option + ": another process serves '" + path + "'; give another path"};
+    if (auto other = connect_to_unix_socket(option, path)) {
+      close(*other);
+      return Error{option + ": another process serves '" + path + "'; give another path"};
+    }
     unlink(path.c_str());
   }
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const mode_t before = umask(0177);
-  const bool bound = fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+  const bool bound = fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0 &&
                      listen(fd, kBacklog) == 0;
   const int error = errno;
   umask(before);
