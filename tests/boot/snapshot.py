@@ -16,7 +16,7 @@ import guest_run
 
 crosswalk, images, scratch, *modes = sys.argv[1:]
 LIMIT = float(os.environ["LIMIT"])
-control, saved = f"unix:{scratch}/control", f"{scratch}/snapshot"
+control, saved, debugger = f"unix:{scratch}/control", f"{scratch}/snapshot", f"{scratch}/gdb"
 PROMPT = b"/ # "
 debian = ["--kernel", f"{images}/armmp/vmlinuz", "--initrd", f"{images}/initrd-armmp.gz", "--append", "console=ttyAMA0 quiet"]
 case = guest_run.case_reporter("snapshot")
@@ -60,7 +60,44 @@ def refused(*options, because):
     assert done.returncode == 2 and because in done.stderr and done.stderr.count("\n") == 1, f"{done.returncode} {done.stderr}"
 
 
-with Guest(*debian, "--mmu", "soft", "--smp", "2", "--control", control) as guest:
+class Debugger:
+    """A connection to --gdb, which stops the guest."""
+
+    def __enter__(self):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(LIMIT)
+        self.socket.connect(debugger)
+        assert self.ask(b"?").startswith(b"T02")
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, payload):
+        self.socket.sendall(b"$%s#%02x" % (payload, sum(payload) & 255))
+
+    def receive(self):
+        packet = b""
+        while b"$" not in packet or packet[-3:-2] != b"#":
+            byte = self.socket.recv(1)
+            assert byte, "the debugger's connection was closed"
+            packet += byte
+        try:
+            self.socket.sendall(b"+")
+        except BrokenPipeError:
+            pass  # it was the last one
+        return packet[packet.index(b"$") + 1:-3]
+
+    def ask(self, payload):
+        self.send(payload)
+        return self.receive()
+
+
+def status():
+    return json.loads(execute("query-status"))["status"]
+
+
+with Guest(*debian, "--mmu", "soft", "--smp", "2", "--control", control, "--gdb", f"unix:{debugger}") as guest:
 
     @case("status")
     def _():
@@ -81,6 +118,39 @@ with Guest(*debian, "--mmu", "soft", "--smp", "2", "--control", control) as gues
         execute("cont")
         passed = float(guest.ask(uptime)) - seconds
         assert passed < time.monotonic() - wall - 2.5, f"{passed} s passed for the guest"
+
+    @case("debugger-and-pause")
+    def _():
+        with Debugger() as gdb:
+            assert json.loads(execute("query-status")) == {"running": False, "status": "debug"}
+            assert json.loads(execute("query-stats"))["run"]["mmu"] == "soft"
+            assert "stopped by the debugger" in execute("query-state")
+            execute("stop")
+            assert status() == "paused"
+            assert gdb.ask(b"Hg2") == b"OK" and len(gdb.ask(b"pf")) == 8
+            assert gdb.ask(b"D") == b"OK"
+            assert status() == "paused"
+        execute("cont")
+        assert status() == "running" and guest.ask("nproc") == "2"
+
+    @case("pause-and-debugger")
+    def _():
+        uptime = "cut -d' ' -f1 /proc/uptime"
+        seconds, wall = float(guest.ask(uptime)), time.monotonic()
+        execute("stop")
+        with Debugger() as gdb:
+            assert status() == "paused"
+            assert gdb.ask(b"Hg2") == b"OK" and len(gdb.ask(b"pf")) == 8
+            gdb.send(b"vCont;c")
+            time.sleep(1)
+            gdb.socket.sendall(b"\x03")
+            assert gdb.receive().startswith(b"T02")
+            execute("cont")
+            assert status() == "debug"
+            time.sleep(1)
+        passed = float(guest.ask(uptime)) - seconds
+        assert passed < time.monotonic() - wall - 1.5, f"{passed} s passed for the guest"
+        assert status() == "running" and guest.ask("nproc") == "2"
 
     @case("break")
     def _():
@@ -160,6 +230,13 @@ def _():
     refused("--restore", saved, "--kernel", saved, because="--kernel out")
     refused("--restore", saved, "--reboot", because="--reboot out")
     refused("--restore", f"{scratch}/none", because="none")
+
+
+@case("timeout-while-paused")
+def _():
+    with guest_run.Run([crosswalk, "run", "--kernel", f"{images}/bare/bad_hang.bin", "--mmu", "soft", "--control", control, "--wait",
+                        "--timeout", "2"]) as waiting:
+        waiting.end(4, LIMIT)
 
 
 @case("wait")

@@ -48,6 +48,7 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
       console_(config.input_fd, config.output_fd, config.escape_keys, config.escape_key),
       stop_([this](bool first) { stop_everyone(first); }),
       rendezvous_(config.cpus, [this](unsigned cpu) { vcpus_[cpu].raise(kLineWork); }),
+      holds_(vcpus_, rendezvous_),
       completions_(device_lock_, vcpus_, rendezvous_, stop_),
       timers_(counter_, device_lock_, vcpus_,
               {config.timeout_seconds, config.poll_seconds, [this] { stop_.request(StopReason::Timeout); }}),
@@ -65,8 +66,8 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
       semihosting_console_(device_lock_, console_, stop_, config.error_fd),
       semihosting_(config.semihosting, memory_.ram(), counter_, semihosting_console_) {
   if (config_.debugger) {
-    debugger_ = std::make_unique<Debugger>(*config_.debugger,
-                                           DebugPorts{vcpus_, rendezvous_, counter_, reporter_, stop_, memory_.ram()});
+    debugger_ = std::make_unique<Debugger>(*config_.debugger, DebugPorts{device_lock_, vcpus_, rendezvous_, holds_,
+                                                                         timers_, reporter_, stop_, memory_.ram()});
   }
   console_.output.set_notifier(&io_.console());
   console_.input.set_notifier(&control_);
@@ -85,7 +86,7 @@ Result<bool> Machine::make_board() {
   timers_.attach(board_->gic(), board_->rtc());
   semihosting_console_.attach(*board_);
   platform_ = std::make_unique<MachinePlatform>(
-      PlatformPorts{device_lock_, vcpus_, *board_, console_.output, counter_, timers_, rendezvous_, stop_,
+      PlatformPorts{device_lock_, vcpus_, *board_, console_.output, counter_, timers_, rendezvous_, holds_, stop_,
                     config_.reboots ? &reset_gate_ : nullptr, semihosting_, debugger_ ? &debugger_->stops() : nullptr});
   if (debugger_) debugger_->attach(*platform_);
   return true;
@@ -93,19 +94,19 @@ Result<bool> Machine::make_board() {
 
 Result<bool> Machine::make_monitor() {
   if (!config_.monitor_files || !config_.monitor_files->any()) return true;
-  monitor_ = std::make_unique<Monitor>(
-      *config_.monitor_files,
-      MonitorPorts{
-          {device_lock_, console_.output, io_, rendezvous_, completions_, counter_, timers_},
-          stop_,
-          reporter_,
-          config_.cpus,
-          config_.version,
-          [this](int fd, uint64_t nanoseconds) { return write_snapshot(fd, nanoseconds); },
-          [this] { return request_reset(); },
-          [this] { send_break(); },
-          [this] { press_power_button(); },
-          [this](const std::string& line) { print_error(config_.error_fd, line + "\n", kErrorMilliseconds); }});
+  monitor_ = std::make_unique<Monitor>(*config_.monitor_files,
+                                       MonitorPorts{{device_lock_, console_.output, io_, holds_, completions_, timers_},
+                                                    stop_,
+                                                    reporter_,
+                                                    config_.cpus,
+                                                    config_.version,
+                                                    [this](int fd) { return write_snapshot(fd); },
+                                                    [this] { return request_reset(); },
+                                                    [this] { send_break(); },
+                                                    [this] { press_power_button(); },
+                                                    [this](const std::string& line) {
+                                                      print_error(config_.error_fd, line + "\n", kErrorMilliseconds);
+                                                    }});
   return monitor_->open();
 }
 
@@ -147,9 +148,9 @@ SnapshotParts Machine::snapshot_parts() {
   return {device_lock_, memory_.ram(), vcpus_, *board_, counter_, timers_, semihosting_};
 }
 
-Result<uint64_t> Machine::write_snapshot(int fd, uint64_t nanoseconds) {
+Result<uint64_t> Machine::write_snapshot(int fd) {
   const MachineShape shape{config_.cpus, config_.memory_bytes, config_.cpu_model};
-  auto state = save_machine(snapshot_parts(), shape, nanoseconds);
+  auto state = save_machine(snapshot_parts(), shape);
   if (!state) return state.take_error();
   return SnapshotWriter(fd, [this] { return stop_.stopping(); }).write(*state, memory_.ram());
 }
@@ -233,8 +234,9 @@ void Machine::start() {
 void Machine::run_cpu(unsigned index, const std::function<void(CpuStart)>& run) {
   Vcpu& cpu = vcpus_[index];
   const CpuStart first = restored_ ? CpuStart::PoweredOn : CpuStart::AsBefore;
-  vmm::run_cpu(cpu, first, rendezvous_, reset_gate_, stop_, [&](CpuStart how) {
+  vmm::run_cpu(cpu, first, rendezvous_, holds_, reset_gate_, stop_, [&](CpuStart how) {
     if (how != CpuStart::AsBefore) timers_.changed(cpu.state());
+    holds_.begin(cpu.state());
     if (debugger_) debugger_->stops().begin(cpu.state(), how != CpuStart::AsBefore);
     const uint64_t start = counter_.read();
     run(how);

@@ -26,6 +26,7 @@
 #include "vmm/machine/control/run_control.h"
 #include "vmm/machine/control/state_reporter.h"
 #include "vmm/machine/cpus/completion_queue.h"
+#include "vmm/machine/cpus/cpu_holds.h"
 #include "vmm/machine/cpus/cpu_thread.h"
 #include "vmm/machine/cpus/engine_port.h"
 #include "vmm/machine/cpus/rendezvous.h"
@@ -179,7 +180,7 @@ class Machine final {
   Result<bool> make_monitor();
   void stop_everyone(bool first);
   SnapshotParts snapshot_parts();
-  Result<uint64_t> write_snapshot(int fd, uint64_t nanoseconds);
+  Result<uint64_t> write_snapshot(int fd);
   void snapshot_requested();
   void send_break();
   Result<bool> request_reset();
@@ -193,6 +194,7 @@ class Machine final {
   Console console_;
   StopSwitch stop_;
   Rendezvous rendezvous_;
+  CpuHolds holds_;
   CompletionQueue completions_;
   Timers timers_;
   StateReporter reporter_;

@@ -55,7 +55,10 @@ void MachinePlatform::report(CpuState& cpu, const MemoryChanges& changes) {
 // Other CPUs do not wait for one that waits for stdout: it is parked meanwhile.
 void MachinePlatform::run_queued_work(CpuState& cpu) {
   m_.rendezvous.serve(cpu);
-  if (m_.stops) m_.stops->serve(cpu);
+  if (m_.stops)
+    m_.stops->serve(cpu);
+  else
+    m_.holds.serve(cpu);
   m_.console.wait_for_room();
 }
 

@@ -29,6 +29,7 @@ struct PlatformPorts {
   const SystemCounter& counter;
   Timers& timers;
   Rendezvous& rendezvous;
+  CpuHolds& holds;
   StopSwitch& stop;
   ResetGate* reset;  // null: a reset ends the run
   Semihosting& semihosting;

@@ -14,6 +14,7 @@
 
 #include "tests/limits.h"
 #include "vmm/debugger/packet.h"
+#include "vmm/machine/board/memory_map.h"
 #include "vmm/machine/loader/guest_memory.h"
 
 namespace crosswalk::vmm {
@@ -105,19 +106,25 @@ class DebuggerTest : public testing::Test {
           for (const auto& cpu : vcpus_) cpu->raise(kLineStop);
         }),
         rendezvous_(2, [this](unsigned cpu) { vcpus_[cpu].raise(kLineWork); }),
+        holds_(vcpus_, rendezvous_),
         completions_(device_lock_, vcpus_, rendezvous_, stop_),
         console_(-1, -1, false, 1),
-        reporter_(vcpus_, rendezvous_, counter_, completions_, console_) {}
+        reporter_(vcpus_, rendezvous_, counter_, completions_, console_) {
+    timers_.attach(gic_, rtc_);
+  }
 
   void start(bool wait) {
     debugger_.emplace(DebuggerConfig{{socket_path("debugger"), "", ""}, wait},
-                      DebugPorts{vcpus_, rendezvous_, counter_, reporter_, stop_, memory_.ram()});
+                      DebugPorts{device_lock_, vcpus_, rendezvous_, holds_, timers_, reporter_, stop_, memory_.ram()});
     auto opened = debugger_->open();
     ASSERT_TRUE(opened) << opened.error();
     debugger_->start(nullptr);
     threads_[0] = std::thread([this] { run(0, false); });
     threads_[1] = std::thread([this] {
-      while (!vcpus_[1].wait_for_power() && !stop_.stopping()) rendezvous_.serve(vcpus_[1].state());
+      while (!vcpus_[1].wait_for_power() && !stop_.stopping()) {
+        rendezvous_.serve(vcpus_[1].state());
+        holds_.serve(vcpus_[1].state());
+      }
       run(1, true);
     });
   }
@@ -132,6 +139,7 @@ class DebuggerTest : public testing::Test {
   // A CPU that executes nothing; `steps` counts its polls.
   void run(unsigned index, bool switched_on) {
     CpuState& cpu = vcpus_[index].state();
+    holds_.begin(cpu);
     debugger_->stops().begin(cpu, switched_on);
     while (!(vcpus_[index].lines() & kLineStop)) {
       if (vcpus_[index].lines() & kLineWork) {
@@ -169,7 +177,11 @@ class DebuggerTest : public testing::Test {
   Vcpus vcpus_{2};
   StopSwitch stop_;
   Rendezvous rendezvous_;
+  CpuHolds holds_;
   CompletionQueue completions_;
+  GicV2 gic_{2, vcpus_};
+  Timers timers_{counter_, device_lock_, vcpus_, {}};
+  Pl031 rtc_{timers_, gic_, kFirstSpi + kRtcSpi};
   Console console_;
   StateReporter reporter_;
   std::optional<Debugger> debugger_;
@@ -229,6 +241,84 @@ TEST_F(DebuggerTest, ACpuThatIsSwitchedOnStops) {
   EXPECT_EQ(steps_[1], 0u);
   close(fd);
   EXPECT_TRUE(runs(1));
+}
+
+// A pause, as the control socket has it.
+class Paused {
+ public:
+  Paused(CpuHolds& holds, Timers& timers, std::mutex& lock) : hold_(holds, Hold::Pause), timers_(timers), lock_(lock) {
+    complete = hold_.wait(test::patience());
+    const std::lock_guard guard(lock_);
+    timers_.hold(Hold::Pause);
+  }
+  ~Paused() {
+    const std::lock_guard guard(lock_);
+    timers_.release(Hold::Pause);
+  }
+  bool complete;
+
+ private:
+  HoldOfAll hold_;
+  Timers& timers_;
+  std::mutex& lock_;
+};
+
+TEST_F(DebuggerTest, ConnectsToAPausedGuest) {
+  start(false);
+  ASSERT_TRUE(vcpus_[1].switch_on({0x1000, 0}));
+  ASSERT_TRUE(runs(0) && runs(1));
+  auto pause = std::make_unique<Paused>(holds_, timers_, device_lock_);
+  ASSERT_TRUE(pause->complete);
+  const uint64_t steps[] = {steps_[0], steps_[1]}, time = counter_.nanoseconds();
+  const int fd = connect_to(socket_path("debugger"));
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(ask(fd, "?"), "T02thread:1;");
+  EXPECT_EQ(ask(fd, "Hg2"), "OK");
+  EXPECT_EQ(ask(fd, "Pf=04000000"), "OK");
+  // It lets the guest go on, which stays paused.
+  const std::string go = make_packet("vCont;c");
+  ASSERT_GT(send(fd, go.data(), go.size(), 0), 0);
+  EXPECT_TRUE(eventually([&] { return !timers_.is_held(Hold::Debugger); }));
+  std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(steps_[0], steps[0]);
+  EXPECT_EQ(steps_[1], steps[1]);
+  EXPECT_EQ(counter_.nanoseconds(), time);
+  // Ctrl-C is answered, and then it is the debugger that holds the guest.
+  ASSERT_EQ(send(fd, "\x03", 1, 0), 1);
+  EXPECT_EQ(receive(fd), "T02thread:1;");
+  pause.reset();
+  std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(steps_[0], steps[0]);
+  EXPECT_EQ(steps_[1], steps[1]);
+  EXPECT_EQ(counter_.nanoseconds(), time);
+  EXPECT_EQ(ask(fd, "D"), "OK");
+  EXPECT_TRUE(runs(0) && runs(1));
+  EXPECT_TRUE(eventually([&] { return counter_.nanoseconds() > time; }));
+  close(fd);
+}
+
+TEST_F(DebuggerTest, PauseWhileItHoldsTheGuest) {
+  start(false);
+  ASSERT_TRUE(vcpus_[1].switch_on({0x1000, 0}));
+  ASSERT_TRUE(runs(0) && runs(1));
+  const int fd = connect_to(socket_path("debugger"));
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(ask(fd, "?"), "T02thread:1;");
+  const uint64_t steps[] = {steps_[0], steps_[1]}, time = counter_.nanoseconds();
+  auto pause = std::make_unique<Paused>(holds_, timers_, device_lock_);
+  ASSERT_TRUE(pause->complete);
+  EXPECT_EQ(ask(fd, "P0=07000000"), "OK");
+  EXPECT_EQ(vcpus_[0].state().r[0], 7u);
+  EXPECT_EQ(ask(fd, "D"), "OK");
+  EXPECT_TRUE(eventually([&] { return !timers_.is_held(Hold::Debugger); }));
+  std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(steps_[0], steps[0]);
+  EXPECT_EQ(steps_[1], steps[1]);
+  EXPECT_EQ(counter_.nanoseconds(), time);
+  pause.reset();
+  EXPECT_TRUE(runs(0) && runs(1));
+  EXPECT_TRUE(eventually([&] { return counter_.nanoseconds() > time; }));
+  close(fd);
 }
 
 TEST_F(DebuggerTest, TheEndOfTheRunIsTold) {

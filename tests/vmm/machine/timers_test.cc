@@ -74,6 +74,39 @@ TEST(Timers, NoCpuReadsLessThanAnotherHasRead) {
   other.join();
 }
 
+// What is due after 40 ms of the guest's time comes 40 ms after the last reason has gone, less what
+// had passed before; the host's time goes on, and --timeout with it.
+TEST(Timers, TimeStandsStillAsLongAsThereIsAReason) {
+  Part part;
+  std::atomic<bool> timed_out{false};
+  Timers timers(part.counter, part.lock, part.vcpus, {0.02, 0, [&] { timed_out = true; }});
+  timers.attach(part.gic, part.rtc);
+  timers.start(nullptr);
+  const auto with_lock = [&](auto&& what) {
+    const std::lock_guard lock(part.lock);
+    what();
+  };
+  CpuState& cpu = part.vcpus[1].state();
+  cpu.cp15.cntv_ctl = 1;
+  with_lock([&] { timers.hold(Hold::Pause); });
+  const uint64_t still = part.counter.read(), host = part.counter.host_ticks();
+  cpu.cp15.cntv_cval = still + 40 * kMillisecond;
+  timers.changed(cpu);
+  with_lock([&] { timers.hold(Hold::Debugger); });
+  with_lock([&] { timers.release(Hold::Pause); });
+  EXPECT_TRUE(timers.is_held(Hold::Debugger));
+  EXPECT_FALSE(timers.is_held(Hold::Pause));
+  EXPECT_TRUE(
+      test::eventually([&] { return timed_out.load() && part.counter.host_ticks() > host + 80 * kMillisecond; }));
+  EXPECT_EQ(part.counter.read(), still);
+  EXPECT_FALSE(part.irq(1));
+  with_lock([&] { timers.release(Hold::Debugger); });
+  EXPECT_GE(part.counter.to_host_ticks(still + 40 * kMillisecond), host + 120 * kMillisecond);
+  EXPECT_TRUE(test::eventually([&] { return part.irq(1); }));
+  EXPECT_GE(part.counter.read(), still + 40 * kMillisecond);
+  timers.stop();
+}
+
 TEST(Timers, RestoredWithWhatIsDueAndWhatIsNot) {
   Part first;
   first.set(0, 0);

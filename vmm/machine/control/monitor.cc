@@ -206,25 +206,34 @@ void Monitor::tell_all(const std::string& line) {
 
 // ---- what they ask for
 
-Result<Monitor::Still> Monitor::stand_still() {
-  if (paused_) return Still{nullptr, paused_.get()};
+Result<std::unique_ptr<Standstill>> Monitor::stand_still() {
   if (ports_.stop.stopping()) return Error{"the guest has ended"};
-  auto begun = Standstill::begin(ports_.standstill, kPatience);
-  if (!begun) return begun.take_error();
-  const Standstill* const standstill = begun->get();
-  return Still{std::move(*begun), standstill};
+  return Standstill::begin(ports_.standstill, kPatience);
+}
+
+Result<Monitor::Frozen> Monitor::freeze() {
+  Frozen frozen;
+  if (!paused_) {
+    auto begun = stand_still();
+    if (!begun) return begun.take_error();
+    frozen.standstill = std::move(*begun);
+  }
+  frozen.hold = std::make_unique<HoldOfAll>(ports_.standstill.holds, Hold::Freeze);
+  if (!frozen.hold->wait(kPatience)) return Error{"the debugger's work on a CPU does not end"};
+  return frozen;
 }
 
 std::string Monitor::run_state() const {
   if (ports_.stop.stopping()) return "shutdown";
-  return paused_ ? "paused" : "running";
+  if (paused_) return "paused";
+  return ports_.standstill.timers.is_held(Hold::Debugger) ? "debug" : "running";
 }
 
 Result<bool> Monitor::pause() {
   if (paused_) return false;
-  auto still = stand_still();
-  if (!still) return still.take_error();
-  paused_ = std::move(still->own);
+  auto begun = stand_still();
+  if (!begun) return begun.take_error();
+  paused_ = std::move(*begun);
   return true;
 }
 
@@ -237,20 +246,19 @@ Result<bool> Monitor::resume() {
 Result<uint64_t> Monitor::snapshot(int fd, bool quit) {
   if (fd < 0 && files_.snapshot.empty())
     return Error{"no file was given; start with --snapshot-file FILE, or hand a file over by getfd"};
-  auto still = stand_still();
-  if (!still) return still.take_error();
-  const uint64_t nanoseconds = still->standstill->nanoseconds();
-  auto written = fd >= 0 ? ports_.write_snapshot(fd, nanoseconds) : snapshot_to_file(nanoseconds);
+  auto frozen = freeze();
+  if (!frozen) return frozen.take_error();
+  auto written = fd >= 0 ? ports_.write_snapshot(fd) : snapshot_to_file();
   // The guest does nothing any more.
   if (written && quit) this->quit();
   return written;
 }
 
 // The old file stays until the new one is complete.
-Result<uint64_t> Monitor::snapshot_to_file(uint64_t nanoseconds) {
+Result<uint64_t> Monitor::snapshot_to_file() {
   const int fd = create(files_.new_snapshot);
   if (fd < 0) return Error{"cannot make '" + files_.new_snapshot + "': " + std::strerror(errno)};
-  auto written = ports_.write_snapshot(fd, nanoseconds);
+  auto written = ports_.write_snapshot(fd);
   close(fd);
   if (!written) {
     unlink(files_.new_snapshot.c_str());
@@ -267,15 +275,12 @@ void Monitor::write_requested_snapshot() {
                      : "crosswalk: no snapshot: " + written.error());
 }
 
-Result<std::string> Monitor::state() {
-  if (paused_) return ports_.reporter.of_paused();
-  return ports_.reporter.ask();
-}
+Result<std::string> Monitor::state() { return ports_.reporter.ask(); }
 
 Result<std::string> Monitor::statistics() {
   if (!statistics_) return Error{"there are no statistics"};
-  auto still = stand_still();
-  if (!still) return still.take_error();
+  auto frozen = freeze();
+  if (!frozen) return frozen.take_error();
   return statistics_();
 }
 

@@ -44,7 +44,7 @@ struct MonitorPorts {
   unsigned cpus = 1;
   std::string version;  // of Crosswalk, in a line
   // The guest stands still. Writes the machine to the descriptor; returns the bytes.
-  std::function<Result<uint64_t>(int fd, uint64_t nanoseconds)> write_snapshot;
+  std::function<Result<uint64_t>(int fd)> write_snapshot;
   std::function<Result<bool>()> reset;
   std::function<void()> send_break;
   std::function<void()> press_power_button;
@@ -90,13 +90,14 @@ class Monitor final : private MonitorTarget, private PollGroup {
   void tell_all(const std::string& line);
   void write_requested_snapshot();
 
-  // The guest stands still until this goes, or longer.
-  struct Still {
-    std::unique_ptr<Standstill> own;  // null: it was paused already
-    const Standstill* standstill = nullptr;
+  // Until this goes the guest stands still, and nobody changes it.
+  struct Frozen {
+    std::unique_ptr<Standstill> standstill;  // null: it was paused already
+    std::unique_ptr<HoldOfAll> hold;
   };
-  Result<Still> stand_still();
-  Result<uint64_t> snapshot_to_file(uint64_t nanoseconds);
+  Result<std::unique_ptr<Standstill>> stand_still();
+  Result<Frozen> freeze();
+  Result<uint64_t> snapshot_to_file();
 
   std::string run_state() const override;
   unsigned cpu_count() const override { return ports_.cpus; }

@@ -19,7 +19,7 @@ namespace crosswalk::vmm {
 class MonitorTarget {
  public:
   virtual ~MonitorTarget() = default;
-  // QMP's RunState: "running", "paused" or "shutdown".
+  // QMP's RunState: "running", "paused", "debug" or "shutdown".
   virtual std::string run_state() const = 0;
   virtual unsigned cpu_count() const = 0;
   virtual Result<bool> pause() = 0;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/control/standstill.h"
 
-#include <utility>
+#include <thread>
 
 namespace crosswalk::vmm {
 namespace {
 constexpr int kOutputMilliseconds = 100;  // how long standard output may take nothing
-// A completion that a CPU handed on to another one is published a moment later.
-constexpr int kAttempts = 5;
 }  // namespace
 
 // Devices first: then what they have completed is published before the CPUs stop.
@@ -15,20 +13,21 @@ Result<std::unique_ptr<Standstill>> Standstill::begin(const StandstillParts& par
                                                       const std::function<void()>& asked) {
   std::unique_ptr<Standstill> made(new Standstill(parts));
   if (!parts.io.hold(patience)) return Error{"a device's request to the host does not end"};
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    auto pause = std::make_unique<Pause>(parts.rendezvous);
-    if (asked) asked();
-    pause->wait(patience);
-    if (!pause->complete()) return Error{"a CPU does not stop: it waits for the console, or the guest has ended"};
+  made->hold_.emplace(parts.holds, Hold::Pause);
+  if (asked) asked();
+  if (!made->hold_->wait(patience))
+    return Error{"a CPU does not stop: it waits for the console, or the guest has ended"};
+  // CPUs publish the rest while they wait: one that is off hands a completion on to another one.
+  const auto end = std::chrono::steady_clock::now() + patience;
+  for (; !made->stands_; std::this_thread::yield()) {
     const std::lock_guard lock(parts.device_lock);
-    if (!parts.completions.empty()) continue;
-    made->nanoseconds_ = parts.counter.nanoseconds();
-    parts.timers.hold();
-    made->stands_ = true;
-    made->pause_ = std::move(pause);
-    break;
+    if (parts.completions.empty()) {
+      parts.timers.hold(Hold::Pause);
+      made->stands_ = true;
+    } else if (std::chrono::steady_clock::now() > end) {
+      return Error{"what devices have completed does not reach the guest"};
+    }
   }
-  if (!made->stands_) return Error{"what devices have completed does not reach the guest"};
   parts.console.write_rest(kOutputMilliseconds);
   return made;
 }
@@ -36,11 +35,9 @@ Result<std::unique_ptr<Standstill>> Standstill::begin(const StandstillParts& par
 Standstill::~Standstill() {
   if (stands_) {
     const std::lock_guard lock(parts_.device_lock);
-    const uint64_t passed = parts_.counter.nanoseconds() - nanoseconds_;
-    parts_.counter.restore(nanoseconds_);
-    parts_.timers.release(passed / kNanosecondsPerTick);
+    parts_.timers.release(Hold::Pause);
   }
-  pause_.reset();
+  hold_.reset();
   parts_.io.release();
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // While one lives, nothing of the guest happens: its CPUs are between two blocks, its devices
-// complete nothing, and its time does not pass. For a pause, and for snapshots.
+// complete nothing, and its time does not pass (Hold::Pause). For a pause, and for snapshots. CPUs
+// answer questions, and a debugger may change what it likes; a HoldOfAll with Hold::Freeze prevents
+// that.
 #pragma once
 
 #include <chrono>
@@ -8,13 +10,13 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "translator/base/result.h"
 #include "vmm/devices/console_output.h"
 #include "vmm/machine/cpus/completion_queue.h"
-#include "vmm/machine/cpus/rendezvous.h"
+#include "vmm/machine/cpus/cpu_holds.h"
 #include "vmm/machine/io/io_thread.h"
-#include "vmm/machine/time/counter.h"
 #include "vmm/machine/time/timers.h"
 
 namespace crosswalk::vmm {
@@ -24,9 +26,8 @@ struct StandstillParts {
   std::mutex& device_lock;
   ConsoleOutput& console;
   IoThreads& io;
-  Rendezvous& rendezvous;
+  CpuHolds& holds;
   CompletionQueue& completions;
-  SystemCounter& counter;
   Timers& timers;
 };
 
@@ -41,16 +42,12 @@ class Standstill {
   Standstill(const Standstill&) = delete;
   Standstill& operator=(const Standstill&) = delete;
 
-  // The system counter's time, at which it stands.
-  uint64_t nanoseconds() const { return nanoseconds_; }
-
  private:
   explicit Standstill(const StandstillParts& parts) : parts_(parts) {}
 
   StandstillParts parts_;
-  std::unique_ptr<Pause> pause_;
+  std::optional<HoldOfAll> hold_;
   bool stands_ = false;
-  uint64_t nanoseconds_ = 0;
 };
 
 }  // namespace crosswalk::vmm

@@ -35,6 +35,7 @@ const char* name_of(Sleep sleep) {
     case Sleep::WaitForInterrupt: return ", asleep in WFI";
     case Sleep::WaitForEvent: return ", asleep in WFE";
     case Sleep::Stopped: return ", stopped by the debugger";
+    case Sleep::Paused: return ", paused";
     case Sleep::Off:
     case Sleep::Awake: break;
   }

@@ -42,14 +42,11 @@ std::string StateReporter::ask() {
   return all;
 }
 
-std::string StateReporter::of_paused() { return of_all(true); }
-std::string StateReporter::of_running() { return of_all(false); }
-
-std::string StateReporter::of_all(bool answered) {
+std::string StateReporter::of_running() {
   const std::lock_guard lock(lock_);
   std::string all;
   for (const auto& cpu : vcpus_) {
-    if (!left_guest_) all += describe(*cpu, answered, cpu->sleep());
+    if (!left_guest_) all += describe(*cpu, false, cpu->sleep());
   }
   return all;
 }

@@ -34,8 +34,6 @@ class StateReporter {
   // Of CPUs that run: each gives its state between two blocks of translated code, if it comes there
   // in time.
   std::string ask();
-  // Of CPUs that stand still between two blocks.
-  std::string of_paused();
   // Of CPUs that did not stop.
   std::string of_running();
   // Of CPUs that have stopped, as they were when they were asked to. Precondition: they have left
@@ -43,7 +41,6 @@ class StateReporter {
   std::string of_stopped();
 
  private:
-  std::string of_all(bool answered);
   std::string describe(const Vcpu& cpu, bool answered, Sleep sleep) const;
 
   Vcpus& vcpus_;

@@ -16,8 +16,8 @@ void begin_at(CpuState& cpu, const PowerSwitch::Entry& entry) {
 
 }  // namespace
 
-void run_cpu(Vcpu& cpu, CpuStart first, Rendezvous& rendezvous, ResetGate& gate, const StopSwitch& stop,
-             const std::function<void(CpuStart)>& run) {
+void run_cpu(Vcpu& cpu, CpuStart first, Rendezvous& rendezvous, CpuHolds& holds, ResetGate& gate,
+             const StopSwitch& stop, const std::function<void(CpuStart)>& run) {
   CpuStart start = first;
   while (!stop.stopping()) {
     if (gate.requested()) {
@@ -29,6 +29,7 @@ void run_cpu(Vcpu& cpu, CpuStart first, Rendezvous& rendezvous, ResetGate& gate,
       if (!gate.requested()) cpu.switch_off();
     } else if (cpu.power() == CpuPower::Off && (cpu.lines() & kLineWork)) {
       rendezvous.serve(cpu.state());
+      holds.serve(cpu.state());
     } else if (const auto entry = cpu.wait_for_power()) {
       begin_at(cpu.state(), *entry);
       start = CpuStart::PoweredOn;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "vmm/machine/cpus/cpu_holds.h"
 #include "vmm/machine/cpus/rendezvous.h"
 #include "vmm/machine/cpus/reset_gate.h"
 #include "vmm/machine/cpus/stop_switch.h"
@@ -24,7 +25,7 @@ enum class CpuStart : uint8_t {
 // after kLineStop was raised: for the machine's stop or reset, or by the CPU itself, which is then
 // off. `first`: of the first run. A CPU that is off does what is queued for it, since nobody shall
 // wait for it in vain.
-void run_cpu(Vcpu& cpu, CpuStart first, Rendezvous& rendezvous, ResetGate& gate, const StopSwitch& stop,
-             const std::function<void(CpuStart)>& run);
+void run_cpu(Vcpu& cpu, CpuStart first, Rendezvous& rendezvous, CpuHolds& holds, ResetGate& gate,
+             const StopSwitch& stop, const std::function<void(CpuStart)>& run);
 
 }  // namespace crosswalk::vmm

@@ -28,22 +28,14 @@ class Rendezvous::Meeting {
     places_[cpu] = Place::Left;
     changed_.notify_all();
   }
-  void wait_for_close() {
-    std::unique_lock lock(lock_);
-    changed_.wait(lock, [this] { return closed_; });
-  }
 
   // ---- who asked ----
-  // Until no CPU is absent, or inside if they are to leave. False: `patience` has passed, or
-  // close() was called.
-  bool wait(std::chrono::milliseconds patience, bool to_leave) {
+  // Until all CPUs have left, `patience` has passed, or close() was called.
+  void wait(std::chrono::milliseconds patience) {
     std::unique_lock lock(lock_);
-    const auto all_came = [&] {
-      return std::ranges::all_of(places_,
-                                 [&](Place p) { return p == Place::Left || (p == Place::Inside && !to_leave); });
-    };
-    changed_.wait_for(lock, patience, [&] { return closed_ || all_came(); });
-    return all_came();
+    changed_.wait_for(lock, patience, [&] {
+      return closed_ || std::ranges::all_of(places_, [](Place place) { return place == Place::Left; });
+    });
   }
   // Nobody enters from now on. Any thread.
   void close() {
@@ -109,7 +101,7 @@ void Rendezvous::invite(const std::shared_ptr<Meeting>& meeting, const Work& wor
 std::vector<bool> Rendezvous::run_on_all(const Work& work, std::chrono::milliseconds patience) {
   const auto meeting = std::make_shared<Meeting>(queues_.size());
   invite(meeting, work);
-  meeting->wait(patience, true);
+  meeting->wait(patience);
   meeting->close();
   return meeting->finish();
 }
@@ -120,18 +112,6 @@ void Rendezvous::close() {
   for (const auto& waiting : meetings_) {
     if (const auto meeting = waiting.lock()) meeting->close();
   }
-}
-
-Pause::Pause(Rendezvous& rendezvous) : meeting_(std::make_shared<Rendezvous::Meeting>(rendezvous.queues_.size())) {
-  // A plain pointer: the meeting holds the work, and would hold itself.
-  rendezvous.invite(meeting_, [meeting = meeting_.get()](CpuState&) { meeting->wait_for_close(); });
-}
-
-void Pause::wait(std::chrono::milliseconds patience) { complete_ = meeting_->wait(patience, false); }
-
-Pause::~Pause() {
-  meeting_->close();
-  meeting_->finish();
 }
 
 }  // namespace crosswalk::vmm

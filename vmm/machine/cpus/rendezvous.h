@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Work for CPUs, done on their threads between two blocks of translated code: what devices have
-// completed, questions for a CPU's state, pauses. Whoever queues work raises kLineWork; the engine
+// completed, questions for a CPU's state. Whoever queues work raises kLineWork; the engine
 // sees it at the next poll and calls Platform::run_queued_work, which is serve().
 #pragma once
 
@@ -37,7 +37,6 @@ class Rendezvous {
   void serve(CpuState& cpu);
 
  private:
-  friend class Pause;
   class Meeting;
 
   void invite(const std::shared_ptr<Meeting>& meeting, const Work& work);
@@ -47,26 +46,6 @@ class Rendezvous {
   std::vector<std::vector<Work>> queues_;         // by CPU
   std::vector<std::weak_ptr<Meeting>> meetings_;  // those that are waited for
   bool closed_ = false;
-};
-
-// While it lives, the CPUs stay between two blocks of translated code. Not on a CPU's thread.
-class Pause {
- public:
-  // Asks every CPU to stop, and returns: no CPU begins another block from its next poll on.
-  explicit Pause(Rendezvous& rendezvous);
-  // Asks, and waits.
-  Pause(Rendezvous& rendezvous, std::chrono::milliseconds patience) : Pause(rendezvous) { wait(patience); }
-  ~Pause();
-  Pause(const Pause&) = delete;
-  Pause& operator=(const Pause&) = delete;
-  // Waits until every CPU has stopped, for `patience` at most.
-  void wait(std::chrono::milliseconds patience);
-  // Whether all have.
-  bool complete() const { return complete_; }
-
- private:
-  std::shared_ptr<Rendezvous::Meeting> meeting_;
-  bool complete_ = false;
 };
 
 }  // namespace vmm

@@ -13,7 +13,8 @@ void Vcpu::raise(uint32_t line) {
   switch (sleep_.load()) {
     case Sleep::Awake: break;
     case Sleep::WaitForInterrupt:
-    case Sleep::Stopped: futex_wake(&state_.interrupt_lines); break;
+    case Sleep::Stopped:
+    case Sleep::Paused: futex_wake(&state_.interrupt_lines); break;
     case Sleep::WaitForEvent: wake_for_event(); break;
     case Sleep::Off: power_.notify(); break;
   }
@@ -39,9 +40,9 @@ uint32_t Vcpu::lines() const { return std::atomic_ref<uint32_t>(const_cast<uint3
 
 // Either this sees the line, or whoever raises it sees `sleep_`.
 void Vcpu::sleep_while(uint32_t seen, Sleep how, int64_t nanoseconds) {
-  sleep_.store(how);
+  const Sleep before = sleep_.exchange(how);  // a CPU that is off waits here, too
   if (lines() == seen) futex_wait(&state_.interrupt_lines, seen, nanoseconds);
-  sleep_.store(Sleep::Awake);
+  sleep_.store(before);
 }
 
 void Vcpu::switch_off() {

@@ -15,8 +15,8 @@
 
 namespace crosswalk::vmm {
 
-// Stopped: by a debugger.
-enum class Sleep : uint8_t { Awake, WaitForInterrupt, WaitForEvent, Off, Stopped };
+// Stopped: by a debugger. Paused: by anybody else.
+enum class Sleep : uint8_t { Awake, WaitForInterrupt, WaitForEvent, Off, Stopped, Paused };
 
 // Written by the CPU's thread, read at exit.
 struct VcpuCounters {

@@ -20,7 +20,7 @@ constexpr size_t kMaxUnsent = 1 << 20;
 Debugger::Debugger(const DebuggerConfig& config, const DebugPorts& ports)
     : config_(config),
       m_(ports),
-      stops_(ports.vcpus, ports.rendezvous, config.wait, [this] { loop_.notify(true); }),
+      stops_(ports.vcpus, ports.holds, config.wait, [this] { loop_.notify(true); }),
       target_(ports, stops_) {
   loop_.add({[this] { return connection_ < 0 ? listener_ : -1; }, POLLIN, [this] { accept_connection(); }});
   loop_.add({[this] { return connection_; }, POLLIN, [this] { read_connection(); }});
@@ -43,7 +43,7 @@ Result<bool> Debugger::open() {
 
 void Debugger::start(const Sandbox* sandbox) {
   sandbox_ = sandbox;
-  if (config_.wait) m_.counter.stand_still();
+  if (config_.wait) target_.hold_time();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -77,7 +77,7 @@ bool Debugger::has_work() const {
 }
 
 bool Debugger::has_news() const {
-  return !m_.counter.stands_still() && (stops_.has_hit() || (session_ && stops_.all_stopped()));
+  return !target_.holds_time() && (stops_.has_hit() || (session_ && stops_.all_stopped()));
 }
 
 // All CPUs stop when one has hit something, and time with them.
@@ -90,7 +90,7 @@ void Debugger::look_at_cpus() {
   }
   if (!stops_.all_stopped()) return;
   const Awaits what = std::exchange(awaits_, Awaits::Nothing);
-  m_.counter.stand_still();
+  target_.hold_time();
   if (what == Awaits::Release) {
     target_.release();
     return;

@@ -33,15 +33,25 @@ std::string MachineTarget::describe_cpu(unsigned cpu) {
   return text;
 }
 
+void MachineTarget::hold_time() {
+  const std::lock_guard lock(m_.device_lock);
+  m_.timers.hold(Hold::Debugger);
+}
+
+void MachineTarget::release_time() {
+  const std::lock_guard lock(m_.device_lock);
+  m_.timers.release(Hold::Debugger);
+}
+
 void MachineTarget::resume(const std::vector<DebugResume>& how) {
-  m_.counter.go_on();
+  release_time();
   stops_.resume(how);
 }
 
 void MachineTarget::release() {
   if (std::exchange(watched_, false) && engine_)
     with_cpu(0, false, [this](CpuState&) { engine_->forget_translations(); });
-  m_.counter.go_on();
+  release_time();
   stops_.release();
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "translator/arm32/cpu/platform.h"
@@ -14,14 +15,16 @@
 #include "vmm/machine/cpus/stop_switch.h"
 #include "vmm/machine/cpus/vcpu.h"
 #include "vmm/machine/debug/cpu_stops.h"
-#include "vmm/machine/time/counter.h"
+#include "vmm/machine/time/timers.h"
 
 namespace crosswalk::vmm {
 
 struct DebugPorts {
+  std::mutex& device_lock;
   Vcpus& vcpus;
   Rendezvous& rendezvous;
-  SystemCounter& counter;
+  CpuHolds& holds;
+  Timers& timers;
   StateReporter& reporter;
   StopSwitch& stop;
   const GuestRam& ram;
@@ -44,7 +47,10 @@ class MachineTarget final : public DebugTarget {
   }
   // Whether interrupt() was called since the last time.
   bool take_interrupt() { return std::exchange(interrupted_, false); }
-  // The guest's time goes on; it stands still while all CPUs are stopped.
+  // While all CPUs are stopped, the guest's time stands still for the debugger. It goes on by
+  // resume() and release(), as far as that is the only reason.
+  void hold_time();
+  bool holds_time() const { return m_.timers.is_held(Hold::Debugger); }
   void resume(const std::vector<DebugResume>& how) override;
   bool with_cpu(unsigned cpu, bool writes, const std::function<void(CpuState&)>& work) override;
   bool read_memory(unsigned cpu, uint64_t address, bool physical, std::span<uint8_t> to) override;
@@ -66,6 +72,7 @@ class MachineTarget final : public DebugTarget {
   // is refused. False then.
   bool each_page(unsigned cpu, uint64_t address, bool physical, size_t bytes,
                  const std::function<bool(CpuState&, uint64_t, size_t, size_t)>& transfer);
+  void release_time();
   bool read_device(CpuState& cpu, uint64_t pa, std::span<uint8_t> to) const;
   bool write_device(CpuState& cpu, uint64_t pa, std::span<const uint8_t> from) const;
 

@@ -138,13 +138,13 @@ void restore_slot(VirtioMmio& slot, unsigned index, const Json& json) {
 
 }  // namespace
 
-Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape& shape, uint64_t nanoseconds) {
+Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape& shape) {
   if (parts.semihosting.has_host_files()) return Error{"the guest has a file open by semihosting"};
   if (parts.board.has_share_session())
     return Error{"the guest has a shared folder mounted, whose files cannot be saved; unmount it first"};
   if (parts.ram.flash) return Error{"the machine has flash (--bios, --pflash), which no snapshot holds"};
   const std::lock_guard lock(parts.device_lock);
-  Json json{{"shape", json_of(shape)}, {"nanoseconds", nanoseconds}};
+  Json json{{"shape", json_of(shape)}, {"nanoseconds", parts.counter.nanoseconds()}};
   const Timers::State timers = parts.timers.save();
   std::vector<SavedCpu> cpus;
   for (const auto& cpu : parts.vcpus)

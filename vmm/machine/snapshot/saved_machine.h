@@ -36,9 +36,9 @@ struct MachineShape {
   std::string cpu_model;  // --cpu
 };
 
-// The state as a JSON text. Precondition: nothing changes meanwhile (Standstill). `nanoseconds`:
-// the counter's value. Fails where a part has something that cannot be saved.
-Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape& shape, uint64_t nanoseconds);
+// The state as a JSON text. Precondition: nothing changes meanwhile (Hold::Freeze). Fails where a
+// part has something that cannot be saved.
+Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape& shape);
 
 // A snapshot that is about to be restored.
 class SavedMachine {

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include <algorithm>
+
 namespace crosswalk::vmm {
 namespace {
 
@@ -72,6 +74,13 @@ SystemCounter::SystemCounter() {
     }
   }
   time_.start(multiplier);
+}
+
+uint64_t SystemCounter::to_host_ticks(uint64_t ticks) const {
+  const auto ahead = static_cast<int64_t>(offset_.load(std::memory_order_relaxed));
+  const __int128 nanoseconds = std::max<__int128>(static_cast<__int128>(ticks) * kNanosecondsPerTick - ahead, 0);
+  return static_cast<uint64_t>(
+      std::min<__int128>((nanoseconds + kNanosecondsPerTick - 1) / kNanosecondsPerTick, ~uint64_t{0}));
 }
 
 uint64_t SystemCounter::nanoseconds() const {

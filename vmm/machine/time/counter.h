@@ -40,10 +40,15 @@ class SystemCounter {
   uint64_t read() const { return nanoseconds() / kNanosecondsPerTick; }
   // The same time, more finely.
   uint64_t nanoseconds() const;
-  // The counter goes on from this value: of another one, or its own of some time ago. While nobody
-  // relies on it (no CPU runs, Timers::hold).
+  // The host's time in the same ticks: it goes on while the guest's stands still.
+  uint64_t host_ticks() const { return time_.nanoseconds() / kNanosecondsPerTick; }
+  // When it is, in host_ticks(), that read() comes to `ticks`, if the guest's time does not stand
+  // still before. Within the numbers' range.
+  uint64_t to_host_ticks(uint64_t ticks) const;
+  // The counter goes on from this value, of another one. While nobody relies on it.
   void restore(uint64_t nanoseconds) { offset_.store(nanoseconds - time_.nanoseconds(), std::memory_order_relaxed); }
-  // The guest's time stands still from now on, and goes on from there. One thread; no CPU runs.
+  // The guest's time stands still from now on, and goes on from there (Timers::hold). One thread at
+  // a time.
   void stand_still() {
     if (!stands_still()) still_at_.store(nanoseconds());
   }

@@ -46,7 +46,7 @@ void TimerThread::run() {
   while (!stop_.load()) {
     const uint32_t word = wake_word_.load();
     const uint64_t deadline = deadline_.load();
-    const uint64_t now = counter_.read();
+    const uint64_t now = counter_.host_ticks();
     if (deadline <= now) {
       // This may forget a newer deadline, set meanwhile: the handler computes it again.
       deadline_.store(kNoDeadline);

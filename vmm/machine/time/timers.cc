@@ -18,7 +18,7 @@ uint64_t ticks_of(double seconds) { return static_cast<uint64_t>(seconds * stati
 
 }  // namespace
 
-Timers::Timers(const SystemCounter& counter, std::mutex& device_lock, Vcpus& vcpus, Config config)
+Timers::Timers(SystemCounter& counter, std::mutex& device_lock, Vcpus& vcpus, Config config)
     : counter_(counter),
       device_lock_(device_lock),
       vcpus_(vcpus),
@@ -32,8 +32,8 @@ void Timers::attach(GicV2& gic, Pl031& rtc) {
 }
 
 void Timers::start(const Sandbox* sandbox) {
-  if (config_.timeout_seconds > 0) timeout_at_ = counter_.read() + ticks_of(config_.timeout_seconds);
-  if (config_.poll_seconds > 0) poll_at_ = counter_.read() + ticks_of(config_.poll_seconds);
+  if (config_.timeout_seconds > 0) timeout_at_ = counter_.host_ticks() + ticks_of(config_.timeout_seconds);
+  if (config_.poll_seconds > 0) poll_at_ = counter_.host_ticks() + ticks_of(config_.poll_seconds);
   thread_.start(sandbox);
   const std::lock_guard lock(device_lock_);
   rearm();
@@ -81,7 +81,7 @@ void Timers::changed(const CpuState& cpu) {
 // Precondition: the device lock is held.
 void Timers::update_alarm() {
   const auto alarm = rtc_->next_alarm();
-  alarm_at_ = alarm ? counter_.read() + *alarm / kNanosecondsPerTick + 1 : kNoDeadline;
+  alarm_at_ = alarm ? counter_.host_ticks() + *alarm / kNanosecondsPerTick + 1 : kNoDeadline;
 }
 
 void Timers::alarm_changed() {
@@ -91,26 +91,31 @@ void Timers::alarm_changed() {
 
 // Precondition: the device lock is held.
 void Timers::rearm() {
-  if (held_) return thread_.set_deadline(std::min(timeout_at_, counter_.read() + kClockCheckTicks));
-  uint64_t next = std::min({timeout_at_, poll_at_, alarm_at_, clocks_checked_at_ + kClockCheckTicks});
-  for (const CpuTimers& timers : cpus_) next = std::min(next, timers.deadline.load());
+  uint64_t next = std::min(timeout_at_, clocks_checked_at_ + kClockCheckTicks);
+  if (held_ == 0) {
+    next = std::min({next, poll_at_, alarm_at_});
+    for (const CpuTimers& timers : cpus_) {
+      const uint64_t deadline = timers.deadline.load();
+      if (deadline != kNoDeadline) next = std::min(next, counter_.to_host_ticks(deadline));
+    }
+  }
   thread_.set_deadline(next);
 }
 
 void Timers::deadline_passed() {
   const std::lock_guard lock(device_lock_);
-  if (counter_.read() >= clocks_checked_at_ + kClockCheckTicks) {
+  if (counter_.host_ticks() >= clocks_checked_at_ + kClockCheckTicks) {
     counter_.check();
-    clocks_checked_at_ = counter_.read();
+    clocks_checked_at_ = counter_.host_ticks();
   }
-  if (counter_.read() >= timeout_at_) {
+  if (counter_.host_ticks() >= timeout_at_) {
     timeout_at_ = kNoDeadline;
     config_.timed_out();
   }
-  if (held_) return rearm();
-  if (counter_.read() >= poll_at_) {
+  if (held_ != 0) return rearm();
+  if (counter_.host_ticks() >= poll_at_) {
     for (const auto& cpu : vcpus_) raise_line(cpu->state(), kLinePoll);
-    poll_at_ = counter_.read() + ticks_of(config_.poll_seconds);
+    poll_at_ = counter_.host_ticks() + ticks_of(config_.poll_seconds);
   }
   for (unsigned cpu = 0; cpu < cpus_.size(); ++cpu) update(cpu);
   rtc_->check_alarm();
@@ -118,17 +123,16 @@ void Timers::deadline_passed() {
   rearm();
 }
 
-void Timers::hold() {
-  held_ = true;
+void Timers::hold(Hold why) {
+  held_ |= static_cast<uint8_t>(why);
+  counter_.stand_still();
   rearm();
 }
 
-void Timers::release(uint64_t ticks) {
-  held_ = false;
-  for (uint64_t* at : {&timeout_at_, &poll_at_}) {
-    if (*at != kNoDeadline) *at -= std::min(*at, ticks);
-  }
-  clocks_checked_at_ = 0;
+void Timers::release(Hold why) {
+  held_ &= static_cast<uint8_t>(~static_cast<uint8_t>(why));
+  if (held_ != 0) return;
+  counter_.go_on();
   for (unsigned cpu = 0; cpu < cpus_.size(); ++cpu) update(cpu);
   rtc_->check_alarm();
   update_alarm();

@@ -14,6 +14,7 @@
 #include "translator/arm32/cpu/timer.h"
 #include "vmm/devices/gicv2.h"
 #include "vmm/devices/pl031.h"
+#include "vmm/machine/cpus/cpu_holds.h"
 #include "vmm/machine/cpus/vcpu.h"
 #include "vmm/machine/time/counter.h"
 #include "vmm/machine/time/timer_thread.h"
@@ -23,7 +24,8 @@ namespace crosswalk::vmm {
 class Timers final : public WallClock, private DeadlineHandler {
  public:
   struct Config {
-    double timeout_seconds = 0;  // from the start to timed_out(); 0: never
+    // from the start to timed_out(), of the host's time; 0: never
+    double timeout_seconds = 0;
     // a CPU that runs polls at least so often; 0: only when there is something to see
     double poll_seconds = 0;
     std::function<void()> timed_out;  // on the timer thread, with the device lock held
@@ -36,7 +38,7 @@ class Timers final : public WallClock, private DeadlineHandler {
   };
   using State = std::vector<CpuTimerState>;
 
-  Timers(const SystemCounter& counter, std::mutex& device_lock, Vcpus& vcpus, Config config);
+  Timers(SystemCounter& counter, std::mutex& device_lock, Vcpus& vcpus, Config config);
   // Set before anything else is called: the timers' interrupts go to `gic`.
   void attach(GicV2& gic, Pl031& rtc);
 
@@ -58,10 +60,12 @@ class Timers final : public WallClock, private DeadlineHandler {
   // The counter's value at which update() must be called again; kNoDeadline: never. The lock is not
   // needed for the CPU's own thread.
   uint64_t deadline(unsigned cpu) const { return cpus_[cpu].deadline.load(std::memory_order_relaxed); }
-  // While the guest stands still, time does nothing but to come to --timeout. Afterwards the
-  // counter has been set back by `ticks`.
-  void hold();
-  void release(uint64_t ticks);
+  // The guest's time stands still as long as there is a reason. The host's goes on, and with it the
+  // RTC's and --timeout's. Precondition: all CPUs wait (CpuHolds), or have not started.
+  void hold(Hold why);
+  void release(Hold why);
+  // Any thread.
+  bool is_held(Hold why) const { return held_.load() & static_cast<uint8_t>(why); }
   State save() const;
   // Of a machine with as many CPUs, after the interrupt controller and the counter, before start().
   // The interrupts follow.
@@ -85,7 +89,7 @@ class Timers final : public WallClock, private DeadlineHandler {
   void rearm();
   void deadline_passed() override;
 
-  const SystemCounter& counter_;
+  SystemCounter& counter_;
   std::mutex& device_lock_;
   Vcpus& vcpus_;
   Config config_;
@@ -93,9 +97,10 @@ class Timers final : public WallClock, private DeadlineHandler {
   Pl031* rtc_ = nullptr;
   std::vector<CpuTimers> cpus_;
   std::atomic<uint64_t> seen_by_any_{0};  // the highest CpuTimers::seen; kept with several CPUs
+  // in SystemCounter::host_ticks
   uint64_t timeout_at_ = kNoDeadline, poll_at_ = kNoDeadline;
   uint64_t alarm_at_ = kNoDeadline, clocks_checked_at_ = 0;
-  bool held_ = false;
+  std::atomic<uint8_t> held_{0};  // a set of Hold, written under the lock
   TimerThread thread_;
 };
 
