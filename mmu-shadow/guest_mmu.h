@@ -126,7 +126,7 @@ class GuestMmu final : public MmuOf<Guest> {
   void apply_missed(Cpu& cpu);
   // Grows with each change that an address space has to apply (AddressSpace::changes_applied). The
   // parts never shrink: if their sum is the same, each is.
-  uint64_t changes() const { return flushes_.end() + code_.end() + watch_changes_; }
+  uint64_t changes() const { return flushes_.end() + code_.end() + watch_changes_ + code_.flash_hides(); }
   [[gnu::noinline, gnu::cold]] void walk_again(const Regime& regime, Va va, AccessKind kind, bool privileged,
                                                Result& result) const {
     walks_.walk(regime, va, kind, privileged, result);
@@ -146,6 +146,13 @@ class GuestMmu final : public MmuOf<Guest> {
   }
   void drop_page_ids(Cpu& cpu);
   Translation fill_from_flash(Va va, const Result& result, Translation t);
+  // Whether what flash holds at `t` may be entered: nobody hides it without having that removed.
+  bool uses_flash(const Translation& t) {
+    code_.flash_used();
+    return walks_.flash_at(t) != nullptr;
+  }
+  // Flash was hidden: the entries of the current space's windows go.
+  void remove_flash_from(Space& space);
   // May give the current space its other form.
   void judge_current(Cpu& cpu);
   // Does that when it is time, and tells translated code which form it has. In line: each system
@@ -300,9 +307,11 @@ void GuestMmu<Guest>::apply_missed(Cpu& cpu) {
   const uint64_t changes = this->changes();
   const bool protection = space.missed(&Applied::protections, code_.end()),
              flushes = space.missed(&Applied::flushes, flushes_.end()),
-             watches = space.missed(&Applied::watches, watch_.version());
-  if (protection || flushes || watches) {
+             watches = space.missed(&Applied::watches, watch_.version()),
+             flash = space.missed(&Applied::flash, code_.flash_hides());
+  if (protection || flushes || watches || flash) {
     const UpkeepClock clock(hybrid_, space);
+    if (flash) remove_flash_from(space);
     if (watches) watch_.remove_from(space);
     if (protection) code_.catch_up(space);
     if (flushes) {
@@ -312,6 +321,18 @@ void GuestMmu<Guest>::apply_missed(Cpu& cpu) {
     clock.note_upkeep();
   }
   space.changes_applied = changes;
+}
+
+template <GuestArchitecture Guest>
+void GuestMmu<Guest>::remove_flash_from(Space& space) {
+  const uint64_t hides = code_.flash_hides();
+  const auto remove_from = [&](Applied& applied, WindowMap* window) {
+    applied.flash = hides;
+    if (!window || window->filling()) return;  // of those that fill themselves none has any
+    if (window->remove_from_page(walks_.first_flash_page()) != 0) window->window().commit();
+  };
+  remove_from(space.applied, space.window.get());
+  if (space.windowed && space.shared) remove_from(space.shared->applied, space.shared->map.get());
 }
 
 template <GuestArchitecture Guest>
@@ -446,16 +467,15 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   return t;
 }
 
-// Of a load that flash answers, unless it is hidden meanwhile. Windows are of RAM alone: in them,
-// these loads are made one by one.
+// Of a load that flash answers, unless it is hidden meanwhile. Windows that fill themselves are of
+// RAM alone: in them, these loads are made one by one.
 template <GuestArchitecture Guest>
 [[gnu::noinline]] typename Guest::Translation GuestMmu<Guest>::fill_from_flash(Va va, const Result& result,
                                                                                Translation t) {
   t.host = walks_.flash_at(t);
   if (!current_ || t.watched || !(Guest::normal_memory(result) || Guest::mmu_was_off(result))) return t;
-  code_.flash_used();
-  t.host = walks_.flash_at(t);
-  current_->reads_flash = true;
+  if (!uses_flash(t)) t.host = nullptr;
+  current_->reads_flash = filled_.exist();
   if (!t.host || current_->windowed) return t;
   current_->soft->install(va, t.host, false, result.ng, class_of(result.log2_size));
   statistics_.entries_4k++;
@@ -464,7 +484,7 @@ template <GuestArchitecture Guest>
 }
 
 // The banks that are readable no longer are so by now, so that no CPU that runs from here on makes
-// an entry for them.
+// an entry for them. Each CPU removes those of its windows before it goes on.
 template <GuestArchitecture Guest>
 void GuestMmu<Guest>::flash_hidden(Cpu& cpu) {
   if (!code_.flash_in_use()) return;
@@ -481,6 +501,7 @@ void GuestMmu<Guest>::flash_hidden(Cpu& cpu) {
     code_.drop_flash();
   }
   unpark(cpu);
+  if (current_ && cpu.space == current_ && current_->changes_applied != changes()) apply_missed(cpu);
 }
 
 template <GuestArchitecture Guest>
@@ -506,13 +527,14 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
     filled_.understood();
     return FaultOutcome::GuestFault;
   }
-  if (!translation.host) {
+  const bool flash = !translation.host && !write && !current_->filling() && walks_.enterable_flash(result);
+  if (!translation.host && !(flash && uses_flash(translation))) {
     filled_.understood();
     statistics_.window_faults_device++;
     return FaultOutcome::Device;
   }
 
-  const uint32_t page = walks_.ram_page_of(translation.pa);
+  const uint32_t page = walks_.window_page_of(translation.pa);
   bool was_code = false;
   if (write && code_.holds(page)) {
     statistics_.window_faults_code++;
@@ -520,7 +542,7 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
     if (!code_written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) return FaultOutcome::Once;
     was_code = true;
   }
-  if (translation.watched || !walks_.enterable(result)) {
+  if (translation.watched || !(flash || walks_.enterable(result))) {
     statistics_.window_faults_device++;
     return FaultOutcome::Device;
   }
@@ -584,8 +606,7 @@ uint32_t GuestMmu<Guest>::fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Trans
   if (!translation.ok) return 0;
   if (!translation.host) {  // outside RAM
     if (walks_.flash_at(translation)) {
-      code_.flash_used();
-      translation.host = walks_.flash_at(translation);
+      if (uses_flash(translation)) translation.host = walks_.ram().at(translation.pa);
     }
     if (!translation.host) {
       translation.ok = false;

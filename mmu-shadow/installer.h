@@ -42,7 +42,8 @@ class Installer {
         statistics_(statistics) {}
 
   // Installs the page of `va`, for which `result` is what a walk gives, in the window of the space
-  // that is current. False: it must not be installed, or the backend is at its limit.
+  // that is current: one of RAM, or one of flash for loads. False: it must not be installed, or the backend is at its
+  // limit.
   bool install(Space& space, const Regime& regime, Va va, const Result& result);
   // All of RAM, at VAs that are its PAs (Form::Flat).
   crosswalk::Result<bool> install_flat(Space& space);
@@ -68,7 +69,7 @@ class Installer {
   // a mapping per page.
   static constexpr uint32_t kMaxRuns = 4;
 
-  // A stretch of VA that reaches consecutive RAM pages.
+  // A stretch of VA that reaches consecutive pages of RAM or flash (Walks::window_page_of).
   struct Stretch {
     Va va;
     uint32_t pages, ram_page;
@@ -81,6 +82,7 @@ class Installer {
   };
 
   Stretch stretch_to_install(const Regime& regime, const Space& space, Va va, const Result& result, bool writable);
+  Stretch stretch_of_flash(Va va, const Result& result) const;
   Stretch contiguous_pages(const Regime& regime, bool privileged, Va va, const Result& result);
   bool install_stretch(Space& space, Stretch stretch, uint32_t size_class, bool ng, bool writable);
 
@@ -160,8 +162,23 @@ typename Installer<Guest>::Stretch Installer<Guest>::contiguous_pages(const Regi
 }
 
 template <GuestArchitecture Guest>
+typename Installer<Guest>::Stretch Installer<Guest>::stretch_of_flash(Va va, const Result& result) const {
+  unsigned bits = static_cast<unsigned>(std::countr_zero(config_.fill_bytes));
+  bits = config_.fill_around ? std::min<unsigned>(bits, result.log2_size) : kPageBits;
+  for (; bits > kPageBits; bits--) {
+    const Va mask = (Va{1} << bits) - 1;
+    const uint64_t start = result.pa - (va & mask);
+    if (result.pa >= (va & mask) && ram_.is_flash(start, uint64_t{1} << bits) &&
+        !watch_.covers((va & ~mask) >> kPageBits, (va | mask) >> kPageBits))
+      return {va & ~mask, 1u << (bits - kPageBits), walks_.window_page_of(start)};
+  }
+  return {page_of(va), 1, walks_.window_page_of(result.pa)};
+}
+
+template <GuestArchitecture Guest>
 typename Installer<Guest>::Stretch Installer<Guest>::stretch_to_install(const Regime& regime, const Space& space, Va va,
                                                                         const Result& result, bool writable) {
+  if (!ram_.contains(result.pa)) return stretch_of_flash(va, result);
   const Stretch one{page_of(va), 1, walks_.ram_page_of(result.pa)};
   if (!config_.fill_around) return one;
   const unsigned largest = static_cast<unsigned>(std::countr_zero(config_.fill_bytes));
@@ -210,7 +227,7 @@ bool Installer<Guest>::install_stretch(Space& space, Stretch stretch, uint32_t s
     const uint32_t left = stretch.pages - done, pages = writable ? code_.run_length(ram_page, left) : left;
     const bool run_writable = writable && code_.may_write(ram_page, pages);
     const uint64_t bytes = uint64_t{pages} << kPageBits;
-    if (!window.window().install(at, ram_.base + (uint64_t{ram_page} << kPageBits), bytes, run_writable)) return false;
+    if (!window.window().install(at, walks_.pa_of_window_page(ram_page), bytes, run_writable)) return false;
     window.record(at, pages, ram_page, run_writable, ng, size_class);
     pool_.note_most();
     statistics_.pages_installed += pages;
@@ -230,7 +247,7 @@ bool Installer<Guest>::install_stretch(Space& space, Stretch stretch, uint32_t s
 template <GuestArchitecture Guest>
 bool Installer<Guest>::install(Space& space, const Regime& regime, Va va, const Result& result) {
   if (watch_.covers(va) || (va >= space.shared_from && !shared_.follow_root(space, va))) return false;
-  const bool writable = Guest::allows_store(result, space.key.privileged);
+  const bool writable = Guest::allows_store(result, space.key.privileged) && ram_.contains(result.pa);
   const uint32_t size_class = class_of(result.log2_size);
   const bool ng = result.ng;
   const Stretch stretch = stretch_to_install(regime, space, va, result, writable);
@@ -247,7 +264,7 @@ bool Installer<Guest>::install(Space& space, const Regime& regime, Va va, const 
   // Only this window is left: empty it, and take no more than the page that is needed.
   pool_.clear(space, &space);
   statistics_.spaces_cleared++;
-  const Stretch one{page_of(va), 1, walks_.ram_page_of(result.pa)};
+  const Stretch one{page_of(va), 1, walks_.window_page_of(result.pa)};
   return install_stretch(space, one, size_class, ng, writable);
 }
 

@@ -48,6 +48,7 @@ class SpaceKeeper {
   void applied_all(Space& space) const {
     space.applied.protections = code_.end();
     space.applied.flushes = flushes_.end();
+    space.applied.flash = code_.flash_hides();
   }
 
   const bool hybrid_mode_;

@@ -89,9 +89,9 @@ class MmapWindow final : public Window {
 
   bool install(uint32_t va, uint64_t pa, uint64_t bytes, bool writable) override {
     // From inside a VM these come as they are: MAP_FIXED replaces whatever is there.
-    const uint64_t offset = pa - host_.ram.base;
+    const uint64_t offset = host_.ram.file_offset(pa);
     if ((va | offset | bytes) % (uint64_t{1} << kPageBits) != 0 || bytes == 0 || bytes > kWindowSize - va ||
-        offset > host_.ram.size || bytes > host_.ram.size - offset)
+        !(host_.ram.contains(pa, bytes) || (host_.ram.is_flash(pa, bytes) && !writable)))
       return false;
     if (va < pending_end_ && va + bytes > pending_start_) commit();
     if (host_.maps + 2 > host_.max_maps) {
@@ -110,9 +110,9 @@ class MmapWindow final : public Window {
       return false;
     }
     const uint32_t first = va >> kPageBits, count = static_cast<uint32_t>(bytes >> kPageBits);
-    const uint32_t ram_page = static_cast<uint32_t>(offset >> kPageBits);
+    const uint32_t page = static_cast<uint32_t>(offset >> kPageBits);
     forget_boundaries(first, first + count);
-    for (uint32_t i = 0; i < count; i++) pages_[first + i] = (ram_page + i + 1) << 1 | uint32_t{writable};
+    for (uint32_t i = 0; i < count; i++) pages_[first + i] = (page + i + 1) << 1 | uint32_t{writable};
     update_boundary(first);
     update_boundary(first + count);
     return true;
@@ -220,7 +220,7 @@ class MmapWindow final : public Window {
 
   Host& host_;
   void* const reservation_;
-  // (RAM page + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB, given back when the
+  // (page of the file + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB, given back when the
   // window is cleared.
   uint32_t* const pages_;
   uint64_t boundaries_[kWindowPages / 64 + 1] = {};  // bit p: pages p-1 and p are in different VMAs

@@ -50,7 +50,7 @@ struct HybridHistory {
 // The form of an address space, and what the policy keeps with it.
 struct SpaceForm {
   bool windowed = false;     // a window is in use, and not a software TLB
-  bool reads_flash = false;  // as memory, which only a software TLB has entries for
+  bool reads_flash = false;  // as memory, which its window would have no entries for
   // how many stays in it the next measured one stands for, and how many come before that
   uint32_t stays = 1, unmeasured = 0;
   uint64_t run_ticks = 0;                  // time that it ran since it was judged

@@ -16,11 +16,13 @@
 
 namespace crosswalk::mmu {
 
-// How much of the logs something has applied, and of the pages that are watched.
+// How much of the logs something has applied, of the pages that are watched, and of flash that is
+// hidden.
 struct Applied {
   uint64_t protections = 0;  // CodePages
   uint64_t flushes = 0;      // FlushLog
   uint64_t watches = 0;      // Watchpoints
+  uint64_t flash = 0;        // CodePages::flash_hides
 };
 
 // What walks in a window that fills itself read.

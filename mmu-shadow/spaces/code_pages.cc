@@ -112,6 +112,7 @@ void CodePages::drop_flash() {
       listener_.code_written((i * 64 + static_cast<size_t>(std::countr_zero(flash_code_[i]))) << kPageBits,
                              static_cast<uint32_t>(kPageSize));
   flash_in_use_.store(false, std::memory_order_relaxed);
+  flash_hides_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void CodePages::unprotect(uint64_t pa) {

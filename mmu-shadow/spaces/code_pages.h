@@ -76,6 +76,8 @@ class CodePages {
   }
   // Has the listener drop the code of all pages of flash. While no other CPU runs.
   void drop_flash();
+  // How often that was: entries of windows that are older go, by each CPU itself.
+  uint64_t flash_hides() const { return flash_hides_.load(std::memory_order_relaxed); }
   // ----
 
   // Entries stay read-only; the next store to one faults (or misses) and makes it writable.
@@ -132,6 +134,7 @@ class CodePages {
   // A bit for each page of flash: it has code. Under the listener's lock.
   std::vector<uint64_t> flash_code_;
   std::atomic<bool> flash_in_use_{false};
+  std::atomic<uint64_t> flash_hides_{0};
 };
 
 }  // namespace crosswalk::mmu

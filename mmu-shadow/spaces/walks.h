@@ -48,6 +48,13 @@ class Walks {
   uint64_t pa_of(uint32_t ram_page) const {
     return ram_.base + static_cast<uint64_t>(int64_t{static_cast<int32_t>(ram_page)} * int64_t{1 << kPageBits});
   }
+  // What windows name pages by: RAM's pages, and those of flash behind them.
+  uint32_t window_page_of(uint64_t pa) const { return static_cast<uint32_t>(ram_.file_offset(pa) >> kPageBits); }
+  uint64_t pa_of_window_page(uint32_t page) const {
+    const uint64_t offset = uint64_t{page} << kPageBits;
+    return offset < ram_.size ? ram_.base + offset : offset - ram_.size;
+  }
+  uint32_t first_flash_page() const { return static_cast<uint32_t>(ram_.size >> kPageBits); }
   // Where a load or fetch of what a walk found reads flash; null: it is no readable flash.
   uint8_t* flash_at(const Translation& t) const { return t.ok && ram_.flash_holds(t.pa) ? ram_.at(t.pa) : nullptr; }
   // Whether translated code may access what a walk found without asking again. Not Device and
@@ -55,6 +62,10 @@ class Walks {
   // checks everything runs.
   bool enterable(const Result& r) const {
     return Guest::mapped(r) && ram_.contains(r.pa) && (Guest::normal_memory(r) || Guest::mmu_was_off(r));
+  }
+  // The same of loads from flash, as long as it is readable.
+  bool enterable_flash(const Result& r) const {
+    return Guest::mapped(r) && ram_.flash_holds(r.pa) && (Guest::normal_memory(r) || Guest::mmu_was_off(r));
   }
   Translation translation_of(Va va, const Result& r) const {
     Translation t;

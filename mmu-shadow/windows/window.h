@@ -45,7 +45,8 @@ class ReservedWindow {
   const uint64_t base_;
 };
 
-// `va` and `bytes` are multiples of 4 KiB; `pa` is guest RAM. Precondition: the range lies inside
+// `va` and `bytes` are multiples of 4 KiB; `pa` is guest RAM, or flash, which is never writable.
+// Precondition: the range lies inside
 // the window.
 class Window : public ReservedWindow {
  public:

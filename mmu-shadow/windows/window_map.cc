@@ -98,6 +98,18 @@ uint32_t WindowMap::remove_va(uint32_t va, bool global_only) {
   return removed;
 }
 
+uint32_t WindowMap::remove_from_page(uint32_t ram_page) {
+  uint32_t removed = 0;
+  RemovalRange range(window());
+  pages_.for_each_leaf([&](uint32_t l) {
+    if (pages_.leaf(l)->ram_last < ram_page)
+      range.keep();
+    else
+      removed += remove_matching(l, range, [&](uint32_t, WindowEntry e) { return e.ram_page() >= ram_page; });
+  });
+  return removed;
+}
+
 void WindowMap::make_read_only(uint32_t va, WindowLeaf& leaf) {
   WindowEntry entry = leaf.entries[InstalledPages::index(va)];
   const uint64_t pa = ram_base_ + (uint64_t{entry.ram_page()} << kPageBits);

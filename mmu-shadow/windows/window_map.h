@@ -70,6 +70,8 @@ class WindowMap {
   uint32_t remove_all();
   uint32_t remove_nonglobal();
   uint32_t remove_va(uint32_t va, bool global_only);
+  // Those whose RAM page is this one or a later one.
+  uint32_t remove_from_page(uint32_t ram_page);
   // Removes all, and has it ready for another address space. False: there is nothing to commit.
   bool empty();
   // Removes all, and the host gets back the page tables too. False: there is nothing to commit.

@@ -29,7 +29,7 @@ struct GuestRam {
   uint64_t base = 0x40000000;  // PA
   uint64_t size = 0;           // bytes, a multiple of 2 MiB
   uint8_t* host = nullptr;     // always-mapped, read-write view of all of it
-  // the memfd behind it, at offset 0; -1 when anonymous (no mmap/ept windows)
+  // the memfd behind it, at offset 0, with flash behind RAM; -1 when anonymous (no mmap/ept windows)
   int fd = -1;
   FlashBanks* flash = nullptr;  // null: there is none
 
@@ -38,7 +38,13 @@ struct GuestRam {
   }
   // Whether these are bytes of flash that a load or a fetch gets as they are now.
   bool flash_holds(uint64_t pa, uint64_t bytes = 1) const { return flash && flash->is_readable(pa, bytes); }
-  // Precondition: `pa` is in RAM or in flash.
+  // Whether these are bytes of one bank of flash, readable or not.
+  bool is_flash(uint64_t pa, uint64_t bytes = 1) const {
+    return flash && pa / FlashBanks::kBankBytes < FlashBanks::kBanks &&
+           bytes <= FlashBanks::kBankBytes - pa % FlashBanks::kBankBytes;
+  }
+  // Where they are in the file. Precondition, here and below: `pa` is in RAM or in flash.
+  uint64_t file_offset(uint64_t pa) const { return contains(pa) ? pa - base : size + pa; }
   uint8_t* at(uint64_t pa) const { return host + static_cast<int64_t>(pa - base); }
 };
 

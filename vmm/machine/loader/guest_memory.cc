@@ -28,7 +28,7 @@ Result<GuestMemory> GuestMemory::allocate(uint64_t bytes, bool shared, bool flas
   if (shared) {
     fd = memfd_create("crosswalk-guest-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) return host_error("memfd_create", bytes);
-    if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
+    if (ftruncate(fd, static_cast<off_t>(bytes + (flash ? kFlashBytes : 0))) != 0) {
       const Error error = host_error("ftruncate", bytes);
       close(fd);
       return error;
@@ -61,8 +61,10 @@ Result<GuestMemory> GuestMemory::allocate(uint64_t bytes, bool shared, bool flas
   if (flash) {
     memory.flash_ = std::make_unique<FlashBanks>();
     memory.ram_.flash = memory.flash_.get();
-    if (mprotect(reinterpret_cast<void*>(aligned), kFlashBytes, PROT_READ | PROT_WRITE) != 0)
-      return host_error("mprotect", bytes);
+    if (mmap(reinterpret_cast<void*>(aligned), kFlashBytes, PROT_READ | PROT_WRITE,
+             MAP_FIXED | MAP_NORESERVE | (shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS), fd,
+             shared ? static_cast<off_t>(bytes) : 0) == MAP_FAILED)
+      return host_error("mmap", bytes);
     madvise(reinterpret_cast<void*>(aligned), kFlashBytes, MADV_DONTDUMP);
   }
   // Advice: a host without transparent huge pages, or one that keeps memory out of core dumps

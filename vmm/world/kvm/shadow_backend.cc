@@ -210,6 +210,11 @@ Result<std::unique_ptr<mmu::WindowBackend>> make_shadow_backend(KvmWorld& world,
     return Error{"shadow windows need guest RAM that is mapped and page-aligned"};
   }
   if (auto mapped = world.reach(reinterpret_cast<uint64_t>(ram.host), ram.size); !mapped) return mapped.take_error();
+  if (ram.flash) {
+    constexpr uint64_t kFlashBytes = FlashBanks::kBanks * FlashBanks::kBankBytes;
+    if (auto mapped = world.reach(reinterpret_cast<uint64_t>(ram.at(0)), kFlashBytes); !mapped)
+      return mapped.take_error();
+  }
   // guard before, and up to a region of alignment
   const uint64_t bytes = kStride * max_windows + 3 * kRegion;
   void* memory = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
