@@ -134,6 +134,40 @@ class Cases:
         """What --kernel names, it is told of by fw_cfg, and boots by itself."""
         self.booted(self.start(*self.u_boot, "--kernel", self.kernel, "--initrd", self.initrd, "--append", BOOTARGS))
 
+    def u_boot_snapshot(self):
+        """Saved in soft, and goes on in the run's mode: what is in both banks, one of which has a file and gives its
+        identifiers, and what fw_cfg has. The file must be what it was."""
+        file, saved, control = (f"{self.scratch}/{name}" for name in ("file", "saved", "control"))
+        with open(file, "wb") as flash:
+            flash.write(b"\x78\x56\x34\x12")
+        guest = Guest([*self.run[:2], "--mmu", "soft", *self.u_boot, "--pflash", file, "--kernel", self.kernel,
+                       "--control", f"unix:{control}"], self.limit)
+        guest.expect("stop autoboot")
+        guest.say(" ")
+        guest.expect("=> ")
+        for value in (0x00200020, 0x00d000d0, 0x00400040, 0x31415926, 0x00ff00ff):
+            guest.say(f"mw.l 03f00000 {value:x}\n")
+            guest.expect("=> ")
+        guest.say("md.l 03f00000 1; mw.l 04000000 00900090; md.l 04000000 1\n")
+        guest.expect("03f00000: 31415926", "04000000: 00890089", "=> ")
+        subprocess.run([self.run[0], "snapshot", "--control", f"unix:{control}", "--output", saved, "--quit"], check=True,
+                       timeout=self.limit)
+        assert guest.process.wait(self.limit) == 5
+        again = [*self.run, "--restore", saved, "--pflash", f"{file},unit=1"]
+        guest = Guest(again, self.limit)
+        guest.say("md.l 03f00000 1; md.l 04000000 1; mw.l 04000000 00ff00ff; md.l 04000000 1\n")
+        guest.expect("03f00000: 31415926", "04000000: 00890089", "04000000: 12345678", "=> ")
+        with open(self.kernel, "rb") as kernel:
+            begin = kernel.read(4)
+        guest.say("qfw load 44000000 48000000; md.b 44000000 4; poweroff\n")
+        guest.expect("44000000: " + " ".join(f"{byte:02x}" for byte in begin))
+        guest.finish()
+        with open(file, "r+b") as flash:
+            flash.write(b"other")
+        for words, why in ((again, "has other contents"), (again[:-2], "give --pflash")):
+            done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=self.limit)
+            assert done.returncode == 2 and why in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
     def uefi(self):
         variables = f"{self.scratch}/variables"
         shutil.copy(f"{self.images}/firmware/AAVMF32_VARS.fd", variables)

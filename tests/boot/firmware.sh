@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Flash in every mode: guests that program it and run what they have programmed, with one CPU and
 # with two, an ELF file that is linked there, U-Boot and UEFI up to their prompts. U-Boot boots
-# Debian from a disk, from a network and from --kernel, and UEFI from --kernel. The power button, by
-# a signal.
+# Debian from a disk, from a network and from --kernel, and UEFI from --kernel. Snapshots of flash. The
+# power button, by a signal.
 # Needs: crosswalk bare smp boot firmware
 set -u
 . tests/boot/lib.sh
@@ -35,6 +35,7 @@ for mode in $modes $hybrids; do
   problem=$(mode_problem "$mode")
   if [ -n "$problem" ]; then skipped "firmware/$mode" "$problem"; continue; fi
   in_parallel bare "$mode"
+  in_parallel talk "$mode/snapshot" u_boot_snapshot $(mode_options "$mode")
   in_parallel talk "$mode/u-boot" u_boot_keeps_its_environment $(mode_options "$mode")
   case $mode in
     soft | mmap | hybrid | shadow) in_parallel talk "$mode/uefi" uefi_shell $(mode_options "$mode") ;;

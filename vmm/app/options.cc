@@ -158,7 +158,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("snapshot-file", po::value(&run.snapshot)->value_name("FILE"), "Where a snapshot of the guest goes at Ctrl-A s and SIGUSR2. Afterwards the guest goes on.")
       ("reboot", po::bool_switch(&run.reboot), "When the guest resets itself, boot it again instead of ending.")
       ("on-sigterm", po::value(&text.on_sigterm)->value_name("WHAT")->default_value("quit"), "What the first SIGTERM does: quit ends the run; powerbutton presses the guest's power button, and the second one ends the run.")
-      ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time, print its state, and end with exit status 4.")
+      ("timeout", po::value(&run.timeout_seconds)->value_name("SECONDS"), "Stop the guest after this time of the host's, print its state, and end with exit status 4.")
       ("sandbox", po::value(&text.sandbox)->value_name("on|off")->default_value("on"), "Confine Crosswalk while the guest runs: no capabilities, only the system calls that it needs (docs/security.md).")
       ("semihosting", po::bool_switch(&run.semihosting), "Serve Arm semihosting calls: console, clock, command line, exit code.")
       ("semihosting-files", po::value(&run.semihosting_files)->value_name("DIR"), "Let semihosting open, make, rename and remove regular files below DIR too; implies --semihosting.");
@@ -324,7 +324,7 @@ Result<bool> check_source(RunOptions& run, const po::variables_map& values) {
       return Error{"run: no guest to boot; give --kernel FILE, or firmware by --bios FILE"};
     return true;
   }
-  for (const char* option : {"kernel", "initrd", "append", "dtb", "dump-dtb", "bios", "pflash"}) {
+  for (const char* option : {"kernel", "initrd", "append", "dtb", "dump-dtb", "bios"}) {
     if (values.count(option))
       return Error{std::string("--restore: the guest is the snapshot's; leave --") + option + " out"};
   }

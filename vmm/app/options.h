@@ -26,6 +26,7 @@ struct RunOptions {
   unsigned cpus = 1;
   // Whether an option chose them; otherwise a snapshot's are taken.
   bool chose_memory = false, chose_cpus = false, chose_cpu = false;
+  bool restored_flash = false;  // the machine of --restore has flash
   std::vector<DiskOption> disks;
   std::string bios;                     // empty: none
   std::optional<FlashOption> flash[2];  // by bank

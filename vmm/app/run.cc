@@ -67,7 +67,8 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.flash[0] = {options.bios, false, true};
   for (unsigned bank = 0; bank < 2; ++bank)
     if (const auto& flash = options.flash[bank]) config.flash[bank] = {flash->path, flash->read_only, false};
-  config.has_flash = !config.flash[0].path.empty() || !config.flash[1].path.empty() || needs_flash(options.kernel);
+  config.has_flash = !config.flash[0].path.empty() || !config.flash[1].path.empty() || needs_flash(options.kernel) ||
+                     options.restored_flash;
   config.catch_signals = true;
   config.power_button_by_signal = options.power_button_by_signal;
   config.timeout_seconds = options.timeout_seconds;
@@ -97,6 +98,9 @@ Result<bool> take_shape(RunOptions& options, const MachineShape& shape) {
     return differs("--memory", std::to_string(shape.memory_bytes >> 20) + "M");
   if (options.chose_cpus && options.cpus != shape.cpus) return differs("--smp", std::to_string(shape.cpus));
   if (options.chose_cpu && options.cpu != shape.cpu_model) return differs("--cpu", shape.cpu_model);
+  if (!shape.flash && (options.flash[0] || options.flash[1]))
+    return Error{"--restore: the snapshot's machine has no flash; leave --pflash out"};
+  options.restored_flash = shape.flash;
   options.memory_bytes = shape.memory_bytes;
   options.cpus = shape.cpus;
   options.cpu = shape.cpu_model;

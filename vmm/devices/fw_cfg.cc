@@ -64,6 +64,14 @@ void FwCfg::set_items(FirmwareItems items) {
   add(kCommandLineBytes, kCommandLine, std::move(line));
 }
 
+bool FwCfg::has_items() const { return items_.contains(kKernel); }
+std::span<const uint8_t> FwCfg::kernel() const { return item(kKernel); }
+std::span<const uint8_t> FwCfg::initrd() const { return item(kInitrd); }
+std::string FwCfg::command_line() const {
+  const auto& line = item(kCommandLine);
+  return line.empty() ? "" : std::string(line.begin(), line.end() - 1);
+}
+
 const std::vector<uint8_t>& FwCfg::item(uint16_t number) const {
   static const std::vector<uint8_t> none;
   const auto found = items_.find(number);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,10 @@ class FwCfg final : public MmioDevice {
   FwCfg(const GuestRam& ram, unsigned cpus, MemoryChanges& changes);
   // Before the guest runs.
   void set_items(FirmwareItems items);
+  bool has_items() const;
+  // What was set; of memory that stays as it is.
+  std::span<const uint8_t> kernel() const, initrd() const;
+  std::string command_line() const;
 
   uint32_t read(unsigned cpu, uint64_t offset, unsigned bytes) override;
   void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) override;

@@ -174,6 +174,34 @@ void Pflash::set_mode(Mode mode) {
   state_.mode = mode;
 }
 
+bool Pflash::may_be(const State& state) {
+  return state.mode <= Mode::Query && state.cycle <= Cycle::BufferConfirm && state.written <= state.end &&
+         state.end <= kRegionBytes;
+}
+
+bool Pflash::restore_contents(std::span<const uint8_t> saved, const State& state) {
+  constexpr uint64_t kPage = 4096;
+  const bool in_program = state.cycle == Cycle::BufferData || state.cycle == Cycle::BufferConfirm;
+  const uint64_t begin = in_program ? state.written : 0, end = in_program ? state.end : 0;
+  const auto equal = [&](uint64_t from, uint64_t to) {
+    return std::equal(saved.begin() + static_cast<ptrdiff_t>(from), saved.begin() + static_cast<ptrdiff_t>(to),
+                      contents_.begin() + static_cast<ptrdiff_t>(from));
+  };
+  if (file_) {
+    if (!equal(0, begin) || !equal(end, kRegionBytes)) return false;
+    std::copy(saved.begin() + static_cast<ptrdiff_t>(begin), saved.begin() + static_cast<ptrdiff_t>(end),
+              contents_.begin() + static_cast<ptrdiff_t>(begin));
+    return true;
+  }
+  // Memory that is not written takes none.
+  for (uint64_t at = 0; at < kRegionBytes; at += kPage) {
+    const auto page = saved.subspan(at, kPage);
+    if (std::ranges::any_of(page, [](uint8_t byte) { return byte != 0; }))
+      std::ranges::copy(page, contents_.begin() + static_cast<ptrdiff_t>(at));
+  }
+  return true;
+}
+
 void Pflash::restore(const State& state) {
   set_mode(state.mode);
   state_ = state;

@@ -79,9 +79,17 @@ class Pflash final : public MmioDevice {
   void write(unsigned cpu, uint64_t offset, unsigned bytes, uint32_t value) override;
 
   State save() const { return state_; }
-  // The content is put in place by the caller, before any CPU has run.
+  // Whether restore() may get it.
+  static bool may_be(const State& state);
+  // The content is put in place by the caller (restore_contents), before any CPU has run.
   void restore(const State& state);
   std::span<uint8_t> contents() const { return contents_; }
+  bool has_file() const { return file_ != nullptr; }
+  bool read_only() const { return read_only_; }
+  // Of a bank that is in `state` then. With a file, it must have these bytes already, but for those
+  // of a buffer program that has not been confirmed; without one, all must be zero. False: the file
+  // has others.
+  bool restore_contents(std::span<const uint8_t> saved, const State& state);
 
  private:
   void command(uint8_t command);

@@ -149,10 +149,10 @@ SnapshotParts Machine::snapshot_parts() {
 }
 
 Result<uint64_t> Machine::write_snapshot(int fd) {
-  const MachineShape shape{config_.cpus, config_.memory_bytes, config_.cpu_model};
+  const MachineShape shape{config_.cpus, config_.memory_bytes, config_.cpu_model, config_.has_flash};
   auto state = save_machine(snapshot_parts(), shape);
   if (!state) return state.take_error();
-  return SnapshotWriter(fd, [this] { return stop_.stopping(); }).write(*state, memory_.ram());
+  return SnapshotWriter(fd, [this] { return stop_.stopping(); }).write(*state, saved_areas(snapshot_parts()));
 }
 
 void Machine::snapshot_requested() {

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -62,6 +63,9 @@ TEST(SnapshotState, HasAllFields) {
   expect_all_fields(random_state<GicCpuInterface::State>(), 1);
   expect_all_fields(random_state<VirtioBlock::RequestHeader>(), 0);
   expect_all_fields(random_state<VirtioNet::State>(), 0);
+  expect_all_fields(random_state<Pflash::State>(), 1);
+  expect_all_fields(random_state<FwCfg::State>(), 2);
+  expect_all_fields(random_state<Pl061::State>(), 0);
   // The flags among these have one value that is not zero.
   Pl031::State rtc = random_state<Pl031::State>();
   std::memset(&rtc.compares, 1, 1);
@@ -129,7 +133,7 @@ class SnapshotFile : public testing::Test {
   void write() {
     const int fd = open(path().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     ASSERT_GE(fd, 0);
-    const auto written = SnapshotWriter(fd, [] { return false; }).write(kState, ram_);
+    const auto written = SnapshotWriter(fd, [] { return false; }).write(kState, std::array{area_of(ram_)});
     ASSERT_TRUE(written);
     EXPECT_EQ(*Result(written), static_cast<uint64_t>(lseek(fd, 0, SEEK_END)));
     close(fd);
@@ -143,7 +147,7 @@ class SnapshotFile : public testing::Test {
     GuestRam fresh = ram_;
     fresh.host =
         static_cast<uint8_t*>(mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    const auto read = (*reader)->read_ram(fresh);
+    const auto read = (*reader)->read_areas(std::array{area_of(fresh)});
     const bool same = (*reader)->state() == kState && std::memcmp(fresh.host, ram_.host, kBytes) == 0;
     munmap(fresh.host, kBytes);
     if (!read) return read.error();
@@ -178,6 +182,30 @@ TEST_F(SnapshotFile, HolesOfSharedRamStayHoles) {
   EXPECT_EQ(lseek(fd, 2 * 4096, SEEK_DATA), -1);
   munmap(shared.host, kBytes);
   close(fd);
+}
+
+// Of any size, and with zeros where the next one begins.
+TEST_F(SnapshotFile, HasSeveralAreas) {
+  std::vector<uint8_t> first(5000, 7), second, third(1 << 21, 0), fourth(3, 9);
+  std::fill_n(third.begin() + 4096, 4096, 5);
+  std::fill_n(first.begin(), 4096, 0);
+  const auto areas_of = [](auto& one, auto& two, auto& three, auto& four, const GuestRam& ram) {
+    return std::array{area_of(ram), SnapshotArea{one}, SnapshotArea{two}, SnapshotArea{three}, SnapshotArea{four}};
+  };
+  const int fd = open(path().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  ASSERT_TRUE(SnapshotWriter(fd, [] { return false; }).write(kState, areas_of(first, second, third, fourth, ram_)));
+  close(fd);
+  const auto read = [&](size_t bytes) {
+    std::vector<uint8_t> one(first.size()), two, three(third.size()), four(bytes);
+    GuestRam fresh = ram_;
+    std::vector<uint8_t> memory(kBytes);
+    fresh.host = memory.data();
+    auto reader = SnapshotReader::open("--restore", path());
+    if (!reader || !(*reader)->read_areas(areas_of(one, two, three, four, fresh))) return false;
+    return one == first && three == third && four == fourth && std::memcmp(memory.data(), ram_.host, kBytes) == 0;
+  };
+  EXPECT_TRUE(read(3));
+  EXPECT_FALSE(read(2));
 }
 
 TEST_F(SnapshotFile, ACutFileIsRefused) {
@@ -217,14 +245,14 @@ TEST_F(SnapshotFile, AForeignFileIsNamed) {
 TEST_F(SnapshotFile, AFullDiskIsAnError) {
   const int fd = open("/dev/full", O_WRONLY);
   ASSERT_GE(fd, 0);
-  const auto written = SnapshotWriter(fd, [] { return false; }).write(kState, ram_);
+  const auto written = SnapshotWriter(fd, [] { return false; }).write(kState, std::array{area_of(ram_)});
   EXPECT_FALSE(written);
   close(fd);
 }
 
 TEST_F(SnapshotFile, IsGivenUpWhenTheRunEnds) {
   const int fd = open(path().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  EXPECT_FALSE(SnapshotWriter(fd, [] { return true; }).write(kState, ram_));
+  EXPECT_FALSE(SnapshotWriter(fd, [] { return true; }).write(kState, std::array{area_of(ram_)}));
   close(fd);
   EXPECT_NE(read_back(), "");
 }

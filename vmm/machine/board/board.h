@@ -76,6 +76,8 @@ class Board {
   Pl061& gpio() { return *gpio_; }
   // Null: there is none. `bank` is below FlashBanks::kBanks.
   Pflash* flash(unsigned bank) { return flash_[bank].get(); }
+  // The file's of --pflash, for messages; empty: there is none.
+  const std::string& flash_path(unsigned bank) const { return config_.flash[bank].path; }
   // What devices have done to memory since they were taken care of last.
   MemoryChanges& memory_changes() { return memory_changes_; }
   VirtioMmio& virtio_slot(unsigned slot) { return *virtio_[slot]; }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/machine/snapshot/saved_machine.h"
 
+#include <sys/mman.h>
+
+#include <new>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -14,7 +18,7 @@ namespace crosswalk::vmm {
 // Found by its argument's namespace.
 template <class F>
 static void fields(F&& f, Of<MachineShape> auto& s) {
-  f("cpus", s.cpus), f("memory", s.memory_bytes), f("cpu_model", s.cpu_model);
+  f("cpus", s.cpus), f("memory", s.memory_bytes), f("cpu_model", s.cpu_model), f("flash", s.flash);
 }
 
 namespace {
@@ -30,6 +34,25 @@ struct SavedCpu {
 template <class F>
 void fields(F&& f, Of<SavedCpu> auto& s) {
   f("on", s.on), f("registers", s.registers), f("timers", s.timers);
+}
+
+struct SavedFlash {
+  std::string path;  // of --pflash
+  bool has_file = false, read_only = false;
+  Pflash::State state;
+};
+template <class F>
+void fields(F&& f, Of<SavedFlash> auto& s) {
+  f("path", s.path), f("has_file", s.has_file), f("read_only", s.read_only), f("state", s.state);
+}
+
+struct SavedItems {
+  uint64_t kernel_bytes = 0, initrd_bytes = 0;
+  std::string command_line;
+};
+template <class F>
+void fields(F&& f, Of<SavedItems> auto& s) {
+  f("kernel_bytes", s.kernel_bytes), f("initrd_bytes", s.initrd_bytes), f("command_line", s.command_line);
 }
 
 template <class T>
@@ -136,13 +159,61 @@ void restore_slot(VirtioMmio& slot, unsigned index, const Json& json) {
   slot.restore(transport);
 }
 
+void restore_flash(Board& board, unsigned bank, const SavedFlash& saved, std::span<const uint8_t> contents) {
+  Pflash& flash = *board.flash(bank);
+  const std::string name = "the flash bank " + std::to_string(bank);
+  const std::string option =
+      "--pflash " + saved.path + (saved.read_only ? ",readonly" : "") + ",unit=" + std::to_string(bank);
+  if (saved.has_file && !flash.has_file()) throw StateError(name + " was a file; give " + option);
+  if (!saved.has_file && flash.has_file())
+    throw StateError(name + " was no file of --pflash; leave --pflash " + board.flash_path(bank) + " out");
+  if (saved.has_file && saved.read_only != flash.read_only())
+    throw StateError(name + " was " + (saved.read_only ? "" : "not ") + "read-only; give " + option);
+  if (!Pflash::may_be(saved.state)) throw StateError("the state of " + name + " is impossible");
+  if (!flash.restore_contents(contents, saved.state))
+    throw StateError("--pflash " + board.flash_path(bank) + " has other contents than " + saved.path +
+                     " had; give a copy of that file that was made then");
+  flash.restore(saved.state);
+}
+
+// Memory that takes none where nothing is written.
+class Scratch {
+ public:
+  explicit Scratch(uint64_t bytes)
+      : bytes_(bytes),
+        host_(bytes == 0
+                  ? MAP_FAILED
+                  : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+    if (bytes != 0 && host_ == MAP_FAILED) throw std::bad_alloc();
+  }
+  ~Scratch() {
+    if (host_ != MAP_FAILED) munmap(host_, bytes_);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  std::span<uint8_t> bytes() const { return {static_cast<uint8_t*>(host_), host_ == MAP_FAILED ? 0 : bytes_}; }
+
+ private:
+  const uint64_t bytes_;
+  void* const host_;
+};
+
 }  // namespace
+
+std::vector<SnapshotArea> saved_areas(const SnapshotParts& parts) {
+  std::vector<SnapshotArea> areas{area_of(parts.ram)};
+  for (unsigned bank = 0; bank < FlashBanks::kBanks; ++bank)
+    if (const Pflash* const flash = parts.board.flash(bank))
+      areas.push_back({flash->contents(), parts.ram.fd, parts.ram.file_offset(bank * FlashBanks::kBankBytes)});
+  for (const std::span<const uint8_t> item : {parts.board.fw_cfg().kernel(), parts.board.fw_cfg().initrd()})
+    areas.push_back({{const_cast<uint8_t*>(item.data()), item.size()}});  // NOLINT: it is read
+  return areas;
+}
 
 Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape& shape) {
   if (parts.semihosting.has_host_files()) return Error{"the guest has a file open by semihosting"};
   if (parts.board.has_share_session())
     return Error{"the guest has a shared folder mounted, whose files cannot be saved; unmount it first"};
-  if (parts.ram.flash) return Error{"the machine has flash (--bios, --pflash), which no snapshot holds"};
   const std::lock_guard lock(parts.device_lock);
   Json json{{"shape", json_of(shape)}, {"nanoseconds", parts.counter.nanoseconds()}};
   const Timers::State timers = parts.timers.save();
@@ -154,7 +225,14 @@ Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape&
   json["uart"] = json_of(parts.board.uart().save());
   json["rtc"] = json_of(parts.board.rtc().save());
   json["fw_cfg"] = json_of(parts.board.fw_cfg().save());
+  if (const FwCfg& items = parts.board.fw_cfg(); items.has_items())
+    json["firmware_items"] = json_of(SavedItems{items.kernel().size(), items.initrd().size(), items.command_line()});
   json["gpio"] = json_of(parts.board.gpio().save());
+  Json& flash = json["flash"] = Json::array();
+  for (unsigned bank = 0; shape.flash && bank < FlashBanks::kBanks; ++bank) {
+    const Pflash& its = *parts.board.flash(bank);
+    flash.push_back(json_of(SavedFlash{parts.board.flash_path(bank), its.has_file(), its.read_only(), its.save()}));
+  }
   json["semihosting"] = json_of(parts.semihosting.save());
   Json& slots = json["virtio"] = Json::array();
   for (unsigned slot = 0; slot < kVirtioSlots; ++slot) slots.push_back(save_slot(parts.board.virtio_slot(slot)));
@@ -189,11 +267,26 @@ Result<bool> SavedMachine::parse() {
   }
 }
 
+FirmwareItems SavedMachine::items(uint64_t ram_bytes) const {
+  FirmwareItems items;
+  if (!state_->json.contains("firmware_items")) return items;
+  const auto saved = state_of<SavedItems>(state_->json, "firmware_items");
+  if (saved.kernel_bytes > ram_bytes || saved.initrd_bytes > ram_bytes)
+    throw StateError("firmware_items is impossible");
+  items.kernel.resize(saved.kernel_bytes);
+  items.initrd.resize(saved.initrd_bytes);
+  items.command_line = saved.command_line;
+  return items;
+}
+
 Result<bool> SavedMachine::restore(const SnapshotParts& parts) {
-  // Its checksum is behind RAM: the rest is believed only then.
-  if (auto read = file_->read_ram(parts.ram); !read) return read;
   try {
     const Json& json = state_->json;
+    FirmwareItems items = this->items(parts.ram.size);
+    const Scratch contents(parts.ram.flash ? FlashBanks::kBanks * FlashBanks::kBankBytes : 0);
+    // Its checksum is behind memory: the rest is believed only then.
+    const SnapshotArea areas[] = {area_of(parts.ram), {contents.bytes()}, {items.kernel}, {items.initrd}};
+    if (auto read = file_->read_areas(areas); !read) return read;
     const auto cpus = state_of<std::vector<SavedCpu>>(json, "cpus");
     const Json& slots = json.at("virtio");
     if (cpus.size() != parts.vcpus.count() || slots.size() != kVirtioSlots)
@@ -210,10 +303,16 @@ Result<bool> SavedMachine::restore(const SnapshotParts& parts) {
     parts.board.gic().restore(state_of<GicV2::State>(json, "gic"));
     parts.board.uart().restore(state_of<Pl011::State>(json, "uart"));
     parts.board.rtc().restore(state_of<Pl031::State>(json, "rtc"));
+    if (json.contains("firmware_items")) parts.board.fw_cfg().set_items(std::move(items));
     const auto fw_cfg = state_of<FwCfg::State>(json, "fw_cfg");
     if (!parts.board.fw_cfg().may_be(fw_cfg)) throw StateError("fw_cfg's position is beyond its item");
     parts.board.fw_cfg().restore(fw_cfg);
     parts.board.gpio().restore(state_of<Pl061::State>(json, "gpio"));
+    const auto flash = state_of<std::vector<SavedFlash>>(json, "flash");
+    if (flash.size() != (parts.ram.flash ? FlashBanks::kBanks : 0)) throw StateError("its flash has another shape");
+    for (unsigned bank = 0; bank < flash.size(); ++bank)
+      restore_flash(parts.board, bank, flash[bank],
+                    contents.bytes().subspan(bank * FlashBanks::kBankBytes, FlashBanks::kBankBytes));
     parts.semihosting.restore(state_of<Semihosting::State>(json, "semihosting"));
     // Disks come first, so that an error is about what the user gave.
     for (unsigned slot = kVirtioSlots; slot-- > 0;) restore_slot(parts.board.virtio_slot(slot), slot, slots[slot]);

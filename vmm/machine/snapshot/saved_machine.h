@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "translator/base/guest_ram.h"
 #include "translator/base/result.h"
@@ -34,11 +35,14 @@ struct MachineShape {
   unsigned cpus = 1;
   uint64_t memory_bytes = 0;
   std::string cpu_model;  // --cpu
+  bool flash = false;     // there is flash
 };
 
 // The state as a JSON text. Precondition: nothing changes meanwhile (Hold::Freeze). Fails where a
 // part has something that cannot be saved.
 Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape& shape);
+// The memory that is saved with it.
+std::vector<SnapshotArea> saved_areas(const SnapshotParts& parts);
 
 // A snapshot that is about to be restored.
 class SavedMachine {
@@ -55,6 +59,8 @@ class SavedMachine {
   struct State;
   SavedMachine(std::string name, std::unique_ptr<SnapshotReader> file);
   Result<bool> parse();
+  // Those of fw_cfg, of the sizes that they had: at most RAM's.
+  FirmwareItems items(uint64_t ram_bytes) const;
 
   std::string name_;  // option and file, for errors
   std::unique_ptr<SnapshotReader> file_;

@@ -21,7 +21,10 @@ constexpr size_t kBuffer = 1 << 20;
 constexpr uint64_t kMaxState = 64 << 20;
 constexpr int kLevel = 1;  // faster than most disks
 
-bool is_zero(const uint8_t* page) { return page[0] == 0 && std::memcmp(page, page + 1, kPage - 1) == 0; }
+// Precondition: it is not empty.
+bool is_zero(std::span<const uint8_t> page) {
+  return page[0] == 0 && std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
+}
 
 }  // namespace
 
@@ -39,12 +42,16 @@ SnapshotWriter::SnapshotWriter(int fd, std::function<bool()> stopping)
 
 SnapshotWriter::~SnapshotWriter() { ZSTD_freeCCtx(context_); }
 
-Result<uint64_t> SnapshotWriter::write(const std::string& state, const GuestRam& ram) {
+Result<uint64_t> SnapshotWriter::write(const std::string& state, std::span<const SnapshotArea> areas) {
   write_all(kMagic, sizeof kMagic);
   write_all(&kSnapshotFormat, sizeof kSnapshotFormat);
   put_number(state.size());
   put(state.data(), state.size());
-  put_ram(ram);
+  uint64_t offset = 0;
+  for (const SnapshotArea& area : areas) {
+    put_area(area, offset);
+    offset += area.bytes.size();
+  }
   put_number(kEnd);
   put_number(kEnd);
   compress(nullptr, 0, true);
@@ -68,32 +75,35 @@ void SnapshotWriter::put(const void* data, size_t bytes) { compress(data, bytes,
 void SnapshotWriter::put_number(uint64_t number) { put(&number, sizeof number); }
 
 // What the host has no memory for is not looked at: a look would make it.
-void SnapshotWriter::put_ram(const GuestRam& ram) {
-  if (ram.fd < 0) return put_pieces(ram, 0, ram.size);
-  for (uint64_t at = 0; at < ram.size && problem_.empty();) {
-    const off_t data = lseek(ram.fd, static_cast<off_t>(at), SEEK_DATA);
+void SnapshotWriter::put_area(const SnapshotArea& area, uint64_t offset) {
+  if (area.fd < 0) return put_pieces(area.bytes, offset);
+  const uint64_t size = area.bytes.size(), end = area.fd_offset + size;
+  for (uint64_t at = area.fd_offset; at < end && problem_.empty();) {
+    const off_t data = lseek(area.fd, static_cast<off_t>(at), SEEK_DATA);
     if (data < 0) {
       if (errno == ENXIO) return;
       problem_ = std::string("guest memory: ") + std::strerror(errno);
       return;
     }
-    const off_t hole = lseek(ram.fd, data, SEEK_HOLE);
-    at = hole < 0 ? ram.size : std::min(ram.size, static_cast<uint64_t>(hole));
-    put_pieces(ram, static_cast<uint64_t>(data), at);
+    const uint64_t begin = std::min(end, static_cast<uint64_t>(data));
+    const off_t hole = lseek(area.fd, data, SEEK_HOLE);
+    at = hole < 0 ? end : std::min(end, static_cast<uint64_t>(hole));
+    if (begin < at) put_pieces(area.bytes.subspan(begin - area.fd_offset, at - begin), offset + begin - area.fd_offset);
   }
 }
 
-void SnapshotWriter::put_pieces(const GuestRam& ram, uint64_t begin, uint64_t end) {
-  for (uint64_t at = begin; at < end && problem_.empty();) {
-    if (is_zero(ram.host + at)) {
-      at += kPage;
+void SnapshotWriter::put_pieces(std::span<const uint8_t> bytes, uint64_t offset) {
+  const auto page_at = [&](uint64_t at) { return bytes.subspan(at, std::min(kPage, bytes.size() - at)); };
+  for (uint64_t at = 0; at < bytes.size() && problem_.empty();) {
+    uint64_t last = at + page_at(at).size();
+    if (is_zero(page_at(at))) {
+      at = last;
       continue;
     }
-    uint64_t last = at + kPage;
-    while (last < end && last - at < kPiece && !is_zero(ram.host + last)) last += kPage;
-    put_number(at);
+    while (last < bytes.size() && last - at < kPiece && !is_zero(page_at(last))) last += page_at(last).size();
+    put_number(offset + at);
     put_number(last - at);
-    put(ram.host + at, last - at);
+    put(bytes.data() + at, last - at);
     at = last;
     if (stopping_()) problem_ = "the run ends";
   }
@@ -207,13 +217,19 @@ bool SnapshotReader::at_end() {
   return true;
 }
 
-Result<bool> SnapshotReader::read_ram(const GuestRam& ram) {
-  for (uint64_t next = 0;;) {
+Result<bool> SnapshotReader::read_areas(std::span<const SnapshotArea> areas) {
+  uint64_t next = 0, first = 0;  // where the next piece may begin; where areas[0] does
+  for (;;) {
     uint64_t offset = 0, bytes = 0;
     if (!get_number(offset) || !get_number(bytes)) return error(problem_);
     if (offset == kEnd && bytes == kEnd) break;
-    if (offset < next || offset > ram.size || bytes > ram.size - offset) return error("the snapshot is damaged");
-    if (!get(ram.host + offset, bytes)) return error(problem_);
+    if (offset < next) return error("the snapshot is damaged");
+    while (!areas.empty() && offset - first >= areas[0].bytes.size()) {
+      first += areas[0].bytes.size();
+      areas = areas.subspan(1);
+    }
+    if (areas.empty() || bytes > areas[0].bytes.size() - (offset - first)) return error("the snapshot is damaged");
+    if (!get(areas[0].bytes.data() + (offset - first), bytes)) return error(problem_);
     next = offset + bytes;
   }
   if (!at_end()) return error(problem_);

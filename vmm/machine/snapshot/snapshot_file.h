@@ -4,10 +4,11 @@
 //   8 bytes   "CWSNAP\r\n"
 //   4 bytes   kFormat
 //   the rest  one frame of zstd with a checksum, which holds
-//     8 bytes and a JSON text   the number of its bytes; the state of all but RAM
-//     pieces of RAM             two times 8 bytes, offset from the start of RAM and number of
-//                               bytes, and the bytes; ascending, without overlap. What is in none
-//                               of them is zero.
+//     8 bytes and a JSON text   the number of its bytes; the state of all but memory
+//     pieces of memory          two times 8 bytes, offset and number of bytes, and the bytes;
+//                               ascending, without overlap. Offsets are from the start of RAM on
+//                               through all areas of memory, one behind the other. What is in no
+//                               piece is zero.
 //     16 bytes                  all ones: the end
 //
 // `tail -c +13 FILE | zstd -d | head -c 4000` shows the state.
@@ -17,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,7 +31,15 @@ struct ZSTD_DCtx_s;
 namespace crosswalk::vmm {
 
 // Goes up when the meaning of a file changes; others are refused.
-inline constexpr uint32_t kSnapshotFormat = 1;
+inline constexpr uint32_t kSnapshotFormat = 2;
+
+// Memory of the machine: RAM, and others that the state tells of.
+struct SnapshotArea {
+  std::span<uint8_t> bytes;
+  int fd = -1;  // the file that they are of, which may have holes; -1: none
+  uint64_t fd_offset = 0;
+};
+inline SnapshotArea area_of(const GuestRam& ram) { return {{ram.host, ram.size}, ram.fd}; }
 
 class SnapshotWriter {
  public:
@@ -39,13 +49,14 @@ class SnapshotWriter {
 
   // The whole file, and makes it stable (fdatasync). Fails when the host takes no more, and when it
   // has been given up.
-  Result<uint64_t> write(const std::string& state, const GuestRam& ram);
+  Result<uint64_t> write(const std::string& state, std::span<const SnapshotArea> areas);
 
  private:
   void put(const void* data, size_t bytes);
   void put_number(uint64_t number);
-  void put_ram(const GuestRam& ram);
-  void put_pieces(const GuestRam& ram, uint64_t begin, uint64_t end);
+  // `offset`: of the area.
+  void put_area(const SnapshotArea& area, uint64_t offset);
+  void put_pieces(std::span<const uint8_t> bytes, uint64_t offset);
   void compress(const void* data, size_t bytes, bool end);
   void write_all(const void* data, size_t bytes);
 
@@ -65,8 +76,8 @@ class SnapshotReader {
   ~SnapshotReader();
 
   const std::string& state() const { return state_; }
-  // Once. Into RAM that is all zero. Fails too when the file's checksum is wrong.
-  Result<bool> read_ram(const GuestRam& ram);
+  // Once. Into memory that is all zero. Fails too when the file's checksum is wrong.
+  Result<bool> read_areas(std::span<const SnapshotArea> areas);
 
  private:
   SnapshotReader(std::string name, int fd);

@@ -9,6 +9,7 @@
 #include "translator/arm32/cpu/guest_cpu.h"
 #include "vmm/devices/fw_cfg.h"
 #include "vmm/devices/gicv2.h"
+#include "vmm/devices/pflash.h"
 #include "vmm/devices/pl011.h"
 #include "vmm/devices/pl031.h"
 #include "vmm/devices/pl061.h"
@@ -129,6 +130,11 @@ void fields(F&& f, Of<Pl031::State> auto& s) {
 template <class F>
 void fields(F&& f, Of<FwCfg::State> auto& s) {
   f("selected", s.selected), f("position", s.position), f("dma_address", s.dma_address);
+}
+template <class F>
+void fields(F&& f, Of<Pflash::State> auto& s) {
+  f("mode", s.mode), f("cycle", s.cycle), f("status", s.status);
+  f("left", s.left), f("written", s.written), f("end", s.end);
 }
 template <class F>
 void fields(F&& f, Of<Pl061::State> auto& s) {
