@@ -3,14 +3,7 @@
 # Fetches U-Boot and UEFI firmware (AAVMF) for QEMU's virt machine from Debian's own packages.
 # scripts/private-apt.sh says how apt is used. usage: fetch-firmware.sh DIRECTORY
 set -euo pipefail
-directory=${1:?usage: fetch-firmware.sh DIRECTORY}
-mkdir -p "$directory"
-directory=$(cd "$directory" && pwd)
-state=$directory/apt
-
-die() { echo "fetch-firmware: $*" >&2; exit 1; }
-
-. "$(dirname "$0")/private-apt.sh"
+. "$(dirname "$0")/fetch-into.sh"
 
 fetch() {
   rm -f "$state"/packages/*.deb

@@ -4,14 +4,7 @@
 # scripts/private-apt.sh says how apt is used.
 # usage: fetch-guest.sh DIRECTORY
 set -euo pipefail
-directory=${1:?usage: fetch-guest.sh DIRECTORY}
-mkdir -p "$directory"
-directory=$(cd "$directory" && pwd)
-state=$directory/apt
-
-die() { echo "fetch-guest: $*" >&2; exit 1; }
-
-. "$(dirname "$0")/private-apt.sh"
+. "$(dirname "$0")/fetch-into.sh"
 
 # linux-image-armmp depends on the current versioned package.
 kernel_package() { apt_cache depends "linux-image-$1" | awk '/Depends: linux-image-[0-9]/ { print $2; exit }'; }

@@ -4,15 +4,9 @@
 # packages. scripts/private-apt.sh says how apt is used: nothing is installed on this machine.
 # FETCH_ATTEMPTS limits how often it tries. usage: fetch-headers.sh DIRECTORY KERNEL_VERSION
 set -euo pipefail
-directory=${1:?usage: fetch-headers.sh DIRECTORY KERNEL_VERSION} version=${2:?usage: fetch-headers.sh DIRECTORY KERNEL_VERSION}
-mkdir -p "$directory"
-directory=$(cd "$directory" && pwd)
-state=$directory/apt
+version=${2:?usage: fetch-headers.sh DIRECTORY KERNEL_VERSION}
 architecture=amd64
-
-die() { echo "fetch-headers: $*" >&2; exit 1; }
-
-. "$(dirname "$0")/private-apt.sh"
+. "$(dirname "$0")/fetch-into.sh"
 
 # The package names the two others that it is built of.
 fetch() {

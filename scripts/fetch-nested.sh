@@ -4,15 +4,8 @@
 # amd64 kernel, its KVM modules and busybox. scripts/private-apt.sh says how apt is used.
 # FETCH_ATTEMPTS limits how often it tries. usage: fetch-nested.sh DIRECTORY
 set -euo pipefail
-directory=${1:?usage: fetch-nested.sh DIRECTORY}
-mkdir -p "$directory"
-directory=$(cd "$directory" && pwd)
-state=$directory/apt
 architecture=amd64
-
-die() { echo "fetch-nested: $*" >&2; exit 1; }
-
-. "$(dirname "$0")/private-apt.sh"
+. "$(dirname "$0")/fetch-into.sh"
 
 # The cloud kernel: a third of the generic one's size, and it has kvm-amd. It depends on the current
 # versioned package.

@@ -4,19 +4,19 @@
 GUEST ?= build/guest
 GUEST_KERNELS := armmp armmp-lpae
 
-$(GUEST)/fetched: scripts/fetch-guest.sh | scripts/private-apt.sh $(BUILD)/.packages $(BUILD)/.packages-boot
+$(GUEST)/fetched: scripts/fetch-guest.sh | scripts/fetch-into.sh scripts/private-apt.sh $(BUILD)/.packages $(BUILD)/.packages-boot
 	$(call step,FETCH,$@)
 	$(Q)scripts/fetch-guest.sh $(GUEST) $(STEP_OUTPUT)
 	@touch $@
 
 # --- U-Boot and UEFI firmware, for the tests of flash ---------------------------------------------
-$(GUEST)/firmware/fetched: scripts/fetch-firmware.sh | scripts/private-apt.sh $(BUILD)/.packages
+$(GUEST)/firmware/fetched: scripts/fetch-firmware.sh | scripts/fetch-into.sh scripts/private-apt.sh $(BUILD)/.packages
 	$(call step,FETCH,$@)
 	$(Q)scripts/fetch-firmware.sh $(GUEST)/firmware $(STEP_OUTPUT)
 	@touch $@
 
 # --- the machine of `make check-nested` -----------------------------------------------------------
-$(GUEST)/nested/fetched: scripts/fetch-nested.sh | scripts/private-apt.sh $(BUILD)/.packages
+$(GUEST)/nested/fetched: scripts/fetch-nested.sh | scripts/fetch-into.sh scripts/private-apt.sh $(BUILD)/.packages
 	$(call step,FETCH,$@)
 	$(Q)scripts/fetch-nested.sh $(GUEST)/nested $(STEP_OUTPUT)
 NESTED_IMAGES := $(GUEST)/nested/fetched
