@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Fetches U-Boot and UEFI firmware (AAVMF) for QEMU's virt machine from Debian's own packages.
+# Fetches U-Boot and UEFI firmware (AAVMF) for QEMU's virt machine from Debian's own packages, and
+# makes GRUB for it of them.
 # scripts/private-apt.sh says how apt is used. usage: fetch-firmware.sh DIRECTORY
 set -euo pipefail
 . "$(dirname "$0")/fetch-into.sh"
@@ -8,7 +9,7 @@ set -euo pipefail
 fetch() {
   rm -f "$state"/packages/*.deb
   apt_update
-  (cd "$state/packages" && apt_get download u-boot-qemu qemu-efi-arm)
+  (cd "$state/packages" && apt_get download u-boot-qemu qemu-efi-arm grub-efi-arm-bin)
 }
 
 again_and_again fetch
@@ -21,5 +22,8 @@ for image in CODE VARS; do
   # mostly zeros
   cp --sparse=always "$state/unpacked/usr/share/AAVMF/AAVMF32_$image.fd" "$directory/AAVMF32_$image.fd"
 done
+# As grub-install makes it, for the EFI system partition of a Debian: it reads /EFI/debian/grub.cfg.
+grub-mkimage -O arm-efi -d "$state/unpacked/usr/lib/grub/arm-efi" -p /EFI/debian -o "$directory/grubarm.efi" \
+  part_msdos part_gpt fat ext2 normal linux search configfile echo halt reboot
 rm -rf "$state/unpacked" "$state"/packages/*.deb
-echo "fetch-firmware: U-Boot and AAVMF are in $directory"
+echo "fetch-firmware: U-Boot, AAVMF and GRUB are in $directory"

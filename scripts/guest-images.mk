@@ -9,8 +9,8 @@ $(GUEST)/fetched: scripts/fetch-guest.sh | scripts/fetch-into.sh scripts/private
 	$(Q)scripts/fetch-guest.sh $(GUEST) $(STEP_OUTPUT)
 	@touch $@
 
-# --- U-Boot and UEFI firmware, for the tests of flash ---------------------------------------------
-$(GUEST)/firmware/fetched: scripts/fetch-firmware.sh | scripts/fetch-into.sh scripts/private-apt.sh $(BUILD)/.packages
+# --- U-Boot, UEFI firmware and GRUB, for the tests of flash ---------------------------------------
+$(GUEST)/firmware/fetched: scripts/fetch-firmware.sh | scripts/fetch-into.sh scripts/private-apt.sh $(BUILD)/.packages $(BUILD)/.packages-firmware
 	$(call step,FETCH,$@)
 	$(Q)scripts/fetch-firmware.sh $(GUEST)/firmware $(STEP_OUTPUT)
 	@touch $@

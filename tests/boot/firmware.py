@@ -9,6 +9,7 @@ import base64
 import os
 import select
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -188,6 +189,31 @@ class Cases:
 
     def uefi_kernel(self):
         self.booted(self.start(*self.uefi(), "--kernel", self.kernel, "--initrd", self.initrd, "--append", BOOTARGS))
+
+
+    def grub(self):
+        """UEFI starts GRUB from a disk's EFI system partition, and GRUB starts Debian from there."""
+        disk, first, sectors = f"{self.scratch}/disk", 2048, 64 << 11
+        with open(disk, "wb") as file:
+            file.truncate(sectors * 512)
+            file.seek(446)  # the partition table's first entry: of type EFI system partition
+            file.write(struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 0xef, b"\xfe\xff\xff", first, sectors - first))
+            file.seek(510)
+            file.write(b"\x55\xaa")
+        with open(f"{self.scratch}/grub.cfg", "w") as file:
+            file.write(f"linux /vmlinuz {BOOTARGS}\ninitrd /initrd.gz\nboot\n")
+
+        def in_partition(program, *words):
+            subprocess.run([program, "-i", f"{disk}@@{first * 512}", *words], check=True)
+
+        in_partition("mformat", "-F", "-T", str(sectors - first), "-h", "255", "-s", "63", "::")
+        in_partition("mmd", "::/EFI", "::/EFI/BOOT", "::/EFI/debian")
+        for source, target in ((f"{self.images}/firmware/grubarm.efi", "EFI/BOOT/BOOTARM.EFI"), (self.kernel, "vmlinuz"),
+                               (f"{self.scratch}/grub.cfg", "EFI/debian/grub.cfg"), (self.initrd, "initrd.gz")):
+            in_partition("mcopy", source, f"::/{target}")
+        guest = self.start(*self.uefi(), "--disk", f"{disk},readonly")
+        guest.expect("Welcome to GRUB")
+        self.booted(guest)
 
 
 def main():

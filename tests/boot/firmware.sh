@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Flash in every mode: guests that program it and run what they have programmed, with one CPU and
 # with two, an ELF file that is linked there, U-Boot and UEFI up to their prompts. U-Boot boots
-# Debian from a disk, from a network and from --kernel, and UEFI from --kernel. Snapshots of flash. The
-# power button, by a signal.
+# Debian from a disk, from a network and from --kernel, UEFI from --kernel and by GRUB from a disk.
+# Snapshots of flash. The power button, by a signal.
 # Needs: crosswalk bare smp boot firmware
 set -u
 . tests/boot/lib.sh
@@ -45,6 +45,7 @@ in_parallel talk disk u_boot_disk
 in_parallel talk network u_boot_network
 in_parallel talk kernel u_boot_kernel --smp 2
 in_parallel talk uefi-kernel uefi_kernel
+in_parallel talk grub grub
 wait
 
 # Pressed by the first SIGTERM, and seen by a driver; without one, the second SIGTERM ends the run.
