@@ -42,8 +42,8 @@ class Installer {
         statistics_(statistics) {}
 
   // Installs the page of `va`, for which `result` is what a walk gives, in the window of the space
-  // that is current: one of RAM, or one of flash for loads. False: it must not be installed, or the backend is at its
-  // limit.
+  // that is current: one of RAM, or one of flash for loads. False: it must not be installed, or the
+  // backend is at its limit.
   bool install(Space& space, const Regime& regime, Va va, const Result& result);
   // All of RAM, at VAs that are its PAs (Form::Flat).
   crosswalk::Result<bool> install_flat(Space& space);

@@ -220,8 +220,8 @@ class MmapWindow final : public Window {
 
   Host& host_;
   void* const reservation_;
-  // (page of the file + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB, given back when the
-  // window is cleared.
+  // (page of the file + 1) << 1 | writable, or 0: a lazily touched mapping of 4 MiB, given back
+  // when the window is cleared.
   uint32_t* const pages_;
   uint64_t boundaries_[kWindowPages / 64 + 1] = {};  // bit p: pages p-1 and p are in different VMAs
   uint64_t pending_start_ = 0, pending_end_ = 0;     // a removal not yet made; none if the end is 0

@@ -29,7 +29,8 @@ struct GuestRam {
   uint64_t base = 0x40000000;  // PA
   uint64_t size = 0;           // bytes, a multiple of 2 MiB
   uint8_t* host = nullptr;     // always-mapped, read-write view of all of it
-  // the memfd behind it, at offset 0, with flash behind RAM; -1 when anonymous (no mmap/ept windows)
+  // the memfd behind it, at offset 0, with flash behind RAM; -1 when anonymous (no mmap/ept
+  // windows)
   int fd = -1;
   FlashBanks* flash = nullptr;  // null: there is none
 

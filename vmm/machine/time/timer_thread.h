@@ -19,8 +19,8 @@ inline constexpr uint64_t kNoDeadline = ~uint64_t{0};
 class DeadlineHandler {
  public:
   virtual ~DeadlineHandler() = default;
-  // On the timer thread: the deadline (SystemCounter::host_ticks) has passed and is forgotten. Acts on it and
-  // sets the next one, under the lock that everyone who sets deadlines holds.
+  // On the timer thread: the deadline (SystemCounter::host_ticks) has passed and is forgotten. Acts
+  // on it and sets the next one, under the lock that everyone who sets deadlines holds.
   virtual void deadline_passed() = 0;
 };
 
