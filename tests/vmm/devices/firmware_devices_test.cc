@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -207,6 +208,63 @@ TEST_F(PflashTest, StateMovesToAnotherOne) {
   command(0, 0xff);
   EXPECT_EQ(read(0x20), 0x12345678u);
   EXPECT_EQ(read(0x24), 0x9abcdef0u);
+}
+
+TEST_F(PflashTest, ContentsMoveToABankWithoutAFile) {
+  erase(kSector);
+  command(kSector, 0x40);
+  write(kSector + 8, 0x12345678);
+  const std::vector<uint8_t> saved(contents().begin(), contents().end());
+  std::ranges::fill(contents(), 0);
+  make(nullptr, false);
+  EXPECT_TRUE(flash_->restore_contents(saved, {}));
+  EXPECT_TRUE(std::ranges::equal(contents(), saved));
+}
+
+// But for what a buffer program has changed, which is in no file before it is confirmed.
+TEST_F(PflashTest, AFileMustHaveTheContents) {
+  const TestFile image(std::vector<uint8_t>(0x2000, 0xff));
+  const auto open_again = [&] {
+    flash_.reset();
+    std::ranges::fill(contents(), 0);
+    auto file = FlashFile::open("--pflash", image.path(), false, contents());
+    ASSERT_TRUE(file) << file.error();
+    make(std::move(*file), false);
+  };
+  open_again();
+  command(0, 0xe8);
+  command(0, 1);
+  write(0x20, 0x12345678);
+  const Pflash::State state = flash_->save();
+  EXPECT_TRUE(Pflash::may_be(state));
+  std::vector<uint8_t> saved(contents().begin(), contents().end());
+  open_again();
+  EXPECT_NE(contents()[0x20], 0x78);
+  EXPECT_TRUE(flash_->restore_contents(saved, state));
+  EXPECT_TRUE(std::ranges::equal(contents(), saved));
+  flash_->restore(state);
+  write(0x24, 0x9abcdef0);
+  command(0, 0xd0);
+  EXPECT_EQ(image.content().substr(0x20, 4), "\x78\x56\x34\x12");
+  for (const size_t other : {size_t{0}, size_t{0x1f}, size_t{0x24}, Pflash::kRegionBytes - 1}) {
+    open_again();
+    saved.assign(contents().begin(), contents().end());
+    saved[other] ^= 1;
+    EXPECT_FALSE(flash_->restore_contents(saved, state)) << other;
+  }
+  // Without the program, there too.
+  open_again();
+  saved.assign(contents().begin(), contents().end());
+  saved[0x20] ^= 1;
+  EXPECT_FALSE(flash_->restore_contents(saved, {}));
+}
+
+TEST_F(PflashTest, ImpossibleStates) {
+  EXPECT_TRUE(Pflash::may_be({}));
+  EXPECT_FALSE(Pflash::may_be({.mode = static_cast<Pflash::Mode>(4)}));
+  EXPECT_FALSE(Pflash::may_be({.cycle = static_cast<Pflash::Cycle>(7)}));
+  EXPECT_FALSE(Pflash::may_be({.written = 2, .end = 1}));
+  EXPECT_FALSE(Pflash::may_be({.end = (64 << 20) + 1}));
 }
 
 // ---- fw_cfg
