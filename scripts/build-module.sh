@@ -35,6 +35,10 @@ if [ -z "$version" ]; then
     version=$(cat "$guest/nested/version")
   fi
 fi
+# One at a time: several tests build it.
+mkdir -p "$build"
+exec 8>"$build/module.lock"
+flock 8
 headers=${HEADERS:-/lib/modules/$version/build}
 if [ -z "${HEADERS:-}" ] && [ ! -e "$headers/Makefile" ]; then
   fetched=$(realpath -m "$guest")/headers/$version

@@ -6,6 +6,12 @@
 set -euo pipefail
 architecture=amd64
 . "$(dirname "$0")/fetch-into.sh"
+# One at a time: several tests fetch it, and one is enough.
+exec 8>"$directory/lock"
+if ! flock -n 8; then
+  flock 8
+  [ ! -e "$directory/fetched" ] || exit 0
+fi
 
 # The cloud kernel: a third of the generic one's size, and it has kvm-amd. It depends on the current
 # versioned package.

@@ -7,6 +7,6 @@ cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 action=(--expected tests/counts.expected)
 [ "${1:-}" != --write ] || action=(--write-expected tests/counts.expected)
-common=(--crosswalk "$build/crosswalk" --images "${GUEST:-build/guest}" --tools "$build/count-tools" --no-split)
+common=(--crosswalk "$build/crosswalk" --images "${GUEST:-build/guest}" --tools "$build/count-tools" --jobs "${JOBS:-$(nproc)}" --no-split)
 exec scripts/count/run.py "${common[@]}" --output "$build/check/counts" "${action[@]}" \
   soft,shadow=compute,getppid,page_touch,fork_wait,boot soft,mmap,shadow,ept=bare_mmu,bare_translate

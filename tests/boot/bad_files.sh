@@ -3,6 +3,7 @@
 # Corrupted kernels, initrds and device trees, and a disk that vanishes: a clear error or a guest
 # fault each time.
 # Needs: crosswalk boot bare
+# Takes: 50
 set -u
 . tests/boot/lib.sh
 mode=${END_MODE:-auto}

@@ -3,6 +3,7 @@
 # Bare-metal guests in every mode: ELF and raw binaries, exit codes, and guests that misbehave by
 # intent.
 # Needs: crosswalk bare
+# Takes: 60
 set -u
 . tests/boot/lib.sh
 

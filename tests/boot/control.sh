@@ -4,6 +4,8 @@
 # to its devices; and they, SIGUSR1 and Ctrl-A i show its state. END_LIMIT is the number of seconds
 # that an end may take.
 # Needs: crosswalk boot bare
+# Takes: 40
+# Alone: how soon a run ends is measured
 set -u
 . tests/boot/lib.sh
 # Makes the host's disk slow: system calls named in SLOW_CALLS take an hour, but for small ones, as

@@ -3,6 +3,7 @@
 # Hardware breakpoints and watchpoints as Debian's kernels offer them to debuggers and perf, in
 # every mode.
 # Needs: crosswalk bench
+# Takes: 50
 set -u
 . tests/boot/lib.sh
 

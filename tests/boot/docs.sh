@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The commands of docs/running-guests.md do what the page says, and have every option of run.
 # Needs: crosswalk boot bare smp share symbols firmware
+# Takes: 66
 set -u
 . tests/boot/lib.sh
 page=$PWD/docs/running-guests.md commands=$PWD/tests/scripts/run_doc_commands.py

@@ -4,6 +4,7 @@
 # that it should have, a matrix for a cluster is valid, and every workload of the experiments gives
 # right results.
 # Needs: crosswalk bench
+# Takes: 40
 set -u
 . tests/boot/lib.sh
 

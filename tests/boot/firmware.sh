@@ -5,6 +5,7 @@
 # Debian from a disk, from a network and from --kernel, UEFI from --kernel and by GRUB from a disk.
 # Snapshots of flash. The power button, by a signal.
 # Needs: crosswalk bare smp boot firmware
+# Takes: 40
 set -u
 . tests/boot/lib.sh
 

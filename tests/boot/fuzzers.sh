@@ -3,6 +3,7 @@
 # Each fuzzer of tests/fuzz for FUZZ_SECONDS: what is in its corpus, and a little beyond. `make
 # fuzz` runs one for longer.
 # Needs: fuzzers
+# Takes: 100
 set -u
 . tests/boot/lib.sh
 BUILD=$build/asan

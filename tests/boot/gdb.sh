@@ -4,6 +4,7 @@
 # Debian's kernel from its first instruction to the shell, and a client that disconnects and sends
 # nonsense.
 # Needs: crosswalk smp symbols
+# Takes: 40
 set -u
 . tests/boot/lib.sh
 program=$guest/smp/debugged

@@ -3,6 +3,7 @@
 # What the host gives a guest, and what it does not: closed standard files, disks that others use,
 # limits on files, semihosting's directory, the second console.
 # Needs: crosswalk boot bare
+# Takes: 40
 set -u
 . tests/boot/lib.sh
 mode=${END_MODE:-auto}

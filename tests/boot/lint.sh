@@ -3,6 +3,7 @@
 # clang-format of all sources; clang-tidy of the lines that the last commit or the working tree
 # changes, for as long as the limit of this script allows. `make lint` looks at all.
 # Needs: lint
+# Takes: 40
 set -u
 . tests/boot/lib.sh
 

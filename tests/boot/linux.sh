@@ -4,6 +4,7 @@
 # REPEAT boots each so many times; POLICIES="lazy eager" with each of these flush policies instead
 # of auto; BOOTS_ONLY does nothing else.
 # Needs: crosswalk boot
+# Takes: 200
 set -u
 . tests/boot/lib.sh
 export CROSSWALK=$crosswalk

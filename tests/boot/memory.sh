@@ -3,6 +3,7 @@
 # Guests that make the VMM grow as much as they can: what it takes stays within the limits of
 # docs/limits.md. SECONDS_EACH says for how long each is watched.
 # Needs: crosswalk bare
+# Takes: 150
 set -u
 . tests/boot/lib.sh
 

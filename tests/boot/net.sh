@@ -4,6 +4,7 @@
 # the host, one from the guest through a forwarded port; the same on a tap interface, in a network
 # namespace of its own. Nothing leaves this machine.
 # Needs: crosswalk net bare
+# Takes: 70
 set -u
 . tests/boot/lib.sh
 export CROSSWALK=$crosswalk GUEST=$guest

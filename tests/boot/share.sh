@@ -4,6 +4,7 @@
 # random operations on a file; then a larger tree with two CPUs, renames by the host meanwhile, a
 # folder that is read-only, and files that a guest could harm the host by.
 # Needs: crosswalk share bare
+# Takes: 70
 set -u
 . tests/boot/lib.sh
 

@@ -4,6 +4,8 @@
 # SMP_SCALE=N multiplies the work (some 100 are a minute), SMP_ARGUMENTS are more words for the
 # programs, SMP_PROGRAMS selects some.
 # Needs: crosswalk smp
+# Takes: 100
+# Alone: the guests' CPUs are to run at the same time
 set -u
 . tests/boot/lib.sh
 

@@ -3,6 +3,7 @@
 # Every benchmark workload checks its own result: a short run of each, and of Debian's programs, in
 # every mode is a test.
 # Needs: crosswalk bench rootfs
+# Takes: 260
 set -u
 . tests/boot/lib.sh
 
