@@ -117,10 +117,12 @@ $(call test_program,tests/vmm/world): $(call objects,tests/mmu-shadow/accessors.
 TESTS := $(foreach d,$(TEST_DIRS),$(call test_program,$(d)))
 tests: $(TESTS)
 
-$(BUILD)/obj/%.o: %.cc | $(BUILD)/.packages
+# PRECOMPILED, in a build with sanitizers: scripts/sanitizers.mk.
+PRECOMPILED := $(if $(SANITIZE),$(BUILD)/precompiled.pch)
+$(BUILD)/obj/%.o: %.cc $(PRECOMPILED) | $(BUILD)/.packages
 	$(call step,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS) -c -o $@ $<
+	$(Q)$(CXX) $(CXXFLAGS) $(addprefix -include-pch ,$(PRECOMPILED)) -c -o $@ $<
 
 include scripts/guest-images.mk
 include scripts/sanitizers.mk
