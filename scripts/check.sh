@@ -64,13 +64,17 @@ paint() {
   if [ -z "$plain" ]; then cat; else sed -u "s/^\(not ok\|FAILED\|failed:\).*/$red&$plain/; s/^skipped .*/$yellow&$plain/; s/^ok /${green}ok$plain /"; fi
 }
 
-# What each took the last time, as lines "NAME SECONDS"; else what its line `# Takes: SECONDS` says.
+# What each took the last time, as lines "NAME SECONDS"; else what its line `# Takes: SECONDS` says;
+# else 20 s, and a program, of which some are long, 40 s.
 times=$results/times
 touch "$times"
 took() {
   local name=$1 path=$2 seconds
   seconds=$(awk -v name="$name" '$1 == name { print $2 }' "$times")
-  [ -n "$seconds" ] || case $path in *.sh) seconds=$(sed -n 's/^# Takes: *\([0-9]*\).*/\1/p' "$path" | head -n 1) ;; esac
+  [ -n "$seconds" ] || case $path in
+    *.sh) seconds=$(sed -n 's/^# Takes: *\([0-9]*\).*/\1/p' "$path" | head -n 1) ;;
+    *) seconds=40 ;;
+  esac
   echo "${seconds:-20}"
 }
 remember() {
@@ -255,7 +259,11 @@ while [ $((${#shared[@]} + ${#running[@]})) -gt 0 ]; do
   done
   say_running
   wait -n -p ended "${!running[@]}"
-  [ -n "${ended:-}" ] || continue
+  # Interrupted, or bash no longer knows the one that has ended.
+  if [ -z "${ended:-}" ]; then
+    for pid in "${!running[@]}"; do kill -0 "$pid" 2>/dev/null || ended=$pid; done
+    [ -n "${ended:-}" ] || continue
+  fi
   name=${running[$ended]}
   clear_line
   finish "$ended"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The cells of a matrix, where their results are kept, and how one is run."""
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -16,7 +17,7 @@ import workloads
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import conditions  # noqa: E402
 
-SETTINGS = {"milliseconds": 300, "memory": "512M", "kernel": "armmp", "timeout": 300, "smp": 1}
+SETTINGS = {"milliseconds": 300, "memory": "512M", "kernel": "armmp", "timeout": 300, "smp": 1, "restore": False}
 MATRIX_KEYS = {"modes", "flush", "workloads", "repeats", "instructions", "description", *SETTINGS}
 
 
@@ -56,6 +57,8 @@ def plan(matrix, flush_known):
             relevant.pop("timeout")
             if relevant["smp"] == 1:
                 relevant.pop("smp")  # as in results without the key
+            if not workloads.restores(cell, relevant):
+                relevant.pop("restore")
             if workloads.kind_of(workload) != "linux" or workload.endswith(workloads.SETUP):
                 relevant.pop("milliseconds")
             text = json.dumps([cell, relevant], sort_keys=True)
@@ -156,12 +159,15 @@ def identity(path):
     return digest.hexdigest()[:12]
 
 
-def run_process(arguments, timeout):
-    """Runs a process to its end. Returns its status, whether it took too long, (seconds, line) pairs of its standard
+def run_process(arguments, timeout, text=""):
+    """Runs a process to its end, with this text as its standard input. Returns its status, whether it took too long, (seconds, line) pairs of its standard
     output and the last line of its standard error. It is killed when this is interrupted."""
     start = time.monotonic()
     lines, error_text, late = [], "", False
-    with processes.child(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with processes.child(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(text.encode())  # short: a pipe holds it
+            process.stdin.close()
         with selectors.DefaultSelector() as selector:
             pending = {process.stdout: b"", process.stderr: b""}
             for stream in pending:
@@ -191,6 +197,33 @@ def run_process(arguments, timeout):
     return process.returncode, late, lines, error_text
 
 
+def save_guest(path, settings, crosswalk, images):
+    """Boots a guest and makes a snapshot of it where bench-linux waits for its words, unless there is one that is newer than
+    what it is made of. Returns what went wrong, or None."""
+    kernel, initrd = f"{images}/{settings['kernel']}/vmlinuz", f"{images}/initrd-bench.gz"
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.getmtime(path) >= max(os.path.getmtime(file) for file in (crosswalk, kernel, initrd)):
+            return None
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="crosswalk-save.") as scratch:
+        control = f"unix:{scratch}/control"
+        line = [crosswalk, "run", "--semihosting", "--mmu", "soft", "--memory", settings["memory"], "--smp", str(settings["smp"]),
+                "--timeout", str(settings["timeout"]), "--control", control, "--kernel", kernel, "--initrd", initrd,
+                "--append", "console=ttyAMA0 quiet rdinit=/bench-linux -- --wait"]
+        with open(f"{scratch}/errors", "w+") as errors, \
+                processes.child(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as guest:
+            # --timeout ends it, and so this.
+            if not any(text.strip() == workloads.WAITING for text in guest.stdout):
+                errors.seek(0)
+                return f"the guest to be saved does not wait: {errors.read().strip()}"
+            done = subprocess.run([crosswalk, "snapshot", "--control", control, "--output", path + ".new", "--quit"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            if done.returncode != 0:
+                return f"no snapshot of the guest: {done.stdout.strip()}"
+    os.replace(path + ".new", path)
+    return None
+
+
 def missing_device(engine):
     """The device that this engine needs and may not open here, or None."""
     for device, modes in (("/dev/kvm", ("shadow", "ept")), ("/dev/crosswalk", ("kmod",))):
@@ -209,7 +242,8 @@ def run_cell(cell, settings, crosswalk, images, binary):
         line = workloads.command(cell, settings, crosswalk, images, stats_file)
         around = conditions.start(line, crosswalk)
         started = time.time()
-        status, late, lines, error_text = run_process(line, settings["timeout"])
+        asked = " ".join(workloads.words(cell, settings)) + "\n" if workloads.restores(cell, settings) else ""
+        status, late, lines, error_text = run_process(line, settings["timeout"], asked)
         record = {**cell, "settings": settings, "started": started, "seconds": round(time.time() - started, 3),
                   "conditions": conditions.end(around),
                   "binary": binary if workloads.needs_program(cell["engine"]) is None else None, "status": "ok"}

@@ -36,6 +36,7 @@ def parse_arguments():
     parser.add_argument("--repeats", type=int, metavar="N", help="repeats instead of the matrix's")
     parser.add_argument("--milliseconds", type=int, metavar="N", help="time that a Linux workload is scaled to, instead of the matrix's")
     parser.add_argument("--timeout", type=int, metavar="SECONDS", help="longest time of one cell, instead of the matrix's")
+    parser.add_argument("--restore", action="store_true", help="let the guests of Linux workloads go on from a snapshot of one that has booted, instead of booting each")
     parser.add_argument("--no-instructions", action="store_true", help="do not count instructions (in QEMU with -icount)")
     parser.add_argument("--fresh", action="store_true", help="run again what another build of Crosswalk has run")
     parser.add_argument("--stop-after", type=int, metavar="N", help="stop after N cells, as if interrupted")
@@ -73,6 +74,8 @@ def chosen_matrix(arguments):
             if value < 1:
                 raise ValueError(f"--{key}: has to be at least 1")
             matrix[key] = value
+    if arguments.restore:
+        matrix["restore"] = True
     if arguments.no_instructions:
         matrix["instructions"] = False
     name = os.path.splitext(os.path.basename(path))[0]
@@ -227,6 +230,12 @@ def main():
         if others and not arguments.fresh:
             print(f"run.py: {others} finished cells are another build's and are kept; --fresh runs them again")
         missing = missing_cells(plan, records, binary, arguments.fresh)
+        if any(workloads.restores(cell, settings) for cell in missing):
+            settings["snapshot"] = os.path.join(os.path.abspath(output), "guest.snapshot")
+            print("a guest boots, to be saved for the others")
+            if problem := cells_module.save_guest(settings["snapshot"], settings, arguments.crosswalk, arguments.images):
+                print(f"run.py: --restore: {problem}", file=sys.stderr)
+                return 2
         if arguments.slurm:
             write_slurm(plan, missing, settings, name, output, arguments)
             return 0

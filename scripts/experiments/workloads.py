@@ -30,6 +30,8 @@ BOOT_ROW = "start_to_user_space"
 # NAME@setup is a workload's preparation and checks with next to no operations: what its counts are
 # compared with.
 SETUP = "@setup"
+# What a guest says that waits for its words.
+WAITING = b"bench: waiting"
 FIRST_OUTPUT = "crosswalk: first user-space output"
 
 # Crosswalk's modes, from their table, and the others that can be named like one.
@@ -125,12 +127,26 @@ def image_files(images, kernel, engine, workload):
     return files + [f"{images}/initrd-{kernel}.gz", f"{images}/rootfs.ext4"]
 
 
+def restores(cell, settings):
+    """Whether a guest that has booted before goes on as this cell's."""
+    engine, workload = cell["engine"], cell["workload"]
+    return bool(settings.get("restore")) and has_statistics(engine) and workload != BOOT and \
+        kind_of(workload) == "linux" and not is_bare(engine, workload)
+
+
+def words(cell, settings):
+    """What bench-linux is to do, in words of its command line."""
+    workload = cell["workload"]
+    milliseconds = "0.001" if workload.endswith(SETUP) else str(settings["milliseconds"])
+    return ["--list"] if workload == BOOT else ["--ms", milliseconds, "--totals", workload.removesuffix(SETUP)]
+
+
 def command(cell, settings, crosswalk, images, stats_file):
-    """The arguments of the process that runs a cell. stats_file is where Crosswalk leaves its statistics."""
+    """The arguments of the process that runs a cell. stats_file is where Crosswalk leaves its statistics. A guest that is
+    restored gets its words as a line of input."""
     engine, workload = cell["engine"], cell["workload"]
     kind, kernel, memory = kind_of(workload), settings["kernel"], settings["memory"]
-    milliseconds = "0.001" if workload.endswith(SETUP) else str(settings["milliseconds"])
-    bench = ["--list"] if workload == BOOT else ["--ms", milliseconds, "--totals", workload.removesuffix(SETUP)]
+    bench = words(cell, settings)
     if engine == "native":
         return [f"{images}/bench/bench-native"] + bench
     if engine == "qemu-user":
@@ -161,9 +177,12 @@ def command(cell, settings, crosswalk, images, stats_file):
         dash = "-"
     else:
         mode, _, policy = engine.partition("/")
-        line = [crosswalk, "run", "--semihosting", "--mmu", mode, "--memory", memory, "--stats-json", stats_file]
+        line = [crosswalk, "run", "--semihosting", "--mmu", mode, "--stats-json", stats_file]
         if policy:
             line += ["--flush", policy]
+        if restores(cell, settings):
+            return line + ["--restore", settings["snapshot"]]
+        line += ["--memory", memory]
         if kind == "program":
             line += ["--disk", f"{rootfs},readonly"]
         dash = "--"
@@ -185,7 +204,7 @@ def parse_output(lines):
             first = seconds
         elif text.startswith("bench: end"):
             ended = text == "bench: end 0"
-        elif text.startswith("bench: ") and text != "bench: begin":
+        elif text.startswith("bench: ") and text not in ("bench: begin", WAITING.decode()):
             problem = text[len("bench: "):]
         elif text.startswith("total "):
             name, _, count = text[len("total "):].rpartition(" ")

@@ -4,7 +4,7 @@
 # that it should have, a matrix for a cluster is valid, and every workload of the experiments gives
 # right results.
 # Needs: crosswalk bench
-# Takes: 40
+# Takes: 60
 set -u
 . tests/boot/lib.sh
 
@@ -94,6 +94,61 @@ bad_options() {
   else not_ok experiments/bad_mode "status $status: $(said)"; fi
 }
 
+# Guests that go on from one that has booted, in every mode: with the same checks of results.
+restored() {
+  local saved=$scratch/saved problem line
+  mkdir "$saved"
+  saved_bench() {
+    status=0
+    timeout -s KILL "$(limit 400)" "$crosswalk" bench --images "$guest" --repeat 1 --slices 1 --milliseconds 2 --memory 256M \
+      --timeout "$(limit 180)" --snapshots "$saved" --json "$scratch/saved.json" "$@" >"$scratch/text" 2>"$scratch/err" || status=$?
+  }
+  saved_bench --baseline qemu --workloads getppid,crc32_bitwise,fork_wait
+  problem=$(python3 - "$scratch/saved.json" 2>&1 <<'PYTHON'
+import json, sys
+for name, engine in json.load(open(sys.argv[1]))["engines"].items():
+    if not engine["skipped"] and set(engine["workloads"]) != {"getppid", "crc32_bitwise", "fork_wait"}:
+        print(name, "has", *engine["workloads"])
+PYTHON
+)
+  if [ "$status" != 0 ] || [ -n "$problem" ]; then not_ok experiments/bench-restored "status $status: $problem $(said 3)"
+  elif [ "$(grep -c 'a guest boots, to be saved' "$scratch/err")" != 1 ]; then not_ok experiments/bench-restored "not one guest booted: $(said 3)"
+  else ok experiments/bench-restored; fi
+
+  # Again, with other work, and what a boot takes: from the same snapshot. One that is old is made
+  # anew.
+  saved_bench --mmu mmap --workloads qsort_ints,boot
+  line=$(grep -c 'a guest boots, to be saved' "$scratch/err")
+  if [ "$status" != 0 ] || [ "$line" != 0 ] || ! grep -q '^qsort_ints .*s' "$scratch/text" || ! grep -q '^start_to_user_space .*s' "$scratch/text"; then
+    not_ok experiments/bench-restored-again "status $status, $line new boots: $(said 3)"
+  else ok experiments/bench-restored-again; fi
+  touch -d '2001-02-03' "$saved"/*.snapshot
+  saved_bench --mmu soft --workloads getppid
+  if [ "$status" = 0 ] && grep -q 'a guest boots, to be saved' "$scratch/err"; then ok experiments/bench-restored-old; else not_ok experiments/bench-restored-old "status $status: $(said 3)"; fi
+  # One that is none is refused with its name.
+  echo nonsense >"$(ls "$saved"/*.snapshot)"
+  saved_bench --mmu soft --workloads getppid
+  if [ "$status" != 0 ] && grep -q 'bench-armmp-256M-smp1.snapshot' "$scratch/err"; then ok experiments/bench-restored-bad; else not_ok experiments/bench-restored-bad "status $status: $(said 3)"; fi
+  saved_bench --mmu soft --workloads getppid --snapshots "$scratch/nothing"
+  if [ "$status" = 2 ] && grep -q 'is not a folder; make it first' "$scratch/err"; then ok experiments/bench-no-folder; else not_ok experiments/bench-no-folder "status $status: $(said 3)"; fi
+
+  cat >"$scratch/restored.json" <<JSON
+{"modes": ["soft", "mmap"], "workloads": ["getppid"], "repeats": 1, "milliseconds": 50, "timeout": $(limit 120), "instructions": false}
+JSON
+  status=0
+  timeout -s KILL "$(limit 400)" "$run" --matrix "$scratch/restored.json" --output "$scratch/restored" --crosswalk "$crosswalk" --images "$guest" --restore \
+    >"$scratch/text" 2>"$scratch/err" || status=$?
+  # boot, preparation of getppid and getppid, in both modes; of these only the boots have booted.
+  problem=$(python3 - "$scratch/restored/cells.jsonl" 2>&1 <<'PYTHON'
+import json, sys
+cells = [json.loads(line) for line in open(sys.argv[1])]
+booted = sorted(cell["workload"] for cell in cells if "boot_seconds" in cell)
+print(len(cells), *booted, *{cell["status"] for cell in cells})
+PYTHON
+)
+  if [ "$status" = 0 ] && [ "$problem" = '6 boot boot ok' ]; then ok experiments/restored; else not_ok experiments/restored "status $status: $problem; $(said 3)"; fi
+}
+
 parts() {
   local status=0
   { python3 tests/scripts/experiments_test.py && python3 tests/scripts/report_test.py; } >"$scratch/text" 2>"$scratch/err" || status=$?
@@ -103,5 +158,6 @@ parts() {
 in_parallel parts
 in_parallel workloads
 in_parallel matrix
+in_parallel restored
 in_parallel bad_options
 wait

@@ -238,6 +238,7 @@ po::options_description bench_description(BenchOptions& bench, BenchText& text) 
       ("json", po::value(&bench.json_file)->value_name("FILE"), "Write every sample as JSON to FILE too.")
       ("stats", po::value(&bench.stats_folder)->value_name("FOLDER"), "Write the statistics of each run of a mode to FOLDER/MODE-IMAGE-RUN.json.")
       ("images", po::value(&bench.images)->value_name("FOLDER"), "Folder of the guest images; without it, the one beside this program.")
+      ("snapshots", po::value(&bench.snapshots_folder)->value_name("FOLDER"), "Do not boot Linux for each run: restore a snapshot of a guest that has booted. It is made in FOLDER when it is missing or older than what it is made of.")
       ("kernel", po::value(&bench.kernel)->value_name("NAME")->default_value(bench.kernel), "Linux kernel of the Linux workloads: armmp or armmp-lpae.")
       ("memory", po::value(&bench.memory)->value_name("SIZE")->default_value(bench.memory), "RAM of each guest.")
       ("smp", po::value(&bench.smp)->value_name("N")->default_value(bench.smp), "CPUs of each guest: 1 to 8.");

@@ -27,9 +27,12 @@ namespace {
 
 constexpr const char* kFirstUserOutput = "crosswalk: first user-space output";
 constexpr const char* kBootWorkload = "start_to_user_space";
-constexpr const char *kLinux = "Linux", *kBareFlat = "bench_flat", *kBareMmu = "bench_mmu", *kPrograms = "programs";
+constexpr const char *kLinux = "Linux", *kBoot = "Linux's boot", *kBareFlat = "bench_flat", *kBareMmu = "bench_mmu",
+                     *kPrograms = "programs";
 // the guest's next slice begins when it gets a line
 constexpr const char* kReady = "bench: ready ";
+// the guest that is saved: its options are to come in a line
+constexpr const char* kWaiting = "bench: waiting";
 
 // The rows that the guest programs print (tests/guests/), in the order of the table.
 std::vector<Workload> known_workloads() {
@@ -82,6 +85,8 @@ struct GuestImage {
   std::string kernel, initrd{}, append{}, disk{};
   std::vector<std::string> rows{};  // workloads that a complete run prints
   bool in_slices = false;           // the engines take turns within a run
+  std::string snapshot{};           // modes of this program go on from there, and get `words`
+  std::string words{};              // what else the command line says to the guest's program
 };
 
 class Bench {
@@ -93,6 +98,10 @@ class Bench {
     if (const std::string problem = prepare(); !problem.empty()) {
       fmt::print(stderr, "crosswalk bench: {}\n", problem);
       return kExitBadOptions;
+    }
+    if (const std::string problem = save_guest(); !problem.empty()) {
+      fmt::print(stderr, "crosswalk bench: --snapshots: {}\n", problem);
+      return kExitInternalError;
     }
     for (unsigned round = 0; round < options_.repeat; ++round)
       for (const GuestImage& image : guest_images_) run_image(image, round);
@@ -148,6 +157,8 @@ class Bench {
 
     if (!options_.stats_folder.empty() && !std::filesystem::is_directory(options_.stats_folder))
       return fmt::format("--stats: {} is not a folder; make it first", options_.stats_folder);
+    if (!options_.snapshots_folder.empty() && !std::filesystem::is_directory(options_.snapshots_folder))
+      return fmt::format("--snapshots: {} is not a folder; make it first", options_.snapshots_folder);
     make_guest_images();
     for (const GuestImage& image : guest_images_)
       for (const std::string& path : {image.kernel, image.initrd, image.disk})
@@ -180,6 +191,7 @@ class Bench {
                         .in_slices = true};
     GuestImage flat{.name = kBareFlat, .kernel = images_ + "/bare/bench_flat.bin"};
     GuestImage mmu{.name = kBareMmu, .kernel = images_ + "/bare/bench_mmu.bin"};
+    const std::string base_append = linux_image.append;
     bool boot = false;
     for (const Workload& workload : chosen_) {
       switch (workload.group) {
@@ -198,10 +210,65 @@ class Bench {
       }
     }
     // the program wants something to do
-    if (boot && linux_image.rows.empty()) linux_image.append += " getppid";
-    if (boot || !linux_image.rows.empty()) guest_images_.push_back(linux_image);
+    GuestImage boot_image = linux_image;
+    boot_image.rows.clear();
+    boot_image.append = base_append + " getppid";
+    if (!options_.snapshots_folder.empty() && !linux_image.rows.empty()) {
+      linux_image.snapshot = fmt::format("{}/bench-{}-{}-smp{}.snapshot", options_.snapshots_folder, options_.kernel,
+                                         options_.memory, options_.smp);
+      linux_image.words = linux_image.append.substr(linux_image.append.find(" -- ") + 4);
+      // What a boot takes is known only of one.
+      boot_image.name = kBoot;
+      if (boot) guest_images_.push_back(boot_image);
+      guest_images_.push_back(linux_image);
+    } else if (boot || !linux_image.rows.empty()) {
+      guest_images_.push_back(linux_image.rows.empty() ? boot_image : linux_image);
+    }
     for (const GuestImage& image : {programs, flat, mmu})
       if (!image.rows.empty()) guest_images_.push_back(image);
+  }
+
+  // Makes the snapshot that Linux guests go on from, unless it is there and newer than what it is
+  // made of. Returns what went wrong, or nothing.
+  std::string save_guest() const {
+    const auto image = std::find_if(guest_images_.begin(), guest_images_.end(),
+                                    [](const GuestImage& other) { return !other.snapshot.empty(); });
+    const bool wanted = image != guest_images_.end() &&
+                        std::any_of(engines_.begin(), engines_.end(),
+                                    [&](const BenchEngine& engine) { return restores(engine, *image); });
+    if (!wanted) return "";
+    std::error_code error;
+    const auto made = std::filesystem::last_write_time(image->snapshot, error);
+    const bool there = !error;
+    const auto newer = [&](const std::string& path) { return std::filesystem::last_write_time(path, error) > made; };
+    if (there && !newer(self_) && !newer(image->kernel) && !newer(image->initrd)) return "";
+
+    fmt::print(stderr, "bench: a guest boots, to be saved as {}\n", image->snapshot);
+    // A socket's path is short.
+    std::string folder = (std::filesystem::temp_directory_path() / "crosswalk-bench-XXXXXX").string();
+    if (::mkdtemp(folder.data()) == nullptr) return fmt::format("cannot make {}: {}", folder, std::strerror(errno));
+    const std::string problem = save_guest_by(*image, "unix:" + folder + "/control");
+    std::filesystem::remove_all(folder, error);
+    return problem;
+  }
+
+  std::string save_guest_by(const GuestImage& image, const std::string& socket) const {
+    ChildProcess guest({self_, "run", "--semihosting", "--mmu", "soft", "--memory", options_.memory, "--smp",
+                        options_.smp, "--control", socket, "--kernel", image.kernel, "--initrd", image.initrd,
+                        "--append", "console=ttyAMA0 quiet rdinit=/bench-linux -- --wait"},
+                       options_.timeout_seconds);
+    if (!guest.wait_for_line(kWaiting))
+      return fmt::format("the guest to be saved does not wait: {}", guest.finish().error_text);
+    const std::string file = image.snapshot + ".new";
+    const ProcessOutcome saved =
+        run_process({self_, "snapshot", "--control", socket, "--output", file, "--quit"}, options_.timeout_seconds);
+    std::error_code error;
+    if (saved.exit_status != 0) {
+      std::filesystem::remove(file, error);
+      return fmt::format("no snapshot of the guest: {}", saved.error_text);
+    }
+    std::filesystem::rename(file, image.snapshot, error);
+    return error ? fmt::format("cannot rename {}: {}", file, error.message()) : "";
   }
 
   std::vector<std::string> linux_options() const {
@@ -211,6 +278,10 @@ class Bench {
   // Engines that run the chases of the Linux image as a bare-metal program.
   bool chases_bare(const BenchEngine& engine) const {
     return engine.name == "flat" || (options_.bare_chases && !runs_program(engine));
+  }
+
+  bool restores(const BenchEngine& engine, const GuestImage& image) const {
+    return !image.snapshot.empty() && engine.skipped.empty() && !is_baseline(engine.name) && !chases_bare(engine);
   }
 
   // What this engine can run of an image: all, or for the chases without an MMU only those.
@@ -223,7 +294,8 @@ class Bench {
   }
   bool runs(const BenchEngine& engine, const GuestImage& image) const {
     return engine.skipped.empty() && !failed_.contains({engine.name, image.name}) &&
-           (!rows_of(engine, image).empty() || (image.rows.empty() && engine.name != "flat"));
+           (!rows_of(engine, image).empty() ||
+            (image.rows.empty() && engine.name != "flat" && (image.name == kLinux || !runs_program(engine))));
   }
 
   std::vector<std::string> command(const BenchEngine& engine, const GuestImage& image, unsigned round) const {
@@ -244,12 +316,17 @@ class Bench {
           "-nodefaults",     "-serial", "stdio", "-monitor", "none",       "-nic", "none",          "-no-reboot",
           "-semihosting"};
     } else {
-      arguments = {self_, "run", "--semihosting", "--memory", options_.memory};
+      arguments = {self_, "run", "--semihosting"};
       const std::vector<std::string> mode = mode_arguments(engine.name);
       arguments.insert(arguments.end(), mode.begin(), mode.end());
       if (!options_.stats_folder.empty())
         arguments.insert(arguments.end(), {"--stats-json", fmt::format("{}/{}-{}-{}.json", options_.stats_folder,
                                                                        engine.name, image.name, round + 1)});
+      if (restores(engine, image)) {
+        arguments.insert(arguments.end(), {"--restore", image.snapshot});
+        return arguments;
+      }
+      arguments.insert(arguments.end(), {"--memory", options_.memory});
     }
     arguments.insert(arguments.end(), {std::string(dashes) + "smp", options_.smp});
     std::string kernel = image.kernel, initrd = image.initrd, append = image.append;
@@ -294,6 +371,7 @@ class Bench {
       if (!runs(engine, image)) continue;
       fmt::print(stderr, "bench: run {} of {}: {} in {}\n", round + 1, options_.repeat, image.name, engine.name);
       Run run{&engine, std::make_unique<ChildProcess>(command(engine, image, round), options_.timeout_seconds), {}};
+      if (restores(engine, image)) run.process->send_line(image.words);
       if (image.in_slices) run.next = run.process->wait_for_line(kReady);
       if (run.next)
         running.push_back(std::move(run));

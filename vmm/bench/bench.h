@@ -41,6 +41,8 @@ struct BenchOptions {
   std::string stats_folder;        // --stats: each mode's statistics of each run go there, as JSON
   // --images: folder of the guest images; empty: "guest" beside this executable
   std::string images;
+  // --snapshots: Linux guests go on from one that has booted, whose snapshot is in this folder
+  std::string snapshots_folder;
   std::string kernel = "armmp";  // --kernel: armmp or armmp-lpae
   std::string memory = "1G";     // --memory of each guest
   std::string smp = "1";         // --smp: CPUs of each guest

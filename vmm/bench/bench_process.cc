@@ -114,7 +114,10 @@ std::optional<std::string> ChildProcess::wait_for_line(const std::string& prefix
   return found;
 }
 
-void ChildProcess::send_line() { ::send(input_, "\n", 1, MSG_NOSIGNAL); }
+void ChildProcess::send_line(const std::string& text) {
+  const std::string line = text + "\n";
+  ::send(input_, line.data(), line.size(), MSG_NOSIGNAL);
+}
 
 void ChildProcess::close_input() {
   if (input_ >= 0) ::close(input_);

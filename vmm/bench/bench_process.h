@@ -36,8 +36,8 @@ class ChildProcess {
   // Reads until the program has printed a line that begins with `prefix`, and returns the rest of
   // that line; nothing when the program ended instead. An empty prefix is for no line.
   std::optional<std::string> wait_for_line(const std::string& prefix);
-  // Gives it an empty line of input.
-  void send_line();
+  // Gives it a line of input.
+  void send_line(const std::string& text = "");
   // Ends the input and reads until the program ends.
   const ProcessOutcome& finish();
   const ProcessOutcome& outcome() const { return outcome_; }

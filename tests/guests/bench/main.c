@@ -7,7 +7,8 @@
 // NAME` and waits for a line of input: so several machines can take turns. --totals adds a line
 // `total NAME OPERATIONS` with all that ran, checks and calibration included. As the guest's first
 // process (rdinit=/bench-linux, arguments after `--` on the kernel command line) it powers the
-// machine off at the end.
+// machine off at the end; with --wait alone there, it prints `bench: waiting` and takes its arguments
+// from a line of input.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,6 +183,20 @@ static int run(int argc, char** argv) {
   return run_tables(visit, &settings, argv + first, argc - first) ? 0 : 1;
 }
 
+// --wait: the arguments are a line of input. A guest that waits for it is one to save. Puts them
+// behind the first of `words`, at most `limit` in all, and returns how many there are.
+static int read_arguments(char** words, int limit) {
+  static char line[4096];
+  printf("bench: waiting\n");
+  fflush(stdout);
+  size_t length = 0;
+  while (length + 1 < sizeof line && read(STDIN_FILENO, &line[length], 1) == 1 && line[length] != '\n') ++length;
+  line[length] = 0;
+  int count = 0;
+  for (char* word = strtok(line, " "); word && count + 1 < limit; word = strtok(NULL, " ")) words[++count] = word;
+  return count + 1;
+}
+
 int main(int argc, char** argv) {
   if (argc == 2 && !strcmp(argv[1], "--exit-42")) return 42;
   if (getpid() != 1) return run(argc, argv);
@@ -190,6 +205,11 @@ int main(int argc, char** argv) {
   printf("crosswalk: first user-space output\n");
   mkdir("/proc", 0755);
   if (mount("proc", "/proc", "proc", 0, NULL)) bench_fail("mount");
+  char* words[64] = {argv[0]};
+  if (argc == 2 && !strcmp(argv[1], "--wait")) {
+    argc = read_arguments(words, 64);
+    argv = words;
+  }
   printf("bench: begin\n");
   const pid_t child = fork();
   if (child < 0) bench_fail("fork");
