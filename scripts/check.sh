@@ -7,9 +7,10 @@
 # nothing for PATIENCE seconds (of an idle machine) is ended and has failed.
 #
 # JOBS (one per core) of them run at a time, those that took longest first; what each printed is
-# shown as a whole when it has ended, with what is left, by how long all took the last time. A script
-# with a line `# Alone: why` runs by itself, at the end, and is seen printing. On a terminal failures
-# and the last line are in colour, unless NO_COLOR is set. TEST_SCRIPTS is the scripts' folder.
+# shown as a whole when it has ended, with what is left, by how long all took the last time. A
+# script with a line `# Alone: why` runs by itself, at the end, and is seen printing. On a terminal
+# failures and the last line are in colour, unless NO_COLOR is set. TEST_SCRIPTS is the scripts'
+# folder.
 #
 # check.sh --select: prints which of the programs given and which scripts ONLY matches, one a line,
 # and runs nothing. What a script needs to be built stands behind its name, from the line `# Needs:

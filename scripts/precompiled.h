@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What Clang reads once for the builds with sanitizers (scripts/sanitizers.mk). Sources include what
-// they use all the same: other builds read each file by itself.
+// What Clang reads once for the builds with sanitizers (scripts/sanitizers.mk). Sources include
+// what they use all the same: other builds read each file by itself.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <tsl/robin_map.h>
 #include <unistd.h>
 #include <xbyak/xbyak.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>

@@ -129,7 +129,8 @@ PYTHON
   echo nonsense >"$(ls "$saved"/*.snapshot)"
   saved_bench --mmu soft --workloads getppid
   if [ "$status" != 0 ] && grep -q 'bench-armmp-256M-smp1.snapshot' "$scratch/err"; then ok experiments/bench-restored-bad; else not_ok experiments/bench-restored-bad "status $status: $(said 3)"; fi
-  saved_bench --mmu soft --workloads getppid --snapshots "$scratch/nothing"
+  saved=$scratch/nothing
+  saved_bench --mmu soft --workloads getppid
   if [ "$status" = 2 ] && grep -q 'is not a folder; make it first' "$scratch/err"; then ok experiments/bench-no-folder; else not_ok experiments/bench-no-folder "status $status: $(said 3)"; fi
 
   cat >"$scratch/restored.json" <<JSON

@@ -431,8 +431,10 @@ class Bench {
                           : fmt::format("exit status {}", outcome.exit_status);
     if (!outcome.error_text.empty()) why += ": " + outcome.error_text;
     // A mode that refuses its options before the guest prints anything is one that this host cannot
-    // run.
-    if (!outcome.started || (round == 0 && outcome.exit_status == kExitBadOptions && outcome.lines.empty())) {
+    // run. What is wrong with a snapshot is wrong for all.
+    const bool bad_snapshot = restores(engine, image) && outcome.error_text.find("--restore") != std::string::npos;
+    if (!outcome.started ||
+        (round == 0 && outcome.exit_status == kExitBadOptions && outcome.lines.empty() && !bad_snapshot)) {
       engine.skipped = why;
       return;
     }

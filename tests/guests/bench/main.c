@@ -7,8 +7,8 @@
 // NAME` and waits for a line of input: so several machines can take turns. --totals adds a line
 // `total NAME OPERATIONS` with all that ran, checks and calibration included. As the guest's first
 // process (rdinit=/bench-linux, arguments after `--` on the kernel command line) it powers the
-// machine off at the end; with --wait alone there, it prints `bench: waiting` and takes its arguments
-// from a line of input.
+// machine off at the end; with --wait alone there, it prints `bench: waiting` and takes its
+// arguments from a line of input.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
