@@ -247,7 +247,7 @@ class Bench {
     // A socket's path is short.
     std::string folder = (std::filesystem::temp_directory_path() / "crosswalk-bench-XXXXXX").string();
     if (::mkdtemp(folder.data()) == nullptr) return fmt::format("cannot make {}: {}", folder, std::strerror(errno));
-    const std::string problem = save_guest_by(*image, "unix:" + folder + "/control");
+    std::string problem = save_guest_by(*image, "unix:" + folder + "/control");
     std::filesystem::remove_all(folder, error);
     return problem;
   }
