@@ -5,6 +5,7 @@ usage: serial.py CROSSWALK GUEST-FOLDER SCRATCH-FOLDER
 """
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -91,6 +92,52 @@ def _():
     with start("null", *hello) as run:
         run.end(42, LIMIT)
         assert run.process.stdout.read() == b""
+
+
+@case("second")
+def _():
+    path, saved = f"{scratch}/second", f"{scratch}/snapshot"
+    lines = ["--serial", "stdio", "--serial", f"unix:{path}"]
+    shell = {"stdin": subprocess.PIPE}
+
+    def type_line(run, text):
+        run.process.stdin.write(text.encode() + b"\n")
+        run.process.stdin.flush()
+
+    def both_ways(run, line):
+        type_line(run, "exec 3<>/dev/ttyAMA1; stty -F /dev/ttyAMA1 raw -echo; echo from the guest >&3; echo lis''tens")
+        run.read_until(b"listens", seconds=LIMIT)
+        run.read_until(b"from the guest\n", line.fileno(), LIMIT)
+        line.sendall(b"from the host\n")
+        type_line(run, "head -n 1 <&3")
+        run.read_until(b"from the host", seconds=LIMIT)
+
+    def run_with(*options):
+        return guest_run.Run([crosswalk, "run", "--mmu", "soft", "--timeout", str(LIMIT * 2), *options], **shell)
+
+    with run_with(*lines, "--snapshot-file", saved, *debian) as run:
+        run.read_until(b"/ # ", seconds=LIMIT)
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(path)
+            both_ways(run, line)
+            del run.out[:]
+            run.process.send_signal(signal.SIGUSR2)
+            run.read_until(b"snapshot", run.process.stderr.fileno(), LIMIT)
+        type_line(run, "poweroff -f")
+        run.end(0, LIMIT)
+    done = subprocess.run([crosswalk, "run", "--mmu", "soft", "--restore", saved], capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2 and "give --serial twice" in done.stderr, done.stderr
+    # The other way round: the shell is at the socket now, and standard input is the second line.
+    with run_with("--serial", f"unix:{path}", "--serial", "stdio", "--restore", saved) as run:
+        with socket.socket(socket.AF_UNIX) as line:
+            while not os.path.exists(path):
+                time.sleep(0.05)
+            line.connect(path)
+            line.sendall(b"echo out to the second >&3; read word <&3; echo got $word; poweroff -f\n")
+            run.read_until(b"out to the second\n", seconds=LIMIT)
+            type_line(run, "in")
+            run.read_until(b"got in", line.fileno(), LIMIT)
+            run.end(0, LIMIT)
 
 
 @case("refused")

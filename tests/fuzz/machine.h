@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include <array>
 #include <memory>
 
 #include "tests/fuzz/input.h"
@@ -25,7 +26,9 @@ class FuzzMachine {
     auto made = vmm::Machine::create(config);
     if (!made) std::abort();
     machine_ = std::move(*made);
-    machine_->console().output.close();  // nobody makes room: what does not fit is dropped
+    // Nobody makes room: what does not fit is dropped.
+    for (vmm::Console* const console : consoles())
+      if (console) console->output.close();
   }
   ~FuzzMachine() {
     machine_.reset();
@@ -42,13 +45,16 @@ class FuzzMachine {
       vmm::VirtioMmio& transport = machine_->board().virtio_slot(slot);
       for (int round = 0; round < 4 && transport.has_work(); ++round) transport.do_work();
     }
-    vmm::ConsoleOutput& output = machine_->console().output;
-    while (output.has_output() && output.write_output()) {
+    for (vmm::Console* const console : consoles()) {
+      while (console && console->output.has_output() && console->output.write_output()) {
+      }
     }
     machine_->platform().run_queued_work(cpu());
   }
 
  private:
+  std::array<vmm::Console*, 2> consoles() { return {&machine_->console(), machine_->second_port()}; }
+
   int null_ = open("/dev/null", O_RDWR | O_CLOEXEC);
   std::unique_ptr<vmm::Machine> machine_;
 };

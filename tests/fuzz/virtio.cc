@@ -82,9 +82,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 3: set_up(machine, slot, in.choose(3)); break;
       case 4: add_chain(machine, slot, in.choose(3), in); break;
       case 5: machine.work(); break;
-      case 6: {  // the UART, the clock, fw_cfg, GPIO and flash
+      case 6: {  // the UARTs, the clock, fw_cfg, GPIO and flash
         constexpr uint64_t kDevices[] = {
-            vmm::kRtcBase,   vmm::kUartBase, vmm::kRtcBase,   vmm::kUartBase,
+            vmm::kRtcBase,   vmm::kUartBase, vmm::kRtcBase,   vmm::kSecondUartBase,
             vmm::kFwCfgBase, vmm::kGpioBase, vmm::kFlashBase, vmm::kFlashBase + vmm::Pflash::kRegionBytes - 0x1000};
         const uint64_t device = kDevices[(what >> 3 & 1) | (what >> 5 & 3) << 1], offset = in.u16() % 0x1000;
         if (what & 16)
@@ -97,5 +97,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   machine.work();
+  config.second_port.emplace();
   return 0;
 }

@@ -88,8 +88,8 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
   std::string mmu, windows, world, memory, smp, code_cache, flush, fill, trace_events, fault_delivery, window_flush,
-      sandbox, escape, network, control, serial, gdb, on_sigterm;
-  std::vector<std::string> disks, shares, flash;
+      sandbox, escape, network, control, gdb, on_sigterm;
+  std::vector<std::string> disks, shares, flash, serial;
   bool wait = false;
 };
 
@@ -152,7 +152,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("window-flush", po::value(&text.window_flush)->value_name("HOW")->default_value("auto"), "How entries of shadow windows are flushed from the CPU's TLB: gate (INVLPG at CPL 0), exit, or auto.");
   ends.add_options()
       ("console", po::value(&run.console)->value_name("DEVICE")->default_value("pl011"), "Serial device that receives stdin: pl011, or virtio, which adds a virtio console (hvc0); the PL011 prints all the same.")
-      ("serial", po::value(&text.serial)->value_name("WHERE")->default_value("stdio"), "The other end of the serial line: stdio; pty, a pseudo-terminal whose name is printed; unix:PATH, a socket made there; file:PATH, for output alone; or null.")
+      ("serial", po::value(&text.serial)->value_name("WHERE")->composing()->default_value({"stdio"}, "stdio"), "The other end of the serial line: stdio; pty, a pseudo-terminal whose name is printed; unix:PATH, a socket made there; file:PATH, for output alone; or null. Given twice, there is a second serial port (ttyAMA1).")
       ("escape", po::value(&text.escape)->value_name("LETTER")->default_value("a"), "On a terminal, Ctrl and this letter are the key that x (quit), p (power button), i (state), s (snapshot), b (break) or h (help) follows; none: there is no such key.")
       ("control", po::value(&text.control)->value_name("unix:PATH"), "Take commands in JSON, as QEMU's -qmp, from a Unix socket made at PATH; crosswalk control sends them. See docs/control.md.")
       ("snapshot-file", po::value(&run.snapshot)->value_name("FILE"), "Where a snapshot of the guest goes at Ctrl-A s and SIGUSR2. Afterwards the guest goes on.")
@@ -336,6 +336,24 @@ Result<bool> check_source(RunOptions& run, const po::variables_map& values) {
   return check_file("--restore", run.restore);
 }
 
+// The other ends of the serial ports, in order.
+Result<bool> check_serial(RunOptions& run, const RunText& text) {
+  for (const std::string& where : text.serial) {
+    auto parsed = parse_serial(where);
+    if (!parsed) return parsed.take_error();
+    const auto same = std::ranges::find_if(run.serial, [&](const SerialConfig& other) {
+      return parsed->kind == other.kind && (parsed->kind == SerialConfig::Kind::Stdio || !parsed->path.empty()) &&
+             parsed->path == other.path;
+    });
+    if (same != run.serial.end())
+      return Error{"--serial: " + where + " is the other end of the first line already; give another one"};
+    run.serial.push_back(*parsed);
+  }
+  if (run.serial.size() > kSerialPorts)
+    return Error{"--serial: there are " + std::to_string(kSerialPorts) + " serial ports at most; give it less often"};
+  return true;
+}
+
 // What the guest is made of.
 Result<bool> check_guest(RunOptions& run, const RunText& text, const po::variables_map& values) {
   if (auto checked = check_flash(run, text); !checked) return checked;
@@ -372,9 +390,7 @@ Result<bool> check_guest(RunOptions& run, const RunText& text, const po::variabl
   if (!network) return network.take_error();
   run.network = *network;
   if (auto checked = check_name(kCpus, "--cpu", run.cpu); !checked) return checked;
-  auto serial = parse_serial(text.serial);
-  if (!serial) return serial.take_error();
-  run.serial = *serial;
+  if (auto checked = check_serial(run, text); !checked) return checked;
   auto escape = parse_escape(text.escape);
   if (!escape) return escape.take_error();
   run.escape_key = *escape;

@@ -31,7 +31,7 @@ struct RunOptions {
   std::string bios;                     // empty: none
   std::optional<FlashOption> flash[2];  // by bank
   NetConfig network;
-  SerialConfig serial;
+  std::vector<SerialConfig> serial;  // 1 to kSerialPorts
   std::vector<ShareConfig> shares;
   // Null or nothing: auto. `windows` is never null for a mode that is a provider.
   const ModeRow* mmu = nullptr;

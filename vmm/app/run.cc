@@ -50,7 +50,14 @@ void resolve_by_host(RunOptions& options) {
   if (!options.world) options.world = options.windows ? options.windows->provider.world : WorldKind::Process;
 }
 
-bool at_standard_input(const RunOptions& options) { return options.serial.kind == SerialConfig::Kind::Stdio; }
+bool is_stdio(const SerialConfig& serial) { return serial.kind == SerialConfig::Kind::Stdio; }
+bool at_standard_input(const RunOptions& options) { return std::ranges::any_of(options.serial, is_stdio); }
+
+// What the machine has of a serial port. `backend`: null for standard input and output.
+PortConfig port_config(const RunOptions& options, const SerialBackend* backend) {
+  if (backend) return {backend->input_fd(), backend->output_fd(), false};
+  return {STDIN_FILENO, reopen_nonblocking(STDOUT_FILENO), options.escape_key != 0 && isatty(STDIN_FILENO)};
+}
 
 MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) {
   MachineConfig config;
@@ -59,7 +66,6 @@ MachineConfig machine_config(const RunOptions& options, const Sandbox* sandbox) 
   config.memory_bytes = options.memory_bytes;
   config.shared_ram = options.windows && options.windows->provider.ram_is_file;
   for (const DiskOption& disk : options.disks) config.disks.push_back({disk.path, disk.read_only, disk.any_format});
-  config.escape_keys = options.escape_key != 0 && at_standard_input(options) && isatty(STDIN_FILENO);
   config.escape_key = options.escape_key;
   config.virtio_console = options.console == "virtio";
   config.network = options.network;
@@ -208,12 +214,14 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
   };
   const MonitorFiles monitor_files{options.control, options.snapshot,
                                    options.snapshot.empty() ? "" : options.snapshot + ".new"};
-  std::unique_ptr<SerialBackend> serial;
-  if (!at_standard_input(options)) {
-    auto opened = SerialBackend::open(options.serial);
+  std::unique_ptr<SerialBackend> serial[kSerialPorts];
+  for (size_t port = 0; port < options.serial.size(); ++port) {
+    if (is_stdio(options.serial[port])) continue;
+    auto opened = SerialBackend::open(options.serial[port]);
     if (!opened) return refuse(opened.error(), kExitBadOptions);
-    serial = std::move(*opened);
-    if (!serial->name().empty()) std::fprintf(stderr, "crosswalk: the serial line is at %s\n", serial->name().c_str());
+    serial[port] = std::move(*opened);
+    if (const std::string& name = serial[port]->name(); !name.empty())
+      std::fprintf(stderr, "crosswalk: the %sserial line is at %s\n", port == 0 ? "" : "second ", name.c_str());
   }
   std::optional<Sandbox> sandbox;
   if (options.sandbox && !Sandbox::built_in()) {
@@ -227,7 +235,8 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
                                  .shares = !options.shares.empty(),
                                  .writable_shares = !std::ranges::all_of(options.shares, &ShareConfig::read_only),
                                  .control_socket = path_or_null(monitor_files.control),
-                                 .serial_socket = serial ? serial->socket_path() : nullptr,
+                                 .serial_sockets = {serial[0] ? serial[0]->socket_path() : nullptr,
+                                                    serial[1] ? serial[1]->socket_path() : nullptr},
                                  .snapshot = path_or_null(monitor_files.snapshot),
                                  .new_snapshot = path_or_null(monitor_files.new_snapshot)});
     if (!made) return refuse(made.error(), kExitInternalError);
@@ -236,8 +245,11 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
   MachineConfig config = machine_config(options, sandbox ? &*sandbox : nullptr);
   config.monitor_files = &monitor_files;
   config.version = "crosswalk " + invocation.version + ", commit " + invocation.commit;
-  config.input_fd = serial ? serial->input_fd() : STDIN_FILENO;
-  config.output_fd = serial ? serial->output_fd() : reopen_nonblocking(STDOUT_FILENO);
+  const PortConfig first = port_config(options, serial[0].get());
+  config.input_fd = first.input_fd;
+  config.output_fd = first.output_fd;
+  config.escape_keys = first.escape_keys;
+  if (options.serial.size() > 1) config.second_port = port_config(options, serial[1].get());
   config.error_fd = reopen_nonblocking(STDERR_FILENO);
   config.before_exit = [&terminal] { terminal->restore(); };
   config.continued = [&terminal] { terminal->resume(); };
@@ -262,10 +274,12 @@ int run_guest(const RunOptions& requested, const Invocation& invocation) {
   auto vm = Vm::create(options, std::move(*machine), observability);
   if (!vm) return refuse(vm.error(), kExitInternalError);
   (*vm)->machine().set_statistics([&] { return statistics(options, conditions, **vm, observability).json(); });
-  if (serial) serial->start(sandbox ? &*sandbox : nullptr);
+  for (const auto& line : serial)
+    if (line) line->start(sandbox ? &*sandbox : nullptr);
   (*vm)->run(sandbox ? &*sandbox : nullptr);
   const bool ended = (*vm)->machine().shutdown();
-  if (serial && ended) serial->stop();
+  for (const auto& line : serial)
+    if (line && ended) line->stop();
   terminal->restore();
   Messages say(config.error_fd);
   if (conditions) conditions->end();

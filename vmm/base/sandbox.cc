@@ -298,7 +298,8 @@ void Sandbox::add_calls_of_roles(const Config& config) {
   // --snapshot-file.
   add(kMonitor, {SCMP_SYS(accept4), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(close), SCMP_SYS(fdatasync)});
   const auto path = [](const char* name) { return reinterpret_cast<uint64_t>(name); };
-  for (const char* name : {config.control_socket, config.serial_socket, config.new_snapshot})
+  for (const char* name :
+       {config.control_socket, config.serial_sockets[0], config.serial_sockets[1], config.new_snapshot})
     if (name) add(kMonitor, SCMP_SYS(unlink), {{0, kWhole, path(name)}});
   if (config.snapshot) {
     add(kMonitor, SCMP_SYS(openat), {{1, kWhole, path(config.new_snapshot)}});

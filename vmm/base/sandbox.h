@@ -28,7 +28,7 @@ class Sandbox {
     Share,    // one that has a folder's files
     Timer,
     Control,   // signals and the keyboard
-    Monitor,   // the control socket, snapshots, and the other end of a serial line
+    Monitor,   // the control socket, snapshots, and the other ends of serial lines
     Debugger,  // a GDB's connection
   };
   struct Config {
@@ -41,7 +41,7 @@ class Sandbox {
     bool writable_shares = false;    // and makes, changes and removes them
     // Paths that the monitor makes, renames and removes; null: none. The call's argument has to be
     // this very pointer, so they outlive the threads.
-    const char *control_socket = nullptr, *serial_socket = nullptr, *snapshot = nullptr, *new_snapshot = nullptr;
+    const char *control_socket = nullptr, *serial_sockets[2] = {}, *snapshot = nullptr, *new_snapshot = nullptr;
   };
 
   // Installs the handler that prints the line. Fails when this kernel has no seccomp filters.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The serial console: stdin and stdout.
+// The near end of a serial line; the first one is the console, which mostly is stdin and stdout.
 #pragma once
+
+#include <array>
 
 #include "vmm/devices/console_input.h"
 #include "vmm/devices/console_output.h"
@@ -15,5 +17,9 @@ struct Console {
   ConsoleInput input;
   ConsoleOutput output;
 };
+
+// Of the board's serial ports, in order. Null: there is no such port.
+inline constexpr unsigned kSerialPorts = 2;
+using ConsoleOutputs = std::array<ConsoleOutput*, kSerialPorts>;
 
 }  // namespace crosswalk::vmm

@@ -46,6 +46,10 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
       memory_(std::move(memory)),
       vcpus_(config.cpus),
       console_(config.input_fd, config.output_fd, config.escape_keys, config.escape_key),
+      second_port_(config.second_port
+                       ? std::make_unique<Console>(config.second_port->input_fd, config.second_port->output_fd,
+                                                   config.second_port->escape_keys, config.escape_key)
+                       : nullptr),
       stop_([this](bool first) { stop_everyone(first); }),
       rendezvous_(config.cpus, [this](unsigned cpu) { vcpus_[cpu].raise(kLineWork); }),
       holds_(vcpus_, rendezvous_),
@@ -53,10 +57,10 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
       timers_(counter_, device_lock_, vcpus_,
               {config.timeout_seconds, config.poll_seconds, [this] { stop_.request(StopReason::Timeout); }}),
       reporter_(vcpus_, rendezvous_, counter_, completions_, console_),
-      io_(console_, device_lock_, [this] { board_->output_drained(); }),
+      io_(console_, device_lock_, [this](unsigned port) { board_->output_drained(port); }),
       run_control_(stop_, reporter_, io_,
                    {config.error_fd, config.before_exit, config.continued, [this] { snapshot_requested(); },
-                    [this] { send_break(); }}),
+                    [this](unsigned port) { send_break(port); }}),
       control_(console_, io_.console(), run_control_),
       reset_gate_(
           config.cpus, [this] { reset(); },
@@ -71,10 +75,15 @@ Machine::Machine(const MachineConfig& config, GuestMemory memory)
   }
   console_.output.set_notifier(&io_.console());
   console_.input.set_notifier(&control_);
+  if (!second_port_) return;
+  io_.add_second_port(*second_port_);
+  control_.add_port(*second_port_, io_.console(1));
+  second_port_->output.set_notifier(&io_.console(1));
+  second_port_->input.set_notifier(&control_);
 }
 
 Result<bool> Machine::make_board() {
-  auto made = Board::create({device_lock_, memory_.ram(), console_.output, vcpus_, timers_, completions_, io_},
+  auto made = Board::create({device_lock_, memory_.ram(), console_outputs(), vcpus_, timers_, completions_, io_},
                             {config_.cpus,
                              config_.disks,
                              config_.virtio_console,
@@ -86,7 +95,7 @@ Result<bool> Machine::make_board() {
   timers_.attach(board_->gic(), board_->rtc());
   semihosting_console_.attach(*board_);
   platform_ = std::make_unique<MachinePlatform>(
-      PlatformPorts{device_lock_, vcpus_, *board_, console_.output, counter_, timers_, rendezvous_, holds_, stop_,
+      PlatformPorts{device_lock_, vcpus_, *board_, console_outputs(), counter_, timers_, rendezvous_, holds_, stop_,
                     config_.reboots ? &reset_gate_ : nullptr, semihosting_, debugger_ ? &debugger_->stops() : nullptr});
   if (debugger_) debugger_->attach(*platform_);
   return true;
@@ -94,19 +103,19 @@ Result<bool> Machine::make_board() {
 
 Result<bool> Machine::make_monitor() {
   if (!config_.monitor_files || !config_.monitor_files->any()) return true;
-  monitor_ = std::make_unique<Monitor>(*config_.monitor_files,
-                                       MonitorPorts{{device_lock_, console_.output, io_, holds_, completions_, timers_},
-                                                    stop_,
-                                                    reporter_,
-                                                    config_.cpus,
-                                                    config_.version,
-                                                    [this](int fd) { return write_snapshot(fd); },
-                                                    [this] { return request_reset(); },
-                                                    [this] { send_break(); },
-                                                    [this] { press_power_button(); },
-                                                    [this](const std::string& line) {
-                                                      print_error(config_.error_fd, line + "\n", kErrorMilliseconds);
-                                                    }});
+  monitor_ = std::make_unique<Monitor>(
+      *config_.monitor_files, MonitorPorts{{device_lock_, console_outputs(), io_, holds_, completions_, timers_},
+                                           stop_,
+                                           reporter_,
+                                           config_.cpus,
+                                           config_.version,
+                                           [this](int fd) { return write_snapshot(fd); },
+                                           [this] { return request_reset(); },
+                                           [this] { send_break(0); },
+                                           [this] { press_power_button(); },
+                                           [this](const std::string& line) {
+                                             print_error(config_.error_fd, line + "\n", kErrorMilliseconds);
+                                           }});
   return monitor_->open();
 }
 
@@ -116,15 +125,16 @@ Machine::~Machine() {
 }
 
 Result<bool> Machine::load(const BootConfig& config) {
-  BootConfig with_cpus = config;
-  with_cpus.cpus = config_.cpus;
-  with_cpus.firmware = config_.has_flash && !config_.flash[0].path.empty();
-  if (with_cpus.firmware) {
-    auto items = read_firmware_items(with_cpus, memory_.ram().size);
+  BootConfig described = config;
+  described.cpus = config_.cpus;
+  described.second_uart = config_.second_port.has_value();
+  described.firmware = config_.has_flash && !config_.flash[0].path.empty();
+  if (described.firmware) {
+    auto items = read_firmware_items(described, memory_.ram().size);
     if (!items) return items.take_error();
     board_->fw_cfg().set_items(std::move(*items));
   }
-  auto boot = load_guest(memory_.ram(), with_cpus);
+  auto boot = load_guest(memory_.ram(), described);
   if (!boot) return boot.take_error();
   boot_ = *boot;
   semihosting_.set_image_end(boot_.image_end);
@@ -162,9 +172,9 @@ void Machine::snapshot_requested() {
     print_error(config_.error_fd, "crosswalk: no snapshot: start with --snapshot-file FILE\n", kErrorMilliseconds);
 }
 
-void Machine::send_break() {
+void Machine::send_break(unsigned port) {
   const std::lock_guard lock(device_lock_);
-  board_->uart().input_break();
+  board_->uart(port)->input_break();
 }
 
 Result<bool> Machine::request_reset() {
@@ -247,12 +257,14 @@ void Machine::run_cpu(unsigned index, const std::function<void(CpuStart)>& run) 
 bool Machine::shutdown() {
   reporter_.left_guest();
   if (!running_) return true;
-  console_.output.close();
+  for (ConsoleOutput* const output : console_outputs())
+    if (output) output->close();
   if (monitor_) monitor_->stop();
   timers_.stop();
   if (debugger_) debugger_->finish();
   if (!io_.finish(kIoPatience)) {
-    console_.output.write_rest(kLastWriteMilliseconds);
+    for (ConsoleOutput* const output : console_outputs())
+      if (output) output->write_rest(kLastWriteMilliseconds);
     return false;
   }
   io_.join();
@@ -261,7 +273,8 @@ bool Machine::shutdown() {
 }
 
 void Machine::stop_everyone(bool first) {
-  console_.output.close();
+  for (ConsoleOutput* const output : console_outputs())
+    if (output) output->close();
   board_->stop();
   for (const auto& cpu : vcpus_) cpu->stop(first);
   reset_gate_.open();

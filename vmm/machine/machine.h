@@ -50,6 +50,12 @@ class Sandbox;
 class StatisticsTable;
 class SymbolTable;
 
+// Who is at the other end of a serial port: descriptors, or -1.
+struct PortConfig {
+  int input_fd = -1, output_fd = -1;
+  bool escape_keys = false;  // as MachineConfig's
+};
+
 struct MachineConfig {
   unsigned cpus = 1;  // to GicV2::kMaxCpus
   uint64_t memory_bytes = uint64_t{1} << 30;
@@ -59,6 +65,8 @@ struct MachineConfig {
   int error_fd = -1;                  // semihosting's standard error; -1: none
   bool escape_keys = false;           // Ctrl-A x, i, s, b, p and h; or after another key
   uint8_t escape_key = EscapeFilter::kCtrlA;
+  // There is a second serial port.
+  std::optional<PortConfig> second_port;
   // there is one, and console input goes there instead of to the PL011
   bool virtio_console = false;
   NetConfig network;
@@ -163,6 +171,8 @@ class Machine final {
   const SystemCounter& clock() const { return counter_; }
   Board& board() { return *board_; }
   Console& console() { return console_; }
+  // The second serial port's; null: there is none.
+  Console* second_port() { return second_port_.get(); }
 
   // The guest finds the power button pressed (Pl061), and may power off. Any thread; returns at
   // once.
@@ -182,7 +192,8 @@ class Machine final {
   SnapshotParts snapshot_parts();
   Result<uint64_t> write_snapshot(int fd);
   void snapshot_requested();
-  void send_break();
+  void send_break(unsigned port);
+  ConsoleOutputs console_outputs() { return {&console_.output, second_port_ ? &second_port_->output : nullptr}; }
   Result<bool> request_reset();
   void reset();
 
@@ -192,6 +203,7 @@ class Machine final {
   std::mutex device_lock_;
   Vcpus vcpus_;
   Console console_;
+  std::unique_ptr<Console> second_port_;  // null: there is none
   StopSwitch stop_;
   Rendezvous rendezvous_;
   CpuHolds holds_;

@@ -40,7 +40,8 @@ bool MachinePlatform::mmio_write(CpuState& cpu, uint64_t pa, unsigned bytes, uin
     if (m_.board.memory_changes().any) changes = std::exchange(m_.board.memory_changes(), {});
   }
   if (changes.any) report(cpu, changes);
-  if (!m_.console.has_room()) m_.vcpus.of(cpu).raise(kLineWork);
+  for (const ConsoleOutput* console : m_.consoles)
+    if (console && !console->has_room()) m_.vcpus.of(cpu).raise(kLineWork);
   trace::end(cpu.trace, trace::Kind::DeviceWrite, start, pa, value, bytes, !answered);
   return answered;
 }
@@ -52,14 +53,15 @@ void MachinePlatform::report(CpuState& cpu, const MemoryChanges& changes) {
     if (range.bytes != 0) engine_->external_write(cpu, range.pa, range.bytes);
 }
 
-// Other CPUs do not wait for one that waits for stdout: it is parked meanwhile.
+// Other CPUs do not wait for one that waits for output: it is parked meanwhile.
 void MachinePlatform::run_queued_work(CpuState& cpu) {
   m_.rendezvous.serve(cpu);
   if (m_.stops)
     m_.stops->serve(cpu);
   else
     m_.holds.serve(cpu);
-  m_.console.wait_for_room();
+  for (const ConsoleOutput* console : m_.consoles)
+    if (console) console->wait_for_room();
 }
 
 bool MachinePlatform::firmware_call(CpuState& cpu) {

@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "translator/arm32/cpu/platform.h"
-#include "vmm/devices/console_output.h"
+#include "vmm/devices/console.h"
 #include "vmm/machine/board/board.h"
 #include "vmm/machine/cpus/engine_port.h"
 #include "vmm/machine/cpus/psci.h"
@@ -25,7 +25,7 @@ struct PlatformPorts {
   std::mutex& device_lock;
   Vcpus& vcpus;
   Board& board;
-  ConsoleOutput& console;
+  ConsoleOutputs consoles;
   const SystemCounter& counter;
   Timers& timers;
   Rendezvous& rendezvous;

@@ -127,6 +127,24 @@ TEST_F(OptionsTest, Everything) {
   EXPECT_EQ(options->timeout_seconds, 2.5);
 }
 
+TEST_F(OptionsTest, SerialPorts) {
+  using Kind = SerialConfig::Kind;
+  const auto kinds = [&](const std::vector<std::string>& arguments) {
+    const Command command = run(arguments);
+    const auto* options = std::get_if<RunOptions>(&command);
+    std::vector<Kind> found;
+    if (!options) ADD_FAILURE() << error_of(command);
+    for (const SerialConfig& each : options ? options->serial : std::vector<SerialConfig>{}) found.push_back(each.kind);
+    return found;
+  };
+  EXPECT_EQ(kinds({}), (std::vector<Kind>{Kind::Stdio}));
+  EXPECT_EQ(kinds({"--serial", "pty"}), (std::vector<Kind>{Kind::Pty}));
+  EXPECT_EQ(kinds({"--serial", "file:a", "--serial", "stdio"}), (std::vector<Kind>{Kind::File, Kind::Stdio}));
+  EXPECT_EQ(kinds({"-serial", "mon:stdio", "-serial", "unix:S,server=on,wait=off"}),
+            (std::vector<Kind>{Kind::Stdio, Kind::Socket}));
+  EXPECT_EQ(kinds({"--serial", "null", "--serial", "null"}), (std::vector<Kind>{Kind::Null, Kind::Null}));
+}
+
 TEST_F(OptionsTest, Windows) {
   const auto windows = [&](const std::vector<std::string>& arguments, bool kvm) {
     const Command command = run(arguments);
@@ -169,6 +187,10 @@ TEST_F(OptionsTest, ErrorsAreOneLineThatSaysWhatToDo) {
       {{"--world", "disc"}, "auto, process, kvm"},
       {{"--cpu", "cortex-a9"}, "cortex-a15, cortex-a7"},
       {{"--console", "vga"}, "pl011, virtio"},
+      {{"--serial", "stdio", "--serial", "stdio"}, "stdio is the other end of the first line already"},
+      {{"--serial", "unix:S", "--serial", "unix:S"}, "give another one"},
+      {{"--serial", "null", "--serial", "pty", "--serial", "pty"}, "2 serial ports at most"},
+      {{"--serial", "stdio", "--serial", "tape"}, "use one of: stdio"},
       {{"--mmu", "mmap", "--world", "kvm"}, "--mmu kmod or shadow or ept"},
       {{"--mmu", "ept", "--world", "process"}, "--world kvm"},
       {{"--mmu", "hybrid", "--windows", "glass"}, "auto, mmap, kmod, shadow, ept"},

@@ -178,7 +178,7 @@ TEST_F(TurnsTest, ADiskInASlowSystemCallDoesNotKeepTheConsole) {
   Console console(-1, ends[1], false);
   TransportWork disk;
   disk.attach(slot());
-  IoThreads io(console, device_lock, [] {});
+  IoThreads io(console, device_lock, [](unsigned) {});
   console.output.set_notifier(&io.console());
   io.add_disk(disk);
   ASSERT_TRUE(io.open());

@@ -47,7 +47,7 @@ class ControlThreadTest : public testing::Test, public ControlEvents, public IoN
   }
   void state_requested() override { ++states_; }
   void snapshot_requested() override { ++snapshots_; }
-  void break_requested() override {}
+  void break_requested(unsigned) override {}
   void continued() override { ++continued_; }
   void power_button_pressed() override { ++presses_; }
   bool stop_requested() const override { return stopping_; }

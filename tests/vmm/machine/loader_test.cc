@@ -382,6 +382,22 @@ TEST_F(LoaderTest, DeviceTreeKeyProperties) {
   EXPECT_EQ(cells(fdt, "/", "interrupt-parent"), cells(fdt, "/intc@8000000", "phandle"));
 }
 
+TEST_F(LoaderTest, DeviceTreeOfASecondSerialPort) {
+  auto boot = load(raw_image(100));
+  ASSERT_TRUE(boot) << boot.error();
+  EXPECT_LT(fdt_path_offset(tree(*boot), "/pl011@9040000"), 0);
+  config_.second_uart = true;
+  boot = load(raw_image(100));
+  ASSERT_TRUE(boot) << boot.error();
+  const void* fdt = tree(*boot);
+  using Cells = std::vector<uint32_t>;
+  EXPECT_EQ(cells(fdt, "/pl011@9040000", "reg"), (Cells{0, 0x9040000, 0, 0x1000}));
+  EXPECT_EQ(cells(fdt, "/pl011@9040000", "interrupts"), (Cells{0, 8, 4}));
+  EXPECT_STREQ(string_property(fdt, "/aliases", "serial0").c_str(), "/pl011@9000000");
+  EXPECT_STREQ(string_property(fdt, "/aliases", "serial1").c_str(), "/pl011@9040000");
+  EXPECT_STREQ(string_property(fdt, "/chosen", "stdout-path").c_str(), "/pl011@9000000");
+}
+
 // The same with flash.
 class FlashLoaderTest : public LoaderTest {
  protected:

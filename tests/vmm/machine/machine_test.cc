@@ -548,6 +548,37 @@ TEST_F(MachineTest, ConsoleBothWays) {
   EXPECT_EQ(get(kUartBase), uint32_t{'i'});
 }
 
+// Its registers, its interrupt, and whoever is at its other end are its own.
+TEST_F(MachineTest, ASecondSerialPort) {
+  int in[2], out[2];
+  ASSERT_EQ(pipe(in), 0);
+  ASSERT_EQ(pipe(out), 0);
+  config_.second_port = PortConfig{in[0], out[1]};
+  make();
+  constexpr unsigned kInterrupt = kFirstSpi + kSecondUartSpi;
+  enable_gic(kInterrupt);
+  set(kSecondUartBase + 0x38, 1u << 4 | 1u << 6);  // UARTIMSC: what is received
+  machine_->start();
+  for (const char c : std::string("two")) set(kSecondUartBase, static_cast<uint8_t>(c));
+  for (const char c : std::string("one")) set(kUartBase, static_cast<uint8_t>(c));
+  EXPECT_EQ(read_output(3), "one");
+  char text[4] = {};
+  EXPECT_EQ(read(out[0], text, 3), 3);
+  EXPECT_STREQ(text, "two");
+  ASSERT_EQ(write(in[1], "t", 1), 1);
+  ASSERT_TRUE(wait_for_line(kLineIrq));
+  EXPECT_EQ(get(kGicCpuInterfaceBase + 0xc), kInterrupt);
+  EXPECT_EQ(get(kUartBase + 0x18) & 0x10, 0x10u);  // UARTFR.RXFE
+  EXPECT_EQ(get(kSecondUartBase), uint32_t{'t'});
+  // What is printed last is written before the end.
+  for (const char c : std::string("end")) set(kSecondUartBase, static_cast<uint8_t>(c));
+  ASSERT_TRUE(machine_->shutdown());
+  EXPECT_EQ(read(out[0], text, 3), 3);
+  EXPECT_STREQ(text, "end");
+  machine_.reset();
+  for (const int fd : {in[0], in[1], out[0], out[1]}) close(fd);
+}
+
 TEST_F(MachineTest, MuchInputIsNotLost) {
   make();
   machine_->start();

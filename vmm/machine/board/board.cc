@@ -28,7 +28,9 @@ constexpr BoardRow kBoard[] = {
     {"intc", kGicDistributorBase, GicV2::kRegionBytes, 2, kNone, Trigger::LevelHigh, "arm,cortex-a15-gic"sv, ""sv,
      false, [](Board& board, const BoardRow& row, unsigned index) { return board.make_gic(row, index); }},
     {"pl011", kUartBase, Pl011::kRegionBytes, 1, kUartSpi, Trigger::LevelHigh, "arm,pl011\0arm,primecell"sv,
-     "uartclk\0apb_pclk"sv, false, [](Board& board, const BoardRow& row, unsigned) { return board.make_uart(row); }},
+     "uartclk\0apb_pclk"sv, false, [](Board& board, const BoardRow& row, unsigned) { return board.make_uart(row, 0); }},
+    {"pl011", kSecondUartBase, Pl011::kRegionBytes, 1, kSecondUartSpi, Trigger::LevelHigh, "arm,pl011\0arm,primecell"sv,
+     "uartclk\0apb_pclk"sv, false, [](Board& board, const BoardRow& row, unsigned) { return board.make_uart(row, 1); }},
     {"pl031", kRtcBase, Pl031::kRegionBytes, 1, kRtcSpi, Trigger::LevelHigh, "arm,pl031\0arm,primecell"sv, "apb_pclk"sv,
      false, [](Board& board, const BoardRow& row, unsigned) { return board.make_rtc(row); }},
     {"virtio_mmio", kVirtioBase, VirtioMmio::kRegionBytes, kVirtioSlots, kVirtioFirstSpi, Trigger::EdgeRising,
@@ -64,8 +66,7 @@ Result<std::unique_ptr<Board>> Board::create(const BoardPorts& ports, const Boar
         return Error{"the board's memory map has overlapping devices"};
     }
   }
-  ports.io.console_work().set_input_sink(board->virtio_console_ ? static_cast<InputSink*>(board->virtio_console_)
-                                                                : board->uart_.get());
+  if (board->virtio_console_) ports.io.console_work().set_input_sink(board->virtio_console_);
   return board;
 }
 
@@ -76,10 +77,12 @@ Result<MmioDevice*> Board::make_gic(const BoardRow&, unsigned index) {
   return index == 0 ? &gic_.distributor() : &gic_.cpu_interface();
 }
 
-Result<MmioDevice*> Board::make_uart(const BoardRow& row) {
-  uart_ = std::make_unique<Pl011>(ports_.console, gic_, interrupt_of(row));
-  uart_->set_notifier(&ports_.io.console());
-  return uart_.get();
+Result<MmioDevice*> Board::make_uart(const BoardRow& row, unsigned port) {
+  if (!ports_.consoles[port]) return nullptr;
+  uarts_[port] = std::make_unique<Pl011>(*ports_.consoles[port], gic_, interrupt_of(row));
+  uarts_[port]->set_notifier(&ports_.io.console(port));
+  ports_.io.console_work(port).set_input_sink(uarts_[port].get());
+  return uarts_[port].get();
 }
 
 Result<MmioDevice*> Board::make_rtc(const BoardRow& row) {
@@ -153,7 +156,7 @@ Result<std::unique_ptr<VirtioDevice>> Board::make_virtio_device(unsigned slot) {
   unsigned next = first_disk - 1;
   if (slot == next--) return std::unique_ptr<VirtioDevice>(std::make_unique<VirtioRng>());
   if (config_.virtio_console && slot == next--) {
-    auto console = std::make_unique<VirtioConsole>(ports_.console);
+    auto console = std::make_unique<VirtioConsole>(*ports_.consoles[0]);
     virtio_console_ = console.get();
     return std::unique_ptr<VirtioDevice>(std::move(console));
   }
@@ -177,14 +180,15 @@ Result<std::unique_ptr<VirtioDevice>> Board::make_share(const ShareConfig& confi
 
 bool Board::has_share_session() const { return std::ranges::any_of(virtio_9p_, &Virtio9p::has_session); }
 
-void Board::output_drained() {
-  uart_->output_drained();
-  if (virtio_console_) virtio_console_->output_drained();
+void Board::output_drained(unsigned port) {
+  uarts_[port]->output_drained();
+  if (port == 0 && virtio_console_) virtio_console_->output_drained();
 }
 
 void Board::reset() {
   for (const auto& slot : virtio_) slot->reset();
-  uart_->restore({});
+  for (const auto& uart : uarts_)
+    if (uart) uart->restore({});
   rtc_->restore({});
   for (const auto& bank : flash_)
     if (bank) bank->restore({});

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "translator/base/result.h"
-#include "vmm/devices/console_output.h"
+#include "vmm/devices/console.h"
 #include "vmm/devices/fw_cfg.h"
 #include "vmm/devices/gicv2.h"
 #include "vmm/devices/pflash.h"
@@ -56,7 +56,7 @@ struct BoardConfig {
 struct BoardPorts {
   std::mutex& device_lock;
   const GuestRam& ram;
-  ConsoleOutput& console;
+  ConsoleOutputs consoles;  // the first one is there
   CpuInterruptOutputs& cpu_lines;
   WallClock& clock;
   CompletionSink& completions;
@@ -70,7 +70,9 @@ class Board {
   // With the device lock held.
   const Bus& bus() const { return bus_; }
   GicV2& gic() { return gic_; }
-  Pl011& uart() { return *uart_; }
+  Pl011& uart() { return *uarts_[0]; }
+  // Null: there is none. `port` is below kSerialPorts.
+  Pl011* uart(unsigned port) { return uarts_[port].get(); }
   Pl031& rtc() { return *rtc_; }
   FwCfg& fw_cfg() { return *fw_cfg_; }
   Pl061& gpio() { return *gpio_; }
@@ -86,8 +88,8 @@ class Board {
   // Whether the guest has a shared folder mounted, whose files cannot be saved with its state. Any
   // thread.
   bool has_share_session() const;
-  // The console has room again. With the device lock held.
-  void output_drained();
+  // The port's output has room again. With the device lock held.
+  void output_drained(unsigned port);
 
   // All devices as they were at the start. With the device lock held.
   void reset();
@@ -97,7 +99,7 @@ class Board {
 
   // ---- for the table's rows ----
   Result<MmioDevice*> make_gic(const BoardRow& row, unsigned index);
-  Result<MmioDevice*> make_uart(const BoardRow& row);
+  Result<MmioDevice*> make_uart(const BoardRow& row, unsigned port);
   Result<MmioDevice*> make_rtc(const BoardRow& row);
   Result<MmioDevice*> make_flash(unsigned bank);
   Result<MmioDevice*> make_fw_cfg();
@@ -118,7 +120,7 @@ class Board {
   std::unique_ptr<Pflash> flash_[FlashBanks::kBanks];
   std::unique_ptr<FwCfg> fw_cfg_;
   std::unique_ptr<Pl061> gpio_;
-  std::unique_ptr<Pl011> uart_;
+  std::unique_ptr<Pl011> uarts_[kSerialPorts];
   std::unique_ptr<Pl031> rtc_;
   std::vector<std::unique_ptr<TransportWork>> works_;  // of devices that have threads
   std::vector<std::unique_ptr<VirtioMmio>> virtio_;

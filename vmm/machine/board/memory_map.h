@@ -13,6 +13,7 @@ inline constexpr uint64_t kUartBase = 0x09000000;
 inline constexpr uint64_t kRtcBase = 0x09010000;
 inline constexpr uint64_t kFwCfgBase = 0x09020000;
 inline constexpr uint64_t kGpioBase = 0x09030000;
+inline constexpr uint64_t kSecondUartBase = 0x09040000;
 inline constexpr uint64_t kVirtioBase = 0x0a000000;
 inline constexpr unsigned kVirtioSlots = 32;
 inline constexpr uint64_t kVirtioStride = 0x200;
@@ -22,6 +23,7 @@ inline constexpr unsigned kFirstSpi = 32;
 inline constexpr unsigned kUartSpi = 1;
 inline constexpr unsigned kRtcSpi = 2;
 inline constexpr unsigned kGpioSpi = 7;
+inline constexpr unsigned kSecondUartSpi = 8;
 inline constexpr unsigned kVirtioFirstSpi = 16;
 
 // INTIDs of the PPIs: the performance monitors' and the generic timer's.

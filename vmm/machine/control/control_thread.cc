@@ -49,10 +49,16 @@ void on_signal(int number) {
 
 }  // namespace
 
-ControlThread::ControlThread(Console& console, IoNotifier& io, ControlEvents& events)
-    : console_(console), io_(io), events_(events) {
+ControlThread::ControlThread(Console& console, IoNotifier& io, ControlEvents& events) : events_(events) {
   loop_.add({[this] { return signal_fd_; }, POLLIN, [this] { read_signal(); }});
-  loop_.add({[this] { return console_.input.wanted() ? console_.input.fd() : -1; }, POLLIN, [this] { read_input(); }});
+  add_port(console, io);
+}
+
+void ControlThread::add_port(Console& console, IoNotifier& io) {
+  const auto port = static_cast<unsigned>(ports_.size());
+  ports_.push_back({console, io});
+  ConsoleInput& input = console.input;
+  loop_.add({[&input] { return input.wanted() ? input.fd() : -1; }, POLLIN, [this, port] { read_input(port); }});
 }
 
 ControlThread::~ControlThread() {
@@ -122,22 +128,23 @@ void ControlThread::read_signal() {
   }
 }
 
-void ControlThread::read_input() {
-  const EscapeFilter::Asked asked = console_.input.read();
+void ControlThread::read_input(unsigned port) {
+  Console& console = ports_[port].console;
+  const EscapeFilter::Asked asked = console.input.read();
   if (asked.quit) request_stop(kExitUserQuit, true);
   if (asked.help) {
-    const std::string key = {'C', '-', static_cast<char>('a' - 1 + console_.input.escape_key())};
-    console_.output.add_notice("\r\n" + key + " h    print this help\r\n" + key + " i    print the guest's state\r\n" +
-                               key + " s    write a snapshot (--snapshot-file)\r\n" + key +
-                               " b    send a break to the serial port\r\n" + key +
-                               " p    press the guest's power button\r\n" + key + " x    quit Crosswalk\r\n" + key +
-                               " " + key + "  send " + key + " to the guest\r\n");
+    const std::string key = {'C', '-', static_cast<char>('a' - 1 + console.input.escape_key())};
+    console.output.add_notice("\r\n" + key + " h    print this help\r\n" + key + " i    print the guest's state\r\n" +
+                              key + " s    write a snapshot (--snapshot-file)\r\n" + key +
+                              " b    send a break to the serial port\r\n" + key +
+                              " p    press the guest's power button\r\n" + key + " x    quit Crosswalk\r\n" + key +
+                              " " + key + "  send " + key + " to the guest\r\n");
   }
   if (asked.state) events_.state_requested();
   if (asked.snapshot) events_.snapshot_requested();
-  if (asked.line_break) events_.break_requested();
+  if (asked.line_break) events_.break_requested(port);
   if (asked.power) events_.power_button_pressed();
-  if (asked.help || console_.input.has_input()) io_.notify(true);
+  if (asked.help || console.input.has_input()) ports_[port].io.notify(true);
 }
 
 // How long to sleep: until the stop is overdue, if one was requested.

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "translator/base/result.h"
 #include "vmm/devices/console.h"
@@ -28,9 +29,9 @@ class ControlEvents {
   virtual void signal_received(int signal) = 0;
   // SIGUSR1 or Ctrl-A i. May take a few hundred milliseconds.
   virtual void state_requested() = 0;
-  // SIGUSR2 or Ctrl-A s; Ctrl-A b.
+  // SIGUSR2 or Ctrl-A s; Ctrl-A b, on the line of this serial port.
   virtual void snapshot_requested() = 0;
-  virtual void break_requested() = 0;
+  virtual void break_requested(unsigned port) = 0;
   // Ctrl-A p, or SIGTERM where that is what it does.
   virtual void power_button_pressed() = 0;
   // SIGCONT: the process was stopped, and goes on.
@@ -55,6 +56,9 @@ class ControlThread final : public IoNotifier {
   ControlThread(Console& console, IoNotifier& io, ControlEvents& events);
   ~ControlThread() override;
 
+  // Another serial port, which is served by `io`. Before open().
+  void add_port(Console& console, IoNotifier& io);
+
   // The signals that it takes; to be blocked in every thread.
   static void block_signals();
 
@@ -74,13 +78,16 @@ class ControlThread final : public IoNotifier {
   void run();
   // What an escape key or signal asks for; `status` is the exit status if it was to end the run.
   void request_stop(int status, bool by_key);
-  void read_input();
+  void read_input(unsigned port);
   void read_signal();
   int wait_milliseconds();
   void check_overdue();
 
-  Console& console_;
-  IoNotifier& io_;
+  struct Port {
+    Console& console;
+    IoNotifier& io;
+  };
+  std::vector<Port> ports_;
   ControlEvents& events_;
   const Sandbox* sandbox_ = nullptr;
   std::thread thread_;

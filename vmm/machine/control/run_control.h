@@ -19,8 +19,10 @@ class RunControl final : public ControlEvents {
     std::function<void()> before_exit;
     // after SIGCONT, on the control thread: takes the terminal back
     std::function<void()> continued;
-    // SIGUSR2 or Ctrl-A s; Ctrl-A b
-    std::function<void()> snapshot, line_break;
+    // SIGUSR2 or Ctrl-A s
+    std::function<void()> snapshot;
+    // Ctrl-A b, on the line of this serial port
+    std::function<void(unsigned)> line_break;
   };
   RunControl(StopSwitch& stop, StateReporter& reporter, IoThreads& io, Config config)
       : stop_(stop), reporter_(reporter), io_(io), config_(std::move(config)) {}
@@ -29,7 +31,7 @@ class RunControl final : public ControlEvents {
   void signal_received(int signal) override { stop_.request(StopReason::Signal, signal); }
   void state_requested() override;
   void snapshot_requested() override { config_.snapshot(); }
-  void break_requested() override { config_.line_break(); }
+  void break_requested(unsigned port) override { config_.line_break(port); }
   void power_button_pressed() override {
     io_.console_work().press_power_button();
     io_.console().notify(true);

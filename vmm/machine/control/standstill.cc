@@ -28,7 +28,8 @@ Result<std::unique_ptr<Standstill>> Standstill::begin(const StandstillParts& par
       return Error{"what devices have completed does not reach the guest"};
     }
   }
-  parts.console.write_rest(kOutputMilliseconds);
+  for (ConsoleOutput* const console : parts.consoles)
+    if (console) console->write_rest(kOutputMilliseconds);
   return made;
 }
 

@@ -13,7 +13,7 @@
 #include <optional>
 
 #include "translator/base/result.h"
-#include "vmm/devices/console_output.h"
+#include "vmm/devices/console.h"
 #include "vmm/machine/cpus/completion_queue.h"
 #include "vmm/machine/cpus/cpu_holds.h"
 #include "vmm/machine/io/io_thread.h"
@@ -24,7 +24,7 @@ namespace crosswalk::vmm {
 // The parts of the machine that stop.
 struct StandstillParts {
   std::mutex& device_lock;
-  ConsoleOutput& console;
+  ConsoleOutputs consoles;
   IoThreads& io;
   CpuHolds& holds;
   CompletionQueue& completions;

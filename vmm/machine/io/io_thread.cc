@@ -158,9 +158,18 @@ void ConsoleWork::finish(std::atomic<uint64_t>& progress) {
 
 // ---- all of them --------------------------------------------------------------------------------
 
-IoThreads::IoThreads(Console& console, std::mutex& device_lock, std::function<void()> drained)
-    : console_work_(console, device_lock, std::move(drained)), console_("io", console_work_) {
+IoThreads::IoThreads(Console& console, std::mutex& device_lock, std::function<void(unsigned)> drained)
+    : device_lock_(device_lock),
+      drained_(std::move(drained)),
+      console_work_(console, device_lock, [this] { drained_(0); }),
+      console_("io", console_work_) {
   console_work_.attach(console_.loop());
+}
+
+void IoThreads::add_second_port(Console& port) {
+  second_work_ = std::make_unique<ConsoleWork>(port, device_lock_, [this] { drained_(1); });
+  second_ = devices_.emplace_back(std::make_unique<IoThread>("port 1", *second_work_)).get();
+  second_work_->attach(second_->loop());
 }
 
 IoThread& IoThreads::add_disk(TransportWork& work) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Threads that do what is slow: one for the console and what belongs to it, one for each disk and
-// each shared folder, and one for the network, so that none waits for another. Each works in rounds
-// of bounded length.
+// Threads that do what is slow: one for the console and what belongs to it, one for a second serial
+// port, one for each disk and each shared folder, and one for the network, so that none waits for
+// another. Each works in rounds of bounded length.
 #pragma once
 
 #include <atomic>
@@ -137,10 +137,14 @@ class ConsoleWork final : public IoWork {
 // All I/O threads of a machine.
 class IoThreads {
  public:
-  IoThreads(Console& console, std::mutex& device_lock, std::function<void()> drained);
+  // `drained(port)`: as ConsoleWork's.
+  IoThreads(Console& console, std::mutex& device_lock, std::function<void(unsigned)> drained);
 
-  ConsoleWork& console_work() { return console_work_; }
-  IoThread& console() { return console_; }
+  // Of the first serial port, which is the console, or of the second one, if there is one.
+  ConsoleWork& console_work(unsigned port = 0) { return port == 0 ? console_work_ : *second_work_; }
+  IoThread& console(unsigned port = 0) { return port == 0 ? console_ : *second_; }
+  // The thread of the second serial port, once.
+  void add_second_port(Console& port);
   // Another disk's thread. `work` outlives it and is attached before start().
   IoThread& add_disk(TransportWork& work);
   // The network's thread: the same, and it waits for what `group` says.
@@ -161,9 +165,13 @@ class IoThreads {
   uint64_t wakes() const;
 
  private:
+  std::mutex& device_lock_;
+  std::function<void(unsigned)> drained_;
   ConsoleWork console_work_;
   IoThread console_;
+  std::unique_ptr<ConsoleWork> second_work_;
   std::vector<std::unique_ptr<IoThread>> devices_;  // all but the console
+  IoThread* second_ = nullptr;                      // one of them
   unsigned disks_ = 0, shares_ = 0;
 };
 

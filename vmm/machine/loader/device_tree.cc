@@ -141,8 +141,9 @@ void write_pmu(Writer& w, const BoardDescription& board) {
 }
 
 // One node a device of the board's table.
-void write_devices(Writer& w) {
+void write_devices(Writer& w, const BoardDescription& board) {
   for (const BoardRow& row : board_table()) {
+    if (row.base == kSecondUartBase && !board.second_uart) continue;
     for (unsigned index = 0; row.spi >= 0 && index < row.count; ++index) {
       w.begin(at(row.name, row.base_of(index)));
       w.string("compatible", std::string(row.compatible));
@@ -157,6 +158,14 @@ void write_devices(Writer& w) {
       w.end();
     }
   }
+}
+
+// Which port is ttyAMA0, as QEMU says it: with one port there is no need to.
+void write_aliases(Writer& w) {
+  w.begin("aliases");
+  w.string("serial0", "/" + at("pl011", kUartBase));
+  w.string("serial1", "/" + at("pl011", kSecondUartBase));
+  w.end();
 }
 
 void write_flash(Writer& w) {
@@ -278,6 +287,7 @@ Result<DeviceTree> build_device_tree(const BoardDescription& board) {
   w.bytes("rng-seed", seed + 8, 32);
   w.string("stdout-path", "/" + at("pl011", kUartBase));
   w.end();
+  if (board.second_uart) write_aliases(w);
   w.begin("apb-pclk");
   w.string("compatible", "fixed-clock");
   w.cells("#clock-cells", {0});
@@ -289,7 +299,7 @@ Result<DeviceTree> build_device_tree(const BoardDescription& board) {
   write_gic_and_timer(w, board.cpus);
   write_pmu(w, board);
   if (board.flash) write_flash(w);
-  write_devices(w);
+  write_devices(w, board);
   write_fw_cfg(w);
   write_gpio(w, board.cpus);
   write_psci(w);

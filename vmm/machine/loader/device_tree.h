@@ -17,6 +17,7 @@ struct BoardDescription {
   std::string cpu_compatible;  // for instance "arm,cortex-a15"
   unsigned cpus = 1;           // 1 to 8
   bool flash = false;
+  bool second_uart = false;
 };
 
 // The board, with the devices of its table (board_table.h).

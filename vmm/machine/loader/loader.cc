@@ -135,8 +135,9 @@ Result<Image> load_raw(const GuestRam& ram, const std::vector<uint8_t>& file, co
 }
 
 Result<DeviceTree> make_tree(const GuestRam& ram, const BootConfig& config, const BootState& state) {
-  auto tree = config.dtb.empty() ? build_device_tree({config.cpu_compatible, config.cpus, ram.flash != nullptr})
-                                 : load_device_tree(config.dtb);
+  auto tree = config.dtb.empty()
+                  ? build_device_tree({config.cpu_compatible, config.cpus, ram.flash != nullptr, config.second_uart})
+                  : load_device_tree(config.dtb);
   if (!tree) return tree;
   // U-Boot adds to the tree where it lies, and relies on QEMU's being larger than what is in it.
   constexpr uint32_t kFirmwareRoom = 64 << 10;

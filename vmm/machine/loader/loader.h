@@ -27,7 +27,8 @@ struct BootConfig {
   // files (initrd and dtb may be empty) and the kernel command line
   std::string kernel, initrd, append, dtb;
   std::string cpu_compatible = "arm,cortex-a15";
-  unsigned cpus = 1;  // of the device tree that is made when none is given
+  unsigned cpus = 1;         // of the device tree that is made when none is given
+  bool second_uart = false;  // the same
   // The first bank of flash has firmware, which is to be started; kernel may be empty then.
   bool firmware = false;
 };

@@ -238,6 +238,7 @@ Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape&
   for (unsigned slot = 0; slot < kVirtioSlots; ++slot) slots.push_back(save_slot(parts.board.virtio_slot(slot)));
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
+  if (const Pl011* second = parts.board.uart(1)) json["second_uart"] = json_of(second->save());
 
 // ---- restoring
 
@@ -316,6 +317,10 @@ Result<bool> SavedMachine::restore(const SnapshotParts& parts) {
     parts.semihosting.restore(state_of<Semihosting::State>(json, "semihosting"));
     // Disks come first, so that an error is about what the user gave.
     for (unsigned slot = kVirtioSlots; slot-- > 0;) restore_slot(parts.board.virtio_slot(slot), slot, slots[slot]);
+    if (json.contains("second_uart") != (parts.board.uart(1) != nullptr))
+      throw StateError(parts.board.uart(1) ? "its machine has one serial port; give --serial once"
+                                           : "its machine has two serial ports; give --serial twice");
+    if (Pl011* second = parts.board.uart(1)) second->restore(state_of<Pl011::State>(json, "second_uart"));
     parts.timers.restore(timers);
     return true;
   } catch (const std::exception& problem) {
