@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One case of net.sh: boots Debian with a network and moves files both ways. The last line is how fast.
 
-usage: net.py [--restricted | --tap NAME] [--limit SECONDS] [--mib N]
-The environment goes to scripts/boot.sh. NAME is an interface with the address 10.0.2.2/24.
+usage: net.py [--restricted | --tap NAME [--pairs N]] [--limit SECONDS] [--mib N]
+The environment goes to scripts/boot.sh. NAME is an interface with the address 10.0.2.2/24. With --pairs the card has to have
+so many pairs of queues, and the guest as many CPUs; a file goes by each pair.
 """
 import argparse
 import hashlib
 import http.server
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -29,6 +31,20 @@ fi
 mkdir /tmp/www && mv /tmp/file /tmp/www && httpd -p 80 -h /tmp/www || exit 11
 echo "serving ${{sum%% *}}"
 nc -l -p 9 >/dev/null
+"""
+
+
+# Before that: all that the guest sends goes by one pair after the other, and the host's answers
+# follow it.
+PAIRS = """
+queues=/sys/class/net/eth0/queues
+set -- $queues/rx-* $queues/tx-*
+[ $# = {twice} ] || {{ echo "$*"; exit 12; }}
+for chosen in $(seq 0 {last}); do
+  for pair in $(seq 0 {last}); do echo 0 >$queues/tx-$pair/xps_cpus || exit 13; done
+  echo {cpus:x} >$queues/tx-$chosen/xps_cpus || exit 13
+  wget -q -O /dev/null http://10.0.2.2:{port}/file || exit 14
+done
 """
 
 
@@ -70,6 +86,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--restricted", action="store_true")
     parser.add_argument("--tap")
+    parser.add_argument("--pairs", type=int)
     parser.add_argument("--limit", type=int, default=150)
     parser.add_argument("--mib", type=int, default=8)
     options = parser.parse_args()
@@ -86,7 +103,13 @@ def main():
         net += ",restrict=on"
     script = SCRIPT.format(port=server.server_address[1], wait=3 if options.restricted else 60,
                            address="10.0.2.15/24 10.0.2.2" if options.tap else "")
-    environment = dict(os.environ, NET=net, CMD=script, TIMEOUT=str(options.limit))
+    environment = dict(os.environ, NET=net, TIMEOUT=str(options.limit))
+    if options.pairs:
+        address_line, rest = script.strip().split("\n", 1)
+        script = address_line + PAIRS.format(port=server.server_address[1], last=options.pairs - 1, twice=2 * options.pairs,
+                                             cpus=(1 << options.pairs) - 1) + rest
+        environment["STATS"] = "1"
+    environment["CMD"] = script
     with subprocess.Popen(["scripts/boot.sh"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace") as guest:
         fetched = wait_for(guest, "fetched")
@@ -99,8 +122,14 @@ def main():
         seconds = time.monotonic() - start
         assert hashlib.sha256(content).hexdigest() == served, f"{len(content)} bytes that are not the guest's"
         socket.create_connection((address, end), timeout=options.limit).close()
+        rest = guest.stdout.read()
         status = guest.wait(options.limit)
         assert status == 0, f"status {status}"
+        for pair in range(options.pairs or 0):
+            counts = re.search(rf"^network tap .*, pair {pair}\n  packets sent +(\d+)\n  packets received +(\d+)", rest, re.M)
+            assert counts, f"no statistics of pair {pair}: {rest[-300:]}"
+            # An answer for each two segments, and the segments, which may have 64 KiB.
+            assert int(counts[1]) > 20 and int(counts[2]) > 20, f"pair {pair}: {counts[1]} packets sent, {counts[2]} received"
     rate = len(content) / seconds / (1 << 20)
     print((f"in {options.mib / Handler.seconds:.1f} MiB/s, " if Handler.seconds else "") + f"out {rate:.1f} MiB/s")
 

@@ -3,6 +3,7 @@
 // RAM hold.
 #include "tests/fuzz/machine.h"
 #include "vmm/machine/board/memory_map.h"
+#include "vmm/net/net_backend.h"
 
 using namespace crosswalk;
 
@@ -10,14 +11,24 @@ namespace {
 
 // Rings and buffers where short inputs find them.
 constexpr uint64_t kRings = vmm::kRamBase;
+// The last queue of a card with two pairs is the control queue.
+constexpr uint32_t kControlQueue = 4;
+
+uint64_t ring_of(uint32_t queue) { return kRings + (queue == kControlQueue ? 0x20000 : queue * 0x4000); }
 
 // What a driver does up to DRIVER_OK, with one queue (virtio 1.1, 3.1.1 and 4.2.3.2): descriptors,
-// available ring and used ring are at kRings + queue * 0x4000, each 0x1000 after the other.
-void set_up(fuzz::FuzzMachine& machine, uint64_t slot, uint32_t queue) {
-  const uint32_t ring = static_cast<uint32_t>(kRings) + queue * 0x4000;
+// available ring and used ring are each 0x1000 after the other. `agreed`: it takes all features
+// that it is offered; otherwise it goes on without any.
+void set_up(fuzz::FuzzMachine& machine, uint64_t slot, uint32_t queue, bool agreed) {
+  const uint32_t ring = static_cast<uint32_t>(ring_of(queue));
+  uint64_t features = ~0u;
+  if (agreed) {
+    machine->platform().mmio_write(machine.cpu(), slot + 0x14, 4, 0);
+    machine->platform().mmio_read(machine.cpu(), slot + 0x10, 4, features);
+  }
   const std::pair<uint32_t, uint32_t> writes[] = {{0x70, 0},  {0x70, 3},
                                                   {0x24, 1},  {0x20, 1},
-                                                  {0x24, 0},  {0x20, ~0u},
+                                                  {0x24, 0},  {0x20, static_cast<uint32_t>(features)},
                                                   {0x70, 11}, {0x30, queue},
                                                   {0x38, 16}, {0x80, ring},
                                                   {0x84, 0},  {0x90, ring + 0x1000},
@@ -30,7 +41,7 @@ void set_up(fuzz::FuzzMachine& machine, uint64_t slot, uint32_t queue) {
 // A chain of up to four descriptors, with an entry in the available ring.
 void add_chain(fuzz::FuzzMachine& machine, uint64_t slot, uint32_t queue, fuzz::Input& in) {
   const GuestRam& ram = machine->ram();
-  const uint64_t ring = kRings + queue * 0x4000;
+  const uint64_t ring = ring_of(queue);
   const unsigned first = in.choose(16), count = 1 + in.choose(4);
   for (unsigned i = 0; i < count; ++i) {
     uint8_t* const at = ram.at(ring + (first + i) % 16 * 16);
@@ -54,6 +65,21 @@ void add_chain(fuzz::FuzzMachine& machine, uint64_t slot, uint32_t queue, fuzz::
   machine->platform().mmio_write(machine.cpu(), slot + 0x50, 4, queue);
 }
 
+// A network with two pairs of queues, where each frame comes back: by the pair that its first byte
+// says, as a host chooses.
+class EchoNetwork final : public vmm::NetBackend {
+ public:
+  std::string name() const override { return "echo"; }
+  bool has_offloads() const override { return true; }
+  unsigned pairs() const override { return 2; }
+  bool send(unsigned, const vmm::NetHeader& header, std::span<const uint8_t> frame) override {
+    sink_->receive(frame[0] & 1, header, frame);
+    return true;
+  }
+  void fill(std::vector<pollfd>&, int&) override {}
+  void ready(std::span<const pollfd>) override {}
+};
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -63,12 +89,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   vmm::MachineConfig config;
   config.disks.emplace_back();
   config.disks.back().path = disk.path();
-  config.disks.back().read_only = in.u8() & 1;
+  const uint8_t kind = in.u8();
+  config.disks.back().read_only = kind & 1;
   // A network that answers, and does not reach the host's.
   config.network.kind = vmm::NetKind::User;
   config.network.restricted = true;
+  if (kind & 2) config.network.make = [] { return std::make_unique<EchoNetwork>(); };
   config.shares.push_back({".", "tag", true});
   config.has_flash = true;
+  config.second_port.emplace();
   fuzz::FuzzMachine machine(config);
   while (!in.empty()) {
     const uint8_t what = in.u8();
@@ -79,8 +108,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 0: machine->platform().mmio_write(machine.cpu(), slot + in.u8() * 2u, 4, in.u32()); break;
       case 1: machine->platform().mmio_read(machine.cpu(), slot + in.u16() % 0x200, 1u << in.choose(4), value); break;
       case 2: in.copy(machine->ram().at(kRings + in.u16() % 0x8000), in.u8()); break;
-      case 3: set_up(machine, slot, in.choose(3)); break;
-      case 4: add_chain(machine, slot, in.choose(3), in); break;
+      // The queues behind these are a second pair's, and the control queue.
+      case 3: set_up(machine, slot, in.choose(3) + (what >> 3 & 2), what & 8); break;
+      case 4: add_chain(machine, slot, in.choose(3) + (what >> 3 & 2), in); break;
       case 5: machine.work(); break;
       case 6: {  // the UARTs, the clock, fw_cfg, GPIO and flash
         constexpr uint64_t kDevices[] = {
@@ -97,6 +127,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   machine.work();
-  config.second_port.emplace();
   return 0;
 }

@@ -209,10 +209,16 @@ Result<NetConfig> parse_net(const std::string& text) {
       config.bootfile = value;
     } else if (name == "ifname" && config.kind == NetKind::Tap) {
       config.interface = value;
+    } else if (name == "queues" && config.kind == NetKind::Tap) {
+      if (value.size() != 1 || value[0] < '1' || value[0] > static_cast<char>('0' + kMaxQueuePairs))
+        return Error{"--net: queues=" + value + " is not a number of pairs of queues; give 1 to " +
+                     std::to_string(kMaxQueuePairs)};
+      config.queues = static_cast<unsigned>(value[0] - '0');
     } else {
-      return Error{"--net: unknown word '" + parts[i] + "' of " + parts.front() +
-                   "; user takes hostfwd=, restrict=on, tftp=, bootfile= and mac=, tap takes ifname= and mac=, and "
-                   "none takes nothing"};
+      return Error{
+          "--net: unknown word '" + parts[i] + "' of " + parts.front() +
+          "; user takes hostfwd=, restrict=on, tftp=, bootfile= and mac=, tap takes ifname=, queues= and mac=, and "
+          "none takes nothing"};
     }
   }
   if (config.kind == NetKind::Tap && config.interface.empty())

@@ -139,7 +139,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("smp", po::value(&text.smp)->value_name("N")->default_value("1"), "CPUs: 1 to 8.")
       ("cpu", po::value(&run.cpu)->value_name("MODEL")->default_value("cortex-a15"), "CPU model: cortex-a15 or cortex-a7.")
       ("disk", po::value(&text.disks)->value_name("FILE[,readonly][,format=raw]")->composing(), "Raw disk image for a virtio block device; may be given several times. It is locked as by QEMU. format=raw: whatever the file looks like.")
-      ("net", po::value(&text.network)->value_name("NET")->default_value("none"), "A network card (virtio): user[,hostfwd=...][,restrict=on][,tftp=DIR] for a network inside Crosswalk (no privilege; the host is 10.0.2.2), tap,ifname=NAME for an interface of the host, or none. Also mac=ADDRESS. See docs/devices.md.")
+      ("net", po::value(&text.network)->value_name("NET")->default_value("none"), "A network card (virtio): user[,hostfwd=...][,restrict=on][,tftp=DIR] for a network inside Crosswalk (no privilege; the host is 10.0.2.2), tap,ifname=NAME[,queues=N] for an interface of the host, or none. Also mac=ADDRESS. See docs/devices.md.")
       ("share", po::value(&text.shares)->value_name("DIR,TAG[,readonly]")->composing(), "Share a folder with the guest (virtio-9p), which mounts it by its tag: mount -t 9p -o trans=virtio,version=9p2000.L TAG /mnt. May be given several times. See docs/devices.md.")
       ("restore", po::value(&run.restore)->value_name("FILE"), "Go on with the guest of a snapshot, in any mode, instead of booting one; with the same disks and other devices.")
       ("dump-dtb", po::value(&run.dump_dtb)->value_name("FILE"), "Write the device tree that the guest would get to FILE, and end.");

@@ -135,7 +135,7 @@ Result<Words> network(const std::string& value) {
   std::string net;
   for (const std::string& part : split(value)) {
     const std::string name = part.substr(0, part.find('='));
-    if (net.empty() || is_one_of("hostfwd restrict tftp bootfile ifname mac", name))
+    if (net.empty() || is_one_of("hostfwd restrict tftp bootfile ifname queues mac", name))
       net += (net.empty() ? "" : ",") + part;
     else if (name != "id" && name != "script" && name != "downscript" &&
              !(name == "model" && part.starts_with("model=virtio")))

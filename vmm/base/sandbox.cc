@@ -278,7 +278,8 @@ void Sandbox::add_calls_of_roles(const Config& config) {
   if (!config.tftp.empty()) add(kNetwork, {SCMP_SYS(openat2)});
 
   if (config.tap) {
-    add(kNetwork, SCMP_SYS(ioctl), {{1, kWhole, uint64_t{TUNSETOFFLOAD}}});
+    for (const uint64_t request : {uint64_t{TUNSETOFFLOAD}, uint64_t{TUNSETQUEUE}})
+      add(kNetwork, SCMP_SYS(ioctl), {{1, kWhole, request}});
   }
 
   // Folders. Where the files are, a filter does not see: their code opens one name at a time,

@@ -103,7 +103,8 @@ class VirtioMmio final : public MmioDevice {
  public:
   static constexpr uint64_t kRegionBytes = 0x200;
 
-  static constexpr unsigned kMaxQueues = 4;
+  // As many as a network card has for eight CPUs: a pair each, and the control queue.
+  static constexpr unsigned kMaxQueues = 17;
 
   // What the driver has set, and where the queues are. Plain data; the device has a state of its
   // own.

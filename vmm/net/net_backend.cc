@@ -6,8 +6,10 @@
 
 namespace crosswalk::vmm {
 
-Result<std::unique_ptr<NetBackend>> NetBackend::open(const NetConfig& config) {
-  return config.kind == NetKind::Tap ? TapBackend::open(config.interface) : SlirpBackend::open(config);
+Result<std::unique_ptr<NetBackend>> NetBackend::open(const NetConfig& config, unsigned cpus) {
+  if (config.make) return config.make();
+  return config.kind == NetKind::Tap ? TapBackend::open(config.interface, config.queues, cpus)
+                                     : SlirpBackend::open(config);
 }
 
 }  // namespace crosswalk::vmm

@@ -32,28 +32,34 @@ struct NetOffloads {
   bool operator==(const NetOffloads&) const = default;
 };
 
-// Where frames for the guest go. On the network's thread.
+// Where frames for the guest go, each by a pair of its queues, which is below the backend's
+// pairs(). On the network's thread.
 class NetSink {
  public:
   virtual ~NetSink() = default;
   // False: what comes would be dropped.
-  virtual bool has_room() const = 0;
-  virtual void receive(const NetHeader& header, std::span<const uint8_t> frame) = 0;
+  virtual bool has_room(unsigned pair) const = 0;
+  virtual void receive(unsigned pair, const NetHeader& header, std::span<const uint8_t> frame) = 0;
 };
 
 // After set_sink all calls are made on the network's thread.
 class NetBackend : public PollGroup {
  public:
   // Opens all that it needs: sockets that listen, the interface. The error names the option.
-  static Result<std::unique_ptr<NetBackend>> open(const NetConfig& config);
+  // `cpus`: how many pairs of queues are good to have.
+  static Result<std::unique_ptr<NetBackend>> open(const NetConfig& config, unsigned cpus);
 
   virtual std::string name() const = 0;
   // Whether send() takes frames that are not finished, and set_offloads() has any.
   virtual bool has_offloads() const { return false; }
   // What the guest takes from now on. Frames that are under way may still be otherwise.
   virtual void set_offloads(const NetOffloads&) {}
-  // A frame from the guest. False: it is lost.
-  virtual bool send(const NetHeader& header, std::span<const uint8_t> frame) = 0;
+  // How many pairs of queues the guest can have, 1 to kMaxQueuePairs. Always the same.
+  virtual unsigned pairs() const { return 1; }
+  // How many of them it uses from now on; at first one. 1 to pairs(). False: it stays as it was.
+  virtual bool set_pairs(unsigned) { return true; }
+  // A frame from the guest, by a pair that it uses. False: it is lost.
+  virtual bool send(unsigned pair, const NetHeader& header, std::span<const uint8_t> frame) = 0;
 
   // Once, before all that is said to be on the network's thread. `sink` outlives it.
   void set_sink(NetSink& sink) { sink_ = &sink; }

@@ -77,7 +77,7 @@ struct SlirpBackend::Calls {
   static SlirpBackend& self(void* opaque) { return *static_cast<SlirpBackend*>(opaque); }
 
   static ssize_t send_packet(const void* frame, size_t bytes, void* opaque) {
-    if (NetSink* const sink = self(opaque).sink_) sink->receive({}, {static_cast<const uint8_t*>(frame), bytes});
+    if (NetSink* const sink = self(opaque).sink_) sink->receive(0, {}, {static_cast<const uint8_t*>(frame), bytes});
     return static_cast<ssize_t>(bytes);
   }
   // What a guest does wrong is its own affair.
@@ -169,7 +169,7 @@ SlirpBackend::~SlirpBackend() {
   if (slirp_) library.cleanup(slirp_);
 }
 
-bool SlirpBackend::send(const NetHeader&, std::span<const uint8_t> frame) {
+bool SlirpBackend::send(unsigned, const NetHeader&, std::span<const uint8_t> frame) {
   library.input(slirp_, frame.data(), static_cast<int>(frame.size()));
   return true;
 }

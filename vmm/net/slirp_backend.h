@@ -2,6 +2,7 @@
 // A network of its own for the guest, by libslirp: the guest's connections become this process's
 // sockets, and it needs no privilege. Addresses are those of QEMU's user network: 10.0.2.0/24 and
 // fec0::/64; the host is 10.0.2.2, its name server 10.0.2.3, the guest gets 10.0.2.15 by DHCP.
+// libslirp is not made for several threads and has one queue; the guest has one pair of them.
 // Files of a directory can be read at 10.0.2.2 by TFTP; the sandbox is what keeps that within it.
 #pragma once
 
@@ -23,7 +24,7 @@ class SlirpBackend final : public NetBackend {
   ~SlirpBackend() override;
 
   std::string name() const override { return "user"; }
-  bool send(const NetHeader& header, std::span<const uint8_t> frame) override;
+  bool send(unsigned pair, const NetHeader& header, std::span<const uint8_t> frame) override;
   void fill(std::vector<pollfd>& fds, int& timeout) override;
   void ready(std::span<const pollfd> fds) override;
 

@@ -102,6 +102,7 @@ TEST(QemuOptions, Meanings) {
       {{"-S"}, {{"wait", {}}}},
       {{"-gdb", "tcp::1234,server=on,wait=off"}, {{"gdb", {"tcp::1234"}}}},
       {{"-sandbox", "on"}, {{"sandbox", {"on"}}}},
+      {{"-netdev", "tap,id=n,ifname=tap0,queues=4,script=no"}, {{"net", {"tap,ifname=tap0,queues=4"}}}},
       {{"-serial", "pty"}, {{"serial", {"pty"}}}},
       {{"-serial", "mon:stdio"}, {{"serial", {"stdio"}}}},
       {{"-serial", "unix:S,server=on,wait=off"}, {{"serial", {"unix:S"}}}},

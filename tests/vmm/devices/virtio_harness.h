@@ -20,7 +20,7 @@ namespace crosswalk::vmm {
 inline constexpr uint64_t kRing = kRamBase;  // descriptors, available, used
 inline constexpr uint64_t kAvailable = kRing + 0x1000;
 inline constexpr uint64_t kUsed = kRing + 0x2000;
-inline constexpr uint64_t kBuffers = kRing + 0x10000;
+inline constexpr uint64_t kBuffers = kRing + 0x20000;  // behind the rings of eight queues
 inline constexpr uint16_t kQueueSize = 16;
 inline constexpr unsigned kInterrupt = 48;
 

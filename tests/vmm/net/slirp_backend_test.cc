@@ -68,8 +68,8 @@ class SlirpTest : public testing::Test, public NetSink {
     backend = std::move(*opened);
     backend->set_sink(*this);
   }
-  bool has_room() const override { return true; }
-  void receive(const NetHeader& header, std::span<const uint8_t> frame) override {
+  bool has_room(unsigned) const override { return true; }
+  void receive(unsigned, const NetHeader& header, std::span<const uint8_t> frame) override {
     EXPECT_EQ(header.flags | header.gso_type, 0);
     frames.emplace_back(frame.begin(), frame.end());
   }
@@ -89,7 +89,7 @@ class SlirpTest : public testing::Test, public NetSink {
     }
     return nullptr;
   }
-  void send(const Bytes& frame) { EXPECT_TRUE(backend->send({}, frame)); }
+  void send(const Bytes& frame) { EXPECT_TRUE(backend->send(0, {}, frame)); }
 
   std::unique_ptr<NetBackend> backend;
   std::vector<Bytes> frames;

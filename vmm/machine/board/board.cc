@@ -161,7 +161,7 @@ Result<std::unique_ptr<VirtioDevice>> Board::make_virtio_device(unsigned slot) {
     return std::unique_ptr<VirtioDevice>(std::move(console));
   }
   if (config_.network.kind != NetKind::None && slot == next--) {
-    auto backend = NetBackend::open(config_.network);
+    auto backend = NetBackend::open(config_.network, config_.cpus);
     if (!backend) return backend.take_error();
     auto network = std::make_unique<VirtioNet>(config_.network.mac, std::move(*backend));
     virtio_net_ = network.get();

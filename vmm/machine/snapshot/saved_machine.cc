@@ -153,7 +153,15 @@ void restore_slot(VirtioMmio& slot, unsigned index, const Json& json) {
     case kConsole:
       static_cast<VirtioConsole&>(*slot.device()).restore(state_of<VirtioConsole::State>(json, "state"));
       break;
-    case kNet: static_cast<VirtioNet&>(*slot.device()).restore(state_of<VirtioNet::State>(json, "state")); break;
+    case kNet: {
+      auto& network = static_cast<VirtioNet&>(*slot.device());
+      const auto state = state_of<VirtioNet::State>(json, "state");
+      if (!network.can_restore(state))
+        throw StateError("the network card had " + std::to_string(state.all_pairs) +
+                         " pairs of queues; give --net tap,ifname=NAME,queues=" + std::to_string(state.all_pairs));
+      network.restore(state);
+      break;
+    }
     default: break;
   }
   slot.restore(transport);
@@ -223,6 +231,7 @@ Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape&
   json["cpus"] = json_of(cpus);
   json["gic"] = json_of(parts.board.gic().save());
   json["uart"] = json_of(parts.board.uart().save());
+  if (const Pl011* second = parts.board.uart(1)) json["second_uart"] = json_of(second->save());
   json["rtc"] = json_of(parts.board.rtc().save());
   json["fw_cfg"] = json_of(parts.board.fw_cfg().save());
   if (const FwCfg& items = parts.board.fw_cfg(); items.has_items())
@@ -238,7 +247,6 @@ Result<std::string> save_machine(const SnapshotParts& parts, const MachineShape&
   for (unsigned slot = 0; slot < kVirtioSlots; ++slot) slots.push_back(save_slot(parts.board.virtio_slot(slot)));
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
-  if (const Pl011* second = parts.board.uart(1)) json["second_uart"] = json_of(second->save());
 
 // ---- restoring
 
@@ -303,6 +311,10 @@ Result<bool> SavedMachine::restore(const SnapshotParts& parts) {
     }
     parts.board.gic().restore(state_of<GicV2::State>(json, "gic"));
     parts.board.uart().restore(state_of<Pl011::State>(json, "uart"));
+    if (json.contains("second_uart") != (parts.board.uart(1) != nullptr))
+      throw StateError(parts.board.uart(1) ? "its machine has one serial port; give --serial once"
+                                           : "its machine has two serial ports; give --serial twice");
+    if (Pl011* second = parts.board.uart(1)) second->restore(state_of<Pl011::State>(json, "second_uart"));
     parts.board.rtc().restore(state_of<Pl031::State>(json, "rtc"));
     if (json.contains("firmware_items")) parts.board.fw_cfg().set_items(std::move(items));
     const auto fw_cfg = state_of<FwCfg::State>(json, "fw_cfg");
@@ -317,10 +329,6 @@ Result<bool> SavedMachine::restore(const SnapshotParts& parts) {
     parts.semihosting.restore(state_of<Semihosting::State>(json, "semihosting"));
     // Disks come first, so that an error is about what the user gave.
     for (unsigned slot = kVirtioSlots; slot-- > 0;) restore_slot(parts.board.virtio_slot(slot), slot, slots[slot]);
-    if (json.contains("second_uart") != (parts.board.uart(1) != nullptr))
-      throw StateError(parts.board.uart(1) ? "its machine has one serial port; give --serial once"
-                                           : "its machine has two serial ports; give --serial twice");
-    if (Pl011* second = parts.board.uart(1)) second->restore(state_of<Pl011::State>(json, "second_uart"));
     parts.timers.restore(timers);
     return true;
   } catch (const std::exception& problem) {

@@ -172,7 +172,7 @@ void fields(F&& f, Of<VirtioConsole::State> auto& s) {
 }
 template <class F>
 void fields(F&& f, Of<VirtioNet::State> auto& s) {
-  f("features", s.features);
+  f("features", s.features), f("all_pairs", s.all_pairs), f("pairs", s.pairs);
 }
 
 template <class F>
