@@ -53,7 +53,7 @@ void jump_through_cache(Xbyak::CodeGenerator& c, Miss& miss) {
   using namespace Xbyak::util;
   const auto state64 = [](size_t offset) { return qword[r15 + (static_cast<int>(offset) - kStateBias)]; };
   c.mov(ecx, eax);  // jump_cache_index()
-  c.shr(ecx, kJumpCacheFold);
+  c.ror(ecx, kJumpCacheFold);
   c.lea(ecx, ptr[rcx + rax * 4]);
   c.and_(ecx, (kJumpCacheEntries - 1) << 4);
   c.add(rcx, state64(offsetof(CpuState, jump_cache)));

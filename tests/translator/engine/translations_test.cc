@@ -134,5 +134,14 @@ TEST(JumpCaches, OneForEachForm) {
   EXPECT_EQ(JumpCaches::find(cpu, 0x8001), nullptr);
 }
 
+// Two instructions in one word, and the same word as ARM code.
+TEST(JumpCaches, EachThumbTargetHasAnEntry) {
+  for (const uint32_t word : {0x8000u, 0x1fffcu, 0xc0000ffcu}) {
+    EXPECT_NE(jump_cache_index(word | 1), jump_cache_index(word | 3));
+    EXPECT_NE(jump_cache_index(word), jump_cache_index(word + 4));
+    EXPECT_NE(jump_cache_index(word | 1), jump_cache_index(word + 0x40000));
+  }
+}
+
 }  // namespace
 }  // namespace crosswalk::engine

@@ -2,6 +2,7 @@
 // What translated code and the engine around it need to run a CPU, and the guest does not see.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -38,11 +39,11 @@ struct JumpCacheEntry {
   const void* code;
 };
 inline constexpr uint32_t kJumpCacheEntries = 65536;  // power of two
-// Where the entry of a target is: by word, with high bits folded in. Translated code computes the
-// same.
-inline constexpr int kJumpCacheFold = 11;
+// Where the entry of a target is: by word, with high bits folded in, and bit 1 as the highest bit,
+// so that two Thumb instructions in one word do not meet. Translated code computes the same.
+inline constexpr int kJumpCacheFold = 14;
 inline constexpr uint32_t jump_cache_index(uint32_t target) {
-  return ((target >> kJumpCacheFold) + target * 4) / sizeof(JumpCacheEntry) & (kJumpCacheEntries - 1);
+  return (std::rotr(target, kJumpCacheFold) + target * 4) / sizeof(JumpCacheEntry) & (kJumpCacheEntries - 1);
 }
 
 // Spill slots of the register allocator, for integers and for SIMD values; the first for integers
