@@ -86,7 +86,8 @@ class GuestMmu final : public MmuOf<Guest> {
   void activate(Cpu& cpu) override;
   void polled(Cpu& cpu) override;
   Translation translate(Cpu& cpu, Va va, AccessKind kind, bool privileged) override;
-  Translation fill(Cpu& cpu, Va va, AccessKind kind) override;
+  using MmuOf<Guest>::fill;
+  Translation fill(Cpu& cpu, Va va, AccessKind kind, uint32_t bytes) override;
   FaultOutcome window_fault(Cpu& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) override;
   uint32_t fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Translation& translation) override;
   void forget_instruction_pages() override;
@@ -432,7 +433,7 @@ typename Guest::Translation GuestMmu<Guest>::translate(Cpu& cpu, Va va, AccessKi
 }
 
 template <GuestArchitecture Guest>
-typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind kind) {
+typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind kind, uint32_t bytes) {
   const bool privileged = Guest::privileged(cpu);
   const Regime regime = walks_.regime_of(cpu);
   Result result;
@@ -440,8 +441,11 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   walks_.walk(regime, va, kind, privileged, result);
   if (!privileged && !result.ng && current_ && shootdown_.surprises(*current_, va)) [[unlikely]]
     walk_again(regime, va, kind, privileged, result);
-  const Translation t = translation_of(va, result);
-  if (current_ && current_->history && !current_->windowed && !hybrid_.time().resting(*current_) && !t.watched) {
+  Translation t = translation_of(va, result);
+  // That a page's code is in the way says nothing of what a window would cost.
+  const bool to_code = kind == AccessKind::Store && t.ok && t.host && code_.holds(walks_.ram_page_of(t.pa));
+  if (!to_code && current_ && current_->history && !current_->windowed && !hybrid_.time().resting(*current_) &&
+      !t.watched) {
     using Refill = HybridPolicy::Refill;
     hybrid_.refilled(*current_, window_offset(va),
                      !t.ok                          ? Refill::NotMapped
@@ -458,7 +462,11 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   const uint32_t page = walks_.ram_page_of(t.pa);
   bool writable = Guest::allows_store(result, privileged);
   if (writable && !code_.may_write(page))
-    writable = kind == AccessKind::Store && write_to_code(t.pa, std::min(64u, kPageSize - page_offset(va)));
+    writable = kind == AccessKind::Store && write_to_code(t.pa, std::min(bytes, kPageSize - page_offset(va)));
+  if (kind == AccessKind::Store && t.ok && !writable) {
+    t.holds_code = true;
+    if (current_ && !current_->windowed && current_->soft->holds(va)) return t;
+  }
   if (!current_ || current_->windowed || t.watched || !walks_.enterable(result)) return t;
   const uint32_t size_class = class_of(result.log2_size);
   current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
@@ -539,7 +547,10 @@ FaultOutcome GuestMmu<Guest>::window_fault(Cpu& cpu, int64_t offset, uint32_t by
   if (write && code_.holds(page)) {
     statistics_.window_faults_code++;
     const uint64_t to_end = kPageSize - page_offset(va);
-    if (!code_written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) return FaultOutcome::Once;
+    if (!code_written(translation.pa, std::min<uint64_t>(std::max(bytes, 1u), to_end))) {
+      translation.holds_code = true;
+      return FaultOutcome::BesideCode;
+    }
     was_code = true;
   }
   if (translation.watched || !(flash || walks_.enterable(result))) {

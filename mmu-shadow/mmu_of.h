@@ -31,9 +31,12 @@ enum class FaultOutcome : uint8_t {
   Device,
   CodeWrite,  // the page held translated code; it has been dropped and the page is writable: retry
   Split,      // the access wraps at 4 GiB or reaches the guard: emulate it piecewise
-  // RAM that cannot be entered now (it still holds translated code, or the backend is at a limit):
-  // do this access at translation.host, by hand; the next one may succeed
+  // RAM that cannot be entered now (the backend is at a limit): do this access at translation.host,
+  // by hand; the next one may succeed
   Once,
+  // A store to RAM whose page holds translated code of other bytes: as Once, but the next store of
+  // this kind will not succeed either. translation.holds_code is true
+  BesideCode,
 };
 
 template <GuestArchitecture Guest>
@@ -64,10 +67,11 @@ class MmuOf : public Guest::Port, public CodeProtection {
 
   // The software-TLB slow path: translate for the CPU's current privilege, and install the entry
   // for plain RAM, and for flash that is read. A Store to a page with translated code calls the
-  // listener for the 64 bytes from `va` (within its page) before it returns; so the caller may
-  // store up to 64 bytes at translation.host. In window modes it does the same, but installs
-  // nothing: the way to emulate a store that window_fault returned as Device or Split.
-  virtual Translation fill(Cpu& cpu, Va va, AccessKind kind) = 0;
+  // listener for `bytes` bytes from `va` (within its page) before it returns; so the caller may
+  // store these at translation.host. In window modes it does the same, but installs nothing: the
+  // way to emulate a store that window_fault returned as Device or Split.
+  virtual Translation fill(Cpu& cpu, Va va, AccessKind kind, uint32_t bytes) = 0;
+  Translation fill(Cpu& cpu, Va va, AccessKind kind) { return fill(cpu, va, kind, 64); }
 
   // A host fault at window offset `offset` (fault address - cpu.mem_base, so it may be negative or
   // >= 4 GiB in the guards) of an access of `bytes` bytes.

@@ -83,10 +83,10 @@ concept GuestArchitecture =
       { G::mmu_was_off(result) } -> std::same_as<bool>;
       { G::allows_store(result, privileged) } -> std::same_as<bool>;
     } &&
-    // A Translation has ok, pa, host, normal_memory and watched, and what the CPU needs to report a
-    // fault of a walk, and of a fetch from memory that is not to be executed from; and the answer
-    // of an address translation operation. `Port` declares translate(), flush(), synchronize() and
-    // synchronize_code(), which system registers and barriers use (TlbFlush).
+    // A Translation has ok, pa, host, normal_memory, holds_code and watched, and what the CPU needs
+    // to report a fault of a walk, and of a fetch from memory that is not to be executed from; and
+    // the answer of an address translation operation. `Port` declares translate(), flush(),
+    // synchronize() and synchronize_code(), which system registers and barriers use (TlbFlush).
     requires(typename G::Translation& t, const typename G::Regime& regime, typename G::Va va,
              const typename G::Result& result, bool normal_memory) {
       typename G::Port;

@@ -18,7 +18,7 @@ COMPUTE, SYSTEM = workloads.GROUPS["compute"], workloads.GROUPS["system"]
 PROGRAMS = ["program_bzip2", "program_sqlite3", "program_python3"]
 # Bare-metal images: each is one cell, whose rows are what the guest prints.
 BARE = {"bare_mmu": "bench_mmu", "bare_flush": "bench_flush", "bare_flat": "bench_flat",
-        "bare_translate": "bench_translate"}
+        "bare_translate": "bench_translate", "bare_code_pages": "bench_code_pages"}
 BOOT_ROWS = ("start_to_user_space", "start_to_power_off")
 GROUPS = {"compute": COMPUTE, "system": SYSTEM, "program": PROGRAMS, "bare": list(BARE), "boot": ["boot"],
           "chase": workloads.GROUPS["chase"], "stride": workloads.GROUPS["stride"], "storm": workloads.GROUPS["storm"]}

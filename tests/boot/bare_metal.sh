@@ -32,6 +32,10 @@ for mode in $modes flat $hybrids; do
     continue
   fi
   expect_status "bare_metal/$mode/alignment" 0
+  for options in '' '--no-recycle --no-mixed-pages --no-relocate'; do
+    guest_run --semihosting $(mode_options "$mode") $options --kernel "$guest/bare/bench_code_pages.bin" --timeout "$(limit 60)"
+    expect_status "bare_metal/$mode/code_pages$options" 0
+  done
   for program in bad_jump bad_tables; do
     guest_run --semihosting $(mode_options "$mode") --kernel "$guest/bare/$program.bin" --timeout "$(limit 60)"
     expect_status "bare_metal/$mode/$program" 0

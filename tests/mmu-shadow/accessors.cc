@@ -73,6 +73,7 @@ bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, 
       }
       return false;
     case FaultOutcome::Once:
+    case FaultOutcome::BesideCode:
       if (write)
         host_store(t.host, bytes, value);
       else

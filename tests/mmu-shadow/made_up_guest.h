@@ -100,7 +100,7 @@ struct MadeUpGuest {
     bool ok = false;
     uint64_t pa = 0;
     uint8_t* host = nullptr;
-    bool normal_memory = true, watched = false;
+    bool normal_memory = true, holds_code = false, watched = false;
     Va fault_va = 0;
     bool fetch_fault = false;
     uint64_t answer = 0;

@@ -34,7 +34,8 @@ class Shared : public SpacesTest {
     switch (mmu->window_fault(*cpu, va, 4, false, t)) {
       case FaultOutcome::Installed: return reaches(va);
       case FaultOutcome::Device:
-      case FaultOutcome::Once: return t.ok && t.host ? t.pa : 0;  // by hand
+      case FaultOutcome::Once:
+      case FaultOutcome::BesideCode: return t.ok && t.host ? t.pa : 0;  // by hand
       default: return 0;
     }
   }

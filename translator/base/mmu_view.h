@@ -9,6 +9,11 @@ namespace crosswalk {
 // Page ids of an address space, indexed by VA[22:12].
 inline constexpr uint32_t kInstructionPageEntries = 2048;
 
+// Where the id of the page of `va` is, in bytes.
+inline constexpr uint32_t instruction_page_offset(uint32_t va) {
+  return 4 * (va >> 12 & (kInstructionPageEntries - 1));
+}
+
 struct MmuView {
   uint64_t mem_base;            // window base, or the software TLB: host r14
   uint32_t* instruction_pages;  // page ids, kInstructionPageEntries of them

@@ -30,7 +30,7 @@ enum class Kind : uint8_t {
   // duration; a guest PC | T, b PA; counts: instructions, guest bytes, host bytes
   Translation,
   CodeInvalidation,  // instant, with one CPU alone; a PA, b blocks dropped
-  CacheClear,        // the same; a blocks that were in the code cache
+  CacheClear,        // the same; a blocks that went, all or the oldest
   DeviceRead,        // duration; a PA, b value, c bytes, d 1 when nothing answered
   DeviceWrite,       // the same
   Wait,              // duration: WFI; a guest PC

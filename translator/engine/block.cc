@@ -7,7 +7,7 @@ namespace crosswalk::engine {
 namespace {
 
 // A block of the heap has a header, and so do the nodes of the tables that find the block.
-constexpr size_t kHeapOverhead = 16, kIndexBytes = 160;
+constexpr size_t kHeapOverhead = 16, kIndexBytes = 220;
 
 template <class T>
 size_t heap_bytes(const std::vector<T>& v) {
@@ -34,7 +34,7 @@ bool Block::is_current() const {
 // A link takes another entry in the block that it goes to, and one in the list of all.
 size_t Block::bookkeeping_bytes() const {
   return sizeof *this + kHeapOverhead + kIndexBytes + heap_bytes(sites) + heap_bytes(links) + heap_bytes(linked) +
-         heap_bytes(guest) + links.size() * 3 * sizeof(BlockLink);
+         heap_bytes(guest) + heap_bytes(relocations) + links.size() * 3 * sizeof(BlockLink);
 }
 
 }  // namespace crosswalk::engine

@@ -10,6 +10,7 @@
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/ir/ir.h"
 #include "translator/x64/host_registers.h"
+#include "translator/x64/relocations.h"
 
 namespace crosswalk::engine {
 
@@ -42,10 +43,14 @@ struct Block {
   // In RAM: the block's page, and the page that its last instruction extends into, or null.
   const uint8_t* page = nullptr;
   const uint8_t* second_page = nullptr;
+  size_t counted_bytes = 0;  // bookkeeping_bytes(), when the code cache took it over
   bool valid = true;
+  bool stores_beside_code = false;    // has stores out of line that met pages with code
+  uint32_t other_stores = 0;          // that these made to other pages since; any CPU counts
   bool once = false;                  // has an access out of line that is to be so once: the block goes with it
   std::vector<x64::FaultSite> sites;  // by offset
   std::vector<x64::LinkSite> links;
+  std::vector<x64::Relocation> relocations;
   struct Link {
     Block* to = nullptr;  // null: to its stub
     // That it was linked with last, and since when it is not (RunningCpus::next_epoch).

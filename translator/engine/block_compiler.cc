@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/engine/block_compiler.h"
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "mmu-shadow/mmu.h"
 #include "translator/arm32/helpers/helpers.h"
@@ -41,10 +44,83 @@ BlockCompiler::BlockCompiler(const EngineConfig& config, CodeCache& cache, SlowS
 std::unique_ptr<Block> BlockCompiler::compile(const CompileRequest& request) {
   read_guest_code(request);
   run_passes();
-  const bool once = mark_slow_sites(request.key);
+  const SlowKinds slow = mark_slow_sites(request.key);
   std::unique_ptr<Block> block = emit(request);
-  block->once = once;
+  block->once = slow.once;
+  block->stores_beside_code = slow.stores_beside_code;
   if (config_.log.items) log_translation(config_.log, ir_, block->code, block->code_size);
+  return block;
+}
+
+// Where the target of a branch lies beyond the end of the address space, it may be ahead of its
+// branch for one VA and behind it for another.
+bool BlockCompiler::can_move(const Block& from, const CompileRequest& request) const {
+  if (!config_.relocate || config_.log.items != 0 || from.once || from.stores_beside_code ||
+      request.flags.breakpoints || slow_sites_.any_in_page(request.key.pa))
+    return false;
+  return std::ranges::all_of(from.links, [&](const x64::LinkSite& link) {
+    const int64_t distance = static_cast<int32_t>(link.target - from.key.va);
+    const auto is_inside = [&](uint32_t va) { return va + distance >= 0 && va + distance <= UINT32_MAX; };
+    return is_inside(from.key.va) && is_inside(request.key.va);
+  });
+}
+
+std::unique_ptr<Block> BlockCompiler::move(const Block& from, const CompileRequest& request) {
+  if (!config_.verify_ir) return copy(from, request);
+  // It must be what would be made anew.
+  const std::unique_ptr<Block> made = compile(request);
+  const std::vector<uint8_t> code(made->code, made->code + made->code_size);
+  std::unique_ptr<Block> copied = copy(from, request);
+  const bool same_guest = std::ranges::equal(made->guest, copied->guest, {}, &ir::GuestInst::pc, &ir::GuestInst::pc);
+  const bool same_links =
+      std::ranges::equal(made->links, copied->links, {}, &x64::LinkSite::target, &x64::LinkSite::target);
+  if (!same_guest || !same_links || !std::ranges::equal(code, std::span(copied->code, copied->code_size)))
+    panic("a copied block differs from a new one\n" + ir::print(ir_));
+  return copied;
+}
+
+namespace {
+
+// Fields of code have no alignment.
+void add_to_field(uint8_t* field, uint32_t delta) {
+  uint32_t value;
+  std::memcpy(&value, field, sizeof value);
+  value += delta;
+  std::memcpy(field, &value, sizeof value);
+}
+void set_field(uint8_t* field, uint32_t value) { std::memcpy(field, &value, sizeof value); }
+
+}  // namespace
+
+std::unique_ptr<Block> BlockCompiler::copy(const Block& from, const CompileRequest& request) {
+  auto block = std::make_unique<Block>();
+  block->key = request.key;
+  block->page_id = request.page_id;
+  block->code = cache_.memory().base() + cache_.used();
+  block->code_size = from.code_size;
+  block->guest_bytes = from.guest_bytes;
+  block->page = request.page;
+  block->sites = from.sites;
+  block->links = from.links;
+  block->relocations = from.relocations;
+  block->guest = from.guest;
+  const uint32_t va_delta = request.key.va - from.key.va;
+  for (ir::GuestInst& inst : block->guest) inst.pc += va_delta;
+
+  uint8_t* const code = cache_.memory().writable(block->code);
+  std::memcpy(code, from.code, from.code_size);
+  const auto code_delta = static_cast<uint32_t>(block->code - from.code);
+  for (const x64::Relocation& r : from.relocations)
+    add_to_field(code + r.offset(), r.kind() == x64::Relocation::GuestAddress ? va_delta : 0 - code_delta);
+  uint32_t number = cache_.links().next_number();
+  for (x64::LinkSite& link : block->links) {  // none is linked
+    link.target += va_delta;
+    set_field(code + link.jump_offset, link.stub_offset - (link.jump_offset + 4));
+    set_field(code + link.stub_offset + x64::kStubNumber, number++);
+    if (link.id_offset == 0) continue;
+    set_field(code + link.id_offset, x64::kNoPageId);
+    set_field(code + link.id_offset - x64::kPageBeforeId, instruction_page_offset(link.target));
+  }
   return block;
 }
 
@@ -84,16 +160,17 @@ void BlockCompiler::verify_after(const char* pass) const {
     panic(std::string("IR after ") + pass + ": " + error + "\n" + ir::print(ir_));
 }
 
-bool BlockCompiler::mark_slow_sites(const BlockKey& key) {
-  if (!slow_sites_.any_in_page(key.pa)) return false;
-  bool once = false;
+BlockCompiler::SlowKinds BlockCompiler::mark_slow_sites(const BlockKey& key) {
+  SlowKinds kinds;
+  if (!slow_sites_.any_in_page(key.pa)) return kinds;
   for (size_t g = 0; g < ir_.guest.size(); g++) {
     const uint64_t pa = key.pa + (ir_.guest[g].pc - (key.va & ~1u));
     const bool taken = slow_sites_.take_once(pa);
-    once |= taken;
+    kinds.once |= taken;
+    kinds.stores_beside_code |= slow_sites_.is_store(pa);
     if (taken || slow_sites_.contains(pa)) ir::set_out_of_line(ir_, static_cast<uint16_t>(g));
   }
-  return once;
+  return kinds;
 }
 
 std::unique_ptr<Block> BlockCompiler::emit(const CompileRequest& request) {
@@ -113,6 +190,7 @@ std::unique_ptr<Block> BlockCompiler::emit(const CompileRequest& request) {
   block->second_page = request.second_page;
   block->sites = std::move(compiled.sites);
   block->links = std::move(compiled.links);
+  block->relocations = std::move(compiled.relocations);
   block->guest = ir_.guest;
   return block;
 }

@@ -40,6 +40,12 @@ class BlockCompiler {
   // The block, which the cache has not taken over yet. Precondition: the cache has room.
   std::unique_ptr<Block> compile(const CompileRequest& request);
 
+  // Whether move() can make the block that is asked for from this one, which was made from the same
+  // guest code in the same way (BlockIndex::find_alike).
+  bool can_move(const Block& from, const CompileRequest& request) const;
+  // compile() by copying a block of other VAs. Precondition: as that, and can_move().
+  std::unique_ptr<Block> move(const Block& from, const CompileRequest& request);
+
   const x64::Thunks& thunks() const { return thunks_; }  // to be executed
   const ir::Block& last_ir() const { return ir_; }       // of the last block
 
@@ -47,7 +53,12 @@ class BlockCompiler {
   void read_guest_code(const CompileRequest& request);  // into ir_
   void run_passes();
   void verify_after(const char* pass) const;
-  bool mark_slow_sites(const BlockKey& key);  // whether one is so once
+  // What slow sites the block has, of those that are not so for good.
+  struct SlowKinds {
+    bool once = false, stores_beside_code = false;
+  };
+  SlowKinds mark_slow_sites(const BlockKey& key);
+  std::unique_ptr<Block> copy(const Block& from, const CompileRequest& request);
   std::unique_ptr<Block> emit(const CompileRequest& request);
 
   const EngineConfig config_;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -16,15 +17,22 @@ namespace crosswalk::engine {
 
 class BlockIndex {
  public:
-  // Precondition: its code lies behind that of all blocks before.
+  // Precondition: its code lies behind that of the one before, or before that of the oldest.
   Block* add(std::unique_ptr<Block> block);
   // Found by its host addresses alone from now on.
   void remove(Block* block);
   // Destroys all blocks.
   void clear();
+  // The one that was added first, removed or not; null: there is none.
+  Block* oldest() const { return by_host_.empty() ? nullptr : by_host_.front().get(); }
+  // Precondition: it was removed.
+  void destroy_oldest();
 
   // Null: none.
   Block* find(const BlockKey& key) const;
+  // One that was made from the same guest code in the same way, perhaps for another VA; null: none
+  // is known. Not of those that extend into a second page.
+  Block* find_alike(const BlockKey& key) const;
   // The block whose code contains `host`, removed ones included; null: none.
   Block* find_by_host(const void* host) const;
   // The blocks with guest code in the 4 KiB page of `pa`; null: none.
@@ -37,15 +45,21 @@ class BlockIndex {
   size_t count() const { return by_key_.size(); }  // without removed ones
 
  private:
+  static BlockKey by_place(BlockKey key) {
+    key.va &= 1;
+    return key;
+  }
   struct Hash {
     size_t operator()(const BlockKey& k) const;
   };
-  std::vector<std::unique_ptr<Block>> by_host_;  // in address order
+  // In the order of their addresses, as seen from the first one around the end of memory.
+  std::deque<std::unique_ptr<Block>> by_host_;
   // What find_by_host() gave: few instructions fault often, such as those of copying and clearing
   // loops.
   static constexpr size_t kFoundByHost = 64;
   mutable Block* found_by_host_[kFoundByHost] = {};
   tsl::robin_map<BlockKey, Block*, Hash> by_key_;
+  tsl::robin_map<BlockKey, Block*, Hash> by_place_;  // by_place()
   std::unordered_map<uint64_t, std::vector<Block*>> by_page_;
 };
 

@@ -60,6 +60,11 @@ void BlockLinks::unlink_all(Block* block, uint64_t epoch) {
   for (uint32_t n = 0; n < block->links.size(); n++) unlink(block, n, epoch);
 }
 
+void BlockLinks::forget_oldest(size_t n) {
+  first_ += static_cast<uint32_t>(n);
+  links_.erase(links_.begin(), links_.begin() + static_cast<ptrdiff_t>(n));
+}
+
 void BlockLinks::clear() {
   first_ = next_number();
   links_.clear();

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "translator/engine/block.h"
@@ -34,6 +35,8 @@ class BlockLinks {
   void unlink_all(Block* block, uint64_t epoch);
   // Forgets all; their numbers find nothing from now on.
   void clear();
+  // The same of the `n` that were added first. Precondition: they are not linked.
+  void forget_oldest(size_t n);
 
  private:
   void patch_jump(const Block& from, uint32_t n, const uint8_t* target);
@@ -41,7 +44,7 @@ class BlockLinks {
   void patch_id(const Block& from, uint32_t n, uint32_t page_id);
 
   const CodeMemory& memory_;
-  std::vector<BlockLink> links_;  // by number - first_
+  std::deque<BlockLink> links_;  // by number - first_
   uint32_t first_ = 0;
 };
 

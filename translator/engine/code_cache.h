@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The translations made so far: memory for their code, an index of them, and the links between
-// them. Filled front to back; when full, everything is dropped at once.
+// them. The memory is a ring: it is filled front to back and then again from the front, where the
+// oldest blocks make room. Or everything goes at once, by clear().
 #pragma once
 
 #include <cstddef>
@@ -32,21 +33,29 @@ class CodeCache {
 
   // Takes over a compiled block whose code begins at used().
   Block* add(std::unique_ptr<Block> block);
-  // Takes a block out of the index (its code stays, unreachable, until clear()), and unlinks it
-  // before `epoch` begins (BlockLinks).
+  // Takes a block out of the index (its code stays, unreachable, until its memory is used again),
+  // and unlinks it before `epoch` begins (BlockLinks).
   void drop(Block* block, uint64_t epoch);
   void clear();
+  // The oldest block, dropped or not, if it has to go, so that there is room for a good many more;
+  // null: there is.
+  Block* next_to_recycle();
+  // Destroys the oldest block, which was dropped. Precondition: no CPU is in its code, nor returns
+  // to it.
+  void recycle_oldest();
 
-  // What the blocks take besides their code, about; until clear(), dropped ones included.
+  // What the blocks take besides their code, about; dropped ones included.
   size_t bookkeeping_bytes() const { return bookkeeping_; }
 
  private:
   static size_t align(size_t n) { return (n + 15) & ~size_t{15}; }
+  bool has_ample_room() const;
 
   CodeMemory memory_;
   BlockIndex blocks_;
   BlockLinks links_{memory_};
-  size_t used_ = 0, prefix_ = 0;
+  // The bytes from used_ to end_ are free. Blocks of higher addresses are older than all others.
+  size_t used_ = 0, prefix_ = 0, end_;
   size_t bookkeeping_ = 0, bookkeeping_limit_;
 };
 

@@ -62,7 +62,7 @@ const void* CodeLookup::linked(uint32_t number) {
   const Block* const block = find_or_make();
   if (!block) return nullptr;
   const auto lock = translations_.lock();
-  // That may have dropped the block that was left, or made a block after emptying the cache.
+  // That may have dropped the block that was left, or made a block after making room.
   const BlockLink now = links.find(number);
   if (!now.from || !block->valid) return block->code;
   // Within a page nothing is checked at run time: both must be of the same mapping of it.
@@ -126,20 +126,16 @@ const Block* CodeLookup::find_or_make() {
         return block;
       }
     }
-    empty_cache();
+    make_room();
   }
 }
 
 // Afterwards everything is to be looked at anew.
-void CodeLookup::empty_cache() {
+void CodeLookup::make_room() {
   {
     const mmu::Mmu::Self self = mmu_.self();
     const mmu::RunningCpus::Stop stop(*self.cpus, self.index);
-    const auto is_full = [&] {
-      const auto lock = translations_.lock();
-      return !translations_.has_room();
-    };
-    if (is_full()) translations_.clear();  // unless another CPU was first
+    translations_.make_room();
   }
   mmu_.unpark(cpu_);
 }

@@ -47,7 +47,7 @@ class CodeLookup {
   const Block* find_or_make();
   Block* make(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, uint32_t second_id,
               const mmu::Translation& second);
-  void empty_cache();
+  void make_room();
   const Block* take_prefetch_abort(const mmu::Translation& fault);
   frontend::CodeFlags translation_flags(uint32_t va) const;
   uint32_t code_flags(uint32_t va) const;  // of the page of `va`

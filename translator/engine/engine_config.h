@@ -21,6 +21,11 @@ struct EngineConfig {
   bool optimise = true;  // IR passes beyond what correctness needs
   bool chain = true;     // link jumps between blocks
   bool flag_fusion = true;
+  // a store to a page with code that the guest stores to often drops only what it changes
+  bool mixed_pages = true;
+  // a block for one VA is copied from that of another one, where the page is the same
+  bool relocate = true;
+  bool recycle = true;     // when the code cache is full, the oldest translations go, and not all
   bool verify_ir = false;  // verify after every pass (tests)
   bool count = false;      // guest instructions and blocks executed, in CpuState
   LogConfig log;

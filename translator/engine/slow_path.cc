@@ -48,6 +48,11 @@ bool compare_exchange(uint8_t* host, uint32_t bytes, uint64_t expected, uint64_t
   }
 }
 
+// Another CPU may have translated the old bytes since fill() had their code dropped.
+void stored_beside_code(mmu::Mmu& mmu, const mmu::Translation& t, uint32_t bytes) {
+  if (mmu.self().cpus->several()) mmu.note_external_write(t.pa, bytes);
+}
+
 // A Data Abort: what DFSR and DFAR will be. Or the debugger on the host has the CPU stop before the
 // access.
 struct Abort {
@@ -70,6 +75,9 @@ class Access {
         store_(cpu.access_kind & x64::kAccessStore),
         privileged_(!m.unprivileged && is_privileged(static_cast<Mode>(cpu.mode))) {}
 
+  // Whether what it has stored is in a page that still holds code.
+  bool beside_code() const { return beside_code_; }
+
   Result perform(const ir::MemAccess& m) {
     const bool exclusive = cpu_.access_kind & x64::kAccessExclusive;
     const uint32_t align = exclusive ? bytes_ - 1 : (1u << m.align_log2) - 1;
@@ -84,7 +92,7 @@ class Access {
   Result store_exclusive();
   Result access_memory(bool unaligned, uint8_t* data);
   Result access_device(const mmu::Translation& at, uint32_t va, uint32_t bytes, uint8_t* data);
-  void translate(uint32_t va, bool unaligned, mmu::Translation& t);
+  void translate(uint32_t va, uint32_t bytes, bool unaligned, mmu::Translation& t);
   Result watchpoint();
   // With the privilege that the CPU has: the MMU's fill() is for no other.
   bool as_itself() const { return privileged_ == is_privileged(static_cast<Mode>(cpu_.mode)); }
@@ -95,6 +103,7 @@ class Access {
   EngineStatistics& statistics_;
   const uint32_t va_, bytes_;
   const bool store_, privileged_;
+  bool beside_code_ = false;
 };
 
 Result Access::load(const ir::MemAccess& m, bool exclusive) {
@@ -116,7 +125,7 @@ Result Access::store_exclusive() {
   const bool armed = cpu_.monitor_armed && cpu_.monitor_address == va_ && cpu_.monitor_size == bytes_;
   mmu::Translation t;
   if (armed) {
-    t = mmu_.fill(cpu_, va_, mmu::AccessKind::Store);
+    t = mmu_.fill(cpu_, va_, mmu::AccessKind::Store, bytes_);
     if (!t.ok) return Abort{t.fsr, t.far};
   }
   // Also where the monitor fails (Cortex-A15 TRM, 10.5.1).
@@ -126,6 +135,8 @@ Result Access::store_exclusive() {
     uint64_t value;
     std::memcpy(&value, cpu_.access_value, 8);  // of which the exchange takes its part
     status = compare_exchange(t.host, bytes_, cpu_.monitor_value, value) ? 0 : 1;
+    beside_code_ = t.holds_code;
+    if (t.holds_code) stored_beside_code(mmu_, t, bytes_);
   } else if (armed) {
     if (const Result abort = access_memory(false, cpu_.access_value)) return abort;
     status = 0;
@@ -144,10 +155,10 @@ Result Access::watchpoint() {
   return Abort{fsr, *byte};
 }
 
-void Access::translate(uint32_t va, bool unaligned, mmu::Translation& t) {
+void Access::translate(uint32_t va, uint32_t bytes, bool unaligned, mmu::Translation& t) {
   const mmu::AccessKind kind = store_ ? mmu::AccessKind::Store : mmu::AccessKind::Load;
   if (as_itself()) {
-    t = mmu_.fill(cpu_, va, kind);
+    t = mmu_.fill(cpu_, va, kind, bytes);
   } else {
     t = mmu_.translate(cpu_, va, kind, privileged_);
   }
@@ -176,7 +187,7 @@ Result Access::access_memory(bool unaligned, uint8_t* data) {
   bool watched = false;
   for (uint32_t i = 0; i < count; i++) {
     Piece& piece = pieces[i];
-    translate(piece.va, unaligned, piece.t);
+    translate(piece.va, piece.bytes, unaligned, piece.t);
     if (!piece.t.ok) return Abort{piece.t.fsr, piece.t.far};
     watched |= piece.t.watched;
   }
@@ -187,6 +198,8 @@ Result Access::access_memory(bool unaligned, uint8_t* data) {
     uint8_t* const part = data + (i == 0 ? 0 : first);
     if (piece.t.host) {
       access_ram(piece.t.host, part, piece.bytes, store_);
+      beside_code_ |= piece.t.holds_code;
+      if (piece.t.holds_code) stored_beside_code(mmu_, piece.t, piece.bytes);
       if (store_ && !as_itself()) mmu_.note_external_write(piece.t.pa, piece.bytes);
     } else {
       statistics_.device_accesses++;
@@ -244,10 +257,15 @@ bool SlowPath::plain_access() {
   } else {
     // A miss of the software TLB that becomes a hit: the entry is there from now on.
     if (cpu_.memory_window || m.out_of_line) return false;
-    const mmu::Translation t = mmu_.fill(cpu_, va, store ? mmu::AccessKind::Store : mmu::AccessKind::Load);
+    const mmu::Translation t = mmu_.fill(cpu_, va, store ? mmu::AccessKind::Store : mmu::AccessKind::Load, bytes);
     if (!t.ok || !t.host || t.watched || (!t.normal_memory && (va & m.element_mask()))) return false;
     statistics_.soft_refills++;
     host = t.host;
+    if (t.holds_code) {
+      access_ram(host, cpu_.access_value, bytes, store);
+      stored_beside_code(mmu_, t, bytes);
+      return true;
+    }
   }
   access_ram(host, cpu_.access_value, bytes, store);
   if (!store && bytes < 4) finish_narrow_load(cpu_.access_value, m);
@@ -265,7 +283,8 @@ uint64_t SlowPath::any_access(const uint8_t* return_address) {
   // Device models may look at the position (and tracing does).
   block->set_position(cpu_, *site);
   const ir::MemAccess m = ir::MemAccess::unpack(cpu_.access_kind);
-  if (const Result abort = Access(cpu_, mmu_, platform_, statistics_, m).perform(m)) {
+  Access access(cpu_, mmu_, platform_, statistics_, m);
+  if (const Result abort = access.perform(m)) {
     if (abort->stopped) {
       cpu_.exit_reason = kExitLookup;
     } else {
@@ -276,6 +295,8 @@ uint64_t SlowPath::any_access(const uint8_t* return_address) {
     }
     return site->flags & x64::kSiteStandardMxcsr ? 2 : 1;
   }
+  if (block->stores_beside_code && (cpu_.access_kind & x64::kAccessStore))
+    translations_.stored_by_hand(block, access.beside_code());
   cpu_.it = 0;
   // A device access may have asked this CPU to stop, or raised an interrupt: the next poll sees it.
   return 0;

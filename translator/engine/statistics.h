@@ -11,23 +11,30 @@ namespace crosswalk::engine {
 // Of translations, which the CPUs share.
 struct TranslationStatistics {
   uint64_t blocks_translated = 0, guest_instructions_translated = 0, code_bytes = 0;
+  uint64_t blocks_copied = 0;  // from those of other mappings of their page
   uint64_t blocks_dropped = 0, cache_flushes = 0;
-  uint64_t code_invalidations = 0;  // writes to a page that held translated code
+  uint64_t blocks_recycled = 0, recyclings = 0;  // the oldest, for want of room, and how often
+  uint64_t code_invalidations = 0;               // writes to a page that held translated code
+  uint64_t stores_beside_code = 0;               // by hand, to pages whose other bytes keep their translations
   uint64_t slow_sites = 0, slow_once = 0, slow_sites_now = 0;
   uint64_t most_bookkeeping_bytes = 0;
 };
 
 inline constexpr Counter<TranslationStatistics> kTranslationCounters[] = {
     {"blocks translated", &TranslationStatistics::blocks_translated},
+    {"blocks copied", &TranslationStatistics::blocks_copied},
     {"guest instructions translated", &TranslationStatistics::guest_instructions_translated},
     {"code bytes", &TranslationStatistics::code_bytes, CounterUnit::Bytes},
     {"blocks dropped", &TranslationStatistics::blocks_dropped},
     {"cache flushes", &TranslationStatistics::cache_flushes},
+    {"cache recyclings", &TranslationStatistics::recyclings},
+    {"blocks recycled", &TranslationStatistics::blocks_recycled},
     {"slow sites", &TranslationStatistics::slow_sites_now},
     {"slow sites found", &TranslationStatistics::slow_sites},
     {"accesses by hand once", &TranslationStatistics::slow_once},
     {"bookkeeping of blocks, most", &TranslationStatistics::most_bookkeeping_bytes, CounterUnit::Bytes},
     {"code invalidations", &TranslationStatistics::code_invalidations},
+    {"stores beside code", &TranslationStatistics::stores_beside_code},
 };
 
 // Of one CPU's engine.

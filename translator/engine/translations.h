@@ -23,6 +23,7 @@
 #include "translator/engine/code_cache.h"
 #include "translator/engine/engine_config.h"
 #include "translator/engine/jump_caches.h"
+#include "translator/engine/mixed_pages.h"
 #include "translator/engine/slow_sites.h"
 #include "translator/engine/statistics.h"
 
@@ -50,7 +51,7 @@ class Translations final : public mmu::CodeListener {
   bool contains(const uint8_t* host) const { return cache_.memory().contains(host); }
 
   // ---- any CPU's thread. A block that was found may be dropped by another CPU at any time, and
-  // can still be executed; it is there until clear().
+  // can still be executed; it is there until clear() or make_room().
   // The block whose code contains `host`, dropped ones included; null: none.
   Block* find_by_host(const void* host) const {
     const auto lock = this->lock();
@@ -61,8 +62,12 @@ class Translations final : public mmu::CodeListener {
     drop_locked(block);
   }
   // The instruction at `pa`, in `block`, is translated again with its accesses out of line: from
-  // now on, or, with `once`, the next time. The block goes.
-  void put_out_of_line(uint64_t pa, Block* block, bool once);
+  // now on, the next time, or until its stores have met other pages than those with code for long
+  // (stored_by_hand). The block goes.
+  enum class OutOfLine : uint8_t { Always, Once, WhileBesideCode };
+  void put_out_of_line(uint64_t pa, Block* block, OutOfLine when);
+  // A store of the block was made out of line: to a page with code, or to another one.
+  void stored_by_hand(Block* block, bool beside_code);
   void check_code(uint64_t pa) override;
 
   // ---- while the caller holds lock()
@@ -74,7 +79,7 @@ class Translations final : public mmu::CodeListener {
   bool code_written(uint64_t pa, uint32_t bytes) override;
   const BlockIndex& blocks() const { return cache_.blocks(); }
   BlockLinks& links() { return cache_.links(); }
-  // Whether make() can translate; otherwise clear() has to be called before.
+  // Whether make() can translate; otherwise make_room() has to be called before.
   bool has_room() const { return cache_.has_room(); }
   // Translates, for the CPU whose MMU `pages` belongs to.
   Block* make(const CompileRequest& request, mmu::CodeProtection& pages);
@@ -87,6 +92,8 @@ class Translations final : public mmu::CodeListener {
 
   // ---- while no other CPU runs
   void clear();
+  // Drops the oldest blocks, or all. Each CPU has to look at everything anew.
+  void make_room();
   void page_ids_dropped() override { clear(); }
 
   const TranslationStatistics& statistics() const { return statistics_; }
@@ -95,6 +102,9 @@ class Translations final : public mmu::CodeListener {
  private:
   Translations(const EngineConfig& config, CodeMemory memory);
 
+  void recycle(Block* block);
+  bool drop_touched(uint64_t pa, uint32_t bytes);
+  void note_invalidation(uint64_t pa, uint64_t blocks);
   // A ring is for its CPU's thread alone, and with several this may be any.
   trace::Ring* trace() const { return users_.size() == 1 ? users_.front().cpu->trace : nullptr; }
   // Code is patched between the two.
@@ -103,9 +113,11 @@ class Translations final : public mmu::CodeListener {
     if (cpus_) cpus_->begin_epoch();
   }
 
+  const bool recycle_, mixed_pages_;
   mmu::RunningCpus* cpus_ = nullptr;
   mutable QuickLock lock_;  // of all that follows
   SlowSites slow_sites_;
+  MixedPages mixed_;
   CodeCache cache_;
   BlockCompiler compiler_;
   std::vector<User> users_;

@@ -61,10 +61,15 @@ void WindowFaults::leave(FaultFrame& frame, Block& block, const x64::FaultSite& 
     cpu_.exit_reason = kExitException;
   } else {
     // The instruction restarts, with its access out of line. From now on if it is a device's or
-    // wraps; that RAM could not be entered says nothing of the next access.
+    // wraps; that RAM could not be entered says nothing of the next access. What stores beside code
+    // will most likely do so again.
     arm::host_instruction_restarts(cpu_);
     const uint64_t pa = block.key.pa + (cpu_.r[15] - (block.key.va & ~1u));
-    translations_.put_out_of_line(pa, &block, outcome == mmu::FaultOutcome::Once);
+    using OutOfLine = Translations::OutOfLine;
+    translations_.put_out_of_line(pa, &block,
+                                  outcome == mmu::FaultOutcome::Once         ? OutOfLine::Once
+                                  : outcome == mmu::FaultOutcome::BesideCode ? OutOfLine::WhileBesideCode
+                                                                             : OutOfLine::Always);
     cpu_.exit_reason = kExitLookup;
   }
   const x64::Thunks& thunks = translations_.thunks();

@@ -25,7 +25,7 @@ constexpr EmitFunction kEmitters[] = {
 void check_second_page(EmitContext& e, const SecondPage& page) {
   const Label miss = e.labels.make();
   e.code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
-  e.code.cmp(dword[rax + size_t{4} * (page.va >> 12 & (kInstructionPageEntries - 1))], page.id);
+  e.code.cmp(dword[rax + instruction_page_offset(page.va)], page.id);
   e.labels.jcc(kNotEqual, miss);
   e.out_of_line([&e, miss] {
     e.labels.bind(miss);
@@ -71,6 +71,7 @@ CompiledBlock emit_block(Xbyak::CodeGenerator& code, const ir::Block& block, con
   result.size = static_cast<uint32_t>(code.getCurr() - result.code);
   result.sites = e.sites.all();
   result.links = e.exits.links();
+  result.relocations = e.relocations.all();
   return result;
 }
 

@@ -10,14 +10,25 @@
 #include "translator/ir/ir.h"
 #include "translator/x64/host_registers.h"
 #include "translator/x64/piece_cache.h"
+#include "translator/x64/relocations.h"
 #include "translator/x64/thunks.h"
 
 namespace crosswalk::x64 {
 
+// Only EmitContext calls them: it notes where.
+class ThunkPointer {
+ public:
+  ThunkPointer(const Thunks* thunks = nullptr) : thunks_(thunks) {}  // NOLINT(google-explicit-constructor)
+
+ private:
+  friend class EmitContext;
+  const Thunks* thunks_;
+};
+
 struct BackendConfig {
   MemoryMode memory = MemoryMode::Window;
   uint32_t soft_tlb_entries = 1024;  // power of two
-  const Thunks* thunks = nullptr;
+  ThunkPointer thunks;
   PieceCache* pieces = nullptr;  // of this configuration; null: everything is encoded anew
   bool chain = true;             // go on to other blocks without leaving for the run loop
   bool flag_fusion = true;       // use x86 flags directly between producer and consumer
@@ -30,6 +41,7 @@ struct CompiledBlock {
   uint32_t size = 0;
   std::vector<FaultSite> sites;  // sorted by offset
   std::vector<LinkSite> links;
+  std::vector<Relocation> relocations;
 };
 
 // A page other than the block's first that its last instruction extends into: checked at entry.

@@ -13,7 +13,8 @@ EmitContext::EmitContext(Xbyak::CodeGenerator& c, const ir::Block& b, const Back
       sites(c, position_, &memory),
       exits(*this, c.getCurr(), first_link, &memory),
       constants(c, &memory),
-      alignment(b, &memory) {
+      alignment(b, &memory),
+      relocations(c, &memory) {
   deferred_.reserve(16);
   block_labels_.resize(b.label_count);
   for (Label& l : block_labels_) l = labels.make();
@@ -27,6 +28,19 @@ void EmitContext::need_mxcsr(Rounding which) {
   code.stmxcsr(state32(offset(position_.rounding)));
   code.ldmxcsr(state32(offset(which)));
   position_.rounding = which;
+}
+
+void EmitContext::call_thunk(const uint8_t* Thunks::*which) {
+  code.call(config.thunks.thunks_->*which);
+  relocations.add(Relocation::ToThunk);
+}
+void EmitContext::jump_to_thunk(const uint8_t* Thunks::*which) {
+  code.jmp(config.thunks.thunks_->*which, Xbyak::CodeGenerator::T_NEAR);
+  relocations.add(Relocation::ToThunk);
+}
+void EmitContext::jump_to_thunk_if_not_equal(const uint8_t* Thunks::*which) {
+  code.jne(static_cast<const void*>(config.thunks.thunks_->*which));  // always near
+  relocations.add(Relocation::ToThunk);
 }
 
 void EmitContext::begin(uint32_t index) {

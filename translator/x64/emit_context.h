@@ -29,6 +29,7 @@
 #include "translator/x64/labels.h"
 #include "translator/x64/operands.h"
 #include "translator/x64/position.h"
+#include "translator/x64/relocations.h"
 #include "translator/x64/state_operands.h"
 
 namespace crosswalk::x64 {
@@ -58,6 +59,12 @@ class EmitContext : private EmissionMemory, public Operands {
   Exits exits;
   ConstantPool constants;
   KnownAlignment alignment;
+  Relocations relocations;
+
+  // ---- calls and jumps out of the block: to thunks alone
+  void call_thunk(const uint8_t* Thunks::*which);
+  void jump_to_thunk(const uint8_t* Thunks::*which);
+  void jump_to_thunk_if_not_equal(const uint8_t* Thunks::*which);
 
   // Emits `body` (void()) out of line, after the block. The body runs with the same registers; it
   // must end with a jump.

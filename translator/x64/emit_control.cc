@@ -9,13 +9,13 @@ namespace crosswalk::x64 {
 using namespace Xbyak::util;
 using ir::Inst;
 using ir::Value;
-using Gen = Xbyak::CodeGenerator;
 
 namespace {
 
 // For C++: the position of the current instruction.
 void store_guest_position(EmitContext& e) {
   e.code.mov(state32(reg_offset(15)), e.guest().pc);
+  e.relocations.add(Relocation::GuestAddress);
   e.code.mov(state8(offsetof(CpuState, t)), e.block.thumb);
   if (e.guest().it) e.code.mov(state8(offsetof(CpuState, it)), e.guest().it);
 }
@@ -48,7 +48,7 @@ void call(EmitContext& e, const Inst& inst, bool wide) {
   store_guest_position(e);
   e.take(rax);
   c.mov(rax, inst.aux);
-  c.call(e.config.thunks->call);
+  e.call_thunk(&Thunks::call);
   e.sites.call();
   if (e.guest().it) c.mov(state8(offsetof(CpuState, it)), 0);
   if (!wide) c.mov(eax, eax);
@@ -64,7 +64,7 @@ void call_pure(EmitContext& e, const Inst& inst, bool wide) {
   e.need_mxcsr(Rounding::Vfp);
   e.take(rax);
   c.mov(rax, inst.aux);
-  c.call(e.config.thunks->call_pure);
+  e.call_thunk(&Thunks::call_pure);
   if (!wide) c.mov(eax, eax);
   e.define_as(rax);
 }
@@ -86,7 +86,7 @@ void emit_SendEvent(EmitContext& e, const Inst&) {
   e.labels.bind(done);
   e.out_of_line([&e, watched, done] {
     e.labels.bind(watched);
-    e.code.call(e.config.thunks->send_event);
+    e.call_thunk(&Thunks::send_event);
     e.labels.jmp(done);
   });
 }
@@ -162,15 +162,15 @@ void emit_JumpIndirect(EmitContext& e, const Inst& inst) { e.exits.jump_indirect
 void emit_ExitTo(EmitContext& e, const Inst& inst) {
   e.need_mxcsr(Rounding::Vfp);
   if (!e.config.chain) return e.exits.leave(kExitLookup, inst.imm);
-  e.code.mov(eax, inst.imm);
-  e.code.jmp(e.config.thunks->dispatch, Gen::T_NEAR);
+  e.exits.load_target(inst.imm);
+  e.jump_to_thunk(&Thunks::dispatch);
 }
 void emit_ExitException(EmitContext& e, const Inst&) {
   // The call has left through the exit path already when it took an exception; being here means
   // that it did not.
   e.need_mxcsr(Rounding::Vfp);
   e.code.mov(state32(offsetof(CpuState, exit_reason)), kExitException);
-  e.code.jmp(e.config.thunks->exit_no_spill, Gen::T_NEAR);
+  e.jump_to_thunk(&Thunks::exit_no_spill);
 }
 
 }  // namespace crosswalk::x64

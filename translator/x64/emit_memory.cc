@@ -75,7 +75,7 @@ void slow_path(EmitContext& e, uint32_t kind, Reg64 va, const Data& d, Reg64 sta
   request.status = static_cast<uint8_t>(status.getIdx());
   request.simd = d.simd;
   e.code.push(request.pack());
-  e.code.call(e.config.thunks->slow_access);
+  e.call_thunk(&Thunks::slow_access);
   e.sites.call();
 }
 
@@ -449,7 +449,7 @@ void emit_SynchronizationBarrier(EmitContext& e, const Inst& inst) {
   e.labels.bind(done);
   e.out_of_line([&e, pending, done] {
     e.labels.bind(pending);
-    e.code.call(e.config.thunks->synchronize);
+    e.call_thunk(&Thunks::synchronize);
     e.labels.jmp(done);
   });
 }

@@ -37,6 +37,10 @@ void store8(EmitContext& e, size_t offset, Value v) {
 
 // ---- guest registers and state
 void emit_GetReg(EmitContext& e, const Inst& inst) { e.registers.define_in(Place::guest_register(inst.imm)); }
+void emit_GuestAddress(EmitContext& e, const Inst& inst) {
+  e.code.mov(e.define().cvt32(), inst.imm);
+  e.relocations.add(Relocation::GuestAddress);
+}
 void emit_SetReg(EmitContext& e, const Inst& inst) { e.guest_registers.set(inst.imm, inst.args[0]); }
 void emit_LoadState8(EmitContext& e, const Inst& inst) { e.code.movzx(e.define().cvt32(), state8(inst.imm)); }
 void emit_LoadState32(EmitContext& e, const Inst& inst) { e.code.mov(e.define().cvt32(), state32(inst.imm)); }

@@ -7,14 +7,18 @@
 namespace crosswalk::x64 {
 
 using namespace Xbyak::util;
-using Gen = Xbyak::CodeGenerator;
 
 bool Exits::same_page(uint32_t target) const { return (e_.block.pc ^ target) >> 12 == 0; }
 
 void Exits::leave(uint32_t reason, uint32_t target) {
-  e_.code.mov(eax, target);
+  load_target(target);
   e_.code.mov(ecx, reason);
-  e_.code.jmp(e_.config.thunks->exit_to, Xbyak::CodeGenerator::T_NEAR);
+  e_.jump_to_thunk(&Thunks::exit_to);
+}
+
+void Exits::load_target(uint32_t target) {
+  e_.code.mov(eax, target);  // of 5 bytes, whatever it is
+  e_.relocations.add(Relocation::GuestAddress);
 }
 
 void Exits::poll(uint32_t target) {
@@ -39,7 +43,7 @@ void Exits::jump(uint32_t target) {
     e_.labels.align_field(6);
     e_.code.db(0x81);
     e_.code.db(0xb8);
-    e_.code.dd(4 * (to >> 12 & (kInstructionPageEntries - 1)));
+    e_.code.dd(instruction_page_offset(to));
     id_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
     e_.code.dd(kNoPageId);
     e_.labels.jcc(kNotEqual, stub);
@@ -62,9 +66,9 @@ void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub) {
   e_.out_of_line([this, n, stub, target] {
     e_.labels.bind(stub);
     links_[n].stub_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
-    e_.code.mov(eax, target);
+    load_target(target);
     e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
-    e_.code.jmp(e_.config.thunks->exit_link, Gen::T_NEAR);
+    e_.jump_to_thunk(&Thunks::exit_link);
   });
 }
 
@@ -74,9 +78,9 @@ void Exits::jump_indirect(ir::Value target) {
   e_.take(rax);
   const Reg64 v = e_.use(target);
   c.mov(eax, v.cvt32());
-  const void* const leave = e_.config.thunks->exit_indirect;
+  const auto leave = [this] { e_.jump_to_thunk_if_not_equal(&Thunks::exit_indirect); };
   c.cmp(state32(offsetof(CpuState, pending)), 0);
-  c.jne(leave);
+  leave();
   jump_through_cache(c, leave);
 }
 

@@ -30,6 +30,8 @@ class Exits {
   // precondition: the target is ahead, in the same page
   void jump_if(Condition condition, uint32_t target);
   void jump_indirect(ir::Value target);
+  // eax = the target.
+  void load_target(uint32_t target);
   bool same_page(uint32_t target) const;  // as the block's first instruction
 
   std::vector<LinkSite> links() const { return {links_.begin(), links_.end()}; }

@@ -32,6 +32,11 @@ struct FaultSite {
 // No page has this id, and no empty slot of instruction pages: it equals none of them.
 inline constexpr uint32_t kNoPageId = UINT32_MAX;
 
+// In the stub of a link, where the imm32 is that is the link's number.
+inline constexpr uint32_t kStubNumber = 6;
+// Before an id of 4 bytes, the displacement of the instruction page that it is compared with.
+inline constexpr uint32_t kPageBeforeId = 4;
+
 // A chained jump. The jump's rel32 goes to the stub until the engine links it.
 //
 // Other CPUs may be executing what is patched. Both fields lie in one naturally aligned word of 8

@@ -108,7 +108,7 @@ void ThunkEmitter::emit_dispatch() {
   c_.mov(cl, state8(offsetof(CpuState, strict_alignment)));
   c_.cmp(cl, state8(offsetof(CpuState, page_ids_a)));
   c_.jne(look_up);
-  jump_through_cache(c_, look_up);
+  jump_through_cache(c_, [&] { c_.jne(look_up); });
   c_.L(look_up);
   c_.mov(ecx, kExitLookup);
   c_.jmp(exit_to_);

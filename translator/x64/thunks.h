@@ -47,9 +47,10 @@ struct Thunks {
 };
 
 // Goes to what the jump cache has for eax = target | T, if its page is that of the current
-// instruction pages; else to `miss`, a label or code. Changes ecx, edx, rsi and flags.
-template <class Miss>
-void jump_through_cache(Xbyak::CodeGenerator& c, Miss& miss) {
+// instruction pages; else to where jump_if_not_equal(), called twice, emits a jump to. Changes ecx,
+// edx, rsi and flags.
+template <class Jump>
+void jump_through_cache(Xbyak::CodeGenerator& c, Jump jump_if_not_equal) {
   using namespace Xbyak::util;
   const auto state64 = [](size_t offset) { return qword[r15 + (static_cast<int>(offset) - kStateBias)]; };
   c.mov(ecx, eax);  // jump_cache_index()
@@ -58,14 +59,14 @@ void jump_through_cache(Xbyak::CodeGenerator& c, Miss& miss) {
   c.and_(ecx, (kJumpCacheEntries - 1) << 4);
   c.add(rcx, state64(offsetof(CpuState, jump_cache)));
   c.cmp(dword[rcx + offsetof(JumpCacheEntry, target)], eax);
-  c.jne(miss);
+  jump_if_not_equal();
   c.mov(edx, eax);
   c.shr(edx, 12);
   c.and_(edx, kInstructionPageEntries - 1);
   c.mov(rsi, state64(offsetof(CpuState, instruction_pages)));
   c.mov(edx, dword[rsi + rdx * 4]);
   c.cmp(edx, dword[rcx + offsetof(JumpCacheEntry, page_id)]);
-  c.jne(miss);
+  jump_if_not_equal();
   c.jmp(qword[rcx + offsetof(JumpCacheEntry, code)]);
 }
 

@@ -177,6 +177,9 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("log-file,D", po::value(&run.log_file)->value_name("FILE"), "Where the log goes; standard error by default.");
   tuning.add_options()
       ("code-cache", po::value(&text.code_cache)->value_name("SIZE")->default_value("64M"), "Memory for translated code, with suffix M: 4M to 1G.")
+      ("no-recycle", po::bool_switch(&run.no_recycle), "When that memory is full, drop all translated code, not the oldest part.")
+      ("no-relocate", po::bool_switch(&run.no_relocate), "Translate code anew for each address that it is mapped at.")
+      ("no-mixed-pages", po::bool_switch(&run.no_mixed_pages), "At a store to a page with translated code, drop all of its code, also where the guest stores there again and again.")
       ("no-chain", po::bool_switch(&run.no_chain), "Do not link translated blocks to each other.")
       ("no-optimise", po::bool_switch(&run.no_optimise), "Skip the IR passes.")
       ("no-flag-fusion", po::bool_switch(&run.no_flag_fusion), "Do not use x86 flags directly between an instruction and the condition it feeds.")

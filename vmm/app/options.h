@@ -63,6 +63,7 @@ struct RunOptions {
   uint32_t fill_bytes = 0;
   kvm::KvmOptions::FaultDelivery fault_delivery = kvm::KvmOptions::FaultDelivery::Auto;
   kvm::KvmOptions::Flush window_flush = kvm::KvmOptions::Flush::Auto;
+  bool no_recycle = false, no_mixed_pages = false, no_relocate = false;
   bool no_chain = false, no_optimise = false, no_flag_fusion = false, no_fill_around = false;
 };
 

@@ -39,6 +39,7 @@ const char* outcome_name(uint32_t outcome) {
     case mmu::FaultOutcome::CodeWrite: return "write to code";
     case mmu::FaultOutcome::Split: return "split";
     case mmu::FaultOutcome::Once: return "once";
+    case mmu::FaultOutcome::BesideCode: return "beside code";
   }
   return "?";
 }
@@ -160,7 +161,7 @@ class Writer {
         text("\"pa\":\"0x{:x}\",\"blocks\":{},", e.a, e.b);
         break;
       case Kind::CacheClear:
-        name("translation", "code cache emptied");
+        name("translation", "room in the code cache");
         text("\"blocks\":{},", e.a);
         break;
       case Kind::DeviceRead:

@@ -64,6 +64,9 @@ engine::EngineConfig Vm::engine_config() const {
   config.chain = !options_.no_chain;
   config.optimise = !options_.no_optimise;
   config.flag_fusion = !options_.no_flag_fusion;
+  config.recycle = !options_.no_recycle;
+  config.mixed_pages = !options_.no_mixed_pages;
+  config.relocate = !options_.no_relocate;
   config.log.items = engine::parse_log_items(options_.log_items).items;
   config.log.file = log_ ? log_.get() : stderr;
   return config;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <utility>
 
@@ -125,6 +126,59 @@ TEST(CodeCache, IsFullByBookkeepingToo) {
   cache.clear();
   EXPECT_TRUE(cache.has_room());
   EXPECT_EQ(cache.used(), 112u);
+}
+
+// Around the end of the memory and on, three times. What is left is always the newest.
+TEST(CodeCache, TheOldestMakeRoom) {
+  CodeCache cache(std::move(*CodeMemory::create(8 << 20)));
+  cache.reserve_prefix(100);
+  constexpr uint32_t kBytes = 10'000;
+  const uint8_t* const base = cache.memory().base();
+  std::deque<Block*> blocks;
+  size_t recyclings = 0;
+  for (uint32_t n = 0; n < 3 * (8 << 20) / kBytes; n++) {
+    if (!cache.has_room()) {
+      recyclings++;
+      while (Block* const oldest = cache.next_to_recycle()) {
+        ASSERT_EQ(oldest, blocks.front());
+        blocks.pop_front();
+        cache.drop(oldest, 0);
+        cache.recycle_oldest();
+      }
+      ASSERT_TRUE(cache.has_room());
+      for (const Block* const block : blocks) {
+        ASSERT_EQ(cache.blocks().find_by_host(block->code), block);
+        ASSERT_EQ(cache.blocks().find_by_host(block->code + kBytes - 1), block);
+      }
+    }
+    auto made = block_at(kPage + 4 * n, base + cache.used(), kBytes);
+    made->links.push_back({16, 0, 32, static_cast<uint32_t>(kNextPage)});
+    const uint32_t number = cache.links().next_number();
+    for (const Block* const block : blocks)
+      ASSERT_TRUE(block->code + kBytes <= made->code || made->code + kBytes <= block->code);
+    blocks.push_back(cache.add(std::move(made)));
+    ASSERT_EQ(cache.links().find(number).from, blocks.back());
+    const uint32_t first = number - static_cast<uint32_t>(blocks.size()) + 1;
+    ASSERT_EQ(cache.links().find(first).from, blocks.front());
+    ASSERT_EQ(cache.links().find(first - 1).from, nullptr);
+  }
+  EXPECT_GT(recyclings, 20u);
+  EXPECT_LT(recyclings, 60u);
+  EXPECT_GT(blocks.size(), 300u);
+}
+
+TEST(CodeCache, TheOldestMakeRoomForBookkeeping) {
+  CodeCache cache(std::move(*CodeMemory::create(4 << 20)), 100'000);
+  size_t made = 0;
+  for (; cache.has_room(); made++) cache.add(block_at(kPage + 4 * made, cache.memory().base() + cache.used(), 16));
+  size_t recycled = 0;
+  for (; Block* const oldest = cache.next_to_recycle(); recycled++) {
+    cache.drop(oldest, 0);
+    cache.recycle_oldest();
+  }
+  EXPECT_LT(recycled, made / 10);
+  EXPECT_TRUE(cache.has_room());
+  EXPECT_LT(cache.bookkeeping_bytes(), 100'000u);
 }
 
 TEST(CodeCache, ADroppedBlockKeepsItsCode) {

@@ -247,7 +247,93 @@ TEST_P(CodeChanges, CacheExhaustion) {
   g->run(kCode);
   // Each even routine but the first also runs as the continuation of the odd one before it.
   EXPECT_EQ(g->cpu.r[0], 3 * (kRoutines + kRoutines / 2 - 1));
-  EXPECT_GT(g->translation_statistics().cache_flushes, 2u);
+  const engine::TranslationStatistics& statistics = g->translation_statistics();
+  EXPECT_GT(GetParam().recycle ? statistics.recyclings : statistics.cache_flushes, 2u);
+  EXPECT_EQ(GetParam().recycle ? statistics.cache_flushes : statistics.recyclings, 0u);
+}
+
+// A routine and a counter in one page: each round stores the counter there and calls the routine.
+// In a mixed page the routine stays.
+TEST_P(CodeChanges, DataBesideCode) {
+  auto g = make_guest();
+  constexpr uint32_t kRounds = 200;
+  g->words(kRoutine, {add_imm(0, 0, 1), kBxLr});
+  Asm a(kCode);
+  a.set(1, kRoutine + 8).set(3, kRounds)({mov_imm(0, 0), mov_imm(4, 0)});
+  const uint32_t loop = a.here();
+  a({str(3, 1)}).bl(kRoutine)({ldr(2, 1), add(4, 4, 2), subs_imm(3, 3, 1)}).b(loop, kNe)({kHvc});
+  g->code(a, kCode);
+  g->run(kCode);
+  EXPECT_EQ(g->cpu.r[0], kRounds);
+  EXPECT_EQ(g->cpu.r[4], kRounds * (kRounds + 1) / 2);
+  EXPECT_EQ(g->read32(kRoutine + 8), 1u);
+  const engine::TranslationStatistics& statistics = g->translation_statistics();
+  if (GetParam().mixed_pages) {
+    EXPECT_LT(statistics.blocks_translated, 20u);
+    EXPECT_GT(statistics.stores_beside_code, kRounds - 10);
+  } else {
+    EXPECT_GT(statistics.blocks_translated, kRounds);
+    EXPECT_EQ(statistics.stores_beside_code, 0u);
+  }
+}
+
+// Of two routines in one page, which becomes a mixed one, each round writes one anew, and calls
+// both. By stores of each size, aligned and not, also ones that reach an instruction by their last
+// byte alone.
+TEST_P(CodeChanges, OneRoutineOfTwo) {
+  for (const uint32_t distance : {0u, 1u, 2u, 3u}) {
+    auto g = make_guest();
+    g->words(kRoutine, {add_imm(0, 0, 1), kBxLr, 0, mov_imm(6, 1), add(0, 0, 6), kBxLr});
+    Asm a(kCode);
+    // R2 becomes, at `distance` bytes before the MOV, a word whose byte there is the count.
+    a.set(1, kRoutine + 12 - distance).set(3, 50)({mov_imm(0, 0), ldr(2, 1), mov_imm(7, 1)});
+    a({0xe1a07007 | distance << 10});  // LSL R7, R7, #8 * distance
+    const uint32_t loop = a.here();
+    a.bl(kRoutine).bl(kRoutine + 12)({add(2, 2, 7), str(2, 1), kDsb, iciallu(0), kIsb, subs_imm(3, 3, 1)});
+    a.b(loop, kNe)({kHvc});
+    g->code(a, kCode);
+    g->run(kCode);
+    EXPECT_EQ(g->cpu.r[0], 50u + 50 * 51 / 2) << distance;
+    if (GetParam().mixed_pages) {
+      EXPECT_LT(g->translation_statistics().blocks_translated, 80u) << distance;
+    }
+  }
+}
+
+// A mixed page becomes plain data: its code goes, and stores are at full speed again.
+TEST_P(CodeChanges, MixedPageBecomesData) {
+  auto g = make_guest();
+  g->words(kRoutine, {add_imm(0, 0, 1), kBxLr});
+  Asm a(kCode);
+  a.set(1, kRoutine + 8).set(3, 20)({mov_imm(0, 0)});
+  const uint32_t loop = a.here();
+  a({str(3, 1)}).bl(kRoutine)({subs_imm(3, 3, 1)}).b(loop, kNe).set(3, 5000);
+  const uint32_t stores = a.here();
+  a({str(3, 1), subs_imm(3, 3, 1)}).b(stores, kNe).bl(kRoutine)({kHvc});
+  g->code(a, kCode);
+  g->run(kCode);
+  EXPECT_EQ(g->cpu.r[0], 21u);
+  EXPECT_EQ(g->read32(kRoutine + 8), 1u);
+  EXPECT_LT(g->translation_statistics().stores_beside_code, 1000u);
+  EXPECT_LT(g->engine_statistics().slow_accesses, 2000u);
+}
+
+// An instruction that has stored beside code is in line again when it stores elsewhere for long.
+TEST_P(CodeChanges, StoresElsewhereAreInLineAgain) {
+  auto g = make_guest();
+  g->words(kRoutine, {add_imm(0, 0, 1), kBxLr});
+  g->words(kOther, {str(3, 1), kBxLr});
+  Asm a(kCode);
+  a.set(1, kRoutine + 8).set(3, 20)({mov_imm(0, 0)});
+  const uint32_t loop = a.here();
+  a.bl(kOther).bl(kRoutine)({subs_imm(3, 3, 1)}).b(loop, kNe).set(3, 3000).set(1, kData);
+  const uint32_t stores = a.here();
+  a.bl(kOther)({subs_imm(3, 3, 1)}).b(stores, kNe)({kHvc});
+  g->code(a, kCode);
+  g->run(kCode);
+  EXPECT_EQ(g->cpu.r[0], 20u);
+  EXPECT_EQ(g->read32(kData), 1u);
+  EXPECT_LT(g->engine_statistics().slow_accesses, 400u);
 }
 
 // One block of which every instruction takes much room.

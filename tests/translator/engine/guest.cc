@@ -246,7 +246,16 @@ void Guest::wait_for_interrupt(CpuState& c) {
 
 std::vector<Setting> settings() {
   using mmu::Mode;
-  return {{"SoftCall", Mode::SoftCall},
+  constexpr auto without = [](const char* name, Mode mode, bool Setting::*part) {
+    Setting setting{name, mode};
+    setting.*part = false;
+    return setting;
+  };
+  return {without("SoftUnrecycled", Mode::Soft, &Setting::recycle),
+          without("SoftUnmixed", Mode::Soft, &Setting::mixed_pages),
+          without("MmapUnmixed", Mode::Window, &Setting::mixed_pages),
+          without("SoftUnrelocated", Mode::Soft, &Setting::relocate),
+          {"SoftCall", Mode::SoftCall},
           {"Soft", Mode::Soft},
           {"SoftUnchained", Mode::Soft, false},
           {"SoftUnoptimised", Mode::Soft, true, false},
@@ -281,6 +290,9 @@ GuestConfig EngineTest::engine_config() const {
   config.chain = GetParam().chain;
   config.optimise = GetParam().optimise;
   config.flag_fusion = GetParam().flag_fusion;
+  config.recycle = GetParam().recycle;
+  config.relocate = GetParam().relocate;
+  config.mixed_pages = GetParam().mixed_pages;
   return config;
 }
 

@@ -145,6 +145,7 @@ struct Setting {
   mmu::Mode mode;
   bool chain = true, optimise = true, flag_fusion = true;
   Windows windows = Windows::Mmap;
+  bool recycle = true, mixed_pages = true, relocate = true;
 };
 std::vector<Setting> settings();
 

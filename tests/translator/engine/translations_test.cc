@@ -82,6 +82,47 @@ TEST_F(TranslationsTest, WrittenCodeGoes) {
   EXPECT_EQ(translations.statistics().code_invalidations, 1u);
 }
 
+// The third store to a page with code is the first that drops only what it touches.
+TEST_F(TranslationsTest, OfAMixedPageOnlyWhatIsWrittenGoes) {
+  for (int i = 0; i < 2; i++) {
+    make(16);
+    EXPECT_TRUE(translations.code_written(kPage + 0x800, 4));
+  }
+  Block* const kept = make(16);
+  Block* const written = make(32);
+  EXPECT_FALSE(translations.code_written(kPage + 0x800, 4));
+  EXPECT_TRUE(kept->valid && written->valid);
+  EXPECT_FALSE(translations.code_written(kPage + 35, 1));
+  EXPECT_TRUE(kept->valid);
+  EXPECT_FALSE(written->valid);
+  EXPECT_FALSE(is_cached(*written, second));
+  EXPECT_EQ(translations.statistics().stores_beside_code, 2u);
+  EXPECT_TRUE(translations.code_written(kPage, 64));
+  EXPECT_FALSE(kept->valid);
+}
+
+// Making room is dropping the oldest blocks, with all that leads to them.
+TEST_F(TranslationsTest, RoomIsMadeByTheOldest) {
+  Block* const first_block = make(0);
+  const uint32_t va = first_block->key.va;
+  Block* last = nullptr;
+  for (uint32_t n = 0; translations.has_room(); n++) {
+    last = make(4 + 4 * (n % 1000));
+    translations.drop(last);
+  }
+  last = make(0x800);
+  translations.make_room();
+  EXPECT_TRUE(translations.has_room());
+  EXPECT_EQ(translations.statistics().cache_flushes, 0u);
+  EXPECT_EQ(translations.statistics().blocks_recycled, 1u);
+  for (Cpu* cpu : {&first, &second}) {
+    EXPECT_EQ(JumpCaches::find(cpu->state, va), nullptr);
+    EXPECT_TRUE(is_cached(*last, *cpu));
+  }
+  EXPECT_EQ(first.protection.pages, std::set<uint64_t>{kPage});
+  EXPECT_EQ(translations.find_by_host(last->code), last);
+}
+
 TEST_F(TranslationsTest, ClearingGivesThePagesBack) {
   Block* const block = make(0);
   const uint32_t va = block->key.va;
@@ -96,12 +137,34 @@ TEST_F(TranslationsTest, ClearingGivesThePagesBack) {
 TEST_F(TranslationsTest, AnInstructionIsOutOfLineUntilItsCodeChanges) {
   page[0] = 0xe5910000;  // ldr r0, [r1]
   const size_t calls = make(0)->sites.size();
-  translations.put_out_of_line(kPage, translations.blocks().of_page(kPage)->front(), false);
+  translations.put_out_of_line(kPage, translations.blocks().of_page(kPage)->front(), Translations::OutOfLine::Always);
   EXPECT_EQ(translations.blocks().of_page(kPage), nullptr);
   EXPECT_EQ(translations.statistics().slow_sites_now, 1u);
   EXPECT_EQ(make(0)->sites.size(), calls);  // a call, as the miss of the lookup was
   EXPECT_TRUE(translations.code_written(kPage, 4));
   EXPECT_EQ(translations.statistics().slow_sites_now, 0u);
+}
+
+// It is in line again once it has stored elsewhere for long, and not before.
+TEST_F(TranslationsTest, AStoreIsOutOfLineWhileItMeetsCode) {
+  page[0] = 0xe5810000;  // str r0, [r1]
+  translations.put_out_of_line(kPage, make(0), Translations::OutOfLine::WhileBesideCode);
+  Block* block = make(0);
+  EXPECT_TRUE(block->stores_beside_code);
+  for (uint32_t n = 1; n < MixedPages::kStoresOfBlock; n++) translations.stored_by_hand(block, false);
+  translations.stored_by_hand(block, true);
+  for (uint32_t n = 1; n < MixedPages::kStoresOfBlock; n++) translations.stored_by_hand(block, false);
+  EXPECT_TRUE(block->valid);
+  EXPECT_EQ(translations.statistics().slow_sites_now, 1u);
+  translations.stored_by_hand(block, false);
+  EXPECT_FALSE(block->valid);
+  EXPECT_EQ(translations.statistics().slow_sites_now, 0u);
+  EXPECT_FALSE(make(0)->stores_beside_code);
+  // One that meets a device is so for good.
+  for (const auto when : {Translations::OutOfLine::WhileBesideCode, Translations::OutOfLine::Always})
+    translations.put_out_of_line(kPage, make(0), when);
+  EXPECT_FALSE(make(0)->stores_beside_code);
+  EXPECT_EQ(translations.statistics().slow_sites_now, 1u);
 }
 
 TEST_F(TranslationsTest, ACpuThatIsDetachedIsLeftAlone) {

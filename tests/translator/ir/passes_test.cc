@@ -42,6 +42,19 @@ TEST_F(PassTest, FoldConstants) {
   EXPECT_EQ(block.insts[0].args[0], Builder::Imm(0x30000001));
   EXPECT_EQ(count(Opcode::Add) + count(Opcode::Lsl) + count(Opcode::Or) + count(Opcode::Ror), 0) << ir::print(block);
 }
+// But for added constants, no pass looks into an address that moves with its block.
+TEST_F(PassTest, FoldGuestAddresses) {
+  const Value pc = b.GuestAddress(0x8008);
+  b.SetReg(0, b.Sub(b.Add(pc, Builder::Imm(0x20)), Builder::Imm(8)));
+  b.SetReg(1, b.And(pc, Builder::Imm(0xfffff000)));
+  b.Jump(0);
+  ir::fold_constants(block);
+  ir::remove_dead(block);
+  ASSERT_EQ(count(Opcode::GuestAddress), 2) << ir::print(block);
+  EXPECT_EQ(count(Opcode::Add) + count(Opcode::Sub), 0);
+  EXPECT_EQ(block.insts[1].imm, 0x8020u);
+  EXPECT_EQ(only(Opcode::And).args[0], Value::inst(0));
+}
 TEST_F(PassTest, ForwardRegisters) {
   const Value x = b.Add(b.GetReg(0), Builder::Imm(1));
   b.SetReg(0, x);

@@ -183,6 +183,7 @@ size_t Machine::step(size_t i) {
   const int32_t sx = static_cast<int32_t>(x), sy = static_cast<int32_t>(y);
 
   switch (inst.op) {
+    case Opcode::GuestAddress: set(inst.imm); break;
     case Opcode::GetReg: set(cpu_.r[inst.imm]); break;
     case Opcode::SetReg: cpu_.r[inst.imm] = x; break;
     case Opcode::LoadState8: set(*field(static_cast<uint8_t*>(nullptr))); break;

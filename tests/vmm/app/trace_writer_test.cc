@@ -143,7 +143,7 @@ TEST(TraceWriter, EveryKindHasANameAndArguments) {
   }
   for (const char* name :
        {"window fault: device", "flush: by address", "prefill", "hybrid: promoted", "ASID 0 privileged",
-        "exit: map memory", "exception: Supervisor Call", "translate", "code invalidated", "code cache emptied",
+        "exit: map memory", "exception: Supervisor Call", "translate", "code invalidated", "room in the code cache",
         "device read", "device write", "wait for interrupt", "flush: by ASID", "exception: Data Abort"})
     EXPECT_TRUE(by_name.count(name)) << name;
   EXPECT_EQ(by_name["flush: by ASID"]["flushed asid"], 33);

@@ -22,6 +22,9 @@ struct Translation {
   // false: Device or Strongly-ordered; also with a domain or permission fault
   bool normal_memory = true;
   bool watched = false;  // in a page with a watched byte: is never entered
+  // Of a store: there is translated code in the page, and will be. Who stores tells the MMU
+  // afterwards (CodeProtection::note_external_write): code may be translated meanwhile.
+  bool holds_code = false;
   uint32_t fsr = 0;
   uint32_t far = 0;
   // translate() only: PAR as ATS1C* writes it, also for a fault (64 bits with TTBCR.EAE)

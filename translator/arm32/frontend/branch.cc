@@ -28,14 +28,14 @@ void branch_if(TranslateContext& t, uint32_t cond, uint32_t va) {
   t.outcome.conditional_branches++;
 }
 
-void set_link(TranslateContext& t) { t.set_reg(14, imm32(t.next_pc() | t.thumb)); }
+void set_link(TranslateContext& t) { t.set_reg(14, t.ir.GuestAddress(t.next_pc() | t.thumb)); }
 
 void table_branch(TranslateContext& t, Fields<"mn"> f, uint32_t log2_bytes) {
   const uint32_t m = f['m'];
   if (m == 15) return t.unpredictable();
   const Value index = log2_bytes ? t.ir.Lsl(1, t.reg(m)) : t.reg(m);
   const Value halfwords = load(t, log2_bytes, t.ir.Add(t.reg(f['n']), index));
-  t.branch_write_pc(t.ir.Add(t.ir.Lsl(1, halfwords), imm32(t.pc_value())));
+  t.branch_write_pc(t.ir.Add(t.ir.Lsl(1, halfwords), t.reg(15)));
 }
 
 }  // namespace
@@ -73,8 +73,9 @@ HANDLER(BLX_immediate) {
 
 // BX PC in Thumb state needs a word-aligned one.
 HANDLER(BX) {
-  if (f['m'] == 15 && (t.pc & 2)) return t.unpredictable();
-  t.bx_write_pc(t.reg(f['m']));
+  if (f['m'] != 15) return t.bx_write_pc(t.reg(f['m']));
+  if (t.pc & 2) return t.unpredictable();
+  t.branch_exchange(t.pc_value());
 }
 // Without Jazelle, BXJ is BX (A8.8.28).
 HANDLER(BXJ) {

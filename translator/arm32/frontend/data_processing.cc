@@ -226,11 +226,11 @@ HANDLER(ADR) {
   } else {
     offset *= 4;
   }
-  const Value address = imm32(add ? t.pc_aligned() + offset : t.pc_aligned() - offset);
+  const uint32_t address = add ? t.pc_aligned() + offset : t.pc_aligned() - offset;
   if (f['d'] == 15 && !t.thumb)
-    t.alu_write_pc(address);
+    t.branch_exchange(address & (address & 1 ? ~0u : ~3u));
   else
-    write_register(t, f['d'], address);
+    write_register(t, f['d'], t.ir.GuestAddress(address));
 }
 
 HANDLER(MOVW) { write_register(t, f['d'], imm32(f.get('j', 0) << 12 | f['i'])); }

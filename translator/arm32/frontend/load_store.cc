@@ -23,7 +23,7 @@ struct Address {
   bool wback = false;
 };
 
-Value base_of(TranslateContext& t, uint32_t n) { return n == 15 ? imm32(t.pc_aligned()) : t.reg(n); }
+Value base_of(TranslateContext& t, uint32_t n) { return t.reg_aligned_pc(n); }
 Value indexed(TranslateContext& t, const Address& a) {
   const Value base = base_of(t, a.n);
   return a.add ? t.ir.Add(base, a.offset) : t.ir.Sub(base, a.offset);

@@ -72,8 +72,10 @@ class TranslateContext : public CurrentInstruction {
   Outcome outcome;
   bool saw_unpredictable = false;  // in any instruction so far; for tests
 
-  // ---- guest registers. R15 reads as pc_value().
-  Value reg(uint32_t n) { return n == 15 ? ir::Builder::Imm(pc_value()) : ir.GetReg(n); }
+  // ---- guest registers. R15 reads as pc_value(). What depends on R15 is made from these, or goes
+  // to Jump and its like: never a constant.
+  Value reg(uint32_t n) { return n == 15 ? ir.GuestAddress(pc_value()) : ir.GetReg(n); }
+  Value reg_aligned_pc(uint32_t n) { return n == 15 ? ir.GuestAddress(pc_aligned()) : ir.GetReg(n); }
   // n != 15.
   void set_reg(uint32_t n, Value v) { ir.SetReg(n, v); }
   // The results of writing to R15: ALUWritePC (interworking in A32, plain in Thumb),

@@ -82,7 +82,7 @@ bool register_list(TranslateContext& t, Fields<"Ddinz"> f, bool store, RegisterL
   // P = 1, U = 0 decrements before, always with writeback.
   const bool decrement = f.word >> 24 & 1;
   t.check_fp_enabled();
-  list.base = n == 15 ? ir::Builder::Imm(t.pc_aligned()) : t.reg(n);
+  list.base = t.reg_aligned_pc(n);
   list.start = decrement ? t.ir.Sub(list.base, ir::Builder::Imm(list.bytes)) : list.base;
   return true;
 }
@@ -98,7 +98,7 @@ void write_back(TranslateContext& t, Fields<"n"> f, const RegisterList& list) {
 
 HANDLER(VfpLoadRegister) {
   t.check_fp_enabled();
-  const Value base = f['n'] == 15 ? ir::Builder::Imm(t.pc_aligned()) : t.reg(f['n']);
+  const Value base = t.reg_aligned_pc(f['n']);
   const Value va = address_of(t, f, base);
   if (is_double(f))
     load_double(t, double_d(f), va);

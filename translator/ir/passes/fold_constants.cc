@@ -60,6 +60,17 @@ Value simplify(const Inst& inst) {
   }
 }
 
+// A guest address and a constant are another guest address.
+void fold_guest_address(const Block& block, Inst& inst) {
+  if ((inst.op != Opcode::Add && inst.op != Opcode::Sub) || !inst.args[0].is_inst() || !inst.args[1].is_imm()) return;
+  const Inst& address = block.insts[inst.args[0].index()];
+  if (address.op != Opcode::GuestAddress) return;
+  const uint32_t distance = inst.args[1].imm32();
+  inst.imm = inst.op == Opcode::Add ? address.imm + distance : address.imm - distance;
+  inst.op = Opcode::GuestAddress;
+  inst.args[0] = inst.args[1] = {};
+}
+
 }  // namespace
 
 void fold_constants(Block& block) {
@@ -76,6 +87,7 @@ void fold_constants(Block& block) {
     }
     if (!(op.attributes & P)) continue;
     replacement[i] = constant ? evaluate(inst) : simplify(inst);
+    if (replacement[i].is_none()) fold_guest_address(block, inst);
   }
 }
 

@@ -76,7 +76,7 @@ class TranslationsThreads : public ::testing::Test {
   void clear(Cpu& cpu) {
     {
       const mmu::RunningCpus::Stop stop(running, cpu.index);
-      if (!translations.has_room()) translations.clear();
+      if (!translations.has_room()) cpu.clears % 3 == 2 ? translations.clear() : translations.make_room();
       cpu.clears++;
     }
     running.run(cpu.index);
@@ -107,13 +107,15 @@ class TranslationsThreads : public ::testing::Test {
       }
       switch (random() % 8) {
         case 0: translations.drop(block); break;
-        case 1: translations.put_out_of_line(pa, block, random() % 2); break;
+        case 1: translations.put_out_of_line(pa, block, static_cast<Translations::OutOfLine>(random() % 3)); break;
         case 2: {
           const auto lock = translations.lock_code();
-          EXPECT_TRUE(translations.code_written(pa, 4));
+          const bool all = translations.code_written(pa, 4);
+          EXPECT_EQ(all, translations.blocks().of_page(pa) == nullptr);
           break;
         }
         case 3: translations.check_code(pa); break;
+        case 4: translations.stored_by_hand(block, random() % 2); break;
         default: {
           const uint64_t clears = cpu.clears;
           Block* const next = find_or_make(cpu, pa + kPageBytes);
