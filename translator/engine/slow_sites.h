@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The instructions whose memory accesses are translated out of line: those that have met a device,
-// wrap at 4 GiB, store to pages that hold code, or have to be done by hand once. Known by PA, for as
-// long as there are translations of their page: other code may be there later.
+// wrap at 4 GiB, store to pages that hold code, or have to be done by hand once. Known by PA, for
+// as long as there are translations of their page: other code may be there later.
 #pragma once
 
 #include <cstddef>

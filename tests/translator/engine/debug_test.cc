@@ -52,8 +52,7 @@ void run_stub(Guest& g, Emit emit) {
   Asm a(kStub);
   emit(a);
   a({kHvc});
-  g.code(a, kStub);
-  g.device_write32(kStub, a.words[0]);
+  for (uint32_t i = 0; i < a.words.size(); i++) g.device_write32(kStub + 4 * i, a.words[i]);
   g.run(kStub);
   ASSERT_EQ(g.stopped_at(), Exception::None);
 }
