@@ -5,8 +5,8 @@ namespace crosswalk::ir {
 namespace {
 
 template <class... T>
-constexpr OpcodeInfo make_info(const char* name, Type result, int attributes, bool has_imm, T... args) {
-  OpcodeInfo i{name, result, static_cast<uint16_t>(attributes), sizeof...(T), {}, has_imm};
+constexpr OpcodeInfo make_info(const char* name, Type result, uint32_t attributes, bool has_imm, T... args) {
+  OpcodeInfo i{name, result, attributes, sizeof...(T), {}, has_imm};
   [[maybe_unused]] int n = 0;
   ((i.args[n++] = args), ...);
   return i;

@@ -18,8 +18,9 @@ namespace crosswalk::ir {
 enum class Type : uint8_t { Void, I32, I64, X32, X64, X128 };
 
 // The attributes of opcodes.inc. Flags are named as in Inst::flags_live, shifted.
-inline constexpr int kReadsShift = 10, kWritesShift = 13;
-enum Attribute : uint16_t {
+inline constexpr int kReadsShift = 10, kWritesShift = 14;
+inline constexpr uint8_t kAllFlags = 15;
+enum Attribute : uint32_t {
   None = 0,
   P = 1 << 0,  // pure
   D = 1 << 1,  // discardable
@@ -34,10 +35,12 @@ enum Attribute : uint16_t {
   RNZ = 1 << kReadsShift,
   RC = 2 << kReadsShift,
   RV = 4 << kReadsShift,
+  RGE = 8 << kReadsShift,
   R = RNZ | RC | RV,
   WNZ = 1 << kWritesShift,
   WC = 2 << kWritesShift,
   WV = 4 << kWritesShift,
+  WGE = 8 << kWritesShift,
   W = WNZ | WC | WV,
 };
 
@@ -53,14 +56,14 @@ enum class Opcode : uint16_t {
 struct OpcodeInfo {
   const char* name;
   Type result;
-  uint16_t attributes;
+  uint32_t attributes;
   uint8_t arg_count;
   Type args[4];
   bool has_imm;
 
   // As Inst::flags_live.
-  constexpr uint8_t flags_read() const { return attributes >> kReadsShift & 7; }
-  constexpr uint8_t flags_written() const { return attributes >> kWritesShift & 7; }
+  constexpr uint8_t flags_read() const { return attributes >> kReadsShift & kAllFlags; }
+  constexpr uint8_t flags_written() const { return attributes >> kWritesShift & kAllFlags; }
 };
 struct OpcodeTable {
   OpcodeInfo rows[static_cast<size_t>(Opcode::Count)];
@@ -129,6 +132,28 @@ struct MemAccess {
   }
 };
 
+// The parallel additions and subtractions; packed into Inst::imm.
+struct Parallel {
+  enum Prefix : uint8_t { S, Q, SH, U, UQ, UH };
+  enum Operation : uint8_t { ADD16, ASX, SAX, SUB16, ADD8, SUB8 };
+  Prefix prefix = S;
+  Operation operation = ADD16;
+  constexpr bool is_signed() const { return prefix <= SH; }
+  constexpr bool bytes() const { return operation >= ADD8; }
+  constexpr uint32_t pack() const { return prefix | uint32_t{operation} << 4; }
+  static constexpr Parallel unpack(uint32_t v) { return {static_cast<Prefix>(v & 15), static_cast<Operation>(v >> 4)}; }
+};
+
+// What VecShiftReg and VecQShiftReg do; the second number of Inst::imm.
+struct VectorShift {
+  bool is_unsigned = false;
+  bool round = false;  // right shifts
+  // the result's upper half is undefined (VecQShiftReg: the operands' is zero)
+  bool low_only = false;
+  constexpr uint32_t pack() const { return is_unsigned | round << 1 | low_only << 2; }
+  static constexpr VectorShift unpack(uint32_t v) { return {(v & 1) != 0, (v & 2) != 0, (v & 4) != 0}; }
+};
+
 // FpToFixed and FpFromFixed: the format of the integer side; packed into Inst::imm.
 struct FixedPoint {
   uint8_t size = 32;          // bits of the integer, 16 or 32
@@ -147,15 +172,16 @@ struct FixedPoint {
 enum CallFlags : uint32_t {
   kCallPlain = 0,
   kCallMayExit = 1 << 0,  // the function may set cpu->exit_reason, which leaves the block
-  kCallNoFlags = 1 << 1,  // the function neither reads nor writes NZCV
+  kCallNoFlags = 1 << 1,  // the function neither reads nor writes NZCV and GE
   // the function neither reads nor writes r[0..14] (registers need not be in CpuState)
   kCallNoRegs = 1 << 2,
 };
 
 struct Inst {
   Opcode op = Opcode::Count;
-  uint8_t flags_live =
-      0xf;             // W ops: which of N,Z (bit 0), C (bit 1), V (bit 2) anybody needs; set by the liveness pass
+  // W ops: which of N,Z (bit 0), C (bit 1), V (bit 2), GE (bit 3) anybody needs; set by the
+  // liveness pass
+  uint8_t flags_live = kAllFlags;
   uint16_t guest = 0;  // index into Block::guest
   uint32_t imm = 0;
   uint32_t uses = 0;  // set by count_uses()
@@ -253,7 +279,7 @@ std::span<const Pass> passes();
 void count_uses(Block& block);
 // Constant folding and algebraic identities.
 void fold_constants(Block& block);
-// GetReg after GetReg/SetReg of the same register becomes the known value.
+// GetReg after GetReg/SetReg of the same register becomes the known value; so does GetGe.
 void forward_registers(Block& block);
 // The same for GetS, GetD and GetQ, also between a Q register and its halves.
 void forward_vectors(Block& block);

@@ -183,6 +183,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("no-chain", po::bool_switch(&run.no_chain), "Do not link translated blocks to each other.")
       ("no-optimise", po::bool_switch(&run.no_optimise), "Skip the IR passes.")
       ("no-flag-fusion", po::bool_switch(&run.no_flag_fusion), "Do not use x86 flags directly between an instruction and the condition it feeds.")
+      ("no-native-simd", po::bool_switch(&run.no_native_simd), "Execute Advanced SIMD and parallel arithmetic (UADD8 and the like) by calls, not by SSE and AVX in line.")
       ("no-fill-around", po::bool_switch(&run.no_fill_around), "Install only the page that faulted in a window, never its neighbours.")
       ("largest-entry", po::value(&text.fill)->value_name("SIZE")->default_value("2M"), "Enter at most this much of a section or block at once in a window: a power of two from 4K to 2M.")
       ("no-install-on-return", po::bool_switch(&run.no_install_on_return), "Do not enter the page of a guest abort in the window when the guest comes back.")

@@ -64,9 +64,13 @@ engine::EngineConfig Vm::engine_config() const {
   config.chain = !options_.no_chain;
   config.optimise = !options_.no_optimise;
   config.flag_fusion = !options_.no_flag_fusion;
+  config.assume_fp_mode = !options_.no_assume_fp_mode;
+  config.carry_vectors = !options_.no_carry_vectors;
   config.recycle = !options_.no_recycle;
   config.mixed_pages = !options_.no_mixed_pages;
   config.relocate = !options_.no_relocate;
+  config.translate.native_simd = !options_.no_native_simd;
+  config.share_lookups = !options_.no_share_lookups;
   config.log.items = engine::parse_log_items(options_.log_items).items;
   config.log.file = log_ ? log_.get() : stderr;
   return config;

@@ -90,6 +90,43 @@ TEST_F(PassTest, ForwardRegistersKeepsAcrossCallsThatDoNotSeeThem) {
   ir::remove_dead(block);
   EXPECT_EQ(count(Opcode::GetReg), 0) << ir::print(block);
 }
+// GE from one instruction to the next; of two writes without a way out between them the first is
+// dead.
+TEST_F(PassTest, ForwardsGe) {
+  const Value a = b.GetReg(0), one = b.GetReg(1);
+  b.SetGe(b.ParallelGe(0, a, one));
+  b.SetReg(2, b.And(b.GetGe(), a));
+  b.SetGe(b.ParallelGe(0, one, a));
+  b.SetReg(3, b.And(b.GetGe(), a));
+  b.Jump(0);
+  ir::forward_registers(block);
+  ir::flag_liveness(block);
+  ir::remove_dead(block);
+  EXPECT_EQ(count(Opcode::GetGe), 0) << ir::print(block);
+  EXPECT_EQ(count(Opcode::SetGe), 1) << ir::print(block);
+  EXPECT_EQ(count(Opcode::ParallelGe), 2) << ir::print(block);
+}
+TEST_F(PassTest, GeIsLiveAtFaultsSkipsAndCalls) {
+  const Value a = b.GetReg(0);
+  b.SetGe(b.ParallelGe(0, a, Builder::Imm(1)));
+  b.Load(ir::MemAccess{}.pack(), a);
+  b.SetGe(b.ParallelGe(0, a, Builder::Imm(2)));
+  const uint32_t label = b.new_label();
+  b.skip_unless(0, label);
+  b.SetGe(b.ParallelGe(0, a, Builder::Imm(3)));
+  b.Label(label);
+  b.SetReg(2, b.GetGe());
+  b.SetGe(b.ParallelGe(0, a, Builder::Imm(4)));
+  b.call(&PassTest::nothing, ir::kCallPlain);
+  b.SetReg(3, b.GetGe());
+  b.SetGe(b.ParallelGe(0, a, Builder::Imm(5)));
+  b.Jump(0);
+  ir::forward_registers(block);
+  ir::flag_liveness(block);
+  ir::remove_dead(block);
+  EXPECT_EQ(count(Opcode::GetGe), 2) << ir::print(block);
+  EXPECT_EQ(count(Opcode::SetGe), 5) << ir::print(block);
+}
 TEST_F(PassTest, FoldShifts) {
   const Value base = b.GetReg(0), index = b.GetReg(1);
   b.SetReg(2, b.Add(base, b.Lsl(2, index)));

@@ -62,6 +62,7 @@ std::string with_field_names(std::string line) {
                                       FIELD(c),
                                       FIELD(v),
                                       FIELD(q),
+                                      FIELD(ge_mask),
                                       FIELD(t),
                                       FIELD(it),
                                       FIELD(pending),

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "translator/arm32/cpu/exit_reason.h"
+#include "translator/arm32/helpers/media_helpers.h"
 #include "translator/x64/slow_access.h"
 
 namespace crosswalk::test {
@@ -273,6 +274,12 @@ size_t Machine::step(size_t i) {
       break;
     }
     case Opcode::OrQ: cpu_.q |= x != 0; break;
+
+    case Opcode::GetGe: set(cpu_.ge_mask); break;
+    case Opcode::SetGe: cpu_.ge_mask = x; break;
+    case Opcode::Parallel: set32(helpers::parallel_function(ir::Parallel::unpack(inst.imm))(x, y, 0)); break;
+    case Opcode::ParallelGe: set(helpers::parallel_function(ir::Parallel::unpack(inst.imm))(x, y, 0) >> 32); break;
+    case Opcode::SumAbsDiff: set(helpers::sum_of_absolute_differences(x, y, 0)); break;
 
     case Opcode::UMull: set(uint64_t{x} * y); break;
     case Opcode::SMull: set(static_cast<uint64_t>(int64_t{sx} * sy)); break;

@@ -165,8 +165,10 @@ class Generator {
     }
   }
   void step() {
-    const uint32_t kind = pick(100);
-    if (kind < 15) {
+    const uint32_t kind = pick(104);
+    if (kind >= 100) {
+      parallel();
+    } else if (kind < 15) {
       ir_.SetReg(pick(15), i32());
     } else if (kind < 22) {
       keep(ir_.GetReg(pick(15)), Type::I32);
@@ -220,8 +222,8 @@ class Generator {
       case 1: ir_.StoreState32(offsetof(CpuState, cp15.tpidrurw), i32()); break;
       case 2: keep(ir_.LoadState64(offsetof(CpuState, cp15.par)), Type::I64); break;
       case 3: ir_.StoreState64(offsetof(CpuState, cp15.par), i64()); break;
-      case 4: keep(ir_.LoadState8(offsetof(CpuState, ge)), Type::I32); break;
-      case 5: ir_.StoreState8(offsetof(CpuState, ge), i32()); break;
+      case 4: keep(ir_.GetGe(), Type::I32); break;
+      case 5: ir_.SetGe(i32()); break;
       default: ir_.OrQ(i32()); break;
     }
   }
@@ -333,6 +335,19 @@ class Generator {
       case 9: keep(ir_.Asr64(pick(64), i64()), Type::I64); break;
       case 10: keep(ir_.Sxt64(i32()), Type::I64); break;
       default: keep(ir_.Uxt64(i32()), Type::I64); break;
+    }
+  }
+  // GE of S and U prefixes, results of all.
+  void parallel() {
+    ir::Parallel p{static_cast<ir::Parallel::Prefix>(pick(6)), static_cast<ir::Parallel::Operation>(pick(6))};
+    const Value a = i32(), b = chance(10) ? a : i32();
+    switch (pick(4)) {
+      case 0:
+        p.prefix = chance(50) ? ir::Parallel::S : ir::Parallel::U;
+        ir_.SetGe(keep(ir_.ParallelGe(p.pack(), a, b), Type::I32));
+        break;
+      case 1: keep(ir_.SumAbsDiff(a, b), Type::I32); break;
+      default: keep(ir_.Parallel(p.pack(), a, b), Type::I32); break;
     }
   }
   void pure_operation() {

@@ -24,7 +24,7 @@ void randomise(CpuState& cpu, std::mt19937_64& random) {
     cpu.r[n] = v >> 60 == 0 ? static_cast<uint32_t>(v & 3) : static_cast<uint32_t>(v);
   }
   write_nzcv(cpu, static_cast<uint32_t>(random()));
-  cpu.ge = random() & 15;
+  write_ge(cpu, static_cast<uint32_t>(random() & 15));
   cpu.q = random() & 1;
   cpu.mode = static_cast<uint8_t>(Mode::Supervisor);
   cpu.mxcsr = cpu.mxcsr_standard = 0x1f80;
@@ -46,7 +46,7 @@ std::string differences(const CpuState& want, const CpuState& have) {
   for (int n = 0; n < 16; n++) compare("r", n, want.r[n], have.r[n]);
   compare("nzcv", 0, read_nzcv(want), read_nzcv(have));
   compare("q", 0, want.q, have.q);
-  compare("ge", 0, want.ge, have.ge);
+  compare("ge", 0, want.ge_mask, have.ge_mask);
   compare("t", 0, want.t, have.t);
   compare("exit_reason", 0, want.exit_reason, have.exit_reason);
   compare("tpidrurw", 0, want.cp15.tpidrurw, have.cp15.tpidrurw);

@@ -90,7 +90,7 @@ struct alignas(64) GuestCpu {
   // r[15] is the address of the current instruction, valid outside translated code
   uint32_t r[16];
   uint64_t nz;          // N and Z as a value: Z = (low 32 bits == 0), N = bit 31 or bit 63
-  uint8_t c, v, q, ge;  // c, v, q: 0 or 1; ge: GE[3:0]
+  uint8_t c, v, q;      // 0 or 1
   uint8_t t, e, it, j;  // PSR.T, PSR.E, PSR.IT (8 bits), PSR.J
   uint8_t mode;         // PSR.M (enum Mode)
   uint8_t a, i, f;      // PSR mask bits
@@ -108,6 +108,7 @@ struct alignas(64) GuestCpu {
   uint32_t monitor_address;          // VA of the last load-exclusive
   uint32_t monitor_size;             // bytes
   uint64_t monitor_value;            // what the last load-exclusive read
+  uint32_t ge_mask;                  // GE[3:0]: byte n is 0xff where GE[n] is set, else 0
   alignas(16) uint8_t vreg[32 * 8];  // D0-D31, little-endian
   BankedRegisters banked;
   Cp15 cp15;
@@ -133,6 +134,10 @@ constexpr BankIndex bank_of(Mode m) {
   }
 }
 
+// GE[3:0] in bits 3:0.
+inline uint32_t read_ge(const GuestCpu& s) { return (s.ge_mask & 0x08040201u) * 0x01010101u >> 24; }
+inline void write_ge(GuestCpu& s, uint32_t ge) { s.ge_mask = (ge * 0x00204081u & 0x01010101u) * 0xffu; }
+
 // CPSR from its parts and back. write_nzcv changes no other part.
 inline uint32_t read_nzcv(const GuestCpu& s) {
   const bool n = (s.nz >> 31 & 1) | (s.nz >> 63);
@@ -146,7 +151,7 @@ inline void write_nzcv(GuestCpu& s, uint32_t psr) {
   s.v = psr >> 28 & 1;
 }
 inline uint32_t read_cpsr(const GuestCpu& s) {
-  return read_nzcv(s) | uint32_t{s.q} << 27 | (s.it & 3u) << 25 | uint32_t{s.j} << 24 | (s.ge & 15u) << 16 |
+  return read_nzcv(s) | uint32_t{s.q} << 27 | (s.it & 3u) << 25 | uint32_t{s.j} << 24 | read_ge(s) << 16 |
          (s.it >> 2 & 0x3fu) << 10 | uint32_t{s.e} << 9 | uint32_t{s.a} << 8 | uint32_t{s.i} << 7 | uint32_t{s.f} << 6 |
          uint32_t{s.t} << 5 | s.mode;
 }

@@ -83,7 +83,7 @@ uint32_t write_cpsr_by_instruction(CpuState& cpu, uint32_t value, uint8_t fields
     cpu.q = value >> 27 & 1;
     if (exception_return) it = static_cast<uint8_t>((it & 0xfc) | (value >> 25 & 3));
   }
-  if (fields & kPsrFieldS) cpu.ge = value >> 16 & 15;
+  if (fields & kPsrFieldS) write_ge(cpu, value >> 16 & 15);
   if (fields & kPsrFieldX) {
     if (exception_return) it = static_cast<uint8_t>((it & 3) | (value >> 10 & 0x3f) << 2);
     effects |= setend(cpu, value & kPsrE);
@@ -115,7 +115,7 @@ bool set_cpsr(CpuState& cpu, uint32_t value) {
   cpu.q = value >> 27 & 1;
   cpu.it = static_cast<uint8_t>((value >> 25 & 3) | (value >> 10 & 0x3f) << 2);
   cpu.j = value >> 24 & 1;
-  cpu.ge = value >> 16 & 15;
+  write_ge(cpu, value >> 16 & 15);
   cpu.e = value >> 9 & 1;
   cpu.a = value >> 8 & 1;
   cpu.i = value >> 7 & 1;

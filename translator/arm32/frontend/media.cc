@@ -10,16 +10,26 @@
 namespace crosswalk::frontend {
 namespace {
 
-using helpers::ParallelOperation;
-using helpers::ParallelPrefix;
+using ir::Parallel;
 
-void parallel(TranslateContext& t, Fields<"dmn"> f, ParallelPrefix prefix, ParallelOperation operation) {
+void parallel(TranslateContext& t, Fields<"dmn"> f, Parallel::Prefix prefix, Parallel::Operation operation) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
-  const Value v = t.ir.call_pure64(helpers::parallel_function(prefix, operation), t.reg(f['n']), t.reg(f['m']));
-  if (prefix == ParallelPrefix::S || prefix == ParallelPrefix::U) {
-    t.ir.StoreState8(offsetof(CpuState, ge), t.ir.High(v));
+  const Parallel p{prefix, operation};
+  const bool sets_ge = prefix == Parallel::S || prefix == Parallel::U;
+  const Value n = t.reg(f['n']), m = t.reg(f['m']);
+  if (!t.config.native_simd) {
+    const Value v = t.ir.call_pure64(helpers::parallel_function(p), n, m);
+    if (sets_ge) t.ir.SetGe(t.ir.High(v));
+    t.set_reg(f['d'], t.ir.Low(v));
+    return;
   }
-  t.set_reg(f['d'], t.ir.Low(v));
+  if (sets_ge) t.ir.SetGe(t.ir.ParallelGe(p.pack(), n, m));
+  t.set_reg(f['d'], t.ir.Parallel(p.pack(), n, m));
+}
+
+Value sum_of_absolute_differences(TranslateContext& t, Fields<"mn"> f) {
+  const Value n = t.reg(f['n']), m = t.reg(f['m']);
+  return t.config.native_simd ? t.ir.SumAbsDiff(n, m) : t.ir.call_pure(&helpers::sum_of_absolute_differences, n, m);
 }
 
 enum class Extend : uint8_t { SB, SH, SB16, UB, UH, UB16 };
@@ -74,42 +84,42 @@ constexpr uint32_t ones(uint32_t width) { return width >= 32 ? ~0u : (1u << widt
 
 }  // namespace
 
-HANDLER(SADD16) { parallel(t, f, ParallelPrefix::S, ParallelOperation::ADD16); }
-HANDLER(SASX) { parallel(t, f, ParallelPrefix::S, ParallelOperation::ASX); }
-HANDLER(SSAX) { parallel(t, f, ParallelPrefix::S, ParallelOperation::SAX); }
-HANDLER(SSUB16) { parallel(t, f, ParallelPrefix::S, ParallelOperation::SUB16); }
-HANDLER(SADD8) { parallel(t, f, ParallelPrefix::S, ParallelOperation::ADD8); }
-HANDLER(SSUB8) { parallel(t, f, ParallelPrefix::S, ParallelOperation::SUB8); }
-HANDLER(QADD16) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::ADD16); }
-HANDLER(QASX) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::ASX); }
-HANDLER(QSAX) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::SAX); }
-HANDLER(QSUB16) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::SUB16); }
-HANDLER(QADD8) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::ADD8); }
-HANDLER(QSUB8) { parallel(t, f, ParallelPrefix::Q, ParallelOperation::SUB8); }
-HANDLER(SHADD16) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::ADD16); }
-HANDLER(SHASX) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::ASX); }
-HANDLER(SHSAX) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::SAX); }
-HANDLER(SHSUB16) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::SUB16); }
-HANDLER(SHADD8) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::ADD8); }
-HANDLER(SHSUB8) { parallel(t, f, ParallelPrefix::SH, ParallelOperation::SUB8); }
-HANDLER(UADD16) { parallel(t, f, ParallelPrefix::U, ParallelOperation::ADD16); }
-HANDLER(UASX) { parallel(t, f, ParallelPrefix::U, ParallelOperation::ASX); }
-HANDLER(USAX) { parallel(t, f, ParallelPrefix::U, ParallelOperation::SAX); }
-HANDLER(USUB16) { parallel(t, f, ParallelPrefix::U, ParallelOperation::SUB16); }
-HANDLER(UADD8) { parallel(t, f, ParallelPrefix::U, ParallelOperation::ADD8); }
-HANDLER(USUB8) { parallel(t, f, ParallelPrefix::U, ParallelOperation::SUB8); }
-HANDLER(UQADD16) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::ADD16); }
-HANDLER(UQASX) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::ASX); }
-HANDLER(UQSAX) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::SAX); }
-HANDLER(UQSUB16) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::SUB16); }
-HANDLER(UQADD8) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::ADD8); }
-HANDLER(UQSUB8) { parallel(t, f, ParallelPrefix::UQ, ParallelOperation::SUB8); }
-HANDLER(UHADD16) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::ADD16); }
-HANDLER(UHASX) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::ASX); }
-HANDLER(UHSAX) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::SAX); }
-HANDLER(UHSUB16) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::SUB16); }
-HANDLER(UHADD8) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::ADD8); }
-HANDLER(UHSUB8) { parallel(t, f, ParallelPrefix::UH, ParallelOperation::SUB8); }
+HANDLER(SADD16) { parallel(t, f, Parallel::S, Parallel::ADD16); }
+HANDLER(SASX) { parallel(t, f, Parallel::S, Parallel::ASX); }
+HANDLER(SSAX) { parallel(t, f, Parallel::S, Parallel::SAX); }
+HANDLER(SSUB16) { parallel(t, f, Parallel::S, Parallel::SUB16); }
+HANDLER(SADD8) { parallel(t, f, Parallel::S, Parallel::ADD8); }
+HANDLER(SSUB8) { parallel(t, f, Parallel::S, Parallel::SUB8); }
+HANDLER(QADD16) { parallel(t, f, Parallel::Q, Parallel::ADD16); }
+HANDLER(QASX) { parallel(t, f, Parallel::Q, Parallel::ASX); }
+HANDLER(QSAX) { parallel(t, f, Parallel::Q, Parallel::SAX); }
+HANDLER(QSUB16) { parallel(t, f, Parallel::Q, Parallel::SUB16); }
+HANDLER(QADD8) { parallel(t, f, Parallel::Q, Parallel::ADD8); }
+HANDLER(QSUB8) { parallel(t, f, Parallel::Q, Parallel::SUB8); }
+HANDLER(SHADD16) { parallel(t, f, Parallel::SH, Parallel::ADD16); }
+HANDLER(SHASX) { parallel(t, f, Parallel::SH, Parallel::ASX); }
+HANDLER(SHSAX) { parallel(t, f, Parallel::SH, Parallel::SAX); }
+HANDLER(SHSUB16) { parallel(t, f, Parallel::SH, Parallel::SUB16); }
+HANDLER(SHADD8) { parallel(t, f, Parallel::SH, Parallel::ADD8); }
+HANDLER(SHSUB8) { parallel(t, f, Parallel::SH, Parallel::SUB8); }
+HANDLER(UADD16) { parallel(t, f, Parallel::U, Parallel::ADD16); }
+HANDLER(UASX) { parallel(t, f, Parallel::U, Parallel::ASX); }
+HANDLER(USAX) { parallel(t, f, Parallel::U, Parallel::SAX); }
+HANDLER(USUB16) { parallel(t, f, Parallel::U, Parallel::SUB16); }
+HANDLER(UADD8) { parallel(t, f, Parallel::U, Parallel::ADD8); }
+HANDLER(USUB8) { parallel(t, f, Parallel::U, Parallel::SUB8); }
+HANDLER(UQADD16) { parallel(t, f, Parallel::UQ, Parallel::ADD16); }
+HANDLER(UQASX) { parallel(t, f, Parallel::UQ, Parallel::ASX); }
+HANDLER(UQSAX) { parallel(t, f, Parallel::UQ, Parallel::SAX); }
+HANDLER(UQSUB16) { parallel(t, f, Parallel::UQ, Parallel::SUB16); }
+HANDLER(UQADD8) { parallel(t, f, Parallel::UQ, Parallel::ADD8); }
+HANDLER(UQSUB8) { parallel(t, f, Parallel::UQ, Parallel::SUB8); }
+HANDLER(UHADD16) { parallel(t, f, Parallel::UH, Parallel::ADD16); }
+HANDLER(UHASX) { parallel(t, f, Parallel::UH, Parallel::ASX); }
+HANDLER(UHSAX) { parallel(t, f, Parallel::UH, Parallel::SAX); }
+HANDLER(UHSUB16) { parallel(t, f, Parallel::UH, Parallel::SUB16); }
+HANDLER(UHADD8) { parallel(t, f, Parallel::UH, Parallel::ADD8); }
+HANDLER(UHSUB8) { parallel(t, f, Parallel::UH, Parallel::SUB8); }
 
 HANDLER(SXTB) { extend(t, f, Extend::SB); }
 HANDLER(SXTAB) { extend(t, f, Extend::SB); }
@@ -131,17 +141,16 @@ HANDLER(USAT16) { saturate16(t, f, false); }
 
 HANDLER(SEL) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
-  const Value ge = t.ir.LoadState8(offsetof(CpuState, ge));
-  t.set_reg(f['d'], t.ir.call_pure(&helpers::select_bytes, t.reg(f['n']), t.reg(f['m']), ge));
+  const Value ge = t.ir.GetGe(), n = t.reg(f['n']), m = t.reg(f['m']);
+  t.set_reg(f['d'], t.ir.Xor(t.ir.And(t.ir.Xor(n, m), ge), m));
 }
 HANDLER(USAD8) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
-  t.set_reg(f['d'], t.ir.call_pure(&helpers::sum_of_absolute_differences, t.reg(f['n']), t.reg(f['m'])));
+  t.set_reg(f['d'], sum_of_absolute_differences(t, f));
 }
 HANDLER(USADA8) {
   if (any_is_pc(f['d'], f['n'], f['m'])) return t.unpredictable();
-  const Value sum = t.ir.call_pure(&helpers::sum_of_absolute_differences, t.reg(f['n']), t.reg(f['m']));
-  t.set_reg(f['d'], t.ir.Add(sum, t.reg(f['a'])));
+  t.set_reg(f['d'], t.ir.Add(sum_of_absolute_differences(t, f), t.reg(f['a'])));
 }
 
 HANDLER(PKHBT) {

@@ -23,7 +23,8 @@ struct CodeFlags {
 
 struct TranslateConfig {
   uint32_t max_instructions = 64;  // guest instructions in a block
-  // Advanced SIMD as vector opcodes where there are any, else always as helper calls
+  // Advanced SIMD as vector opcodes where there are any, and parallel arithmetic in line; else
+  // always as helper calls
   bool native_simd = true;
 };
 

@@ -30,7 +30,7 @@ bool make_conditional(ir::Builder& ir, size_t first, uint32_t condition) {
   auto& insts = ir.block.insts;
   if (insts.size() == first || insts.back().op != ir::Opcode::SetReg) return false;
   for (size_t i = first; i + 1 < insts.size(); i++) {
-    const uint16_t attributes = ir::info(insts[i].op).attributes;
+    const uint32_t attributes = ir::info(insts[i].op).attributes;
     if (insts[i].op != ir::Opcode::GetReg && (!(attributes & ir::P) || (attributes & ir::W))) return false;
   }
   const ir::Inst write = insts.back();

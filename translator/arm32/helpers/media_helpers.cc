@@ -7,21 +7,23 @@
 namespace crosswalk::helpers {
 namespace {
 
-using enum ParallelPrefix;
-using enum ParallelOperation;
+using Prefix = ir::Parallel::Prefix;
+using Operation = ir::Parallel::Operation;
+using enum ir::Parallel::Prefix;
+using enum ir::Parallel::Operation;
 
-template <ParallelPrefix kPrefix>
+template <Prefix kPrefix>
 constexpr bool kSigned = kPrefix == S || kPrefix == Q || kPrefix == SH;
 
 // Lane `i` of `bits` bits.
-template <ParallelPrefix kPrefix, unsigned kBits>
+template <Prefix kPrefix, unsigned kBits>
 constexpr int32_t lane(uint32_t v, unsigned i) {
   const uint32_t field = v >> (i * kBits) & ((1u << kBits) - 1);
   if constexpr (kSigned<kPrefix>) return static_cast<int32_t>(field << (32 - kBits)) >> (32 - kBits);
   return static_cast<int32_t>(field);
 }
 
-template <ParallelPrefix kPrefix, unsigned kBits>
+template <Prefix kPrefix, unsigned kBits>
 constexpr uint32_t finish(int32_t v) {
   if constexpr (kPrefix == SH || kPrefix == UH) v >>= 1;
   if constexpr (kPrefix == Q) v = std::clamp(v, -(1 << (kBits - 1)), (1 << (kBits - 1)) - 1);
@@ -30,13 +32,13 @@ constexpr uint32_t finish(int32_t v) {
 }
 
 // GE of one lane: no borrow or a carry for U, a non-negative result for S.
-template <ParallelPrefix kPrefix, unsigned kBits>
+template <Prefix kPrefix, unsigned kBits>
 constexpr bool ge_of(int32_t v, bool add) {
   if constexpr (kPrefix == U) return add ? v >= 1 << kBits : v >= 0;
   return v >= 0;
 }
 
-template <ParallelPrefix kPrefix, ParallelOperation kOperation>
+template <Prefix kPrefix, Operation kOperation>
 uint64_t parallel(uint32_t n, uint32_t m, uint32_t) {
   constexpr bool kBytes = kOperation == ADD8 || kOperation == SUB8;
   constexpr bool kExchange = kOperation == ASX || kOperation == SAX;
@@ -49,13 +51,13 @@ uint64_t parallel(uint32_t n, uint32_t m, uint32_t) {
     const int32_t a = lane<kPrefix, kBits>(n, i), b = lane<kPrefix, kBits>(m, kExchange ? 1 - i : i);
     const int32_t v = add ? a + b : a - b;
     result |= finish<kPrefix, kBits>(v) << (i * kBits);
-    if (ge_of<kPrefix, kBits>(v, add)) ge |= (kBytes ? 1u : 3u) << (kBytes ? i : 2 * i);
+    if (ge_of<kPrefix, kBits>(v, add)) ge |= ((1u << kBits) - 1) << (i * kBits);
   }
   return result | uint64_t{ge} << 32;
 }
 
-template <ParallelPrefix kPrefix>
-ParallelFunction* with_prefix(ParallelOperation operation) {
+template <Prefix kPrefix>
+ParallelFunction* with_prefix(Operation operation) {
   switch (operation) {
     case ADD16: return &parallel<kPrefix, ADD16>;
     case ASX: return &parallel<kPrefix, ASX>;
@@ -69,22 +71,16 @@ ParallelFunction* with_prefix(ParallelOperation operation) {
 
 }  // namespace
 
-ParallelFunction* parallel_function(ParallelPrefix prefix, ParallelOperation operation) {
-  switch (prefix) {
-    case S: return with_prefix<S>(operation);
-    case Q: return with_prefix<Q>(operation);
-    case SH: return with_prefix<SH>(operation);
-    case U: return with_prefix<U>(operation);
-    case UQ: return with_prefix<UQ>(operation);
-    case UH: return with_prefix<UH>(operation);
+ParallelFunction* parallel_function(ir::Parallel which) {
+  switch (which.prefix) {
+    case S: return with_prefix<S>(which.operation);
+    case Q: return with_prefix<Q>(which.operation);
+    case SH: return with_prefix<SH>(which.operation);
+    case U: return with_prefix<U>(which.operation);
+    case UQ: return with_prefix<UQ>(which.operation);
+    case UH: return with_prefix<UH>(which.operation);
   }
   return nullptr;
-}
-
-uint64_t select_bytes(uint32_t n, uint32_t m, uint32_t ge) {
-  uint32_t mask = 0;
-  for (unsigned i = 0; i < 4; i++) mask |= (ge >> i & 1 ? 0xffu : 0u) << (8 * i);
-  return (n & mask) | (m & ~mask);
 }
 
 uint64_t sum_of_absolute_differences(uint32_t n, uint32_t m, uint32_t) {

@@ -5,7 +5,7 @@
 namespace crosswalk::ir {
 namespace {
 
-bool is_impure_call(uint16_t attributes) { return (attributes & (C | P)) == C; }
+bool is_impure_call(uint32_t attributes) { return (attributes & (C | P)) == C; }
 
 }  // namespace
 
@@ -19,7 +19,8 @@ void count_uses(Block& block) {
 void forward_registers(Block& block) {
   auto& replacement = block.replacement;
   replacement.assign(block.insts.size(), {});
-  Value known[15];
+  constexpr uint32_t kGe = 15;
+  Value known[16];  // R0-R14, GE
   // Values defined inside a skipped region die at its label, and so does what was known of
   // registers written there; what was known before the region is only lost when the region writes
   // the register.
@@ -27,14 +28,19 @@ void forward_registers(Block& block) {
     Inst& inst = block.insts[i];
     for (Value& v : inst.args)
       if (v.is_inst() && !replacement[v.index()].is_none()) v = replacement[v.index()];
-    const uint16_t attributes = info(inst.op).attributes;
-    if (inst.op == Opcode::GetReg) {
-      if (!known[inst.imm].is_none())
-        replacement[i] = known[inst.imm];
-      else
-        known[inst.imm] = Value::inst(static_cast<uint32_t>(i));
+    const uint32_t attributes = info(inst.op).attributes;
+    if (inst.op == Opcode::GetReg || inst.op == Opcode::GetGe) {
+      Value& v = known[inst.op == Opcode::GetGe ? kGe : inst.imm];
+      if (v.is_none()) {
+        v = Value::inst(static_cast<uint32_t>(i));
+        continue;
+      }
+      replacement[i] = v;
+      inst.op = Opcode::GetReg;  // unused now; GetGe would keep GE live until remove_dead
     } else if (inst.op == Opcode::SetReg) {
       known[inst.imm] = inst.args[0];
+    } else if (inst.op == Opcode::SetGe) {
+      known[kGe] = inst.args[0];
     } else if ((attributes & J) || (is_impure_call(attributes) && !(inst.imm & kCallNoRegs))) {
       for (Value& v : known) v = Value();
     }
@@ -78,21 +84,20 @@ void fold_addresses(Block& block, int32_t limit) {
 }
 
 void flag_liveness(Block& block) {
-  constexpr uint8_t kAll = 7;
-  uint8_t live = kAll;
+  uint8_t live = kAllFlags;
   for (size_t i = block.insts.size(); i-- > 0;) {
     Inst& inst = block.insts[i];
     const OpcodeInfo& op = info(inst.op);
     if (is_impure_call(op.attributes)) {
-      inst.flags_live = kAll;
+      inst.flags_live = kAllFlags;
       // It writes flags at most, and reads them unless it promises that neither it nor an exit
       // does.
-      if ((inst.imm & (kCallNoFlags | kCallMayExit)) != kCallNoFlags) live = kAll;
+      if ((inst.imm & (kCallNoFlags | kCallMayExit)) != kCallNoFlags) live = kAllFlags;
       continue;
     }
     if (op.flags_written()) inst.flags_live = live & op.flags_written();
     live = static_cast<uint8_t>((live & ~op.flags_written()) | op.flags_read());
-    if (op.attributes & (F | X | J)) live = kAll;
+    if (op.attributes & (F | X | J)) live = kAllFlags;
   }
 }
 
