@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "translator/ir/ir.h"
+#include "translator/x64/host_features.h"
 #include "translator/x64/host_registers.h"
 #include "translator/x64/piece_cache.h"
 #include "translator/x64/relocations.h"
@@ -29,10 +30,13 @@ struct BackendConfig {
   MemoryMode memory = MemoryMode::Window;
   uint32_t soft_tlb_entries = 1024;  // power of two
   ThunkPointer thunks;
-  PieceCache* pieces = nullptr;  // of this configuration; null: everything is encoded anew
-  bool chain = true;             // go on to other blocks without leaving for the run loop
-  bool flag_fusion = true;       // use x86 flags directly between producer and consumer
-  bool count = false;            // CpuState::instructions and ::blocks count what is executed
+  PieceCache* pieces = nullptr;             // of this configuration; null: everything is encoded anew
+  bool chain = true;                        // go on to other blocks without leaving for the run loop
+  bool flag_fusion = true;                  // use x86 flags directly between producer and consumer
+  bool carry_vectors = true;                // CarriedVectors
+  bool count = false;                       // CpuState::instructions and ::blocks count what is executed
+  HostFeatures features = host_features();  // those that may be used
+  bool bmi2 = false;                        // the host has BMI2
 };
 
 // What the engine needs to know of emitted code.

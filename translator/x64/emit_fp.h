@@ -29,12 +29,6 @@ enum class Precision : uint8_t { Single, Double };
 // Bits 31:24 of FPSCR.
 enum ModeBit : uint8_t { kModeFz = 1, kModeDn = 2, kModeAhp = 4 };
 
-struct HostFeatures {
-  bool fma, f16c;
-};
-// Immutable; CPUID is slow inside a VM.
-const HostFeatures& host_features();
-
 using Helper = uint64_t (*)(CpuState*);
 
 // One operation: the labels between its line and what is out of line.

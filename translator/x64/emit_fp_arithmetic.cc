@@ -61,7 +61,7 @@ void mul_add(EmitContext& e, const Inst& inst, Precision p, Helper helper, F f) 
   op.operand(p, a);
   op.operand(p, b);
   op.result(p, r);
-  if (!host_features().fma) {
+  if (!e.config.features.fma) {
     e.labels.jmp(op.slow());
     op.done();
     return;
@@ -168,6 +168,37 @@ void emit_FpSetNzcv(EmitContext& e, const Inst& inst) {
   e.code.and_(t.cvt32(), ~arm::kFpscrNzcvMask);
   e.code.or_(t.cvt32(), v.cvt32());
   e.code.mov(state32(kFpscr), t.cvt32());
+}
+
+// arm::write_fpscr, and MXCSR.
+void emit_FpWriteFpscr(EmitContext& e, const Inst& inst) {
+  e.need_mxcsr(Rounding::Vfp);
+  const Reg32 v = e.use(inst.args[0]).cvt32(), r = e.temp().cvt32(), t = e.temp().cvt32();
+  auto& c = e.code;
+  c.mov(r, v);
+  c.and_(r, arm::kFpscrWritableMask & ~(arm::kFpscrCumulativeMask & ~arm::kFpscrIdc));
+  c.mov(state32(offsetof(CpuState, fpscr)), r);
+  c.mov(state32(offsetof(CpuState, mxcsr_standard)), arm::kMxcsrStandard);
+  // Moves bit `from` of FPSCR, or several, to MXCSR.
+  const auto move = [&](uint32_t bits, int left) {
+    c.mov(t, v);
+    c.and_(t, bits);
+    if (left > 0)
+      c.shl(t, left);
+    else
+      c.shr(t, -left);
+    c.or_(r, t);
+  };
+  c.mov(r, v);
+  c.and_(r, arm::kFpscrIoc);
+  c.or_(r, arm::kMxcsrAllMasked);
+  move(arm::kFpscrDzc | arm::kFpscrOfc | arm::kFpscrUfc | arm::kFpscrIxc, 1);
+  move(1u << 22, 14 - 22);  // RMode 1 is to plus infinity, 2 to minus infinity; SSE's RC the reverse
+  move(1u << 23, 13 - 23);
+  move(arm::kFpscrFz, 15 - 24);
+  move(arm::kFpscrFz, 6 - 24);  // DAZ
+  c.mov(state32(offsetof(CpuState, mxcsr)), r);
+  c.ldmxcsr(state32(offsetof(CpuState, mxcsr)));
 }
 
 // arm::read_fpscr with the live MXCSR.

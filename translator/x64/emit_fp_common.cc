@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <utility>
 
-#include <xbyak/xbyak_util.h>
-
 #include "translator/x64/emit_fp.h"
 #include "translator/x64/preserving_call.h"
 
 namespace crosswalk::x64::fp {
 
 using namespace Xbyak::util;
-
-const HostFeatures& host_features() {
-  static const HostFeatures features = [] {
-    const Xbyak::util::Cpu cpu;
-    using Xbyak::util::Cpu;
-    return HostFeatures{cpu.has(Cpu::tAVX) && cpu.has(Cpu::tFMA), cpu.has(Cpu::tAVX) && cpu.has(Cpu::tF16C)};
-  }();
-  return features;
-}
 
 namespace {
 

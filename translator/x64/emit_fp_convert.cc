@@ -167,7 +167,7 @@ void emit_FpHalfToSingle(EmitContext& e, const Inst& inst) {
   op.result(Precision::Single, r);
   auto& c = e.code;
   c.pextrw(half.cvt32(), x, inst.imm & 1);
-  if (!host_features().f16c) {
+  if (!e.config.features.f16c) {
     e.labels.jmp(op.slow());
     op.done();
     return;
@@ -186,7 +186,7 @@ void emit_FpSingleToHalf(EmitContext& e, const Inst& inst) {
   op.operand(Precision::Single, x);
   op.result(r);
   auto& c = e.code;
-  if (!host_features().f16c) {
+  if (!e.config.features.f16c) {
     e.labels.jmp(op.slow());
     op.done();
     return;

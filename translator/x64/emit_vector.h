@@ -35,6 +35,15 @@ void one_operand(EmitContext& e, const ir::Inst& inst, F f) {
   f(e.xdefine_from(inst.args[0]));
 }
 
+// Sets FPSCR.QC when any bit of `difference` is set.
+inline void note_saturation(EmitContext& e, const Xmm& difference) {
+  Xbyak::Label done;
+  e.code.ptest(difference, difference);
+  e.code.jz(done, Xbyak::CodeGenerator::T_SHORT);
+  e.code.or_(state32(offsetof(CpuState, fpscr)), arm::kFpscrQc);
+  e.code.L(done);
+}
+
 }  // namespace crosswalk::x64
 
 // Rows of opcodes that are one SSE instruction for each size of element, from bytes up: of two

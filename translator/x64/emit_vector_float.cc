@@ -89,6 +89,11 @@ class FloatOperation {
     e_.code.ptest(bad_, bad_);
     leave_if_not_zero();
   }
+  // FPSCR.AHP, which the standard FPSCR value keeps.
+  void leave_if_alternative_half() {
+    e_.code.test(state8(offsetof(CpuState, fpscr) + 3), arm::kFpscrAhp >> 24);
+    leave_if_not_zero();
+  }
   void leave() { e_.labels.jmp(slow_); }
   void leave_if_not_zero() { e_.labels.jcc(kNotEqual, slow_); }
 
@@ -177,7 +182,7 @@ void fused(EmitContext& e, const ir::Inst& inst, Op op) {
   const Xmm d = e.xuse(inst.args[0]), n = e.xuse(inst.args[1]), m = e.xuse(inst.args[2]);
   FloatOperation o(e, op);
   const Xmm r = e.xdefine();
-  if (__builtin_cpu_supports("fma")) {
+  if (e.config.features.fma) {
     o.check({{d, kSmallFactor}, {n, kSmallFactor}, {m, kSmallFactor}});
     o.leave_if_bad();
     e.code.movaps(r, d);
@@ -247,6 +252,63 @@ void step(EmitContext& e, const ir::Inst& inst, Op op) {
   o.finish(r, n, n, m);
 }
 
+// The whole operation by its exact function.
+void by_function(EmitContext& e, const ir::Inst& inst, Op op) {
+  const Xmm m = e.xuse(inst.args[0]);
+  FloatOperation o(e, op);
+  const Xmm r = e.xdefine();
+  o.leave();
+  o.finish(r, m, m, m);
+}
+
+// VRECPE and VRSQRTE by a table, where all operands are in [first, first + count) as unsigned
+// numbers, without the sign if `magnitude`. The rest leaves: zeros, denormals, infinities, NaNs,
+// and what gives a denormal or has no square root.
+struct Estimate {
+  const helpers::simd::EstimateTable& table;
+  unsigned index_shift;  // of the operand, to the index
+  uint32_t first, count;
+  bool magnitude;
+  uint32_t exponents;  // of operand and result: their sum
+  bool half;           // with twice the result's exponent
+};
+void estimate(EmitContext& e, const ir::Inst& inst, Op op, const Estimate& k) {
+  if (!e.config.features.avx2) return by_function(e, inst, op);
+  using namespace Xbyak::util;
+  auto& c = e.code;
+  const Xmm m = e.xuse(inst.args[0]);
+  FloatOperation o(e, op);
+  const Xmm index = e.xtemp();
+  const Reg64 table = e.temp();
+  const Xmm r = e.xdefine();
+  const Xmm &t = o.t(), &mask = o.extra();
+  c.vmovdqa(t, m);
+  if (k.magnitude) c.vpand(t, t, constant(e, repeat32(0x7fffffff)));
+  c.vpsubd(t, t, constant(e, repeat32(k.first)));
+  c.vpminud(index, t, constant(e, repeat32(k.count - 1)));
+  c.vpxor(index, index, t);
+  c.vptest(index, index);
+  o.leave_if_not_zero();
+  c.mov(table, reinterpret_cast<uint64_t>(k.table.data()));
+  c.vpsrld(index, m, static_cast<uint8_t>(k.index_shift));
+  c.vpand(index, index, constant(e, repeat32(0xff)));
+  c.vpcmpeqd(mask, mask, mask);
+  c.vpgatherdd(r, ptr[table + index * 4], mask);
+  c.vpand(t, m, constant(e, repeat32(kInfinity)));
+  c.vmovdqa(index, constant(e, repeat32(k.exponents << 23)));
+  c.vpsubd(index, index, t);
+  if (k.half) {
+    c.vpsrld(index, index, 1);
+    c.vpand(index, index, constant(e, repeat32(kInfinity)));
+  }
+  c.vpor(r, r, index);
+  if (k.magnitude) {
+    c.vpand(t, m, constant(e, repeat32(0x80000000)));
+    c.vpor(r, r, t);
+  }
+  o.finish(r, m, m, m);
+}
+
 constexpr uint32_t power_of_two(int exponent) { return static_cast<uint32_t>(127 + exponent) << 23; }
 
 // Values that saturate, NaNs and denormals leave; for unsigned results also everything of 2^31 or
@@ -279,10 +341,103 @@ void emit_VecFMin(EmitContext& e, const ir::Inst& inst) { extremum(e, inst, Op::
 void emit_VecFEq(EmitContext& e, const ir::Inst& inst) { compare(e, inst, Op::FCmpEq, false, SSE(cmpeqps)); }
 void emit_VecFGe(EmitContext& e, const ir::Inst& inst) { compare(e, inst, Op::FCmpGe, true, SSE(cmpleps)); }
 void emit_VecFGt(EmitContext& e, const ir::Inst& inst) { compare(e, inst, Op::FCmpGt, true, SSE(cmpltps)); }
+void emit_VecFRecpe(EmitContext& e, const ir::Inst& inst) {
+  estimate(e, inst, Op::FRecpe,
+           {helpers::simd::kRecipEstimates, 15, kDenormal, power_of_two(126) - kDenormal, true, 253, false});
+}
+void emit_VecFRsqrte(EmitContext& e, const ir::Inst& inst) {
+  estimate(e, inst, Op::FRsqrte,
+           {helpers::simd::kRsqrtEstimates, 16, kDenormal, kInfinity - kDenormal, false, 380, true});
+}
+namespace {
+
+// r = table[index] with the bit above, at the top of each word. `mask` is changed.
+void look_up_estimates(EmitContext& e, const Xmm& r, const helpers::simd::EstimateTable& table, const Reg64& pointer,
+                       const Xmm& index, const Xmm& mask) {
+  using namespace Xbyak::util;
+  auto& c = e.code;
+  c.mov(pointer, reinterpret_cast<uint64_t>(table.data()));
+  c.vpcmpeqd(mask, mask, mask);
+  c.vpgatherdd(r, ptr[pointer + index * 4], mask);
+  c.vpslld(r, r, 8);
+  c.vpor(r, r, constant(e, repeat32(0x80000000)));
+}
+
+}  // namespace
+
+void emit_VecURecpe(EmitContext& e, const ir::Inst& inst) {
+  if (!e.config.features.avx2) return by_function(e, inst, Op::URecpe);
+  auto& c = e.code;
+  const Xmm m = e.xuse(inst.args[0]);
+  const Xmm index = e.xtemp(), t = e.xtemp();
+  const Reg64 pointer = e.temp();
+  const Xmm r = e.xdefine();
+  c.vpsrld(index, m, 23);
+  c.vpand(index, index, constant(e, repeat32(0xff)));
+  look_up_estimates(e, r, helpers::simd::kRecipEstimates, pointer, index, t);
+  c.vpcmpeqd(index, index, index);  // below 0.5: all ones
+  c.vpsrad(t, m, 31);
+  c.vpandn(index, t, index);
+  c.vpor(r, r, index);
+  e.flags.keep();
+}
+void emit_VecURsqrte(EmitContext& e, const ir::Inst& inst) {
+  if (!e.config.features.avx2) return by_function(e, inst, Op::URsqrte);
+  auto& c = e.code;
+  const Xmm m = e.xuse(inst.args[0]);
+  const Xmm index = e.xtemp(), t = e.xtemp();
+  const Reg64 pointer = e.temp();
+  const Xmm r = e.xdefine();
+  // In [0.25, 0.5), which bit 7 of the index says, and from 0.5 on.
+  c.vpsrld(index, m, 23);
+  c.vpand(index, index, constant(e, repeat32(0xff)));
+  c.vpsrld(t, m, 24);
+  c.vpand(t, t, constant(e, repeat32(0x7f)));
+  c.vblendvps(index, index, t, m);
+  look_up_estimates(e, r, helpers::simd::kRsqrtEstimates, pointer, index, t);
+  c.vpsrld(index, m, 30);  // below 0.25: all ones
+  c.vpxor(t, t, t);
+  c.vpcmpeqd(index, index, t);
+  c.vpor(r, r, index);
+  e.flags.keep();
+}
+
 void emit_VecFRecps(EmitContext& e, const ir::Inst& inst) { step(e, inst, Op::FRecps); }
 void emit_VecFRsqrts(EmitContext& e, const ir::Inst& inst) { step(e, inst, Op::FRsqrts); }
 void emit_VecFToS(EmitContext& e, const ir::Inst& inst) { to_fixed(e, inst, Op::FToS); }
 void emit_VecFToU(EmitContext& e, const ir::Inst& inst) { to_fixed(e, inst, Op::FToU); }
+
+// Half precision, by F16C: neither operands nor results of that format are flushed to zero. The
+// alternative format (FPSCR.AHP), denormal operands and NaNs leave; and results that may have been
+// tiny before they were rounded, which F16C does not report.
+void emit_VecFToHalf(EmitContext& e, const ir::Inst& inst) {
+  if (!e.config.features.f16c) return by_function(e, inst, Op::FToHalf);
+  auto& c = e.code;
+  const Xmm m = e.xuse(inst.args[0]);
+  FloatOperation o(e, Op::FToHalf);
+  const Xmm r = e.xdefine();
+  o.check({{m, kDenormal}});
+  o.check_ordered(m, m);
+  o.leave_if_bad();
+  o.leave_if_alternative_half();
+  c.vcvtps2ph(r, m, 0);  // to nearest
+  c.movdqa(o.t(), r);
+  c.pand(o.t(), constant(e, repeat16(0x7fff)));
+  c.pcmpeqw(o.t(), constant(e, repeat16(0x0400)));
+  c.ptest(o.t(), o.t());
+  o.leave_if_not_zero();
+  o.finish(r, m, m, m);
+}
+void emit_VecFFromHalf(EmitContext& e, const ir::Inst& inst) {
+  if (!e.config.features.f16c) return by_function(e, inst, Op::FFromHalf);
+  const Xmm m = e.xuse(inst.args[0]);
+  FloatOperation o(e, Op::FFromHalf);
+  const Xmm r = e.xdefine();
+  o.leave_if_alternative_half();
+  e.code.vcvtph2ps(r, m);
+  o.leave_if_nan(r);
+  o.finish(r, m, m, m);
+}
 
 void emit_VecFFromS(EmitContext& e, const ir::Inst& inst) {
   e.need_mxcsr(Rounding::Standard);

@@ -50,7 +50,7 @@ TWO_OPERANDS_BY_SIZE(VecMaxS, SSE(pmaxsb), SSE(pmaxsw), SSE(pmaxsd))
 TWO_OPERANDS_BY_SIZE(VecMaxU, SSE(pmaxub), SSE(pmaxuw), SSE(pmaxud))
 TWO_OPERANDS_BY_SIZE(VecMinS, SSE(pminsb), SSE(pminsw), SSE(pminsd))
 TWO_OPERANDS_BY_SIZE(VecMinU, SSE(pminub), SSE(pminuw), SSE(pminud))
-TWO_OPERANDS_BY_SIZE(VecEq, SSE(pcmpeqb), SSE(pcmpeqw), SSE(pcmpeqd))
+TWO_OPERANDS_BY_SIZE(VecEq, SSE(pcmpeqb), SSE(pcmpeqw), SSE(pcmpeqd), SSE(pcmpeqq))
 TWO_OPERANDS_BY_SIZE(VecGtS, SSE(pcmpgtb), SSE(pcmpgtw), SSE(pcmpgtd))
 
 void emit_VecGeU(EmitContext& e, const ir::Inst& inst) {
@@ -80,6 +80,42 @@ void emit_VecCount(EmitContext& e, const ir::Inst& inst) {
   e.code.pshufb(r, low);
   e.code.pshufb(table, high);
   e.code.paddb(r, table);
+}
+
+void emit_VecClz(EmitContext& e, const ir::Inst& inst) {
+  auto& c = e.code;
+  // Of each byte: tables for its nibbles, of which the upper one's has 8 for 0.
+  const Xmm low = e.xuse_copy(inst.args[0]);
+  const Xmm high = e.xtemp(), t = e.xtemp();
+  const Xmm r = e.xdefine();
+  c.movdqa(high, low);
+  c.psrlw(high, 4);
+  c.pand(low, constant(e, repeat8(0x0f)));
+  c.pand(high, constant(e, repeat8(0x0f)));
+  c.movdqa(r, e.constants.at(0x0505050506060708, 0x0404040404040404));
+  c.movdqa(t, e.constants.at(0x0101010102020308, 0));
+  c.pshufb(r, low);
+  c.pshufb(t, high);
+  c.pminub(r, t);
+  // Of twice the width: the upper half's and, if that is all zeros, the lower half's.
+  if (vector_size(inst) >= 1) {
+    c.movdqa(t, r);
+    c.psrlw(t, 8);
+    c.pand(r, constant(e, repeat16(0xff)));
+    c.movdqa(high, t);
+    c.pcmpeqw(high, constant(e, repeat16(8)));
+    c.pand(r, high);
+    c.paddw(r, t);
+  }
+  if (vector_size(inst) == 2) {
+    c.movdqa(t, r);
+    c.psrld(t, 16);
+    c.pand(r, constant(e, repeat32(0xffff)));
+    c.movdqa(high, t);
+    c.pcmpeqd(high, constant(e, repeat32(16)));
+    c.pand(r, high);
+    c.paddd(r, t);
+  }
 }
 
 void emit_VecShl(EmitContext& e, const ir::Inst& inst) {
@@ -148,7 +184,72 @@ void emit_VecNarrow(EmitContext& e, const ir::Inst& inst) {
 TWO_OPERANDS_BY_SIZE(VecMulLongS, SSE(pmullw), SSE(pmulld), SSE(pmuldq))
 TWO_OPERANDS_BY_SIZE(VecMulLongU, SSE(pmullw), SSE(pmulld), SSE(pmuludq))
 
+namespace {
+
+// Three products in one: with factors at bits 0, 16 and 48 of both, theirs are at 0, 32 and 96, and
+// those of different elements elsewhere.
+void polynomial_by_pclmul(EmitContext& e, const ir::Inst& inst) {
+  constexpr uint64_t kNone = 0x8080808080808080;
+  auto& c = e.code;
+  const Xmm a = e.xuse_copy(inst.args[0]), b = e.xuse_copy(inst.args[1]);
+  const Xmm t = e.xtemp(), u = e.xtemp();
+  const Xmm r = e.xdefine();
+  // Elements 6 and 7.
+  c.movdqa(r, a);
+  c.movdqa(t, b);
+  c.psrldq(r, 12);
+  c.psrldq(t, 12);
+  c.pclmulqdq(r, t, 0x00);
+  c.pshufb(r, e.constants.at(kNone, 0x0504010080808080));
+  // Elements 0 to 2 in the lower half, 3 to 5 in the upper one.
+  const Xbyak::Address spread = e.constants.at(0x0504808003020100, 0x0b0a808009080706);
+  c.pshufb(a, spread);
+  c.pshufb(b, spread);
+  c.movdqa(t, a);
+  c.pclmulqdq(t, b, 0x00);
+  c.movdqa(u, a);
+  c.pclmulqdq(u, b, 0x11);
+  c.pshufb(t, e.constants.at(0x80800d0c05040100, kNone));
+  c.pshufb(u, e.constants.at(0x0100808080808080, 0x808080800d0c0504));
+  c.por(r, t);
+  c.por(r, u);
+}
+
+}  // namespace
+
+void emit_VecAddPairsS(EmitContext& e, const ir::Inst& inst) {
+  if (vector_size(inst) == 1) {
+    one_operand(e, inst, [&](const Xmm& r) { e.code.pmaddwd(r, constant(e, repeat16(1))); });
+    return;
+  }
+  const Xmm a = e.xuse(inst.args[0]);
+  const Xmm r = e.xdefine();
+  e.code.movdqa(r, constant(e, repeat8(1)));
+  e.code.pmaddubsw(r, a);  // unsigned factors, signed ones
+}
+
+void emit_VecAddPairsU(EmitContext& e, const ir::Inst& inst) {
+  auto& c = e.code;
+  if (vector_size(inst) == 0) {
+    one_operand(e, inst, [&](const Xmm& r) { c.pmaddubsw(r, constant(e, repeat8(1))); });
+    return;
+  }
+  const bool words = vector_size(inst) == 2;
+  const Xmm upper = e.xtemp();
+  const Xmm r = e.xdefine_from(inst.args[0]);
+  c.movdqa(upper, r);
+  c.pand(r, constant(e, words ? 0xffffffff : repeat32(0xffff)));
+  if (words) {
+    c.psrlq(upper, 32);
+    c.paddq(r, upper);
+  } else {
+    c.psrld(upper, 16);
+    c.paddd(r, upper);
+  }
+}
+
 void emit_VecPolynomial(EmitContext& e, const ir::Inst& inst) {
+  if (e.config.features.pclmul) return polynomial_by_pclmul(e, inst);
   // The sum without carries of the first factor shifted to each bit of the second.
   const Xmm factor = e.xuse(inst.args[1]);
   const Xmm shifted = e.xuse_copy(inst.args[0]);

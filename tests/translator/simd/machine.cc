@@ -59,6 +59,7 @@ bool Machine::run(CpuState& cpu, const std::vector<uint32_t>& words, const Optio
   x64::BackendConfig backend;
   backend.memory = x64::MemoryMode::Window;
   backend.thunks = &thunks_;
+  backend.features = options.features;
   thunk_code_->setSize(4096);  // each block after the thunks, over the last one
   const x64::CompiledBlock compiled = x64::emit_block(*thunk_code_, block, backend);
   cpu.mem_base = reinterpret_cast<uint64_t>(window_);

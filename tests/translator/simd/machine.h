@@ -12,6 +12,7 @@
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/decoder/decoder.h"
 #include "translator/arm32/frontend/translator.h"
+#include "translator/x64/host_features.h"
 #include "translator/x64/thunks.h"
 
 namespace crosswalk::simd_test {
@@ -26,6 +27,7 @@ class Machine {
     bool native = true;
     bool optimise = true;
     frontend::CodeFlags flags;
+    x64::HostFeatures features = x64::host_features();
   };
   // Translates `words` (A32) as one block and runs it on `cpu`. False when it is undefined; nothing
   // is run then.

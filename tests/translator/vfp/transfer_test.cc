@@ -111,6 +111,29 @@ TEST(VfpSequence, RoundingModeChangesWithinBlock) {
   EXPECT_EQ(code.cpu.r[1], 1u << 22 | arm::kFpscrIxc);
 }
 
+// What VMSR writes is read back, whatever comparison was before it.
+TEST(VfpSequence, WriteOfFpscrReplacesFlags) {
+  GuestCode code;
+  // VCMP.F32 s0, s0; VMSR FPSCR, r0; VMRS APSR_nzcv, FPSCR; VMRS r1, FPSCR
+  code.translate({0xeeb40a40, 0xeee10a10, 0xeef1fa10, 0xeef11a10});
+  for (uint32_t bit = 0; bit < 32; bit++) {
+    for (const uint32_t value : {1u << bit, ~(1u << bit)}) {
+      code.cpu.r[0] = value;
+      code.cpu.vreg[3] = 0x7f;
+      code.cpu.vreg[2] = 0xff;  // s0 a NaN
+      arm::write_fpscr(code.cpu, 0);
+      code.run();
+      CpuState expected = code.cpu;
+      arm::write_fpscr(expected, value);
+      EXPECT_EQ(code.cpu.r[1], arm::read_fpscr(expected)) << std::hex << value;
+      EXPECT_EQ(code.cpu.fpscr, expected.fpscr) << std::hex << value;
+      EXPECT_EQ(code.cpu.mxcsr, expected.mxcsr) << std::hex << value;
+      EXPECT_EQ(code.cpu.mxcsr_standard, expected.mxcsr_standard) << std::hex << value;
+      EXPECT_EQ(read_nzcv(code.cpu), value & 0xf0000000) << std::hex << value;
+    }
+  }
+}
+
 // Clearing the cumulative flags clears those that helpers have set, too.
 TEST(VfpSequence, FlagsOfSlowPathsAreCleared) {
   GuestCode code;

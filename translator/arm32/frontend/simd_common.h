@@ -77,6 +77,10 @@ inline Value rounding_shift_right(TranslateContext& t, unsigned size, bool u, un
   const Value last = t.ir.VecShrU(with(size, bits - 1), t.ir.VecShl(with(size, bits - amount), v));
   return t.ir.VecAdd(size, shift_right(t, size, u, amount, v), last);
 }
+// All ones in each negative element.
+inline Value sign_mask(TranslateContext& t, unsigned size, Value v) {
+  return t.ir.VecShrS(with(size, (8u << size) - 1), v);
+}
 inline Value widen(TranslateContext& t, unsigned size, bool u, Value v) {
   return u ? t.ir.VecWidenU(size, v) : t.ir.VecWidenS(size, v);
 }

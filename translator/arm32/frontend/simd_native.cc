@@ -23,20 +23,29 @@ bool native(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o
 
 namespace {
 
-// What is missing in native_binary has no short form in SSE: shifts by register, saturating sums of
-// 64 bits, 32-bit VQDMULH.
-bool has_short_form(Op op, unsigned size) {
-  switch (op) {
-    case Op::Shl:
-    case Op::QShl:
-    case Op::RShl:
-    case Op::QRShl: return false;
-    case Op::QAdd:
-    case Op::QSub: return size != 3;
-    case Op::QDMulH:
-    case Op::QRDMulH: return size == 1;
-    default: return true;
-  }
+// Shifts by register: the amounts are the first operand.
+Value shift_by_register(TranslateContext& t, Op op, unsigned size, bool u, bool q, Value amounts, Value v) {
+  const ir::VectorShift s{u, op == Op::RShl || op == Op::QRShl, !q};
+  return op == Op::QShl || op == Op::QRShl ? t.ir.VecQShiftReg(with(size, s.pack()), v, amounts)
+                                           : t.ir.VecShiftReg(with(size, s.pack()), v, amounts);
+}
+
+// VQSHL and VQSHLU (immediate): a left shift saturates where shifting back does not give the
+// number.
+Value saturating_left_shift(TranslateContext& t, Op op, unsigned size, bool u, unsigned n, Value m) {
+  auto& ir = t.ir;
+  const unsigned bits = 8u << size;
+  const uint64_t ones = ~uint64_t{0} >> (64 - bits);
+  Value v = m;  // the number, or 0 for a negative one that is to be unsigned
+  if (op == Op::QShluImm) v = ir.VecAndNot(m, sign_mask(t, size, m));
+  const bool is_unsigned = u || op == Op::QShluImm;
+  const Value shifted = n ? ir.VecShl(with(size, n), v) : v;
+  const Value back = n ? shift_right(t, size, is_unsigned, n, shifted) : v;
+  ir.VecSetQc(ir.VecXor(back, m));
+  const Value fits = ir.VecEq(size, back, v);
+  if (is_unsigned) return ir.VecOr(shifted, ir.VecNot(fits));
+  const Value limit = ir.VecXor(sign_mask(t, size, m), constant(t, repeat(size, ones >> 1)));
+  return select(t, fits, shifted, limit);
 }
 
 // VMUL.P8; both halves of the operands with `q`.
@@ -66,8 +75,8 @@ void native_float_pairs(TranslateContext& t, Op op, const Operands& o) {
 
 bool native_binary(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
-  if (!has_short_form(op, size)) return false;
-  const bool zero = op == Op::QAdd || op == Op::QSub || op == Op::QDMulH || op == Op::QRDMulH;
+  const bool zero =
+      op == Op::QAdd || op == Op::QSub || op == Op::QDMulH || op == Op::QRDMulH || op == Op::QShl || op == Op::QRShl;
   const Value n = get(t, o.n, o.q, zero), m = second(t, size, o, o.q, zero);
   const auto d = [&] { return get(t, o.d, o.q); };
   const auto difference = [&] {
@@ -98,6 +107,10 @@ bool native_binary(TranslateContext& t, Op op, unsigned size, bool u, const Oper
     case Op::CmpGe: r = u ? ir.VecGeU(size, n, m) : ir.VecNot(ir.VecGtS(size, m, n)); break;
     case Op::CmpEq: r = ir.VecEq(size, n, m); break;
     case Op::Tst: r = ir.VecNot(ir.VecEq(size, ir.VecAnd(n, m), constant(t, 0))); break;
+    case Op::Shl:
+    case Op::QShl:
+    case Op::RShl:
+    case Op::QRShl: r = shift_by_register(t, op, size, u, o.q, n, m); break;
     case Op::Max: r = u ? ir.VecMaxU(size, n, m) : ir.VecMaxS(size, n, m); break;
     case Op::Min: r = u ? ir.VecMinU(size, n, m) : ir.VecMinS(size, n, m); break;
     case Op::Abd: r = difference(); break;
@@ -117,14 +130,7 @@ bool native_binary(TranslateContext& t, Op op, unsigned size, bool u, const Oper
 bool native_unary(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
   const unsigned bits = 8u << size, n = o.imm;
-  switch (op) {
-    case Op::QShluImm:
-    case Op::QShlImm:
-    case Op::Cls:
-    case Op::Clz: return false;
-    default: break;
-  }
-  const bool zero_upper = op == Op::QAbs || op == Op::QNeg;
+  const bool zero_upper = op == Op::QAbs || op == Op::QNeg || op == Op::QShluImm || op == Op::QShlImm;
   const Value m = get(t, o.m, o.q, zero_upper);
   const auto d = [&] { return get(t, o.d, o.q); };
   const auto zero = [&] { return constant(t, 0); };
@@ -144,6 +150,14 @@ bool native_unary(TranslateContext& t, Op op, unsigned size, bool u, const Opera
     case Op::SliImm:
       r = ir.VecOr(ir.VecShl(with(size, n), m), ir.VecAnd(d(), constant(t, repeat(size, (uint64_t{1} << n) - 1))));
       break;
+    case Op::QShluImm:
+    case Op::QShlImm: r = saturating_left_shift(t, op, size, u, n, m); break;
+    // What differs from the sign, one place lower; the sign itself is not counted.
+    case Op::Cls:
+      r = ir.VecClz(size, ir.VecXor(m, ir.VecShrS(with(size, 1), m)));
+      r = ir.VecSub(size, r, constant(t, repeat(size, 1)));
+      break;
+    case Op::Clz: r = ir.VecClz(size, m); break;
     case Op::Cnt: r = ir.VecCount(m); break;
     case Op::Mvn: r = ir.VecNot(m); break;
     case Op::QAbs: r = ir.VecMaxS(size, m, ir.VecQSubS(size, zero(), m)); break;
@@ -164,12 +178,17 @@ bool native_unary(TranslateContext& t, Op op, unsigned size, bool u, const Opera
 bool native_float(TranslateContext& t, Op op, const Operands& o) {
   auto& ir = t.ir;
   switch (op) {
+    case Op::URecpe: set(t, o.d, o.q, ir.VecURecpe(get(t, o.m, o.q))); return true;
+    case Op::URsqrte: set(t, o.d, o.q, ir.VecURsqrte(get(t, o.m, o.q))); return true;
+    case Op::FToHalf: set(t, o.d, false, ir.VecFToHalf(get(t, o.m, true))); return true;
+    case Op::FFromHalf: set(t, o.d, true, ir.VecFFromHalf(get(t, o.m, false))); return true;
     case Op::FRecpe:
-    case Op::FRsqrte:
-    case Op::URecpe:
-    case Op::URsqrte:
-    case Op::FToHalf:
-    case Op::FFromHalf: return false;
+    case Op::FRsqrte: {
+      // No lane may raise what no element does.
+      const Value m = o.q ? get(t, o.m, true) : ir.VecPair(ir.GetD(o.m), ir.GetD(o.m));
+      set(t, o.d, o.q, op == Op::FRecpe ? ir.VecFRecpe(m) : ir.VecFRsqrte(m));
+      return true;
+    }
     case Op::FPAdd:
     case Op::FPMax:
     case Op::FPMin: native_float_pairs(t, op, o); return true;

@@ -9,8 +9,15 @@ bool native_pairwise(TranslateContext& t, Op op, unsigned size, bool u, const Op
   if (op == Op::PAddL || op == Op::PAdaL) {
     const unsigned bits = 8u << size, wide = size + 1;
     const Value m = get(t, o.m, o.q);
-    const Value even = shift_right(t, wide, u, bits, ir.VecShl(with(wide, bits), m));
-    const Value sum = ir.VecAdd(wide, even, shift_right(t, wide, u, bits, m));
+    Value sum;
+    if (u) {
+      sum = ir.VecAddPairsU(size, m);
+    } else if (size < 2) {
+      sum = ir.VecAddPairsS(size, m);
+    } else {
+      const Value even = ir.VecShrS(with(wide, bits), ir.VecShl(with(wide, bits), m));
+      sum = ir.VecAdd(wide, even, ir.VecShrS(with(wide, bits), m));
+    }
     set(t, o.d, o.q, op == Op::PAdaL ? ir.VecAdd(wide, get(t, o.d, o.q), sum) : sum);
     return true;
   }
@@ -29,8 +36,6 @@ bool native_pairwise(TranslateContext& t, Op op, unsigned size, bool u, const Op
 bool native_lengthen(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
   const unsigned wide = size + 1;
-  const bool doubling = op == Op::QDMlaL || op == Op::QDMlsL || op == Op::QDMulL;
-  if (doubling && size != 1) return false;
   const Value m = second(t, size, o, false);
   const auto wide_m = [&] { return widen(t, size, u, m); };
   const auto wide_n = [&] { return widen(t, size, u, get(t, o.n, false)); };
@@ -73,9 +78,6 @@ bool native_lengthen(TranslateContext& t, Op op, unsigned size, bool u, const Op
 bool native_narrow(TranslateContext& t, Op op, unsigned size, bool u, const Operands& o) {
   auto& ir = t.ir;
   const unsigned bits = 8u << size, wide = size + 1;
-  const bool saturating = op == Op::QShrN || op == Op::QRShrN || op == Op::QShrUN || op == Op::QRShrUN ||
-                          op == Op::QMovN || op == Op::QMovUN;
-  if (saturating && size == 2) return false;
   const Value m = get(t, o.m, true);
   const auto n = [&] { return get(t, o.n, true); };
   const auto high = [&](Value v) { return ir.VecNarrow(size, ir.VecShrU(with(wide, bits), v)); };

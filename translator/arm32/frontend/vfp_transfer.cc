@@ -65,7 +65,8 @@ Value recent_fpscr_flags(const ir::Block& block) {
   for (size_t i = n; i-- > 0 && n - i <= kDistance;) {
     const ir::Inst& inst = block.insts[i];
     if (inst.op == ir::Opcode::FpSetNzcv) return inst.args[0];
-    if (inst.op == ir::Opcode::Label || (ir::info(inst.op).attributes & ir::C)) break;
+    if (inst.op == ir::Opcode::Label || inst.op == ir::Opcode::FpWriteFpscr || (ir::info(inst.op).attributes & ir::C))
+      break;
   }
   return Value();
 }
@@ -97,14 +98,14 @@ HANDLER(VfpMoveFromSystem) {
 HANDLER(VfpMoveToSystem) {
   const uint32_t rt = f['t'];
   if (rt == 15) return t.unpredictable();
-  const bool fpscr = f['r'] == static_cast<uint32_t>(arm::FpSystemRegister::FPSCR);
-  if (fpscr) t.check_fp_enabled();
-  const Value undefined = t.ir.call(&helpers::write_fp_system_register, ir::kCallNoFlags | ir::kCallNoRegs,
-                                    ir::Builder::Imm(f['r']), t.reg(rt));
-  if (fpscr) {
+  if (f['r'] == static_cast<uint32_t>(arm::FpSystemRegister::FPSCR)) {
+    t.check_fp_enabled();
+    t.ir.FpWriteFpscr(t.reg(rt));
     t.fpscr_written();
     return;
   }
+  const Value undefined = t.ir.call(&helpers::write_fp_system_register, ir::kCallNoFlags | ir::kCallNoRegs,
+                                    ir::Builder::Imm(f['r']), t.reg(rt));
   t.undefined_if(undefined);
   // FPEXC decides whether the following instructions exist.
   t.end_block_exit();

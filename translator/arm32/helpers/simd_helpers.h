@@ -7,6 +7,7 @@
 // exceptions go to CpuState::fpscr.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "translator/arm32/cpu/cpu_state.h"
@@ -195,5 +196,11 @@ Helper helper(Op op, unsigned size, bool is_unsigned);
 // (&CpuState + kStateBias).
 using SlowPath = uint64_t (*)(uint64_t state, uint64_t slots, uint64_t, uint64_t);
 SlowPath slow_path(Op op);
+// The same for the shifts by register; all 16 bytes.
+SlowPath shift_path(Op op, unsigned size, bool is_unsigned);
+
+// Bits 22:0 of VRECPE's and VRSQRTE's results by their operand: bits 22:15; bits 23:16.
+using EstimateTable = std::array<uint32_t, 256>;
+extern const EstimateTable kRecipEstimates, kRsqrtEstimates;
 
 }  // namespace crosswalk::helpers::simd

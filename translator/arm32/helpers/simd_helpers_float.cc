@@ -159,20 +159,28 @@ uint32_t element(uint32_t d, uint32_t n, uint32_t m, unsigned imm, sf::Environme
     return sf::from_fixed<uint32_t>(m, 32, imm, op == Op::FFromU, true, env);
 }
 
+// Four of them; halves are the lower 64 bits.
+template <Op op>
+void convert_half(uint32_t* d, const uint32_t* m, sf::Environment& env) {
+  uint16_t half[4];
+  if constexpr (op == Op::FToHalf) {
+    for (int i = 0; i < 4; i++) half[i] = sf::single_to_half(m[i], env);
+    std::memcpy(d, half, sizeof half);
+  } else {
+    std::memcpy(half, m, sizeof half);
+    for (int i = 0; i < 4; i++) d[i] = sf::half_to_single(half[i], env);
+  }
+}
+
 template <Op op>
 uint64_t run(CpuState* cpu, uint32_t packed, uint32_t, uint32_t) {
   const Operands o = Operands::unpack(packed);
   sf::Environment env = sf::Environment::standard(cpu->fpscr);
-  if constexpr (op == Op::FToHalf) {
-    const Elements<uint32_t> m = read<uint32_t>(*cpu, o.m, true);
-    Elements<uint16_t> d;
-    for (int i = 0; i < 4; i++) d[i] = sf::single_to_half(m[i], env);
-    write(*cpu, o.d, false, d);
-  } else if constexpr (op == Op::FFromHalf) {
-    const Elements<uint16_t> m = read<uint16_t>(*cpu, o.m, false);
+  if constexpr (op == Op::FToHalf || op == Op::FFromHalf) {
+    const Elements<uint32_t> m = read<uint32_t>(*cpu, o.m, op == Op::FToHalf);
     Elements<uint32_t> d;
-    for (int i = 0; i < 4; i++) d[i] = sf::half_to_single(m[i], env);
-    write(*cpu, o.d, true, d);
+    convert_half<op>(d.e, m.e, env);
+    write(*cpu, o.d, op == Op::FFromHalf, d);
   } else {
     const Elements<uint32_t> n = read<uint32_t>(*cpu, o.n, o.q), m = read_second<uint32_t>(*cpu, o, o.q);
     Elements<uint32_t> d = read<uint32_t>(*cpu, o.d, o.q);
@@ -194,8 +202,12 @@ uint64_t run_slow(uint64_t state, uint64_t slots, uint64_t, uint64_t) {
   uint32_t v[3][4];
   std::memcpy(v, reinterpret_cast<const void*>(slots), sizeof v);
   sf::Environment env = sf::Environment::standard(cpu.fpscr);
-  const unsigned imm = v[1][0];
-  for (int i = 0; i < 4; i++) v[0][i] = element<op>(v[0][i], v[1][i], v[2][i], imm, env);
+  if constexpr (op == Op::FToHalf || op == Op::FFromHalf) {
+    convert_half<op>(v[0], v[2], env);
+  } else {
+    const unsigned imm = v[1][0];
+    for (int i = 0; i < 4; i++) v[0][i] = element<op>(v[0][i], v[1][i], v[2][i], imm, env);
+  }
   std::memcpy(reinterpret_cast<void*>(slots), v[0], sizeof v[0]);
   cpu.fpscr |= env.flags;
   return 0;
@@ -211,11 +223,7 @@ constexpr auto kHelpers = all_helpers(std::make_integer_sequence<int, kCount>())
 
 template <int i>
 constexpr SlowPath slow() {
-  constexpr Op op = static_cast<Op>(kFirst + i);
-  if constexpr (op == Op::FToHalf || op == Op::FFromHalf)
-    return nullptr;
-  else
-    return &run_slow<op>;
+  return &run_slow<static_cast<Op>(kFirst + i)>;
 }
 template <int... i>
 constexpr std::array<SlowPath, kCount> all_slow(std::integer_sequence<int, i...>) {
@@ -224,6 +232,17 @@ constexpr std::array<SlowPath, kCount> all_slow(std::integer_sequence<int, i...>
 constexpr auto kSlow = all_slow(std::make_integer_sequence<int, kCount>());
 
 }  // namespace
+
+constinit const EstimateTable kRecipEstimates = [] {
+  EstimateTable t{};
+  for (uint32_t i = 0; i < 256; i++) t[i] = (recip_estimate(256 + i) & 0xff) << 15;
+  return t;
+}();
+constinit const EstimateTable kRsqrtEstimates = [] {
+  EstimateTable t{};
+  for (uint32_t i = 0; i < 256; i++) t[i] = (kRecipSqrt[i < 128][i & 0x7f] & 0xffu) << 15;
+  return t;
+}();
 
 Helper float_helper(Op op) { return kHelpers[static_cast<int>(op) - kFirst]; }
 SlowPath slow_path(Op op) { return kSlow[static_cast<int>(op) - kFirst]; }

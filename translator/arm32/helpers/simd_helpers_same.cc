@@ -200,7 +200,42 @@ struct Unary {
 constexpr Table<Op::And, Op::QRDMulH, Binary> kBinary;
 constexpr Table<Op::ShrImm, Op::CmpLt0, Unary> kUnary;
 
+template <Op op, class T>
+uint64_t run_shift(uint64_t state, uint64_t slots, uint64_t, uint64_t) {
+  CpuState& cpu = *reinterpret_cast<CpuState*>(state - kStateBias);
+  Elements<T> v[3];
+  std::memcpy(v, reinterpret_cast<const void*>(slots), sizeof v);
+  bool qc = false;
+  for (int i = 0; i < lanes<T>(true); i++) v[0][i] = Binary<op, T>::element(T{0}, v[1][i], v[2][i], qc);
+  std::memcpy(reinterpret_cast<void*>(slots), v, sizeof v[0]);
+  note_saturation(cpu, qc);
+  return 0;
+}
+
+template <Op op>
+SlowPath shift_of(unsigned size, bool is_unsigned) {
+  switch (size * 2 + is_unsigned) {
+    case 0: return &run_shift<op, int8_t>;
+    case 1: return &run_shift<op, uint8_t>;
+    case 2: return &run_shift<op, int16_t>;
+    case 3: return &run_shift<op, uint16_t>;
+    case 4: return &run_shift<op, int32_t>;
+    case 5: return &run_shift<op, uint32_t>;
+    case 6: return &run_shift<op, int64_t>;
+    default: return &run_shift<op, uint64_t>;
+  }
+}
+
 }  // namespace
+
+SlowPath shift_path(Op op, unsigned size, bool is_unsigned) {
+  switch (op) {
+    case Op::Shl: return shift_of<Op::Shl>(size, is_unsigned);
+    case Op::QShl: return shift_of<Op::QShl>(size, is_unsigned);
+    case Op::RShl: return shift_of<Op::RShl>(size, is_unsigned);
+    default: return shift_of<Op::QRShl>(size, is_unsigned);
+  }
+}
 
 Helper same_length_helper(Op op, unsigned size, bool is_unsigned) {
   return kBinary.has(op)  ? kBinary.at(op, size, is_unsigned)
