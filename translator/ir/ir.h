@@ -288,7 +288,7 @@ void fold_shifts(Block& block);
 // Load/Store of Add(x, constant) becomes Load/Store of x with a displacement within ±`limit`.
 void fold_addresses(Block& block, int32_t limit);
 // Sets Inst::flags_live from a backward scan; fault sites, calls that see flags, and exits need all
-// flags.
+// flags. Writes of registers that nothing can see go, too.
 void flag_liveness(Block& block);
 // Makes every memory access of one guest instruction out of line.
 void set_out_of_line(Block& block, uint16_t guest);

@@ -106,6 +106,41 @@ TEST_F(PassTest, ForwardsGe) {
   EXPECT_EQ(count(Opcode::SetGe), 1) << ir::print(block);
   EXPECT_EQ(count(Opcode::ParallelGe), 2) << ir::print(block);
 }
+// A register that is written again before anything can see it: strlen's UADD8 and SEL.
+TEST_F(PassTest, DeadWritesOfRegisters) {
+  const Value a = b.GetReg(0), one = b.GetReg(1);
+  b.SetGe(b.ParallelGe(0, a, one));
+  b.SetReg(0, b.Parallel(0, a, one));
+  b.SetReg(0, b.And(b.GetGe(), one));
+  b.SetReg(2, b.GetReg(0));
+  b.SetReg(0, a);
+  b.Jump(0);
+  for (const ir::Pass& pass : ir::passes()) {
+    pass.run(block);
+    ASSERT_EQ(ir::verify(block), "") << pass.name;
+  }
+  EXPECT_EQ(count(Opcode::Parallel), 0) << ir::print(block);
+  EXPECT_EQ(count(Opcode::SetReg), 2) << ir::print(block);
+}
+TEST_F(PassTest, WritesOfRegistersThatAreSeen) {
+  const Value a = b.GetReg(0);
+  b.SetReg(1, Builder::Imm(1));
+  b.Load(ir::MemAccess{}.pack(), a);  // may fault
+  b.SetReg(1, Builder::Imm(2));
+  b.call(&PassTest::nothing, ir::kCallPlain);
+  b.SetReg(1, Builder::Imm(3));
+  b.jump_if(0, 0x100);
+  b.SetReg(1, Builder::Imm(4));
+  const uint32_t label = b.new_label();
+  b.skip_unless(0, label);
+  b.SetReg(1, Builder::Imm(5));
+  b.Label(label);
+  b.SetReg(2, b.GetReg(1));
+  b.SetReg(1, Builder::Imm(6));
+  b.Jump(0);
+  for (const ir::Pass& pass : ir::passes()) pass.run(block);
+  EXPECT_EQ(count(Opcode::SetReg), 7) << ir::print(block);
+}
 TEST_F(PassTest, GeIsLiveAtFaultsSkipsAndCalls) {
   const Value a = b.GetReg(0);
   b.SetGe(b.ParallelGe(0, a, Builder::Imm(1)));

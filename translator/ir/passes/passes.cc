@@ -36,7 +36,9 @@ void forward_registers(Block& block) {
         continue;
       }
       replacement[i] = v;
-      inst.op = Opcode::GetReg;  // unused now; GetGe would keep GE live until remove_dead
+      // Unused now, and in the way of what looks for reads of registers and GE: a read of neither.
+      inst.op = Opcode::LoadState8;
+      inst.imm = 0;
     } else if (inst.op == Opcode::SetReg) {
       known[inst.imm] = inst.args[0];
     } else if (inst.op == Opcode::SetGe) {
@@ -85,9 +87,22 @@ void fold_addresses(Block& block, int32_t limit) {
 
 void flag_liveness(Block& block) {
   uint8_t live = kAllFlags;
+  uint32_t overwritten = 0;  // bit n: register n is written again before anything can see it
   for (size_t i = block.insts.size(); i-- > 0;) {
     Inst& inst = block.insts[i];
     const OpcodeInfo& op = info(inst.op);
+    if (inst.op == Opcode::SetReg) {
+      const uint32_t bit = 1u << inst.imm;
+      if (overwritten & bit) {
+        inst.op = Opcode::LoadState8;  // unused
+        inst.imm = 0;
+        inst.args[0] = {};
+      }
+      overwritten |= bit;
+      continue;
+    }
+    if (inst.op == Opcode::GetReg) overwritten &= ~(1u << inst.imm);
+    if ((op.attributes & (F | X | J)) || is_impure_call(op.attributes)) overwritten = 0;
     if (is_impure_call(op.attributes)) {
       inst.flags_live = kAllFlags;
       // It writes flags at most, and reads them unless it promises that neither it nor an exit
