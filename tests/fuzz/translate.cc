@@ -43,6 +43,7 @@ struct Guest {
     config.verify_ir = true;
     config.optimise = !(options & 2);
     config.flag_fusion = !(options & 4);
+    config.share_lookups = !(options & 0x40);
     config.chain = false;  // every block comes back
     config.code_cache_bytes = 4 << 20;
     translations = std::move(*engine::Translations::create(config));

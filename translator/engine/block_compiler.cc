@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/engine/block_compiler.h"
 
+#include <xbyak/xbyak_util.h>
+
 #include <algorithm>
 #include <cstring>
 #include <functional>
@@ -30,21 +32,24 @@ BlockCompiler::BlockCompiler(const EngineConfig& config, CodeCache& cache, SlowS
       slow_sites_(slow_sites),
       assembler_(cache.memory().capacity(), cache.memory().writable(cache.memory().base())) {
   const uint8_t* const base = cache.memory().base();
-  written_thunks_ = x64::emit_thunks(assembler_, {&SlowPath::enter, &helpers::synchronize, &helpers::send_event});
+  written_thunks_ = x64::emit_thunks(assembler_, {&SlowPath::enter, &helpers::synchronize, &helpers::send_event,
+                                                  config.chain && config.log.items == 0});
   thunks_ = written_thunks_.moved(base - cache.memory().writable(base));
   cache.reserve_prefix(assembler_.getSize());
   backend_.count = config.count;
   backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
   backend_.thunks = &written_thunks_;
   backend_.pieces = &pieces_;
+  backend_.bmi2 = Xbyak::util::Cpu().has(Xbyak::util::Cpu::tBMI2);
   backend_.flag_fusion = config.flag_fusion;
   backend_.chain = config.chain;
+  backend_.carry_vectors = config.carry_vectors;
 }
 
 std::unique_ptr<Block> BlockCompiler::compile(const CompileRequest& request) {
   read_guest_code(request);
-  run_passes();
   const SlowKinds slow = mark_slow_sites(request.key);
+  run_passes(request);
   std::unique_ptr<Block> block = emit(request);
   block->once = slow.once;
   block->stores_beside_code = slow.stores_beside_code;
@@ -95,6 +100,7 @@ void set_field(uint8_t* field, uint32_t value) { std::memcpy(field, &value, size
 std::unique_ptr<Block> BlockCompiler::copy(const Block& from, const CompileRequest& request) {
   auto block = std::make_unique<Block>();
   block->key = request.key;
+  block->key.flags = from.key.flags;  // with its fp_mode
   block->page_id = request.page_id;
   block->code = cache_.memory().base() + cache_.used();
   block->code_size = from.code_size;
@@ -128,6 +134,7 @@ void BlockCompiler::read_guest_code(const CompileRequest& request) {
   ir_.guest.clear();
   ir_.insts.clear();
   ir_.label_count = 0;
+  ir_.fp_mode.reset();
   const BlockKey& key = request.key;
   const uint32_t page = key.va & ~0xfffu;
   const auto fetch = [&](uint32_t va, uint32_t bytes, uint32_t& word) {
@@ -143,12 +150,17 @@ void BlockCompiler::read_guest_code(const CompileRequest& request) {
   verify_after("the frontend");
 }
 
-void BlockCompiler::run_passes() {
+void BlockCompiler::run_passes(const CompileRequest& request) {
   if (!config_.optimise) {
     ir::count_uses(ir_);
     return;
   }
+  // With breakpoints, an instruction that begins anew would meet its own a second time.
+  const bool shares_lookups = config_.share_lookups && !(request.key.flags & CompileRequest::kApart) &&
+                              !request.flags.breakpoints &&
+                              memory_mode(config_.mode, request.window) == x64::MemoryMode::SoftInline;
   for (const ir::Pass& pass : ir::passes()) {
+    if (pass.shares_lookups && !shares_lookups) continue;
     pass.run(ir_);
     verify_after(pass.name);
   }
@@ -180,7 +192,7 @@ std::unique_ptr<Block> BlockCompiler::emit(const CompileRequest& request) {
   x64::CompiledBlock compiled =
       x64::emit_block(assembler_, ir_, backend_, {next_page, request.second_id}, cache_.links().next_number());
   auto block = std::make_unique<Block>();
-  block->key = request.key;
+  block->key = ir_.fp_mode ? request.key.for_fp_mode(*ir_.fp_mode) : request.key;
   block->page_id = request.page_id;
   block->second_id = request.second_id;
   block->code = cache_.memory().executable(compiled.code);

@@ -21,6 +21,8 @@ namespace crosswalk::engine {
 struct CompileRequest {
   // As BlockKey::flags has PSR.IT.
   static constexpr uint32_t kItShift = 8;
+  // In BlockKey::flags: no two accesses share a lookup (ir::Opcode::HostSpan).
+  static constexpr uint32_t kApart = 1u << 16;
 
   BlockKey key;
   frontend::CodeFlags flags;
@@ -51,7 +53,7 @@ class BlockCompiler {
 
  private:
   void read_guest_code(const CompileRequest& request);  // into ir_
-  void run_passes();
+  void run_passes(const CompileRequest& request);
   void verify_after(const char* pass) const;
   // What slow sites the block has, of those that are not so for good.
   struct SlowKinds {

@@ -40,7 +40,7 @@ const void* CodeLookup::cached() {
 
 // The code that this link of the block left goes to, which is what cpu.r[15] names; it is linked
 // when it was not. Null: find_or_make() must say why, or what is there cannot be linked.
-const void* CodeLookup::linked(uint32_t number) {
+const void* CodeLookup::linked(uint32_t number, uint32_t reason) {
   BlockLinks& links = translations_.links();
   const auto target = [&](bool& exists) -> const Block* {
     const auto lock = translations_.lock();
@@ -59,7 +59,7 @@ const void* CodeLookup::linked(uint32_t number) {
     // unless fetching dropped it
     if (const Block* const to = target(exists); to && to->page_id == id) return to->code;
   }
-  const Block* const block = find_or_make();
+  const Block* const block = find_or_make(reason);
   if (!block) return nullptr;
   const auto lock = translations_.lock();
   // That may have dropped the block that was left, or made a block after making room.
@@ -86,7 +86,8 @@ const Block* CodeLookup::take_prefetch_abort(const mmu::Translation& fault) {
 }
 
 // At cpu.r[15]; null when an exception was taken instead.
-const Block* CodeLookup::find_or_make() {
+const Block* CodeLookup::find_or_make(uint32_t reason) {
+  const bool apart = reason == kExitApart;  // one whose accesses share no lookups
   if (!cpu_.t) cpu_.r[15] &= ~3u;
   for (;;) {
     const uint32_t pc = cpu_.r[15];
@@ -97,7 +98,7 @@ const Block* CodeLookup::find_or_make() {
     BlockKey key;
     key.va = pc | cpu_.t;
     key.pa = at.pa;
-    key.flags = flags | uint32_t{cpu_.it} << CompileRequest::kItShift;
+    key.flags = flags | uint32_t{cpu_.it} << CompileRequest::kItShift | (apart ? CompileRequest::kApart : 0);
     mmu::Translation second;
     uint32_t second_id = 0;
     if (cpu_.t && (pc & 0xfff) == 0xffe) {
@@ -122,7 +123,7 @@ const Block* CodeLookup::find_or_make() {
       if (block || translations_.has_room()) {
         if (!block) block = make(key, page_id, at, second_id, second);
         // With the lock: another CPU that drops the block takes it out of the cache after this.
-        if (cpu_.it == 0) JumpCaches::enter(cpu_, key.va, page_id, block->code);
+        if (cpu_.it == 0 && !apart) JumpCaches::enter(cpu_, key.va, page_id, block->code);
         return block;
       }
     }

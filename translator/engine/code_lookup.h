@@ -31,20 +31,20 @@ class CodeLookup {
   // has taken a Prefetch Abort instead.
   const void* next(uint32_t reason) {
     const void* code = nullptr;
-    if (reason == kExitLink) {
-      if (chain_ && cpu_.it == 0) code = linked(cpu_.exit_link);
+    if (reason == kExitLink || reason == kExitApart) {
+      if (chain_ && cpu_.it == 0) code = linked(cpu_.exit_link, reason);
     } else if (reason != kExitSecondPage && cpu_.it == 0) {
       code = cached();
     }
     if (code) return code;
-    const Block* const block = find_or_make();
+    const Block* const block = find_or_make(reason);
     return block ? block->code : nullptr;
   }
 
  private:
   const void* cached();
-  const void* linked(uint32_t number);
-  const Block* find_or_make();
+  const void* linked(uint32_t number, uint32_t reason);
+  const Block* find_or_make(uint32_t reason);
   Block* make(const BlockKey& key, uint32_t page_id, const mmu::Translation& at, uint32_t second_id,
               const mmu::Translation& second);
   void make_room();

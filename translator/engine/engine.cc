@@ -135,6 +135,7 @@ void Engine::run_once() {
   switch (cpu_.exit_reason) {
     case kExitLookup: statistics_.exits_lookup++; break;
     case kExitLink: statistics_.exits_link++; break;
+    case kExitApart: statistics_.exits_apart++; break;
     case kExitIndirect: statistics_.exits_indirect++; break;
     case kExitPoll: statistics_.exits_poll++; break;
     default: statistics_.exits_exception++; break;

@@ -226,11 +226,23 @@ Result Access::access_device(const mmu::Translation& at, uint32_t va, uint32_t b
   return {};
 }
 
+// The lookup that translated code does: the host address, or null.
+uint8_t* look_up(const CpuState& cpu, uint32_t va, bool store) {
+  const auto& entry = reinterpret_cast<const mmu::SoftTlbEntry*>(cpu.mem_base)[va >> 12 & (mmu::kSoftTlbEntries - 1)];
+  if ((store ? entry.tag_store : entry.tag_load) != (va & ~0xfffu)) return nullptr;
+  return reinterpret_cast<uint8_t*>(entry.addend + va);
+}
+
 }  // namespace
 
 uint64_t SlowPath::enter(CpuState* cpu, x64::SlowAccessFrame* frame) {
   auto& path = *static_cast<SlowPath*>(helpers::services(cpu).slow_path);
   x64::take_operands(*cpu, *frame);
+  const auto request = x64::SlowAccessRequest::unpack(static_cast<uint32_t>(frame->request));
+  if (request.fill) [[unlikely]] {
+    x64::give_host_address(*cpu, *frame, path.fill(request.kind & x64::kAccessStore));
+    return 0;
+  }
   if (!path.plain_access())
     if (const uint64_t left = path.any_access(frame->return_address)) return left;
   x64::give_result(*cpu, *frame);
@@ -248,12 +260,9 @@ bool SlowPath::plain_access() {
   const bool store = kind & x64::kAccessStore;
   uint8_t* host = nullptr;
   if (lookup_ == mmu::Lookup::Call) {
-    // The lookup that translated code does in the other mode.
-    const auto& entry =
-        reinterpret_cast<const mmu::SoftTlbEntry*>(cpu_.mem_base)[va >> 12 & (mmu::kSoftTlbEntries - 1)];
-    if ((store ? entry.tag_store : entry.tag_load) != (va & ~0xfffu)) return false;
+    host = look_up(cpu_, va, store);
+    if (!host) return false;
     statistics_.soft_call_hits++;
-    host = reinterpret_cast<uint8_t*>(entry.addend + va);
   } else {
     // A miss of the software TLB that becomes a hit: the entry is there from now on.
     if (cpu_.memory_window || m.out_of_line) return false;
@@ -270,6 +279,21 @@ bool SlowPath::plain_access() {
   access_ram(host, cpu_.access_value, bytes, store);
   if (!store && bytes < 4) finish_narrow_load(cpu_.access_value, m);
   return true;
+}
+
+// The host address of cpu.access_va once it is in the software TLB; 0 where it cannot be, or not for
+// stores. Asked for as a load: whether a store drops translations is for the store to say.
+uint64_t SlowPath::fill(bool store) {
+  const uint32_t va = cpu_.access_va;
+  const mmu::Translation t = mmu_.fill(cpu_, va, mmu::AccessKind::Load);
+  if (t.ok && t.host) {
+    if (uint8_t* const host = look_up(cpu_, va, store)) {
+      statistics_.soft_refills++;
+      return reinterpret_cast<uint64_t>(host);
+    }
+  }
+  statistics_.spans_refused++;
+  return 0;
 }
 
 // Returns as x64::SlowAccess.

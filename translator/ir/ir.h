@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -154,6 +155,19 @@ struct VectorShift {
   static constexpr VectorShift unpack(uint32_t v) { return {(v & 1) != 0, (v & 2) != 0, (v & 4) != 0}; }
 };
 
+// HostSpan: what has to be so; packed into Inst::imm.
+struct SpanCheck {
+  uint16_t bytes = 0;      // at most kMaxSpan
+  uint8_t align_log2 = 0;  // of the first byte
+  bool store = false;      // it is stored to, perhaps beside loads
+  constexpr uint32_t pack() const { return bytes | uint32_t{align_log2} << 16 | uint32_t{store} << 24; }
+  static constexpr SpanCheck unpack(uint32_t v) {
+    return {static_cast<uint16_t>(v), static_cast<uint8_t>(v >> 16), (v >> 24 & 1) != 0};
+  }
+};
+// The wider, the more often a span lies in two pages.
+inline constexpr uint32_t kMaxSpan = 1024;
+
 // FpToFixed and FpFromFixed: the format of the integer side; packed into Inst::imm.
 struct FixedPoint {
   uint8_t size = 32;          // bits of the integer, 16 or 32
@@ -200,6 +214,9 @@ struct GuestInst {
 struct Block {
   uint32_t pc = 0;  // VA of the first instruction
   bool thumb = false;
+  // What the instructions rely on: GuestCpu::fp_mode is this when the block is entered. None of them
+  // changes it but the last.
+  std::optional<uint8_t> fp_mode{};
   uint32_t end_pc = 0;  // VA after the last
   std::vector<GuestInst> guest;
   std::vector<Inst> insts;
@@ -271,6 +288,9 @@ inline constexpr int32_t kMaxDisplacement = 16 << 10;
 struct Pass {
   const char* name;
   void (*run)(Block& block);
+  // Only for code that looks a software TLB up in line, and not for what HostSpan leaves a block
+  // for.
+  bool shares_lookups = false;
 };
 // What is done to each block between translation and emission, in this order. After each pass the
 // block verifies; after the last its uses are counted.
@@ -287,6 +307,9 @@ void forward_vectors(Block& block);
 void fold_shifts(Block& block);
 // Load/Store of Add(x, constant) becomes Load/Store of x with a displacement within ±`limit`.
 void fold_addresses(Block& block, int32_t limit);
+// Accesses close to each other become HostLoad and HostStore behind one HostSpan, where nothing
+// between could make its answer wrong.
+void share_lookups(Block& block);
 // Sets Inst::flags_live from a backward scan; fault sites, calls that see flags, and exits need all
 // flags. Writes of registers that nothing can see go, too.
 void flag_liveness(Block& block);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Emitters of guest memory accesses, one for each way to reach memory (MemoryMode):
 //   Window      one x86 instruction at [window + VA + displacement]; its address is a fault site
-//   SoftInline  a lookup in the software TLB at r14; the miss path is out of line
+//   SoftInline  a lookup in the software TLB at r14, which neighbours may share (HostSpan); the
+//               miss path is out of line
 //   SoftCall    always the out-of-line path
 // The out-of-line path is told which registers to use and preserves all others, so it places no
 // constraint on the allocator.
+#include <bit>
+
 #include "mmu-shadow/mmu.h"
 #include "translator/x64/emit_context.h"
 #include "translator/x64/slow_access.h"
@@ -14,6 +17,7 @@ namespace crosswalk::x64 {
 using namespace Xbyak::util;
 using ir::Inst;
 using ir::MemAccess;
+using ir::Value;
 using Gen = Xbyak::CodeGenerator;
 
 namespace {
@@ -167,68 +171,239 @@ void emit_piece(EmitContext& e, uint32_t key, F emit) {
     emit();
 }
 
-// Looks the VA in `host` up in the software TLB at r14 and turns it into the host address. `index`
-// and `tag` are clobbered. Jumps to `miss`, with the VA still in `host`, when the entry is another
-// page's or forbids the access, when the access crosses a page, or when it is misaligned for
-// `align_mask`.
-void soft_lookup(EmitContext& e, Reg64 host, Reg64 index, Reg64 tag, uint32_t bytes, uint32_t align_mask, bool store,
-                 Label miss) {
-  auto& c = e.code;
-  constexpr int kPageBits = 12, kEntryBits = 4;
-  // How far from the first byte the access's last aligned unit is; 0 when the low bits of its tag
-  // tell.
-  const uint32_t last = align_mask + 1 >= bytes ? 0 : bytes - 1 - align_mask;
-  const uint32_t key = static_cast<uint32_t>(host.getIdx() | index.getIdx() << 4 | tag.getIdx() << 8) | last << 12 |
-                       align_mask << 16 | uint32_t{store} << 30;
-  emit_piece(e, key, [&] {
-    c.mov(index.cvt32(), host.cvt32());
-    c.shr(index.cvt32(), kPageBits - kEntryBits);
-    c.and_(index.cvt32(), (e.config.soft_tlb_entries - 1) << kEntryBits);
-    // The tag to match: the page of the access's last aligned unit, with the low bits that must be
-    // zero.
-    if (last == 0)
-      c.mov(tag.cvt32(), host.cvt32());
-    else
-      c.lea(tag.cvt32(), ptr[host + last]);
-    c.and_(tag.cvt32(), 0xfffff000u | align_mask);
-    const size_t tag_offset = store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
-    c.cmp(tag.cvt32(), dword[r14 + index + tag_offset]);
-  });
-  e.labels.jcc(kNotEqual, miss);
-  constexpr uint32_t kHit = 1u << 31;
-  emit_piece(e, kHit | static_cast<uint32_t>(host.getIdx() | index.getIdx() << 4),
-             [&] { c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]); });
+constexpr int kPageBits = 12, kEntryBits = 4;
+static_assert(sizeof(mmu::SoftTlbEntry) == 1 << kEntryBits);
+constexpr uint32_t kPageBytes = 1u << kPageBits;
+
+constexpr size_t tag_offset(bool store) {
+  return store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
 }
 
-void emit_soft(const Access& a) {
-  EmitContext& e = a.e;
+// What is looked up in the software TLB.
+struct Lookup {
+  uint32_t bytes;
+  uint32_t align_mask;  // of the first byte's address; 0: any, or known
+  bool store;
+};
+
+// Looks `va` up in the software TLB at r14; `index` becomes the entry's place. `tag` is clobbered.
+// Jumps to `miss` when the entry is another page's or forbids the access, when the bytes are in two
+// pages, or when they are misaligned.
+void soft_lookup(EmitContext& e, Reg64 va, Reg64 index, Reg64 tag, const Lookup& l, Label miss) {
   auto& c = e.code;
-  const Reg64 host = e.use_copy(a.inst.args[0]);
-  if (a.displacement()) c.lea(host.cvt32(), ptr[host + a.displacement()]);
-  const Reg64 index = e.temp();
-  const Reg64 tag = e.temp();
-  Data d;
-  if (a.store) {
-    d = store_source(a);
-  } else {
-    d.simd = a.simd;
-    if (a.simd)
-      d.xmm = e.xdefine();
+  // The last unit whose low bits show whether all are aligned. In the next page it has another
+  // entry's tag.
+  const uint32_t last = (l.bytes - 1) & ~l.align_mask;
+  const auto registers = static_cast<uint32_t>(va.getIdx() | index.getIdx() << 4 | tag.getIdx() << 8);
+  static_assert(ir::kMaxSpan <= 1 << 11);
+  const uint32_t key =
+      registers | last << 12 | static_cast<uint32_t>(std::popcount(l.align_mask)) << 23 | uint32_t{l.store} << 27;
+  emit_piece(e, key, [&] {
+    if (e.config.bmi2) {
+      c.rorx(index.cvt32(), va.cvt32(), kPageBits - kEntryBits);
+    } else {
+      c.mov(index.cvt32(), va.cvt32());
+      c.shr(index.cvt32(), kPageBits - kEntryBits);
+    }
+    c.and_(index.cvt32(), (e.config.soft_tlb_entries - 1) << kEntryBits);
+    if (last == 0)
+      c.mov(tag.cvt32(), va.cvt32());
     else
-      d.gpr = e.define_hinted_or(host);
+      c.lea(tag.cvt32(), ptr[va + last]);
+    c.and_(tag.cvt32(), ~(kPageBytes - 1) | l.align_mask);
+    c.cmp(tag.cvt32(), dword[r14 + index + tag_offset(l.store)]);
+  });
+  e.labels.jcc(kNotEqual, miss);
+}
+
+// After soft_lookup(): `index` becomes what is added to VAs of the page.
+void load_addend(EmitContext& e, Reg64 index) {
+  constexpr uint32_t kLoad = 1u << 31;
+  emit_piece(e, kLoad | static_cast<uint32_t>(index.getIdx()),
+             [&] { e.code.mov(index, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]); });
+}
+
+// After soft_lookup(): the VA becomes the host address.
+void add_addend(EmitContext& e, Reg64 va, Reg64 index) {
+  constexpr uint32_t kAdd = 1u << 30;
+  emit_piece(e, kAdd | static_cast<uint32_t>(va.getIdx() | index.getIdx() << 4),
+             [&] { e.code.add(va, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]); });
+}
+
+// The same for a constant VA, whose entry is known: `host` becomes the host address.
+void soft_lookup_constant(EmitContext& e, uint32_t va, Reg64 host, bool store, Label miss) {
+  auto& c = e.code;
+  const size_t entry = sizeof(mmu::SoftTlbEntry) * (va >> kPageBits & (e.config.soft_tlb_entries - 1));
+  c.cmp(dword[r14 + entry + tag_offset(store)], va & ~(kPageBytes - 1));
+  e.labels.jcc(kNotEqual, miss);
+  c.mov(host.cvt32(), va);
+  c.add(host, qword[r14 + entry + offsetof(mmu::SoftTlbEntry, addend)]);
+}
+
+// Whether the alignment has to be checked; from here on it is known.
+uint32_t unknown_alignment(EmitContext& e, Value va, int32_t displacement, uint32_t align_log2) {
+  const uint32_t mask = (1u << align_log2) - 1;
+  return mask && !e.alignment.check(va, displacement, mask) ? mask : 0;
+}
+
+struct Address {
+  Reg64 va;
+  bool own;  // it may be modified
+};
+Address address_of(EmitContext& e, Value v, int32_t displacement) {
+  if (displacement == 0) return {e.use(v), false};
+  if (e.registers.is_copied_freely(File::General, v)) {
+    const Reg64 va = e.use_copy(v);
+    e.code.lea(va.cvt32(), ptr[va + displacement]);
+    return {va, true};
+  }
+  const Reg64 base = e.use(v), va = e.temp();
+  e.code.lea(va.cvt32(), ptr[base + displacement]);
+  e.release(base);
+  return {va, true};
+}
+
+Data soft_destination(const Access& a, Reg64 otherwise) {
+  Data d;
+  d.simd = a.simd;
+  if (a.simd)
+    d.xmm = a.e.xdefine();
+  else
+    d.gpr = a.e.define_hinted_or(otherwise);
+  return d;
+}
+
+void move_data(const Access& a, const Data& d, const Xbyak::RegExp& at) {
+  if (a.store)
+    move_to_memory(a.e, a.m, d, at);
+  else
+    move_from_memory(a.e, a.m, d, at);
+}
+
+void emit_soft_constant(const Access& a) {
+  EmitContext& e = a.e;
+  const uint32_t va = a.inst.args[0].imm32() + static_cast<uint32_t>(a.displacement());
+  const Reg64 host = e.temp();
+  const Data d = a.store ? store_source(a) : soft_destination(a, host);
+  const uint32_t bytes = 1u << a.m.log2_bytes, align_mask = (1u << a.m.align_log2) - 1;
+  if ((va & align_mask) || va % kPageBytes + bytes > kPageBytes) {
+    e.code.mov(host.cvt32(), va);
+    slow_path(e, a.kind(), host, d);
+    return;
   }
   const Label miss = e.labels.make(), done = e.labels.make();
-  soft_lookup(e, host, index, tag, 1u << a.m.log2_bytes, (1u << a.m.align_log2) - 1, a.store, miss);
-  if (a.store)
-    move_to_memory(e, a.m, d, Xbyak::RegExp(host));
-  else
-    move_from_memory(e, a.m, d, Xbyak::RegExp(host));
+  soft_lookup_constant(e, va, host, a.store, miss);
+  move_data(a, d, Xbyak::RegExp(host));
   e.labels.bind(done);
-  e.out_of_line([&e, a, host, d, miss, done] {
+  e.out_of_line([&e, a, va, host, d, miss, done] {
     e.labels.bind(miss);
+    e.code.mov(host.cvt32(), va);
     slow_path(e, a.kind(), host, d);
     e.labels.jmp(done);
   });
+}
+
+void emit_soft(const Access& a) {
+  if (a.inst.args[0].is_imm()) return emit_soft_constant(a);
+  EmitContext& e = a.e;
+  const uint32_t align_mask = unknown_alignment(e, a.inst.args[0], a.displacement(), a.m.align_log2);
+  const Reg64 va = address_of(e, a.inst.args[0], a.displacement()).va;
+  const Reg64 index = e.temp(), tag = e.temp();
+  const Data d = a.store ? store_source(a) : soft_destination(a, index);
+  const Label miss = e.labels.make(), done = e.labels.make();
+  soft_lookup(e, va, index, tag, {1u << a.m.log2_bytes, align_mask, a.store}, miss);
+  load_addend(e, index);
+  move_data(a, d, index + va);
+  e.labels.bind(done);
+  e.out_of_line([&e, a, va, d, miss, done] {
+    e.labels.bind(miss);
+    slow_path(e, a.kind(), va, d);
+    e.labels.jmp(done);
+  });
+}
+
+// Out of line, where a span was not found: its page goes into the software TLB, and `host`, which
+// holds the VA, becomes the host address. Else the block is left at `apart`.
+void fill_span(EmitContext& e, Reg64 host, bool store, Label apart, Label done) {
+  SlowAccessRequest request;
+  request.kind = access_kind({}, store);
+  request.va = request.data = static_cast<uint8_t>(host.getIdx());
+  request.fill = true;
+  e.code.push(request.pack());
+  e.code.call(e.config.thunks->slow_access);
+  e.code.test(host, host);
+  e.labels.jcc(kNotEqual, done);
+  e.labels.bind(apart);
+  // This guest instruction is counted again.
+  if (e.config.count) e.code.dec(state64(offsetof(CpuState, instructions)));
+  e.exits.jump_apart();
+}
+
+void emit_span_constant(EmitContext& e, const Inst& inst) {
+  const ir::SpanCheck check = ir::SpanCheck::unpack(inst.imm);
+  const uint32_t va = inst.args[0].imm32() + static_cast<uint32_t>(inst.aux);
+  const Reg64 host = e.temp();
+  const Label miss = e.labels.make(), apart = e.labels.make(), done = e.labels.make();
+  if (va & ((1u << check.align_log2) - 1))
+    e.labels.jmp(apart);
+  else
+    soft_lookup_constant(e, va, host, check.store, miss);
+  e.labels.bind(done);
+  e.define_as(host);
+  e.out_of_line([&e, va, host, store = check.store, miss, apart, done] {
+    e.labels.bind(miss);
+    e.code.mov(host.cvt32(), va);
+    fill_span(e, host, store, apart, done);
+  });
+}
+
+void emit_span(EmitContext& e, const Inst& inst) {
+  auto& c = e.code;
+  const ir::SpanCheck check = ir::SpanCheck::unpack(inst.imm);
+  const auto displacement = static_cast<int32_t>(inst.aux);
+  const uint32_t align_mask = unknown_alignment(e, inst.args[0], displacement, check.align_log2);
+  const Address address = address_of(e, inst.args[0], displacement);
+  const Reg64 va = address.va, index = e.temp(), tag = e.temp();
+  const Label miss = e.labels.make(), apart = e.labels.make(), done = e.labels.make();
+  soft_lookup(e, va, index, tag, {check.bytes, align_mask, check.store}, miss);
+  const Reg64 host = address.own ? va : index;
+  if (address.own) {
+    add_addend(e, va, index);
+  } else {
+    load_addend(e, index);
+    c.add(index, va);
+  }
+  e.labels.bind(done);
+  e.define_as(host);
+  e.out_of_line([&e, &c, check, align_mask, va, tag, host, miss, apart, done] {
+    e.labels.bind(miss);
+    if (host.getIdx() != va.getIdx()) c.mov(host.cvt32(), va.cvt32());
+    c.mov(tag.cvt32(), host.cvt32());
+    c.and_(tag.cvt32(), kPageBytes - 1);
+    c.cmp(tag.cvt32(), kPageBytes - check.bytes);
+    e.labels.jcc(kAbove, apart);
+    if (align_mask) {
+      c.test(host.cvt8(), static_cast<uint8_t>(align_mask));
+      e.labels.jcc(kNotEqual, apart);
+    }
+    fill_span(e, host, check.store, apart, done);
+  });
+}
+
+// The host address is a HostSpan's; nothing can go wrong any more.
+void emit_host_access(EmitContext& e, const Inst& inst, bool store, bool simd) {
+  const Access a{e, inst, MemAccess::unpack(inst.imm), store, simd};
+  const Xbyak::RegExp at = e.use(inst.args[0]) + a.displacement();
+  if (store && inst.args[1].is_imm() && a.m.log2_bytes <= 2) {
+    const uint32_t v = inst.args[1].imm32();
+    switch (a.m.log2_bytes) {
+      case 0: e.code.mov(byte[at], static_cast<uint8_t>(v)); break;
+      case 1: e.code.mov(word[at], static_cast<uint16_t>(v)); break;
+      default: e.code.mov(dword[at], v); break;
+    }
+    return;
+  }
+  move_data(a, store ? store_source(a) : load_destination(a, true), at);
 }
 
 void emit_access(EmitContext& e, const Inst& inst, bool store, bool simd) {
@@ -286,23 +461,22 @@ void exclusive_load_window(EmitContext& e, const Inst& inst) {
 }
 
 void exclusive_load_soft(EmitContext& e, const Inst& inst) {
-  auto& c = e.code;
   const MemAccess m = MemAccess::unpack(inst.imm);
   const uint32_t bytes = 1u << m.log2_bytes;
   const Reg64 va = e.use(inst.args[0]);
-  const Reg64 host = e.temp(), index = e.temp(), tag = e.temp();
+  const Reg64 index = e.temp(), tag = e.temp();
   const Label miss = e.labels.make(), done = e.labels.make();
-  c.mov(host.cvt32(), va.cvt32());
-  soft_lookup(e, host, index, tag, bytes, bytes - 1, false, miss);
+  soft_lookup(e, va, index, tag, {bytes, bytes - 1, false}, miss);
+  load_addend(e, index);
   Data d;
-  d.gpr = host;
-  move_from_memory(e, m, d, Xbyak::RegExp(host));
-  arm_monitor(e, host, va, bytes);
+  d.gpr = index;
+  move_from_memory(e, m, d, index + va);
+  arm_monitor(e, d.gpr, va, bytes);
   e.labels.bind(done);
-  e.define_as(host);
-  e.out_of_line([&e, m, d, host, miss, done] {
+  e.define_as(d.gpr);
+  e.out_of_line([&e, m, d, va, miss, done] {
     e.labels.bind(miss);
-    slow_path(e, access_kind(m, false) | kAccessExclusive, host, d);
+    slow_path(e, access_kind(m, false) | kAccessExclusive, va, d);
     e.labels.jmp(done);
   });
 }
@@ -364,19 +538,19 @@ void exclusive_store_soft(EmitContext& e, const Inst& inst) {
   const MemAccess m = MemAccess::unpack(inst.imm);
   const uint32_t bytes = 1u << m.log2_bytes;
   e.take(rax);  // the tag, then what CMPXCHG expects, then the status
-  const Reg64 host = e.use_copy(inst.args[0]);
+  const Reg64 va = e.use(inst.args[0]);
   const Reg64 index = e.temp();
   const Reg64 value = e.use(inst.args[1]);
   const Label open = e.labels.make(), slow = e.labels.make(), done = e.labels.make();
-  check_monitor(e, host, bytes, open, slow);
-  soft_lookup(e, host, index, rax, bytes, bytes - 1, true, slow);
+  check_monitor(e, va, bytes, open, slow);
+  soft_lookup(e, va, index, rax, {bytes, bytes - 1, true}, slow);
+  load_addend(e, index);
   c.mov(rax, state64(offsetof(CpuState, monitor_value)));
-  compare_exchange(e, bytes, Xbyak::RegExp(host), value);
+  compare_exchange(e, bytes, index + va, value);
   finish_exclusive_store(e);
   e.labels.bind(done);
   e.define_as(rax);
-  e.out_of_line(
-      [&e, m, host, value, open, slow, done] { decide_exclusive_store(e, m, host, value, open, slow, done); });
+  e.out_of_line([&e, m, va, value, open, slow, done] { decide_exclusive_store(e, m, va, value, open, slow, done); });
 }
 
 void exclusive_store_window(EmitContext& e, const Inst& inst) {
@@ -414,6 +588,20 @@ void emit_Store64(EmitContext& e, const Inst& inst) { emit_access(e, inst, true,
 void emit_StoreX32(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
 void emit_StoreX64(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
 void emit_StoreX128(EmitContext& e, const Inst& inst) { emit_access(e, inst, true, true); }
+
+void emit_HostSpan(EmitContext& e, const Inst& inst) {
+  inst.args[0].is_imm() ? emit_span_constant(e, inst) : emit_span(e, inst);
+}
+void emit_HostLoad(EmitContext& e, const Inst& inst) { emit_host_access(e, inst, false, false); }
+void emit_HostLoad64(EmitContext& e, const Inst& inst) { emit_host_access(e, inst, false, false); }
+void emit_HostLoadX32(EmitContext& e, const Inst& inst) { emit_host_access(e, inst, false, true); }
+void emit_HostLoadX64(EmitContext& e, const Inst& inst) { emit_host_access(e, inst, false, true); }
+void emit_HostLoadX128(EmitContext& e, const Inst& inst) { emit_host_access(e, inst, false, true); }
+void emit_HostStore(EmitContext& e, const Inst& inst) { emit_host_access(e, inst, true, false); }
+void emit_HostStore64(EmitContext& e, const Inst& inst) { emit_host_access(e, inst, true, false); }
+void emit_HostStoreX32(EmitContext& e, const Inst& inst) { emit_host_access(e, inst, true, true); }
+void emit_HostStoreX64(EmitContext& e, const Inst& inst) { emit_host_access(e, inst, true, true); }
+void emit_HostStoreX128(EmitContext& e, const Inst& inst) { emit_host_access(e, inst, true, true); }
 
 void emit_LoadExclusive(EmitContext& e, const Inst& inst) {
   if (!inline_exclusive(e, inst))

@@ -10,6 +10,8 @@ using namespace Xbyak::util;
 
 bool Exits::same_page(uint32_t target) const { return (e_.block.pc ^ target) >> 12 == 0; }
 
+void Exits::set_own_entry() { own_entry_ = static_cast<uint32_t>(e_.code.getCurr() - start_); }
+
 void Exits::leave(uint32_t reason, uint32_t target) {
   load_target(target);
   e_.code.mov(ecx, reason);
@@ -60,16 +62,26 @@ void Exits::jump_if(Condition condition, uint32_t target) {
 
 // Notes the jump that was just emitted, and emits the stub that it goes to until the engine links
 // it.
-void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub) {
+void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart) {
   const size_t n = links_.size();
-  links_.push_back({static_cast<uint32_t>(e_.code.getCurr() - start_) - 4, id_offset, 0, target});
-  e_.out_of_line([this, n, stub, target] {
+  links_.push_back({static_cast<uint32_t>(e_.code.getCurr() - start_) - 4, id_offset, 0, target, own_entry_});
+  e_.out_of_line([this, n, stub, target, apart] {
     e_.labels.bind(stub);
     links_[n].stub_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
     load_target(target);
     e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
-    e_.jump_to_thunk(&Thunks::exit_link);
+    if (!apart) return e_.jump_to_thunk(&Thunks::exit_link);
+    e_.code.mov(state32(offsetof(CpuState, exit_link)), ecx);
+    e_.code.mov(ecx, kExitApart);
+    e_.jump_to_thunk(&Thunks::exit_to);
   });
+}
+
+void Exits::jump_apart() {
+  e_.need_mxcsr(Rounding::Vfp);
+  const Label stub = e_.labels.make();
+  e_.labels.jmp(stub, true);
+  add_link(0, e_.guest().pc | e_.block.thumb, stub, true);
 }
 
 void Exits::jump_indirect(ir::Value target) {

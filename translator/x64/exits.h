@@ -32,17 +32,23 @@ class Exits {
   void jump_indirect(ir::Value target);
   // eax = the target.
   void load_target(uint32_t target);
+  // To a translation of the current guest instruction that shares no lookups (kExitApart).
+  void jump_apart();
   bool same_page(uint32_t target) const;  // as the block's first instruction
+
+  // Jumps of the block to itself come here, rather than to its start.
+  void set_own_entry();
 
   std::vector<LinkSite> links() const { return {links_.begin(), links_.end()}; }
 
  private:
   void poll(uint32_t target);
-  void add_link(uint32_t id_offset, uint32_t target, Label stub);
+  void add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart = false);
 
   EmitContext& e_;
   const uint8_t* const start_;
   const uint32_t first_link_;
+  uint32_t own_entry_ = 0;
   std::pmr::vector<LinkSite> links_;
 };
 

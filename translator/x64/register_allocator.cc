@@ -70,15 +70,19 @@ int RegisterAllocator::temp(File file) {
   return r;
 }
 
+bool RegisterAllocator::is_copied_freely(File file, Value v) const {
+  if (!v.is_inst()) return false;
+  const Place& p = values_.of(v.index());
+  return p.kind == Place::Register && values_.uses_after(v.index()) == 0 && !values_.is_locked(file, p.index) &&
+         times_used(values_.inst(), v) == 1;
+}
+
 int RegisterAllocator::copy(File file, Value v) {
-  if (v.is_inst()) {
-    const Place p = values_.of(v.index());
-    if (p.kind == Place::Register && values_.uses_after(v.index()) == 0 && !values_.is_locked(file, p.index) &&
-        times_used(values_.inst(), v) == 1) {
-      values_.drop(v.index());
-      values_.lock(file, p.index);
-      return p.index;
-    }
+  if (is_copied_freely(file, v)) {
+    const int r = values_.of(v.index()).index;
+    values_.drop(v.index());
+    values_.lock(file, r);
+    return r;
   }
   const int r = temp(file);
   values_.load(file, r, v);

@@ -31,6 +31,8 @@ class RegisterAllocator {
   // Offset in CpuState of a 32-bit operand that is there and need not be loaded.
   std::optional<size_t> in_memory(ir::Value v) const;
   int copy(File file, ir::Value v);  // a register that may be modified
+  // copy() would only take over the register that the value is in.
+  bool is_copied_freely(File file, ir::Value v) const;
   int temp(File file);
   void take(int reg);  // exactly this general register
   void release(int reg) { values_.release(File::General, reg); }

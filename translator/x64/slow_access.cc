@@ -61,4 +61,9 @@ void give_result(CpuState& cpu, SlowAccessFrame& frame) {
   std::memcpy(p.at, &value, p.bytes);
 }
 
+void give_host_address(CpuState& cpu, SlowAccessFrame& frame, uint64_t host) {
+  const SlowAccessRequest request = SlowAccessRequest::unpack(static_cast<uint32_t>(frame.request));
+  std::memcpy(place_of(cpu, frame, request.data).at, &host, sizeof host);
+}
+
 }  // namespace crosswalk::x64

@@ -24,10 +24,13 @@ struct SlowAccessRequest {
   uint8_t data = 0;    // what a store takes its value from; what a load writes
   uint8_t status = 0;  // what a store-exclusive writes
   bool simd = false;   // data is an xmm register
+  // No access: the page of `va` goes into the software TLB, and `data`, which is the same register,
+  // becomes the host address; 0 where the entry would not allow what `kind` says.
+  bool fill = false;
   constexpr uint32_t pack() const {
     constexpr uint32_t kLow = (1u << kAccessKindLow) - 1;
     return (kind & kLow) | uint32_t{va} << 12 | uint32_t{data} << 16 | uint32_t{status} << 20 | uint32_t{simd} << 24 |
-           kind >> kAccessKindLow << 25;
+           kind >> kAccessKindLow << 25 | uint32_t{fill} << 28;
   }
   static constexpr SlowAccessRequest unpack(uint32_t v) {
     SlowAccessRequest r;
@@ -36,6 +39,7 @@ struct SlowAccessRequest {
     r.data = v >> 16 & 15;
     r.status = v >> 20 & 15;
     r.simd = v >> 24 & 1;
+    r.fill = v >> 28 & 1;
     return r;
   }
 };
@@ -57,5 +61,7 @@ void take_operands(CpuState& cpu, SlowAccessFrame& frame);
 // Writes the result, which is in cpu.access_value: what a load has read, bytes and halfwords
 // extended to 32 bits, or the status of a store-exclusive.
 void give_result(CpuState& cpu, SlowAccessFrame& frame);
+// The answer to a request with `fill`.
+void give_host_address(CpuState& cpu, SlowAccessFrame& frame, uint64_t host);
 
 }  // namespace crosswalk::x64

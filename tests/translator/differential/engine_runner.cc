@@ -131,11 +131,12 @@ Outcome EngineRunner::run(const Case& c) {
         CpuState& cpu = parts->cpu;
         for (size_t i = 0; i < parts->steps && exception_at(cpu.r[15]) == Exception::None; i++) {
           if (i && cpu.r[15] == parts->end) break;  // blocks of several instructions
-          // An access outside RAM is translated again, to go out of line: the block starts over.
+          // An access outside RAM is translated again, to go out of line: the block starts over. So
+          // it does where accesses cannot share a lookup.
           const uint32_t pc = cpu.r[15];
           for (int again = 0; again < 3; again++) {
             parts->engine->step();
-            if (cpu.r[15] != pc || cpu.exit_reason != kExitLookup) break;
+            if (cpu.r[15] != pc || (cpu.exit_reason != kExitLookup && cpu.exit_reason != kExitApart)) break;
           }
         }
       },

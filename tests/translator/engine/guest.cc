@@ -126,7 +126,7 @@ Guest::Guest(GuestConfig config, const mmu::MmuConfig& limits, mmu::HostMap map)
   arm::update_strict_alignment(cpu);
   cpu.cp15.cpacr = 0xf00000;
   cpu.fpexc = arm::kFpexcEn;
-  arm::update_fp_enabled(cpu);
+  arm::update_fp_mode(cpu);
   engine_ = std::make_unique<engine::Engine>(config, *translations_, *mmu_, cpu, *this);
 }
 
@@ -260,6 +260,9 @@ std::vector<Setting> settings() {
           {"SoftUnchained", Mode::Soft, false},
           {"SoftUnoptimised", Mode::Soft, true, false},
           {"SoftUnfused", Mode::Soft, true, true, false},
+          {.name = "SoftFpModeTested", .mode = Mode::Soft, .assume_fp_mode = false},
+          {.name = "MmapVectorsLoaded", .mode = Mode::Window, .carry_vectors = false},
+          {.name = "SoftUnshared", .mode = Mode::Soft, .share_lookups = false},
           {"Mmap", Mode::Window},
           {"MmapUnchained", Mode::Window, false},
           {"MmapUnoptimised", Mode::Window, true, false},
@@ -290,9 +293,12 @@ GuestConfig EngineTest::engine_config() const {
   config.chain = GetParam().chain;
   config.optimise = GetParam().optimise;
   config.flag_fusion = GetParam().flag_fusion;
+  config.assume_fp_mode = GetParam().assume_fp_mode;
+  config.carry_vectors = GetParam().carry_vectors;
   config.recycle = GetParam().recycle;
   config.relocate = GetParam().relocate;
   config.mixed_pages = GetParam().mixed_pages;
+  config.share_lookups = GetParam().share_lookups;
   return config;
 }
 

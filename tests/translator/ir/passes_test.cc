@@ -196,6 +196,170 @@ TEST_F(PassTest, FoldAddressesDownwards) {
   ir::fold_addresses(block, 4095);
   EXPECT_EQ(static_cast<int32_t>(only(Opcode::Load).aux), -8);
 }
+// What shares a lookup: imm of the only HostSpan.
+struct ShareLookups : PassTest {
+  ir::SpanCheck check() const { return ir::SpanCheck::unpack(only(Opcode::HostSpan).imm); }
+  Value load(Value base, uint32_t displacement, uint8_t align_log2 = 0) {
+    ir::MemAccess m;
+    m.align_log2 = align_log2;
+    return b.Load(m.pack(), b.Add(base, Builder::Imm(displacement)));
+  }
+  void store(Value base, uint32_t displacement) {
+    b.Store(ir::MemAccess{}.pack(), b.Add(base, Builder::Imm(displacement)), Builder::Imm(1));
+  }
+  void next_guest() {
+    block.guest.push_back({0x8000 + 4 * static_cast<uint32_t>(block.guest.size()), 0, 0, 4});
+    b.guest = static_cast<uint16_t>(block.guest.size() - 1);
+  }
+  void share() {
+    b.Jump(0);
+    ir::fold_addresses(block, 4095);
+    ir::share_lookups(block);
+    ir::remove_dead(block);
+  }
+};
+TEST_F(ShareLookups, OfOneBase) {
+  const Value base = b.GetReg(0);
+  b.SetReg(1, load(base, 8, 2));
+  b.SetReg(2, load(base, 0xfffffffc));
+  b.SetReg(3, load(base, 4));
+  share();
+  const ir::Inst& span = only(Opcode::HostSpan);
+  EXPECT_EQ(span.args[0], base);
+  EXPECT_EQ(static_cast<int32_t>(span.aux), -4);
+  EXPECT_EQ(check().bytes, 16);
+  EXPECT_EQ(check().align_log2, 2);
+  EXPECT_FALSE(check().store);
+  EXPECT_EQ(count(Opcode::HostLoad), 3);
+  EXPECT_EQ(count(Opcode::Load), 0);
+  EXPECT_EQ(block.insts[2].aux, 12u) << ir::print(block);
+}
+TEST_F(ShareLookups, OfConstantsInOnePage) {
+  b.SetReg(1, b.Load(ir::MemAccess{}.pack(), Builder::Imm(0x12345ff8)));
+  b.SetReg(2, b.Load(ir::MemAccess{}.pack(), Builder::Imm(0x12345ffc)));
+  b.SetReg(3, b.Load(ir::MemAccess{}.pack(), Builder::Imm(0x12345ffe)));  // in two pages
+  b.SetReg(4, b.Load(ir::MemAccess{}.pack(), Builder::Imm(0x12346004)));
+  share();
+  EXPECT_EQ(only(Opcode::HostSpan).args[0], Builder::Imm(0x12345000));
+  EXPECT_EQ(only(Opcode::HostSpan).aux, 0xff8u);
+  EXPECT_EQ(count(Opcode::HostLoad), 2);
+  EXPECT_EQ(count(Opcode::Load), 2);
+}
+TEST_F(ShareLookups, NotAcrossWhatChangesAddresses) {
+  for (int n = 0; n < 5; n++) {
+    block = {};
+    next_guest();
+    const Value base = b.GetReg(0);
+    b.SetReg(1, load(base, 0));
+    next_guest();
+    switch (n) {
+      case 0: b.call(&PassTest::nothing, ir::kCallNoFlags | ir::kCallNoRegs); break;
+      case 1: b.SynchronizationBarrier(); break;
+      case 2: {
+        const uint32_t label = b.new_label();
+        b.skip_unless(0, label);
+        b.Label(label);
+        break;
+      }
+      case 3: b.MemoryBarrier(); break;
+      default: b.jump_if(0, 0x9000); break;
+    }
+    b.SetReg(2, load(base, 4));
+    share();
+    EXPECT_EQ(count(Opcode::HostSpan), n >= 3) << n << "\n" << ir::print(block);
+  }
+}
+// The block is left before a guest instruction: it must have done nothing.
+TEST_F(ShareLookups, NotInTheMiddleOfAnInstruction) {
+  next_guest();
+  const Value base = b.GetReg(0);
+  b.SetReg(1, Builder::Imm(0));
+  b.SetReg(2, load(base, 0));
+  b.SetReg(3, load(base, 4));
+  share();
+  EXPECT_EQ(count(Opcode::HostSpan), 0) << ir::print(block);
+}
+TEST_F(ShareLookups, AfterACheckOfTheInstruction) {
+  for (const bool leaves : {true, false}) {
+    block = {};
+    next_guest();
+    const Value base = b.GetReg(0);
+    const uint32_t label = b.new_label();
+    b.skip_if_zero(b.GetReg(1), label);
+    b.call(&PassTest::nothing, ir::kCallPlain);
+    if (leaves) b.ExitException();
+    b.Label(label);
+    b.SetReg(2, load(base, 0));
+    b.SetReg(3, load(base, 4));
+    share();
+    EXPECT_EQ(count(Opcode::HostSpan), leaves) << ir::print(block);
+  }
+}
+TEST_F(ShareLookups, NotFromAnItBlock) {
+  next_guest();
+  block.guest[0].it = 0x08;
+  const Value base = b.GetReg(0);
+  b.SetReg(2, load(base, 0));
+  b.SetReg(3, load(base, 4));
+  share();
+  EXPECT_EQ(count(Opcode::HostSpan), 0) << ir::print(block);
+}
+TEST_F(ShareLookups, NotTooFar) {
+  const Value base = b.GetReg(0);
+  b.SetReg(1, load(base, 0));
+  b.SetReg(2, load(base, ir::kMaxSpan - 3));
+  share();
+  EXPECT_EQ(count(Opcode::HostSpan), 0) << ir::print(block);
+}
+// Store access is not asked for where the store may not be executed.
+TEST_F(ShareLookups, StoresBehindABranch) {
+  for (const bool branch : {false, true}) {
+    block = {};
+    next_guest();
+    const Value base = b.GetReg(0);
+    b.SetReg(1, load(base, 0));
+    b.SetReg(2, load(base, 4));
+    next_guest();
+    if (branch) b.jump_if(0, 0x9000);
+    next_guest();
+    store(base, 8);
+    share();
+    EXPECT_EQ(count(Opcode::HostLoad), 2);
+    EXPECT_EQ(count(Opcode::HostStore), !branch) << ir::print(block);
+    EXPECT_EQ(check().store, !branch);
+  }
+}
+// A store elsewhere may be a command to flash that the loads are from; one of another group is to
+// RAM.
+TEST_F(ShareLookups, StoresElsewhere) {
+  for (const bool one : {false, true}) {
+    block = {};
+    next_guest();
+    const Value base = b.GetReg(0), other = b.GetReg(1);
+    b.SetReg(2, load(base, 0));
+    for (uint32_t n = 0; n < 2; n++) {
+      next_guest();
+      store(other, 4 * n);
+      if (one) break;
+    }
+    next_guest();
+    b.SetReg(3, load(base, 4));
+    share();
+    EXPECT_EQ(count(Opcode::HostLoad), one ? 0 : 2) << ir::print(block);
+    EXPECT_EQ(count(Opcode::HostStore), one ? 0 : 2);
+  }
+}
+TEST_F(ShareLookups, NotOfThoseOutOfLine) {
+  next_guest();
+  const Value base = b.GetReg(0);
+  load(base, 0);
+  next_guest();
+  load(base, 4);
+  ir::set_out_of_line(block, 0);
+  share();
+  EXPECT_EQ(count(Opcode::HostSpan), 0) << ir::print(block);
+}
+
 TEST_F(PassTest, FlagLiveness) {
   b.AddS(b.GetReg(0), b.GetReg(1));      // all overwritten before anyone reads
   b.SubS(b.GetReg(0), Builder::Imm(3));  // C and V live: SetNZ follows

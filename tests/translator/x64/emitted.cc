@@ -3,6 +3,7 @@
 
 #include <capstone/capstone.h>
 #include <sys/mman.h>
+#include <xbyak/xbyak_util.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -25,9 +26,10 @@ constexpr size_t kBufferBytes = 4 << 20;
 
 }  // namespace
 
-std::string optimise(ir::Block& block) {
+std::string optimise(ir::Block& block, bool share_lookups) {
   if (const std::string wrong = ir::verify(block); !wrong.empty()) return "the generator: " + wrong;
   for (const ir::Pass& pass : ir::passes()) {
+    if (pass.shares_lookups && !share_lookups) continue;
     pass.run(block);
     if (const std::string wrong = ir::verify(block); !wrong.empty()) return std::string(pass.name) + ": " + wrong;
   }
@@ -74,8 +76,8 @@ Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
   // Every third page misses, for loads or for stores.
   for (uint32_t i = 0; i < mmu::kSoftTlbEntries; i++) tlb_[i] = {mmu::kNoTag, mmu::kNoTag, 0};
   for (uint32_t page = 0; page < kPages; page++) {
-    if (page == kMissingPage) continue;
     const uint32_t va = kBase + page * kPageBytes;
+    if (page == kMissingPage || is_apart(va)) continue;
     mmu::SoftTlbEntry& e = tlb_[va / kPageBytes % mmu::kSoftTlbEntries];
     e.addend = reinterpret_cast<uint64_t>(data) - kBase;
     if (page % 3 != 0) e.tag_load = va;
@@ -89,6 +91,7 @@ Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
   config_.thunks = &thunks_;
   config_.pieces = &pieces_;
   config_.flag_fusion = flag_fusion;
+  config_.bmi2 = Xbyak::util::Cpu().has(Xbyak::util::Cpu::tBMI2);
 }
 
 Emitted::~Emitted() {
@@ -133,8 +136,18 @@ const x64::FaultSite* Emitted::find_site(const uint8_t* host, bool call) const {
   return nullptr;
 }
 
+uint64_t Emitted::fill(uint32_t va) const {
+  if (!GuestMemory::present(va) || is_apart(va)) return 0;
+  return reinterpret_cast<uint64_t>(memory_->bytes) + (va - kBase);
+}
+
 uint64_t Emitted::slow_access(CpuState* cpu, x64::SlowAccessFrame* frame) {
   auto* self = static_cast<Emitted*>(cpu->engine);
+  if (x64::SlowAccessRequest::unpack(static_cast<uint32_t>(frame->request)).fill) {
+    x64::take_operands(*cpu, *frame);
+    x64::give_host_address(*cpu, *frame, self->fill(cpu->access_va));
+    return 0;
+  }
   const x64::FaultSite* const site = self->find_site(frame->return_address, true);
   if (!site) give_up("no site for an out-of-line access");
   x64::take_operands(*cpu, *frame);

@@ -14,8 +14,9 @@
 
 namespace crosswalk::test {
 
-// Runs all passes, verifying after each; returns what is wrong, or nothing.
-std::string optimise(ir::Block& block);
+// Runs all passes, verifying after each; returns what is wrong, or nothing. Those that share
+// lookups are for MemoryMode::SoftInline.
+std::string optimise(ir::Block& block, bool share_lookups = false);
 
 std::string disassemble(const uint8_t* code, size_t bytes, uint64_t address);
 
@@ -31,6 +32,8 @@ class Emitted {
   // Runs the emitted block once; `memory` is what the guest's memory holds before, and then after.
   void run(CpuState& cpu, GuestMemory& memory);
   const x64::Thunks& thunks() const { return thunks_; }
+  // Whether BMI2 is used; by default, where the host has it.
+  void use_bmi2(bool use) { config_.bmi2 = use; }
   // How often emitted code has called what completes TLB maintenance.
   int synchronized() const { return synchronized_; }
   // And what sends an event.
@@ -43,6 +46,7 @@ class Emitted {
   static void send_event(CpuState* cpu);
   static void use_registers();
   static uint64_t slow_access(CpuState* cpu, x64::SlowAccessFrame* frame);
+  uint64_t fill(uint32_t va) const;
   static bool fault(void* self, engine::FaultFrame& frame);
   const x64::FaultSite* find_site(const uint8_t* host, bool call) const;
 

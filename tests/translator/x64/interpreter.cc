@@ -83,8 +83,11 @@ class Machine {
   Machine(const ir::Block& block, CpuState& cpu, GuestMemory& memory)
       : block_(block), cpu_(cpu), memory_(memory), values_(block.insts.size()) {}
 
-  void run() {
-    for (size_t i = 0; !left_; i++) i = step(i);
+  void run(uint32_t stop) {
+    for (size_t i = 0; !left_; i++) {
+      if (block_.insts[i].guest == stop) return leave(kExitApart, pc_of(block_.insts[i]) | block_.thumb);
+      i = step(i);
+    }
   }
 
  private:
@@ -137,6 +140,15 @@ class Machine {
     const uint32_t kind = x64::access_kind(m, store) | (exclusive ? x64::kAccessExclusive : 0);
     if (!access_memory(cpu_, memory_, va, kind, data)) return fault(inst);
     if (!store || exclusive) std::memcpy(&values_[i], data, 16);
+  }
+  // The value of a HostSpan is the VA here.
+  void host_span(const Inst& inst, size_t i) {
+    const ir::SpanCheck check = ir::SpanCheck::unpack(inst.imm);
+    const uint32_t va = static_cast<uint32_t>(arg(inst, 0) + inst.aux);
+    if (va % kPageBytes + check.bytes > kPageBytes || (va & ((1u << check.align_log2) - 1)) ||
+        !GuestMemory::present(va) || is_apart(va))
+      return leave(kExitApart, pc_of(inst) | block_.thumb);
+    values_[i].low = va;
   }
   size_t step(size_t i);
 
@@ -294,11 +306,22 @@ size_t Machine::step(size_t i) {
     case Opcode::Sxt64: set(static_cast<uint64_t>(int64_t{sx})); break;
     case Opcode::Uxt64: set(x); break;
 
+    case Opcode::HostSpan: host_span(inst, i); break;
+    case Opcode::HostLoad:
+    case Opcode::HostLoad64:
+    case Opcode::HostLoadX32:
+    case Opcode::HostLoadX64:
+    case Opcode::HostLoadX128:
     case Opcode::Load:
     case Opcode::Load64:
     case Opcode::LoadX32:
     case Opcode::LoadX64:
     case Opcode::LoadX128: memory_access(inst, i, false, false); break;
+    case Opcode::HostStore:
+    case Opcode::HostStore64:
+    case Opcode::HostStoreX32:
+    case Opcode::HostStoreX64:
+    case Opcode::HostStoreX128:
     case Opcode::Store:
     case Opcode::Store64:
     case Opcode::StoreX32:
@@ -323,6 +346,11 @@ size_t Machine::step(size_t i) {
     case Opcode::X64FromI64: set(a); break;
     case Opcode::I32FromX32: set(static_cast<uint32_t>(a)); break;
     case Opcode::I64FromX64: set(a); break;
+
+    // What passes make of reads of overlapping registers.
+    case Opcode::VecLow: set(wide_arg(inst, 0).low); break;
+    case Opcode::VecHigh: set(wide_arg(inst, 0).high); break;
+    case Opcode::VecPair: values_[i] = {wide_arg(inst, 0).low, wide_arg(inst, 1).low}; break;
 
     case Opcode::Call: call(inst, false, i); break;
     case Opcode::Call64: call(inst, true, i); break;
@@ -395,6 +423,8 @@ bool access_memory(CpuState& cpu, GuestMemory& memory, uint32_t va, uint32_t kin
   return true;
 }
 
-void interpret(const ir::Block& block, CpuState& cpu, GuestMemory& memory) { Machine(block, cpu, memory).run(); }
+void interpret(const ir::Block& block, CpuState& cpu, GuestMemory& memory, uint32_t stop) {
+  Machine(block, cpu, memory).run(stop);
+}
 
 }  // namespace crosswalk::test

@@ -26,12 +26,16 @@ struct GuestMemory {
   }
 };
 
+// HostSpan finds nothing there: such a page is in no software TLB.
+inline bool is_apart(uint32_t va) { return (va - kBase) / kPageBytes % 4 == 3; }
+
 // What one access does; also the out-of-line path of the emitted code under test. False: it faults.
 bool access_memory(CpuState& cpu, GuestMemory& memory, uint32_t va, uint32_t kind, uint8_t* data);
 
 // Runs `block` on `cpu` until it leaves: r[0..15], T, flags, vreg, exit_reason and the monitor are
 // then what emitted code must leave. A fault sets exit_reason = kExitException and r[15] to the
-// guest instruction. Links, the jump cache and page ids are empty.
-void interpret(const ir::Block& block, CpuState& cpu, GuestMemory& memory);
+// guest instruction. Links, the jump cache and page ids are empty. Leaves with kExitApart before
+// the guest instruction `stop` (an index), and by HostSpan.
+void interpret(const ir::Block& block, CpuState& cpu, GuestMemory& memory, uint32_t stop = UINT32_MAX);
 
 }  // namespace crosswalk::test

@@ -227,7 +227,52 @@ class Generator {
       default: ir_.OrQ(i32()); break;
     }
   }
+  // Accesses at constant distances from one address, mostly by one guest instruction each, with
+  // other things between.
+  void neighbours() {
+    const Value base = chance(15) ? Builder::Imm(kBase + pick(kPages * kPageBytes)) : address(8);
+    const bool near = chance(80);
+    for (uint32_t n = 2 + pick(8); n > 0; n--) {
+      if (chance(60)) new_guest();
+      const uint32_t log2_bytes = pick(5);
+      uint32_t distance = near ? pick(64) : pick(2048);
+      if (chance(70)) distance &= ~((1u << log2_bytes) - 1);
+      const Value va = chance(80) ? ir_.Add(base, Builder::Imm(distance)) : ir_.Sub(base, Builder::Imm(distance));
+      const bool store = chance(50), to_simd = chance(30);
+      ir::MemAccess m;
+      m.log2_bytes = static_cast<uint8_t>(log2_bytes);
+      m.sign_extend = log2_bytes < 2 && chance(50);
+      if (chance(25)) m.align_log2 = static_cast<uint8_t>(pick(3));
+      m.out_of_line = chance(3);
+      neighbour(m, va, store, to_simd);
+      if (chance(20)) ir_.SetReg(pick(15), i32());
+      if (chance(10)) pure_operation();
+      if (chance(5)) exclusive(2);
+      if (chance(5) && shape_.control) ir_.jump_if(pick(14), target());
+    }
+  }
+  void neighbour(const ir::MemAccess& m, Value va, bool store, bool to_simd) {
+    switch (m.log2_bytes) {
+      case 2:
+        if (to_simd && store) return static_cast<void>(ir_.StoreX32(m.pack(), va, value(Type::X32)));
+        if (to_simd) return static_cast<void>(keep(ir_.LoadX32(m.pack(), va), Type::X32));
+        [[fallthrough]];
+      case 0:
+      case 1:
+        if (store) return static_cast<void>(ir_.Store(m.pack(), va, i32()));
+        return static_cast<void>(keep(ir_.Load(m.pack(), va), Type::I32));
+      case 3:
+        if (to_simd && store) return static_cast<void>(ir_.StoreX64(m.pack(), va, value(Type::X64)));
+        if (to_simd) return static_cast<void>(keep(ir_.LoadX64(m.pack(), va), Type::X64));
+        if (store) return static_cast<void>(ir_.Store64(m.pack(), va, i64()));
+        return static_cast<void>(keep(ir_.Load64(m.pack(), va), Type::I64));
+      default:
+        if (store) return static_cast<void>(ir_.StoreX128(m.pack(), va, value(Type::X128)));
+        return static_cast<void>(keep(ir_.LoadX128(m.pack(), va), Type::X128));
+    }
+  }
   void memory() {
+    if (shape_.neighbours && chance(20)) return neighbours();
     const uint32_t log2_bytes = pick(3);
     switch (pick(14)) {
       case 0:

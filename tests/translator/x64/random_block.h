@@ -14,6 +14,7 @@ struct BlockShape {
   int instructions = 40;
   bool control = true;  // skips and conditional jumps
   bool memory = true;
+  bool neighbours = true;  // of memory: several accesses close to each other
   bool calls = true;
   bool simd = true;  // moves to and from SIMD registers
 };

@@ -159,6 +159,7 @@ std::span<const Pass> passes() {
       {"fold_constants", fold_constants},
       {"fold_shifts", fold_shifts},
       {"fold_addresses", [](Block& block) { fold_addresses(block, kMaxDisplacement); }},
+      {"share_lookups", share_lookups, true},
       {"flag_liveness", flag_liveness},
       {"remove_dead", remove_dead},
   };
