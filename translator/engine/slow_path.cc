@@ -249,14 +249,13 @@ uint64_t SlowPath::enter(CpuState* cpu, x64::SlowAccessFrame* frame) {
   return 0;
 }
 
-// An access that lies in one page of RAM and is allowed needs no exception's metadata.
+// An access to RAM that is allowed needs no exception's metadata.
 bool SlowPath::plain_access() {
   const uint32_t kind = cpu_.access_kind, va = cpu_.access_va;
   const ir::MemAccess m = ir::MemAccess::unpack(kind);
   const uint32_t bytes = 1u << m.log2_bytes;
-  if ((kind & x64::kAccessExclusive) || m.unprivileged || (va & ((1u << m.align_log2) - 1)) ||
-      (va & 0xfff) + bytes > 0x1000)
-    return false;
+  if ((kind & x64::kAccessExclusive) || m.unprivileged || (va & ((1u << m.align_log2) - 1))) return false;
+  if ((va & 0xfff) + bytes > 0x1000) return crossing_access();
   const bool store = kind & x64::kAccessStore;
   uint8_t* host = nullptr;
   if (lookup_ == mmu::Lookup::Call) {
@@ -281,8 +280,28 @@ bool SlowPath::plain_access() {
   return true;
 }
 
-// The host address of cpu.access_va once it is in the software TLB; 0 where it cannot be, or not for
-// stores. Asked for as a load: whether a store drops translations is for the store to say.
+// An access to two pages that are both in the software TLB.
+bool SlowPath::crossing_access() {
+  if (cpu_.memory_window) return false;
+  const uint32_t va = cpu_.access_va;
+  const ir::MemAccess m = ir::MemAccess::unpack(cpu_.access_kind);
+  const bool store = cpu_.access_kind & x64::kAccessStore;
+  const uint32_t bytes = 1u << m.log2_bytes, first = 0x1000 - (va & 0xfff);
+  uint8_t* const low = look_up(cpu_, va, store);
+  uint8_t* const high = look_up(cpu_, va + first, store);
+  if (!low || !high) return false;
+  uint8_t data[2 * sizeof cpu_.access_value] = {};  // more than enough, which the compiler asks for
+  if (store) std::memcpy(data, cpu_.access_value, sizeof cpu_.access_value);
+  access_ram(low, data, first, store);
+  access_ram(high, data + first, bytes - first, store);
+  if (!store) std::memcpy(cpu_.access_value, data, sizeof cpu_.access_value);
+  if (!store && bytes < 4) finish_narrow_load(cpu_.access_value, m);
+  statistics_.crossing_accesses++;
+  return true;
+}
+
+// The host address of cpu.access_va once it is in the software TLB; 0 where it cannot be, or not
+// for stores. Asked for as a load: whether a store drops translations is for the store to say.
 uint64_t SlowPath::fill(bool store) {
   const uint32_t va = cpu_.access_va;
   const mmu::Translation t = mmu_.fill(cpu_, va, mmu::AccessKind::Load);

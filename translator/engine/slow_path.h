@@ -31,6 +31,7 @@ class SlowPath {
 
  private:
   bool plain_access();
+  bool crossing_access();
   uint64_t fill(bool store);
   uint64_t any_access(const uint8_t* return_address);
 

@@ -42,6 +42,7 @@ struct EngineStatistics {
   uint64_t exits_lookup = 0, exits_link = 0, exits_apart = 0, exits_indirect = 0, exits_poll = 0, exits_exception = 0;
   uint64_t links = 0, interrupts = 0, prefetch_aborts = 0, data_aborts = 0;
   uint64_t soft_call_hits = 0, soft_refills = 0;
+  uint64_t crossing_accesses = 0;  // of two pages that the software TLB has
   uint64_t spans_refused = 0;      // of HostSpan, where no software TLB has such an entry
   uint64_t slow_accesses = 0, device_accesses = 0, window_faults = 0;
 };
@@ -58,6 +59,7 @@ inline constexpr Counter<EngineStatistics> kCounters[] = {
     {"data aborts", &EngineStatistics::data_aborts},
     {"soft TLB calls that hit", &EngineStatistics::soft_call_hits},
     {"soft TLB refills", &EngineStatistics::soft_refills},
+    {"soft TLB hits in two pages", &EngineStatistics::crossing_accesses},
     {"soft TLB spans refused", &EngineStatistics::spans_refused},
     {"slow accesses", &EngineStatistics::slow_accesses},
     {"device accesses", &EngineStatistics::device_accesses},

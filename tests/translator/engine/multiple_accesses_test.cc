@@ -231,6 +231,29 @@ TEST_P(MultipleAccesses, FaultAtEachWord) {
   }
 }
 
+// An access to two pages that the software TLB has needs no walk.
+TEST_P(MultipleAccesses, InTwoKnownPages) {
+  auto g = make_guest();
+  g->map(kVa, kData + 0x1000);
+  g->map(kBoundary, kData);
+  g->write32(kData + 0x1ffc, 0x44332211);
+  g->write32(kData, 0x88776655);
+  // LDR R1, [R0]; LDRSH R2, [R0, #1]; STR R3, [R0, #-1]; VLD1.8 {D0-D1}, [R0]
+  g->words(kCode, {ldr(1, 0), 0xe1d020f1, 0xe5003001, 0xf4200a0f, kHvc});
+  for (int round = 0; round < 3; round++) {
+    const uint64_t walks = g->mmu_statistics().soft_misses, known = g->engine_statistics().crossing_accesses;
+    g->cpu.r[0] = kBoundary - 2, g->cpu.r[3] = 0xddccbbaa;
+    g->run(kCode);
+    ASSERT_EQ(g->stopped_at(), Exception::None);
+    EXPECT_EQ(g->cpu.r[1], round == 0 ? 0x66554433u : 0x66ddccbbu);
+    EXPECT_EQ(g->cpu.r[2], round == 0 ? 0x5544u : 0xffffddccu);
+    EXPECT_EQ(g->read32(kData), 0x887766ddu);
+    if (round == 0 || GetParam().mode.has_windows()) continue;
+    EXPECT_EQ(g->mmu_statistics().soft_misses, walks);
+    EXPECT_EQ(g->engine_statistics().crossing_accesses, known + 4);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, MultipleAccesses, ::testing::ValuesIn(settings()), setting_name);
 
 }  // namespace
