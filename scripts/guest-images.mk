@@ -96,15 +96,16 @@ $(GUEST)/rootfs.ext4 $(GUEST)/programs-native.tar: scripts/build-rootfs.sh scrip
 	$(Q)scripts/build-rootfs.sh $@ $(GUEST)/apt-$(basename $(@F)) $(STEP_OUTPUT)
 PROGRAM_IMAGES := $(GUEST)/rootfs.ext4 $(GUEST)/programs-native.tar
 
-$(GUEST)/initrd-bench.gz: $(GUEST)/bench/bench-linux scripts/make-initramfs.py | $(BUILD)/.packages-boot
+$(GUEST)/initrd-bench.gz: $(GUEST)/bench/bench-linux $(GUEST)/bench/bench-linux-pie scripts/make-initramfs.py | $(BUILD)/.packages-boot
 	$(call step,GEN,$@)
 	$(Q)scripts/make-initramfs.py $@ dir:dev:755 dir:proc:755 nod:dev/console:600:c:5:1 nod:dev/null:666:c:1:3 \
-	  file:bench-linux:755:$<
+	  file:bench-linux:755:$< file:bench-linux-pie:755:$<-pie dir:lib:755 \
+	  $(foreach library,ld-linux-armhf.so.3 libc.so.6,file:lib/$(library):755:/usr/arm-linux-gnueabihf/lib/$(library))
 
 # --- the Linux benchmark: Thumb-2 and VFPv3-D16 as Debian armhf is, Advanced SIMD in one file ---
 BENCH_CFLAGS := -O2 -std=gnu11 -Wall -Wextra -Werror -I.
-BENCH_SOURCES := $(wildcard tests/guests/bench/*.c)
-BENCH_HEADERS := tests/guests/bench/bench.h tests/guests/chase.h
+BENCH_SOURCES := $(filter-out %/pie.c,$(wildcard tests/guests/bench/*.c))
+BENCH_HEADERS := tests/guests/bench/bench.h tests/guests/chase.h tests/guests/random.h
 ARM_LINUX_GCC := arm-linux-gnueabihf-gcc $(BENCH_CFLAGS) -march=armv7-a -mthumb -mfloat-abi=hard
 $(GUEST)/bench/%.o: tests/guests/bench/%.c $(BENCH_HEADERS) | $(BUILD)/.packages-guests
 	$(call step,CC,$@)
@@ -113,6 +114,14 @@ $(GUEST)/bench/%.o: tests/guests/bench/%.c $(BENCH_HEADERS) | $(BUILD)/.packages
 $(GUEST)/bench/bench-linux: $(patsubst tests/guests/bench/%.c,$(GUEST)/bench/%.o,$(BENCH_SOURCES))
 	$(call step,LINK,$@)
 	$(Q)$(ARM_LINUX_GCC) -static -o $@ $^
+$(GUEST)/bench/bench-linux-pie: $(GUEST)/bench/pie.o
+	$(call step,LINK,$@)
+	$(Q)$(ARM_LINUX_GCC) -pie -o $@ $<
+$(GUEST)/bench/pie.o: private BENCH_CFLAGS += -fPIE
+$(GUEST)/bench/bench-native-pie: tests/guests/bench/pie.c | $(BUILD)/.packages
+	$(call step,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)gcc $(BENCH_CFLAGS) -fPIE -pie -o $@ $<
 $(GUEST)/bench/bench-native: $(BENCH_SOURCES) $(BENCH_HEADERS) | $(BUILD)/.packages
 	$(call step,CC,$@)
 	@mkdir -p $(@D)
@@ -129,7 +138,7 @@ BARE_PROGRAMS := $(patsubst tests/guests/bare/%.c,%,$(filter-out tests/guests/ba
 BARE_GCC := arm-none-eabi-gcc -O2 -std=gnu11 -Wall -Wextra -Werror -I. -ffreestanding -nostdlib -mcpu=cortex-a15 -marm \
   -mfpu=neon-vfpv4 -mfloat-abi=hard -mno-unaligned-access -fno-tree-loop-distribute-patterns
 BARE_RUNTIME := tests/guests/bare/start.S tests/guests/bare/runtime.c
-$(GUEST)/bare/%.elf: tests/guests/bare/%.c $(BARE_RUNTIME) tests/guests/bare/runtime.h tests/guests/chase.h tests/guests/bare/link.ld | $(BUILD)/.packages-guests
+$(GUEST)/bare/%.elf: tests/guests/bare/%.c $(BARE_RUNTIME) tests/guests/bare/runtime.h tests/guests/chase.h tests/guests/random.h tests/guests/bare/link.ld | $(BUILD)/.packages-guests
 	$(call step,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(BARE_GCC) -T tests/guests/bare/link.ld -o $@ $(BARE_RUNTIME) $< -lgcc
@@ -176,7 +185,7 @@ guest-smp: $(SMP_IMAGES) $(SMP_DEBIAN_IMAGES)
 FIRMWARE_IMAGES := $(GUEST)/firmware/fetched $(GUEST)/bare/hello-rom.elf
 BARE_IMAGES := $(foreach program,$(BARE_PROGRAMS),$(GUEST)/bare/$(program).elf $(GUEST)/bare/$(program).bin)
 BOOT_IMAGES := $(GUEST)/fetched $(foreach kernel,$(GUEST_KERNELS),$(GUEST)/initrd-$(kernel).gz)
-BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(BARE_IMAGES) \
+BENCH_IMAGES := $(BOOT_IMAGES) $(GUEST)/initrd-bench.gz $(GUEST)/bench/bench-native $(GUEST)/bench/bench-native-pie $(BARE_IMAGES) \
   $(GUEST)/linux/debugger
 
 guest: $(BENCH_IMAGES) $(SMP_IMAGES) $(NET_IMAGES) $(SHARE_IMAGES) $(SYMBOL_IMAGES) $(FIRMWARE_IMAGES)

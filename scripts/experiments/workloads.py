@@ -12,9 +12,10 @@ import subprocess
 GROUPS = {
     "compute": ["integer_alu", "crc32_bitwise", "qsort_ints", "matmul_float", "matmul_simd", "double_arithmetic",
                 "interpreter", "recursive_calls", "pointer_calls", "pointer_chase_1m", "pointer_chase_64m", "memcpy_kib",
-                "sha256_block"],
+                "sha256_block", "string_functions", "memcpy_unaligned_kib", "simd_shifts", "simd_filter",
+                "mutex_atomics", "jit_mixed"],
     "system": ["getppid", "page_touch", "mprotect_pair", "fork_wait", "fork_cow_512", "pipe_round_trip",
-               "fork_exec_wait"],
+               "fork_exec_wait", "exec_pie_aslr", "two_phases"],
     "chase": ["chase_64k", "chase_256k", "chase_1m", "chase_4m", "chase_16m", "chase_64m"],
     "stride": ["stride_line_16m", "stride_page_16m"],
     "storm": ["fork_storm", "switch_pipe_8", "switch_threads_4", "switch_futex_4", "mmap_churn"],

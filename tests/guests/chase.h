@@ -5,14 +5,9 @@
 
 #include <stdint.h>
 
-enum { kChaseLine = 64 };  // bytes an element
+#include "tests/guests/random.h"
 
-static inline uint32_t next_random(uint32_t* state) {  // xorshift32
-  *state ^= *state << 13;
-  *state ^= *state >> 17;
-  *state ^= *state << 5;
-  return *state;
-}
+enum { kChaseLine = 64 };  // bytes an element
 
 // Links `elements` lines from `memory` on into one cycle. `order` is room for so many words.
 static inline void make_chase(uint32_t* memory, uint32_t* order, uint32_t elements) {

@@ -39,10 +39,11 @@ std::vector<Workload> known_workloads() {
   std::vector<Workload> workloads;
   for (const char* name :
        {"integer_alu", "crc32_bitwise", "qsort_ints", "matmul_float", "matmul_simd", "double_arithmetic", "interpreter",
-        "recursive_calls", "pointer_calls", "pointer_chase_1m", "pointer_chase_64m", "memcpy_kib", "sha256_block"})
+        "recursive_calls", "pointer_calls", "pointer_chase_1m", "pointer_chase_64m", "memcpy_kib", "sha256_block",
+        "string_functions", "memcpy_unaligned_kib", "simd_shifts", "simd_filter", "mutex_atomics", "jit_mixed"})
     workloads.push_back({name, WorkloadGroup::Compute});
-  for (const char* name :
-       {"getppid", "page_touch", "mprotect_pair", "fork_wait", "fork_cow_512", "pipe_round_trip", "fork_exec_wait"})
+  for (const char* name : {"getppid", "page_touch", "mprotect_pair", "fork_wait", "fork_cow_512", "pipe_round_trip",
+                           "fork_exec_wait", "exec_pie_aslr", "two_phases"})
     workloads.push_back({name, WorkloadGroup::System});
   for (const char* name :
        {"chase_64k", "chase_256k", "chase_1m", "chase_4m", "chase_16m", "chase_64m", "stride_line_16m",

@@ -31,5 +31,17 @@ uint64_t pointer_chase(uint32_t** memory, uint32_t elements, uint64_t n);
 // Float matrix multiply of 64x64 matrices, `rounds` times, compiled for Advanced SIMD.
 uint64_t matmul_simd(uint64_t macs);
 
+// memory.c
+uint64_t string_functions(uint64_t strings);
+uint64_t copy_unaligned(uint64_t kib);
+uint64_t mutex_atomics(uint64_t n);
+
+// filters_simd.c; both per vector.
+uint64_t simd_shifts(uint64_t n);
+uint64_t simd_filter(uint64_t n);
+
+// jit.c
+uint64_t jit_mixed(uint64_t n);
+
 // Ends the program with a message: a system call failed.
 void bench_fail(const char* what);

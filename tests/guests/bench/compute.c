@@ -5,6 +5,7 @@
 
 #include "bench.h"
 #include "tests/guests/chase.h"
+#include "tests/guests/random.h"
 
 static uint64_t integer_alu(uint64_t n) {
   uint32_t a = 0x12345678, b = 0x9abcdef0, c = 1;
@@ -235,5 +236,11 @@ const struct workload compute_workloads[] = {
     {"pointer_chase_64m", pointer_chase_64m, 1, 100000, 0x00000000001832d0},
     {"memcpy_kib", copy_memory, kCopyBytes >> 10, kCopyBytes >> 8, 0xa9635f27521b2f7c},
     {"sha256_block", sha256_blocks, 1, 300, 0xfc5ba5413a2d2063},
+    {"string_functions", string_functions, 1, 20000, 0xcf9fe2756ccf2ca4},
+    {"memcpy_unaligned_kib", copy_unaligned, 64, 256, 0x558cfdc4801bf918},
+    {"simd_shifts", simd_shifts, 1, 20000, 0x1e316fd6422f5bc8},
+    {"simd_filter", simd_filter, 1, 20000, 0x06e6d1cd0f2937d6},
+    {"mutex_atomics", mutex_atomics, 1, 20000, 0x000026f914197301},
+    {"jit_mixed", jit_mixed, 1, 2000, 0x73286d98f3c5dd20},
 };
 const size_t compute_workload_count = sizeof compute_workloads / sizeof compute_workloads[0];

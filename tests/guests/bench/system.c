@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // System workloads: calls, faults, address-space changes and process switches.
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -123,7 +124,7 @@ static uint64_t pipe_round_trips(uint64_t n) {
   return sum;
 }
 
-static uint64_t fork_exec_wait(uint64_t n) {
+static uint64_t execute(const char* path, uint64_t n) {
   uint64_t sum = 0;
   for (uint64_t i = 0; i < n; ++i) {
     const pid_t child = fork();
@@ -131,12 +132,39 @@ static uint64_t fork_exec_wait(uint64_t n) {
     if (child == 0) {
       char* const arguments[] = {"bench-linux", "--exit-42", NULL};
       char* const environment[] = {NULL};
-      execve("/proc/self/exe", arguments, environment);
+      execve(path, arguments, environment);
       _exit(255);
     }
     sum += wait_status(child) == 42;
   }
   return sum;
+}
+static uint64_t fork_exec_wait(uint64_t n) { return execute("/proc/self/exe", n); }
+
+// pie.c, which lies beside this program under its name and `-pie`. It must not be at the same
+// address each time, or else this would measure something else.
+static uint64_t exec_pie_aslr(uint64_t n) {
+  char path[4096], setting = '0';
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 5);
+  if (length < 0) bench_fail("readlink /proc/self/exe");
+  memcpy(path + length, "-pie", 5);
+  const int fd = open("/proc/sys/kernel/randomize_va_space", O_RDONLY);
+  if (fd < 0 || read(fd, &setting, 1) != 1) bench_fail("/proc/sys/kernel/randomize_va_space");
+  close(fd);
+  return setting == '0' ? 0 : execute(path, n);
+}
+
+// Two phases in turn in one process: system calls, then pages touched for the first time. What a
+// guest's MMU learns in one of them is wrong for the other. An operation is a page with 16 calls.
+enum { kPhasePages = 512, kCallsPerPage = 16 };
+static uint64_t two_phases(uint64_t n) {
+  uint64_t good = 0;
+  for (uint64_t i = 0; i < n; i += kPhasePages) {
+    const uint64_t calls = getppid_calls(kPhasePages * kCallsPerPage);
+    if (calls != kPhasePages * kCallsPerPage) return 0;
+    good += touch_pages(kPhasePages);
+  }
+  return good;
 }
 
 // Each returns how many operations gave the right result.
@@ -148,5 +176,7 @@ const struct workload system_workloads[] = {
     {"fork_cow_512", fork_copy_on_write, 1, 2, 2},
     {"pipe_round_trip", pipe_round_trips, 1, 100, 100},
     {"fork_exec_wait", fork_exec_wait, 1, 5, 5},
+    {"exec_pie_aslr", exec_pie_aslr, 1, 5, 5},
+    {"two_phases", two_phases, kPhasePages, kPhasePages, kPhasePages},
 };
 const size_t system_workload_count = sizeof system_workloads / sizeof system_workloads[0];
