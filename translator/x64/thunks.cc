@@ -26,7 +26,7 @@ class ThunkEmitter {
     emit_dispatch();
     emit_exits();
     emit_exits_of_faults();
-    emit_call();
+    emit_call(targets.go_on_after_exceptions);
     emit_call_pure();
     emit_slow_access(targets.slow_access);
     thunks_.synchronize = emit_aside(targets.synchronize);
@@ -48,7 +48,7 @@ class ThunkEmitter {
   void emit_dispatch();
   void emit_exits();
   void emit_exits_of_faults();
-  void emit_call();
+  void emit_call(bool goes_on);
   void emit_call_pure();
   void emit_slow_access(SlowAccess slow_access);
   const uint8_t* emit_aside(void (*function)(CpuState*));
@@ -163,18 +163,37 @@ void ThunkEmitter::call_function(const Xbyak::Reg32 (&arguments)[3]) {
   c_.add(rsp, 8);
 }
 
-void ThunkEmitter::emit_call() {
+// With `goes_on`, as Engine::run() would: it looks for what there is to do, and then for the code.
+void ThunkEmitter::emit_call(bool goes_on) {
+  Xbyak::Label left;
   thunks_.call = begin();
   spill_pinned();
   leave_guest_mxcsr();
   c_.lea(rdi, ptr[r15 - kStateBias]);
   call_function({esi, edx, ecx});
-  c_.cmp(state32(offsetof(CpuState, exit_reason)), 0);
-  c_.jne(restore_, Xbyak::CodeGenerator::T_NEAR);
+  c_.mov(ecx, state32(offsetof(CpuState, exit_reason)));
+  c_.test(ecx, ecx);
+  c_.jnz(left, Xbyak::CodeGenerator::T_NEAR);
   c_.ldmxcsr(state32(offsetof(CpuState, mxcsr)));
   c_.mov(r14, state64(offsetof(CpuState, mem_base)));
   load_pinned();
   c_.ret();
+  c_.L(left);
+  if (goes_on) {
+    c_.cmp(ecx, kExitException);
+    c_.jne(restore_, Xbyak::CodeGenerator::T_NEAR);
+    c_.cmp(state32(offsetof(CpuState, pending)), 0);
+    c_.jne(restore_, Xbyak::CodeGenerator::T_NEAR);
+    c_.mov(state32(offsetof(CpuState, exit_reason)), kExitNone);
+    c_.mov(rsp, state64(offsetof(CpuState, host_sp)));
+    c_.ldmxcsr(state32(offsetof(CpuState, mxcsr)));
+    load_pinned();
+    c_.movzx(eax, state8(offsetof(CpuState, t)));
+    c_.or_(eax, state32(reg_offset(15)));
+    c_.jmp(thunks_.dispatch);
+  } else {
+    c_.jmp(restore_, Xbyak::CodeGenerator::T_NEAR);
+  }
 }
 
 void ThunkEmitter::emit_call_pure() {

@@ -21,6 +21,9 @@ struct ThunkTargets {
   // Between two instructions: guest registers are as they are, but the position is not set.
   void (*synchronize)(CpuState*);  // DSB with `pending` set
   void (*send_event)(CpuState*);   // SEV with watchers
+  // Where a helper took an exception or returned from one, translated code goes on by itself if the
+  // jump cache has what comes next.
+  bool go_on_after_exceptions = false;
 };
 
 struct Thunks {

@@ -13,6 +13,36 @@
 namespace crosswalk::frontend {
 namespace {
 
+Value is_privileged(TranslateContext& t) {
+  const Value mode = t.ir.LoadState8(offsetof(CpuState, mode));
+  return t.ir.Xor(t.ir.Equal(mode, imm32(static_cast<uint32_t>(Mode::User))), imm32(1));
+}
+
+// After CPSR.I may have been cleared, outside IT blocks: goes on to the next instruction, or lets
+// an interrupt be taken before it. Ends the path.
+void go_on_unmasked(TranslateContext& t) {
+  const uint32_t nothing = t.ir.new_label();
+  const Value lines = t.ir.LoadState32(offsetof(CpuState, interrupt_lines));
+  t.ir.skip_if_zero(t.ir.Or(lines, t.ir.LoadState32(offsetof(CpuState, pending))), nothing);
+  t.ir.call(&helpers::recompute_pending, ir::kCallNoFlags | ir::kCallNoRegs);
+  t.ir.ExitTo(t.target(t.next_pc()));
+  t.ir.Label(nothing);
+  t.branch(t.next_pc());
+}
+
+// MSR CPSR_c where it changes nothing but I, in a privileged mode: how kernels restore their
+// interrupt mask. Falls through where it is not so.
+void restore_mask(TranslateContext& t, Value v) {
+  const uint32_t other = t.ir.new_label();
+  const Value mode = t.ir.LoadState8(offsetof(CpuState, mode)), f = t.ir.LoadState8(offsetof(CpuState, f));
+  const Value same = t.ir.Equal(t.ir.And(v, imm32(arm::kPsrModeMask | arm::kPsrF)), t.ir.Or(mode, t.ir.Lsl(6, f)));
+  t.ir.skip_if_zero(t.ir.And(same, is_privileged(t)), other);
+  t.ir.StoreState8(offsetof(CpuState, i), t.ir.Bit(7, v));
+  go_on_unmasked(t);
+  t.ir.Label(other);
+  t.outcome.path_ended = false;
+}
+
 void move_to_psr(TranslateContext& t, bool spsr, uint32_t fields, Value v) {
   if (fields == 0) return t.unpredictable();
   if (spsr) {
@@ -24,6 +54,7 @@ void move_to_psr(TranslateContext& t, bool spsr, uint32_t fields, Value v) {
     t.ir.StoreState8(offsetof(CpuState, q), t.ir.Bit(27, v));
     return;
   }
+  if (fields == arm::kPsrFieldC && !t.in_it_block()) restore_mask(t, v);
   t.ir.call(&helpers::write_cpsr, ir::kCallPlain, v, imm32(fields));
   // E, the masks and the mode change how or whether the next instruction runs.
   if (fields & (arm::kPsrFieldX | arm::kPsrFieldC)) t.end_block_exit();
@@ -58,6 +89,12 @@ HANDLER(CPS) {
   const uint32_t flags = f['A'] | f['I'] | f['F'];
   if (imod == 1 || (f.row->isa != Isa::T16 && (imod >= 2) != (flags != 0)) || (imod == 0 && !change_mode)) {
     return t.unpredictable();
+  }
+  if (!change_mode && f['I'] && !f['A'] && !f['F'] && !t.in_it_block()) {
+    const Value masked = t.ir.LoadState8(offsetof(CpuState, i)), privileged = is_privileged(t);
+    t.ir.StoreState8(offsetof(CpuState, i), imod == 3 ? t.ir.Or(masked, privileged) : t.ir.AndNot(masked, privileged));
+    if (imod != 3) go_on_unmasked(t);
+    return;
   }
   if (change_mode) {
     t.ir.call(&helpers::change_processor_state, ir::kCallPlain, imm32(operation));

@@ -191,6 +191,10 @@ uint64_t write_cpsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t) {
   if (effects & ~uint32_t{arm::kEffectInterruptsUnmasked}) apply_effects(*cpu, effects);
   return 0;
 }
+uint64_t recompute_pending(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
+  arm::recompute_pending(*cpu);
+  return 0;
+}
 uint64_t write_spsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t) {
   if (arm::in_user_mode(*cpu)) return undefined(cpu);
   arm::write_spsr(*cpu, value, static_cast<uint8_t>(fields));

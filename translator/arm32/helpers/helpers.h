@@ -73,6 +73,8 @@ uint64_t wait_for_event(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t);
 uint64_t srs_write_back(CpuState* cpu, uint32_t mode, uint32_t value, uint32_t);
 uint64_t read_cpsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 uint64_t write_cpsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t);
+// What the masks hide is not pending, and what they do not hide is.
+uint64_t recompute_pending(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 // imod | A << 2 | I << 3 | F << 4 | M << 5 | mode << 6.
 uint64_t change_processor_state(CpuState* cpu, uint32_t operation, uint32_t, uint32_t);
 // CPS without a mode: arm::cps_masks. The block ends after it where it may unmask.
