@@ -66,7 +66,7 @@ modes=soft
 [ $kind = thread ] || modes='soft mmap'
 {
   if [ "$amount" = reduced ]; then
-    for part in app base devices machine; do tests vmm-$part '*'; done
+    for part in app base devices machine net share; do tests vmm-$part '*'; done
     if [ $kind = thread ]; then
       tests mmu-shadow-threads '*'
       tests translator-engine-threads '*'
