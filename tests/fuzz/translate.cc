@@ -55,7 +55,7 @@ struct Guest {
     cpu.cp15.sctlr |= arm::kSctlrSw;
     cpu.cp15.cpacr = 0xf00000;
     cpu.fpexc = arm::kFpexcEn;
-    arm::update_fp_enabled(cpu);
+    arm::update_fp_mode(cpu);
     engine = std::make_unique<engine::Engine>(config, *translations, *mmu, cpu, platform);
   }
 

@@ -21,8 +21,20 @@ struct BlockKey {
   // PA >> 12 of the page that the last instruction extends into, 0 when none
   uint32_t second_page = 0;
   uint64_t pa = 0;
-  uint32_t flags = 0;  // CodeFlags::pack() | IT << 8
+  uint32_t flags = 0;  // CodeFlags::pack() | IT << 8, and what for_fp_mode() adds
   bool operator==(const BlockKey&) const = default;
+
+  // Of a block that relies on this GuestCpu::fp_mode, and of one that relies on none.
+  BlockKey for_fp_mode(uint8_t fp_mode) const {
+    BlockKey key = for_any_fp_mode();
+    key.flags |= (0x100u | fp_mode) << 16;
+    return key;
+  }
+  BlockKey for_any_fp_mode() const {
+    BlockKey key = *this;
+    key.flags &= 0xffff;
+    return key;
+  }
 };
 
 struct Block;
@@ -45,6 +57,7 @@ struct Block {
   const uint8_t* second_page = nullptr;
   size_t counted_bytes = 0;  // bookkeeping_bytes(), when the code cache took it over
   bool valid = true;
+  uint8_t fp_mode_misses = 0;         // how often it was entered in another fp_mode than it was made for
   bool stores_beside_code = false;    // has stores out of line that met pages with code
   uint32_t other_stores = 0;          // that these made to other pages since; any CPU counts
   bool once = false;                  // has an access out of line that is to be so once: the block goes with it

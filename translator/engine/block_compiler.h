@@ -22,7 +22,7 @@ struct CompileRequest {
   // As BlockKey::flags has PSR.IT.
   static constexpr uint32_t kItShift = 8;
   // In BlockKey::flags: no two accesses share a lookup (ir::Opcode::HostSpan).
-  static constexpr uint32_t kApart = 1u << 16;
+  static constexpr uint32_t kApart = 1u << 4;
 
   BlockKey key;
   frontend::CodeFlags flags;

@@ -38,7 +38,7 @@ void BlockLinks::patch_id(const Block& from, uint32_t n, uint32_t page_id) {
 void BlockLinks::link(Block* from, uint32_t n, Block* to) {
   // The identity is written last: a jump from another page is not taken before it matches. With
   // kNoPageId it is never taken, whatever it goes to.
-  patch_jump(*from, n, to->code);
+  patch_jump(*from, n, from == to ? to->code + from->links[n].own_entry : to->code);
   patch_id(*from, n, to->page_id);
   from->linked[n] = {to, to->page_id, 0};
   to->incoming.push_back({from, n});

@@ -17,6 +17,7 @@ frontend::CodeFlags CodeLookup::translation_flags(uint32_t va) const {
   frontend::CodeFlags f;
   f.big_endian = cpu_.e;
   f.strict_alignment = cpu_.strict_alignment;
+  if (assume_fp_mode_) f.fp_mode = cpu_.fp_mode;
   f.breakpoints = arm::page_may_break(cpu_, va) || (cpu_.host_debug && arm::host_page_may_stop(*cpu_.host_debug, va));
   return f;
 }
@@ -116,12 +117,14 @@ const Block* CodeLookup::find_or_make(uint32_t reason) {
     {
       const auto lock = translations_.lock();
       Block* block = translations_.blocks().find(key);
+      if (!block && assume_fp_mode_) block = translations_.blocks().find(key.for_fp_mode(cpu_.fp_mode));
       if (block && block->second_id != second_id) {
         translations_.drop_locked(block);  // the second page's code flags have changed, which are not in the key
         block = nullptr;
       }
       if (block || translations_.has_room()) {
         if (!block) block = make(key, page_id, at, second_id, second);
+        if (reason == kExitFpMode) translations_.unlink_other_fp_modes(*block);
         // With the lock: another CPU that drops the block takes it out of the cache after this.
         if (cpu_.it == 0 && !apart) JumpCaches::enter(cpu_, key.va, page_id, block->code);
         return block;

@@ -21,6 +21,7 @@ class CodeLookup {
   CodeLookup(const EngineConfig& config, CpuState& cpu, mmu::Mmu& mmu, Translations& translations,
              EngineStatistics& statistics)
       : chain_(config.chain),
+        assume_fp_mode_(config.assume_fp_mode),
         listener_(config.listener),
         cpu_(cpu),
         mmu_(mmu),
@@ -33,7 +34,7 @@ class CodeLookup {
     const void* code = nullptr;
     if (reason == kExitLink || reason == kExitApart) {
       if (chain_ && cpu_.it == 0) code = linked(cpu_.exit_link, reason);
-    } else if (reason != kExitSecondPage && cpu_.it == 0) {
+    } else if (reason != kExitSecondPage && reason != kExitFpMode && cpu_.it == 0) {
       code = cached();
     }
     if (code) return code;
@@ -52,7 +53,7 @@ class CodeLookup {
   frontend::CodeFlags translation_flags(uint32_t va) const;
   uint32_t code_flags(uint32_t va) const;  // of the page of `va`
 
-  const bool chain_;
+  const bool chain_, assume_fp_mode_;
   TranslationListener* const listener_;
   CpuState& cpu_;
   mmu::Mmu& mmu_;

@@ -45,7 +45,9 @@ Block* Translations::make(const CompileRequest& request, mmu::CodeProtection& pa
   if (!blocks().of_page(page)) pages.protect_code_page(page);
   if (second_page && !blocks().of_page(second_page)) pages.protect_code_page(second_page);
   std::unique_ptr<Block> made;
-  if (const Block* const alike = blocks().find_alike(request.key); alike && compiler_.can_move(*alike, request)) {
+  const Block* alike = blocks().find_alike(request.key);
+  if (!alike && request.flags.fp_mode) alike = blocks().find_alike(request.key.for_fp_mode(*request.flags.fp_mode));
+  if (alike && compiler_.can_move(*alike, request)) {
     made = compiler_.move(*alike, request);
     statistics_.blocks_copied++;
   } else {
@@ -67,6 +69,19 @@ void Translations::drop_locked(Block* block) {
   cache_.drop(block, next_epoch());
   begin_epoch();
   statistics_.blocks_dropped++;
+}
+
+void Translations::unlink_other_fp_modes(const Block& block) {
+  constexpr uint8_t kMostMisses = 16;
+  const auto* const in_page = blocks().of_page(block.key.pa);
+  if (!in_page) return;
+  for (Block* const other : *in_page) {
+    if (other == &block || other->key.for_any_fp_mode() != block.key.for_any_fp_mode()) continue;
+    if (other->fp_mode_misses == kMostMisses) continue;
+    other->fp_mode_misses++;
+    const std::vector<BlockLink> incoming = other->incoming;
+    for (const BlockLink& link : incoming) unlink(link);
+  }
 }
 
 void Translations::clear() {

@@ -84,6 +84,9 @@ class Translations final : public mmu::CodeListener {
   // Translates, for the CPU whose MMU `pages` belongs to.
   Block* make(const CompileRequest& request, mmu::CodeProtection& pages);
   void drop_locked(Block* block);
+  // Jumps to translations of the same code for another fp_mode find `block` instead, until they
+  // have missed often: then they leave for the run loop each time that the mode is another one.
+  void unlink_other_fp_modes(const Block& block);
   // BlockLinks::unlink().
   void unlink(const BlockLink& link) {
     links().unlink(link.from, link.index, next_epoch());

@@ -214,8 +214,8 @@ struct GuestInst {
 struct Block {
   uint32_t pc = 0;  // VA of the first instruction
   bool thumb = false;
-  // What the instructions rely on: GuestCpu::fp_mode is this when the block is entered. None of them
-  // changes it but the last.
+  // What the instructions rely on: GuestCpu::fp_mode is this when the block is entered. None of
+  // them changes it but the last.
   std::optional<uint8_t> fp_mode{};
   uint32_t end_pc = 0;  // VA after the last
   std::vector<GuestInst> guest;

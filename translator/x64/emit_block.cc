@@ -33,10 +33,20 @@ void check_second_page(EmitContext& e, const SecondPage& page) {
   });
 }
 
-// Counts the guest instructions from here to the next one that may go on elsewhere; returns the one
-// after that. Keeps the x86 flags, which may hold the guest's.
-uint32_t count_from(EmitContext& e, uint32_t index) {
-  const uint32_t first = e.block.insts[index].guest;
+void check_fp_mode(EmitContext& e, uint8_t mode) {
+  const Label miss = e.labels.make();
+  e.code.cmp(state8(offsetof(CpuState, fp_mode)), mode);
+  e.labels.jcc(kNotEqual, miss);
+  e.out_of_line([&e, miss] {
+    e.labels.bind(miss);
+    e.exits.leave(kExitFpMode, e.block.pc | e.block.thumb);
+  });
+}
+
+// Counts the guest instructions from `first` to the next one that may go on elsewhere, which is at
+// IR instruction `index` or later; returns the one after that. Keeps the x86 flags, which may hold
+// the guest's.
+uint32_t count_from(EmitContext& e, uint32_t first, uint32_t index) {
   uint32_t end = static_cast<uint32_t>(e.block.guest.size());
   for (size_t i = index; i < e.block.insts.size(); i++) {
     if (!(ir::info(e.block.insts[i].op).attributes & ir::X)) continue;
@@ -58,11 +68,15 @@ CompiledBlock emit_block(Xbyak::CodeGenerator& code, const ir::Block& block, con
   EmitContext e(code, block, config, first_link);
   CompiledBlock result;
   result.code = code.getCurr();
+  // A loop of one block does not change what it relies on: it comes back behind this.
+  if (block.fp_mode) check_fp_mode(e, *block.fp_mode);
+  e.guest_registers.load_carried();
+  e.exits.set_own_entry();
   if (second_page.id != 0) check_second_page(e, second_page);
   if (config.count) code.inc(state64(offsetof(CpuState, blocks)));
   for (uint32_t i = 0, counted = 0; i < block.insts.size(); i++) {
     const ir::Inst& inst = block.insts[i];
-    if (config.count && inst.guest >= counted) counted = count_from(e, i);
+    if (config.count && inst.guest >= counted) counted = count_from(e, counted, i);
     e.begin(i);
     kEmitters[static_cast<size_t>(inst.op)](e, inst);
     e.end();

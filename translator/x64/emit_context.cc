@@ -4,7 +4,7 @@
 namespace crosswalk::x64 {
 
 EmitContext::EmitContext(Xbyak::CodeGenerator& c, const ir::Block& b, const BackendConfig& cfg, uint32_t first_link)
-    : Operands(c, b, &memory),
+    : Operands(c, b, cfg.carry_vectors ? CarriedVectors(b) : CarriedVectors(), &memory),
       code(c),
       block(b),
       config(cfg),

@@ -26,9 +26,6 @@ namespace crosswalk::x64::fp {
 
 enum class Precision : uint8_t { Single, Double };
 
-// Bits 31:24 of FPSCR.
-enum ModeBit : uint8_t { kModeFz = 1, kModeDn = 2, kModeAhp = 4 };
-
 using Helper = uint64_t (*)(CpuState*);
 
 // One operation: the labels between its line and what is out of line.
@@ -44,7 +41,7 @@ class Operation {
   void result(Precision p, const Xmm& x) { result_ = {Operand::Simd, p, x.getIdx(), 0}; }
   void result(const Reg64& r) { result_ = {Operand::General, Precision::Single, r.getIdx(), 0}; }
 
-  // Leaves the line when a ModeBit of `mask` is set.
+  // Leaves the line when a bit of `mask` (arm::FpModeBit) is set in fp_mode.
   void leave_if_mode(uint8_t mask);
   // The same for FZ, by a path out of line that comes back if no operand is a denormal number. With
   // `flushes`, of an operation whose result may be tiny, that path does the operation itself by
@@ -59,6 +56,9 @@ class Operation {
   void done();
 
  private:
+  // Whether it may: a block that relies on an fp_mode has no test.
+  bool jump_if_mode(uint8_t mask, Label to);
+
   struct Operand {
     enum Kind : uint8_t { None, Simd, General, Constant } kind = None;
     Precision precision = Precision::Single;

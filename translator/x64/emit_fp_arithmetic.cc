@@ -13,9 +13,9 @@ namespace {
 // Whether a result can be tiny and inexact: sums of representable numbers and square roots cannot.
 enum class Underflow : uint8_t { Never, Possible };
 
-// result = f(result = a, b).
-template <class F>
-void binary(EmitContext& e, const Inst& inst, Precision p, Underflow underflow, Helper helper, F f) {
+// result = vex(a, b), or where the host has no AVX, result = f(result = a, b).
+template <class F, class Vex>
+void binary(EmitContext& e, const Inst& inst, Precision p, Underflow underflow, Helper helper, F f, Vex vex) {
   Operation op(e, helper);
   const Xmm a = e.xuse(inst.args[0]), b = e.xuse(inst.args[1]);
   const Xmm r = e.xdefine();
@@ -23,11 +23,12 @@ void binary(EmitContext& e, const Inst& inst, Precision p, Underflow underflow, 
   op.operand(p, a);
   op.operand(p, b);
   op.result(p, r);
-  const auto body = [&c = e.code, a, b, r, f] {
+  const auto body = [&c = e.code, a, b, r, f, vex, has_vex = e.config.features.avx2] {
+    if (has_vex) return vex(c, r, a, b);
     c.movaps(r, a);
     f(c, r, b);
   };
-  op.flush_to_zero_path(kModeFz, body);
+  op.flush_to_zero_path(arm::kFpModeFz, body);
   body();
   if (underflow == Underflow::Possible)
     op.leave_if_nan_or_least_normal(p, r, t);
@@ -45,8 +46,8 @@ void square_root(EmitContext& e, const Inst& inst, Precision p, Helper helper, F
   const Xmm r = e.xdefine();
   op.operand(p, a);
   op.result(p, r);
-  op.flush_to_zero_path(kModeFz);  // the root of a normal number is one
-  e.code.movaps(r, a);             // no false dependency on r
+  op.flush_to_zero_path(arm::kFpModeFz);  // the root of a normal number is one
+  e.code.movaps(r, a);                    // no false dependency on r
   f(e.code, r);
   op.leave_if_nan(p, r);
   op.done();
@@ -70,7 +71,7 @@ void mul_add(EmitContext& e, const Inst& inst, Precision p, Helper helper, F f) 
     c.movaps(r, addend);
     f(c, r, a, b);
   };
-  op.flush_to_zero_path(kModeFz, body);
+  op.flush_to_zero_path(arm::kFpModeFz, body);
   body();
   op.leave_if_nan_or_least_normal(p, r, t);
   op.done();
@@ -88,7 +89,7 @@ void compare(EmitContext& e, const Inst& inst, Precision p) {
   op.operand(p, a);
   op.operand(p, b);
   op.result(r);
-  op.flush_to_zero_path(kModeFz);
+  op.flush_to_zero_path(arm::kFpModeFz);
   auto& c = e.code;
   if (p == Precision::Single) {
     if (signal)
@@ -123,14 +124,18 @@ void sign_operation(EmitContext& e, const Inst& inst, Precision p, bool negate) 
 
 }  // namespace
 
-#define CROSSWALK_BINARY(name, helper, underflow, instruction)                    \
-  void emit_##name##32(EmitContext & e, const Inst& inst) {                       \
-    binary(e, inst, Precision::Single, Underflow::underflow, helpers::helper##32, \
-           [](Gen& c, const Xmm& r, const Xmm& b) { c.instruction##ss(r, b); });  \
-  }                                                                               \
-  void emit_##name##64(EmitContext & e, const Inst& inst) {                       \
-    binary(e, inst, Precision::Double, Underflow::underflow, helpers::helper##64, \
-           [](Gen& c, const Xmm& r, const Xmm& b) { c.instruction##sd(r, b); });  \
+#define CROSSWALK_BINARY(name, helper, underflow, instruction)                                    \
+  void emit_##name##32(EmitContext & e, const Inst& inst) {                                       \
+    binary(                                                                                       \
+        e, inst, Precision::Single, Underflow::underflow, helpers::helper##32,                    \
+        [](Gen& c, const Xmm& r, const Xmm& b) { c.instruction##ss(r, b); },                      \
+        [](Gen& c, const Xmm& r, const Xmm& a, const Xmm& b) { c.v##instruction##ss(r, a, b); }); \
+  }                                                                                               \
+  void emit_##name##64(EmitContext & e, const Inst& inst) {                                       \
+    binary(                                                                                       \
+        e, inst, Precision::Double, Underflow::underflow, helpers::helper##64,                    \
+        [](Gen& c, const Xmm& r, const Xmm& b) { c.instruction##sd(r, b); },                      \
+        [](Gen& c, const Xmm& r, const Xmm& a, const Xmm& b) { c.v##instruction##sd(r, a, b); }); \
   }
 CROSSWALK_BINARY(FpAdd, fp_add, Never, add)
 CROSSWALK_BINARY(FpSub, fp_sub, Never, sub)
@@ -199,6 +204,24 @@ void emit_FpWriteFpscr(EmitContext& e, const Inst& inst) {
   move(arm::kFpscrFz, 6 - 24);  // DAZ
   c.mov(state32(offsetof(CpuState, mxcsr)), r);
   c.ldmxcsr(state32(offsetof(CpuState, mxcsr)));
+  // fp_mode, as arm::fp_mode_of: what is enabled stays.
+  c.mov(r, v);
+  c.shr(r, 24);
+  c.and_(r, arm::kFpModeFz | arm::kFpModeDn | arm::kFpModeAhp);
+  const auto set_if_any = [&](uint32_t bits, uint8_t mode) {
+    c.mov(t, v);
+    c.and_(t, bits);
+    c.neg(t);
+    c.sbb(t, t);
+    c.and_(t, mode);
+    c.or_(r, t);
+  };
+  set_if_any(arm::kFpscrLenMask | arm::kFpscrStrideMask, arm::kFpModeShortVectors);
+  set_if_any(arm::kFpscrRModeMask, arm::kFpModeRounding);
+  c.movzx(t, state8(offsetof(CpuState, fp_mode)));
+  c.and_(t, arm::kFpModeEnabled | arm::kFpModeSimdEnabled);
+  c.or_(r, t);
+  c.mov(state8(offsetof(CpuState, fp_mode)), r.cvt8());
 }
 
 // arm::read_fpscr with the live MXCSR.

@@ -29,16 +29,22 @@ void exponent_of_doubled(EmitContext& e, Precision p, int x, int addend) {
 
 }  // namespace
 
-void Operation::leave_if_mode(uint8_t mask) {
-  e_.code.test(state8(kFpscr + 3), mask);
-  e_.labels.jcc(kNotEqual, slow_);
+bool Operation::jump_if_mode(uint8_t mask, Label to) {
+  if (const auto mode = e_.block.fp_mode) {
+    if (*mode & mask) e_.labels.jmp(to);
+    return *mode & mask;
+  }
+  e_.code.test(state8(offsetof(CpuState, fp_mode)), mask);
+  e_.labels.jcc(kNotEqual, to);
+  return true;
 }
 
+void Operation::leave_if_mode(uint8_t mask) { jump_if_mode(mask, slow_); }
+
 void Operation::flush_to_zero_path(uint8_t mode_mask, std::function<void()> body) {
-  has_flush_path_ = true;
+  has_flush_path_ = jump_if_mode(mode_mask, flush_);
+  if (!has_flush_path_) return;
   body_ = std::move(body);
-  e_.code.test(state8(kFpscr + 3), mode_mask);
-  e_.labels.jcc(kNotEqual, flush_);
   e_.labels.bind(line_);
 }
 
@@ -52,16 +58,19 @@ void Operation::leave_if_nan(Precision p, const Xmm& x) {
 
 void Operation::leave_if_nan_or_least_normal(Precision p, const Xmm& x, const Xmm& t) {
   auto& c = e_.code;
-  // ZF is "equal or unordered".
-  if (p == Precision::Single) {
-    c.movaps(t, e_.constants.at(0x7fffffff7fffffff, 0x7fffffff7fffffff));
-    c.andps(t, x);
-    c.ucomiss(t, e_.constants.at(0x00800000, 0));
+  const bool single = p == Precision::Single;
+  const uint64_t magnitude = single ? 0x7fffffff7fffffff : 0x7fffffffffffffff;
+  if (e_.config.features.avx2) {
+    c.vandps(t, x, e_.constants.at(magnitude, magnitude));
   } else {
-    c.movaps(t, e_.constants.at(0x7fffffffffffffff, 0x7fffffffffffffff));
+    c.movaps(t, e_.constants.at(magnitude, magnitude));
     c.andps(t, x);
-    c.ucomisd(t, e_.constants.at(0x0010000000000000, 0));
   }
+  // ZF is "equal or unordered".
+  if (single)
+    c.ucomiss(t, e_.constants.at(0x00800000, 0));
+  else
+    c.ucomisd(t, e_.constants.at(0x0010000000000000, 0));
   e_.labels.jcc(kEqual, slow_);
 }
 

@@ -39,7 +39,7 @@ void to_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   op.operand(p, x);
   op.operand(inst.imm);
   op.result(r);
-  op.flush_to_zero_path(kModeFz);
+  op.flush_to_zero_path(arm::kFpModeFz);
   auto& c = e.code;
   const bool single = p == Precision::Single;
   const auto convert = [&](const Xbyak::Reg32e& to, const Xmm& from) {
@@ -96,10 +96,7 @@ void from_fixed(EmitContext& e, const Inst& inst, Precision p, Helper helper) {
   const bool single = p == Precision::Single;
   // Fixed-point numbers are rounded to nearest whatever FPSCR.RMode says; only 32 bits to single
   // precision are ever rounded.
-  if (fixed.fixed_rounding && single && fixed.size == 32) {
-    c.test(state8(offsetof(CpuState, fpscr) + 2), arm::kFpscrRModeMask >> 16);
-    e.labels.jcc(kNotEqual, op.slow());
-  }
+  if (fixed.fixed_rounding && single && fixed.size == 32) op.leave_if_mode(arm::kFpModeRounding);
   const bool wide = fixed.is_unsigned && fixed.size == 32;
   c.xorps(r, r);
   const auto convert = [&](const Xbyak::Reg32e& from) { single ? c.cvtsi2ss(r, from) : c.cvtsi2sd(r, from); };
@@ -133,8 +130,8 @@ void emit_FpSingleToDouble(EmitContext& e, const Inst& inst) {
   const Xmm r = e.xdefine();
   op.operand(Precision::Single, x);
   op.result(Precision::Double, r);
-  op.leave_if_mode(kModeDn);
-  op.flush_to_zero_path(kModeFz);
+  op.leave_if_mode(arm::kFpModeDn);
+  op.flush_to_zero_path(arm::kFpModeFz);
   e.code.xorps(r, r);
   e.code.cvtss2sd(r, x);
   op.done();
@@ -150,7 +147,7 @@ void emit_FpDoubleToSingle(EmitContext& e, const Inst& inst) {
     c.xorps(r, r);
     c.cvtsd2ss(r, x);
   };
-  op.flush_to_zero_path(kModeFz | kModeDn, body);
+  op.flush_to_zero_path(arm::kFpModeFz | arm::kFpModeDn, body);
   body();
   op.leave_if_nan_or_least_normal(Precision::Single, r, t);
   op.done();
@@ -172,7 +169,7 @@ void emit_FpHalfToSingle(EmitContext& e, const Inst& inst) {
     op.done();
     return;
   }
-  op.leave_if_mode(kModeDn | kModeAhp);
+  op.leave_if_mode(arm::kFpModeDn | arm::kFpModeAhp);
   c.movd(r, half.cvt32());
   c.vcvtph2ps(r, r);
   op.done();
@@ -191,7 +188,7 @@ void emit_FpSingleToHalf(EmitContext& e, const Inst& inst) {
     op.done();
     return;
   }
-  op.leave_if_mode(kModeFz | kModeDn | kModeAhp);
+  op.leave_if_mode(arm::kFpModeFz | arm::kFpModeDn | arm::kFpModeAhp);
   c.insertps(t, x, 0x0e);  // lane 0 from x, the others zero
   c.vcvtps2ph(t, t, 4);    // rounding as MXCSR says
   c.movd(r.cvt32(), t);

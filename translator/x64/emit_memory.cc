@@ -330,7 +330,7 @@ void fill_span(EmitContext& e, Reg64 host, bool store, Label apart, Label done) 
   request.va = request.data = static_cast<uint8_t>(host.getIdx());
   request.fill = true;
   e.code.push(request.pack());
-  e.code.call(e.config.thunks->slow_access);
+  e.call_thunk(&Thunks::slow_access);
   e.code.test(host, host);
   e.labels.jcc(kNotEqual, done);
   e.labels.bind(apart);

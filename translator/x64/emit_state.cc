@@ -14,10 +14,27 @@ namespace {
 // A SIMD register of `bytes` is element inst.imm of the file.
 size_t simd_offset(const Inst& inst, size_t bytes) { return offsetof(CpuState, vreg) + bytes * inst.imm; }
 void get_simd(EmitContext& e, const Inst& inst, uint32_t bytes) {
-  e.registers.define_in(Place::guest_simd(simd_offset(inst, bytes)));
+  const size_t offset = simd_offset(inst, bytes);
+  const auto carried = e.carried.at(offset);
+  e.registers.define_in(carried ? Place::carried(*carried, offset) : Place::guest_simd(offset));
 }
 void set_simd(EmitContext& e, const Inst& inst, uint32_t bytes) {
   e.guest_registers.set_simd(simd_offset(inst, bytes), bytes, inst.args[0]);
+}
+
+// The encodings of Intel SDM volume 2 (CMOVcc, SETcc): Xbyak has a method for each condition.
+void conditional_move(Xbyak::CodeGenerator& c, Condition condition, Reg32 to, Reg32 from) {
+  const int rex = (to.getIdx() >> 3) << 2 | from.getIdx() >> 3;
+  if (rex != 0) c.db(0x40 | rex);
+  c.db(0x0f);
+  c.db(0x40 | condition);
+  c.db(0xc0 | (to.getIdx() & 7) << 3 | (from.getIdx() & 7));
+}
+void set_if(Xbyak::CodeGenerator& c, Condition condition, Xbyak::Reg8 to) {
+  c.db(0x40 | to.getIdx() >> 3);  // without it, 4 to 7 would be AH to BH
+  c.db(0x0f);
+  c.db(0x90 | condition);
+  c.db(0xc0 | (to.getIdx() & 7));
 }
 
 // The flags that an arithmetic instruction has left in EFLAGS, and its result.
@@ -159,22 +176,19 @@ void emit_GetNZCV(EmitContext& e, const Inst&) {
   c.or_(r.cvt32(), s.cvt32());
 }
 void emit_Select(EmitContext& e, const Inst& inst) {
-  Reg64 yes = e.use(inst.args[0]);
-  const Reg64 no = e.use_copy(inst.args[1]);
-  const Label keep = e.labels.make();
-  e.flags.jump_if(inst.imm, keep, true);
-  e.code.mov(no.cvt32(), yes.cvt32());
-  e.labels.bind(keep);
-  e.define_as(no);
+  const Reg64 yes = e.use(inst.args[0]);
+  const Condition holds = e.flags.condition(inst.imm);
+  // Moves, which keep EFLAGS.
+  const Reg64 r = e.define_from(inst.args[1]);
+  conditional_move(e.code, holds, r.cvt32(), yes.cvt32());
+  e.flags.keep();
 }
 void emit_TestCond(EmitContext& e, const Inst& inst) {
-  const Reg64 r = e.temp();
-  const Label no = e.labels.make();
-  e.code.mov(r.cvt32(), 0);
-  e.flags.jump_if(inst.imm, no, true);
-  e.code.mov(r.cvt32(), 1);
-  e.labels.bind(no);
-  e.define_as(r);
+  const Condition holds = e.flags.condition(inst.imm);
+  const Reg64 r = e.define();
+  set_if(e.code, holds, r.cvt8());
+  e.code.movzx(r.cvt32(), r.cvt8());
+  e.flags.keep();
 }
 
 // ---- SIMD registers, and moves between the integer and the SIMD side

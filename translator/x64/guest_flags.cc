@@ -12,45 +12,6 @@ namespace {
 // As in the encoding (ARM DDI 0406C, A8.3): complementary pairs.
 enum ArmCondition : uint32_t { kEq, kNe, kCs, kCc, kMi, kPl, kVs, kVc, kHi, kLs, kGe, kLt, kGt, kLe };
 
-// Jumps by NZCV as CpuState has them.
-class StateTests {
- public:
-  // With `needs_n`, takes a temporary: before the first jump, since an eviction must be on every
-  // path.
-  StateTests(EmitContext& e, bool needs_n) : e_(e), n_(needs_n ? e.temp().cvt32() : Reg32()) {}
-
-  void z_is(bool set, Label to) {
-    e_.code.cmp(state32(offsetof(CpuState, nz)), 0);
-    e_.labels.jcc(set ? kEqual : kNotEqual, to);
-  }
-  void c_is(bool set, Label to) { byte_is(offsetof(CpuState, c), set, to); }
-  void v_is(bool set, Label to) { byte_is(offsetof(CpuState, v), set, to); }
-  void n_is(bool set, Label to) {
-    load_n();
-    e_.labels.jcc(set ? kSign : kNotSign, to);
-  }
-  void n_equals_v(bool equal, Label to) {
-    load_n();
-    e_.code.shr(n_, 31);
-    e_.code.cmp(n_.cvt8(), state8(offsetof(CpuState, v)));
-    e_.labels.jcc(equal ? kEqual : kNotEqual, to);
-  }
-
- private:
-  void byte_is(size_t flag, bool set, Label to) {
-    e_.code.cmp(state8(flag), 0);
-    e_.labels.jcc(set ? kNotEqual : kEqual, to);
-  }
-  // Leaves N (bit 31 or bit 63 of nz) in the sign of the temporary, and in SF.
-  void load_n() {
-    e_.code.mov(n_, state32(offsetof(CpuState, nz)));
-    e_.code.or_(n_, state32(offsetof(CpuState, nz) + 4));
-  }
-
-  EmitContext& e_;
-  Reg32 n_;
-};
-
 }  // namespace
 
 EflagsForm GuestFlags::form() const { return e_.config.flag_fusion ? form_ : EflagsForm::None; }
@@ -91,47 +52,72 @@ std::optional<Condition> GuestFlags::x86_condition(uint32_t condition) const {
   return {};
 }
 
-void GuestFlags::jump_if(uint32_t condition, Label target, bool invert) {
-  if (invert) condition ^= 1;  // Arm conditions come in complementary pairs
-  if (const auto cc = x86_condition(condition)) return e_.labels.jcc(*cc, target);
+Condition GuestFlags::condition(uint32_t arm) {
+  if (const auto x86 = x86_condition(arm)) return *x86;
   form_ = EflagsForm::None;  // what follows clobbers them
-  jump_by_state(condition, target);
+  return condition_by_state(arm);
 }
 
-void GuestFlags::jump_by_state(uint32_t condition, Label target) {
-  StateTests test(e_, condition == kMi || condition == kPl || condition >= kGe);
-  const bool first = condition % 2 == 0;  // of its pair
-  const Label no = e_.labels.make();
-  switch (condition) {
+void GuestFlags::jump_if(uint32_t condition, Label target, bool invert) {
+  if (invert) condition ^= 1;  // Arm conditions come in complementary pairs
+  e_.labels.jcc(this->condition(condition), target);
+}
+
+Condition GuestFlags::condition_by_state(uint32_t arm) {
+  auto& code = e_.code;
+  const auto nz = state32(offsetof(CpuState, nz)), nz_high = state32(offsetof(CpuState, nz) + 4);
+  const auto c = state8(offsetof(CpuState, c)), v = state8(offsetof(CpuState, v));
+  const bool first = arm % 2 == 0;  // of its pair
+  // N is bit 31 of either half of nz, Z that the low half is 0.
+  const auto load_n = [&](const Reg32& n) {
+    code.mov(n, nz);
+    code.or_(n, nz_high);
+  };
+  switch (arm) {
     case kEq:
-    case kNe: test.z_is(first, target); break;
+    case kNe: code.cmp(nz, 0); return first ? kEqual : kNotEqual;
     case kCs:
-    case kCc: test.c_is(first, target); break;
-    case kMi:
-    case kPl: test.n_is(first, target); break;
+    case kCc: code.cmp(c, 0); return first ? kNotEqual : kEqual;
     case kVs:
-    case kVc: test.v_is(first, target); break;
-    case kHi:  // C && !Z
-      test.c_is(false, no);
-      test.z_is(false, target);
+    case kVc: code.cmp(v, 0); return first ? kNotEqual : kEqual;
+    default: break;
+  }
+  const Reg64 temporary = e_.temp();
+  const Reg32 t = temporary.cvt32();
+  Condition result;
+  switch (arm) {
+    case kMi:
+    case kPl:
+      load_n(t);
+      result = first ? kSign : kNotSign;
       break;
-    case kLs:  // !C || Z
-      test.c_is(false, target);
-      test.z_is(true, target);
+    case kHi:  // C - Z is 1
+    case kLs:
+      code.movzx(t, c);
+      code.cmp(nz, 1);
+      code.sbb(t, 0);
+      result = first ? kGreater : kLessEqual;
       break;
     case kGe:
-    case kLt: test.n_equals_v(first, target); break;
-    case kGt:  // !Z && N == V
-      test.z_is(true, no);
-      test.n_equals_v(true, target);
+    case kLt:
+      load_n(t);
+      code.shr(t, 31);
+      code.cmp(t.cvt8(), v);
+      result = first ? kEqual : kNotEqual;
       break;
-    case kLe:  // Z || N != V
-      test.z_is(true, target);
-      test.n_equals_v(false, target);
+    case kGt:  // (N ^ V) + Z is 0
+    case kLe:
+      load_n(t);
+      code.shr(t, 31);
+      code.xor_(t.cvt8(), v);
+      code.cmp(nz, 1);
+      code.adc(t, 0);
+      result = first ? kEqual : kNotEqual;
       break;
     default: panic("guest flags: no such condition");
   }
-  e_.labels.bind(no);
+  e_.release(temporary);
+  return result;
 }
 
 }  // namespace crosswalk::x64

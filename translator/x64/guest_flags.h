@@ -44,11 +44,15 @@ class GuestFlags {
   // The x86 condition that tests an Arm condition on EFLAGS as they are now; none when no single
   // one does.
   std::optional<Condition> x86_condition(uint32_t condition) const;
+  // Emits a test where that is needed, and returns the x86 condition that an Arm condition is then.
+  // It holds until EFLAGS change.
+  Condition condition(uint32_t arm);
   // Jumps to `target` when the Arm condition holds (or, with `invert`, when it does not).
   void jump_if(uint32_t condition, Label target, bool invert);
 
  private:
-  void jump_by_state(uint32_t condition, Label target);
+  // By NZCV as CpuState has them.
+  Condition condition_by_state(uint32_t arm);
 
   EmitContext& e_;
   EflagsForm form_ = EflagsForm::None;

@@ -61,6 +61,19 @@ void GuestRegisters::set_simd(size_t offset, uint32_t bytes, Value v) {
     code_.movsd(state64(offset), x);
   else
     code_.movups(state128(offset), x);
+  if (const auto carried = carried_.at(offset); carried && *carried != x.getIdx()) code_.movaps(Xmm(*carried), x);
+}
+
+void GuestRegisters::load_carried() {
+  for (const CarriedVectors::Register& r : carried_.registers()) {
+    const Xmm x(r.xmm);
+    if (r.type == Type::X32)
+      code_.movss(x, state32(r.offset));
+    else if (r.type == Type::X64)
+      code_.movsd(x, state64(r.offset));
+    else
+      code_.movups(x, state128(r.offset));
+  }
 }
 
 }  // namespace crosswalk::x64

@@ -17,11 +17,13 @@ namespace crosswalk::x64 {
 class GuestRegisters {
  public:
   GuestRegisters(Xbyak::CodeGenerator& code, const ir::Block& block, LiveValues& values, RegisterAllocator& registers,
-                 std::pmr::memory_resource* memory)
-      : code_(code), block_(block), values_(values), registers_(registers), memory_(memory) {}
+                 const CarriedVectors& carried, std::pmr::memory_resource* memory)
+      : code_(code), block_(block), values_(values), registers_(registers), carried_(carried), memory_(memory) {}
 
   // Register n, 0-14.
   void set(uint32_t n, ir::Value v);
+  // Before the first round of a loop.
+  void load_carried();
   // The part of a SIMD register at this offset of CpuState: 4, 8 or 16 bytes.
   void set_simd(size_t offset, uint32_t bytes, ir::Value v);
 
@@ -32,6 +34,7 @@ class GuestRegisters {
   const ir::Block& block_;
   LiveValues& values_;
   RegisterAllocator& registers_;
+  const CarriedVectors& carried_;
   std::pmr::memory_resource* const memory_;
 };
 

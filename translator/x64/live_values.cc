@@ -23,11 +23,6 @@ constexpr uint32_t mask_of(std::span<const int8_t> registers) {
   return mask;
 }
 
-// Bit n: register n may hold values.
-constexpr uint32_t allocatable(File file) {
-  return file == File::General ? mask_of(kTemps) : (1u << kFileRegisters) - 1;
-}
-
 // f(index of each bit that is set), from the lowest up.
 template <class F>
 void for_each_bit(uint32_t mask, F f) {
@@ -38,8 +33,14 @@ void for_each_bit(uint32_t mask, F f) {
 
 void allocation_broken(const char* what) { panic(std::string("register allocator: ") + what); }
 
-LiveValues::LiveValues(Xbyak::CodeGenerator& code, const ir::Block& block, std::pmr::memory_resource* memory)
-    : code_(code), block_(block), memory_(memory), places_(block, memory), remaining_(block.insts.size(), memory) {
+LiveValues::LiveValues(Xbyak::CodeGenerator& code, const ir::Block& block, const CarriedVectors& carried,
+                       std::pmr::memory_resource* memory)
+    : code_(code),
+      block_(block),
+      carried_(carried),
+      memory_(memory),
+      places_(block, memory),
+      remaining_(block.insts.size(), memory) {
   for (size_t i = 0; i < block.insts.size(); i++) remaining_[i] = block.insts[i].uses;
 }
 
@@ -50,6 +51,10 @@ void LiveValues::end() {
   for (const Value v : done.args)
     if (v.is_inst() && --remaining[v.index()] == 0) places_.drop(v.index());
   if (remaining[current_] == 0) places_.drop(current_);  // nobody wants its result
+}
+
+uint32_t LiveValues::allocatable(File file) const {
+  return file == File::General ? mask_of(kTemps) : ((1u << kFileRegisters) - 1) & ~carried_.xmm_mask();
 }
 
 int LiveValues::allocate(File file) {
@@ -109,6 +114,7 @@ void LiveValues::load(File file, int reg, Value v) {
   switch (p.kind) {
     case Place::Nowhere: allocation_broken("operand without a place");
     case Place::Pinned: code_.mov(r.cvt32(), Reg32(kPinned[p.index])); break;
+    case Place::Carried:
     case Place::Register:
       if (p.index == reg) break;
       if (file == File::General)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "translator/ir/ir.h"
+#include "translator/x64/carried_vectors.h"
 #include "translator/x64/places.h"
 
 namespace crosswalk::x64 {
@@ -27,7 +28,9 @@ inline uint32_t times_used(const ir::Inst& inst, ir::Value v) {
 // Registers are numbers as in instruction encodings.
 class LiveValues {
  public:
-  LiveValues(Xbyak::CodeGenerator& code, const ir::Block& block, std::pmr::memory_resource* memory);
+  // `carried` outlives this.
+  LiveValues(Xbyak::CodeGenerator& code, const ir::Block& block, const CarriedVectors& carried,
+             std::pmr::memory_resource* memory);
 
   // ---- the current instruction, around its emission; end() drops what is not needed again
   void begin(uint32_t index) { current_ = index; }
@@ -65,12 +68,14 @@ class LiveValues {
   void spill_for_merge();
 
  private:
+  uint32_t allocatable(File file) const;  // bit n: register n may hold values
   int take_slot(File file);
   void evict_live(File file);
   void spill_guest_register(uint32_t n);
 
   Xbyak::CodeGenerator& code_;
   const ir::Block& block_;
+  const CarriedVectors& carried_;
   std::pmr::memory_resource* const memory_;
   Places places_;
   std::pmr::vector<uint32_t> remaining_;  // uses, by value

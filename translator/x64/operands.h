@@ -21,11 +21,14 @@ using Xbyak::Xmm;
 
 class Operands {
  public:
-  Operands(Xbyak::CodeGenerator& code, const ir::Block& block, std::pmr::memory_resource* memory)
-      : values(code, block, memory),
+  Operands(Xbyak::CodeGenerator& code, const ir::Block& block, const CarriedVectors& carried_vectors,
+           std::pmr::memory_resource* memory)
+      : carried(carried_vectors),
+        values(code, block, carried, memory),
         registers(values, block, memory),
-        guest_registers(code, block, values, registers, memory) {}
+        guest_registers(code, block, values, registers, carried, memory) {}
 
+  const CarriedVectors carried;
   LiveValues values;
   RegisterAllocator registers;
   GuestRegisters guest_registers;

@@ -25,16 +25,20 @@ struct Place {
     Slot,      // a spill slot in CpuState
     Pinned,    // the host register of a guest register (kPinned)
     State,     // a guest register in CpuState
+    Carried,   // the host register of a guest SIMD register (CarriedVectors)
   };
   Kind kind = Nowhere;
   uint8_t index = 0;  // host register, slot, or guest register 0-14
   // the slot stays valid when the value is loaded from it: another path may need it
   bool sticky = false;
-  uint16_t offset = 0;  // State: in CpuState
+  uint16_t offset = 0;  // State and Carried: in CpuState
 
   static constexpr Place host(int reg) { return {Register, static_cast<uint8_t>(reg)}; }
   static constexpr Place slot(int slot) { return {Slot, static_cast<uint8_t>(slot)}; }
   static Place guest_register(uint32_t n);
+  static constexpr Place carried(uint8_t xmm, size_t offset) {
+    return {Carried, xmm, false, static_cast<uint16_t>(offset)};
+  }
   // SIMD register at this offset of CpuState.
   static constexpr Place guest_simd(size_t offset) { return {State, 0, false, static_cast<uint16_t>(offset)}; }
 };
@@ -71,6 +75,7 @@ class Places {
       case Place::Slot: file(value).slots |= uint64_t{1} << place.index; break;
       case Place::Pinned:
       case Place::State:
+      case Place::Carried:
         values_in(place, file_of(value)).push_back(value);
         if (file_of(value) == File::General) read_guest_ |= 1u << place.index;
         break;
@@ -87,7 +92,8 @@ class Places {
         break;
       case Place::Slot: file(value).slots &= ~(uint64_t{1} << was.index); break;
       case Place::Pinned:
-      case Place::State: {
+      case Place::State:
+      case Place::Carried: {
         Values& values = values_in(was, file_of(value));
         std::erase(values, value);
         if (values.empty() && file_of(value) == File::General) read_guest_ &= ~(1u << was.index);
@@ -125,7 +131,7 @@ class Places {
   std::pmr::vector<Place> places_;
   std::pmr::vector<Values> guest_;  // Pinned, or State and not SIMD
   uint32_t read_guest_ = 0;
-  Values guest_simd_;
+  Values guest_simd_;  // State or Carried
   FileState files_[2];
 };
 

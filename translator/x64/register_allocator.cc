@@ -43,6 +43,7 @@ int RegisterAllocator::use(File file, Value v) {
   }
   const Place p = values_.of(v.index());
   if (p.kind == Place::Pinned) return kPinned[p.index];
+  if (p.kind == Place::Carried) return p.index;
   if (p.kind == Place::Register) {
     values_.lock(file, p.index);
     return p.index;

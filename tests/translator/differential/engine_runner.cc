@@ -75,7 +75,7 @@ struct EngineRunner::Parts {
     cpu.strict_alignment = 0;  // the reference does not check alignment with the MMU off
     cpu.cp15.cpacr = 0xf00000;
     cpu.fpexc = arm::kFpexcEn;
-    arm::update_fp_enabled(cpu);
+    arm::update_fp_mode(cpu);
     engine = std::make_unique<engine::Engine>(how, *translations, *mmu, cpu, platform);
   }
   ~Parts() {

@@ -50,6 +50,7 @@ bool Machine::run(CpuState& cpu, const std::vector<uint32_t>& words, const Optio
   verified("frontend");
   if (options.optimise) {
     for (const ir::Pass& pass : ir::passes()) {
+      if (pass.shares_lookups) continue;  // memory is a window
       pass.run(block);
       verified(pass.name);
     }
@@ -72,7 +73,9 @@ std::unique_ptr<CpuState> make_state() {
   auto cpu = std::make_unique<CpuState>();
   std::memset(static_cast<void*>(cpu.get()), 0, sizeof(CpuState));
   cpu->mode = static_cast<uint8_t>(Mode::Supervisor);
-  cpu->fp_enabled = cpu->simd_enabled = 1;
+  cpu->cp15.cpacr = 0xf00000;
+  cpu->fpexc = arm::kFpexcEn;
+  arm::update_fp_mode(*cpu);
   arm::write_fpscr(*cpu, 0);
   return cpu;
 }

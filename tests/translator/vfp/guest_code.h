@@ -33,7 +33,7 @@ class GuestCode {
     cpu.mode = static_cast<uint8_t>(Mode::Supervisor);
     cpu.cp15.cpacr = 0xf00000;
     cpu.fpexc = arm::kFpexcEn;
-    arm::update_fp_enabled(cpu);
+    arm::update_fp_mode(cpu);
     cpu.mem_base = reinterpret_cast<uint64_t>(memory_.data());
     cpu.instruction_pages = pages_.data();
     cpu.jump_cache = jump_cache_.data();
@@ -41,6 +41,9 @@ class GuestCode {
 
   // Makes code of `words`, one block; A32, or T32 with the first halfword in bits 31:16.
   void translate(const std::vector<uint32_t>& words, bool thumb = false, frontend::CodeFlags flags = {}) {
+    words_ = words;
+    flags_ = flags;
+    thumb_ = thumb;
     block_ = {};
     frontend::TranslateConfig config;
     config.max_instructions = static_cast<uint32_t>(words.size());
@@ -53,13 +56,20 @@ class GuestCode {
     });
     check("frontend");
     for (const ir::Pass& pass : ir::passes()) {
+      if (pass.shares_lookups) continue;  // memory is a window
       pass.run(block_);
       check(pass.name);
     }
     gen_.setSize(thunks_end_);
     gen_.align(16);
     compiled_ = x64::emit_block(gen_, block_, config_);
-    thumb_ = thumb;
+  }
+
+  // The same code again, for the fp_mode that `cpu` has now.
+  void translate_for_fp_mode() {
+    frontend::CodeFlags flags = flags_;
+    flags.fp_mode = cpu.fp_mode;
+    translate(std::vector(words_), thumb_, flags);
   }
 
   // Runs it with the state in `cpu`.
@@ -108,6 +118,8 @@ class GuestCode {
   ir::Block block_;
   x64::CompiledBlock compiled_;
   bool thumb_ = false;
+  std::vector<uint32_t> words_;
+  frontend::CodeFlags flags_;
 };
 
 }  // namespace crosswalk::testing

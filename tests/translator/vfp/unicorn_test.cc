@@ -137,7 +137,7 @@ TEST_P(UnicornTest, EveryRow) {
         // = TRUE). The other modes are in arithmetic_test.cc.
         if (std::string(row.handler_name) == "VfpConvertFromFixed") fpscr &= ~arm::kFpscrRModeMask;
         cpu.fpexc = arm::kFpexcEn;
-        arm::update_fp_enabled(cpu);
+        arm::update_fp_mode(cpu);
         arm::write_fpscr(cpu, fpscr);
         write_nzcv(cpu, source.below(16) << 28);
         uint64_t initial[32];
@@ -156,6 +156,9 @@ TEST_P(UnicornTest, EveryRow) {
         };
         if (refused) break;  // UNPREDICTABLE: Unicorn may do either
         ASSERT_TRUE(done) << where();
+        if (n % 4 == 0) code.translate({word}, thumb);
+        if (n % 4 == 2) code.translate_for_fp_mode();  // and with the next state, if it has this mode
+        if (n % 4 == 3 && code.block().fp_mode && code.block().fp_mode != cpu.fp_mode) code.translate_for_fp_mode();
         code.run();
         for (int r = 0; r < 15; r++) ASSERT_EQ(cpu.r[r], oracle.reg(r)) << "r" << r << " " << where();
         for (int d = 0; d < 32; d++)
@@ -164,6 +167,7 @@ TEST_P(UnicornTest, EveryRow) {
         ASSERT_EQ(arm::read_fpscr(cpu), oracle.fpscr())
             << std::hex << arm::read_fpscr(cpu) << " " << oracle.fpscr() << " " << where();
         ASSERT_EQ(read_nzcv(cpu), oracle.nzcv()) << where();
+        ASSERT_EQ(cpu.fp_mode, arm::fp_mode_of(cpu)) << where();
         ASSERT_EQ(std::memcmp(code.memory(), oracle.memory.data(), kMemoryBytes), 0) << where();
         row_compared++;
       }

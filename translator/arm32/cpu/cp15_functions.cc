@@ -93,7 +93,7 @@ uint32_t write_sctlr(SystemContext& c, const SystemRegister&, uint64_t value) {
 
 uint32_t write_cpacr(SystemContext& c, const SystemRegister&, uint64_t value) {
   c.cpu.cp15.cpacr = static_cast<uint32_t>(value) & kCpacrWritable;
-  return update_fp_enabled(c.cpu);
+  return update_fp_mode(c.cpu);
 }
 
 uint32_t write_ttbcr(SystemContext& c, const SystemRegister&, uint64_t value) {

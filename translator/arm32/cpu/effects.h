@@ -16,7 +16,7 @@ enum Effect : uint32_t {
   kEffectInstructionCacheInvalidate = 1u << 2,  // guest code may have changed
   // Platform::timers_changed has been called; outputs may differ
   kEffectTimersChanged = 1u << 3,
-  kEffectFpEnableChanged = 1u << 4,  // fp_enabled/simd_enabled were recomputed
+  kEffectFpEnableChanged = 1u << 4,  // what fp_mode says of it has changed
   // FPSCR's DN, AHP, FZ, RMode, Len or Stride may differ; reload MXCSR
   kEffectFpModeChanged = 1u << 5,
   kEffectAlignmentChanged = 1u << 6,  // strict_alignment was recomputed

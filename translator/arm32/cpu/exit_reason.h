@@ -16,6 +16,7 @@ enum ExitReason : uint32_t {
   kExitPoll = 4,      // `pending` was set
   // r[15] is the last instruction of a page and extends into one that is mapped differently now
   kExitSecondPage = 6,
+  kExitFpMode = 7,     // the block at r[15] was made for another GuestCpu::fp_mode
   kExitApart = 8,      // as kExitLink, to code whose accesses share no lookups
   kExitException = 5,  // the guest took an exception, or a helper changed r[15]
 };

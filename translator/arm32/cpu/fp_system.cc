@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/arm32/cpu/fp_system.h"
 
+#include <utility>
+
 #include "translator/arm32/cpu/cpu_model.h"
 
 namespace crosswalk::arm {
@@ -21,13 +23,34 @@ bool fp_coprocessor_access(const GuestCpu& cpu) {
   }
 }
 
-uint32_t update_fp_enabled(GuestCpu& cpu) {
-  const uint8_t fp = fp_coprocessor_access(cpu) && (cpu.fpexc & kFpexcEn);
-  const uint8_t simd = fp && !(cpu.cp15.cpacr & kCpacrAsedis);
-  const bool changed = fp != cpu.fp_enabled || simd != cpu.simd_enabled;
-  cpu.fp_enabled = fp;
-  cpu.simd_enabled = simd;
+uint8_t fp_mode_of(const GuestCpu& cpu) {
+  constexpr int kFzShift = 24;
+  static_assert(kFpscrFz >> kFzShift == kFpModeFz && kFpscrDn >> kFzShift == kFpModeDn &&
+                kFpscrAhp >> kFzShift == kFpModeAhp);
+  uint8_t mode = cpu.fpscr >> kFzShift & (kFpModeFz | kFpModeDn | kFpModeAhp);
+  if (cpu.fpscr & (kFpscrLenMask | kFpscrStrideMask)) mode |= kFpModeShortVectors;
+  if (cpu.fpscr & kFpscrRModeMask) mode |= kFpModeRounding;
+  if (fp_coprocessor_access(cpu) && (cpu.fpexc & kFpexcEn)) {
+    mode |= kFpModeEnabled;
+    if (!(cpu.cp15.cpacr & kCpacrAsedis)) mode |= kFpModeSimdEnabled;
+  }
+  return mode;
+}
+
+uint32_t update_fp_mode(GuestCpu& cpu) {
+  const uint8_t before = std::exchange(cpu.fp_mode, fp_mode_of(cpu));
+  const bool changed = (before ^ cpu.fp_mode) & (kFpModeEnabled | kFpModeSimdEnabled);
   return changed ? kEffectFpEnableChanged | kEffectEndBlock : kEffectNone;
+}
+
+uint32_t write_fpscr(GuestCpu& cpu, uint32_t value) {
+  const uint32_t changed = (cpu.fpscr ^ value) & kFpscrModeMask;
+  cpu.fpscr = value & kFpscrWritableMask & ~(kFpscrCumulativeMask & ~kFpscrIdc);
+  cpu.mxcsr = mxcsr_control(value) | mxcsr_from_cumulative(value);
+  cpu.mxcsr_standard = kMxcsrStandard;
+  if (!changed) return kEffectNone;
+  update_fp_mode(cpu);
+  return kEffectFpModeChanged;
 }
 
 uint32_t read_fp_register(GuestCpu& cpu, unsigned reg, uint32_t& value) {
@@ -35,7 +58,7 @@ uint32_t read_fp_register(GuestCpu& cpu, unsigned reg, uint32_t& value) {
   const IdRegisters& id = id_registers(cpu);
   switch (static_cast<FpSystemRegister>(reg)) {
     case FpSystemRegister::FPSCR:
-      if (!cpu.fp_enabled) return kEffectUndefined;
+      if (!(cpu.fp_mode & kFpModeEnabled)) return kEffectUndefined;
       value = read_fpscr(cpu);
       return kEffectNone;
     // From VFPv3 on, all others need PL1; FPEXC.EN does not matter for them (B9.3.22).
@@ -52,7 +75,7 @@ uint32_t write_fp_register(GuestCpu& cpu, unsigned reg, uint32_t value) {
   if (!fp_coprocessor_access(cpu)) return kEffectUndefined;
   switch (static_cast<FpSystemRegister>(reg)) {
     case FpSystemRegister::FPSCR:
-      if (!cpu.fp_enabled) return kEffectUndefined;
+      if (!(cpu.fp_mode & kFpModeEnabled)) return kEffectUndefined;
       return write_fpscr(cpu, value);
     case FpSystemRegister::FPSID:  // read-only: a write is ignored
     case FpSystemRegister::MVFR0:
@@ -60,7 +83,7 @@ uint32_t write_fp_register(GuestCpu& cpu, unsigned reg, uint32_t value) {
     case FpSystemRegister::FPEXC:
       if (!privileged(cpu)) return kEffectUndefined;
       cpu.fpexc = value & kFpexcEn;  // no subarchitecture: EX and the rest are RAZ/WI
-      return update_fp_enabled(cpu);
+      return update_fp_mode(cpu);
     default: return kEffectUndefined;
   }
 }
@@ -68,7 +91,7 @@ uint32_t write_fp_register(GuestCpu& cpu, unsigned reg, uint32_t value) {
 void reset_fp(GuestCpu& cpu) {
   write_fpscr(cpu, 0);
   cpu.fpexc = 0;
-  update_fp_enabled(cpu);
+  update_fp_mode(cpu);
 }
 
 }  // namespace crosswalk::arm

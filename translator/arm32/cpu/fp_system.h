@@ -9,6 +9,10 @@
 //                   raised since
 //   mxcsr_standard  the "standard FPSCR value" of Advanced SIMD (round to nearest, flush to zero),
 //                   and its flags
+// fp_mode is a byte that follows from FPSCR, FPEXC, CPACR and the privilege: all that decides how
+// an instruction behaves, but for the rounding mode, of which it only says whether it is the usual
+// one. A translation may be made for one value of it.
+//
 // FPSCR's value is the union of the flags of all three. IDC is never taken from MXCSR: SSE's DE
 // means "a denormal operand was used", Arm's IDC "a denormal input was flushed", and SSE raises
 // nothing for the latter under DAZ. Code that runs with a live MXCSR stores it back to its word
@@ -47,6 +51,17 @@ inline constexpr uint32_t kFpscrWritableMask = kFpscrNzcvMask | kFpscrQc | kFpsc
 // What decides how instructions behave, other than through MXCSR alone.
 inline constexpr uint32_t kFpscrModeMask =
     kFpscrAhp | kFpscrDn | kFpscrFz | kFpscrRModeMask | kFpscrStrideMask | kFpscrLenMask;
+
+// GuestCpu::fp_mode. The first three are FPSCR[26:24].
+enum FpModeBit : uint8_t {
+  kFpModeFz = 1 << 0,
+  kFpModeDn = 1 << 1,
+  kFpModeAhp = 1 << 2,
+  kFpModeShortVectors = 1 << 3,  // Len or Stride is not 0
+  kFpModeRounding = 1 << 4,      // RMode is not round to nearest
+  kFpModeEnabled = 1 << 5,       // VFP instructions may execute (CPACR and FPEXC.EN)
+  kFpModeSimdEnabled = 1 << 6,   // Advanced SIMD instructions may, too (CPACR.ASEDIS also clear)
+};
 
 enum FpexcBit : uint32_t {
   kFpexcEn = 1u << 30,
@@ -92,21 +107,17 @@ inline uint32_t read_fpscr(const GuestCpu& cpu) {
 
 // Writes all of FPSCR (RAZ/WI bits excepted). Returns kEffectFpModeChanged when a bit of
 // kFpscrModeMask differs.
-inline uint32_t write_fpscr(GuestCpu& cpu, uint32_t value) {
-  const uint32_t changed = (cpu.fpscr ^ value) & kFpscrModeMask;
-  cpu.fpscr = value & kFpscrWritableMask & ~(kFpscrCumulativeMask & ~kFpscrIdc);
-  cpu.mxcsr = mxcsr_control(value) | mxcsr_from_cumulative(value);
-  cpu.mxcsr_standard = kMxcsrStandard;
-  return changed ? kEffectFpModeChanged : kEffectNone;
-}
+uint32_t write_fpscr(GuestCpu& cpu, uint32_t value);
 
 // Whether CPACR lets the current mode use coprocessors 10 and 11. FPEXC.EN does not matter here.
 bool fp_coprocessor_access(const GuestCpu& cpu);
 
-// Recomputes fp_enabled and simd_enabled from CPACR, FPEXC and the current privilege. Called by
-// everything here and in psr.h that changes one of them. Returns kEffectFpEnableChanged when they
-// differ from before.
-uint32_t update_fp_enabled(GuestCpu& cpu);
+// What fp_mode must be.
+uint8_t fp_mode_of(const GuestCpu& cpu);
+
+// Sets fp_mode. Called by everything here and in psr.h that changes what it follows from. Returns
+// kEffectFpEnableChanged when what is enabled differs from before.
+uint32_t update_fp_mode(GuestCpu& cpu);
 
 // The reg field of VMRS/VMSR.
 enum class FpSystemRegister : uint8_t {

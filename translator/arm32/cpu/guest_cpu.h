@@ -89,14 +89,12 @@ struct PerformanceMonitors {
 struct alignas(64) GuestCpu {
   // r[15] is the address of the current instruction, valid outside translated code
   uint32_t r[16];
-  uint64_t nz;          // N and Z as a value: Z = (low 32 bits == 0), N = bit 31 or bit 63
-  uint8_t c, v, q;      // 0 or 1
-  uint8_t t, e, it, j;  // PSR.T, PSR.E, PSR.IT (8 bits), PSR.J
-  uint8_t mode;         // PSR.M (enum Mode)
-  uint8_t a, i, f;      // PSR mask bits
-  // 1 when VFP/Advanced SIMD instructions may execute now (CPACR and FPEXC.EN)
-  uint8_t fp_enabled;
-  uint8_t simd_enabled;      // the same for Advanced SIMD (CPACR.ASEDIS also clear)
+  uint64_t nz;               // N and Z as a value: Z = (low 32 bits == 0), N = bit 31 or bit 63
+  uint8_t c, v, q;           // 0 or 1
+  uint8_t t, e, it, j;       // PSR.T, PSR.E, PSR.IT (8 bits), PSR.J
+  uint8_t mode;              // PSR.M (enum Mode)
+  uint8_t a, i, f;           // PSR mask bits
+  uint8_t fp_mode;           // how floating point and Advanced SIMD behave now: fp_system.h, FpModeBit
   uint8_t strict_alignment;  // every access must be aligned: SCTLR.A set, or SCTLR.M clear
   uint8_t monitor_armed;     // local exclusive monitor
   // MXCSR for guest VFP code: rounding mode, FZ, and the cumulative flags so far

@@ -68,7 +68,7 @@ uint32_t switch_mode(GuestCpu& cpu, Mode mode) {
   }
   cpu.mode = static_cast<uint8_t>(mode);
   if (is_privileged(old) == is_privileged(mode)) return kEffectNone;
-  return kEffectPrivilegeChanged | kEffectRegimeChanged | kEffectEndBlock | update_fp_enabled(cpu);
+  return kEffectPrivilegeChanged | kEffectRegimeChanged | kEffectEndBlock | update_fp_mode(cpu);
 }
 
 uint32_t write_cpsr_by_instruction(CpuState& cpu, uint32_t value, uint8_t fields, bool exception_return) {

@@ -69,26 +69,42 @@ void TranslateContext::end_block_exit() {
   outcome.path_ended = true;
 }
 
+bool TranslateContext::fp_mode_is(uint8_t set, uint8_t clear) {
+  if (!flags.fp_mode) return false;
+  ir.block.fp_mode = flags.fp_mode;
+  return (*flags.fp_mode & (set | clear)) == set;
+}
+
 void TranslateContext::check_fp_enabled() {
-  if (checked.fp) return;
+  if (fp_mode_is(arm::kFpModeEnabled, 0) || checked.fp) return;
   checked.fp = true;
-  undefined_if(ir.Equal(ir.LoadState8(offsetof(CpuState, fp_enabled)), ir::Builder::Imm(0)));
+  constexpr uint8_t kBit = arm::kFpModeEnabled;
+  undefined_if(
+      ir.Equal(ir.And(ir.LoadState8(offsetof(CpuState, fp_mode)), ir::Builder::Imm(kBit)), ir::Builder::Imm(0)));
 }
 
 void TranslateContext::check_simd_enabled() {
-  if (checked.simd) return;
+  if (fp_mode_is(arm::kFpModeSimdEnabled, 0) || checked.simd) return;
   checked.fp = checked.simd = true;
-  undefined_if(ir.Equal(ir.LoadState8(offsetof(CpuState, simd_enabled)), ir::Builder::Imm(0)));
+  constexpr uint8_t kBit = arm::kFpModeSimdEnabled;
+  undefined_if(
+      ir.Equal(ir.And(ir.LoadState8(offsetof(CpuState, fp_mode)), ir::Builder::Imm(kBit)), ir::Builder::Imm(0)));
 }
 
 // These instructions would work on short vectors; with FPSCR.Len or Stride set and no such hardware
 // they are UNDEFINED. FPSCR changes only by VMSR, so one check covers a block.
 void TranslateContext::check_fp_scalar() {
   check_fp_enabled();
-  if (checked.scalar) return;
+  if (fp_mode_is(0, arm::kFpModeShortVectors) || checked.scalar) return;
   checked.scalar = true;
-  constexpr uint32_t kVectors = arm::kFpscrLenMask | arm::kFpscrStrideMask;
-  undefined_if(ir.And(ir.LoadState32(offsetof(CpuState, fpscr)), ir::Builder::Imm(kVectors)));
+  undefined_if(ir.And(ir.LoadState8(offsetof(CpuState, fp_mode)), ir::Builder::Imm(arm::kFpModeShortVectors)));
+}
+
+void TranslateContext::fpscr_written() {
+  checked.scalar = checked_outside.scalar = false;
+  if (!flags.fp_mode) return;
+  if (it_after() != 0) return end_block_exit();
+  branch(next_pc());
 }
 
 }  // namespace crosswalk::frontend

@@ -17,6 +17,9 @@ struct CodeFlags {
   bool big_endian = false;        // PSR.E
   bool strict_alignment = false;  // SCTLR.A set, or SCTLR.M clear
   bool breakpoints = false;       // each instruction asks first whether a breakpoint matches it
+  // GuestCpu::fp_mode. Code may rely on it, and then says so (ir::Block::fp_mode), which makes it
+  // part of its key; none: code tests it where it matters
+  std::optional<uint8_t> fp_mode{};
   // Bit 2 is mmu::kCodeFlagWindow.
   constexpr uint32_t pack() const { return big_endian | strict_alignment << 1 | breakpoints << 3; }
 };
@@ -109,9 +112,15 @@ class TranslateContext : public CurrentInstruction {
   void check_simd_enabled();
   // The same and, for what VFPv2 did on short vectors, that FPSCR.Len and Stride are 0.
   void check_fp_scalar();
-  void fpscr_written() { checked.scalar = checked_outside.scalar = false; }
+  // FPSCR may have another mode for the instructions that follow.
+  void fpscr_written();
   FpChecks checked;
   FpChecks checked_outside;  // before the skip that is open, if one is (see Translator)
+
+ private:
+  // Whether fp_mode is known and has the bits `set`, and not the bits `clear`. Makes the block
+  // depend on it.
+  bool fp_mode_is(uint8_t set, uint8_t clear);
 };
 
 }  // namespace crosswalk::frontend

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "translator/arm32/cpu/cpu_state.h"
+#include "translator/arm32/cpu/fp_system.h"
 #include "vmm/machine/board/memory_map.h"
 #include "vmm/machine/snapshot/state_json.h"
 
@@ -75,10 +76,10 @@ T state_of(const Json& json, const char* name) {
 void check(const GuestCpu& cpu, unsigned index) {
   const auto is_flag = [](uint8_t value) { return value <= 1; };
   const auto is_ge_mask = [](uint32_t mask) { return mask == (mask & 0x01010101) * 0xff; };
-  bool good =
-      cpu.cpu_index == index && is_ge_mask(cpu.ge_mask) && (cpu.mxcsr >> 16) == 0 && (cpu.mxcsr_standard >> 16) == 0;
-  for (const uint8_t flag : {cpu.c, cpu.v, cpu.q, cpu.t, cpu.e, cpu.j, cpu.a, cpu.i, cpu.f, cpu.fp_enabled,
-                             cpu.simd_enabled, cpu.strict_alignment, cpu.monitor_armed})
+  bool good = cpu.cpu_index == index && is_ge_mask(cpu.ge_mask) && (cpu.mxcsr >> 16) == 0 &&
+              (cpu.mxcsr_standard >> 16) == 0 && cpu.fp_mode == arm::fp_mode_of(cpu);
+  for (const uint8_t flag :
+       {cpu.c, cpu.v, cpu.q, cpu.t, cpu.e, cpu.j, cpu.a, cpu.i, cpu.f, cpu.strict_alignment, cpu.monitor_armed})
     good = good && is_flag(flag);
   switch (static_cast<Mode>(cpu.mode)) {
     case Mode::User:

@@ -10,6 +10,7 @@
 
 #include "tests/translator/arm32/cpu/qemu_facts.h"
 #include "tests/translator/arm32/cpu/test_context.h"
+#include "translator/arm32/cpu/fp_system.h"
 #include "translator/arm32/cpu/psr.h"
 #include "translator/arm32/cpu/system_bits.h"
 
@@ -312,16 +313,16 @@ TEST(AbsentExtensions, RegistersAreUndefined) {
 TEST(Cpacr, ControlsFloatingPointByPrivilege) {
   TestCpu t;
   t.cpu.fpexc = 1u << 30;
-  EXPECT_EQ(t.cpu.fp_enabled, 0);
+  EXPECT_FALSE(t.cpu.fp_mode & kFpModeEnabled);
   EXPECT_EQ(t.write(15, 1, 0, 0, 2, 0x00500000), uint32_t{kEffectFpEnableChanged | kEffectEndBlock});  // PL1 only
-  EXPECT_EQ(t.cpu.fp_enabled, 1);
-  EXPECT_EQ(t.cpu.simd_enabled, 1);
+  EXPECT_TRUE(t.cpu.fp_mode & kFpModeEnabled);
+  EXPECT_TRUE(t.cpu.fp_mode & kFpModeSimdEnabled);
   EXPECT_TRUE(switch_mode(t.cpu, Mode::User) & kEffectFpEnableChanged);
-  EXPECT_EQ(t.cpu.fp_enabled, 0);
+  EXPECT_FALSE(t.cpu.fp_mode & kFpModeEnabled);
   switch_mode(t.cpu, Mode::Supervisor);
   t.write(15, 1, 0, 0, 2, 0x80f00000);  // ASEDIS
-  EXPECT_EQ(t.cpu.fp_enabled, 1);
-  EXPECT_EQ(t.cpu.simd_enabled, 0);
+  EXPECT_TRUE(t.cpu.fp_mode & kFpModeEnabled);
+  EXPECT_FALSE(t.cpu.fp_mode & kFpModeSimdEnabled);
 }
 
 TEST(TranslationTables, WidthsAndMasks) {

@@ -30,8 +30,7 @@ TEST(Reset, ArchitecturalState) {
   EXPECT_EQ(cpu.cp15.cntfrq, 62500000u);
   EXPECT_EQ(cpu.cp15.ttbcr, 0u);
   EXPECT_EQ(cpu.cp15.vbar, 0u);
-  EXPECT_EQ(cpu.fp_enabled, 0);
-  EXPECT_EQ(cpu.simd_enabled, 0);
+  EXPECT_EQ(cpu.fp_mode, 0);
   EXPECT_EQ(cpu.strict_alignment, 1);  // the MMU is off
   EXPECT_EQ(cpu.mxcsr, 0x1f80u);
   EXPECT_EQ(cpu.mxcsr_standard, 0x9fc0u);
