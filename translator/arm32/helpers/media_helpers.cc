@@ -59,12 +59,12 @@ uint64_t parallel(uint32_t n, uint32_t m, uint32_t) {
 template <Prefix kPrefix>
 ParallelFunction* with_prefix(Operation operation) {
   switch (operation) {
-    case ADD16: return &parallel<kPrefix, ADD16>;
-    case ASX: return &parallel<kPrefix, ASX>;
-    case SAX: return &parallel<kPrefix, SAX>;
-    case SUB16: return &parallel<kPrefix, SUB16>;
-    case ADD8: return &parallel<kPrefix, ADD8>;
-    case SUB8: return &parallel<kPrefix, SUB8>;
+    case ADD16: return &parallel<kPrefix, Operation::ADD16>;
+    case ASX: return &parallel<kPrefix, Operation::ASX>;
+    case SAX: return &parallel<kPrefix, Operation::SAX>;
+    case SUB16: return &parallel<kPrefix, Operation::SUB16>;
+    case ADD8: return &parallel<kPrefix, Operation::ADD8>;
+    case SUB8: return &parallel<kPrefix, Operation::SUB8>;
   }
   return nullptr;
 }
@@ -73,12 +73,12 @@ ParallelFunction* with_prefix(Operation operation) {
 
 ParallelFunction* parallel_function(ir::Parallel which) {
   switch (which.prefix) {
-    case S: return with_prefix<S>(which.operation);
-    case Q: return with_prefix<Q>(which.operation);
-    case SH: return with_prefix<SH>(which.operation);
-    case U: return with_prefix<U>(which.operation);
-    case UQ: return with_prefix<UQ>(which.operation);
-    case UH: return with_prefix<UH>(which.operation);
+    case S: return with_prefix<Prefix::S>(which.operation);
+    case Q: return with_prefix<Prefix::Q>(which.operation);
+    case SH: return with_prefix<Prefix::SH>(which.operation);
+    case U: return with_prefix<Prefix::U>(which.operation);
+    case UQ: return with_prefix<Prefix::UQ>(which.operation);
+    case UH: return with_prefix<Prefix::UH>(which.operation);
   }
   return nullptr;
 }
