@@ -122,6 +122,27 @@ TEST_F(PassTest, DeadWritesOfRegisters) {
   EXPECT_EQ(count(Opcode::Parallel), 0) << ir::print(block);
   EXPECT_EQ(count(Opcode::SetReg), 2) << ir::print(block);
 }
+TEST_F(PassTest, DeadWritesOfVectors) {
+  const Value s1 = b.GetS(1), s2 = b.GetS(2), a = b.GetReg(0);
+  b.SetS(0, s1);         // dead: D0 is written
+  b.SetD(1, b.GetD(4));  // half of it is read as S3 below
+  b.SetQ(2, b.GetQ(3));  // seen at the fault
+  b.SetS(0, b.FpAdd32(s1, s2));
+  b.SetD(0, b.GetD(5));
+  b.Load(ir::MemAccess{}.pack(), a);  // may fault
+  b.SetS(16, b.GetS(3));
+  b.SetS(16, s2);  // the first of two
+  b.SetQ(2, b.GetQ(6));
+  b.Jump(0);
+  for (const ir::Pass& pass : ir::passes()) {
+    pass.run(block);
+    ASSERT_EQ(ir::verify(block), "") << pass.name;
+  }
+  EXPECT_EQ(count(Opcode::SetS), 1) << ir::print(block);
+  EXPECT_EQ(count(Opcode::SetD), 2) << ir::print(block);
+  EXPECT_EQ(count(Opcode::SetQ), 2) << ir::print(block);
+  EXPECT_EQ(count(Opcode::FpAdd32), 1) << ir::print(block);  // it may set flags of FPSCR
+}
 TEST_F(PassTest, WritesOfRegistersThatAreSeen) {
   const Value a = b.GetReg(0);
   b.SetReg(1, Builder::Imm(1));

@@ -68,6 +68,9 @@ void forward_vectors(Block& block) {
         const uint32_t first = inst.imm * bytes_of(op.result);
         if (const Value v = registers.find(op.result, first); !v.is_none()) {
           replacement[i] = v;
+          // Unused now, and in the way of what looks for reads of SIMD registers.
+          inst.op = Opcode::LoadState8;
+          inst.imm = 0;
           break;
         }
         if (inst.op == Opcode::GetD) {

@@ -85,24 +85,56 @@ void fold_addresses(Block& block, int32_t limit) {
   }
 }
 
+namespace {
+
+// The part of the SIMD registers that an instruction reads or writes: bit n is bytes 4n to 4n + 3.
+uint64_t vector_words(const Inst& inst) {
+  switch (inst.op) {
+    case Opcode::GetS:
+    case Opcode::SetS: return uint64_t{1} << inst.imm;
+    case Opcode::GetD:
+    case Opcode::SetD: return uint64_t{3} << 2 * inst.imm;
+    case Opcode::GetQ:
+    case Opcode::SetQ: return uint64_t{15} << 4 * inst.imm;
+    default: return 0;
+  }
+}
+bool writes_vector(Opcode op) { return op == Opcode::SetS || op == Opcode::SetD || op == Opcode::SetQ; }
+
+// Makes a write of a register nothing.
+void discard(Inst& inst) {
+  inst.op = Opcode::LoadState8;  // unused
+  inst.imm = 0;
+  inst.args[0] = {};
+}
+
+}  // namespace
+
 void flag_liveness(Block& block) {
   uint8_t live = kAllFlags;
-  uint32_t overwritten = 0;  // bit n: register n is written again before anything can see it
+  uint32_t overwritten = 0;          // bit n: register n is written again before anything can see it
+  uint64_t overwritten_vectors = 0;  // the same of vector_words()
   for (size_t i = block.insts.size(); i-- > 0;) {
     Inst& inst = block.insts[i];
     const OpcodeInfo& op = info(inst.op);
     if (inst.op == Opcode::SetReg) {
       const uint32_t bit = 1u << inst.imm;
-      if (overwritten & bit) {
-        inst.op = Opcode::LoadState8;  // unused
-        inst.imm = 0;
-        inst.args[0] = {};
-      }
+      if (overwritten & bit) discard(inst);
       overwritten |= bit;
       continue;
     }
+    if (const uint64_t words = vector_words(inst)) {
+      if (!writes_vector(inst.op)) {
+        overwritten_vectors &= ~words;
+      } else if ((overwritten_vectors & words) == words) {
+        discard(inst);
+      } else {
+        overwritten_vectors |= words;
+      }
+      continue;
+    }
     if (inst.op == Opcode::GetReg) overwritten &= ~(1u << inst.imm);
-    if ((op.attributes & (F | X | J)) || is_impure_call(op.attributes)) overwritten = 0;
+    if ((op.attributes & (F | X | J)) || is_impure_call(op.attributes)) overwritten = 0, overwritten_vectors = 0;
     if (is_impure_call(op.attributes)) {
       inst.flags_live = kAllFlags;
       // It writes flags at most, and reads them unless it promises that neither it nor an exit
