@@ -181,7 +181,7 @@ NEEDS_debian = $(BOOT_IMAGES) $(DEBIAN_IMAGES)
 NEEDS_rootfs = $(GUEST)/rootfs.ext4
 NEEDS_sanitized = sanitized
 NEEDS_fuzzers = sanitized-fuzzers
-NEEDS_nested = $(BUILD)/.packages-machine $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(BARE_IMAGES) $(SMP_IMAGES)
+NEEDS_nested = $(BUILD)/.packages-machine $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(BARE_IMAGES) $(GUEST)/bare/hello-rom.elf $(SMP_IMAGES)
 NEEDS_counts = $(BUILD)/.packages-machine $(BUILD)/crosswalk $(COUNT_TOOLS) $(BENCH_IMAGES)
 NEEDS_module = $(BUILD)/.packages-machine $(MODULE_PROGRAMS)
 NEEDS_lint = $(BUILD)/.packages $(BUILD)/.packages-lint $(BUILD)/compile_commands.json
@@ -190,7 +190,7 @@ check: $(BUILD)/.packages-tests $(BUILD)/.packages-boot $(filter $(TESTS),$(SELE
 	@BUILD=$(BUILD) GUEST=$(GUEST) ONLY=$(only) scripts/check.sh $(TESTS)
 
 NESTED ?= normal
-check-nested: $(BUILD)/.packages-machine $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) $(SMP_IMAGES) \
+check-nested: $(BUILD)/.packages-machine $(BUILD)/crosswalk $(BUILD)/tests/vmm-world $(BUILD)/tests/vmm-host $(BUILD)/tests/mmu-shadow $(NESTED_IMAGES) $(BARE_IMAGES) $(GUEST)/bare/hello-rom.elf $(SMP_IMAGES) \
   $(if $(filter full,$(NESTED)),$(BOOT_IMAGES))
 	@BUILD=$(BUILD) GUEST=$(GUEST) NESTED=$(NESTED) scripts/check-nested.sh
 

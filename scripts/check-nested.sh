@@ -30,7 +30,7 @@ need_machine
 smp=(power shootdown code_changes exclusives litmus)
 programs=("$crosswalk" "$build/tests/vmm-world" "$build/tests/vmm-host" "$build/tests/mmu-shadow")
 guests=()
-for name in hello debug_events timekeeping alignment bad_jump bad_dma bad_tables bench_mmu bench_flush; do guests+=("$guest/bare/$name.elf"); done
+for name in hello hello-rom debug_events timekeeping alignment bad_jump bad_dma bad_tables bench_mmu bench_flush; do guests+=("$guest/bare/$name.elf"); done
 for name in "${smp[@]}"; do guests+=("$guest/smp/$name.bin"); done
 for file in "${programs[@]}" "${guests[@]}"; do
   [ -e "$file" ] || fail_all nested/image "$file is missing; make check-nested builds it"
