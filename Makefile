@@ -243,7 +243,7 @@ deb: $(BUILD)/.packages $(BUILD)/.packages-deb $(BUILD)/crosswalk.1
 	$(call step,DEB,$(BUILD)/deb)
 	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/crosswalk-$(DEB_VERSION)
 	@git ls-files -z --cached --others --exclude-standard | xargs -0 cp -p --parents -t $(BUILD)/deb/crosswalk-$(DEB_VERSION)
-	+$(Q)cd $(BUILD)/deb/crosswalk-$(DEB_VERSION) && BUILD=$(abspath $(BUILD)) dpkg-buildpackage -b -nc -us -uc
+	+$(Q)cd $(BUILD)/deb/crosswalk-$(DEB_VERSION) && env -u MAKEFLAGS BUILD=$(abspath $(BUILD)) dpkg-buildpackage -b -nc -us -uc
 	@rm -r $(BUILD)/deb/crosswalk-$(DEB_VERSION)
 
 # Guest images, the kernel of check-module-debug and ccache's folder stay; the next `make` looks
