@@ -17,13 +17,13 @@ CXX = $(CCACHE) clang++
 override CXXFLAGS += -O1 -fno-omit-frame-pointer -Wno-error -w -fsanitize=$(SANITIZERS)$(if $(filter address,$(SANITIZE)),$(comma)fuzzer-no-link)
 LDFLAGS += -fsanitize=$(SANITIZERS)
 # More than half of the time is for reading headers. ccache takes no file with a precompiled one
-# otherwise.
+# otherwise; it does not keep that one itself, which names the folder that it was made in.
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 override CXXFLAGS += -Xclang -fno-pch-timestamp
 $(PRECOMPILED): scripts/precompiled.h | $(BUILD)/.packages $(BUILD)/.packages-tests
 	$(call step,PCH,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS) -fpch-instantiate-templates -x c++-header -o $@ $<
+	$(Q)CCACHE_DISABLE=1 $(CXX) $(CXXFLAGS) -fpch-instantiate-templates -x c++-header -o $@ $<
 endif
 ifneq ($(PLAIN),$(BUILD))
 # Made by who has said PLAIN.

@@ -3,7 +3,7 @@
 # Instructions per operation on nested paging, compared with tests/counts.expected: more than 2 %
 # worse fails.
 # Needs: counts
-# Takes: 280
+# Takes: 200
 set -u
 . tests/boot/lib.sh
 status=0
