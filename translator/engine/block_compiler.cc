@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/engine/block_compiler.h"
 
-#include <xbyak/xbyak_util.h>
-
 #include <algorithm>
 #include <cstring>
 #include <functional>
@@ -40,7 +38,6 @@ BlockCompiler::BlockCompiler(const EngineConfig& config, CodeCache& cache, SlowS
   backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
   backend_.thunks = &written_thunks_;
   backend_.pieces = &pieces_;
-  backend_.bmi2 = Xbyak::util::Cpu().has(Xbyak::util::Cpu::tBMI2);
   backend_.flag_fusion = config.flag_fusion;
   backend_.chain = config.chain;
   backend_.carry_vectors = config.carry_vectors;
@@ -160,7 +157,7 @@ void BlockCompiler::run_passes(const CompileRequest& request) {
                               !request.flags.breakpoints &&
                               memory_mode(config_.mode, request.window) == x64::MemoryMode::SoftInline;
   for (const ir::Pass& pass : ir::passes()) {
-    if (pass.shares_lookups && !shares_lookups) continue;
+    if ((pass.shares_lookups && !shares_lookups) || (pass.fuses_flags && !config_.flag_fusion)) continue;
     pass.run(ir_);
     verify_after(pass.name);
   }

@@ -68,6 +68,7 @@ const void* CodeLookup::linked(uint32_t number, uint32_t reason) {
   if (!now.from || !block->valid) return block->code;
   // Within a page nothing is checked at run time: both must be of the same mapping of it.
   if (now.from->links[now.index].id_offset == 0 && now.from->page_id != block->page_id) return block->code;
+  if (now.from->links[now.index].only_itself && now.from != block) return block->code;
   const Block::Link& last = now.from->linked[now.index];
   if (last.to) translations_.unlink(now);
   // A CPU may have compared the last identity, and not jumped yet.

@@ -20,7 +20,7 @@ enum class Type : uint8_t { Void, I32, I64, X32, X64, X128 };
 
 // The attributes of opcodes.inc. Flags are named as in Inst::flags_live, shifted.
 inline constexpr int kReadsShift = 10, kWritesShift = 14;
-inline constexpr uint8_t kAllFlags = 15;
+inline constexpr uint8_t kAllFlags = 15, kNzcv = 7;
 enum Attribute : uint32_t {
   None = 0,
   P = 1 << 0,  // pure
@@ -183,6 +183,9 @@ struct FixedPoint {
   }
 };
 
+// JumpIfCompare: the target is the block itself, which sets NZCV anew before anything can see them.
+inline constexpr uint32_t kFlagsAreSetAgain = 1 << 4;
+
 enum CallFlags : uint32_t {
   kCallPlain = 0,
   kCallMayExit = 1 << 0,  // the function may set cpu->exit_reason, which leaves the block
@@ -291,6 +294,8 @@ struct Pass {
   // Only for code that looks a software TLB up in line, and not for what HostSpan leaves a block
   // for.
   bool shares_lookups = false;
+  // Only for code that uses x86 flags directly.
+  bool fuses_flags = false;
 };
 // What is done to each block between translation and emission, in this order. After each pass the
 // block verifies; after the last its uses are counted.
@@ -310,6 +315,9 @@ void fold_addresses(Block& block, int32_t limit);
 // Accesses close to each other become HostLoad and HostStore behind one HostSpan, where nothing
 // between could make its answer wrong.
 void share_lookups(Block& block);
+// A comparison and the jump that it decides become JumpIfCompare, where that goes ahead, or back to
+// the start of a block that sets NZCV at once: so the flags are stored only where they are seen.
+void fuse_compares(Block& block);
 // Sets Inst::flags_live from a backward scan; fault sites, calls that see flags, and exits need all
 // flags. Writes of registers that nothing can see go, too.
 void flag_liveness(Block& block);

@@ -61,6 +61,8 @@ KnownAlignment::LowBits KnownAlignment::low_bits(Value v, uint32_t mask, int dep
   }
   if (v.is_imm())
     bits.offset += v.imm32();
+  else if (v.is_inst() && block_.insts[v.index()].op == Opcode::GuestAddress)
+    bits.offset += block_.insts[v.index()].imm;  // a block moves by whole pages
   else
     bits.root = v;
   return bits;

@@ -40,7 +40,8 @@ bool jumps_to(const ir::Inst& inst, uint32_t target) {
     case Opcode::Jump:
     case Opcode::JumpIfZero:
     case Opcode::JumpIfNotZero: return inst.imm == target;
-    case Opcode::JumpIf: return inst.aux == target;
+    case Opcode::JumpIf:
+    case Opcode::JumpIfCompare: return inst.aux == target;
     default: return false;
   }
 }

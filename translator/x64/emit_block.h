@@ -36,7 +36,6 @@ struct BackendConfig {
   bool carry_vectors = true;                // CarriedVectors
   bool count = false;                       // CpuState::instructions and ::blocks count what is executed
   HostFeatures features = host_features();  // those that may be used
-  bool bmi2 = false;                        // the host has BMI2
 };
 
 // What the engine needs to know of emitted code.

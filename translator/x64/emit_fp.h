@@ -52,6 +52,9 @@ class Operation {
   // a temporary.
   void leave_if_nan(Precision p, const Xmm& x);
   void leave_if_nan_or_least_normal(Precision p, const Xmm& x, const Xmm& t);
+  // Emitted after the call of the helper, where the result is in its register. It may change that
+  // register, if it brings the result back.
+  void after_helper(void (*f)(Xbyak::CodeGenerator& code)) { after_helper_ = f; }
   // Ends the operation.
   void done();
 
@@ -77,6 +80,7 @@ class Operation {
   Label slow_ = e_.labels.make(), flush_ = e_.labels.make(), line_ = e_.labels.make(), done_ = e_.labels.make();
   bool has_flush_path_ = false;
   std::function<void()> body_;
+  void (*after_helper_)(Xbyak::CodeGenerator& code) = nullptr;
 };
 
 }  // namespace crosswalk::x64::fp

@@ -5,6 +5,8 @@
 
 namespace crosswalk::x64 {
 
+using namespace Xbyak::util;
+
 using namespace fp;
 using ir::Inst;
 
@@ -77,6 +79,14 @@ void mul_add(EmitContext& e, const Inst& inst, Precision p, Helper helper, F f) 
   op.done();
 }
 
+// eax is the NZCV that a comparison's helper returned; EFLAGS become what UCOMIS would have left.
+void restore_compared_eflags(Gen& c) {
+  c.movzx(eax, byte[r15 + rax + state_displacement(offsetof(CpuState, flag_tables) + offsetof(FlagTables, ah))]);
+  c.shl(eax, 8);
+  c.sahf();
+  c.mov(eax, state32(offsetof(CpuState, fp_operands)));
+}
+
 // UCOMIS raises Invalid Operation for signalling NaNs, COMIS for all.
 void compare(EmitContext& e, const Inst& inst, Precision p) {
   using namespace helpers;
@@ -84,11 +94,11 @@ void compare(EmitContext& e, const Inst& inst, Precision p) {
   const Helper helper = p == Precision::Single ? (signal ? fp_compare_signal32 : fp_compare32)
                                                : (signal ? fp_compare_signal64 : fp_compare64);
   Operation op(e, helper);
+  e.take(rax);
   const Xmm a = e.xuse(inst.args[0]), b = e.xuse(inst.args[1]);
-  const Reg64 r = e.define(), t = e.temp();
   op.operand(p, a);
   op.operand(p, b);
-  op.result(r);
+  op.result(rax);
   op.flush_to_zero_path(arm::kFpModeFz);
   auto& c = e.code;
   if (p == Precision::Single) {
@@ -102,15 +112,15 @@ void compare(EmitContext& e, const Inst& inst, Precision p) {
     else
       c.ucomisd(a, b);
   }
-  // ZF PF CF: greater 000, less 001, equal 100, unordered 111.
-  c.mov(r.cvt32(), 0x20000000);
-  c.mov(t.cvt32(), 0x80000000);
-  c.cmovb(r.cvt32(), t.cvt32());
-  c.mov(t.cvt32(), 0x60000000);
-  c.cmove(r.cvt32(), t.cvt32());
-  c.mov(t.cvt32(), 0x30000000);
-  c.cmovp(r.cvt32(), t.cvt32());
+  // EFLAGS are kept: what is conditional on the comparison uses them.
+  constexpr size_t kTables = offsetof(CpuState, flag_tables);
+  c.lahf();
+  c.movzx(eax, ah);
+  c.movzx(eax, byte[r15 + rax + state_displacement(kTables + offsetof(FlagTables, relation))]);
+  op.after_helper(restore_compared_eflags);
   op.done();
+  e.define_as(rax);
+  e.flags.result(ir::Value::inst(e.values.current()), EflagsForm::Compared);
 }
 
 void sign_operation(EmitContext& e, const Inst& inst, Precision p, bool negate) {
@@ -167,12 +177,7 @@ void emit_FpCompare32(EmitContext& e, const Inst& inst) { compare(e, inst, Preci
 void emit_FpCompare64(EmitContext& e, const Inst& inst) { compare(e, inst, Precision::Double); }
 
 void emit_FpSetNzcv(EmitContext& e, const Inst& inst) {
-  constexpr size_t kFpscr = offsetof(CpuState, fpscr);
-  const Reg64 v = e.use(inst.args[0]), t = e.temp();
-  e.code.mov(t.cvt32(), state32(kFpscr));
-  e.code.and_(t.cvt32(), ~arm::kFpscrNzcvMask);
-  e.code.or_(t.cvt32(), v.cvt32());
-  e.code.mov(state32(kFpscr), t.cvt32());
+  e.code.mov(state8(offsetof(CpuState, fpscr_nzcv)), e.use(inst.args[0]).cvt8());
 }
 
 // arm::write_fpscr, and MXCSR.
@@ -181,8 +186,11 @@ void emit_FpWriteFpscr(EmitContext& e, const Inst& inst) {
   const Reg32 v = e.use(inst.args[0]).cvt32(), r = e.temp().cvt32(), t = e.temp().cvt32();
   auto& c = e.code;
   c.mov(r, v);
-  c.and_(r, arm::kFpscrWritableMask & ~(arm::kFpscrCumulativeMask & ~arm::kFpscrIdc));
+  c.and_(r, arm::kFpscrWritableMask & ~arm::kFpscrNzcvMask & ~(arm::kFpscrCumulativeMask & ~arm::kFpscrIdc));
   c.mov(state32(offsetof(CpuState, fpscr)), r);
+  c.mov(r, v);
+  c.shr(r, 28);
+  c.mov(state8(offsetof(CpuState, fpscr_nzcv)), r.cvt8());
   c.mov(state32(offsetof(CpuState, mxcsr_standard)), arm::kMxcsrStandard);
   // Moves bit `from` of FPSCR, or several, to MXCSR.
   const auto move = [&](uint32_t bits, int left) {
@@ -239,6 +247,9 @@ void emit_FpReadFpscr(EmitContext& e, const Inst&) {
   c.and_(r.cvt32(), arm::kFpscrDzc | arm::kFpscrOfc | arm::kFpscrUfc | arm::kFpscrIxc);
   c.or_(r.cvt32(), t.cvt32());
   c.or_(r.cvt32(), state32(offsetof(CpuState, fpscr)));
+  c.movzx(t.cvt32(), state8(offsetof(CpuState, fpscr_nzcv)));
+  c.shl(t.cvt32(), 28);
+  c.or_(r.cvt32(), t.cvt32());
 }
 
 }  // namespace crosswalk::x64

@@ -146,10 +146,12 @@ void Operation::emit_slow_path(EmitContext& e, const std::vector<Operand>& opera
 void Operation::done() {
   e_.labels.bind(done_);
   e_.out_of_line([&e = e_, operands = operands_, result = result_, helper = helper_, body = body_,
-                  has_flush = has_flush_path_, slow = slow_, flush = flush_, line = line_, done = done_] {
+                  after_helper = after_helper_, has_flush = has_flush_path_, slow = slow_, flush = flush_, line = line_,
+                  done = done_] {
     if (has_flush) emit_flush_path(e, operands, result, body, flush, line, slow, done);
     e.labels.bind(slow);
     emit_slow_path(e, operands, result, helper);
+    if (after_helper) after_helper(e.code);
     e.labels.jmp(done);
   });
 }

@@ -16,6 +16,7 @@ void binary(EmitContext& e, const Inst& inst, bool commutative, Op op) {
   if (commutative && (a.is_imm() || (!b.is_imm() && e.registers.prefers(b) && !e.registers.prefers(a))))
     std::swap(a, b);
   with_operand(e, b, [&](const auto& rm) { op(e.define_from(a).cvt32(), rm); });
+  e.flags.result(Value::inst(e.values.current()));
 }
 
 // r = op(r), with the operand in r.
@@ -180,11 +181,13 @@ EITHER_ORDER(Xor, xor_)
 void emit_AndNot(EmitContext& e, const Inst& inst) {
   if (inst.args[1].is_imm()) {
     e.code.and_(e.define_from(inst.args[0]).cvt32(), ~inst.args[1].imm32());
+    e.flags.result(Value::inst(e.values.current()));
     return;
   }
   const Reg64 mask = e.use_copy(inst.args[1]);
   e.code.not_(mask.cvt32());
   e.code.and_(e.define_from(inst.args[0]).cvt32(), mask.cvt32());
+  e.flags.result(Value::inst(e.values.current()));
 }
 ONE_OPERAND(Not, not_)
 ONE_OPERAND(Neg, neg)

@@ -24,6 +24,7 @@ void with_operand(EmitContext& e, ir::Value v, F f) {
 inline void load_carry(EmitContext& e, bool borrow) {
   switch (e.flags.form()) {
     case EflagsForm::Add:
+    case EflagsForm::Shift:
       if (borrow) e.code.cmc();
       return;
     case EflagsForm::Sub:

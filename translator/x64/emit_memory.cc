@@ -199,7 +199,7 @@ void soft_lookup(EmitContext& e, Reg64 va, Reg64 index, Reg64 tag, const Lookup&
   const uint32_t key =
       registers | last << 12 | static_cast<uint32_t>(std::popcount(l.align_mask)) << 23 | uint32_t{l.store} << 27;
   emit_piece(e, key, [&] {
-    if (e.config.bmi2) {
+    if (e.config.features.bmi2) {
       c.rorx(index.cvt32(), va.cvt32(), kPageBits - kEntryBits);
     } else {
       c.mov(index.cvt32(), va.cvt32());

@@ -40,7 +40,15 @@ void set_if(Xbyak::CodeGenerator& c, Condition condition, Xbyak::Reg8 to) {
 // The flags that an arithmetic instruction has left in EFLAGS, and its result.
 void produce(EmitContext& e, const Inst& inst, EflagsForm form, const Reg64& result) {
   e.flags.produced(form);
-  e.flags.store(inst.flags_live, result);
+  e.flags.store(inst.flags_live & ir::info(inst.op).flags_written(), result);
+}
+
+// An address that nothing but the next instruction uses, a SetReg: how a call sets LR.
+bool is_address_for_register(const ir::Block& block, size_t index) {
+  const Inst& address = block.insts[index];
+  if (address.op != ir::Opcode::GuestAddress || address.uses != 1 || index + 1 == block.insts.size()) return false;
+  const Inst& next = block.insts[index + 1];
+  return next.op == ir::Opcode::SetReg && next.args[0] == Value::inst(static_cast<uint32_t>(index));
 }
 
 void store8(EmitContext& e, size_t offset, Value v) {
@@ -55,10 +63,16 @@ void store8(EmitContext& e, size_t offset, Value v) {
 // ---- guest registers and state
 void emit_GetReg(EmitContext& e, const Inst& inst) { e.registers.define_in(Place::guest_register(inst.imm)); }
 void emit_GuestAddress(EmitContext& e, const Inst& inst) {
+  if (is_address_for_register(e.block, e.values.current())) return;  // emit_SetReg
   e.code.mov(e.define().cvt32(), inst.imm);
   e.relocations.add(Relocation::GuestAddress);
 }
-void emit_SetReg(EmitContext& e, const Inst& inst) { e.guest_registers.set(inst.imm, inst.args[0]); }
+void emit_SetReg(EmitContext& e, const Inst& inst) {
+  const uint32_t index = e.values.current();
+  if (index == 0 || !is_address_for_register(e.block, index - 1)) return e.guest_registers.set(inst.imm, inst.args[0]);
+  e.guest_registers.set_constant(inst.imm, e.block.insts[index - 1].imm);
+  e.relocations.add(Relocation::GuestAddress);
+}
 void emit_LoadState8(EmitContext& e, const Inst& inst) { e.code.movzx(e.define().cvt32(), state8(inst.imm)); }
 void emit_LoadState32(EmitContext& e, const Inst& inst) { e.code.mov(e.define().cvt32(), state32(inst.imm)); }
 void emit_LoadState64(EmitContext& e, const Inst& inst) { e.code.mov(e.define(), state64(inst.imm)); }
@@ -83,6 +97,13 @@ void emit_AddS(EmitContext& e, const Inst& inst) {
 }
 void emit_SubS(EmitContext& e, const Inst& inst) {
   const Value a = inst.args[0], b = inst.args[1];
+  if (b == Value::imm(0) && !a.is_imm()) {  // C is 1, and V is 0
+    const Reg64 r = inst.uses == 0 ? e.use(a) : e.define_from(a);
+    e.code.test(r.cvt32(), r.cvt32());
+    e.flags.produced(EflagsForm::Sub);
+    e.flags.store_no_borrow(inst.flags_live, r);
+    return;
+  }
   if (inst.uses == 0 && !(inst.flags_live & 1) &&
       !a.is_imm()) {  // a comparison whose N and Z are used from EFLAGS only
     const Reg32 r = e.use(a).cvt32();
@@ -110,10 +131,34 @@ void emit_SbcS(EmitContext& e, const Inst& inst) {
 }
 void emit_SetNZ(EmitContext& e, const Inst& inst) {
   const Value v = inst.args[0];
+  const auto nz = state64(offsetof(CpuState, nz));
+  if (v.is_imm()) {  // sign-extended: N is in either half
+    e.code.mov(nz, static_cast<uint64_t>(int64_t{static_cast<int32_t>(v.imm32())}));
+    return;
+  }
   const Reg64 r = e.use(v);
-  if (inst.flags_live & 1) e.code.mov(state64(offsetof(CpuState, nz)), r);
+  if (inst.flags_live & 1) e.code.mov(nz, r);
+  if (e.flags.set_from(v, EflagsForm::Logic)) return;
   e.code.test(r.cvt32(), r.cvt32());
   e.flags.produced(EflagsForm::Logic);
+}
+namespace {
+// A shift by 1 to 31, whose last bit out x86 leaves in CF (Intel SDM vol. 2, SAL/SAR/SHL/SHR).
+template <class F>
+void shift_and_set(EmitContext& e, const Inst& inst, F shift) {
+  const Reg64 r = e.define_from(inst.args[0]);
+  shift(r.cvt32(), static_cast<int>(inst.imm));
+  produce(e, inst, EflagsForm::Shift, r);
+}
+}  // namespace
+void emit_LslS(EmitContext& e, const Inst& inst) {
+  shift_and_set(e, inst, [&e](const Reg32& r, int n) { e.code.shl(r, n); });
+}
+void emit_LsrS(EmitContext& e, const Inst& inst) {
+  shift_and_set(e, inst, [&e](const Reg32& r, int n) { e.code.shr(r, n); });
+}
+void emit_AsrS(EmitContext& e, const Inst& inst) {
+  shift_and_set(e, inst, [&e](const Reg32& r, int n) { e.code.sar(r, n); });
 }
 void emit_SetNZ64(EmitContext& e, const Inst& inst) {
   // nz holds Z in its low word and N in bit 63 (or 31): fold the halves for Z, keep bit 63 for N.
@@ -139,21 +184,15 @@ void emit_SetC(EmitContext& e, const Inst& inst) {
   if (e.flags.form() != EflagsForm::None) e.flags.produced(EflagsForm::Logic);
 }
 void emit_SetNZCV(EmitContext& e, const Inst& inst) {
-  const Reg64 v = e.use(inst.args[0]);
-  const Reg64 r = e.temp(), s = e.temp();
+  constexpr size_t kTables = offsetof(CpuState, flag_tables);
+  const Reg64 v = e.use(inst.args[0]), t = e.temp();
   auto& c = e.code;
-  c.mov(r.cvt32(), v.cvt32());
-  c.and_(r.cvt32(), 0x80000000);
-  c.mov(state32(offsetof(CpuState, nz) + 4), r.cvt32());
-  c.mov(s.cvt32(), v.cvt32());
-  c.shr(s.cvt32(), 30);
-  c.and_(s.cvt32(), 1);
-  c.xor_(s.cvt32(), 1);  // low word: 0 when Z
-  c.mov(state32(offsetof(CpuState, nz)), s.cvt32());
-  c.bt(v.cvt32(), 29);
-  c.setc(state8(offsetof(CpuState, c)));
-  c.bt(v.cvt32(), 28);
-  c.setc(state8(offsetof(CpuState, v)));
+  const auto row = [&](size_t table, int bytes) { return r15 + v * bytes + state_displacement(kTables + table); };
+  c.mov(t, qword[row(offsetof(FlagTables, nz), 8)]);
+  c.mov(state64(offsetof(CpuState, nz)), t);
+  c.movzx(t.cvt32(), word[row(offsetof(FlagTables, cv), 2)]);
+  c.mov(state16(offsetof(CpuState, c)), t.cvt16());
+  e.flags.set_from(inst.args[0], EflagsForm::Compared);
 }
 void emit_GetC(EmitContext& e, const Inst&) { e.code.movzx(e.define().cvt32(), state8(offsetof(CpuState, c))); }
 void emit_GetNZCV(EmitContext& e, const Inst&) {

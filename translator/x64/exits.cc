@@ -23,6 +23,28 @@ void Exits::load_target(uint32_t target) {
   e_.relocations.add(Relocation::GuestAddress);
 }
 
+// Nothing after the jump back is executed when it is taken: where an interrupt is pending, this
+// goes on to the exit behind it.
+void Exits::poll_and_jump(uint32_t target) {
+  const Label stub = e_.labels.make();
+  e_.code.cmp(state32(offsetof(CpuState, pending)), 0);
+  e_.labels.jcc(kEqual, stub, true);
+  add_link(0, target, stub);
+  leave(kExitPoll, target);
+}
+
+void Exits::loop(const std::function<void()>& before_leaving) {
+  e_.need_mxcsr(Rounding::Vfp);
+  const uint32_t start = e_.block.pc | e_.block.thumb;
+  const Label stub = e_.labels.make();
+  e_.code.cmp(state32(offsetof(CpuState, pending)), 0);
+  e_.labels.jcc(kEqual, stub, true);
+  add_link(0, start, stub, false, before_leaving);
+  links_.back().only_itself = true;
+  before_leaving();
+  leave(kExitPoll, start);
+}
+
 void Exits::poll(uint32_t target) {
   const Label pending = e_.labels.make();
   e_.code.cmp(state32(offsetof(CpuState, pending)), 0);
@@ -36,7 +58,10 @@ void Exits::poll(uint32_t target) {
 void Exits::jump(uint32_t target) {
   e_.need_mxcsr(Rounding::Vfp);
   const uint32_t to = target & ~1u;
-  if (to <= e_.guest().pc) poll(target);  // every loop has a backward or an indirect jump
+  if (to <= e_.guest().pc) {  // every loop has a backward or an indirect jump
+    if (same_page(to)) return poll_and_jump(target);
+    poll(target);
+  }
   uint32_t id_offset = 0;
   const Label stub = e_.labels.make();
   if (!same_page(to)) {
@@ -62,12 +87,14 @@ void Exits::jump_if(Condition condition, uint32_t target) {
 
 // Notes the jump that was just emitted, and emits the stub that it goes to until the engine links
 // it.
-void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart) {
+void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart,
+                     const std::function<void()>& before_leaving) {
   const size_t n = links_.size();
   links_.push_back({static_cast<uint32_t>(e_.code.getCurr() - start_) - 4, id_offset, 0, target, own_entry_});
-  e_.out_of_line([this, n, stub, target, apart] {
+  e_.out_of_line([this, n, stub, target, apart, before_leaving] {
     e_.labels.bind(stub);
     links_[n].stub_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
+    if (before_leaving) before_leaving();
     load_target(target);
     e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
     if (!apart) return e_.jump_to_thunk(&Thunks::exit_link);
@@ -93,7 +120,7 @@ void Exits::jump_indirect(ir::Value target) {
   const auto leave = [this] { e_.jump_to_thunk_if_not_equal(&Thunks::exit_indirect); };
   c.cmp(state32(offsetof(CpuState, pending)), 0);
   leave();
-  jump_through_cache(c, leave);
+  jump_through_cache(c, e_.config.features.bmi2, leave);
 }
 
 }  // namespace crosswalk::x64

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory_resource>
 #include <vector>
 
@@ -29,6 +30,8 @@ class Exits {
   void jump(uint32_t target);
   // precondition: the target is ahead, in the same page
   void jump_if(Condition condition, uint32_t target);
+  // To the block itself, polling. `before_leaving` is emitted where anything else is gone to.
+  void loop(const std::function<void()>& before_leaving);
   void jump_indirect(ir::Value target);
   // eax = the target.
   void load_target(uint32_t target);
@@ -42,8 +45,11 @@ class Exits {
   std::vector<LinkSite> links() const { return {links_.begin(), links_.end()}; }
 
  private:
+  // precondition: the target is in the same page
+  void poll_and_jump(uint32_t target);
   void poll(uint32_t target);
-  void add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart = false);
+  void add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart = false,
+                const std::function<void()>& before_leaving = nullptr);
 
   EmitContext& e_;
   const uint8_t* const start_;

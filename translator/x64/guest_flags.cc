@@ -12,9 +12,26 @@ namespace {
 // As in the encoding (ARM DDI 0406C, A8.3): complementary pairs.
 enum ArmCondition : uint32_t { kEq, kNe, kCs, kCc, kMi, kPl, kVs, kVc, kHi, kLs, kGe, kLt, kGt, kLe };
 
+// By Arm condition, what it is after SUB or CMP.
+constexpr Condition kSub[] = {
+    kEqual,        kNotEqual,     // EQ, NE
+    kAboveEqual,   kBelow,        // CS, CC
+    kSign,         kNotSign,      // MI, PL
+    kOverflow,     kNotOverflow,  // VS, VC
+    kAbove,        kBelowEqual,   // HI, LS
+    kGreaterEqual, kLess,         // GE, LT
+    kGreater,      kLessEqual,    // GT, LE
+};
+
 }  // namespace
 
 EflagsForm GuestFlags::form() const { return e_.config.flag_fusion ? form_ : EflagsForm::None; }
+
+bool GuestFlags::set_from(ir::Value v, EflagsForm form) {
+  const bool kept = e_.config.flag_fusion && v.is_inst() && result_ == v && result_form_ == form;
+  produced(kept ? form : EflagsForm::None);
+  return kept;
+}
 
 void GuestFlags::store(uint8_t live, Reg64 result) {
   auto& code = e_.code;
@@ -28,16 +45,19 @@ void GuestFlags::store(uint8_t live, Reg64 result) {
   if (live & 4) code.seto(state8(offsetof(CpuState, v)));
 }
 
+void GuestFlags::store_no_borrow(uint8_t live, Reg64 result) {
+  auto& code = e_.code;
+  if (live & 1) code.mov(state64(offsetof(CpuState, nz)), result);
+  static_assert(offsetof(CpuState, v) == offsetof(CpuState, c) + 1);
+  switch (live & 6) {
+    case 2: code.mov(state8(offsetof(CpuState, c)), 1); break;
+    case 4: code.mov(state8(offsetof(CpuState, v)), 0); break;
+    case 6: code.mov(state16(offsetof(CpuState, c)), 1); break;
+    default: break;
+  }
+}
+
 std::optional<Condition> GuestFlags::x86_condition(uint32_t condition) const {
-  static constexpr Condition kSub[] = {
-      kEqual,        kNotEqual,     // EQ, NE
-      kAboveEqual,   kBelow,        // CS, CC
-      kSign,         kNotSign,      // MI, PL
-      kOverflow,     kNotOverflow,  // VS, VC
-      kAbove,        kBelowEqual,   // HI, LS
-      kGreaterEqual, kLess,         // GE, LT
-      kGreater,      kLessEqual,    // GT, LE
-  };
   if (condition >= std::size(kSub)) return {};
   switch (form()) {
     case EflagsForm::Sub: return kSub[condition];
@@ -45,16 +65,32 @@ std::optional<Condition> GuestFlags::x86_condition(uint32_t condition) const {
       if (condition == kHi || condition == kLs) return {};
       if (condition == kCs || condition == kCc) return kSub[condition ^ 1];
       return kSub[condition];
+    case EflagsForm::Shift:
+      if (condition == kCs || condition == kCc) return kSub[condition ^ 1];
+      [[fallthrough]];
     case EflagsForm::Logic:
       return condition <= kNe || condition == kMi || condition == kPl ? std::optional(kSub[condition]) : std::nullopt;
+    case EflagsForm::Compared:  // CF is "less or unordered", ZF "equal or unordered"
+      switch (condition) {
+        case kVs: return kParity;
+        case kVc: return kNotParity;
+        case kGe: return kAboveEqual;
+        case kLt: return kBelow;
+        case kGt: return kAbove;
+        case kLe: return kBelowEqual;
+        default: return {};
+      }
     case EflagsForm::None: break;
   }
   return {};
 }
 
+Condition GuestFlags::after_compare(uint32_t condition) { return kSub[condition]; }
+
 Condition GuestFlags::condition(uint32_t arm) {
   if (const auto x86 = x86_condition(arm)) return *x86;
   form_ = EflagsForm::None;  // what follows clobbers them
+  result_ = {};
   return condition_by_state(arm);
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "translator/ir/ir.h"
 #include "translator/x64/labels.h"
 
 namespace crosswalk::x64 {
@@ -17,9 +18,11 @@ class EmitContext;
 // What EFLAGS hold of the guest's flags after a producer.
 enum class EflagsForm : uint8_t {
   None,
-  Add,    // N, Z, V, and CF = C
-  Sub,    // N, Z, V, and CF = !C
-  Logic,  // N and Z
+  Add,       // N, Z, V, and CF = C
+  Shift,     // N, Z, and CF = C
+  Sub,       // N, Z, V, and CF = !C
+  Logic,     // N and Z
+  Compared,  // as UCOMIS leaves them, for NZCV of a comparison
 };
 
 class GuestFlags {
@@ -30,20 +33,37 @@ class GuestFlags {
   // produces them.
   void begin() { set_ = false; }
   void end(bool keeps) {
-    if (!set_ && !keeps) form_ = EflagsForm::None;
+    if (set_ || keeps) return;
+    form_ = EflagsForm::None;
+    result_ = {};
   }
   void produced(EflagsForm form) {
     form_ = form;
+    result_ = {};
     set_ = true;
   }
   void keep() { set_ = true; }
+  // EFLAGS come from the value that the current instruction computes. The guest's flags have not
+  // changed; when they are set from it, EFLAGS are in this form.
+  void result(ir::Value v, EflagsForm form = EflagsForm::Logic) {
+    form_ = EflagsForm::None;
+    result_ = v;
+    result_form_ = form;
+    set_ = true;
+  }
+  // The guest's flags are set from a value. Returns whether EFLAGS still have them, in this form.
+  bool set_from(ir::Value v, EflagsForm form);
 
   EflagsForm form() const;
   // Stores those of `live` (ir::Inst::flags_live): NZ from the result, C and V out of EFLAGS.
   void store(uint8_t live, Xbyak::Reg64 result);
+  // The same where C is 1 and V is 0.
+  void store_no_borrow(uint8_t live, Xbyak::Reg64 result);
   // The x86 condition that tests an Arm condition on EFLAGS as they are now; none when no single
   // one does.
   std::optional<Condition> x86_condition(uint32_t condition) const;
+  // The same after CMP, whatever EFLAGS are known to be.
+  static Condition after_compare(uint32_t condition);
   // Emits a test where that is needed, and returns the x86 condition that an Arm condition is then.
   // It holds until EFLAGS change.
   Condition condition(uint32_t arm);
@@ -56,6 +76,8 @@ class GuestFlags {
 
   EmitContext& e_;
   EflagsForm form_ = EflagsForm::None;
+  ir::Value result_{};
+  EflagsForm result_form_ = EflagsForm::None;
   bool set_ = false;  // by the current instruction
 };
 

@@ -31,6 +31,14 @@ void GuestRegisters::displace(uint32_t n, Value except) {
   }
 }
 
+void GuestRegisters::set_constant(uint32_t n, uint32_t constant) {
+  displace(n, Value());
+  if (kPinned[n] >= 0)
+    code_.mov(Reg32(kPinned[n]), constant);
+  else
+    code_.mov(state32(reg_offset(n)), constant);
+}
+
 void GuestRegisters::set(uint32_t n, Value v) {
   displace(n, v);
   if (kPinned[n] >= 0) {

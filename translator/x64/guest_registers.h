@@ -22,6 +22,8 @@ class GuestRegisters {
 
   // Register n, 0-14.
   void set(uint32_t n, ir::Value v);
+  // The same by a constant of 32 bits, which are the last 4 bytes emitted.
+  void set_constant(uint32_t n, uint32_t constant);
   // Before the first round of a loop.
   void load_carried();
   // The part of a SIMD register at this offset of CpuState: 4, 8 or 16 bytes.

@@ -11,7 +11,7 @@ const HostFeatures& host_features() {
     using Xbyak::util::Cpu;
     const bool avx = cpu.has(Cpu::tAVX);
     return HostFeatures{avx && cpu.has(Cpu::tFMA), avx && cpu.has(Cpu::tF16C), avx && cpu.has(Cpu::tAVX2),
-                        cpu.has(Cpu::tPCLMULQDQ)};
+                        cpu.has(Cpu::tPCLMULQDQ), cpu.has(Cpu::tBMI2)};
   }();
   return features;
 }

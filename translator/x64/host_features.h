@@ -5,7 +5,7 @@
 namespace crosswalk::x64 {
 
 struct HostFeatures {
-  bool fma, f16c, avx2, pclmul;
+  bool fma, f16c, avx2, pclmul, bmi2;
 };
 // Immutable; CPUID is slow inside a VM.
 const HostFeatures& host_features();

@@ -50,8 +50,9 @@ struct LinkSite {
   // 0: same page, no check
   uint32_t id_offset;
   uint32_t stub_offset;
-  uint32_t target;         // VA | T
-  uint32_t own_entry = 0;  // where in the block's code it goes if the target is the block itself
+  uint32_t target;           // VA | T
+  uint32_t own_entry = 0;    // where in the block's code it goes if the target is the block itself
+  bool only_itself = false;  // goes to no other block than its own
 };
 
 // How guest memory is reached.

@@ -148,11 +148,25 @@ int RegisterAllocator::define(File file, bool overlapping) {
   return r;
 }
 
+// A register that is computed from its own old value, which is needed further: that moves out.
+void RegisterAllocator::vacate_hinted(Value v) {
+  const int n = hint();
+  if (n < 0 || !v.is_inst() || values_.uses_after(v.index()) == 0) return;
+  const Place& p = values_.of(v.index());
+  if (p.kind != Place::Pinned || p.index != n || times_used(values_.inst(), v) != 1) return;
+  for (const uint32_t other : values_.places().in_guest_register(static_cast<uint32_t>(n)))
+    if (other != v.index()) return;
+  values_.move_to_register(File::General, v.index());
+  values_.lock(File::General, values_.of(v.index()).index);
+}
+
 int RegisterAllocator::define_from(File file, Value v) {
+  const bool was_there =
+      v.is_inst() && values_.of(v.index()).kind == Place::Pinned && values_.of(v.index()).index == hint();
+  if (file == File::General) vacate_hinted(v);
   if (const int hinted = hinted_register(false, v); hinted >= 0) {
     const Place guest = Place::guest_register(static_cast<uint32_t>(hint()));
-    if (!v.is_inst() || values_.of(v.index()).kind != Place::Pinned || values_.of(v.index()).index != guest.index)
-      values_.load(file, hinted, v);
+    if (!was_there) values_.load(file, hinted, v);
     define_in(guest);
     return hinted;
   }

@@ -50,6 +50,7 @@ class RegisterAllocator {
 
  private:
   int hint() const { return hints_[values_.current()]; }
+  void vacate_hinted(ir::Value v);
   int hinted_register(bool overlapping, ir::Value except) const;
 
   LiveValues& values_;

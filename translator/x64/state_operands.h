@@ -12,6 +12,9 @@
 namespace crosswalk::x64 {
 
 inline int state_displacement(size_t offset) { return static_cast<int>(offset) - kStateBias; }
+inline Xbyak::Address state16(size_t offset) {
+  return Xbyak::util::word[Xbyak::util::r15 + state_displacement(offset)];
+}
 inline Xbyak::Address state8(size_t offset) { return Xbyak::util::byte[Xbyak::util::r15 + state_displacement(offset)]; }
 inline Xbyak::Address state32(size_t offset) {
   return Xbyak::util::dword[Xbyak::util::r15 + state_displacement(offset)];

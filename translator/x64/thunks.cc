@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "translator/arm32/cpu/exit_reason.h"
+#include "translator/x64/host_features.h"
 #include "translator/x64/host_registers.h"
 #include "translator/x64/slow_access.h"
 #include "translator/x64/state_operands.h"
@@ -108,7 +109,7 @@ void ThunkEmitter::emit_dispatch() {
   c_.mov(cl, state8(offsetof(CpuState, strict_alignment)));
   c_.cmp(cl, state8(offsetof(CpuState, page_ids_a)));
   c_.jne(look_up);
-  jump_through_cache(c_, [&] { c_.jne(look_up); });
+  jump_through_cache(c_, host_features().bmi2, [&] { c_.jne(look_up); });
   c_.L(look_up);
   c_.mov(ecx, kExitLookup);
   c_.jmp(exit_to_);

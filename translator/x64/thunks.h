@@ -53,21 +53,24 @@ struct Thunks {
 // instruction pages; else to where jump_if_not_equal(), called twice, emits a jump to. Changes ecx,
 // edx, rsi and flags.
 template <class Jump>
-void jump_through_cache(Xbyak::CodeGenerator& c, Jump jump_if_not_equal) {
+void jump_through_cache(Xbyak::CodeGenerator& c, bool bmi2, Jump jump_if_not_equal) {
   using namespace Xbyak::util;
   const auto state64 = [](size_t offset) { return qword[r15 + (static_cast<int>(offset) - kStateBias)]; };
-  c.mov(ecx, eax);  // jump_cache_index()
-  c.ror(ecx, kJumpCacheFold);
+  const auto rotate_right = [&c, bmi2](const Xbyak::Reg32& to, int n) {
+    if (bmi2) return c.rorx(to, eax, static_cast<uint8_t>(n));
+    c.mov(to, eax);
+    c.ror(to, n);
+  };
+  rotate_right(ecx, kJumpCacheFold);  // jump_cache_index()
   c.lea(ecx, ptr[rcx + rax * 4]);
   c.and_(ecx, (kJumpCacheEntries - 1) << 4);
   c.add(rcx, state64(offsetof(CpuState, jump_cache)));
   c.cmp(dword[rcx + offsetof(JumpCacheEntry, target)], eax);
   jump_if_not_equal();
-  c.mov(edx, eax);
-  c.shr(edx, 12);
-  c.and_(edx, kInstructionPageEntries - 1);
+  rotate_right(edx, 12 - 2);
+  c.and_(edx, (kInstructionPageEntries - 1) * 4);
   c.mov(rsi, state64(offsetof(CpuState, instruction_pages)));
-  c.mov(edx, dword[rsi + rdx * 4]);
+  c.mov(edx, dword[rsi + rdx]);
   c.cmp(edx, dword[rcx + offsetof(JumpCacheEntry, page_id)]);
   jump_if_not_equal();
   c.jmp(qword[rcx + offsetof(JumpCacheEntry, code)]);

@@ -40,6 +40,59 @@ TEST_P(Running, InterruptsReachEveryLoop) {
   }
 }
 
+// A loop that stores its flags only where they can be seen: they are those of its last comparison.
+TEST_P(Running, InterruptSeesTheFlagsOfALoop) {
+  constexpr uint32_t kCmpR1R2 = 0xe1510002, kAddR3 = 0xe2833001;  // ADD R3, R3, #1
+  const struct {
+    uint32_t compare, r1, r2, condition, nzcv;
+  } cases[] = {
+      {kCmpR1R2, 1, 2, kNe, 0x80000000},
+      {kCmpR1R2, 2, 1, kNe, 0x20000000},
+      {kCmpR1R2, 7, 7, kEq, 0x60000000},
+      {kCmpR1R2, 0x80000000, 1, kNe, 0x30000000},
+      {cmp_imm(1, 0), 0xfffffff0, 0, kNe, 0xa0000000},
+      {cmp_imm(1, 0), 0, 0, kEq, 0x60000000},
+  };
+  for (const auto& c : cases) {
+    auto g = make_guest();
+    Asm code(kCode);
+    code({c.compare, kAddR3});
+    code({branch(kCode + 8, kCode, static_cast<Condition>(c.condition)), kHvc});
+    g->code(code, kCode);
+    g->cpu.r[1] = c.r1;
+    g->cpu.r[2] = c.r2;
+    g->cpu.i = 0;
+    write_nzcv(g->cpu, 0x50000000);
+    g->raise_after(kLineIrq, 10);
+    g->run(kCode);
+    EXPECT_EQ(g->stopped_at(), Exception::Irq);
+    EXPECT_EQ(g->spsr(kBankIrq) & 0xf0000000, c.nzcv) << std::hex << c.r1;
+    EXPECT_EQ(g->cpu.r[14] - 4, kCode);
+    EXPECT_NE(g->cpu.r[3], 0u);
+  }
+}
+
+// The same where the loop ends, goes ahead, and where its code goes away.
+TEST_P(Running, FlagsOfComparisonsWhereTheyAreSeen) {
+  auto g = make_guest();
+  Asm code(kCode);
+  // CMP R1, #3; ADD R1, R1, #1; BNE to the start; MRS R4, APSR
+  code({cmp_imm(1, 3), add_imm(1, 1, 1), branch(kCode + 8, kCode, kNe), 0xe10f4000});
+  // CMP R1, R5; MOV R6, #0; BEQ ahead; CMP R1, #9; MRS R7, APSR; HVC; ahead: MRS R8, APSR; HVC
+  code({0xe1510005, mov_imm(6, 0), branch(kCode + 0x18, kCode + 0x28, kEq), cmp_imm(1, 9), 0xe10f7000, kHvc, 0xe10f8000,
+        kHvc});
+  g->code(code, kCode);
+  for (const uint32_t r5 : {4u, 5u}) {
+    g->cpu.r[1] = 0;
+    g->cpu.r[5] = r5;
+    g->cpu.r[7] = g->cpu.r[8] = 0;
+    g->run(kCode);
+    EXPECT_EQ(g->cpu.r[4] & 0xf0000000, 0x60000000u);
+    EXPECT_EQ(g->cpu.r[7] & 0xf0000000, r5 == 4 ? 0u : 0x80000000u);
+    EXPECT_EQ(g->cpu.r[8] & 0xf0000000, r5 == 4 ? 0x60000000u : 0u);
+  }
+}
+
 TEST_P(Running, InterruptAcrossPages) {
   auto g = make_guest();
   Asm first(kCode + 0xffc), second(kCode + 0x1000);

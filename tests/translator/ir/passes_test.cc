@@ -391,6 +391,50 @@ TEST_F(PassTest, FlagLiveness) {
   EXPECT_EQ(only(Opcode::SubS).flags_live & 7, 6);
   EXPECT_EQ(only(Opcode::SetNZ).flags_live & 7, 1);
 }
+// The jump ahead stores the flags where it is taken; what goes on here overwrites them.
+TEST_F(PassTest, FuseCompareWithAJumpAhead) {
+  block.end_pc = 0x100;
+  b.SubS(b.GetReg(0), b.GetReg(1));
+  b.SetReg(2, Builder::Imm(1));
+  b.jump_if(1, 0x200);
+  b.SubS(b.GetReg(3), Builder::Imm(4));
+  b.Jump(0);
+  ir::fuse_compares(block);
+  ir::flag_liveness(block);
+  EXPECT_EQ(only(Opcode::JumpIfCompare).imm, 1u);
+  EXPECT_EQ(only(Opcode::JumpIfCompare).flags_live & 7, 0);
+  EXPECT_EQ(only(Opcode::SubS).args[1], Builder::Imm(4));
+}
+TEST_F(PassTest, FuseCompareNotWhereAnOperandChangesOrTheResultIsUsed) {
+  block.end_pc = 0x100;
+  b.SubS(b.GetReg(0), b.GetReg(1));
+  b.SetReg(1, Builder::Imm(1));
+  b.jump_if(1, 0x200);
+  b.SetReg(4, b.SubS(b.GetReg(3), Builder::Imm(4)));
+  b.jump_if(1, 0x200);
+  b.SubS(b.GetReg(5), b.GetReg(6));
+  b.SetC(Builder::Imm(1));  // the jump reads another C
+  b.jump_if(2, 0x200);
+  b.Jump(0);
+  ir::fuse_compares(block);
+  EXPECT_EQ(count(Opcode::JumpIfCompare), 0);
+}
+// Back to the start only where that sets all flags before a fault.
+TEST_F(PassTest, FuseCompareOfALoop) {
+  for (const bool faults_first : {false, true}) {
+    block = {};
+    block.end_pc = 0x100;
+    if (faults_first) b.Load(ir::MemAccess{}.pack(), b.GetReg(2));
+    b.AddS(b.GetReg(3), Builder::Imm(1));
+    b.SubS(b.GetReg(0), b.GetReg(1));
+    b.jump_if(1, 0);
+    b.Jump(0x300);
+    ir::fuse_compares(block);
+    EXPECT_EQ(count(Opcode::JumpIfCompare), faults_first ? 0 : 1);
+    if (faults_first) continue;
+    EXPECT_EQ(only(Opcode::JumpIfCompare).imm, 1u | ir::kFlagsAreSetAgain);
+  }
+}
 TEST_F(PassTest, FlagLivenessAtFaultsAndSkips) {
   b.AddS(b.GetReg(0), b.GetReg(1));
   b.Load(ir::MemAccess{}.pack(), b.GetReg(2));  // may fault: all flags in memory

@@ -71,7 +71,7 @@ bool Machine::run(CpuState& cpu, const std::vector<uint32_t>& words, const Optio
 
 std::unique_ptr<CpuState> make_state() {
   auto cpu = std::make_unique<CpuState>();
-  std::memset(static_cast<void*>(cpu.get()), 0, sizeof(CpuState));
+  *cpu = CpuState();
   cpu->mode = static_cast<uint8_t>(Mode::Supervisor);
   cpu->cp15.cpacr = 0xf00000;
   cpu->fpexc = arm::kFpexcEn;

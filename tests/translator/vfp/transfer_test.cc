@@ -163,6 +163,46 @@ TEST(VfpSequence, ConditionalCompare) {
   }
 }
 
+// Each condition right behind VCMP and VMRS, with operands that the helper compares, too.
+TEST(VfpSequence, ConditionsOfAComparison) {
+  constexpr uint32_t kOne = 0x3f800000, kTwo = 0x40000000, kNan = 0x7fc00000, kSignalling = 0x7f800001, kTiny = 1;
+  const struct {
+    uint32_t a, b, nzcv;  // nzcv without FZ
+  } pairs[] = {
+      {kOne, kTwo, 8},        {kTwo, kOne, 2}, {kOne, kOne, 6},        {kOne, kNan, 3},
+      {kSignalling, kOne, 3}, {kTiny, 0, 2},   {0x80000000, kTiny, 8}, {0, 0x80000000, 6},
+  };
+  const auto holds = [](uint32_t condition, uint32_t nzcv) {
+    const bool n = nzcv & 8, z = nzcv & 4, c = nzcv & 2, v = nzcv & 1;
+    const bool base[] = {z, c, n, v, c && !z, n == v, n == v && !z};
+    return base[condition / 2] != (condition & 1);
+  };
+  for (const uint32_t fpscr : {0u, uint32_t{arm::kFpscrFz}})
+    for (uint32_t condition = 0; condition < 14; condition++) {
+      GuestCode code;
+      arm::write_fpscr(code.cpu, fpscr);
+      // VCMP.F32 s0, s2; VMRS APSR_nzcv, FPSCR; MOV<c> r1, #1; MOV<c> r2, r3; VMRS r4, FPSCR
+      code.translate({0xeeb40a41, 0xeef1fa10, condition << 28 | 0x03a01001, condition << 28 | 0x01a02003, 0xeef14a10});
+      code.translate_for_fp_mode();
+      for (const auto& p : pairs) {
+        const bool tiny = p.a == kTiny || p.b == kTiny;
+        const uint32_t nzcv = fpscr && tiny ? 6 : p.nzcv;
+        arm::write_fpscr(code.cpu, fpscr);
+        write_nzcv(code.cpu, 0x50000000);
+        code.set_s(0, p.a);
+        code.set_s(2, p.b);
+        code.cpu.r[1] = code.cpu.r[2] = 0;
+        code.cpu.r[3] = 5;
+        code.run();
+        SCOPED_TRACE(::testing::Message() << std::hex << p.a << " " << p.b << " condition " << condition);
+        EXPECT_EQ(read_nzcv(code.cpu), nzcv << 28);
+        EXPECT_EQ(code.cpu.r[4] >> 28, nzcv);
+        EXPECT_EQ(code.cpu.r[1], holds(condition, nzcv) ? 1u : 0u);
+        EXPECT_EQ(code.cpu.r[2], holds(condition, nzcv) ? 5u : 0u);
+      }
+    }
+}
+
 TEST(VfpDecoder, UndefinedEncodings) {
   GuestCode code;
   for (const uint32_t word : {

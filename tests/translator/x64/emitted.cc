@@ -3,7 +3,6 @@
 
 #include <capstone/capstone.h>
 #include <sys/mman.h>
-#include <xbyak/xbyak_util.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -91,7 +90,6 @@ Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
   config_.thunks = &thunks_;
   config_.pieces = &pieces_;
   config_.flag_fusion = flag_fusion;
-  config_.bmi2 = Xbyak::util::Cpu().has(Xbyak::util::Cpu::tBMI2);
 }
 
 Emitted::~Emitted() {

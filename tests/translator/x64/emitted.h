@@ -33,7 +33,7 @@ class Emitted {
   void run(CpuState& cpu, GuestMemory& memory);
   const x64::Thunks& thunks() const { return thunks_; }
   // Whether BMI2 is used; by default, where the host has it.
-  void use_bmi2(bool use) { config_.bmi2 = use; }
+  void use_bmi2(bool use) { config_.features.bmi2 = use; }
   // How often emitted code has called what completes TLB maintenance.
   int synchronized() const { return synchronized_; }
   // And what sends an event.

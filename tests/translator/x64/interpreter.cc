@@ -27,6 +27,13 @@ Flags flags_of(const CpuState& cpu) {
 void set_flags(CpuState& cpu, Flags f) {
   write_nzcv(cpu, uint32_t{f.n} << 31 | uint32_t{f.z} << 30 | uint32_t{f.c} << 29 | uint32_t{f.v} << 28);
 }
+// N and Z from a result, C from bit 0 of `carry`.
+uint32_t shifted(CpuState& cpu, uint32_t result, uint32_t carry) {
+  Flags f = flags_of(cpu);
+  f.n = result >> 31, f.z = result == 0, f.c = carry & 1;
+  set_flags(cpu, f);
+  return result;
+}
 
 // ARM DDI 0406C, A8.3.
 bool condition_holds(const CpuState& cpu, uint32_t condition) {
@@ -228,7 +235,10 @@ size_t Machine::step(size_t i) {
       set_flags(cpu_, f);
       break;
     }
-    case Opcode::SetNZCV: write_nzcv(cpu_, x); break;
+    case Opcode::SetNZCV: write_nzcv(cpu_, x << 28); break;
+    case Opcode::LslS: set(shifted(cpu_, x << inst.imm, x >> (32 - inst.imm))); break;
+    case Opcode::LsrS: set(shifted(cpu_, x >> inst.imm, x >> (inst.imm - 1))); break;
+    case Opcode::AsrS: set(shifted(cpu_, static_cast<uint32_t>(sx >> inst.imm), x >> (inst.imm - 1))); break;
     case Opcode::GetC: set(carry); break;
     case Opcode::GetNZCV: set(read_nzcv(cpu_)); break;
     case Opcode::Select: set(condition_holds(cpu_, inst.imm) ? x : y); break;
@@ -367,6 +377,10 @@ size_t Machine::step(size_t i) {
     case Opcode::Jump: jump(inst, inst.imm); break;
     case Opcode::JumpIf:
       if (condition_holds(cpu_, inst.imm)) jump(inst, static_cast<uint32_t>(inst.aux));
+      break;
+    case Opcode::JumpIfCompare:
+      add_with_carry(cpu_, x, ~y, true);
+      if (condition_holds(cpu_, inst.imm & 15)) jump(inst, static_cast<uint32_t>(inst.aux));
       break;
     case Opcode::JumpIfZero:
       if (x == 0) jump(inst, inst.imm);

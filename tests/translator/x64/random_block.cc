@@ -193,7 +193,10 @@ class Generator {
     }
   }
   void produce_flags() {
-    switch (pick(9)) {
+    switch (pick(12)) {
+      case 9: keep(ir_.LslS(1 + pick(31), i32()), Type::I32); break;
+      case 10: keep(ir_.LsrS(1 + pick(31), i32()), Type::I32); break;
+      case 11: keep(ir_.AsrS(1 + pick(31), i32()), Type::I32); break;
       case 0:
       case 1: keep(ir_.AddS(i32(), i32()), Type::I32); break;
       case 2:
@@ -201,7 +204,7 @@ class Generator {
       case 4: keep(ir_.AdcS(i32(), i32()), Type::I32); break;
       case 5: keep(ir_.SbcS(i32(), i32()), Type::I32); break;
       case 6: ir_.SetNZ(i32()); break;
-      case 7: chance(50) ? ir_.SetNZ64(i64()) : ir_.SetNZCV(i32()); break;
+      case 7: chance(50) ? ir_.SetNZ64(i64()) : ir_.SetNZCV(ir_.And(i32(), Builder::Imm(15))); break;
       default: ir_.SetC(zero_or_one()); break;
     }
   }
@@ -347,7 +350,10 @@ class Generator {
       case 2:
         if (!scopes_.empty()) close();
         break;
-      case 3: ir_.jump_if(pick(14), target()); break;
+      case 3:
+        if (chance(60)) ir_.SubS(i32(), i32());  // for fuse_compares()
+        ir_.jump_if(pick(14), target());
+        break;
       case 4: ir_.JumpIfZero(target(), i32()); break;
       default: ir_.JumpIfNotZero(target(), zero_or_one()); break;
     }

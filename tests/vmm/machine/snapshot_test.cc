@@ -58,7 +58,7 @@ State random_state() {
 }
 
 TEST(SnapshotState, HasAllFields) {
-  expect_all_fields(random_state<GuestCpu>(), 21);
+  expect_all_fields(random_state<GuestCpu>(), 20);
   expect_all_fields(random_state<GicDistributor::State>(), 0);
   expect_all_fields(random_state<GicCpuInterface::State>(), 1);
   expect_all_fields(random_state<VirtioBlock::RequestHeader>(), 0);

@@ -45,7 +45,8 @@ uint32_t update_fp_mode(GuestCpu& cpu) {
 
 uint32_t write_fpscr(GuestCpu& cpu, uint32_t value) {
   const uint32_t changed = (cpu.fpscr ^ value) & kFpscrModeMask;
-  cpu.fpscr = value & kFpscrWritableMask & ~(kFpscrCumulativeMask & ~kFpscrIdc);
+  cpu.fpscr = value & kFpscrWritableMask & ~kFpscrNzcvMask & ~(kFpscrCumulativeMask & ~kFpscrIdc);
+  cpu.fpscr_nzcv = value >> 28;
   cpu.mxcsr = mxcsr_control(value) | mxcsr_from_cumulative(value);
   cpu.mxcsr_standard = kMxcsrStandard;
   if (!changed) return kEffectNone;

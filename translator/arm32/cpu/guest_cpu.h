@@ -97,11 +97,12 @@ struct alignas(64) GuestCpu {
   uint8_t fp_mode;           // how floating point and Advanced SIMD behave now: fp_system.h, FpModeBit
   uint8_t strict_alignment;  // every access must be aligned: SCTLR.A set, or SCTLR.M clear
   uint8_t monitor_armed;     // local exclusive monitor
+  uint8_t fpscr_nzcv;        // FPSCR.N to V in bits 3:0
   // MXCSR for guest VFP code: rounding mode, FZ, and the cumulative flags so far
   uint32_t mxcsr;
   // MXCSR for Advanced SIMD ("standard FPSCR value"), cumulative flags so far
   uint32_t mxcsr_standard;
-  uint32_t fpscr;  // everything of FPSCR but the cumulative flags still in mxcsr*
+  uint32_t fpscr;  // everything of FPSCR but NZCV, and the cumulative flags still in mxcsr*
   uint32_t fpexc;
   uint32_t monitor_address;          // VA of the last load-exclusive
   uint32_t monitor_size;             // bytes

@@ -61,7 +61,30 @@ struct NearFrame {
   uint32_t interrupt_lines;
 };
 
+// Constants that translated code looks up: what NZCV, as a number in bits 3:0, is in GuestCpu, and
+// what LAHF leaves in AH after UCOMIS for the four results of a comparison (Intel SDM vol. 2).
+struct FlagTables {
+  enum Relation : uint8_t { Less = 8, Equal = 6, Greater = 2, Unordered = 3 };  // NZCV of VCMP
+
+  uint64_t nz[16] = {};
+  struct {
+    uint8_t c, v;
+  } cv[16] = {};
+  uint8_t ah[16] = {};          // by NZCV of a comparison
+  uint8_t relation[0x48] = {};  // NZCV by AH
+
+  constexpr FlagTables() {
+    for (unsigned n = 0; n < 16; n++) {
+      nz[n] = uint64_t{n >> 3} << 63 | (n & 4 ? 0 : 1);
+      cv[n] = {static_cast<uint8_t>(n >> 1 & 1), static_cast<uint8_t>(n & 1)};
+    }
+    ah[Less] = 0x03, ah[Equal] = 0x42, ah[Greater] = 0x02, ah[Unordered] = 0x47;
+    for (const uint8_t r : {Less, Equal, Greater, Unordered}) relation[ah[r]] = r;
+  }
+};
+
 struct FarFrame {
+  FlagTables flag_tables;
   uint64_t spill_more[kSpillSlots - kNearSpillSlots];
   alignas(16) uint8_t vspill[kSpillSlots * 16];
   // Arguments of the out-of-line memory path and of calls (translator/x64): never live across

@@ -47,7 +47,7 @@ bool check_access(TranslateContext& t, const SystemRegister& row, bool write) {
 
 void write_rt(TranslateContext& t, uint32_t rt, Value v) {
   if (rt == 15)
-    t.ir.SetNZCV(v);  // APSR_nzcv
+    t.ir.SetNZCV(t.ir.Lsr(28, v));  // APSR_nzcv
   else
     t.set_reg(rt, v);
 }

@@ -109,6 +109,13 @@ void compare_register_shifted(TranslateContext& t, Fields<"mnsy"> f, Alu op) {
 
 void move_shifted(TranslateContext& t, Fields<"dm?S"> f, Shift type, uint32_t imm5) {
   const bool s = sets_flags(t, f);
+  if (s && f['d'] != 15 && imm5 != 0 && type != Shift::ROR) {
+    const Value m = t.reg(f['m']);
+    t.set_reg(f['d'], type == Shift::LSL   ? t.ir.LslS(imm5, m)
+                      : type == Shift::LSR ? t.ir.LsrS(imm5, m)
+                                           : t.ir.AsrS(imm5, m));
+    return;
+  }
   const ShiftedOperand operand = shift_immediate(t, t.reg(f['m']), static_cast<uint32_t>(type), imm5, s);
   data_processing(t, Alu::MOV, f['d'], 0, operand, s);
 }

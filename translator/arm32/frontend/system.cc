@@ -50,7 +50,7 @@ void move_to_psr(TranslateContext& t, bool spsr, uint32_t fields, Value v) {
     return;
   }
   if (fields == arm::kPsrFieldF) {
-    t.ir.SetNZCV(v);
+    t.ir.SetNZCV(t.ir.Lsr(28, v));
     t.ir.StoreState8(offsetof(CpuState, q), t.ir.Bit(27, v));
     return;
   }

@@ -82,9 +82,7 @@ HANDLER(VfpMoveFromSystem) {
       return;
     }
     Value flags = recent_fpscr_flags(t.ir.block);
-    if (flags.is_none()) {
-      flags = t.ir.And(t.ir.LoadState32(offsetof(CpuState, fpscr)), ir::Builder::Imm(arm::kFpscrNzcvMask));
-    }
+    if (flags.is_none()) flags = t.ir.LoadState8(offsetof(CpuState, fpscr_nzcv));
     t.ir.SetNZCV(flags);
     return;
   }

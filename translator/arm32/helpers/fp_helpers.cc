@@ -52,7 +52,7 @@ uint64_t mul_add(CpuState* cpu) {
 template <class Bits>
 uint64_t compare(CpuState* cpu, bool signal) {
   return run(cpu, [=](Environment& env) {
-    return softfloat::compare(operand<Bits>(cpu, 0), operand<Bits>(cpu, 1), signal, env) << 28;
+    return softfloat::compare(operand<Bits>(cpu, 0), operand<Bits>(cpu, 1), signal, env);
   });
 }
 

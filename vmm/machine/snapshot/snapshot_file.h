@@ -31,7 +31,7 @@ struct ZSTD_DCtx_s;
 namespace crosswalk::vmm {
 
 // Goes up when the meaning of a file changes; others are refused.
-inline constexpr uint32_t kSnapshotFormat = 2;
+inline constexpr uint32_t kSnapshotFormat = 3;
 
 // Memory of the machine: RAM, and others that the state tells of.
 struct SnapshotArea {
