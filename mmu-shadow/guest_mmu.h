@@ -84,6 +84,7 @@ class GuestMmu final : public MmuOf<Guest> {
   void unpark(Cpu& cpu) override;
   typename MmuOf<Guest>::Self self() override { return {&machine_.cpus, index_}; }
   void activate(Cpu& cpu) override;
+  bool access_changed(Cpu& cpu) override;
   void polled(Cpu& cpu) override;
   Translation translate(Cpu& cpu, Va va, AccessKind kind, bool privileged) override;
   using MmuOf<Guest>::fill;
@@ -159,6 +160,8 @@ class GuestMmu final : public MmuOf<Guest> {
   // Does that when it is time, and tells translated code which form it has. In line: each system
   // call of the guest changes the space twice.
   [[gnu::always_inline]] void enter_current(Cpu& cpu);
+  // For translated code.
+  [[gnu::always_inline]] static void show(Cpu& cpu, Space& space);
   // What the provider of windows has done belongs to the current space.
   void collect_filled(Cpu& cpu);
   FaultOutcome refused_fault(Space& space, const Regime& regime, Va va, bool was_code);
@@ -193,6 +196,8 @@ class GuestMmu final : public MmuOf<Guest> {
   uint64_t stores_checked_ = 0;  // CodePages::check_unseen_stores
   typename Guest::BreakPages break_pages_;
   bool flat_violation_ = false;
+  // Something is told of each switch of the address space, or has to be asked.
+  const bool watches_switches_ = config_.accounts || filled_.exist();
 };
 
 template <GuestArchitecture Guest>
@@ -256,6 +261,7 @@ template <GuestArchitecture Guest>
 void GuestMmu<Guest>::activate(Cpu& cpu) {
   const typename Guest::Selectors now = Guest::selectors_of(cpu);
   if (now == selectors_ && current_ && cpu.space == current_) return;
+  if (!now.equal_but_for_access(selectors_)) spaces_.forget_neighbours();
   // not from `now`: a copy in wider pieces waits for its stores
   selectors_ = Guest::selectors_of(cpu);
 
@@ -266,6 +272,7 @@ void GuestMmu<Guest>::activate(Cpu& cpu) {
   } else {
     space = spaces_.recent(now);
     if (!space) space = look_up(cpu);
+    spaces_.set_neighbour(Guest::access_of(cpu), space);
   }
   spaces_.used(*space);
   if (space != current_) {
@@ -289,6 +296,29 @@ void GuestMmu<Guest>::activate(Cpu& cpu) {
   if (space->changes_applied != changes()) apply_missed(cpu);
   if (installer_.awaits(*space)) installer_.returned(walks_.regime_of(cpu));
   enter_current(cpu);
+}
+
+// As activate(), where there is nothing to do but to enter the space: what is not so, it leaves to
+// activate().
+template <GuestArchitecture Guest>
+bool GuestMmu<Guest>::access_changed(Cpu& cpu) {
+  const uint64_t access = Guest::access_of(cpu);
+  Space* const space = spaces_.neighbour(access);
+  if (!space || watches_switches_ || cpu.trace || cpu.space != current_) return false;
+  // Before the logs are looked at.
+  if (machine_.cpus.several()) shootdown_.enter(*space);
+  if (space->changes_applied != changes() || installer_.awaits(*space)) return false;
+  if (space->history && (hybrid_.time().counts(*space) || hybrid_.time().due(*space))) return false;
+  if (space->windowed && space->shared) {
+    if (space->roots_version != space->shared->version) return false;
+    space->window->window().enter();
+  }
+  selectors_.set_access(access);
+  spaces_.used(*space);
+  statistics_.space_switches += space != current_;
+  current_ = space;
+  show(cpu, *space);
+  return true;
 }
 
 // The space of `selectors_`, which is none of the recent ones.
@@ -415,6 +445,11 @@ template <GuestArchitecture Guest>
 inline void GuestMmu<Guest>::enter_current(Cpu& cpu) {
   Space& space = *current_;
   if (space.history && hybrid_.time().due(space)) judge_current(cpu);
+  show(cpu, space);
+}
+
+template <GuestArchitecture Guest>
+inline void GuestMmu<Guest>::show(Cpu& cpu, Space& space) {
   MmuView& view = cpu;
   view.mem_base = space.windowed ? space.map().base() : reinterpret_cast<uint64_t>(space.soft->entries());
   view.memory_window = space.windowed;

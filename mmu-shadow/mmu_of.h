@@ -64,6 +64,9 @@ class MmuOf : public Guest::Port, public CodeProtection {
   // for the CPU's current regime and sets cpu.mem_base, cpu.instruction_pages and cpu.space.
   // Flushes nothing. Cheap when the key is unchanged or recently used.
   virtual void activate(Cpu& cpu) = 0;
+  // The same, where nothing is another since then but what Guest::access_of answers. Does no
+  // floating-point arithmetic if it returns true; false: activate() has to follow.
+  virtual bool access_changed(Cpu&) { return false; }
 
   // The software-TLB slow path: translate for the CPU's current privilege, and install the entry
   // for plain RAM, and for flash that is read. A Store to a page with translated code calls the

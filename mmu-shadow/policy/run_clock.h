@@ -26,8 +26,10 @@ class RunClock {
   // if need be. Only spaces with a history count.
   template <typename ReadClock>
   void changed(SpaceForm* from, SpaceForm& to, ReadClock read_clock) {
-    if (to.history && (measuring_ || !sampled(to))) account_change(from, to, read_clock);
+    if (counts(to)) account_change(from, to, read_clock);
   }
+  // Whether that does anything.
+  bool counts(const SpaceForm& to) const { return to.history && (measuring_ || !sampled(to)); }
   // The CPU polls, every ten milliseconds at least, in the space `current`.
   void polled(SpaceForm& current, uint64_t now);
   // So many ticks were not time that a space ran: no window would have made it shorter.

@@ -31,6 +31,14 @@ class SpaceTable {
   void set_recent(const Selectors& selectors, Space* space) {
     recent_[selectors.hash() % kRecent] = {selectors, space};
   }
+  // The same for spaces that differ by `access` alone, a part of the selectors, as long as
+  // forget_neighbours() is called when the rest of them changes.
+  Space* neighbour(uint64_t access) const {
+    const Neighbour& neighbour = neighbours_[slot_of(access)];
+    return neighbour.access == access ? neighbour.space : nullptr;
+  }
+  void set_neighbour(uint64_t access, Space* space) { neighbours_[slot_of(access)] = {access, space}; }
+  void forget_neighbours() { std::fill(std::begin(neighbours_), std::end(neighbours_), Neighbour{}); }
   template <typename Key>
   Space* find(const Key& key) const {
     const size_t mask = slots_.size() - 1;
@@ -57,6 +65,7 @@ class SpaceTable {
   void rebuild() {
     std::fill(slots_.begin(), slots_.end(), nullptr);
     std::fill(std::begin(recent_), std::end(recent_), Recent{});
+    forget_neighbours();
     for (auto& s : spaces_) insert(s.get());
   }
   // The space that was used least recently of those that match; null when there is none.
@@ -74,11 +83,16 @@ class SpaceTable {
   }
 
  private:
-  static constexpr uint32_t kRecent = 16;
+  static constexpr uint32_t kRecent = 16, kNeighbours = 8;
   struct Recent {
     Selectors selectors{};
     Space* space = nullptr;
   };
+  struct Neighbour {
+    uint64_t access = 0;
+    Space* space = nullptr;
+  };
+  static uint32_t slot_of(uint64_t access) { return (access ^ access >> 2) % kNeighbours; }
   void insert(Space* space) {
     const size_t mask = slots_.size() - 1;
     size_t i = space->key.hash() & mask;
@@ -90,6 +104,7 @@ class SpaceTable {
   std::vector<std::unique_ptr<Space>> spaces_;
   std::vector<Space*> slots_;  // open addressing by the keys' hashes; a power of two
   Recent recent_[kRecent];
+  Neighbour neighbours_[kNeighbours];
   uint64_t tick_ = 0;
 };
 

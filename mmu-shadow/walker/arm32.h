@@ -28,6 +28,9 @@ struct Arm32 {
   using Translation = crosswalk::Translation;
   using Port = MmuPort;
 
+  // The privilege and DACR, which change at each system call of some guests.
+  static uint64_t access_of(const Cpu& cpu) { return uint64_t{cpu.cp15.dacr} << 1 | privileged(cpu); }
+
   struct Selectors {
     // The first ones change most, and decide most comparisons.
     bool privileged;
@@ -35,6 +38,14 @@ struct Arm32 {
     uint64_t ttbr0, ttbr1;
     uint32_t sctlr, ttbcr;
     bool operator==(const Selectors&) const = default;
+    bool equal_but_for_access(const Selectors& other) const {
+      return contextidr == other.contextidr && ttbr0 == other.ttbr0 && ttbr1 == other.ttbr1 && sctlr == other.sctlr &&
+             ttbcr == other.ttbcr;
+    }
+    void set_access(uint64_t access) {
+      privileged = access & 1;
+      dacr = static_cast<uint32_t>(access >> 1);
+    }
     uint32_t hash() const { return static_cast<uint32_t>(ttbr0 >> 14) ^ dacr ^ contextidr << 1 ^ privileged; }
   };
   static Selectors selectors_of(const Cpu& cpu) {

@@ -40,6 +40,9 @@ concept GuestArchitecture =
       { cpu.trace } -> std::convertible_to<trace::Ring*>;
       { G::selectors_of(cpu) } -> std::same_as<typename G::Selectors>;
       { selectors.hash() } -> std::same_as<uint32_t>;
+      // The part of the selectors that changes most: the privilege, and what goes with it.
+      { G::access_of(cpu) } -> std::same_as<uint64_t>;
+      { selectors.equal_but_for_access(selectors) } -> std::same_as<bool>;
       { G::key_of(cpu) } -> std::same_as<typename G::Key>;
       { key.hash() } -> std::same_as<uint32_t>;
       { key.asid } -> std::convertible_to<typename G::Asid>;

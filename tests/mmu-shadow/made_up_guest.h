@@ -41,11 +41,14 @@ struct MadeUpGuest {
       return static_cast<uint32_t>((root ^ asid ^ uint64_t{privileged} << 63) * 0x9e3779b97f4a7c15u >> 32);
     }
     bool mmu_enabled() const { return mmu_on; }
+    bool equal_but_for_access(const Key& o) const { return root == o.root && asid == o.asid && mmu_on == o.mmu_on; }
+    void set_access(uint64_t access) { privileged = mmu_on && access; }
     Key of_all_processes() const { return {0, 0, privileged, mmu_on}; }
     bool is_like(const Key&) const { return true; }
   };
   using Selectors = Key;
   static Selectors selectors_of(const Cpu& cpu) { return key_of(cpu); }
+  static uint64_t access_of(const Cpu& cpu) { return cpu.privileged; }
   static Key key_of(const Cpu& cpu) { return cpu.mmu_on ? Key{cpu.root, cpu.asid, cpu.privileged, true} : Key{}; }
   static bool privileged(const Cpu& cpu) { return cpu.privileged; }
   static bool mmu_enabled(const Cpu& cpu) { return cpu.mmu_on; }

@@ -192,6 +192,9 @@ enum CallFlags : uint32_t {
   kCallNoFlags = 1 << 1,  // the function neither reads nor writes NZCV and GE
   // the function neither reads nor writes r[0..14] (registers need not be in CpuState)
   kCallNoRegs = 1 << 2,
+  // Besides both: it needs no arguments and no position, does not exit, and does floating-point
+  // arithmetic only with an MXCSR that it sets and restores.
+  kCallLight = 1 << 3,
 };
 
 struct Inst {

@@ -43,7 +43,16 @@ void put_call_arguments(EmitContext& e, const Inst& inst) {
   }
 }
 
+void call_light(EmitContext& e, const Inst& inst) {
+  e.values.spill_across_call(false);
+  e.take(rax);
+  e.code.mov(rax, inst.aux);
+  e.call_thunk(&Thunks::call_light);
+  e.define_as(rax);
+}
+
 void call(EmitContext& e, const Inst& inst, bool wide) {
+  if (inst.imm & ir::kCallLight) return call_light(e, inst);
   auto& c = e.code;
   put_call_arguments(e, inst);
   e.values.spill_across_call(!(inst.imm & ir::kCallNoRegs));
@@ -78,6 +87,21 @@ void emit_Call(EmitContext& e, const Inst& inst) { call(e, inst, false); }
 void emit_Call64(EmitContext& e, const Inst& inst) { call(e, inst, true); }
 void emit_CallPure(EmitContext& e, const Inst& inst) { call_pure(e, inst, false); }
 void emit_CallPure64(EmitContext& e, const Inst& inst) { call_pure(e, inst, true); }
+
+void emit_RequirePrivileged(EmitContext& e, const Inst& inst) {
+  e.need_mxcsr(Rounding::Vfp);
+  const Label user = e.labels.make();
+  e.code.cmp(state8(offsetof(CpuState, mode)), static_cast<uint8_t>(Mode::User));
+  e.labels.jcc(kEqual, user);
+  e.out_of_line([&e, user, function = inst.aux] {
+    e.labels.bind(user);
+    store_guest_position(e);
+    e.code.mov(rax, function);
+    e.call_thunk(&Thunks::call);
+    e.sites.call();
+    e.code.ud2();  // it does not return
+  });
+}
 
 // Kernels execute it at each unlock; mostly nobody watches.
 void emit_SendEvent(EmitContext& e, const Inst&) {
@@ -114,6 +138,8 @@ void emit_Label(EmitContext& e, const Inst& inst) {
 }
 
 void emit_Jump(EmitContext& e, const Inst& inst) { e.exits.jump(inst.imm); }
+
+void emit_JumpAnew(EmitContext& e, const Inst& inst) { e.exits.jump_anew(inst.imm); }
 
 void emit_JumpIf(EmitContext& e, const Inst& inst) {
   e.need_mxcsr(Rounding::Vfp);

@@ -85,6 +85,104 @@ void emit_StoreState32(EmitContext& e, const Inst& inst) {
 }
 void emit_StoreState64(EmitContext& e, const Inst& inst) { e.code.mov(state64(inst.imm), e.use(inst.args[0])); }
 
+// ---- modes
+namespace {
+
+// r = bank_of() of the current mode, and ZF if that is kBankUser; changes t.
+void load_bank(EmitContext& e, Reg32 r, Reg32 t) {
+  e.code.movzx(r, state8(offsetof(CpuState, mode)));
+  e.code.mov(t, r);
+  e.code.shr(t, 1);
+  e.code.xor_(r, t);
+  e.code.and_(r, 7);
+}
+Xbyak::Address spsr_of(Reg32 bank) {
+  return dword[r15 + bank.cvt64() * 4 + state_displacement(offsetof(CpuState, banked.spsr))];
+}
+
+// Where register n of User mode is, unless the current mode is `other`: then in the other one of
+// its two places.
+struct UserRegister {
+  explicit UserRegister(uint32_t number) : n(number) {
+    if (n == 13)
+      bank = offsetof(CpuState, banked.r13[kBankUser]);
+    else if (n == 14)
+      bank = offsetof(CpuState, banked.r14[kBankUser]);
+    else
+      bank = offsetof(CpuState, banked.r8_12_user) + size_t{4} * (n - 8);
+  }
+  bool mostly_banked() const { return n >= 13; }
+  uint8_t other() const { return static_cast<uint8_t>(mostly_banked() ? Mode::System : Mode::Fiq); }
+  // Emits `access(banked)` for both, the rarer one out of line. It changes no register but its own.
+  template <class Access>
+  void emit(EmitContext& e, Access access) const {
+    const Label rare = e.labels.make(), done = e.labels.make();
+    e.code.cmp(state8(offsetof(CpuState, mode)), other());
+    e.labels.jcc(kEqual, rare);
+    access(mostly_banked());
+    e.labels.bind(done);
+    e.out_of_line([&e, rare, done, access, banked = !mostly_banked()] {
+      e.labels.bind(rare);
+      access(banked);
+      e.labels.jmp(done);
+    });
+  }
+
+  uint32_t n;
+  size_t bank;
+};
+
+}  // namespace
+
+void emit_Privileged(EmitContext& e, const Inst&) {
+  const Reg32 r = e.define().cvt32();
+  e.code.xor_(r, r);
+  e.code.cmp(state8(offsetof(CpuState, mode)), static_cast<uint8_t>(Mode::User));
+  e.code.setne(r.cvt8());
+}
+void emit_GetSpsr(EmitContext& e, const Inst&) {
+  const Reg32 r = e.define().cvt32(), t = e.temp().cvt32();
+  load_bank(e, r, t);
+  e.code.mov(r, spsr_of(r));
+}
+void emit_SetSpsr(EmitContext& e, const Inst& inst) {
+  const Reg32 v = e.use_copy(inst.args[0]).cvt32(), bank = e.temp().cvt32(), t = e.temp().cvt32();
+  const Label none = e.labels.make();
+  load_bank(e, bank, t);
+  e.labels.jcc(kEqual, none);
+  e.code.mov(t, spsr_of(bank));
+  e.code.and_(v, inst.imm);
+  e.code.and_(t, ~inst.imm);
+  e.code.or_(v, t);
+  e.code.mov(spsr_of(bank), v);
+  e.labels.bind(none);
+}
+void emit_GetUserReg(EmitContext& e, const Inst& inst) {
+  const UserRegister user(inst.imm);
+  const Reg32 r = e.define().cvt32();
+  user.emit(e, [&e, r, user](bool banked) {
+    if (banked)
+      e.code.mov(r, state32(user.bank));
+    else if (kPinned[user.n] >= 0)
+      e.code.mov(r, Reg32(kPinned[user.n]));
+    else
+      e.code.mov(r, state32(reg_offset(user.n)));
+  });
+}
+void emit_SetUserReg(EmitContext& e, const Inst& inst) {
+  const UserRegister user(inst.imm);
+  const Reg32 v = e.use(inst.args[0]).cvt32();
+  e.guest_registers.vacate(user.n);
+  user.emit(e, [&e, v, user](bool banked) {
+    if (banked)
+      e.code.mov(state32(user.bank), v);
+    else if (kPinned[user.n] >= 0)
+      e.code.mov(Reg32(kPinned[user.n]), v);
+    else
+      e.code.mov(state32(reg_offset(user.n)), v);
+  });
+}
+
 // ---- NZCV
 void emit_AddS(EmitContext& e, const Inst& inst) {
   Value a = inst.args[0], b = inst.args[1];

@@ -62,19 +62,28 @@ void Exits::jump(uint32_t target) {
     if (same_page(to)) return poll_and_jump(target);
     poll(target);
   }
-  uint32_t id_offset = 0;
+  if (!same_page(to)) return jump_compared(target);
   const Label stub = e_.labels.make();
-  if (!same_page(to)) {
-    e_.code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
-    // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
-    e_.labels.align_field(6);
-    e_.code.db(0x81);
-    e_.code.db(0xb8);
-    e_.code.dd(instruction_page_offset(to));
-    id_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
-    e_.code.dd(kNoPageId);
-    e_.labels.jcc(kNotEqual, stub);
-  }
+  e_.labels.jmp(stub, true);
+  add_link(0, target, stub);
+}
+
+void Exits::jump_anew(uint32_t target) {
+  e_.need_mxcsr(Rounding::Vfp);
+  jump_compared(target);
+}
+
+void Exits::jump_compared(uint32_t target) {
+  const Label stub = e_.labels.make();
+  e_.code.mov(rax, state64(offsetof(CpuState, instruction_pages)));
+  // cmp dword [rax + disp32], imm32, in a fixed form so that the engine can find the immediate
+  e_.labels.align_field(6);
+  e_.code.db(0x81);
+  e_.code.db(0xb8);
+  e_.code.dd(instruction_page_offset(target));
+  const uint32_t id_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
+  e_.code.dd(kNoPageId);
+  e_.labels.jcc(kNotEqual, stub);
   e_.labels.jmp(stub, true);
   add_link(id_offset, target, stub);
 }

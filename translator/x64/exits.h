@@ -28,6 +28,8 @@ class Exits {
   void leave(uint32_t reason, uint32_t target);
   // To another block, or this one; polls when it goes back.
   void jump(uint32_t target);
+  // The same where the page of this instruction's VA may have changed, too.
+  void jump_anew(uint32_t target);
   // precondition: the target is ahead, in the same page
   void jump_if(Condition condition, uint32_t target);
   // To the block itself, polling. `before_leaving` is emitted where anything else is gone to.
@@ -48,6 +50,7 @@ class Exits {
   // precondition: the target is in the same page
   void poll_and_jump(uint32_t target);
   void poll(uint32_t target);
+  void jump_compared(uint32_t target);
   void add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart = false,
                 const std::function<void()>& before_leaving = nullptr);
 

@@ -24,6 +24,8 @@ class GuestRegisters {
   void set(uint32_t n, ir::Value v);
   // The same by a constant of 32 bits, which are the last 4 bytes emitted.
   void set_constant(uint32_t n, uint32_t constant);
+  // Register n may be written by what is emitted next.
+  void vacate(uint32_t n) { displace(n, {}); }
   // Before the first round of a loop.
   void load_carried();
   // The part of a SIMD register at this offset of CpuState: 4, 8 or 16 bytes.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/x64/thunks.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 
 #include "translator/arm32/cpu/exit_reason.h"
 #include "translator/x64/host_features.h"
@@ -28,6 +30,7 @@ class ThunkEmitter {
     emit_exits();
     emit_exits_of_faults();
     emit_call(targets.go_on_after_exceptions);
+    emit_call_light();
     emit_call_pure();
     emit_slow_access(targets.slow_access);
     thunks_.synchronize = emit_aside(targets.synchronize);
@@ -50,6 +53,7 @@ class ThunkEmitter {
   void emit_exits();
   void emit_exits_of_faults();
   void emit_call(bool goes_on);
+  void emit_call_light();
   void emit_call_pure();
   void emit_slow_access(SlowAccess slow_access);
   const uint8_t* emit_aside(void (*function)(CpuState*));
@@ -197,6 +201,24 @@ void ThunkEmitter::emit_call(bool goes_on) {
   }
 }
 
+// What the ABI has a function change goes to CpuState meanwhile.
+void ThunkEmitter::emit_call_light() {
+  const auto saved = [](int r) {
+    return r < 0 || std::find(std::begin(kSaved), std::end(kSaved), r) != std::end(kSaved);
+  };
+  thunks_.call_light = begin();
+  for (uint32_t n = 0; n < 15; n++)
+    if (!saved(kPinned[n])) c_.mov(state32(reg_offset(n)), Xbyak::Reg32(kPinned[n]));
+  c_.lea(rdi, ptr[r15 - kStateBias]);
+  c_.sub(rsp, 8);
+  c_.call(rax);
+  c_.add(rsp, 8);
+  c_.mov(r14, state64(offsetof(CpuState, mem_base)));
+  for (uint32_t n = 0; n < 15; n++)
+    if (!saved(kPinned[n])) c_.mov(Xbyak::Reg32(kPinned[n]), state32(reg_offset(n)));
+  c_.ret();
+}
+
 void ThunkEmitter::emit_call_pure() {
   thunks_.call_pure = begin();
   spill_pinned();
@@ -269,12 +291,12 @@ const uint8_t* ThunkEmitter::emit_aside(void (*function)(CpuState*)) {
 }  // namespace
 
 Thunks Thunks::moved(ptrdiff_t distance) const {
-  static_assert(sizeof(Thunks) == 12 * sizeof(void*), "every thunk is moved");
+  static_assert(sizeof(Thunks) == 13 * sizeof(void*), "every thunk is moved");
   Thunks t = *this;
   t.enter = reinterpret_cast<decltype(enter)>(reinterpret_cast<uintptr_t>(enter) + static_cast<uintptr_t>(distance));
   for (const uint8_t** code :
        {&t.exit_link, &t.exit_indirect, &t.exit_to, &t.dispatch, &t.exit_no_spill, &t.exit_no_spill_standard, &t.call,
-        &t.call_pure, &t.slow_access, &t.synchronize, &t.send_event})
+        &t.call_light, &t.call_pure, &t.slow_access, &t.synchronize, &t.send_event})
     *code += distance;
   return t;
 }

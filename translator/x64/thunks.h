@@ -38,6 +38,8 @@ struct Thunks {
   const uint8_t* exit_no_spill_standard;  // the same while MXCSR holds the Advanced SIMD value
   // rax = function, cpu.call_args: calls it, result in rax; see emit_call
   const uint8_t* call;
+  // rax = function(CpuState*), of ir::kCallLight
+  const uint8_t* call_light;
   const uint8_t* call_pure;  // rax = function of cpu.call_args alone; result in rax
   // a SlowAccessRequest is on the stack, and removed; every register preserved
   const uint8_t* slow_access;

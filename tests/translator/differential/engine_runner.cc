@@ -115,7 +115,8 @@ Outcome EngineRunner::run(const Case& c) {
   std::memcpy(cpu.r, in.r, sizeof cpu.r);
   std::memcpy(cpu.vreg, in.d, sizeof in.d);
   arm::write_fpscr(cpu, in.fpscr);
-  arm::write_spsr(cpu, in.spsr, arm::kPsrFieldsAll);
+  if (const Mode mode = arm::mode_of(cpu); arm::mode_has_spsr(mode))
+    cpu.banked.spsr[bank_of(mode)] = in.spsr & 0xff0fffff;  // [23:20] are reserved
   if (c.user_bank) {
     arm::user_register(cpu, 13) = in.user_r13;
     arm::user_register(cpu, 14) = in.user_r14;

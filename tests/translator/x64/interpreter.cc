@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "translator/arm32/cpu/exit_reason.h"
+#include "translator/arm32/cpu/psr.h"
 #include "translator/arm32/helpers/media_helpers.h"
 #include "translator/x64/slow_access.h"
 
@@ -125,9 +126,11 @@ class Machine {
     using Function = uint64_t (*)(CpuState*, uint32_t, uint32_t, uint32_t);
     cpu_.r[15] = pc_of(inst);
     cpu_.t = block_.thumb;
-    const uint64_t r =
-        reinterpret_cast<Function>(inst.aux)(&cpu_, static_cast<uint32_t>(arg(inst, 0)),
-                                             static_cast<uint32_t>(arg(inst, 1)), static_cast<uint32_t>(arg(inst, 2)));
+    const uint64_t r = inst.op == Opcode::RequirePrivileged
+                           ? reinterpret_cast<Function>(inst.aux)(&cpu_, 0, 0, 0)
+                           : reinterpret_cast<Function>(inst.aux)(&cpu_, static_cast<uint32_t>(arg(inst, 0)),
+                                                                  static_cast<uint32_t>(arg(inst, 1)),
+                                                                  static_cast<uint32_t>(arg(inst, 2)));
     values_[i].low = wide ? r : static_cast<uint32_t>(r);
     if (cpu_.exit_reason) left_ = true;
   }
@@ -206,6 +209,17 @@ size_t Machine::step(size_t i) {
     case Opcode::GuestAddress: set(inst.imm); break;
     case Opcode::GetReg: set(cpu_.r[inst.imm]); break;
     case Opcode::SetReg: cpu_.r[inst.imm] = x; break;
+    case Opcode::Privileged: set(cpu_.mode != static_cast<uint8_t>(Mode::User)); break;
+    case Opcode::RequirePrivileged:
+      if (cpu_.mode == static_cast<uint8_t>(Mode::User)) call(inst, false, i);
+      break;
+    case Opcode::GetSpsr: set(cpu_.banked.spsr[bank_of(static_cast<Mode>(cpu_.mode))]); break;
+    case Opcode::SetSpsr:
+      if (const BankIndex bank = bank_of(static_cast<Mode>(cpu_.mode)); bank != kBankUser)
+        cpu_.banked.spsr[bank] = (cpu_.banked.spsr[bank] & ~inst.imm) | (x & inst.imm);
+      break;
+    case Opcode::GetUserReg: set(arm::user_register(cpu_, inst.imm)); break;
+    case Opcode::SetUserReg: arm::user_register(cpu_, inst.imm) = x; break;
     case Opcode::LoadState8: set(*field(static_cast<uint8_t*>(nullptr))); break;
     case Opcode::LoadState32: set(*field(static_cast<uint32_t*>(nullptr))); break;
     case Opcode::LoadState64: set(*field(static_cast<uint64_t*>(nullptr))); break;
@@ -375,6 +389,7 @@ size_t Machine::step(size_t i) {
       break;
     case Opcode::Label: break;
     case Opcode::Jump: jump(inst, inst.imm); break;
+    case Opcode::JumpAnew: leave(kExitLink, inst.imm); break;
     case Opcode::JumpIf:
       if (condition_holds(cpu_, inst.imm)) jump(inst, static_cast<uint32_t>(inst.aux));
       break;

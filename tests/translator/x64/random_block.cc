@@ -40,6 +40,21 @@ uint64_t leave_sometimes(CpuState* cpu, uint32_t a, uint32_t, uint32_t) {
   }
   return a;
 }
+uint64_t leave(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
+  cpu->r[15] = 0x4320;
+  cpu->t = 0;
+  cpu->exit_reason = kExitException;
+  return 0;
+}
+// As ir::kCallLight demands: what it changes is none of the block's registers.
+uint64_t count_light(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
+  // What the ABI lets it change, it does.
+  asm volatile("xorl %%edi, %%edi; xorl %%r8d, %%r8d; xorl %%r9d, %%r9d; xorl %%r10d, %%r10d; xorl %%r11d, %%r11d"
+               :
+               :
+               : "rdi", "r8", "r9", "r10", "r11", "cc");
+  return ++cpu->cp15.vbar;
+}
 uint64_t pure(uint32_t a, uint32_t b, uint32_t c) { return (uint64_t{a} << 32 | b) * 0x9e3779b97f4a7c15u + c; }
 
 struct Known {
@@ -158,9 +173,10 @@ class Generator {
     return (va & ~3u) | block_.thumb;
   }
   void finish() {
-    switch (pick(4)) {
+    switch (pick(5)) {
       case 0: ir_.JumpIndirect(i32()); break;
       case 1: ir_.ExitTo(target()); break;
+      case 2: ir_.JumpAnew(target()); break;
       default: ir_.Jump(target()); break;
     }
   }
@@ -220,14 +236,27 @@ class Generator {
     }
   }
   void state() {
-    switch (pick(7)) {
+    switch (pick(8)) {
       case 0: keep(ir_.LoadState32(offsetof(CpuState, cp15.tpidrurw)), Type::I32); break;
       case 1: ir_.StoreState32(offsetof(CpuState, cp15.tpidrurw), i32()); break;
       case 2: keep(ir_.LoadState64(offsetof(CpuState, cp15.par)), Type::I64); break;
       case 3: ir_.StoreState64(offsetof(CpuState, cp15.par), i64()); break;
       case 4: keep(ir_.GetGe(), Type::I32); break;
       case 5: ir_.SetGe(i32()); break;
+      case 6: mode(); break;
       default: ir_.OrQ(i32()); break;
+    }
+  }
+  void mode() {
+    switch (pick(6)) {
+      case 0: keep(ir_.Privileged(), Type::I32); break;
+      case 1: keep(ir_.GetSpsr(), Type::I32); break;
+      case 2: ir_.SetSpsr(chance(50) ? 0xff0fffff : u32(), i32()); break;
+      case 3: keep(ir_.GetUserReg(8 + pick(7)), Type::I32); break;
+      case 4: ir_.SetUserReg(8 + pick(7), i32()); break;
+      default:
+        if (shape_.calls) ir_.append(Opcode::RequirePrivileged, 0, reinterpret_cast<uint64_t>(&leave), {});
+        break;
     }
   }
   // Accesses at constant distances from one address, mostly by one guest instruction each, with
@@ -325,7 +354,7 @@ class Generator {
     if (chance(10)) keep(ir_.StoreExclusive(m.pack(), address(1 << log2_bytes), i32()), Type::I32);
   }
   void call() {
-    switch (pick(6)) {
+    switch (pick(7)) {
       case 0: keep(ir_.call(&change_everything, ir::kCallPlain, i32(), i32(), i32()), Type::I32); break;
       case 1: keep(ir_.call64(&change_everything, ir::kCallPlain, i32(), i32(), i32()), Type::I64); break;
       case 2: keep(ir_.call(&change_registers, ir::kCallNoFlags, i32(), i32()), Type::I32); break;
@@ -333,6 +362,7 @@ class Generator {
         keep(ir_.call64(&read_arguments, ir::kCallNoFlags | ir::kCallNoRegs, i32(), i32(), i32()), Type::I64);
         break;
       case 4: keep(ir_.call(&leave_sometimes, ir::kCallMayExit, i32()), Type::I32); break;
+      case 5: keep(ir_.call(&count_light, ir::kCallLight | ir::kCallNoFlags | ir::kCallNoRegs), Type::I32); break;
       default:
         if (chance(50))
           keep(ir_.call_pure(&pure, i32(), i32(), i32()), Type::I32);

@@ -27,7 +27,13 @@ void randomise(CpuState& cpu, std::mt19937_64& random) {
   write_nzcv(cpu, static_cast<uint32_t>(random()));
   write_ge(cpu, static_cast<uint32_t>(random() & 15));
   cpu.q = random() & 1;
-  cpu.mode = static_cast<uint8_t>(Mode::Supervisor);
+  constexpr Mode kModes[] = {Mode::Supervisor, Mode::Fiq,    Mode::Irq, Mode::Abort,
+                             Mode::Undefined,  Mode::System, Mode::User};
+  cpu.mode = static_cast<uint8_t>(kModes[random() % 4 == 0 ? random() % 7 : 0]);
+  for (int bank = 1; bank < kBankCount; bank++) cpu.banked.spsr[bank] = static_cast<uint32_t>(random());
+  cpu.banked.r13[kBankUser] = static_cast<uint32_t>(random());
+  cpu.banked.r14[kBankUser] = static_cast<uint32_t>(random());
+  for (uint32_t& r : cpu.banked.r8_12_user) r = static_cast<uint32_t>(random());
   cpu.mxcsr = cpu.mxcsr_standard = 0x1f80;
   cpu.pending = random() % 4 == 0;
   cpu.cp15.tpidrurw = static_cast<uint32_t>(random());
@@ -50,6 +56,11 @@ std::string differences(const CpuState& want, const CpuState& have) {
   compare("ge", 0, want.ge_mask, have.ge_mask);
   compare("t", 0, want.t, have.t);
   compare("exit_reason", 0, want.exit_reason, have.exit_reason);
+  for (int bank = 0; bank < kBankCount; bank++) compare("spsr", bank, want.banked.spsr[bank], have.banked.spsr[bank]);
+  compare("user r13", 0, want.banked.r13[kBankUser], have.banked.r13[kBankUser]);
+  compare("user r14", 0, want.banked.r14[kBankUser], have.banked.r14[kBankUser]);
+  for (int n = 0; n < 5; n++) compare("user r8 + ", n, want.banked.r8_12_user[n], have.banked.r8_12_user[n]);
+  compare("calls", 0, want.cp15.vbar, have.cp15.vbar);
   compare("tpidrurw", 0, want.cp15.tpidrurw, have.cp15.tpidrurw);
   compare("par", 0, want.cp15.par, have.cp15.par);
   compare("monitor_armed", 0, want.monitor_armed, have.monitor_armed);

@@ -83,7 +83,7 @@ constexpr auto kRows = rows::sorted(std::to_array<SystemRegister>({
     state("TTBR0", {2, 0, 0, 0}, kPl1, CP15_FIELD(ttbr0), ~0u, kEffectRegimeChanged),
     state("TTBR1", {2, 0, 0, 1}, kPl1, CP15_FIELD(ttbr1), ~0u, kEffectRegimeChanged),
     state("TTBCR", {2, 0, 0, 2}, kPl1, CP15_FIELD(ttbcr), ~0u, kEffectRegimeChanged, Condition::None, write_ttbcr),
-    state("DACR", {3, 0, 0, 0}, kPl1, CP15_FIELD(dacr), ~0u, kEffectRegimeChanged),
+    state("DACR", {3, 0, 0, 0}, kPl1, CP15_FIELD(dacr), ~0u, kEffectAccessChanged),
     rows::field64(15, "TTBR0 (64-bit)", 0, 2, kPl1, CP15_FIELD(ttbr0), kTtbr64Mask, kEffectRegimeChanged),
     rows::field64(15, "TTBR1 (64-bit)", 1, 2, kPl1, CP15_FIELD(ttbr1), kTtbr64Mask, kEffectRegimeChanged),
 

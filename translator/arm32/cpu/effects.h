@@ -24,7 +24,7 @@ enum Effect : uint32_t {
   kEffectTlbMaintenance = 1u << 7,
   kEffectBarrier = 1u << 8,      // a DSB or DMB (CP15 forms): a full host fence
   kEffectContextSync = 1u << 9,  // an ISB (CP15 form)
-  // User <-> privileged: regime key and code key differ
+  // User <-> privileged
   kEffectPrivilegeChanged = 1u << 10,
   kEffectInterruptsUnmasked = 1u << 11,  // poll `pending` before the next instruction
   // call Mmu::debug_changed: breakpoints or watchpoints may differ
@@ -33,6 +33,9 @@ enum Effect : uint32_t {
   kEffectUndefined = 1u << 13,
   // take a Data Abort with SystemContext::abort_fsr and abort_far
   kEffectDataAbort = 1u << 14,
+  // the privilege or DACR is another one, and nothing else that decides what a walk returns: call
+  // Mmu::access_changed before the next guest memory access
+  kEffectAccessChanged = 1u << 15,
 };
 
 }  // namespace crosswalk::arm

@@ -10,12 +10,13 @@
 #include "translator/arm32/cpu/psr.h"
 #include "translator/arm32/cpu/reset.h"
 #include "translator/arm32/cpu/system_bits.h"
+#include "translator/base/panic.h"
 #include "translator/base/trace.h"
 
 namespace crosswalk::arm {
 namespace {
 
-Mode exception_mode(Exception kind) {
+constexpr Mode exception_mode(Exception kind) {
   switch (kind) {
     case Exception::Reset:
     case Exception::SupervisorCall: return Mode::Supervisor;
@@ -30,7 +31,7 @@ Mode exception_mode(Exception kind) {
 
 // LR minus the address of the instruction (table B1-7): what the handler's return instruction
 // expects.
-uint32_t link_offset(Exception kind, bool thumb) {
+constexpr uint32_t link_offset(Exception kind, bool thumb) {
   switch (kind) {
     case Exception::UndefinedInstruction:
     case Exception::SupervisorCall: return thumb ? 2 : 4;
@@ -71,39 +72,62 @@ uint32_t vector_address(const GuestCpu& cpu, Exception kind) {
   return base + 4 * static_cast<uint32_t>(kind);
 }
 
-uint32_t take_exception(CpuState& cpu, Exception kind, uint32_t pc) {
-  if (__builtin_expect(cpu.trace != nullptr, 0))
-    trace::instant(cpu.trace, trace::Kind::Exception, pc, fault_address(cpu, kind), static_cast<uint32_t>(kind),
-                   fault_status(cpu, kind));
-  if (kind == Exception::Reset) {
-    const uint32_t psr = read_cpsr(cpu);
-    reset_again(cpu);
-    tell_observer(cpu, kind, pc, psr);
-    return kEffectEndBlock | kEffectRegimeChanged | kEffectPrivilegeChanged | kEffectFpEnableChanged |
-           kEffectFpModeChanged | kEffectAlignmentChanged | kEffectTimersChanged | kEffectDebugChanged;
-  }
-  if (kind == Exception::SupervisorCall) cpu.it = it_advance(cpu.it);
-  const uint32_t spsr = read_cpsr(cpu);
-  const uint32_t lr = pc + link_offset(kind, cpu.t);
-  const Mode mode = exception_mode(kind);
+namespace {
 
-  uint32_t effects = kEffectEndBlock | switch_mode(cpu, mode);
-  cpu.banked.spsr[bank_of(mode)] = spsr;
+// Of each kind but Reset. In line, so that what is known of the kind is.
+template <Exception kKind>
+[[gnu::always_inline]] inline uint32_t enter(CpuState& cpu, uint32_t pc) {
+  if (__builtin_expect(cpu.trace != nullptr, 0))
+    trace::instant(cpu.trace, trace::Kind::Exception, pc, fault_address(cpu, kKind), static_cast<uint32_t>(kKind),
+                   fault_status(cpu, kKind));
+  if (kKind == Exception::SupervisorCall) cpu.it = it_advance(cpu.it);
+  const uint32_t spsr = read_cpsr(cpu);
+  const uint32_t lr = pc + link_offset(kKind, cpu.t);
+  constexpr Mode kMode = exception_mode(kKind);
+
+  const uint32_t effects = kEffectEndBlock | switch_mode(cpu, kMode);
+  cpu.banked.spsr[bank_of(kMode)] = spsr;
   cpu.r[14] = lr;
   cpu.i = 1;
   // B1.9: SVC and Undefined Instruction leave A as it was; only FIQ sets F.
-  if (kind != Exception::SupervisorCall && kind != Exception::UndefinedInstruction) cpu.a = 1;
-  if (kind == Exception::Fiq) cpu.f = 1;
+  if (kKind != Exception::SupervisorCall && kKind != Exception::UndefinedInstruction) cpu.a = 1;
+  if (kKind == Exception::Fiq) cpu.f = 1;
   cpu.it = 0;
   cpu.j = 0;
   cpu.t = (cpu.cp15.sctlr & kSctlrTe) != 0;
   cpu.e = (cpu.cp15.sctlr & kSctlrEe) != 0;
-  cpu.r[15] = vector_address(cpu, kind);
+  cpu.r[15] = vector_address(cpu, kKind);
   recompute_pending(cpu);
-  tell_observer(cpu, kind, pc, spsr);
-  if (__builtin_expect(cpu.host_debug != nullptr, 0)) host_exception_taken(cpu, kind);
+  tell_observer(cpu, kKind, pc, spsr);
+  if (__builtin_expect(cpu.host_debug != nullptr, 0)) host_exception_taken(cpu, kKind);
   return effects;
 }
+
+uint32_t take_reset(CpuState& cpu, uint32_t pc) {
+  if (cpu.trace) trace::instant(cpu.trace, trace::Kind::Exception, pc, 0, static_cast<uint32_t>(Exception::Reset), 0);
+  const uint32_t psr = read_cpsr(cpu);
+  reset_again(cpu);
+  tell_observer(cpu, Exception::Reset, pc, psr);
+  return kEffectEndBlock | kEffectRegimeChanged | kEffectPrivilegeChanged | kEffectFpEnableChanged |
+         kEffectFpModeChanged | kEffectAlignmentChanged | kEffectTimersChanged | kEffectDebugChanged;
+}
+
+}  // namespace
+
+uint32_t take_exception(CpuState& cpu, Exception kind, uint32_t pc) {
+  switch (kind) {
+    case Exception::Reset: return take_reset(cpu, pc);
+    case Exception::UndefinedInstruction: return enter<Exception::UndefinedInstruction>(cpu, pc);
+    case Exception::SupervisorCall: return enter<Exception::SupervisorCall>(cpu, pc);
+    case Exception::PrefetchAbort: return enter<Exception::PrefetchAbort>(cpu, pc);
+    case Exception::DataAbort: return enter<Exception::DataAbort>(cpu, pc);
+    case Exception::Irq: return enter<Exception::Irq>(cpu, pc);
+    case Exception::Fiq: return enter<Exception::Fiq>(cpu, pc);
+  }
+  panic("no such exception");
+}
+
+uint32_t take_supervisor_call(CpuState& cpu) { return enter<Exception::SupervisorCall>(cpu, cpu.r[15]); }
 
 uint32_t data_abort(CpuState& cpu, uint32_t pc, uint32_t fsr, uint32_t far) {
   cpu.cp15.dfsr = fsr;
@@ -140,13 +164,8 @@ Interrupt pending_interrupt(const CpuState& cpu) {
 
 bool interrupt_asserted(const CpuState& cpu) { return load_lines(cpu) & (kLineIrq | kLineFiq); }
 
-void recompute_pending(CpuState& cpu) {
+void recompute_pending_of_lines(CpuState& cpu) {
   std::atomic_ref<uint32_t> pending(cpu.pending);
-  // Nothing asserted: nothing to see and nothing to clear that the next poll would not clear.
-  if (std::atomic_ref<uint32_t>(cpu.interrupt_lines).load(std::memory_order_relaxed) == 0 &&
-      pending.load(std::memory_order_relaxed) == 0) {
-    return;
-  }
   pending.store(0, std::memory_order_seq_cst);
   uint32_t wanted = kLineStop | kLineWork | kLinePoll | (cpu.i ? 0u : kLineIrq) | (cpu.f ? 0u : kLineFiq);
   if (host_steps(cpu)) wanted &= ~uint32_t{kLineIrq | kLineFiq};

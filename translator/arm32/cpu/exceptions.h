@@ -2,6 +2,7 @@
 // Exception entry (ARM DDI 0406C, B1.8 and B1.9), and interrupt lines.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "translator/arm32/cpu/cpu_state.h"
@@ -28,6 +29,8 @@ enum class Exception : uint8_t {
 // prefetch_abort for aborts. Reset resets the CPU (reset.h), keeping its model and number. The
 // effects always include kEffectEndBlock.
 uint32_t take_exception(CpuState& cpu, Exception kind, uint32_t pc);
+// The same of an SVC at r[15].
+uint32_t take_supervisor_call(CpuState& cpu);
 
 // A Data Abort with DFSR and DFAR. `fsr` is a whole DFSR value (mmu::Translation::fsr, or one of
 // the below).
@@ -61,6 +64,12 @@ bool interrupt_asserted(const CpuState& cpu);
 // (kLineStop, kLineWork, kLinePoll). Only the CPU's own thread calls it. It clears
 // `pending` before it looks at the lines, and raise_line sets the line before it sets `pending`; so
 // whatever is raised meanwhile is either seen here or leaves `pending` set.
-void recompute_pending(CpuState& cpu);
+void recompute_pending_of_lines(CpuState& cpu);
+inline void recompute_pending(CpuState& cpu) {
+  // Nothing asserted: nothing to see and nothing to clear that the next poll would not clear.
+  if (std::atomic_ref<uint32_t>(cpu.interrupt_lines).load(std::memory_order_relaxed) != 0 ||
+      std::atomic_ref<uint32_t>(cpu.pending).load(std::memory_order_relaxed) != 0)
+    recompute_pending_of_lines(cpu);
+}
 
 }  // namespace crosswalk::arm

@@ -111,6 +111,8 @@ uint32_t write_fpscr(GuestCpu& cpu, uint32_t value);
 
 // Whether CPACR lets the current mode use coprocessors 10 and 11. FPEXC.EN does not matter here.
 bool fp_coprocessor_access(const GuestCpu& cpu);
+// Whether that depends on the privilege: CPACR.cp10 is "PL1 only".
+inline bool privilege_decides_fp_access(const GuestCpu& cpu) { return (cpu.cp15.cpacr >> 20 & 3) == 1; }
 
 // What fp_mode must be.
 uint8_t fp_mode_of(const GuestCpu& cpu);

@@ -22,15 +22,15 @@ enum class Mode : uint8_t {
   System = 0x1f,
 };
 
-// Registers banked by mode. Index with the BankIndex of a mode.
+// Registers banked by mode. Index with the BankIndex of a mode, bank_of(); System has User's.
 enum BankIndex : uint8_t {
   kBankUser,
-  kBankSvc,
-  kBankAbt,
-  kBankUnd,
-  kBankIrq,
   kBankFiq,
+  kBankSvc,
+  kBankIrq,
+  kBankAbt,
   kBankMon,
+  kBankUnd,
   kBankHyp,
   kBankCount
 };
@@ -38,7 +38,7 @@ enum BankIndex : uint8_t {
 struct BankedRegisters {
   uint32_t r13[kBankCount];
   uint32_t r14[kBankCount];   // Hyp shares User's r14
-  uint32_t spsr[kBankCount];  // [kBankUser] is unused
+  uint32_t spsr[kBankCount];  // [kBankUser] is 0
   uint32_t r8_12_user[5];     // r8-r12 of every mode but FIQ, while FIQ's are current
   uint32_t r8_12_fiq[5];      // r8-r12 of FIQ, while another mode's are current
 };
@@ -120,18 +120,16 @@ static_assert(std::is_trivially_copyable_v<GuestCpu> && std::is_standard_layout_
 
 inline constexpr bool is_privileged(Mode m) { return m != Mode::User; }
 
+// The banks are numbered so that this is all. Translated code computes the same.
 constexpr BankIndex bank_of(Mode m) {
-  switch (m) {
-    case Mode::Supervisor: return kBankSvc;
-    case Mode::Abort: return kBankAbt;
-    case Mode::Undefined: return kBankUnd;
-    case Mode::Irq: return kBankIrq;
-    case Mode::Fiq: return kBankFiq;
-    case Mode::Monitor: return kBankMon;
-    case Mode::Hyp: return kBankHyp;
-    default: return kBankUser;
-  }
+  const auto n = static_cast<uint32_t>(m);
+  return static_cast<BankIndex>((n ^ n >> 1) & 7);
 }
+static_assert(bank_of(Mode::User) == kBankUser && bank_of(Mode::System) == kBankUser &&
+              bank_of(Mode::Fiq) == kBankFiq && bank_of(Mode::Supervisor) == kBankSvc &&
+              bank_of(Mode::Irq) == kBankIrq && bank_of(Mode::Abort) == kBankAbt &&
+              bank_of(Mode::Monitor) == kBankMon && bank_of(Mode::Undefined) == kBankUnd &&
+              bank_of(Mode::Hyp) == kBankHyp);
 
 // GE[3:0] in bits 3:0.
 inline uint32_t read_ge(const GuestCpu& s) { return (s.ge_mask & 0x08040201u) * 0x01010101u >> 24; }

@@ -13,6 +13,7 @@
 
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/cpu/effects.h"
+#include "translator/arm32/cpu/fp_system.h"
 
 namespace crosswalk::arm {
 
@@ -39,43 +40,60 @@ inline Mode mode_of(const GuestCpu& cpu) { return static_cast<Mode>(cpu.mode); }
 inline bool in_user_mode(const GuestCpu& cpu) { return mode_of(cpu) == Mode::User; }
 
 // Whether a PSR.M value names a mode that these CPUs have.
-bool is_valid_mode(uint32_t m);
+constexpr bool is_valid_mode(uint32_t m) {
+  constexpr uint32_t kValid = 1u << static_cast<uint32_t>(Mode::User) | 1u << static_cast<uint32_t>(Mode::Fiq) |
+                              1u << static_cast<uint32_t>(Mode::Irq) | 1u << static_cast<uint32_t>(Mode::Supervisor) |
+                              1u << static_cast<uint32_t>(Mode::Abort) | 1u << static_cast<uint32_t>(Mode::Undefined) |
+                              1u << static_cast<uint32_t>(Mode::System);
+  return m < 32 && (kValid >> m & 1);
+}
 // Whether the mode has an SPSR: all but User and System.
-bool mode_has_spsr(Mode mode);
+constexpr bool mode_has_spsr(Mode mode) { return mode != Mode::User && mode != Mode::System; }
 
 // PSR.IT after an instruction of an IT block (A2.5.2, ITAdvance).
 constexpr uint8_t it_advance(uint8_t it) { return it & 7 ? static_cast<uint8_t>((it & 0xe0) | (it << 1 & 0x1f)) : 0; }
 
+// R8 to R12, when FIQ mode is entered or left: to their banks, and from the others'.
+void exchange_fiq_registers(GuestCpu& cpu, bool entered);
+
 // Changes PSR.M: swaps the banked registers and recomputes what depends on privilege (FP access).
 // Precondition: is_valid_mode(mode).
-uint32_t switch_mode(GuestCpu& cpu, Mode mode);
-
-// CPSRWriteByInstr (B1.3.3): writes the fields that `fields` and the current privilege allow. IT, J
-// and T are written only by an exception return. UNPREDICTABLE cases: a bad mode leaves PSR.M as it
-// is; J is kept 0 (no Jazelle or ThumbEE execution); IT is cleared on a return to ARM state.
-uint32_t write_cpsr_by_instruction(CpuState& cpu, uint32_t value, uint8_t fields, bool exception_return);
-
-// MSR CPSR (register or immediate).
-inline uint32_t msr_cpsr(CpuState& cpu, uint32_t value, uint8_t fields) {
-  return write_cpsr_by_instruction(cpu, value, fields, false);
+inline uint32_t switch_mode(GuestCpu& cpu, Mode mode) {
+  const Mode old = mode_of(cpu);
+  const BankIndex from = bank_of(old), to = bank_of(mode);
+  if (from != to) {
+    BankedRegisters& banked = cpu.banked;
+    banked.r13[from] = cpu.r[13];
+    banked.r14[from] = cpu.r[14];
+    cpu.r[13] = banked.r13[to];
+    cpu.r[14] = banked.r14[to];
+    if (from == kBankFiq || to == kBankFiq) [[unlikely]]
+      exchange_fiq_registers(cpu, to == kBankFiq);
+  }
+  cpu.mode = static_cast<uint8_t>(mode);
+  if (is_privileged(old) == is_privileged(mode)) return kEffectNone;
+  constexpr uint32_t kEffects = kEffectPrivilegeChanged | kEffectAccessChanged | kEffectEndBlock;
+  return privilege_decides_fp_access(cpu) ? kEffects | update_fp_mode(cpu) : kEffects;
 }
-// MRS CPSR: as the manual says, IT, J and T read as zero; in User mode, A, I, F and M read their
-// true values as on Cortex-A15 and QEMU (UNKNOWN in the manual).
-uint32_t mrs_cpsr(const GuestCpu& cpu);
+
+// MSR CPSR (register or immediate): CPSRWriteByInstr (B1.3.3) without an exception return. Writes
+// what `fields` and the current privilege allow, but for IT, J and T. A bad mode, which is
+// UNPREDICTABLE, leaves PSR.M as it is.
+uint32_t msr_cpsr(CpuState& cpu, uint32_t value, uint8_t fields);
 
 // The whole of the CPSR, IT, J, T and mode included: for reset, loading a state and tests. A bad
 // mode is refused. Returns false then; nothing is changed.
 bool set_cpsr(CpuState& cpu, uint32_t value);
 
-// SPSR of the current mode. In User and System (UNPREDICTABLE) it reads as 0 and writes are
-// ignored.
-uint32_t read_spsr(const GuestCpu& cpu);
-void write_spsr(GuestCpu& cpu, uint32_t value, uint8_t fields);
+// SPSR of the current mode. In User and System (UNPREDICTABLE) it reads as 0.
+inline uint32_t read_spsr(const GuestCpu& cpu) { return cpu.banked.spsr[bank_of(mode_of(cpu))]; }
 
 // SUBS PC, LR and related; LDM (exception return); RFE; ERET: CPSR from `psr`, then a branch to
 // `pc` in the new instruction set (the low bits of pc are dropped as that set requires). RFE passes
 // the loaded word; the others read_spsr(cpu). Precondition: not in User mode; where psr is an SPSR,
-// not in System mode either (the frontend raises Undefined Instruction for both).
+// not in System mode either (the frontend raises Undefined Instruction for both). UNPREDICTABLE
+// cases: a bad mode leaves PSR.M as it is; J is kept 0 (no Jazelle or ThumbEE execution); IT is
+// cleared on a return to ARM state.
 uint32_t exception_return(CpuState& cpu, uint32_t pc, uint32_t psr);
 
 // CPS (B9.3.2). `enable`/`disable` from imod; affect_* from A, I, F; new_mode 0 when M is 0. A NOP

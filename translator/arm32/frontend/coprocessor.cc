@@ -16,10 +16,11 @@ namespace {
 using arm::SystemRegister;
 
 // After these, the next instruction must be looked up again.
-constexpr uint32_t kEndsBlock =
-    arm::kEffectEndBlock | arm::kEffectRegimeChanged | arm::kEffectInstructionCacheInvalidate |
-    arm::kEffectFpEnableChanged | arm::kEffectAlignmentChanged | arm::kEffectTlbMaintenance | arm::kEffectContextSync |
-    arm::kEffectPrivilegeChanged | arm::kEffectInterruptsUnmasked | arm::kEffectTimersChanged;
+constexpr uint32_t kEndsBlock = arm::kEffectEndBlock | arm::kEffectRegimeChanged |
+                                arm::kEffectInstructionCacheInvalidate | arm::kEffectFpEnableChanged |
+                                arm::kEffectAlignmentChanged | arm::kEffectTlbMaintenance | arm::kEffectContextSync |
+                                arm::kEffectPrivilegeChanged | arm::kEffectInterruptsUnmasked |
+                                arm::kEffectTimersChanged | arm::kEffectAccessChanged;
 
 const SystemRegister* find(Fields<"mnopq"> f) {
   return arm::find_system_register(f['p'], f['n'], f['o'], f['m'], f['q']);
@@ -38,10 +39,7 @@ bool check_access(TranslateContext& t, const SystemRegister& row, bool write) {
     t.undefined();
     return false;
   }
-  if (!user) {
-    const Value mode = t.ir.LoadState8(offsetof(CpuState, mode));
-    t.undefined_if(t.ir.Equal(mode, imm32(static_cast<uint32_t>(Mode::User))));
-  }
+  if (!user) t.require_privileged();
   return true;
 }
 
@@ -78,11 +76,16 @@ HANDLER(MCR) {
     return;
   }
   const Value v = t.reg(f['t']);
-  if (row->plain_write() && row->bytes == 4 && row->condition == arm::Condition::None && row->write_effects == 0) {
+  const bool regime = (row->write_effects & ~uint32_t{arm::kEffectRegimeChanged | arm::kEffectAccessChanged}) == 0;
+  if (row->plain_write() && row->bytes == 4 && row->condition == arm::Condition::None && regime) {
     if (!check_access(t, *row, true)) return;
     const auto mask = static_cast<uint32_t>(row->write_mask);
     t.ir.StoreState32(row->offset, mask == ~0u ? v : t.ir.And(v, imm32(mask)));
-    return;
+    if (row->write_effects == 0) return;
+    constexpr uint32_t kFlags = ir::kCallLight | ir::kCallNoFlags | ir::kCallNoRegs;
+    t.ir.call(row->write_effects & arm::kEffectRegimeChanged ? &helpers::regime_changed : &helpers::access_changed,
+              kFlags);
+    return t.end_block_anew();
   }
   t.ir.call(&helpers::write_system_register, ir::kCallMayExit, row_low(row), row_high(row), v);
   if (row->write_effects & kEndsBlock) t.end_block_exit();

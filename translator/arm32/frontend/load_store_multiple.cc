@@ -90,25 +90,13 @@ void load_multiple(TranslateContext& t, const Block& b) {
 }
 
 // Where a User mode register lives depends on the mode at run time: r8-r12 are apart in FIQ mode,
-// SP and LR in every mode but User and System. User mode may not ask for its own bank:
-// UNPREDICTABLE, UNDEFINED here.
-struct UserBank {
-  Value fiq;     // 1 in FIQ mode
-  Value shared;  // 1 in System mode: SP and LR are User's
-};
-UserBank user_bank(TranslateContext& t, uint32_t list) {
-  UserBank bank;
-  const Value mode = t.ir.LoadState8(offsetof(CpuState, mode));
-  const auto is = [&](Mode m) { return t.ir.Equal(mode, imm32(static_cast<uint32_t>(m))); };
-  t.undefined_if(is(Mode::User));
-  if (list & 0x1f00) bank.fiq = is(Mode::Fiq);
-  if (list & 0x6000) bank.shared = is(Mode::System);
-  return bank;
-}
-uint32_t user_bank_offset(uint32_t n) {
-  if (n == 13) return offsetof(CpuState, banked.r13[kBankUser]);
-  if (n == 14) return offsetof(CpuState, banked.r14[kBankUser]);
-  return offsetof(CpuState, banked.r8_12_user) + size_t{4} * (n - 8);
+// SP and LR in every mode but User and System.
+constexpr bool has_user_bank(uint32_t n) { return n >= 8 && n <= 14; }
+void set_user_register(TranslateContext& t, uint32_t n, Value v) {
+  if (has_user_bank(n))
+    t.ir.SetUserReg(n, v);
+  else
+    t.set_reg(n, v);
 }
 
 Block user_block(Fields<"PUnr"> f) { return {f['n'], f['r'], f['U'] != 0, f['P'] != 0, false}; }
@@ -131,18 +119,17 @@ HANDLER(LDMDB) { load_multiple(t, block_of(f, false, true, 15)); }
 HANDLER(LDMIB) { load_multiple(t, block_of(f, true, true, 15)); }
 HANDLER(POP) { load_multiple(t, block_of(f, true, false, 15)); }
 
+// User mode may not ask for its own bank: UNPREDICTABLE, UNDEFINED here.
 HANDLER(STM_user) {
   const Block b = user_block(f);
   if (is_unpredictable(b)) return t.unpredictable();
+  t.require_privileged();
   const Value base = t.reg(b.n);
-  const UserBank bank = user_bank(t, b.list);
   uint32_t offset = b.first_offset();
   uint8_t align = 2;
   for (uint32_t i = 0; i < 16; i++) {
     if (!(b.list >> i & 1)) continue;
-    Value v = t.reg(i);
-    if (i >= 8 && i <= 12) v = t.ir.Choose(bank.fiq, t.ir.LoadState32(user_bank_offset(i)), v);
-    if (i == 13 || i == 14) v = t.ir.Choose(bank.shared, v, t.ir.LoadState32(user_bank_offset(i)));
+    const Value v = has_user_bank(i) ? t.ir.GetUserReg(i) : t.reg(i);
     store(t, 2, element_address(t, base, offset), v, align);
     offset += 4;
     align = 0;
@@ -152,16 +139,10 @@ HANDLER(STM_user) {
 HANDLER(LDM_user) {
   const Block b = user_block(f);
   if (is_unpredictable(b)) return t.unpredictable();
+  t.require_privileged();
   const Value base = t.reg(b.n);
-  const UserBank bank = user_bank(t, b.list);
   uint32_t offset = b.first_offset();
   uint8_t align = 2;
-  // Writes v to the bank when `banked` (1 or 0), else to the current register.
-  const auto write = [&](uint32_t i, Value banked, Value v) {
-    const Value old = t.ir.LoadState32(user_bank_offset(i));
-    t.ir.StoreState32(user_bank_offset(i), t.ir.Choose(banked, v, old));
-    t.set_reg(i, t.ir.Choose(banked, t.reg(i), v));
-  };
   Value base_value;  // of the base register's User mode namesake, written last
   for (uint32_t i = 0; i < 15; i++) {
     if (!(b.list >> i & 1)) continue;
@@ -170,26 +151,18 @@ HANDLER(LDM_user) {
     align = 0;
     if (i == b.n)
       base_value = v;
-    else if (i < 8)
-      t.set_reg(i, v);
-    else if (i <= 12)
-      write(i, bank.fiq, v);
     else
-      write(i, t.ir.Equal(bank.shared, imm32(0)), v);
+      set_user_register(t, i, v);
   }
-  if (base_value.is_none()) return;
-  if (b.n < 8)
-    t.set_reg(b.n, base_value);
-  else if (b.n <= 12)
-    write(b.n, bank.fiq, base_value);
-  else
-    write(b.n, t.ir.Equal(bank.shared, imm32(0)), base_value);
+  if (!base_value.is_none()) set_user_register(t, b.n, base_value);
 }
 
 HANDLER(LDM_exception_return) {
   const Block b{f['n'], f['r'] | 0x8000, f['U'] != 0, f['P'] != 0, f['W'] != 0};
   if (is_unpredictable(b) || (b.wback && (b.list >> b.n & 1))) return t.unpredictable();
-  t.ir.call(&helpers::require_spsr, ir::kCallMayExit);
+  t.require_privileged();
+  const Value mode = t.ir.LoadState8(offsetof(CpuState, mode));
+  t.undefined_if(t.ir.Equal(mode, imm32(static_cast<uint32_t>(Mode::System))));  // it has no SPSR
   t.call_and_leave(&helpers::exception_return, load_registers(t, b));
 }
 

@@ -13,9 +13,25 @@
 namespace crosswalk::frontend {
 namespace {
 
-Value is_privileged(TranslateContext& t) {
-  const Value mode = t.ir.LoadState8(offsetof(CpuState, mode));
-  return t.ir.Xor(t.ir.Equal(mode, imm32(static_cast<uint32_t>(Mode::User))), imm32(1));
+Value is_privileged(TranslateContext& t) { return t.checked.privileged ? imm32(1) : t.ir.Privileged(); }
+
+// Those that MRS shows: not IT, J and T.
+Value cpsr(TranslateContext& t) {
+  const auto bit = [&](uint32_t offset, uint32_t shift) { return t.ir.Lsl(shift, t.ir.LoadState8(offset)); };
+  // Four bytes in a row.
+  static_assert(offsetof(CpuState, a) == offsetof(CpuState, mode) + 1 &&
+                offsetof(CpuState, i) == offsetof(CpuState, mode) + 2 &&
+                offsetof(CpuState, f) == offsetof(CpuState, mode) + 3);
+  const Value fields = t.ir.LoadState32(offsetof(CpuState, mode));
+  Value v = t.ir.And(fields, imm32(arm::kPsrA | arm::kPsrModeMask));
+  v = t.ir.Or(v, t.ir.And(t.ir.Lsr(9, fields), imm32(arm::kPsrI)));
+  v = t.ir.Or(v, t.ir.And(t.ir.Lsr(18, fields), imm32(arm::kPsrF)));
+  v = t.ir.Or(v, bit(offsetof(CpuState, e), 9));
+  // As read_ge().
+  const Value ge = t.ir.Lsr(24, t.ir.Mul(t.ir.And(t.ir.GetGe(), imm32(0x08040201)), imm32(0x01010101)));
+  v = t.ir.Or(v, t.ir.Lsl(16, ge));
+  v = t.ir.Or(v, bit(offsetof(CpuState, q), 27));
+  return t.ir.Or(v, t.ir.GetNZCV());
 }
 
 // After CPSR.I may have been cleared, outside IT blocks: goes on to the next instruction, or lets
@@ -46,7 +62,11 @@ void restore_mask(TranslateContext& t, Value v) {
 void move_to_psr(TranslateContext& t, bool spsr, uint32_t fields, Value v) {
   if (fields == 0) return t.unpredictable();
   if (spsr) {
-    t.ir.call(&helpers::write_spsr, ir::kCallMayExit, v, imm32(fields));
+    t.require_privileged();
+    // SPSRWriteByInstr (B1.3.3): bits [23:20] are reserved; all others are written.
+    const uint32_t bytes = (fields & arm::kPsrFieldC ? 0x000000ffu : 0) | (fields & arm::kPsrFieldX ? 0x0000ff00u : 0) |
+                           (fields & arm::kPsrFieldS ? 0x000f0000u : 0) | (fields & arm::kPsrFieldF ? 0xff000000u : 0);
+    t.ir.SetSpsr(bytes, v);
     return;
   }
   if (fields == arm::kPsrFieldF) {
@@ -64,10 +84,8 @@ void move_to_psr(TranslateContext& t, bool spsr, uint32_t fields, Value v) {
 
 HANDLER(MRS) {
   if (f['d'] == 15) return t.unpredictable();
-  if (f['r'])
-    t.set_reg(f['d'], t.ir.call(&helpers::read_spsr, ir::kCallMayExit));
-  else
-    t.set_reg(f['d'], t.ir.call(&helpers::read_cpsr, ir::kCallPlain));
+  if (f['r']) t.require_privileged();
+  t.set_reg(f['d'], f['r'] ? t.ir.GetSpsr() : cpsr(t));
 }
 HANDLER(MSR_register) {
   if (f['n'] == 15) return t.unpredictable();
@@ -91,8 +109,13 @@ HANDLER(CPS) {
     return t.unpredictable();
   }
   if (!change_mode && f['I'] && !f['A'] && !f['F'] && !t.in_it_block()) {
-    const Value masked = t.ir.LoadState8(offsetof(CpuState, i)), privileged = is_privileged(t);
-    t.ir.StoreState8(offsetof(CpuState, i), imod == 3 ? t.ir.Or(masked, privileged) : t.ir.AndNot(masked, privileged));
+    if (t.checked.privileged) {
+      t.ir.StoreState8(offsetof(CpuState, i), imm32(imod == 3));
+    } else {
+      const Value masked = t.ir.LoadState8(offsetof(CpuState, i)), privileged = t.ir.Privileged();
+      t.ir.StoreState8(offsetof(CpuState, i),
+                       imod == 3 ? t.ir.Or(masked, privileged) : t.ir.AndNot(masked, privileged));
+    }
     if (imod != 3) go_on_unmasked(t);
     return;
   }
@@ -128,7 +151,7 @@ HANDLER(SRS) {
   const Stacking s = stacking_of(f);
   const uint32_t mode = f['m'];
   const Value base = t.ir.call(&helpers::srs_base, ir::kCallMayExit, imm32(mode));
-  const Value spsr = t.ir.call(&helpers::read_spsr, ir::kCallPlain);
+  const Value spsr = t.ir.GetSpsr();
   store(t, 2, t.ir.Add(base, imm32(s.first_offset())), t.reg(14), 2);
   store(t, 2, t.ir.Add(base, imm32(s.first_offset() + 4)), spsr);
   if (s.wback) {
@@ -140,7 +163,7 @@ HANDLER(RFE) {
   const Stacking s = stacking_of(f);
   const uint32_t n = f['n'];
   if (n == 15) return t.unpredictable();
-  t.ir.call(&helpers::require_privileged, ir::kCallMayExit);
+  t.require_privileged();
   const Value base = t.reg(n);
   const Value new_pc = load(t, 2, t.ir.Add(base, imm32(s.first_offset())), false, 2);
   const Value psr = load(t, 2, t.ir.Add(base, imm32(s.first_offset() + 4)));

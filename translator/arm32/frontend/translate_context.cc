@@ -56,6 +56,12 @@ void TranslateContext::undefined_if(Value condition) {
   ir.Label(label);
 }
 
+void TranslateContext::require_privileged() {
+  if (checked.privileged) return;
+  checked.privileged = true;
+  ir.append(ir::Opcode::RequirePrivileged, 0, reinterpret_cast<uint64_t>(&helpers::undefined_instruction), {});
+}
+
 void TranslateContext::unpredictable() {
   saw_unpredictable = true;
   undefined();
@@ -66,6 +72,12 @@ uint8_t TranslateContext::it_after() const { return outcome.next_it.value_or(arm
 void TranslateContext::end_block_exit() {
   if (const uint8_t next = it_after()) ir.StoreState8(offsetof(CpuState, it), ir::Builder::Imm(next));
   ir.ExitTo(target(next_pc()));
+  outcome.path_ended = true;
+}
+
+void TranslateContext::end_block_anew() {
+  if (it_after() != 0) return end_block_exit();
+  ir.JumpAnew(target(next_pc()));
   outcome.path_ended = true;
 }
 

@@ -60,7 +60,8 @@ struct Outcome {
 };
 
 // What has been checked in the block so far, so that it need not be again.
-struct FpChecks {
+struct Checks {
+  bool privileged = false;        // the mode is not User: only the end of a block changes it
   bool fp = false, simd = false;  // that they are enabled
   bool scalar = false;            // that FPSCR.Len and Stride are 0
 };
@@ -94,6 +95,7 @@ class TranslateContext : public CurrentInstruction {
   // ---- ends of the block
   void undefined();                    // raises Undefined Instruction here
   void undefined_if(Value condition);  // when it is not 0; the instruction goes on otherwise
+  void require_privileged();           // in User mode
   // A call that takes an exception or changes the state completely, r[15] included: ends the path.
   template <class F>
   void call_and_leave(F* f, Value a = ir::Builder::Imm(0), Value b = ir::Builder::Imm(0),
@@ -105,6 +107,8 @@ class TranslateContext : public CurrentInstruction {
   void unpredictable();  // treated as undefined, as QEMU mostly does; say so where it differs
   // After an instruction that changed system state: continue at next_pc() through the dispatcher.
   void end_block_exit();
+  // After one that changed what addresses mean, and nothing else that matters to code.
+  void end_block_anew();
   uint8_t it_after() const;  // PSR.IT after the current instruction
 
   // ---- VFP/SIMD: emits the enable check once per block (raises Undefined Instruction when off).
@@ -114,8 +118,8 @@ class TranslateContext : public CurrentInstruction {
   void check_fp_scalar();
   // FPSCR may have another mode for the instructions that follow.
   void fpscr_written();
-  FpChecks checked;
-  FpChecks checked_outside;  // before the skip that is open, if one is (see Translator)
+  Checks checked;
+  Checks checked_outside;  // before the skip that is open, if one is (see Translator)
 
  private:
   // Whether fp_mode is known and has the bits `set`, and not the bits `clear`. Makes the block

@@ -79,6 +79,26 @@ bool semihosting(CpuState& cpu, uint32_t bytes) {
 
 }  // namespace
 
+namespace {
+
+// The space of another privilege or DACR.
+inline void change_access(CpuState& cpu) {
+  mmu::Mmu& mmu = services(&cpu).mmu;
+  if (!mmu.access_changed(cpu)) [[unlikely]]
+    mmu.activate(cpu);
+  choose_jump_cache(cpu);
+}
+
+// Of an exception or a return from one: what apply_effects() would.
+inline void apply_mode_change(CpuState& cpu, uint32_t effects) {
+  if ((effects & arm::kEffectPrivilegeChanged) == 0) return;
+  if (cpu.performance.filtered) [[unlikely]]
+    return apply_effects(cpu, effects);
+  change_access(cpu);
+}
+
+}  // namespace
+
 void apply_effects(CpuState& cpu, uint32_t effects) {
   if ((effects & arm::kEffectPrivilegeChanged) && cpu.performance.filtered) {
     EngineServices& s = services(&cpu);
@@ -88,6 +108,8 @@ void apply_effects(CpuState& cpu, uint32_t effects) {
   if (effects & arm::kEffectRegimeChanged) {
     services(&cpu).mmu.activate(cpu);
     choose_jump_cache(cpu);
+  } else if (effects & arm::kEffectAccessChanged) {
+    change_access(cpu);
   }
   if (effects & arm::kEffectDebugChanged) services(&cpu).mmu.debug_changed(cpu);
   if (effects & arm::kEffectBarrier) std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -104,7 +126,8 @@ uint64_t supervisor_call(CpuState* cpu, uint32_t imm, uint32_t bytes, uint32_t) 
   // The numbers of the A profile ("Semihosting for AArch32 and AArch64", 2.2). BKPT 0xAB is one of
   // the M profile's.
   if (imm == (cpu->t ? 0xabu : 0x123456u) && semihosting(*cpu, bytes)) return 0;
-  helpers::take_exception(*cpu, arm::Exception::SupervisorCall, cpu->r[15]);
+  apply_mode_change(*cpu, arm::take_supervisor_call(*cpu));
+  cpu->exit_reason = kExitException;
   return 0;
 }
 
@@ -146,16 +169,13 @@ uint64_t exception_return(CpuState* cpu, uint32_t pc, uint32_t, uint32_t) {
 }
 
 uint64_t return_from_exception(CpuState* cpu, uint32_t pc, uint32_t psr, uint32_t) {
-  apply_effects(*cpu, arm::exception_return(*cpu, pc, psr));
+  apply_mode_change(*cpu, arm::exception_return(*cpu, pc, psr));
   cpu->exit_reason = kExitException;
   return 0;
 }
 
 uint64_t require_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
   return arm::mode_has_spsr(arm::mode_of(*cpu)) ? 0 : undefined(cpu);
-}
-uint64_t require_privileged(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
-  return arm::in_user_mode(*cpu) ? undefined(cpu) : 0;
 }
 
 uint64_t srs_base(CpuState* cpu, uint32_t mode, uint32_t, uint32_t) {
@@ -182,10 +202,6 @@ uint64_t write_system_register_64(CpuState* cpu, uint32_t encoding, uint32_t low
   return 0;
 }
 
-uint64_t read_cpsr(CpuState* cpu, uint32_t, uint32_t, uint32_t) { return arm::mrs_cpsr(*cpu); }
-uint64_t read_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
-  return arm::in_user_mode(*cpu) ? undefined(cpu) : arm::read_spsr(*cpu);
-}
 uint64_t write_cpsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t) {
   const uint32_t effects = arm::msr_cpsr(*cpu, value, static_cast<uint8_t>(fields));
   if (effects & ~uint32_t{arm::kEffectInterruptsUnmasked}) apply_effects(*cpu, effects);
@@ -193,11 +209,6 @@ uint64_t write_cpsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t) {
 }
 uint64_t recompute_pending(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
   arm::recompute_pending(*cpu);
-  return 0;
-}
-uint64_t write_spsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t) {
-  if (arm::in_user_mode(*cpu)) return undefined(cpu);
-  arm::write_spsr(*cpu, value, static_cast<uint8_t>(fields));
   return 0;
 }
 
@@ -216,6 +227,21 @@ uint64_t change_processor_state(CpuState* cpu, uint32_t operation, uint32_t, uin
 
 uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t) {
   arm::cps_masks(*cpu, value, affected);
+  return 0;
+}
+
+uint64_t access_changed(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
+  if (!services(cpu).mmu.access_changed(*cpu)) [[unlikely]]
+    return regime_changed(cpu, 0, 0, 0);
+  choose_jump_cache(*cpu);
+  return 0;
+}
+uint64_t regime_changed(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
+  const unsigned guest = __builtin_ia32_stmxcsr();
+  __builtin_ia32_ldmxcsr(cpu->host_mxcsr);
+  services(cpu).mmu.activate(*cpu);
+  __builtin_ia32_ldmxcsr(guest);
+  choose_jump_cache(*cpu);
   return 0;
 }
 

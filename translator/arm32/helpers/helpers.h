@@ -51,12 +51,8 @@ uint64_t return_from_exception(CpuState* cpu, uint32_t pc, uint32_t psr, uint32_
 // Takes the debug event of a breakpoint or vector catch that matches this instruction; or the
 // debugger on the host has the CPU stop before it.
 uint64_t check_breakpoints(CpuState* cpu, uint32_t, uint32_t, uint32_t);
-// Undefined Instruction unless the current mode has an SPSR / is privileged.
+// Undefined Instruction unless the current mode has an SPSR.
 uint64_t require_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
-uint64_t require_privileged(CpuState* cpu, uint32_t, uint32_t, uint32_t);
-// MRS and MSR of an SPSR: UNDEFINED in User mode; in System mode, zero and ignored.
-uint64_t read_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
-uint64_t write_spsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t);
 // SRS: the stack pointer of `mode`, and its writeback.
 uint64_t srs_base(CpuState* cpu, uint32_t mode, uint32_t, uint32_t);
 // MRC and MCR; a row is passed as the halves of its address.
@@ -71,7 +67,6 @@ uint64_t wait_for_event(CpuState* cpu, uint32_t bytes, uint32_t, uint32_t);
 
 // ---- return to the block
 uint64_t srs_write_back(CpuState* cpu, uint32_t mode, uint32_t value, uint32_t);
-uint64_t read_cpsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 uint64_t write_cpsr(CpuState* cpu, uint32_t value, uint32_t fields, uint32_t);
 // What the masks hide is not pending, and what they do not hide is.
 uint64_t recompute_pending(CpuState* cpu, uint32_t, uint32_t, uint32_t);
@@ -79,6 +74,11 @@ uint64_t recompute_pending(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 uint64_t change_processor_state(CpuState* cpu, uint32_t operation, uint32_t, uint32_t);
 // CPS without a mode: arm::cps_masks. The block ends after it where it may unmask.
 uint64_t change_masks(CpuState* cpu, uint32_t value, uint32_t affected, uint32_t);
+
+// ---- ir::kCallLight
+// DACR is another one / a register of which Mmu::activate reads any.
+uint64_t access_changed(CpuState* cpu, uint32_t, uint32_t, uint32_t);
+uint64_t regime_changed(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 
 // ---- between two instructions (x64::ThunkTargets)
 // DSB: what this CPU's broadcast TLB maintenance covers is gone for all CPUs.

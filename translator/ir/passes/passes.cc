@@ -46,6 +46,8 @@ void forward_registers(Block& block) {
       known[inst.imm] = inst.args[0];
     } else if (inst.op == Opcode::SetGe) {
       known[kGe] = inst.args[0];
+    } else if (inst.op == Opcode::SetUserReg) {  // the current mode may share it
+      known[inst.imm] = Value();
     } else if ((attributes & J) || (is_impure_call(attributes) && !(inst.imm & kCallNoRegs))) {
       for (Value& v : known) v = Value();
     }
@@ -191,7 +193,8 @@ void flag_liveness(Block& block) {
       }
       continue;
     }
-    if (inst.op == Opcode::GetReg) overwritten &= ~(1u << inst.imm);
+    if (inst.op == Opcode::GetReg || inst.op == Opcode::GetUserReg || inst.op == Opcode::SetUserReg)
+      overwritten &= ~(1u << inst.imm);
     if ((op.attributes & (F | X | J)) || is_impure_call(op.attributes)) overwritten = 0, overwritten_vectors = 0;
     if (is_impure_call(op.attributes)) {
       inst.flags_live = kAllFlags;

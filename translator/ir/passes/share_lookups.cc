@@ -63,6 +63,7 @@ bool ends_groups(const Inst& inst) {
 // Whether the guest instruction would not be the same if it began anew after this.
 bool has_effect(const Inst& inst) {
   const OpcodeInfo& op = info(inst.op);
+  if (inst.op == Opcode::RequirePrivileged) return false;
   if (op.attributes & (M | X | W | WGE)) return true;
   return !(op.attributes & (P | D | J));
 }
