@@ -252,10 +252,13 @@ class Generator {
       case 0: keep(ir_.Privileged(), Type::I32); break;
       case 1: keep(ir_.GetSpsr(), Type::I32); break;
       case 2: ir_.SetSpsr(chance(50) ? 0xff0fffff : u32(), i32()); break;
-      case 3: keep(ir_.GetUserReg(8 + pick(7)), Type::I32); break;
-      case 4: ir_.SetUserReg(8 + pick(7), i32()); break;
       default:
-        if (shape_.calls) ir_.append(Opcode::RequirePrivileged, 0, reinterpret_cast<uint64_t>(&leave), {});
+        if (!shape_.calls) break;
+        ir_.append(Opcode::RequirePrivileged, 0, reinterpret_cast<uint64_t>(&leave), {});
+        if (chance(50))
+          keep(ir_.GetUserReg(8 + pick(7)), Type::I32);
+        else
+          ir_.SetUserReg(8 + pick(7), i32());
         break;
     }
   }
