@@ -174,9 +174,6 @@ uint64_t return_from_exception(CpuState* cpu, uint32_t pc, uint32_t psr, uint32_
   return 0;
 }
 
-uint64_t require_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t) {
-  return arm::mode_has_spsr(arm::mode_of(*cpu)) ? 0 : undefined(cpu);
-}
 
 uint64_t srs_base(CpuState* cpu, uint32_t mode, uint32_t, uint32_t) {
   if (!arm::srs_mode_valid(*cpu, mode)) return undefined(cpu);

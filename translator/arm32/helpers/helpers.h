@@ -51,8 +51,6 @@ uint64_t return_from_exception(CpuState* cpu, uint32_t pc, uint32_t psr, uint32_
 // Takes the debug event of a breakpoint or vector catch that matches this instruction; or the
 // debugger on the host has the CPU stop before it.
 uint64_t check_breakpoints(CpuState* cpu, uint32_t, uint32_t, uint32_t);
-// Undefined Instruction unless the current mode has an SPSR.
-uint64_t require_spsr(CpuState* cpu, uint32_t, uint32_t, uint32_t);
 // SRS: the stack pointer of `mode`, and its writeback.
 uint64_t srs_base(CpuState* cpu, uint32_t mode, uint32_t, uint32_t);
 // MRC and MCR; a row is passed as the halves of its address.
