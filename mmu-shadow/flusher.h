@@ -234,6 +234,7 @@ void Flusher<Guest>::refresh(Space& space, const Regime& regime, bool nonglobal_
     }
   }
   if (const uint32_t n = space.soft ? space.soft->count(nonglobal_only) : 0) {
+    const uint32_t used = space.soft->count(false);
     if (choose_eager(FlushChoice::Data, privileged, space.data_reuse, n, costs_.walk_apart, costs_.soft_refill)) {
       SlotWalker<Guest> walk = eager_walker(AccessKind::Load);
       removed += space.soft->revalidate(nonglobal_only, kept, [&](Va va, SoftEntry& e, bool ng, uint32_t size_class) {
@@ -247,6 +248,7 @@ void Flusher<Guest>::refresh(Space& space, const Regime& regime, bool nonglobal_
     } else {
       removed += nonglobal_only ? space.soft->remove_nonglobal() : space.soft->remove_all();
     }
+    statistics_.soft_tlb_resizes += space.soft->flushed(used);
   }
   statistics_.entries_kept += kept;
   statistics_.entries_removed += removed;

@@ -50,10 +50,11 @@ class Forms {
   using Regime = typename Guest::Regime;
   using Space = AddressSpace<Guest>;
 
-  Forms(const Walks<Guest>& walks, HybridPolicy& hybrid, const PageIdsOf<Va>& ids, WindowPool<Guest>& pool,
-        SharedWindows<Guest>& shared, Installer<Guest>& installer, Flusher<Guest>& flusher, CodePages& code,
-        const Watchpoints<Guest>& watch, FilledWindows<Guest>& filled, Statistics& statistics)
-      : walks_(walks),
+  Forms(const MmuConfig& config, const Walks<Guest>& walks, HybridPolicy& hybrid, const PageIdsOf<Va>& ids,
+        WindowPool<Guest>& pool, SharedWindows<Guest>& shared, Installer<Guest>& installer, Flusher<Guest>& flusher,
+        CodePages& code, const Watchpoints<Guest>& watch, FilledWindows<Guest>& filled, Statistics& statistics)
+      : soft_tlb_(config.soft_tlb),
+        walks_(walks),
         hybrid_(hybrid),
         ids_(ids),
         pool_(pool),
@@ -88,6 +89,7 @@ class Forms {
  private:
   class Judged;
 
+  const SoftTlbSizes soft_tlb_;
   const Walks<Guest>& walks_;
   HybridPolicy& hybrid_;
   const PageIdsOf<Va>& ids_;
@@ -146,12 +148,12 @@ class Forms<Guest>::Judged final : public FormedSpace {
     forms_.flusher_.apply(space_, regime_);
     forms_.watch_.remove_from(space_);
     if (forms_.hybrid_.prefills_windows()) fill_window();
-    space_.soft->remove_all();
+    space_.soft->reset();
   }
   void leave_window() override {
     space_.windowed = false;
     space_.instruction_pages.remove_all();
-    if (!space_.soft) space_.soft = std::make_unique<SoftTlbOf<Va>>();
+    if (!space_.soft) space_.soft = std::make_unique<SoftTlbOf<Va>>(forms_.soft_tlb_);
     if (space_.lodges)
       forms_.shared_.unshare(space_);
     else if (space_.window->clear())

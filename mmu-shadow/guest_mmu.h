@@ -89,6 +89,8 @@ class GuestMmu final : public MmuOf<Guest> {
   Translation translate(Cpu& cpu, Va va, AccessKind kind, bool privileged) override;
   using MmuOf<Guest>::fill;
   Translation fill(Cpu& cpu, Va va, AccessKind kind, uint32_t bytes) override;
+  using Refilled = typename MmuOf<Guest>::Refilled;
+  Refilled refill(Cpu& cpu, Va va, AccessKind kind) override;
   FaultOutcome window_fault(Cpu& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) override;
   uint32_t fetch_page(Cpu& cpu, Va va, uint32_t code_flags, Translation& translation) override;
   void forget_instruction_pages() override;
@@ -133,6 +135,7 @@ class GuestMmu final : public MmuOf<Guest> {
                                                Result& result) const {
     walks_.walk(regime, va, kind, privileged, result);
   }
+  void walk_for_entry(const Regime& regime, Va va, AccessKind kind, bool privileged, Result& result);
   // Applies what other CPUs wait for, and tells them.
   void catch_up(Cpu& cpu);
   // A store of the CPU to a page that holds code. False: it must not be made in translated code.
@@ -162,6 +165,13 @@ class GuestMmu final : public MmuOf<Guest> {
   [[gnu::always_inline]] void enter_current(Cpu& cpu);
   // For translated code.
   [[gnu::always_inline]] static void show(Cpu& cpu, Space& space);
+  // The current space's software TLB may be elsewhere now.
+  void show_soft_tlb(Cpu& cpu) const {
+    if (cpu.space == current_ && !current_->windowed)
+      static_cast<MmuView&>(cpu).mem_base = reinterpret_cast<uint64_t>(current_->soft->entries());
+  }
+  // Entries of the current space's replace each other: makes it larger, if there is room.
+  void grow_soft_tlb(Cpu& cpu);
   // What the provider of windows has done belongs to the current space.
   void collect_filled(Cpu& cpu);
   FaultOutcome refused_fault(Space& space, const Regime& regime, Va va, bool was_code);
@@ -208,6 +218,11 @@ crosswalk::Result<std::unique_ptr<MmuOf<Guest>>> GuestMmu<Guest>::create(const M
   if (config.mode.has_windows() && !kFitsWindow<Va>) return Error{"this guest's addresses do not fit a window"};
   if (config.fill_bytes < kPageSize || config.fill_bytes > (2u << 20) || !std::has_single_bit(config.fill_bytes))
     return Error{"fill_bytes must be a power of two from 4 KiB to 2 MiB"};
+  const auto fits = [](uint32_t size) {
+    return size >= kLeastSoftTlb && size <= kMostSoftTlb && std::has_single_bit(size);
+  };
+  if (!fits(config.soft_tlb.least) || !fits(config.soft_tlb.most) || config.soft_tlb.least > config.soft_tlb.most)
+    return Error{"a software TLB has a power of two from 256 to 65536 entries"};
   std::unique_ptr<GuestMmu> mmu(new GuestMmu(config, ram, machine, std::move(own), backend));
   if (config.mode.form == Form::Flat) {
     auto space = std::make_unique<Space>();
@@ -239,10 +254,12 @@ GuestMmu<Guest>::GuestMmu(const MmuConfig& config, const GuestRam& ram, Machine&
       installer_(config_, walks_, code_, watch_, pool_, shared_, shootdown_, statistics_),
       flusher_(config_.costs, walks_, flushes_, ids_, code_, choice_, shared_, hybrid_, filled_, statistics_),
       prefiller_(config_, walks_, spaces_, ids_, code_, watch_, choice_, shootdown_, statistics_),
-      keeper_(config.mode.form == Form::Hybrid, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_,
-              statistics_),
-      forms_(walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, filled_, statistics_) {
+      keeper_(config_, spaces_, pool_, shared_, installer_, hybrid_, code_, flushes_, statistics_),
+      forms_(config_, walks_, hybrid_, ids_, pool_, shared_, installer_, flusher_, code_, watch_, filled_,
+             statistics_) {
   machine.mmus.push_back(this);
+  if (config.mode.form == Form::SoftTlb || config.mode.form == Form::Hybrid)
+    statistics_.most_soft_tlb_entries = config.soft_tlb.least;
   if (filled_.exist()) code_.add_filler(*backend->filler());
 }
 
@@ -349,6 +366,7 @@ void GuestMmu<Guest>::apply_missed(Cpu& cpu) {
       const TracedFlush traced(cpu.trace, statistics_, trace::FlushKind::Deferred);
       flusher_.apply(space, walks_.regime_of(cpu));
     }
+    show_soft_tlb(cpu);
     clock.note_upkeep();
   }
   space.changes_applied = changes;
@@ -467,13 +485,54 @@ typename Guest::Translation GuestMmu<Guest>::translate(Cpu& cpu, Va va, AccessKi
   return t;
 }
 
+// Of what may become an entry of the current space's software TLB.
+template <GuestArchitecture Guest>
+inline void GuestMmu<Guest>::walk_for_entry(const Regime& regime, Va va, AccessKind kind, bool privileged,
+                                            Result& result) {
+  if (kind == AccessKind::Fetch || !current_ || current_->windowed) {
+    walks_.walk(regime, va, kind, privileged, result);
+    return;
+  }
+  const Result* const again = current_->held_walks.again(walks_, regime, va, kind);
+  result = again ? *again : current_->held_walks.walk(walks_, regime, va, kind, privileged);
+}
+
+// Most misses take nothing else but HeldWalks::again.
+template <GuestArchitecture Guest>
+[[gnu::flatten]] typename GuestMmu<Guest>::Refilled GuestMmu<Guest>::refill(Cpu& cpu, Va va, AccessKind kind) {
+  Space* const space = current_;
+  if (!space || space->windowed || watch_.any()) return {nullptr, true};
+  const bool privileged = Guest::privileged(cpu);
+  const Regime regime = walks_.regime_of(cpu);
+  const Result* result = space->held_walks.again(walks_, regime, va, kind);
+  if (!result) result = &space->held_walks.walk(walks_, regime, va, kind, privileged);
+  if (!walks_.enterable(*result)) return {nullptr, false};
+  if (!privileged && !result->ng && shootdown_.surprises(*space, va)) [[unlikely]]
+    return {nullptr, true};
+  const bool writable = Guest::allows_store(*result, privileged) && code_.may_write(walks_.ram_page_of(result->pa));
+  if (kind == AccessKind::Store && !writable) return {nullptr, true};
+  const uint32_t size_class = class_of(result->log2_size);
+  if (space->history && !hybrid_.time().resting(*space)) {
+    const auto what = Guest::normal_memory(*result) ? HybridPolicy::Refill::Memory : HybridPolicy::Refill::Device;
+    hybrid_.refilled(*space, window_offset(va), what, size_class);
+  }
+  uint8_t* const host = walks_.ram().at(result->pa);
+  statistics_.soft_misses++;
+  statistics_.entries_4k++;
+  statistics_.pages_installed++;
+  space->data_reuse.refilled += space->soft->install(va, host, writable, result->ng, size_class);
+  if (space->soft->is_crowded()) [[unlikely]]
+    grow_soft_tlb(cpu);
+  return {host, false};
+}
+
 template <GuestArchitecture Guest>
 typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind kind, uint32_t bytes) {
   const bool privileged = Guest::privileged(cpu);
   const Regime regime = walks_.regime_of(cpu);
   Result result;
   statistics_.soft_misses++;
-  walks_.walk(regime, va, kind, privileged, result);
+  walk_for_entry(regime, va, kind, privileged, result);
   if (!privileged && !result.ng && current_ && shootdown_.surprises(*current_, va)) [[unlikely]]
     walk_again(regime, va, kind, privileged, result);
   Translation t = translation_of(va, result);
@@ -507,7 +566,31 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
   current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
   statistics_.entries_4k++;
   statistics_.pages_installed++;
+  if (current_->soft->is_crowded()) [[unlikely]]
+    grow_soft_tlb(cpu);
   return t;
+}
+
+template <GuestArchitecture Guest>
+[[gnu::noinline, gnu::cold]] void GuestMmu<Guest>::grow_soft_tlb(Cpu& cpu) {
+  SoftTlbOf<Va>& soft = *current_->soft;
+  const uint32_t least = config_.soft_tlb.least, wanted = soft.wanted();
+  if (wanted == soft.size()) return;
+  uint64_t all = wanted - soft.size();
+  for (const auto& space : spaces_.all())
+    if (space->soft) all += space->soft->size() - least;
+  while (all > config_.max_soft_tlb_entries) {
+    Space* const other = spaces_.least_recently_used(
+        [&](const Space& s) { return &s != current_ && s.soft && s.soft->size() != least; });
+    if (!other) return;
+    all -= other->soft->size() - least;
+    other->soft->reset();
+    statistics_.soft_tlb_resizes++;
+  }
+  soft.resize(wanted);
+  statistics_.soft_tlb_resizes++;
+  statistics_.most_soft_tlb_entries = std::max<uint64_t>(statistics_.most_soft_tlb_entries, wanted);
+  show_soft_tlb(cpu);
 }
 
 // Of a load that flash answers, unless it is hidden meanwhile. Windows that fill themselves are of
@@ -736,6 +819,7 @@ void GuestMmu<Guest>::flush(Cpu& cpu, Flush operation) {
   const Regime regime = walks_.regime_of(cpu);
   if (filled_.exist()) filled_.follow(*current_, regime);
   flusher_.apply(*current_, regime);
+  show_soft_tlb(cpu);
   clock.note_upkeep();
 }
 

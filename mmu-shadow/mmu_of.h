@@ -76,6 +76,15 @@ class MmuOf : public Guest::Port, public CodeProtection {
   virtual Translation fill(Cpu& cpu, Va va, AccessKind kind, uint32_t bytes) = 0;
   Translation fill(Cpu& cpu, Va va, AccessKind kind) { return fill(cpu, va, kind, 64); }
 
+  // The same for what most misses are, a Load or Store that finds RAM, enters its page and touches
+  // no translated code. `host` is null where it is not so; then fill() gives one all the same only
+  // if `unsure`.
+  struct Refilled {
+    uint8_t* host;
+    bool unsure;
+  };
+  virtual Refilled refill(Cpu& cpu, Va va, AccessKind kind) = 0;
+
   // A host fault at window offset `offset` (fault address - cpu.mem_base, so it may be negative or
   // >= 4 GiB in the guards) of an access of `bytes` bytes.
   virtual FaultOutcome window_fault(Cpu& cpu, int64_t offset, uint32_t bytes, bool write, Translation& translation) = 0;

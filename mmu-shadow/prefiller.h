@@ -113,7 +113,8 @@ void Prefiller<Guest>::prefill(Space& space, const Regime& regime) {
   if (!space.windowed && from->soft && costs_.walk_apart < reuse * costs_.soft_refill) {
     SlotWalker<Guest> load(walks_, regime, AccessKind::Load, privileged);
     from->soft->for_each([&](Va va, uint32_t) {
-      if (space.soft->holds(va) || watch_.covers(va)) return;
+      // The predecessor's may be larger.
+      if (space.soft->has_in_place_of(va) || watch_.covers(va)) return;
       const Result& r = load(va);
       if (!walks_.enterable(r) || (!r.ng && shootdown_.surprises(space, va))) return;
       const uint32_t page = walks_.ram_page_of(r.pa);

@@ -20,10 +20,11 @@ class SpaceKeeper {
   using Key = typename Guest::Key;
   using Space = AddressSpace<Guest>;
 
-  SpaceKeeper(bool hybrid_mode, Spaces<Guest>& spaces, WindowPool<Guest>& pool, SharedWindows<Guest>& shared,
+  SpaceKeeper(const MmuConfig& config, Spaces<Guest>& spaces, WindowPool<Guest>& pool, SharedWindows<Guest>& shared,
               Installer<Guest>& installer, HybridPolicy& hybrid, const CodePages& code,
               const GuestFlushLog<Guest>& flushes, Statistics& statistics)
-      : hybrid_mode_(hybrid_mode),
+      : hybrid_mode_(config.mode.form == Form::Hybrid),
+        soft_tlb_(config.soft_tlb),
         spaces_(spaces),
         pool_(pool),
         shared_(shared),
@@ -52,6 +53,7 @@ class SpaceKeeper {
   }
 
   const bool hybrid_mode_;
+  const SoftTlbSizes soft_tlb_;
   Spaces<Guest>& spaces_;
   WindowPool<Guest>& pool_;
   SharedWindows<Guest>& shared_;
@@ -66,7 +68,8 @@ template <GuestArchitecture Guest>
 void SpaceKeeper<Guest>::clear(Space& space) {
   installer_.forget(space);
   space.instruction_pages.remove_all();
-  if (space.soft) space.soft->remove_all();
+  if (space.soft) space.soft->reset();
+  space.held_walks.forget();
   if (space.window && space.window->empty()) space.window->window().commit();
   shared_.unshare(space);
   if (space.history) hybrid_.forget(space);
@@ -85,7 +88,7 @@ bool SpaceKeeper<Guest>::settle(Space& space) {
   }
   space.windowed = in_window && (space.lodges || space.window);
   if (in_window && !space.windowed && !hybrid_mode_) return false;
-  if (!space.windowed && !space.soft) space.soft = std::make_unique<SoftTlbOf<typename Guest::Va>>();
+  if (!space.windowed && !space.soft) space.soft = std::make_unique<SoftTlbOf<typename Guest::Va>>(soft_tlb_);
   if (space.windowed && space.map().filling()) space.window_faults = space.map().filling()->faults();
   return true;
 }

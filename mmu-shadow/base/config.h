@@ -42,16 +42,32 @@ inline constexpr Mode Mode::Flat{Form::Flat};
 // for the other.
 inline constexpr uint32_t kCodeFlagWindow = 1u << 2;
 
-// One entry of the software TLB that translated code looks up: index =
-// VA[21:12], 16 bytes. A tag holds the page's VA when the access is allowed and is plain RAM, else
-// kNoTag (which no page-aligned VA equals). Host address = addend + VA.
+// One entry of the software TLB that translated code looks up, 16 bytes: at mem_base +
+// (VA >> 8 & SoftTlbHeader::index_mask). A tag holds the page's VA when the access is allowed and
+// is plain RAM, else kNoTag (which no page-aligned VA equals). Host address = addend + VA.
 struct SoftTlbEntry {
   uint32_t tag_load;
   uint32_t tag_store;
   uint64_t addend;
 };
-inline constexpr uint32_t kSoftTlbEntries = 1024;
 inline constexpr uint32_t kNoTag = 0xffffffff;
+// So many bytes before the entries.
+struct SoftTlbHeader {
+  uint32_t index_mask;  // (entries - 1) * sizeof(SoftTlbEntry)
+};
+inline constexpr uint32_t kSoftTlbHeaderBytes = 64;
+
+inline const SoftTlbEntry& soft_tlb_entry(uint64_t mem_base, uint32_t va) {
+  const auto& header = *reinterpret_cast<const SoftTlbHeader*>(mem_base - kSoftTlbHeaderBytes);
+  return *reinterpret_cast<const SoftTlbEntry*>(mem_base + (va >> 8 & header.index_mask));
+}
+
+// The entries that software TLBs may have, in powers of two: policy/tlb_size.h. Equal: all have so
+// many.
+inline constexpr uint32_t kLeastSoftTlb = 256, kMostSoftTlb = 65536;
+struct SoftTlbSizes {
+  uint32_t least = 1024, most = kMostSoftTlb;
+};
 
 // The default of MmuConfig::max_resident_pages is twice the pages of RAM and so many more.
 inline constexpr uint64_t kResidentBeyondRam = (64 << 20) >> 12;
@@ -117,9 +133,13 @@ struct MmuConfig {
   bool prefill = true;
   // windows or software TLBs kept before the least recently used is evicted
   uint32_t max_spaces = 64;
+  SoftTlbSizes soft_tlb{};
   // Limits of what a guest can make grow (docs/limits.md). At the first, all translated code is
-  // forgotten; at the others, the windows used least recently are emptied.
+  // forgotten; at the second, software TLBs used least recently have the least size again; at the
+  // others, the windows used least recently are emptied.
   uint32_t max_page_ids = 1 << 18;
+  // all spaces' together, beyond the least size of each
+  uint32_t max_soft_tlb_entries = 1 << 18;
   // WindowBackend::resident_pages; 0: twice RAM and kResidentBeyondRam
   uint64_t max_resident_pages = 0;
   // Stretches of 2 MiB that have had entries since their windows were empty, which is what page

@@ -11,6 +11,8 @@ namespace crosswalk::mmu {
 struct Statistics {
   uint64_t walks = 0, walk_levels = 0;
   uint64_t soft_misses = 0;
+  // Software TLBs that became larger or smaller, and what the largest one had.
+  uint64_t soft_tlb_resizes = 0, most_soft_tlb_entries = 0;
   uint64_t window_faults_installed = 0, window_faults_guest = 0, window_faults_device = 0, window_faults_code = 0,
            window_faults_spurious = 0, window_faults_split = 0;
   // those that the provider served by itself: they never came to the MMU (FillingWindow)
@@ -65,6 +67,8 @@ inline constexpr Counter<Statistics> kCounters[] = {
     {"walks", &Statistics::walks},
     {"levels read", &Statistics::walk_levels},
     {"soft TLB misses", &Statistics::soft_misses},
+    {"soft TLB resizes", &Statistics::soft_tlb_resizes},
+    {"soft TLB entries, most", &Statistics::most_soft_tlb_entries},
     {"faults: installed", &Statistics::window_faults_installed},
     {"faults: filled by the kernel module", &Statistics::window_faults_filled},
     {"faults: guest", &Statistics::window_faults_guest},

@@ -9,6 +9,7 @@
 #include "mmu-shadow/policy/flush_choice.h"
 #include "mmu-shadow/policy/hybrid.h"
 #include "mmu-shadow/spaces/flush_log.h"
+#include "mmu-shadow/spaces/held_walks.h"
 #include "mmu-shadow/spaces/soft_tlb.h"
 #include "mmu-shadow/spaces/space_table.h"
 #include "mmu-shadow/walker/guest.h"
@@ -69,6 +70,7 @@ struct AddressSpace : SpaceForm {
   // of this and the window, one is in use, and the other one, if it is there,
   std::unique_ptr<SoftTlbOf<Va>> soft;
   std::unique_ptr<WindowMap> window;  // is empty
+  HeldWalks<Guest> held_walks;        // of what the software TLB did not have
   WindowWalks<Guest> window_walks{};
   uint32_t window_faults = 0;  // FillingWindow::faults() that hybrid knows of
   std::shared_ptr<SharedWindow<Guest>> shared;

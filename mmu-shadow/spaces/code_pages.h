@@ -102,11 +102,23 @@ class CodePages {
       if (space.shared) catch_up(*space.shared->map, space.shared->applied.protections);
       return;
     }
-    space.soft->remove_write_access(ram_.host, [this](uint32_t page) { return !may_write(page); });
+    if (may_have_write_access(*space.soft, space.applied.protections, end))
+      space.soft->remove_write_access(ram_.host, [this](uint32_t page) { return !may_write(page); });
     space.applied.protections = end;
   }
 
  private:
+  // Whether an entry may give write access to a page of the log from `position` on that must have
+  // none.
+  template <typename SoftTlb>
+  bool may_have_write_access(const SoftTlb& tlb, uint64_t position, uint64_t end) {
+    constexpr uint64_t kSingly = 16;
+    uint32_t pages[kSingly];
+    if (end - position > kSingly || !copy_log(position, end, pages)) return true;
+    for (uint64_t i = 0; i < end - position; i++)
+      if (tlb.may_give_write_access(ram_.host + (uint64_t{pages[i]} << kPageBits)) && !may_write(pages[i])) return true;
+    return false;
+  }
   void catch_up(WindowMap& window, uint64_t& position);
   void catch_up(FillingWindow& window, uint64_t position, uint64_t end);
   // The pages of [from, to); false: the log has forgotten some.

@@ -1,54 +1,57 @@
-// SPDX-License-Identifier: GPL-2.0-or-later Bookkeeping for a direct-mapped table of translations
-// indexed by low VA page bits: which slots are in use, which of them are non-global, and which come
-// from entries larger than a page. A flush then costs what it removes.
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Bookkeeping for a direct-mapped table of translations indexed by low VA page bits: which slots
+// are in use, which of them are non-global, and which come from entries larger than a page. A flush
+// then costs what it removes, however large the table is.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <iterator>
+#include <memory>
 
 #include "mmu-shadow/base/filters.h"
 
 namespace crosswalk::mmu {
 
-template <uint32_t kSlots>
 class SlotSet {
  public:
-  static constexpr uint32_t kWords = kSlots / 64;
+  static constexpr uint32_t kMostSlots = 1 << 16;
 
+  // `slots`: a power of two from 64 to kMostSlots.
+  explicit SlotSet(uint32_t slots) : mask_(slots - 1), words_(new Word[slots / 64]()), class_(new uint8_t[slots]()) {}
+
+  uint32_t slots() const { return mask_ + 1; }
   template <typename Va>
-  static uint32_t slot_of(Va va) {
-    return static_cast<uint32_t>(va >> kPageBits) & (kSlots - 1);
+  uint32_t slot_of(Va va) const {
+    return static_cast<uint32_t>(va >> kPageBits) & mask_;
   }
+  bool uses(uint32_t slot) const { return words_[slot >> 6].valid >> (slot & 63) & 1; }
 
   // In line: each refill does it.
   template <typename Va>
   [[gnu::always_inline]] void set(uint32_t slot, Va va, bool ng, uint32_t size_class) {
     const uint32_t w = slot >> 6;
+    Word& word = words_[w];
     const uint64_t bit = uint64_t{1} << (slot & 63);
-    if (valid_[w] & bit) uncount(ng_[w] & bit);
+    if (word.valid & bit) uncount(word.ng & bit);
     count_++;
     ng_count_ += ng;
-    valid_[w] |= bit;
-    ng_[w] = ng ? ng_[w] | bit : ng_[w] & ~bit;
-    large_[w] = size_class ? large_[w] | bit : large_[w] & ~bit;
+    word.valid |= bit;
+    word.ng = ng ? word.ng | bit : word.ng & ~bit;
+    word.large = size_class ? word.large | bit : word.large & ~bit;
     class_[slot] = static_cast<uint8_t>(size_class);
     if (size_class) filter_.add(va, size_class);
-    any_ = true;
+    in_use_[w >> 6] |= uint64_t{1} << (w & 63);
   }
 
   // Each remover calls drop(slot) for each slot that it frees, and returns how many.
   template <typename Drop>
   uint32_t remove_all(Drop drop) {
-    if (!any_) return 0;
     const uint32_t removed = count_;
-    for (uint32_t w = 0; w < kWords; w++) {
-      visit_bits(w, valid_[w], drop);
-      valid_[w] = 0;
-    }
+    each_word([&](uint32_t w, Word& word) {
+      visit_bits(w, word.valid, drop);
+      word.valid = 0;
+    });
     filter_.clear();
-    any_ = false;
     count_ = ng_count_ = 0;
     return removed;
   }
@@ -57,11 +60,11 @@ class SlotSet {
   uint32_t remove_nonglobal(Drop drop) {
     const uint32_t removed = ng_count_;
     if (removed == 0) return 0;
-    for (uint32_t w = 0; w < kWords; w++) {
-      const uint64_t bits = valid_[w] & ng_[w];
+    each_word([&](uint32_t w, Word& word) {
+      const uint64_t bits = word.valid & word.ng;
       visit_bits(w, bits, drop);
-      valid_[w] &= ~bits;
-    }
+      word.valid &= ~bits;
+    });
     count_ -= removed;
     ng_count_ = 0;
     return removed;
@@ -72,16 +75,16 @@ class SlotSet {
   [[gnu::always_inline]] uint32_t remove_if(bool nonglobal_only, Remove remove, Drop drop) {
     if (count(nonglobal_only) == 0) return 0;
     uint32_t removed = 0;
-    for (uint32_t w = 0; w < kWords; w++) {
-      for (uint64_t bits = valid_[w] & (nonglobal_only ? ng_[w] : ~uint64_t{0}); bits != 0; bits &= bits - 1) {
+    each_word([&](uint32_t w, Word & word) __attribute__((always_inline)) {
+      for (uint64_t bits = word.valid & (nonglobal_only ? word.ng : ~uint64_t{0}); bits != 0; bits &= bits - 1) {
         const uint32_t s = w * 64 + static_cast<uint32_t>(std::countr_zero(bits));
-        if (!remove(s, (ng_[w] >> (s & 63) & 1) != 0, class_[s])) continue;
-        valid_[w] &= ~(bits & -bits);
-        uncount(ng_[w] & bits & -bits);
+        if (!remove(s, (word.ng >> (s & 63) & 1) != 0, class_[s])) continue;
+        word.valid &= ~(bits & -bits);
+        uncount(word.ng & bits & -bits);
         drop(s);
         removed++;
       }
-    }
+    });
     return removed;
   }
   uint32_t count(bool nonglobal_only) const { return nonglobal_only ? ng_count_ : count_; }
@@ -91,36 +94,57 @@ class SlotSet {
   template <typename Va, typename VaOf, typename Drop>
   uint32_t remove_va(Va va, bool global_only, VaOf va_of, Drop drop) {
     uint32_t removed = 0;
-    const uint32_t slot = slot_of(va), w = slot >> 6;
+    const uint32_t slot = slot_of(va);
+    Word& own = words_[slot >> 6];
     const uint64_t bit = uint64_t{1} << (slot & 63);
-    if ((valid_[w] & bit) && !(global_only && (ng_[w] & bit)) && ((va_of(slot) ^ va) >> kPageBits) == 0) {
-      valid_[w] &= ~bit;
-      uncount(ng_[w] & bit);
+    if ((own.valid & bit) && !(global_only && (own.ng & bit)) && ((va_of(slot) ^ va) >> kPageBits) == 0) {
+      own.valid &= ~bit;
+      uncount(own.ng & bit);
       drop(slot);
       removed++;
     }
     if (!filter_.covers(va)) return removed;
-    for (uint32_t i = 0; i < kWords; i++) {
-      uint64_t bits = valid_[i] & large_[i] & (global_only ? ~ng_[i] : ~uint64_t{0});
-      for (; bits != 0; bits &= bits - 1) {
-        const uint32_t s = i * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+    each_word([&](uint32_t w, Word& word) {
+      for (uint64_t bits = word.valid & word.large & (global_only ? ~word.ng : ~uint64_t{0}); bits != 0;
+           bits &= bits - 1) {
+        const uint32_t s = w * 64 + static_cast<uint32_t>(std::countr_zero(bits));
         if (!same_entry(va_of(s), va, class_[s])) continue;
-        valid_[i] &= ~(bits & -bits);
-        uncount(ng_[i] & bits & -bits);
+        word.valid &= ~(bits & -bits);
+        uncount(word.ng & bits & -bits);
         drop(s);
         removed++;
       }
-    }
+    });
     return removed;
   }
 
+  bool is_nonglobal(uint32_t slot) const { return words_[slot >> 6].ng >> (slot & 63) & 1; }
   uint32_t size_class(uint32_t slot) const { return class_[slot]; }
   template <typename Visit>
   void for_each(Visit visit) const {
-    for (uint32_t w = 0; w < kWords; w++) visit_bits(w, valid_[w], visit);
+    for (uint32_t i = 0; i <= mask_ / (64 * 64); i++)
+      for (uint64_t words = in_use_[i]; words != 0; words &= words - 1) {
+        const uint32_t w = i * 64 + static_cast<uint32_t>(std::countr_zero(words));
+        visit_bits(w, words_[w].valid, visit);
+      }
   }
 
  private:
+  struct Word {  // of 64 slots
+    uint64_t valid, ng, large;
+  };
+  static constexpr uint32_t kSummary = kMostSlots / 64 / 64;
+
+  // visit(number, word) of each word that has a slot in use, and may free some.
+  template <typename Visit>
+  [[gnu::always_inline]] void each_word(Visit visit) {
+    for (uint32_t i = 0; i <= mask_ / (64 * 64); i++)
+      for (uint64_t words = in_use_[i]; words != 0; words &= words - 1) {
+        const uint32_t w = i * 64 + static_cast<uint32_t>(std::countr_zero(words));
+        visit(w, words_[w]);
+        if (words_[w].valid == 0) in_use_[i] &= ~(words & -words);
+      }
+  }
   template <typename Visit>
   static void visit_bits(uint32_t w, uint64_t bits, Visit& visit) {
     for (; bits != 0; bits &= bits - 1) visit(w * 64 + static_cast<uint32_t>(std::countr_zero(bits)));
@@ -131,12 +155,13 @@ class SlotSet {
     ng_count_ -= ng != 0;
   }
 
-  uint64_t valid_[kWords] = {}, ng_[kWords] = {}, large_[kWords] = {};
-  uint8_t class_[kSlots] = {};
-  LargeFilter filter_;
+  uint32_t mask_;
   // Kept rather than counted: every flush asks for them.
   uint32_t count_ = 0, ng_count_ = 0;
-  bool any_ = false;
+  std::unique_ptr<Word[]> words_;
+  std::unique_ptr<uint8_t[]> class_;
+  uint64_t in_use_[kSummary] = {};  // a bit for each word; one without slots in use may have it too
+  LargeFilter filter_;
 };
 
 }  // namespace crosswalk::mmu

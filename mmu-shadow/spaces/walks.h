@@ -43,6 +43,23 @@ class Walks {
     return memo.result;
   }
 
+  // What HeldWalks walks by: with a reader of its own, and without a whole walk
+  // (Guest::walk_again). The latter is counted by count().
+  void walk_with(cw_reader read, void* context, const Regime& regime, Va va, AccessKind kind, bool privileged,
+                 typename Guest::Memo& memo) const {
+    count(Guest::walk(regime, va, kind, privileged, read, context, memo));
+  }
+  bool walk_again(const Regime& regime, Va va, typename Guest::Memo& memo, unsigned& levels) const {
+    return Guest::walk_again(regime, va, read_ram, context(), memo, levels);
+  }
+  // A descriptor; false: nothing answers.
+  bool read(uint64_t pa, unsigned bytes, uint64_t& value) const { return read_ram(context(), pa, bytes, &value) == 0; }
+  // A walk that has read so many descriptors.
+  void count(unsigned levels) const {
+    statistics_.walks++;
+    statistics_.walk_levels += levels;
+  }
+
   uint32_t ram_page_of(uint64_t pa) const { return static_cast<uint32_t>((pa - ram_.base) >> kPageBits); }
   // The inverse, and of flash too, whose numbers are those below RAM's, modulo 2^32.
   uint64_t pa_of(uint32_t ram_page) const {

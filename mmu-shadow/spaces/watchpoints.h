@@ -23,6 +23,7 @@ class Watchpoints {
     return false;
   }
   bool covers(Va va) const { return covers(va >> kPageBits, va >> kPageBits); }
+  bool any() const { return count_ != 0; }
 
   // Returns whether there are pages that were not watched before.
   bool set(const typename Guest::Watched& watched);

@@ -66,6 +66,9 @@ struct Arm32 {
     return a.ttbr0 == b.ttbr0 && a.ttbr1 == b.ttbr1 && a.sctlr == b.sctlr && a.ttbcr == b.ttbcr && a.dacr == b.dacr &&
            a.prrr == b.prrr && a.nmrr == b.nmrr;
   }
+  static bool attributes_alike(const Regime& a, const Regime& b) {
+    return a.sctlr == b.sctlr && a.prrr == b.prrr && a.nmrr == b.nmrr;
+  }
   static Key key_of(const Cpu& cpu) { return mmu::key_of(regime_of(cpu), privileged(cpu)); }
 
   static void walk(const Regime& regime, Va va, AccessKind kind, bool privileged, cw_reader read, void* context,
@@ -75,6 +78,10 @@ struct Arm32 {
   static unsigned walk(const Regime& regime, Va va, AccessKind kind, bool privileged, cw_reader read, void* context,
                        Memo& memo) {
     return cw_walk_memo(&regime, va, kind_of(kind), privileged, read, context, &memo);
+  }
+
+  static bool walk_again(const Regime& regime, Va va, cw_reader read, void* context, Memo& memo, unsigned& levels) {
+    return cw_walk_again(&regime, va, read, context, &memo, &levels);
   }
 
   static bool mapped(const Result& r) { return r.fault == CW_FAULT_NONE; }

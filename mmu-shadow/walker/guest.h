@@ -63,13 +63,18 @@ concept GuestArchitecture =
     // Whether walks of one address space by these two give the same.
     requires(const typename G::Regime& regime) {
       { G::walks_alike(regime, regime) } -> std::same_as<bool>;
+      // The same, if both have one key.
+      { G::attributes_alike(regime, regime) } -> std::same_as<bool>;
     } &&
     // A Memo holds the last walk, so that neighbours cost less; `result` is what it gave. The walk
-    // with one returns how many descriptors it read, the other says so in levels_read.
+    // with one returns how many descriptors it read, the other says so in levels_read. walk_again:
+    // whether the memo's result, of a VA in the same MiB, becomes that of `va` by at most one more
+    // read, that of the last descriptor, which is counted in `levels`.
     requires(const typename G::Regime& regime, typename G::Va va, AccessKind kind, bool privileged, cw_reader read,
-             void* context, typename G::Result& result, typename G::Memo& memo) {
+             void* context, typename G::Result& result, typename G::Memo& memo, unsigned& levels) {
       G::walk(regime, va, kind, privileged, read, context, result);
       { G::walk(regime, va, kind, privileged, read, context, memo) } -> std::same_as<unsigned>;
+      { G::walk_again(regime, va, read, context, memo, levels) } -> std::same_as<bool>;
       { memo.result } -> std::convertible_to<typename G::Result>;
     } &&
     // A Result has the entry's size and attributes. `entry_valid`: an entry was found, perhaps with

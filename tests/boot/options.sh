@@ -55,6 +55,7 @@ refused memory-tiny 'memory' run --kernel "$kernel" --memory 1K
 refused unknown-mode 'turbo' run --kernel "$kernel" --mmu turbo
 refused unknown-sandbox 'perhaps' run --kernel "$kernel" --sandbox perhaps
 refused unknown-world 'moon' run --kernel "$kernel" --world moon
+refused bad-soft-tlb-entries '1000' run --kernel "$kernel" --soft-tlb-entries 1000
 refused bad-largest-entry '3M' run --kernel "$kernel" --largest-entry 3M
 refused unknown-flush 'sometimes' run --kernel "$kernel" --flush sometimes
 refused unknown-fault-delivery 'upcall' run --kernel "$kernel" --mmu shadow --fault-delivery upcall

@@ -89,7 +89,7 @@ bool resolve_window_fault(CpuState& cpu, Mmu& mmu, int64_t offset, uint32_t va, 
 
 AccessResult SoftAccessor::access(CpuState& cpu, Mmu& mmu, uint32_t va, uint32_t bytes, bool write, uint64_t value) {
   AccessResult r;
-  const SoftTlbEntry& e = reinterpret_cast<const SoftTlbEntry*>(cpu.mem_base)[va >> 12 & (kSoftTlbEntries - 1)];
+  const SoftTlbEntry& e = soft_tlb_entry(cpu.mem_base, va);
   uint8_t* host;
   if ((write ? e.tag_store : e.tag_load) == (va & ~0xfffu)) {
     host = reinterpret_cast<uint8_t*>(e.addend + va);

@@ -55,6 +55,7 @@ struct MadeUpGuest {
   static Regime regime_of(const Cpu& cpu) { return {cpu.root, cpu.mmu_on}; }
   static Regime flat_regime_of(const Cpu& cpu) { return {cpu.root, false}; }
   static bool walks_alike(const Regime& a, const Regime& b) { return a.root == b.root && a.mmu_on == b.mmu_on; }
+  static bool attributes_alike(const Regime& a, const Regime& b) { return a.mmu_on == b.mmu_on; }
 
   struct Result {
     uint64_t pa = 0;
@@ -64,6 +65,8 @@ struct MadeUpGuest {
   };
   struct Memo {
     Result result;
+    Va va = 0;
+    uint64_t last_at = 0, last = 0;  // the last descriptor
   };
   static void walk(const Regime& regime, Va va, AccessKind kind, bool, cw_reader read, void* context, Result& r) {
     r = {};
@@ -91,8 +94,35 @@ struct MadeUpGuest {
   }
   static unsigned walk(const Regime& regime, Va va, AccessKind kind, bool privileged, cw_reader read, void* context,
                        Memo& memo) {
-    walk(regime, va, kind, privileged, read, context, memo.result);
+    struct Reader {
+      cw_reader read;
+      void* context;
+      Memo& memo;
+    } reader{read, context, memo};
+    const auto note_last = [](void* its, uint64_t pa, unsigned bytes, uint64_t* value) {
+      Reader& r = *static_cast<Reader*>(its);
+      const int failed = r.read(r.context, pa, bytes, value);
+      r.memo.last_at = pa;
+      r.memo.last = *value;
+      return failed;
+    };
+    walk(regime, va, kind, privileged, note_last, &reader, memo.result);
+    memo.va = va;
     return memo.result.levels_read;
+  }
+  // Only of pages, whose last descriptors differ in the address alone.
+  static bool walk_again(const Regime&, Va va, cw_reader read, void* context, Memo& memo, unsigned& levels) {
+    if (!memo.result.entry_valid || memo.result.log2_size != 12) return false;
+    const uint64_t at = memo.last_at + (va >> 12) * 8 - (memo.va >> 12) * 8;
+    uint64_t d;
+    if (read(context, at, 8, &d)) return false;
+    levels++;
+    if ((d ^ memo.last) & ~kAddress) return false;
+    memo.result.pa = (d & kAddress) | (va & 0xfff);
+    memo.va = va;
+    memo.last_at = at;
+    memo.last = d;
+    return true;
   }
   static bool mapped(const Result& r) { return r.entry_valid && !r.refused; }
   static bool normal_memory(const Result& r) { return !r.device; }

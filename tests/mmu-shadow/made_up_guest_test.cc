@@ -158,7 +158,7 @@ class MadeUpTorture {
       const auto at = window_offset(page);
       return store && !backend_.writable(cpu_.mem_base, at) ? 0 : backend_.reaches(cpu_.mem_base, at);
     }
-    const auto& e = reinterpret_cast<const SoftTlbEntryOf<Va>*>(cpu_.mem_base)[page >> 12 & (kSoftTlbEntries - 1)];
+    const auto& e = SoftTlbOf<Va>::entry_at(cpu_.mem_base, page);
     if ((store ? e.tag_store : e.tag_load) != page) return 0;
     return memory_.ram.base + (e.addend + page - reinterpret_cast<uint64_t>(memory_.ram.host));
   }

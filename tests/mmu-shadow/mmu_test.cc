@@ -134,6 +134,163 @@ TEST_P(MmuTest, FlushesRemoveWhatTheyNameAndNothingElse) {
 }
 
 // Every access to them is the slow path's, which checks alignment.
+// A software TLB whose size follows use.
+class SizedTlbTest : public ::testing::Test {
+ protected:
+  static constexpr uint32_t kPages = 4096, kTables = 0x40010000;  // 16 MiB from VA 0 on, for each ASID
+
+  void make(const MmuConfig& config) {
+    mmu = std::move(*make_mmu(config, memory.ram, listener, nullptr));
+    memory.write32(kL1 + 0xfff * 4, 0x42000000 | 2 | 3 << 2 | 3 << 10);
+    for (uint32_t i = 0; i < kPages; i++) map(i, i);
+    for (uint32_t i = 0; i < kPages / 256; i++) memory.write32(kL1 + i * 4, (kTables + i * 1024) | 1);
+    cpu->cp15.sctlr = CW_SCTLR_M;
+    cpu->cp15.ttbr0 = kL1;
+    cpu->cp15.dacr = 1;
+    cpu->mode = 0x10;
+    use(1);
+  }
+  void map(uint32_t page, uint32_t to, uint32_t more = 0) {
+    memory.write32(kTables + page * 4, (kPa + to * 4096) | 2 | 3 << 2 | 3 << 4 | 1 << 11 | more);
+  }
+  void use(uint32_t asid) {
+    cpu->cp15.contextidr = asid;
+    mmu->activate(*cpu);
+  }
+  // Loads from the pages, and returns how many missed.
+  uint64_t touch(uint32_t first, uint32_t pages) {
+    const uint64_t before = mmu->statistics().soft_misses;
+    for (uint32_t i = first; i < first + pages; i++) {
+      const AccessResult r = accessor.access(*cpu, *mmu, i * 4096, 4, false, 0);
+      EXPECT_EQ(r.kind, AccessResult::Done);
+    }
+    return mmu->statistics().soft_misses - before;
+  }
+  void settle(uint32_t pages = kPages) {
+    for (int i = 0; i < 20; i++) touch(0, pages);
+  }
+
+  TestMemory memory{64 << 20};
+  Listener listener;
+  std::unique_ptr<CpuState> cpu = std::make_unique<CpuState>();
+  SoftAccessor accessor;
+  std::unique_ptr<Mmu> mmu;
+};
+
+TEST_F(SizedTlbTest, GrowsToWhatIsInUse) {
+  make({.mode = Mode::Soft});
+  EXPECT_EQ(mmu->statistics().most_soft_tlb_entries, 1024u);
+  settle();
+  EXPECT_EQ(touch(0, kPages), 0u);
+  EXPECT_EQ(mmu->statistics().most_soft_tlb_entries, 4096u);
+  EXPECT_EQ(mmu->statistics().soft_tlb_resizes, 2u);
+  use(2);  // another one of its own
+  EXPECT_EQ(touch(0, 10), 10u);
+  use(1);
+  EXPECT_EQ(touch(0, kPages), 0u);
+}
+
+TEST_F(SizedTlbTest, StaysAsItIsIfFixed) {
+  make({.mode = Mode::Soft, .soft_tlb = {512, 512}});
+  settle();
+  EXPECT_EQ(touch(0, kPages), kPages);
+  EXPECT_EQ(touch(0, 512), 512u);
+  EXPECT_EQ(touch(0, 512), 0u);
+  EXPECT_EQ(mmu->statistics().soft_tlb_resizes, 0u);
+  EXPECT_EQ(mmu->statistics().most_soft_tlb_entries, 512u);
+}
+
+TEST_F(SizedTlbTest, OnesUsedLongAgoMakeRoom) {
+  make({.mode = Mode::Soft, .max_soft_tlb_entries = 2 * 3072});
+  for (const uint32_t asid : {1u, 2u, 3u}) {
+    use(asid);
+    settle();
+    EXPECT_EQ(touch(0, kPages), 0u);
+  }
+  use(1);
+  EXPECT_EQ(touch(0, kPages), kPages);
+  use(3);
+  EXPECT_EQ(touch(0, kPages), 0u);
+}
+
+TEST_F(SizedTlbTest, ANewSpaceBeginsSmall) {
+  make({.mode = Mode::Soft, .max_spaces = 2});
+  settle();
+  use(2);
+  use(3);  // in place of 1
+  touch(0, 1024);
+  EXPECT_EQ(touch(1024, 64), 64u);
+  EXPECT_EQ(touch(0, 64), 64u) << "replaced";
+}
+
+TEST_F(SizedTlbTest, ShrinksByFlushes) {
+  make({.mode = Mode::Soft});
+  settle();
+  const uint64_t resizes = mmu->statistics().soft_tlb_resizes;
+  for (int i = 0; i < 130; i++) {
+    touch(0, 10);
+    mmu->flush_asid(*cpu, 1);
+    EXPECT_EQ(touch(0, 10), 10u);
+  }
+  EXPECT_EQ(mmu->statistics().soft_tlb_resizes, resizes + 1);
+}
+
+TEST_F(SizedTlbTest, SizesThatCannotBe) {
+  for (const SoftTlbSizes& sizes : {SoftTlbSizes{128, 1024}, {1000, 1024}, {1024, 131072}, {2048, 1024}})
+    EXPECT_FALSE(make_mmu({.mode = Mode::Soft, .soft_tlb = sizes}, memory.ram, listener, nullptr)) << sizes.least;
+}
+
+// A miss in a MiB in which there was one before reads the descriptors again (HeldWalks).
+TEST_F(SizedTlbTest, MissesSeeChangedTables) {
+  make({.mode = Mode::Soft});
+  const auto pa = [&](uint32_t page, AccessKind kind = AccessKind::Load) {
+    mmu->flush_all(*cpu);
+    if (uint8_t* const host = mmu->refill(*cpu, page * 4096, kind).host)
+      return memory.ram.base + static_cast<uint64_t>(host - memory.ram.host);
+    const Translation t = mmu->fill(*cpu, page * 4096, kind);
+    return t.ok ? t.pa : 0;
+  };
+  const auto refills = [&](uint32_t page) { return mmu->refill(*cpu, page * 4096, AccessKind::Load).host != nullptr; };
+  EXPECT_EQ(pa(0), kPa);
+  EXPECT_TRUE(refills(1));
+  // The page's descriptor.
+  map(1, 7);
+  EXPECT_EQ(pa(1), kPa + 7 * 4096);
+  memory.write32(kTables + 4, 0);
+  EXPECT_EQ(pa(1), 0u);
+  EXPECT_EQ(pa(1), 0u);
+  map(1, 8);
+  EXPECT_EQ(pa(1), kPa + 8 * 4096);
+  // Read-only: AP[2:0] becomes 0b111.
+  EXPECT_EQ(pa(1, AccessKind::Store), kPa + 8 * 4096);
+  map(1, 8, 1 << 9);
+  EXPECT_EQ(pa(1), kPa + 8 * 4096);
+  EXPECT_EQ(pa(1, AccessKind::Store), 0u);
+  map(1, 8);
+  EXPECT_EQ(pa(1, AccessKind::Store), kPa + 8 * 4096);
+  // The table's.
+  memory.write32(kL1, (kTables + 1024) | 1);
+  EXPECT_EQ(pa(1), kPa + 257 * 4096);
+  memory.write32(kL1, 0);
+  EXPECT_EQ(pa(1), 0u);
+  memory.write32(kL1, 0x41500000 | 2 | 3 << 2 | 3 << 10);
+  EXPECT_EQ(pa(1), 0x41501000u);
+  EXPECT_EQ(pa(2), 0x41502000u);
+  memory.write32(kL1, 0x41600000 | 2 | 3 << 2 | 3 << 10);
+  EXPECT_EQ(pa(2), 0x41602000u);
+  memory.write32(kL1, kTables | 1);
+  // The attributes of the memory (TEX remap): PRRR says Device.
+  cpu->cp15.sctlr |= CW_SCTLR_TRE;
+  cpu->cp15.prrr = 0xaaaa;
+  cpu->cp15.nmrr = 0;
+  mmu->activate(*cpu);
+  EXPECT_EQ(pa(1), kPa + 8 * 4096);
+  EXPECT_TRUE(refills(2));
+  cpu->cp15.prrr = 0x5555;
+  EXPECT_EQ(pa(1), kPa + 8 * 4096);
+  EXPECT_FALSE(refills(2));
+}
+
 TEST_P(MmuTest, DeviceAndStronglyOrderedRamIsNotEntered) {
   const uint32_t entry = kL2 + (kUserVa >> 12) * 4;
   for (const FlushPolicy flush : {FlushPolicy::Lazy, FlushPolicy::Eager}) {

@@ -40,6 +40,23 @@ TEST(Torture, Soft) {
   }
 }
 
+// Of sizes that never fit, that change, and that are fixed and large.
+TEST(Torture, SoftTlbsOfOtherSizes) {
+  constexpr SoftTlbSizes kSizes[] = {{256, 256}, {256, 65536}, {65536, 65536}};
+  const uint64_t seed = test_seed();
+  SoftAccessor accessor;
+  for (uint64_t i = 0; i < 6; i++) {
+    TestMemory memory(kRamSize);
+    const MmuConfig config{.mode = Mode::Soft,
+                           .flush = static_cast<FlushPolicy>(i % 2 + 1),
+                           .max_spaces = i >= 3 ? 3u : 64u,
+                           .soft_tlb = kSizes[i % 3]};
+    const TortureResult r = run_torture(config, memory.ram, nullptr, accessor, seed + i, 40000);
+    expect_agreement(r, seed + i);
+    if (HasFailure()) return;
+  }
+}
+
 void torture_mmap(const MmuConfig& config, uint32_t max_maps, uint64_t runs, uint64_t steps) {
   const uint64_t seed = test_seed();
   SignalAccessor accessor;

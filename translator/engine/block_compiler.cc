@@ -35,7 +35,6 @@ BlockCompiler::BlockCompiler(const EngineConfig& config, CodeCache& cache, SlowS
   thunks_ = written_thunks_.moved(base - cache.memory().writable(base));
   cache.reserve_prefix(assembler_.getSize());
   backend_.count = config.count;
-  backend_.soft_tlb_entries = mmu::kSoftTlbEntries;
   backend_.thunks = &written_thunks_;
   backend_.pieces = &pieces_;
   backend_.flag_fusion = config.flag_fusion;

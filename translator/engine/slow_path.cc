@@ -228,7 +228,7 @@ Result Access::access_device(const mmu::Translation& at, uint32_t va, uint32_t b
 
 // The lookup that translated code does: the host address, or null.
 uint8_t* look_up(const CpuState& cpu, uint32_t va, bool store) {
-  const auto& entry = reinterpret_cast<const mmu::SoftTlbEntry*>(cpu.mem_base)[va >> 12 & (mmu::kSoftTlbEntries - 1)];
+  const mmu::SoftTlbEntry& entry = mmu::soft_tlb_entry(cpu.mem_base, va);
   if ((store ? entry.tag_store : entry.tag_load) != (va & ~0xfffu)) return nullptr;
   return reinterpret_cast<uint8_t*>(entry.addend + va);
 }
@@ -265,15 +265,22 @@ bool SlowPath::plain_access() {
   } else {
     // A miss of the software TLB that becomes a hit: the entry is there from now on.
     if (cpu_.memory_window || m.out_of_line) return false;
-    const mmu::Translation t = mmu_.fill(cpu_, va, store ? mmu::AccessKind::Store : mmu::AccessKind::Load, bytes);
-    if (!t.ok || !t.host || t.watched || (!t.normal_memory && (va & m.element_mask()))) return false;
-    statistics_.soft_refills++;
-    host = t.host;
-    if (t.holds_code) {
-      access_ram(host, cpu_.access_value, bytes, store);
-      stored_beside_code(mmu_, t, bytes);
-      return true;
+    const mmu::AccessKind access = store ? mmu::AccessKind::Store : mmu::AccessKind::Load;
+    const auto [refilled, unsure] = mmu_.refill(cpu_, va, access);
+    host = refilled;
+    if (!host) {
+      if (!unsure) return false;
+      const mmu::Translation t = mmu_.fill(cpu_, va, access, bytes);
+      if (!t.ok || !t.host || t.watched || (!t.normal_memory && (va & m.element_mask()))) return false;
+      host = t.host;
+      if (t.holds_code) {
+        statistics_.soft_refills++;
+        access_ram(host, cpu_.access_value, bytes, store);
+        stored_beside_code(mmu_, t, bytes);
+        return true;
+      }
     }
+    statistics_.soft_refills++;
   }
   access_ram(host, cpu_.access_value, bytes, store);
   if (!store && bytes < 4) finish_narrow_load(cpu_.access_value, m);
@@ -304,8 +311,11 @@ bool SlowPath::crossing_access() {
 // for stores. Asked for as a load: whether a store drops translations is for the store to say.
 uint64_t SlowPath::fill(bool store) {
   const uint32_t va = cpu_.access_va;
-  const mmu::Translation t = mmu_.fill(cpu_, va, mmu::AccessKind::Load);
-  if (t.ok && t.host) {
+  const auto can_fill = [&] {
+    const mmu::Translation t = mmu_.fill(cpu_, va, mmu::AccessKind::Load);
+    return t.ok && t.host;
+  };
+  if (mmu_.refill(cpu_, va, mmu::AccessKind::Load).host || can_fill()) {
     if (uint8_t* const host = look_up(cpu_, va, store)) {
       statistics_.soft_refills++;
       return reinterpret_cast<uint64_t>(host);

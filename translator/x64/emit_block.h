@@ -28,7 +28,6 @@ class ThunkPointer {
 
 struct BackendConfig {
   MemoryMode memory = MemoryMode::Window;
-  uint32_t soft_tlb_entries = 1024;  // power of two
   ThunkPointer thunks;
   PieceCache* pieces = nullptr;             // of this configuration; null: everything is encoded anew
   bool chain = true;                        // go on to other blocks without leaving for the run loop

@@ -173,10 +173,16 @@ void emit_piece(EmitContext& e, uint32_t key, F emit) {
 
 constexpr int kPageBits = 12, kEntryBits = 4;
 static_assert(sizeof(mmu::SoftTlbEntry) == 1 << kEntryBits);
+static_assert(mmu::kSoftTlbHeaderBytes <= 128, "a displacement of one byte");
 constexpr uint32_t kPageBytes = 1u << kPageBits;
 
 constexpr size_t tag_offset(bool store) {
   return store ? offsetof(mmu::SoftTlbEntry, tag_store) : offsetof(mmu::SoftTlbEntry, tag_load);
+}
+
+// In the header of the software TLB.
+Xbyak::Address index_mask() {
+  return dword[r14 - static_cast<int>(mmu::kSoftTlbHeaderBytes) + offsetof(mmu::SoftTlbHeader, index_mask)];
 }
 
 // What is looked up in the software TLB.
@@ -205,7 +211,7 @@ void soft_lookup(EmitContext& e, Reg64 va, Reg64 index, Reg64 tag, const Lookup&
       c.mov(index.cvt32(), va.cvt32());
       c.shr(index.cvt32(), kPageBits - kEntryBits);
     }
-    c.and_(index.cvt32(), (e.config.soft_tlb_entries - 1) << kEntryBits);
+    c.and_(index.cvt32(), index_mask());
     if (last == 0)
       c.mov(tag.cvt32(), va.cvt32());
     else
@@ -230,14 +236,16 @@ void add_addend(EmitContext& e, Reg64 va, Reg64 index) {
              [&] { e.code.add(va, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]); });
 }
 
-// The same for a constant VA, whose entry is known: `host` becomes the host address.
+// The same for a constant VA: `host` becomes the host address.
 void soft_lookup_constant(EmitContext& e, uint32_t va, Reg64 host, bool store, Label miss) {
   auto& c = e.code;
-  const size_t entry = sizeof(mmu::SoftTlbEntry) * (va >> kPageBits & (e.config.soft_tlb_entries - 1));
-  c.cmp(dword[r14 + entry + tag_offset(store)], va & ~(kPageBytes - 1));
+  const Reg64 index = e.temp();
+  c.mov(index.cvt32(), va >> (kPageBits - kEntryBits) & (mmu::kMostSoftTlb - 1) << kEntryBits);
+  c.and_(index.cvt32(), index_mask());
+  c.cmp(dword[r14 + index + tag_offset(store)], va & ~(kPageBytes - 1));
   e.labels.jcc(kNotEqual, miss);
   c.mov(host.cvt32(), va);
-  c.add(host, qword[r14 + entry + offsetof(mmu::SoftTlbEntry, addend)]);
+  c.add(host, qword[r14 + index + offsetof(mmu::SoftTlbEntry, addend)]);
 }
 
 // Whether the alignment has to be checked; from here on it is known.

@@ -250,6 +250,7 @@ void ThunkEmitter::emit_slow_access(SlowAccess slow_access) {
   c_.jnz(leave, Xbyak::CodeGenerator::T_NEAR);
   for (int i = 0; i < 16; i++) c_.movups(Xbyak::Xmm(i), xword[rsp + size_t{16} * i]);
   c_.add(rsp, kTemps);
+  c_.mov(r14, state64(offsetof(CpuState, mem_base)));  // the software TLB may have another size
   load_pinned();
   for (int i = 3; i >= 0; i--) c_.pop(temps[i]);
   c_.ret(8);

@@ -87,8 +87,8 @@ constexpr uint64_t kMinTraceEvents = 100, kMaxTraceEvents = 100'000'000;
 
 // Raw values as Boost stores them; the checks turn them into RunOptions.
 struct RunText {
-  std::string mmu, windows, world, memory, smp, code_cache, flush, fill, trace_events, fault_delivery, window_flush,
-      sandbox, escape, network, control, gdb, on_sigterm;
+  std::string mmu, windows, world, memory, smp, code_cache, flush, fill, soft_tlb, trace_events, fault_delivery,
+      window_flush, sandbox, escape, network, control, gdb, on_sigterm;
   std::vector<std::string> disks, shares, flash, serial;
   bool wait = false;
 };
@@ -189,6 +189,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("no-share-lookups", po::bool_switch(&run.no_share_lookups), "Look the software TLB up for each access, also where neighbours could share a lookup.")
       ("no-fill-around", po::bool_switch(&run.no_fill_around), "Install only the page that faulted in a window, never its neighbours.")
       ("largest-entry", po::value(&text.fill)->value_name("SIZE")->default_value("2M"), "Enter at most this much of a section or block at once in a window: a power of two from 4K to 2M.")
+      ("soft-tlb-entries", po::value(&text.soft_tlb)->value_name("N|auto")->default_value("auto"), "Entries of each address space's software TLB, a power of two from 256 to 65536; auto: as many as are in use, from 1024 on.")
       ("no-install-on-return", po::bool_switch(&run.no_install_on_return), "Do not enter the page of a guest abort in the window when the guest comes back.")
       ("no-share-tables", po::bool_switch(&run.no_share_tables), "Give each of the kernel's address spaces page tables of its own for the kernel's addresses too (shadow, ept, kmod).")
       ("no-prefill", po::bool_switch(&run.no_prefill), "Start new address spaces without their predecessor's instruction pages and software TLB.");
@@ -430,6 +431,14 @@ Result<bool> check_mechanisms(RunOptions& run, const RunText& text) {
   return true;
 }
 
+Result<mmu::SoftTlbSizes> parse_soft_tlb(const std::string& text) {
+  if (text == "auto") return mmu::SoftTlbSizes{};
+  const uint64_t entries = text.find_first_not_of("0123456789") == std::string::npos ? parse_size(text) : 0;
+  if (entries < mmu::kLeastSoftTlb || entries > mmu::kMostSoftTlb || !std::has_single_bit(entries))
+    return Error{"--soft-tlb-entries: '" + text + "' is neither auto nor a power of two from 256 to 65536"};
+  return mmu::SoftTlbSizes{static_cast<uint32_t>(entries), static_cast<uint32_t>(entries)};
+}
+
 Result<bool> check_numbers(RunOptions& run, const RunText& text, const po::variables_map& values) {
   constexpr double kMaxTimeout = 1e9;
   if (values.count("timeout") && !(run.timeout_seconds > 0 && run.timeout_seconds <= kMaxTimeout))
@@ -438,6 +447,9 @@ Result<bool> check_numbers(RunOptions& run, const RunText& text, const po::varia
   if (fill < 4096 || fill > (2 << 20) || !std::has_single_bit(fill))
     return Error{"--largest-entry: '" + text.fill + "' is not a power of two from 4K to 2M"};
   run.fill_bytes = static_cast<uint32_t>(fill);
+  auto soft_tlb = parse_soft_tlb(text.soft_tlb);
+  if (!soft_tlb) return Error{soft_tlb.error()};
+  run.soft_tlb = *soft_tlb;
   run.code_cache_bytes = parse_size(text.code_cache);
   if (run.code_cache_bytes < (uint64_t{4} << 20) || run.code_cache_bytes > (uint64_t{1} << 30))
     return Error{"--code-cache: '" + text.code_cache + "' is not a size from 4M to 1G"};

@@ -61,6 +61,7 @@ struct RunOptions {
   mmu::FlushPolicy flush = mmu::FlushPolicy::Auto;
   bool no_prefill = false, no_install_on_return = false, no_share_tables = false;
   uint32_t fill_bytes = 0;
+  mmu::SoftTlbSizes soft_tlb{};
   kvm::KvmOptions::FaultDelivery fault_delivery = kvm::KvmOptions::FaultDelivery::Auto;
   kvm::KvmOptions::Flush window_flush = kvm::KvmOptions::Flush::Auto;
   bool no_recycle = false, no_mixed_pages = false, no_relocate = false;

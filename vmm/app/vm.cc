@@ -49,6 +49,7 @@ mmu::MmuConfig Vm::mmu_config() const {
   config.flush = options_.flush;
   config.fill_bytes = options_.fill_bytes;
   config.prefill = !options_.no_prefill;
+  config.soft_tlb = options_.soft_tlb;
   config.install_on_return = !options_.no_install_on_return;
   config.share_tables = !options_.no_share_tables;
   // What is resident is this process's, in the windows of all CPUs.

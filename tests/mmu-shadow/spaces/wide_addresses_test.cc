@@ -11,7 +11,7 @@ namespace crosswalk::mmu::test {
 namespace {
 
 TEST(WideAddresses, SoftwareTlb) {
-  auto tlb = std::make_unique<SoftTlbOf<uint64_t>>();
+  auto tlb = std::make_unique<SoftTlbOf<uint64_t>>(SoftTlbSizes{});
   uint8_t byte = 0;
   tlb->install(0x7fff40000000, &byte, true, false, 0);
   EXPECT_TRUE(tlb->holds(0x7fff40000123));

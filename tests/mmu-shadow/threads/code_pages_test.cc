@@ -97,12 +97,12 @@ class CodePagesThreads : public ::testing::Test {
 
 TEST_F(CodePagesThreads, NoStoreOfACpuIsLost) {
   AddressSpace<Arm32> space;
-  space.soft = std::make_unique<SoftTlbOf<uint32_t>>();
+  space.soft = std::make_unique<SoftTlbOf<uint32_t>>(SoftTlbSizes{});
   uint64_t checked = 0;
   while_translating(10000, [&](uint32_t round) {
     // as a CPU does
     for (uint32_t i = 0; i < 4; i++) {
-      auto& entry = space.soft->entries()[kVa >> 12 & (kSoftTlbEntries - 1)];
+      auto& entry = space.soft->entries()[kVa >> 12 & (space.soft->size() - 1)];
       if (entry.tag_store != kVa) {
         while (!code.may_write(3)) code.written(kPa, 4);
         space.soft->install(kVa, memory.ram.at(kPa), true, false, 0);

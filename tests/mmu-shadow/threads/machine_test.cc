@@ -50,9 +50,7 @@ struct Cpu {
     mmu->polled(*state);
   }
   // What translated code has of the page.
-  const SoftTlbEntry& entry(uint32_t va) const {
-    return reinterpret_cast<const SoftTlbEntry*>(state->mem_base)[va >> 12 & (kSoftTlbEntries - 1)];
-  }
+  const SoftTlbEntry& entry(uint32_t va) const { return soft_tlb_entry(state->mem_base, va); }
   // The PA that an access gets.
   uint64_t load(uint32_t va) {
     const SoftTlbEntry& e = entry(va);

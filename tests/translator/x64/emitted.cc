@@ -17,6 +17,7 @@ namespace crosswalk::test {
 namespace {
 
 constexpr size_t kBufferBytes = 4 << 20;
+constexpr mmu::SoftTlbSizes kTlbSizes{.least = 1024, .most = 1024};
 
 [[noreturn]] void give_up(const char* what) {
   std::fprintf(stderr, "test of emitted code: %s\n", what);
@@ -56,7 +57,7 @@ std::string disassemble(const uint8_t* code, size_t bytes, uint64_t address) {
 }
 
 Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
-    : tlb_(new mmu::SoftTlbEntry[mmu::kSoftTlbEntries]),
+    : tlb_(std::make_unique<mmu::SoftTlbOf<uint32_t>>(kTlbSizes)),
       instruction_pages_(new uint32_t[kInstructionPageEntries]()),
       jump_cache_(new JumpCacheEntry[kJumpCacheEntries]),
       world_(std::move(*vmm::make_process_world())) {
@@ -73,11 +74,10 @@ Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
     if (page != kMissingPage && mprotect(data + page * kPageBytes, kPageBytes, PROT_READ | PROT_WRITE) != 0)
       give_up("mprotect");
   // Every third page misses, for loads or for stores.
-  for (uint32_t i = 0; i < mmu::kSoftTlbEntries; i++) tlb_[i] = {mmu::kNoTag, mmu::kNoTag, 0};
   for (uint32_t page = 0; page < kPages; page++) {
     const uint32_t va = kBase + page * kPageBytes;
     if (page == kMissingPage || is_apart(va)) continue;
-    mmu::SoftTlbEntry& e = tlb_[va / kPageBytes % mmu::kSoftTlbEntries];
+    mmu::SoftTlbEntry& e = tlb_->entries()[va / kPageBytes % tlb_->size()];
     e.addend = reinterpret_cast<uint64_t>(data) - kBase;
     if (page % 3 != 0) e.tag_load = va;
     if (page % 3 != 1) e.tag_store = va;
@@ -112,7 +112,7 @@ void Emitted::run(CpuState& cpu, GuestMemory& memory) {
   cpu.events = &events;
   cpu.mem_base = config_.memory == x64::MemoryMode::Window
                      ? reinterpret_cast<uint64_t>(reservation_ + mmu::kWindowGuard)
-                     : reinterpret_cast<uint64_t>(tlb_.get());
+                     : reinterpret_cast<uint64_t>(tlb_->entries());
   cpu.instruction_pages = instruction_pages_.get();
   cpu.jump_cache = jump_cache_.get();
   cpu_ = &cpu;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "mmu-shadow/mmu.h"
+#include "mmu-shadow/spaces/soft_tlb.h"
 #include "tests/translator/x64/interpreter.h"
 #include "translator/arm32/cpu/events.h"
 #include "translator/engine/world.h"
@@ -57,7 +58,7 @@ class Emitted {
   size_t prefix_ = 0;
   uint8_t* reservation_ = nullptr;  // guard, window, guard
   GuestMemory* memory_ = nullptr;   // as the emitted code sees it
-  std::unique_ptr<mmu::SoftTlbEntry[]> tlb_;
+  std::unique_ptr<mmu::SoftTlbOf<uint32_t>> tlb_;
   std::unique_ptr<uint32_t[]> instruction_pages_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;
   std::unique_ptr<engine::World> world_;

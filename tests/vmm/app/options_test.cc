@@ -375,6 +375,19 @@ TEST(Options, BenchRunsEveryModeButFlat) {
             (std::vector<BenchMode>{{"hybrid+windows=kmod", {kModule}}, {"kmod+world=kvm", {kKvm, kModule}}}));
 }
 
+TEST_F(OptionsTest, SoftTlbEntries) {
+  const auto sizes = [&](const std::string& value) {
+    const Command command = run({"--soft-tlb-entries", value});
+    const auto* const options = std::get_if<RunOptions>(&command);
+    return options ? std::pair(options->soft_tlb.least, options->soft_tlb.most) : std::pair(0u, 0u);
+  };
+  EXPECT_EQ(sizes("auto"), std::pair(1024u, 65536u));
+  EXPECT_EQ(sizes("256"), std::pair(256u, 256u));
+  EXPECT_EQ(sizes("65536"), std::pair(65536u, 65536u));
+  for (const char* wrong : {"128", "131072", "1000", "-256", "4K", "most"})
+    EXPECT_EQ(sizes(wrong), std::pair(0u, 0u)) << wrong;
+}
+
 TEST(Options, Sizes) {
   EXPECT_EQ(parse_size("1048576"), 1048576u);
   EXPECT_EQ(parse_size("64k"), 65536u);
