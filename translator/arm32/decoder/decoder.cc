@@ -18,21 +18,28 @@ constexpr Row make_row(Isa isa, const char* handler_name, const char* name, cons
     if (pattern[i] == '1') r.value |= bit;
   }
   r.conditional = bits.substr(0, 4) == "cccc";
+  // The field of a letter; a thirteenth does not compile.
+  const auto field = [&r](char letter) -> RowField& {
+    uint8_t& number = r.field_numbers[letter_number(letter)];
+    if (number == 0) r.fields[(number = ++r.field_count) - 1].letter = letter;
+    return r.fields[number - 1];
+  };
   for (size_t i = 0; i < n; i++) {
     const char letter = pattern[i];
     if (!is_letter(letter)) continue;
     if (is_not_pc_field(isa, bits, i)) {
       const uint32_t mask = 0xfu << (n - 4 - i);
       r.not_ones[r.not_ones[0] != 0] = mask;
-      r.fields[r.field_count++] = {to_small(letter), mask};
+      field(to_small(letter)).mask = mask;
       i += 3;
       continue;
     }
-    unsigned k = 0;
-    while (k < r.field_count && r.fields[k].letter != letter) k++;
-    // a thirteenth field does not compile
-    if (k == r.field_count) r.fields[r.field_count++] = {letter, 0};
-    r.fields[k].mask |= 1u << (n - 1 - i);
+    field(letter).mask |= 1u << (n - 1 - i);
+  }
+  for (unsigned k = 0; k < r.field_count; k++) {
+    RowField& f = r.fields[k];
+    f.low = static_cast<uint8_t>(std::countr_zero(f.mask));
+    if (const uint32_t ones = f.mask >> f.low; (ones & (ones + 1)) == 0) f.ones = ones;
   }
   return r;
 }
@@ -43,27 +50,43 @@ constexpr Row kRows[] = {
 #undef INST
 };
 
-// Rows of one instruction set, most specific first, bucketed by bits that most patterns fix.
+// Rows of one instruction set, most specific first, by twelve bits that most patterns fix: those of
+// a word's bits shift + 7 to shift, and its bits 7 to 4.
 class Index {
  public:
-  Index(std::initializer_list<Isa> isas, uint32_t shift, uint32_t bits) : shift_(shift), buckets_(1u << bits) {
+  Index(std::initializer_list<Isa> isas, uint32_t shift) : shift_(shift) {
     std::vector<const Row*> rows;
     for (const Row& r : kRows)
       if (std::find(isas.begin(), isas.end(), r.isa) != isas.end()) rows.push_back(&r);
     std::stable_sort(rows.begin(), rows.end(), [](auto* a, auto* b) { return a->fixed_bits > b->fixed_bits; });
-    for (const Row* r : rows)
-      for (uint32_t b = 0; b < buckets_.size(); b++)
-        if ((((b << shift_) ^ r->value) & r->mask & ((buckets_.size() - 1) << shift_)) == 0) buckets_[b].push_back(r);
+    // f(key of the words that the row may match), for each
+    const auto for_each_key = [&](const Row& r, auto f) {
+      const uint32_t any = ~key(r.mask) & (kKeys - 1);
+      for (uint32_t bits = any;; bits = (bits - 1) & any) {
+        f(key(r.value) | bits);
+        if (bits == 0) break;
+      }
+    };
+    for (const Row* r : rows) for_each_key(*r, [&](uint32_t k) { begins_[k + 1]++; });
+    for (uint32_t k = 0; k < kKeys; k++) begins_[k + 1] += begins_[k];
+    rows_.resize(begins_[kKeys]);
+    std::vector<uint32_t> ends = begins_;
+    for (const Row* r : rows) for_each_key(*r, [&](uint32_t k) { rows_[ends[k]++] = r; });
   }
   Decoded find(uint32_t word, bool unconditional) const {
-    for (const Row* r : buckets_[word >> shift_ & (buckets_.size() - 1)])
-      if (r->matches(word) && !(unconditional && r->conditional)) return {r, word};
+    const uint32_t k = key(word);
+    for (uint32_t i = begins_[k]; i < begins_[k + 1]; i++)
+      if (const Row* const r = rows_[i]; r->matches(word) && !(unconditional && r->conditional)) return {r, word};
     return {nullptr, word};
   }
 
  private:
+  static constexpr uint32_t kKeys = 1 << 12;
+  uint32_t key(uint32_t word) const { return (word >> shift_ & 0xff) << 4 | (word >> 4 & 15); }
+
   uint32_t shift_;
-  std::vector<std::vector<const Row*>> buckets_;
+  std::vector<uint32_t> begins_ = std::vector<uint32_t>(kKeys + 1);  // by key: where in rows_
+  std::vector<const Row*> rows_;
 };
 
 }  // namespace
@@ -71,14 +94,14 @@ class Index {
 std::span<const Row> rows() { return kRows; }
 
 Decoded decode_a32(uint32_t word) {
-  static const Index index({Isa::A32, Isa::Vfp, Isa::Simd}, 20, 8);
+  static const Index index({Isa::A32, Isa::Vfp, Isa::Simd}, 20);
   return index.find(word, word >> 28 == 15);
 }
 
 Decoded decode_t32(uint32_t word) {
   // VFP and Advanced SIMD have the A32 layout but for the top byte (DDI 0406C, A7.3, A7.5, A7.7).
-  static const Index shared({Isa::Vfp, Isa::Simd}, 20, 8);
-  static const Index index({Isa::T32}, 20, 8);
+  static const Index shared({Isa::Vfp, Isa::Simd}, 20);
+  static const Index index({Isa::T32}, 20);
   const uint32_t top = word >> 24;
   uint32_t a32 = 0;
   if ((top & 0xef) == 0xef)  // Advanced SIMD data processing
@@ -93,22 +116,15 @@ Decoded decode_t32(uint32_t word) {
 }
 
 Decoded decode_t16(uint16_t half) {
-  static const Index index({Isa::T16}, 8, 8);
+  static const Index index({Isa::T16}, 8);
   return index.find(half, false);
 }
 
-uint32_t Decoded::get(char letter, uint32_t otherwise) const {
-  const uint32_t mask = row->field_mask(letter);
-  if (mask == 0) return otherwise;
-  const int low = std::countr_zero(mask);
-  // most are in one piece
-  if (const uint32_t ones = mask >> low; (ones & (ones + 1)) == 0) return word >> low & ones;
+uint32_t Decoded::in_pieces(uint32_t mask) const {
   uint32_t v = 0, n = 0;
-  for (uint32_t m = mask; m; m &= m - 1) v |= (word >> std::countr_zero(m) & 1) << n++;
+  for (; mask; mask &= mask - 1) v |= (word >> std::countr_zero(mask) & 1) << n++;
   return v;
 }
-
-bool Decoded::has(char letter) const { return row->field_mask(letter) != 0; }
 
 int32_t Decoded::sx(char letter) const {
   const int width = std::popcount(row->field_mask(letter));

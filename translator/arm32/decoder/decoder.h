@@ -35,6 +35,9 @@ struct Decoded {
   bool has(char letter) const;
   // Sign-extended value of a field that the row has.
   int32_t sx(char letter) const;
+
+ private:
+  uint32_t in_pieces(uint32_t mask) const;  // the bits of `mask`, next to each other
 };
 
 // Whether a register field that never matches 1111 starts at pattern[first]: NNNN, TTTT, DDDD or
@@ -48,9 +51,15 @@ constexpr bool is_not_pc_field(Isa isa, std::string_view pattern, size_t first) 
 constexpr char to_small(char capital) { return static_cast<char>(capital - 'A' + 'a'); }
 constexpr bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
+// A letter as a number below 52.
+constexpr unsigned letter_number(char c) { return static_cast<unsigned>(c >= 'a' ? c - 'a' : c - 'A' + 26); }
+
 struct RowField {
   char letter;
   uint32_t mask;
+  // Where it is in one piece, as most are: word >> low & ones. Else `ones` is 0.
+  uint8_t low = 0;
+  uint32_t ones = 0;
 };
 
 struct Row {
@@ -63,12 +72,17 @@ struct Row {
   bool conditional = false;  // pattern starts with cccc
   uint8_t field_count = 0;
   RowField fields[12] = {};
-  uint32_t not_ones[2] = {};  // masks of fields that are never all ones; 0 when there is none
+  uint8_t field_numbers[52] = {};  // by letter_number(): 1 + the field's index; 0: the row has none
+  uint32_t not_ones[2] = {};       // masks of fields that are never all ones; 0 when there is none
 
+  // Null when there is none.
+  constexpr const RowField* field(char letter) const {
+    const uint8_t n = field_numbers[letter_number(letter)];
+    return n == 0 ? nullptr : &fields[n - 1];
+  }
   constexpr uint32_t field_mask(char letter) const {
-    for (unsigned i = 0; i < field_count; i++)
-      if (fields[i].letter == letter) return fields[i].mask;
-    return 0;
+    const RowField* const f = field(letter);
+    return f ? f->mask : 0;
   }
   constexpr bool matches(uint32_t word) const {
     return (word & mask) == value && (!not_ones[0] || (word & not_ones[0]) != not_ones[0]) &&
@@ -76,6 +90,13 @@ struct Row {
            !(conditional && isa == Isa::A32 && word >> 28 == 15);
   }
 };
+
+inline uint32_t Decoded::get(char letter, uint32_t otherwise) const {
+  const RowField* const f = row->field(letter);
+  if (!f) return otherwise;
+  return f->ones != 0 ? word >> f->low & f->ones : in_pieces(f->mask);
+}
+inline bool Decoded::has(char letter) const { return row->field(letter) != nullptr; }
 
 // All rows, in table order.
 std::span<const Row> rows();

@@ -21,7 +21,7 @@ struct Letters {
   constexpr Letters(std::string_view letters) {
     for (char c : letters) add(c);
   }
-  static constexpr uint64_t bit(char c) { return uint64_t{1} << (c >= 'a' ? c - 'a' : c - 'A' + 26); }
+  static constexpr uint64_t bit(char c) { return uint64_t{1} << letter_number(c); }
   constexpr void add(char c) { bits |= bit(c); }
   constexpr bool has(char c) const { return (bits & bit(c)) != 0; }
   constexpr bool contains(Letters others) const { return (others.bits & ~bits) == 0; }
