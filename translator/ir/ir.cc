@@ -39,12 +39,17 @@ constexpr OpcodeTable build_table() {
 
 constinit const OpcodeTable kOpcodes = build_table();
 
-Value Builder::append(Opcode op, uint32_t imm, uint64_t aux, std::initializer_list<Value> args) {
-  assert(args.size() == info(op).arg_count);
+Inst& Builder::add(Opcode op, uint32_t imm) {
   Inst& inst = block.insts.emplace_back();
   inst.op = op;
   inst.guest = guest;
   inst.imm = imm;
+  return inst;
+}
+
+Value Builder::append(Opcode op, uint32_t imm, uint64_t aux, std::initializer_list<Value> args) {
+  assert(args.size() == info(op).arg_count);
+  Inst& inst = add(op, imm);
   inst.aux = aux;
   size_t n = 0;
   for (Value v : args) inst.args[n++] = v;

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -200,7 +201,7 @@ enum CallFlags : uint32_t {
 struct Inst {
   Opcode op = Opcode::Count;
   // W ops: which of N,Z (bit 0), C (bit 1), V (bit 2), GE (bit 3) anybody needs; set by the
-  // liveness pass
+  // remove_dead
   uint8_t flags_live = kAllFlags;
   uint16_t guest = 0;  // index into Block::guest
   uint32_t imm = 0;
@@ -240,15 +241,19 @@ class Builder {
   static Value Imm(uint32_t v) { return Value::imm(v); }
   static Value Imm64(uint64_t v) { return Value::imm(v); }
 
-#define OP(name, result, attributes, ...)                          \
-  template <class... V>                                            \
-  Value name(V... v) {                                             \
-    return append(Opcode::name, 0, 0, {static_cast<Value>(v)...}); \
+#define OP(name, result, attributes, ...)                                           \
+  template <class... V>                                                             \
+  Value name(V... v) {                                                              \
+    using enum Type;                                                                \
+    static_assert(sizeof...(V) == std::initializer_list<Type>{__VA_ARGS__}.size()); \
+    return append<result>(Opcode::name, 0, static_cast<Value>(v)...);               \
   }
-#define OPI(name, result, attributes, ...)                           \
-  template <class... V>                                              \
-  Value name(uint32_t imm, V... v) {                                 \
-    return append(Opcode::name, imm, 0, {static_cast<Value>(v)...}); \
+#define OPI(name, result, attributes, ...)                                          \
+  template <class... V>                                                             \
+  Value name(uint32_t imm, V... v) {                                                \
+    using enum Type;                                                                \
+    static_assert(sizeof...(V) == std::initializer_list<Type>{__VA_ARGS__}.size()); \
+    return append<result>(Opcode::name, imm, static_cast<Value>(v)...);             \
   }
 #include "translator/ir/all_opcodes.inc"
 #undef OP
@@ -280,6 +285,15 @@ class Builder {
 
   Block& block;
   uint16_t guest = 0;  // stamped on each new instruction
+
+ private:
+  template <Type kResult, class... V>
+  Value append(Opcode op, uint32_t imm, V... v) {
+    [[maybe_unused]] Value* arg = add(op, imm).args;
+    ((*arg++ = v), ...);
+    return kResult == Type::Void ? Value() : Value::inst(static_cast<uint32_t>(block.insts.size() - 1));
+  }
+  Inst& add(Opcode op, uint32_t imm);  // without arguments
 };
 
 // Checks types, argument counts, definition before use, the skip/label rule and that the block ends
@@ -305,28 +319,24 @@ struct Pass {
 std::span<const Pass> passes();
 
 void count_uses(Block& block);
-// Constant folding and algebraic identities.
-void fold_constants(Block& block);
-// GetReg after GetReg/SetReg of the same register becomes the known value; so does GetGe.
-void forward_registers(Block& block);
-// The same for GetS, GetD and GetQ, also between a Q register and its halves.
-void forward_vectors(Block& block);
-// Add of Lsl by 1 to 3 becomes AddShifted.
-void fold_shifts(Block& block);
-// Load/Store of Add(x, constant) becomes Load/Store of x with a displacement within ±`limit`.
-void fold_addresses(Block& block, int32_t limit);
+// In one walk from the front:
+// - GetReg after GetReg/SetReg of the same register becomes the known value; so does GetGe; and so
+//   do GetS, GetD and GetQ, also between a Q register and its halves
+// - constant folding and algebraic identities
+// - Add of Lsl by 1 to 3 becomes AddShifted
+// - Load/Store of Add(x, constant) becomes Load/Store of x with a displacement within ±`limit`
+void forward(Block& block, int32_t limit = kMaxDisplacement);
 // Accesses close to each other become HostLoad and HostStore behind one HostSpan, where nothing
 // between could make its answer wrong.
 void share_lookups(Block& block);
 // A comparison and the jump that it decides become JumpIfCompare, where that goes ahead, or back to
 // the start of a block that sets NZCV at once: so the flags are stored only where they are seen.
 void fuse_compares(Block& block);
-// Sets Inst::flags_live from a backward scan; fault sites, calls that see flags, and exits need all
-// flags. Writes of registers that nothing can see go, too.
-void flag_liveness(Block& block);
 // Makes every memory access of one guest instruction out of line.
 void set_out_of_line(Block& block, uint16_t guest);
-// Deletes instructions that are pure or discardable, and unused. Counts uses.
+// In one walk from the back: sets Inst::flags_live (fault sites, calls that see flags, and exits
+// need all flags), deletes writes of registers that nothing can see and instructions that are pure
+// or discardable and unused, and counts uses.
 void remove_dead(Block& block);
 
 }  // namespace crosswalk::ir

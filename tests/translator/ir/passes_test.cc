@@ -37,7 +37,7 @@ TEST_F(PassTest, FoldConstants) {
   b.SetReg(1, b.Add(Builder::Imm(0), b.GetReg(2)));
   b.SetReg(3, b.Lsl(0, b.GetReg(4)));
   b.Jump(0);
-  ir::fold_constants(block);
+  ir::forward(block);
   ir::remove_dead(block);
   EXPECT_EQ(block.insts[0].args[0], Builder::Imm(0x30000001));
   EXPECT_EQ(count(Opcode::Add) + count(Opcode::Lsl) + count(Opcode::Or) + count(Opcode::Ror), 0) << ir::print(block);
@@ -48,7 +48,7 @@ TEST_F(PassTest, FoldGuestAddresses) {
   b.SetReg(0, b.Sub(b.Add(pc, Builder::Imm(0x20)), Builder::Imm(8)));
   b.SetReg(1, b.And(pc, Builder::Imm(0xfffff000)));
   b.Jump(0);
-  ir::fold_constants(block);
+  ir::forward(block);
   ir::remove_dead(block);
   ASSERT_EQ(count(Opcode::GuestAddress), 2) << ir::print(block);
   EXPECT_EQ(count(Opcode::Add) + count(Opcode::Sub), 0);
@@ -61,7 +61,7 @@ TEST_F(PassTest, ForwardRegisters) {
   b.SetReg(1, b.GetReg(0));
   b.SetReg(2, b.GetReg(1));
   b.Jump(0);
-  ir::forward_registers(block);
+  ir::forward(block);
   ir::remove_dead(block);
   EXPECT_EQ(count(Opcode::GetReg), 1) << ir::print(block);
 }
@@ -77,7 +77,7 @@ TEST_F(PassTest, ForwardRegistersForgets) {
   b.call(&PassTest::nothing, ir::kCallPlain);
   b.SetReg(3, b.GetReg(2));
   b.Jump(0);
-  ir::forward_registers(block);
+  ir::forward(block);
   ir::remove_dead(block);
   EXPECT_EQ(count(Opcode::GetReg), 2) << ir::print(block);
 }
@@ -86,7 +86,7 @@ TEST_F(PassTest, ForwardRegistersKeepsAcrossCallsThatDoNotSeeThem) {
   b.call(&PassTest::nothing, ir::kCallNoRegs | ir::kCallNoFlags);
   b.SetReg(3, b.GetReg(2));
   b.Jump(0);
-  ir::forward_registers(block);
+  ir::forward(block);
   ir::remove_dead(block);
   EXPECT_EQ(count(Opcode::GetReg), 0) << ir::print(block);
 }
@@ -99,8 +99,7 @@ TEST_F(PassTest, ForwardsGe) {
   b.SetGe(b.ParallelGe(0, one, a));
   b.SetReg(3, b.And(b.GetGe(), a));
   b.Jump(0);
-  ir::forward_registers(block);
-  ir::flag_liveness(block);
+  ir::forward(block);
   ir::remove_dead(block);
   EXPECT_EQ(count(Opcode::GetGe), 0) << ir::print(block);
   EXPECT_EQ(count(Opcode::SetGe), 1) << ir::print(block);
@@ -177,8 +176,7 @@ TEST_F(PassTest, GeIsLiveAtFaultsSkipsAndCalls) {
   b.SetReg(3, b.GetGe());
   b.SetGe(b.ParallelGe(0, a, Builder::Imm(5)));
   b.Jump(0);
-  ir::forward_registers(block);
-  ir::flag_liveness(block);
+  ir::forward(block);
   ir::remove_dead(block);
   EXPECT_EQ(count(Opcode::GetGe), 2) << ir::print(block);
   EXPECT_EQ(count(Opcode::SetGe), 5) << ir::print(block);
@@ -189,7 +187,7 @@ TEST_F(PassTest, FoldShifts) {
   b.SetReg(3, b.Add(b.Lsl(1, index), Builder::Imm(7)));
   b.SetReg(4, b.Add(base, b.Lsl(4, index)));
   b.Jump(0);
-  ir::fold_shifts(block);
+  ir::forward(block);
   ir::remove_dead(block);
   EXPECT_EQ(count(Opcode::AddShifted), 2) << ir::print(block);
   EXPECT_EQ(count(Opcode::Add), 1) << ir::print(block);
@@ -201,7 +199,7 @@ TEST_F(PassTest, FoldAddresses) {
   const Value v = b.Load(ir::MemAccess{}.pack(), b.Sub(b.Add(base, Builder::Imm(12)), Builder::Imm(4)));
   b.Store(ir::MemAccess{}.pack(), b.Add(base, Builder::Imm(4096)), v);
   b.Jump(0);
-  ir::fold_addresses(block, 4095);
+  ir::forward(block, 4095);
   ir::remove_dead(block);
   const ir::Inst& load = only(Opcode::Load);
   EXPECT_EQ(load.aux, 8u);
@@ -214,7 +212,7 @@ TEST_F(PassTest, FoldAddressesDownwards) {
   const Value base = b.GetReg(0);
   b.Load(ir::MemAccess{}.pack(), b.Sub(base, Builder::Imm(8)));
   b.Jump(0);
-  ir::fold_addresses(block, 4095);
+  ir::forward(block, 4095);
   EXPECT_EQ(static_cast<int32_t>(only(Opcode::Load).aux), -8);
 }
 // What shares a lookup: imm of the only HostSpan.
@@ -234,7 +232,7 @@ struct ShareLookups : PassTest {
   }
   void share() {
     b.Jump(0);
-    ir::fold_addresses(block, 4095);
+    ir::forward(block, 4095);
     ir::share_lookups(block);
     ir::remove_dead(block);
   }
@@ -386,8 +384,8 @@ TEST_F(PassTest, FlagLiveness) {
   b.SubS(b.GetReg(0), Builder::Imm(3));  // C and V live: SetNZ follows
   b.SetNZ(b.GetReg(2));
   b.Jump(0);
-  ir::flag_liveness(block);
-  EXPECT_EQ(only(Opcode::AddS).flags_live & 7, 0);
+  ir::remove_dead(block);
+  EXPECT_EQ(count(Opcode::AddS), 0);
   EXPECT_EQ(only(Opcode::SubS).flags_live & 7, 6);
   EXPECT_EQ(only(Opcode::SetNZ).flags_live & 7, 1);
 }
@@ -400,7 +398,7 @@ TEST_F(PassTest, FuseCompareWithAJumpAhead) {
   b.SubS(b.GetReg(3), Builder::Imm(4));
   b.Jump(0);
   ir::fuse_compares(block);
-  ir::flag_liveness(block);
+  ir::remove_dead(block);
   EXPECT_EQ(only(Opcode::JumpIfCompare).imm, 1u);
   EXPECT_EQ(only(Opcode::JumpIfCompare).flags_live & 7, 0);
   EXPECT_EQ(only(Opcode::SubS).args[1], Builder::Imm(4));
@@ -444,7 +442,7 @@ TEST_F(PassTest, FlagLivenessAtFaultsAndSkips) {
   b.SetNZCV(Builder::Imm(0));
   b.Label(label);
   b.Jump(0);
-  ir::flag_liveness(block);
+  ir::remove_dead(block);
   EXPECT_EQ(only(Opcode::AddS).flags_live & 7, 7);
   EXPECT_EQ(only(Opcode::SubS).flags_live & 7, 7);
 }
@@ -453,7 +451,7 @@ TEST_F(PassTest, FlagLivenessOfEachFlag) {
   b.SetReg(0, b.AddS(b.GetReg(0), b.GetReg(2)));
   b.SetReg(1, b.AdcS(b.GetReg(1), b.GetReg(3)));
   b.Jump(0);
-  ir::flag_liveness(block);
+  ir::remove_dead(block);
   EXPECT_EQ(only(Opcode::AddS).flags_live, 2);
   EXPECT_EQ(only(Opcode::AdcS).flags_live, 7);
 }
@@ -464,7 +462,6 @@ TEST_F(PassTest, RemoveDeadFlags) {
   b.SetC(b.Bit(3, b.GetReg(2)));
   b.SetNZ(b.GetReg(2));
   b.Jump(0);
-  ir::flag_liveness(block);
   ir::remove_dead(block);
   EXPECT_EQ(count(Opcode::SubS), 0) << ir::print(block);
   EXPECT_EQ(count(Opcode::AddS), 1) << ir::print(block);

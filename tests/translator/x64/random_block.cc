@@ -127,7 +127,7 @@ class Generator {
   Value i64() { return value(Type::I64); }
   Value zero_or_one() { return chance(30) ? Builder::Imm(pick(2)) : ir_.Bit(pick(32), i32()); }
 
-  // An address in the test's memory, mostly, through additions that fold_addresses may fold.
+  // An address in the test's memory, mostly, through additions that forward() may fold.
   Value address(uint32_t align) {
     uint32_t mask = kPages * kPageBytes - 1;
     if (chance(70)) mask &= ~(align - 1);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Constant folding and algebraic identities. A folded instruction stays in place, unused, for
-// remove_dead.
+// Constant folding and algebraic identities.
 #include <bit>
 
-#include "translator/ir/ir.h"
+#include "translator/ir/passes/forward.h"
 
 namespace crosswalk::ir {
 namespace {
@@ -73,22 +72,10 @@ void fold_guest_address(const Block& block, Inst& inst) {
 
 }  // namespace
 
-void fold_constants(Block& block) {
-  auto& replacement = block.replacement;
-  replacement.assign(block.insts.size(), {});
-  for (size_t i = 0; i < block.insts.size(); i++) {
-    Inst& inst = block.insts[i];
-    const OpcodeInfo& op = info(inst.op);
-    bool constant = (op.attributes & P) && op.arg_count > 0;
-    for (int a = 0; a < op.arg_count; a++) {
-      Value& v = inst.args[a];
-      if (v.is_inst() && !replacement[v.index()].is_none()) v = replacement[v.index()];
-      constant &= v.is_imm();
-    }
-    if (!(op.attributes & P)) continue;
-    replacement[i] = constant ? evaluate(inst) : simplify(inst);
-    if (replacement[i].is_none()) fold_guest_address(block, inst);
-  }
+Value fold_constants(const Block& block, Inst& inst, bool constant) {
+  const Value v = constant ? evaluate(inst) : simplify(inst);
+  if (v.is_none()) fold_guest_address(block, inst);
+  return v;
 }
 
 }  // namespace crosswalk::ir

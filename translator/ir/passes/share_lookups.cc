@@ -7,8 +7,9 @@
 // forbids stores through, because it has translated code of the page, may be used until the next
 // poll (docs/structure.md, "Code that another CPU changes").
 #include <algorithm>
+#include <cstddef>
+#include <memory_resource>
 #include <optional>
-#include <utility>
 
 #include "translator/ir/ir.h"
 
@@ -18,9 +19,11 @@ namespace {
 constexpr uint32_t kPageBytes = 0x1000;
 // Host addresses that are live at the same time take registers and spill slots.
 constexpr size_t kMaxOpen = 4;
+constexpr uint32_t kNone = UINT32_MAX;
 
 struct Access {
   uint32_t index;  // of the instruction
+  uint32_t group;  // or kNone
   Value base;      // constants: the page
   int32_t displacement;
   MemAccess m;
@@ -55,210 +58,204 @@ std::optional<Form> host_form(Opcode op) {
 // What may change what addresses mean: calls, which write system registers and let interrupts in,
 // broadcast maintenance of TLBs that is made complete; and where paths join, nothing is known of
 // the other one.
-bool ends_groups(const Inst& inst) {
-  const uint16_t attributes = info(inst.op).attributes;
+bool ends_groups(const Inst& inst, uint32_t attributes) {
   return (attributes & J) || (attributes & (C | P)) == C || inst.op == Opcode::SynchronizationBarrier;
 }
 
 // Whether the guest instruction would not be the same if it began anew after this.
-bool has_effect(const Inst& inst) {
-  const OpcodeInfo& op = info(inst.op);
+bool has_effect(const Inst& inst, uint32_t attributes) {
   if (inst.op == Opcode::RequirePrivileged) return false;
-  if (op.attributes & (M | X | W | WGE)) return true;
-  return !(op.attributes & (P | D | J));
+  return (attributes & (M | X | W | WGE)) || !(attributes & (P | D | J));
 }
 
-bool leaves(const Inst& inst) { return (info(inst.op).attributes & E) != 0; }
+// Neighbours; with fewer than two there is nothing to share.
+struct Group {
+  Value base;
+  uint32_t count = 0;
+  int32_t low = INT32_MAX, end = INT32_MIN;
+  uint8_t align_log2 = 0;
+  bool stores = false;
+  bool loads_only = false;  // what follows may not be executed: store access must not be asked for
+  Value host{};             // its HostSpan
 
-class Group {
- public:
-  explicit Group(const Access& first) : accesses_{first} {}
-
-  const std::vector<Access>& accesses() const { return accesses_; }
-  bool takes(const Access& a) const {
-    if (!(a.base == accesses_.front().base)) return false;
-    const int64_t low = std::min(this->low(), a.displacement), high = std::max(end(), a.end());
-    if (high - low > kMaxSpan || (a.store && loads_only_)) return false;
-    // What is aligned follows from the alignment of the first byte.
-    const auto fits = [&](const Access& x) { return ((x.displacement - low) & ((1 << x.m.align_log2) - 1)) == 0; };
-    return fits(a) && std::all_of(accesses_.begin(), accesses_.end(), fits);
+  void add(const Access& a) {
+    count++;
+    low = std::min(low, a.displacement);
+    end = std::max(end, a.end());
+    align_log2 = std::max(align_log2, a.m.align_log2);
+    stores |= a.store;
   }
-  void add(const Access& a) { accesses_.push_back(a); }
-  // What follows may not be executed: where only loads are made, store access must not be asked
-  // for.
-  void note_branch() { loads_only_ = !stores(); }
-  int32_t low() const {
-    int32_t low = INT32_MAX;
-    for (const Access& a : accesses_) low = std::min(low, a.displacement);
-    return low;
-  }
-  int32_t end() const {
-    int32_t end = INT32_MIN;
-    for (const Access& a : accesses_) end = std::max(end, a.end());
-    return end;
-  }
-  bool stores() const {
-    return std::any_of(accesses_.begin(), accesses_.end(), [](const Access& a) { return a.store; });
-  }
-  SpanCheck check() const {
+  uint32_t check() const {
     SpanCheck c;
-    c.bytes = static_cast<uint16_t>(end() - low());
-    for (const Access& a : accesses_) c.align_log2 = std::max(c.align_log2, a.m.align_log2);
-    c.store = stores();
-    return c;
+    c.bytes = static_cast<uint16_t>(end - low);
+    c.align_log2 = align_log2;
+    c.store = stores;
+    return c.pack();
   }
-
- private:
-  std::vector<Access> accesses_;  // in the order of the block
-  bool loads_only_ = false;
 };
 
-// Finds the groups of a block.
+// The accesses of a block, and their groups.
 class Groups {
  public:
-  explicit Groups(const Block& block) : block_(block) {
+  explicit Groups(Block& block) : block_(block) {
+    const size_t n = block.insts.size();
+    accesses_.reserve(32);
+    groups_.reserve(32);
     uint16_t guest = UINT16_MAX;
-    bool clean = false;  // the guest instruction has had no effect so far
-    std::vector<uint16_t> skipped_clean(block.label_count, UINT16_MAX);  // by label: in this guest instruction
-    for (uint32_t i = 0; i < block.insts.size(); i++) {
+    // The guest instruction has had no effect so far; and, by label, had none in which one.
+    bool clean = false;
+    std::pmr::vector<uint16_t> skipped_clean(&memory_);
+    if (block.label_count != 0) skipped_clean.assign(block.label_count, UINT16_MAX);
+    for (uint32_t i = 0; i < n; i++) {
       const Inst& inst = block.insts[i];
+      const uint32_t attributes = info(inst.op).attributes;
       if (inst.guest != guest) clean = true;
       guest = inst.guest;
-      if (inst.op == Opcode::SkipIfZero && clean) skipped_clean[inst.aux] = guest;
-      // What was skipped, such as raising an exception, does not come back here.
-      if (inst.op == Opcode::Label && skipped_clean[inst.imm] == guest && leaves(block.insts[i - 1])) clean = true;
-      if (ends_groups(inst))
-        close_all();
-      else if (const std::optional<Form> form = host_form(inst.op))
-        note(i, form->store, clean && (guest >= block.guest.size() || block.guest[guest].it == 0));
-      else if (info(inst.op).attributes & M)
-        single_stores_.push_back(i);  // exclusives
-      else if (info(inst.op).attributes & X)
-        for (Group& group : open_) group.note_branch();
-      clean = clean && !has_effect(inst);
+      if ((attributes & (M | X | J | C)) || inst.op == Opcode::SynchronizationBarrier) {
+        if (inst.op == Opcode::SkipIfZero && clean) skipped_clean[inst.aux] = guest;
+        // What was skipped, such as raising an exception, does not come back here.
+        if (inst.op == Opcode::Label && skipped_clean[inst.imm] == guest && leaves(block.insts[i - 1])) clean = true;
+        if (ends_groups(inst, attributes))
+          open_count_ = 0;
+        else if (const std::optional<Form> form = host_form(inst.op))
+          note(i, form->store, clean && (guest >= block.guest.size() || block.guest[guest].it == 0));
+        else if (attributes & M)
+          single_stores_.push_back(i);  // exclusives
+        else if (attributes & X)
+          for (size_t k = 0; k < open_count_; k++) groups_[open_[k]].loads_only = !groups_[open_[k]].stores;
+      }
+      clean = clean && !has_effect(inst, attributes);
     }
-    close_all();
-    split_at_other_stores();
+    for (const Access& a : accesses_)
+      if (a.store && groups_[a.group].count == 1) single_stores_.push_back(a.index);
+    if (!single_stores_.empty()) split_at_other_stores();
   }
 
-  std::vector<Group> found;
+  // Puts a HostSpan before the first access of each group, and makes all of them accesses of hosts.
+  void apply() {
+    auto& insts = block_.insts;
+    const auto n = static_cast<uint32_t>(insts.size());
+    auto& renumbered = block_.replacement;
+    uint32_t spans = 0;
+    const Access* next = accesses_.data();
+    const Access* const end = next + accesses_.size();
+    const auto shared = [&](const Access& a) { return a.group != kNone && groups_[a.group].count > 1; };
+    renumbered.resize(n);
+    for (uint32_t i = 0; i < n; i++) {
+      if (next != end && next->index == i) {
+        if (shared(*next) && groups_[next->group].host.is_none()) groups_[next->group].host = Value::inst(i + spans++);
+        next++;
+      }
+      renumbered[i] = Value::inst(i + spans);
+    }
+    if (spans == 0) return;
+    insts.resize(n + spans);
+    // From the back: each goes to where those behind it have left.
+    for (uint32_t i = n; i-- > 0;) {
+      Inst inst = insts[i];
+      for (Value& v : inst.args)
+        if (v.is_inst()) v = renumbered[v.index()];
+      const uint32_t to = renumbered[i].index();
+      if (next != accesses_.data() && (next - 1)->index == i) {
+        const Access& a = *--next;
+        if (shared(a)) {
+          const Group& group = groups_[a.group];
+          if (group.host.index() + 1 == to) {
+            Inst& span = insts[to - 1] = Inst();
+            span.op = Opcode::HostSpan;
+            span.guest = inst.guest;
+            span.imm = group.check();
+            span.aux = static_cast<uint32_t>(group.low);
+            span.args[0] = a.base.is_inst() ? renumbered[a.base.index()] : a.base;
+          }
+          inst.op = host_form(inst.op)->host;
+          inst.args[0] = group.host;
+          inst.aux = static_cast<uint32_t>(a.displacement - group.low);
+        }
+      }
+      insts[to] = inst;
+    }
+  }
 
  private:
+  static bool leaves(const Inst& inst) { return (info(inst.op).attributes & E) != 0; }
+
   void note(uint32_t index, bool store, bool can_lead) {
     const Inst& inst = block_.insts[index];
-    Access a{index, inst.args[0], static_cast<int32_t>(inst.aux), MemAccess::unpack(inst.imm), store, can_lead};
+    Access a{index, kNone, inst.args[0], static_cast<int32_t>(inst.aux), MemAccess::unpack(inst.imm), store, can_lead};
+    bool alone = a.m.out_of_line || a.m.unprivileged;
     if (a.base.is_imm()) {
       const uint32_t va = a.base.imm32() + static_cast<uint32_t>(a.displacement);
       a.base = Value::imm(va & ~(kPageBytes - 1));
       a.displacement = static_cast<int32_t>(va % kPageBytes);
-      if (a.end() > static_cast<int32_t>(kPageBytes)) return note_single(a);
+      alone |= a.end() > static_cast<int32_t>(kPageBytes);
     }
-    if (a.m.out_of_line || a.m.unprivileged) return note_single(a);
-    for (Group& group : open_)
-      if (group.takes(a)) return group.add(a);
-    if (!a.can_lead) return note_single(a);
-    if (open_.size() == kMaxOpen) close(0);
-    open_.emplace_back(a);
+    if (!alone) a.group = group_for(a);
+    if (a.group != kNone) {
+      groups_[a.group].add(a);
+      accesses_.push_back(a);
+    } else if (store) {
+      single_stores_.push_back(index);
+    }
   }
-  void note_single(const Access& a) {
-    if (a.store) single_stores_.push_back(a.index);
+  // An open one, or a new one.
+  uint32_t group_for(const Access& a) {
+    for (size_t k = 0; k < open_count_; k++)
+      if (takes(open_[k], a)) return open_[k];
+    if (!a.can_lead) return kNone;
+    if (open_count_ == kMaxOpen) std::copy(open_ + 1, open_ + open_count_--, open_);
+    groups_.push_back({a.base});
+    return open_[open_count_++] = static_cast<uint32_t>(groups_.size() - 1);
   }
-  void close(size_t n) {
-    if (open_[n].accesses().size() > 1)
-      found.push_back(std::move(open_[n]));
-    else
-      note_single(open_[n].accesses().front());
-    open_.erase(open_.begin() + static_cast<ptrdiff_t>(n));
-  }
-  void close_all() {
-    while (!open_.empty()) close(0);
+  bool takes(uint32_t number, const Access& a) const {
+    const Group& group = groups_[number];
+    if (!(a.base == group.base)) return false;
+    const int64_t low = std::min(group.low, a.displacement), high = std::max(group.end, a.end());
+    if (high - low > kMaxSpan || (a.store && group.loads_only)) return false;
+    // What is aligned follows from the alignment of the first byte.
+    const auto fits = [&](const Access& x) { return ((x.displacement - low) & ((1 << x.m.align_log2) - 1)) == 0; };
+    return fits(a) && (low == group.low || std::all_of(accesses_.begin(), accesses_.end(),
+                                                       [&](const Access& x) { return x.group != number || fits(x); }));
   }
 
   // A store to flash makes its banks unreadable (Mmu::flash_hidden), and may do so to the bank that
   // a group loads from. Stores of groups go to RAM.
   void split_at_other_stores() {
-    std::vector<Group> all;
-    std::swap(all, found);
-    for (const Group& group : all) {
-      if (group.stores()) {
-        found.push_back(group);
-        continue;
-      }
-      std::optional<Group> part;
-      const auto end_part = [&] {
-        if (part && part->accesses().size() > 1) found.push_back(*part);
-        part.reset();
-      };
-      uint32_t last = 0;
-      for (const Access& a : group.accesses()) {
-        if (part && std::any_of(single_stores_.begin(), single_stores_.end(),
-                                [&](uint32_t s) { return s > last && s < a.index; }))
-          end_part();
+    const auto stored_between = [&](uint32_t first, uint32_t last) {
+      return std::any_of(single_stores_.begin(), single_stores_.end(),
+                         [&](uint32_t s) { return s > first && s < last; });
+    };
+    const auto n = static_cast<uint32_t>(groups_.size());
+    for (uint32_t g = 0; g < n; g++) {
+      if (groups_[g].stores || groups_[g].count < 2) continue;
+      uint32_t part = kNone, last = 0;
+      for (Access& a : accesses_) {
+        if (a.group != g) continue;
+        if (part != kNone && stored_between(last, a.index)) part = kNone;
         last = a.index;
-        if (part)
-          part->add(a);
-        else if (a.can_lead)
-          part.emplace(a);
+        if (part == kNone && a.can_lead) {
+          part = static_cast<uint32_t>(groups_.size());
+          groups_.push_back({a.base});
+        }
+        a.group = part;
+        if (part != kNone) groups_[part].add(a);
       }
-      end_part();
     }
   }
 
-  const Block& block_;
-  std::vector<Group> open_;
-  std::vector<uint32_t> single_stores_;  // instructions that may store and have a lookup of their own
+  Block& block_;
+  std::byte first_memory_[8 << 10];
+  std::pmr::monotonic_buffer_resource memory_{first_memory_, sizeof first_memory_};
+  std::pmr::vector<Access> accesses_{&memory_};  // in the order of the block
+  std::pmr::vector<Group> groups_{&memory_};
+  uint32_t open_[kMaxOpen];
+  size_t open_count_ = 0;
+  // Instructions that may store and have a lookup of their own.
+  std::pmr::vector<uint32_t> single_stores_{&memory_};
 };
 
 }  // namespace
 
-void share_lookups(Block& block) {
-  const std::vector<Group> groups = Groups(block).found;
-  if (groups.empty()) return;
-  // By instruction: 1 + the group that it is of, and whether it is its first.
-  struct Member {
-    size_t group = 0;
-    bool first = false;
-  };
-  std::vector<Member> members(block.insts.size());
-  for (size_t g = 0; g < groups.size(); g++)
-    for (const Access& a : groups[g].accesses()) members[a.index] = {g + 1, &a == &groups[g].accesses().front()};
-  std::vector<Value> hosts(groups.size());
-  auto& renumbered = block.replacement;
-  renumbered.assign(block.insts.size(), {});
-  std::vector<Inst> out;
-  out.reserve(block.insts.size() + groups.size());
-  for (size_t i = 0; i < block.insts.size(); i++) {
-    Inst inst = block.insts[i];
-    for (Value& v : inst.args)
-      if (v.is_inst()) v = renumbered[v.index()];
-    if (members[i].group != 0) {
-      const size_t g = members[i].group - 1;
-      const Group& group = groups[g];
-      int32_t displacement = static_cast<int32_t>(inst.aux);
-      Value base = inst.args[0];
-      if (base.is_imm()) {
-        const uint32_t va = base.imm32() + static_cast<uint32_t>(displacement);
-        base = Value::imm(va & ~(kPageBytes - 1));
-        displacement = static_cast<int32_t>(va % kPageBytes);
-      }
-      if (members[i].first) {
-        Inst span;
-        span.op = Opcode::HostSpan;
-        span.guest = inst.guest;
-        span.imm = group.check().pack();
-        span.aux = static_cast<uint32_t>(group.low());
-        span.args[0] = base;
-        hosts[g] = Value::inst(static_cast<uint32_t>(out.size()));
-        out.push_back(span);
-      }
-      inst.op = host_form(inst.op)->host;
-      inst.args[0] = hosts[g];
-      inst.aux = static_cast<uint32_t>(displacement - group.low());
-    }
-    renumbered[i] = Value::inst(static_cast<uint32_t>(out.size()));
-    out.push_back(inst);
-  }
-  block.insts = std::move(out);
-}
+void share_lookups(Block& block) { Groups(block).apply(); }
 
 }  // namespace crosswalk::ir

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The rules of forward(), for one instruction each. Its arguments have been replaced before.
+#pragma once
+
+#include <cstddef>
+
+#include "translator/ir/ir.h"
+
+namespace crosswalk::ir {
+
+inline bool is_impure_call(uint32_t attributes) { return (attributes & (C | P)) == C; }
+
+// Of a pure instruction, what its result is, if that need not be computed: a constant, or an
+// argument. Otherwise none; it may have become another instruction. `constant`: all its arguments
+// are.
+Value fold_constants(const Block& block, Inst& inst, bool constant);
+
+// What is known to be in guest SIMD registers.
+class KnownVectors {
+ public:
+  void forget_all() { count_ = 0; }
+  // `inst` is SetS, SetD or SetQ.
+  void written(const Inst& inst);
+  // `inst` is instruction `index`, GetS, GetD or GetQ: its result if that is known, or else none.
+  // It may have become a part of a Q register, or a pair of D registers.
+  Value read(Inst& inst, uint32_t index);
+
+ private:
+  // Bounds how many values stay live for this: well below the registers and spill slots of the
+  // backend.
+  static constexpr size_t kMax = 8;
+  struct Known {
+    Type type;       // X32, X64 or X128
+    uint32_t first;  // byte offset in the register file
+    Value value;
+  };
+  void add(Type type, uint32_t first, Value value);
+  Value find(Type type, uint32_t first) const;
+
+  Known known_[kMax];  // oldest first
+  size_t count_ = 0;
+};
+
+}  // namespace crosswalk::ir
