@@ -3,8 +3,6 @@
 // the end of the code cache. Knows no CPU; what depends on one is in the request.
 #pragma once
 
-#include <xbyak/xbyak.h>
-
 #include <cstdint>
 #include <memory>
 
@@ -14,6 +12,7 @@
 #include "translator/engine/engine_config.h"
 #include "translator/engine/slow_sites.h"
 #include "translator/ir/ir.h"
+#include "translator/x64/assembler.h"
 #include "translator/x64/emit_block.h"
 
 namespace crosswalk::engine {
@@ -66,8 +65,8 @@ class BlockCompiler {
   const EngineConfig config_;
   CodeCache& cache_;
   SlowSites& slow_sites_;
-  Xbyak::CodeGenerator assembler_;  // over the whole cache, in its writable view
-  x64::Thunks written_thunks_{};    // in that view: what emitted code jumps to
+  x64::Assembler assembler_;      // over the whole cache, in its writable view
+  x64::Thunks written_thunks_{};  // in that view: what emitted code jumps to
   x64::Thunks thunks_{};
   x64::PieceCache pieces_;
   x64::BackendConfig backend_;

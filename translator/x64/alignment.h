@@ -4,17 +4,16 @@
 #pragma once
 
 #include <cstdint>
-#include <memory_resource>
-#include <vector>
 
 #include "translator/ir/ir.h"
+#include "translator/x64/arena.h"
 
 namespace crosswalk::x64 {
 
 // Of one block, while it is emitted in order.
 class KnownAlignment {
  public:
-  KnownAlignment(const ir::Block& block, std::pmr::memory_resource* memory) : block_(block), checked_(memory) {}
+  KnownAlignment(const ir::Block& block, Arena& arena) : block_(block), checked_(arena, 0) {}
   // Whether va + displacement is known to be a multiple of mask + 1, a power of two. If not, the
   // caller checks it, and from here on it is known.
   bool check(ir::Value va, int32_t displacement, uint32_t mask);
@@ -34,7 +33,7 @@ class KnownAlignment {
     uint32_t mask, offset;  // root + offset is a multiple of mask + 1
   };
   const ir::Block& block_;
-  std::pmr::vector<Checked> checked_;
+  ArenaVector<Checked> checked_;
 };
 
 }  // namespace crosswalk::x64

@@ -50,7 +50,7 @@ bool jumps_to(const ir::Inst& inst, uint32_t target) {
 
 CarriedVectors::CarriedVectors(const ir::Block& block) {
   const uint32_t start = block.pc | block.thumb;
-  bool loops = false;
+  if (std::ranges::none_of(block.insts, [&](const ir::Inst& inst) { return jumps_to(inst, start); })) return;
   struct Candidate {
     Access first;
     bool possible;
@@ -58,7 +58,6 @@ CarriedVectors::CarriedVectors(const ir::Block& block) {
   std::vector<Candidate> candidates;
   for (const ir::Inst& inst : block.insts) {
     if (ir::info(inst.op).attributes & ir::C) return;
-    loops |= jumps_to(inst, start);
     const auto access = access_of(inst);
     if (!access) continue;
     bool known = false;
@@ -72,7 +71,6 @@ CarriedVectors::CarriedVectors(const ir::Block& block) {
     // What overlaps an earlier one of another type is no candidate either.
     if (!known) candidates.push_back({*access, !access->write});
   }
-  if (!loops) return;
   for (const Candidate& c : candidates) {
     if (!c.possible || count_ == kMost) continue;
     const uint8_t xmm = static_cast<uint8_t>(kFileRegisters - 1 - count_);

@@ -6,13 +6,12 @@
 
 #include <cstdint>
 #include <list>
-#include <memory_resource>
 
 namespace crosswalk::x64 {
 
 class ConstantPool {
  public:
-  ConstantPool(Xbyak::CodeGenerator& code, std::pmr::memory_resource* memory) : code_(code), constants_(memory) {}
+  explicit ConstantPool(Xbyak::CodeGenerator& code) : code_(code) {}
 
   // A memory operand, 16-byte aligned: for pand, pshufb and the like.
   Xbyak::Address at(uint64_t low, uint64_t high) {
@@ -40,7 +39,7 @@ class ConstantPool {
     uint64_t low, high;
   };
   Xbyak::CodeGenerator& code_;
-  std::pmr::list<Constant> constants_;
+  std::list<Constant> constants_;
 };
 
 }  // namespace crosswalk::x64

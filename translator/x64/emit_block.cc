@@ -63,7 +63,7 @@ uint32_t count_from(EmitContext& e, uint32_t first, uint32_t index) {
 
 }  // namespace
 
-CompiledBlock emit_block(Xbyak::CodeGenerator& code, const ir::Block& block, const BackendConfig& config,
+CompiledBlock emit_block(Assembler& code, const ir::Block& block, const BackendConfig& config,
                          const SecondPage& second_page, uint32_t first_link) {
   EmitContext e(code, block, config, first_link);
   CompiledBlock result;

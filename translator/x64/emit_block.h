@@ -2,12 +2,11 @@
 // Turns one IR block into x86 code.
 #pragma once
 
-#include <xbyak/xbyak.h>
-
 #include <cstdint>
 #include <vector>
 
 #include "translator/ir/ir.h"
+#include "translator/x64/assembler.h"
 #include "translator/x64/host_features.h"
 #include "translator/x64/host_registers.h"
 #include "translator/x64/piece_cache.h"
@@ -55,7 +54,7 @@ struct SecondPage {
 // Emits the block at the end of `code`. `first_link` is the number that the block's first link will
 // have in the code cache. Precondition: uses are counted. Throws Xbyak::Error when the buffer is
 // full.
-CompiledBlock emit_block(Xbyak::CodeGenerator& code, const ir::Block& block, const BackendConfig& config,
+CompiledBlock emit_block(Assembler& code, const ir::Block& block, const BackendConfig& config,
                          const SecondPage& second_page = {}, uint32_t first_link = 0);
 
 }  // namespace crosswalk::x64

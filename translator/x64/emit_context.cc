@@ -3,20 +3,20 @@
 
 namespace crosswalk::x64 {
 
-EmitContext::EmitContext(Xbyak::CodeGenerator& c, const ir::Block& b, const BackendConfig& cfg, uint32_t first_link)
-    : Operands(c, b, cfg.carry_vectors ? CarriedVectors(b) : CarriedVectors(), &memory),
+EmitContext::EmitContext(Assembler& c, const ir::Block& b, const BackendConfig& cfg, uint32_t first_link)
+    : Operands(c, b, cfg.carry_vectors ? CarriedVectors(b) : CarriedVectors(), arena),
       code(c),
       block(b),
       config(cfg),
-      labels(c, &memory),
+      labels(c, arena),
       flags(*this),
-      sites(c, position_, &memory),
-      exits(*this, c.getCurr(), first_link, &memory),
-      constants(c, &memory),
-      alignment(b, &memory),
-      relocations(c, &memory) {
-  deferred_.reserve(16);
-  block_labels_.resize(b.label_count);
+      sites(c, position_, arena),
+      exits(*this, c.getCurr(), first_link, arena),
+      constants(c),
+      alignment(b, arena),
+      relocations(c, arena),
+      block_labels_(arena, b.label_count),
+      deferred_(arena, 0, 16) {
   for (Label& l : block_labels_) l = labels.make();
 }
 
@@ -35,7 +35,7 @@ void EmitContext::call_thunk(const uint8_t* Thunks::*which) {
   relocations.add(Relocation::ToThunk);
 }
 void EmitContext::jump_to_thunk(const uint8_t* Thunks::*which) {
-  code.jmp(config.thunks.thunks_->*which, Xbyak::CodeGenerator::T_NEAR);
+  code.jmp_near(config.thunks.thunks_->*which);
   relocations.add(Relocation::ToThunk);
 }
 void EmitContext::jump_to_thunk_if_not_equal(const uint8_t* Thunks::*which) {

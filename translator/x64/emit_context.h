@@ -13,14 +13,13 @@
 #include <xbyak/xbyak.h>
 
 #include <cstddef>
-#include <memory_resource>
 #include <new>
-#include <optional>
 #include <utility>
-#include <vector>
 
 #include "translator/ir/ir.h"
 #include "translator/x64/alignment.h"
+#include "translator/x64/arena.h"
+#include "translator/x64/assembler.h"
 #include "translator/x64/constant_pool.h"
 #include "translator/x64/emit_block.h"
 #include "translator/x64/exits.h"
@@ -34,15 +33,13 @@
 
 namespace crosswalk::x64 {
 
-// What the emission of one block needs, in one piece and without malloc as long as it fits.
-struct EmissionMemory {
-  std::byte first_piece[24 << 10];
-  std::pmr::monotonic_buffer_resource memory{first_piece, sizeof first_piece};
+struct EmissionMemory {  // the first base: the others are made in it
+  Arena arena;
 };
 
 class EmitContext : private EmissionMemory, public Operands {
  public:
-  EmitContext(Xbyak::CodeGenerator& code, const ir::Block& block, const BackendConfig& config, uint32_t first_link);
+  EmitContext(Assembler& code, const ir::Block& block, const BackendConfig& config, uint32_t first_link);
   EmitContext(const EmitContext&) = delete;
   EmitContext& operator=(const EmitContext&) = delete;
 
@@ -50,7 +47,7 @@ class EmitContext : private EmissionMemory, public Operands {
   Position position_;
 
  public:
-  Xbyak::CodeGenerator& code;
+  Assembler& code;
   const ir::Block& block;
   const BackendConfig& config;
   Labels labels;
@@ -70,7 +67,8 @@ class EmitContext : private EmissionMemory, public Operands {
   // must end with a jump.
   template <class F>
   void out_of_line(F body) {
-    F* const kept = new (memory.allocate(sizeof(F), alignof(F))) F(std::move(body));
+    static_assert(alignof(F) <= Arena::kAlign);
+    F* const kept = new (arena.allocate(sizeof(F))) F(std::move(body));
     deferred_.push_back({[](void* p) {
                            F& f = *static_cast<F*>(p);
                            f();
@@ -97,8 +95,8 @@ class EmitContext : private EmissionMemory, public Operands {
     void* body;
     Position position;
   };
-  std::pmr::vector<Label> block_labels_{&memory};
-  std::pmr::vector<Deferred> deferred_{&memory};
+  ArenaVector<Label> block_labels_;
+  ArenaVector<Deferred> deferred_;
 };
 
 #define OP(name, ...) void emit_##name(EmitContext& e, const ir::Inst& inst);

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Emitters of calls and control flow, and the jumps between blocks.
-#include <type_traits>
-
 #include "translator/arm32/cpu/events.h"
 #include "translator/arm32/cpu/exit_reason.h"
-#include "translator/base/panic.h"
-#include "translator/x64/emit_integer.h"
+#include "translator/x64/emit_context.h"
 
 namespace crosswalk::x64 {
 
@@ -172,29 +169,12 @@ void emit_JumpIf(EmitContext& e, const Inst& inst) {
 
 namespace {
 
-// Sets NZCV in CpuState from a - b by a register that is free.
-template <class Operand>
-void store_difference(EmitContext& e, const Reg32& free, const Reg32& a, const Operand& b) {
-  if constexpr (std::is_same_v<Operand, uint32_t>)
-    if (b == 0) {
-      e.code.test(a, a);
-      return e.flags.store_no_borrow(ir::kNzcv, a.cvt64());
-    }
-  e.code.mov(free, a);
-  e.code.sub(free, b);
-  e.code.mov(state64(offsetof(CpuState, nz)), free.cvt64());
-  e.code.setnc(state8(offsetof(CpuState, c)));
-  e.code.seto(state8(offsetof(CpuState, v)));
-}
-
-// A register for temporaries where the block is left, and nothing else is needed any more.
-template <class Operand>
-Reg32 other_than(const Reg32& a, const Operand& b) {
-  int taken = -1;
-  if constexpr (std::is_same_v<Operand, Reg32>) taken = b.getIdx();
-  for (const int r : {rax.getIdx(), rcx.getIdx(), rdx.getIdx()})
-    if (r != a.getIdx() && r != taken) return Reg32(r);
-  panic("three registers for two operands");
+Comparison operands(EmitContext& e, const Inst& inst) {
+  const auto a = static_cast<uint8_t>(e.use(inst.args[0]).getIdx());
+  const Value b = inst.args[1];
+  if (b.is_imm()) return {a, Comparison::Constant, b.imm32()};
+  if (const auto offset = e.registers.in_memory(b)) return {a, Comparison::Field, static_cast<uint32_t>(*offset)};
+  return {a, Comparison::Register, static_cast<uint32_t>(e.use(b).getIdx())};
 }
 
 }  // namespace
@@ -204,33 +184,29 @@ void emit_JumpIfCompare(EmitContext& e, const Inst& inst) {
   const Condition condition = GuestFlags::after_compare(inst.imm & 15);
   const bool seen = inst.flags_live & ir::kNzcv;  // where it is not taken
   const auto target = static_cast<uint32_t>(inst.aux);
-  const Reg32 a = e.use(inst.args[0]).cvt32();
-  const bool with_zero = inst.args[1] == Value::imm(0);
-  with_operand(e, inst.args[1], [&](const auto b) {
-    const auto compare = [&] { with_zero ? e.code.test(a, a) : e.code.cmp(a, b); };
-    const Label away = e.labels.make();
-    if (inst.imm & ir::kFlagsAreSetAgain) {
-      compare();
-      e.labels.jcc(static_cast<Condition>(condition ^ 1), away);
-      e.exits.loop([&e, a, b] { store_difference(e, other_than(a, b), a, b); });
-      e.labels.bind(away);
-      if (seen) store_difference(e, e.temp().cvt32(), a, b);
-      return;
-    }
-    if (seen) {
-      store_difference(e, e.temp().cvt32(), a, b);
-      if (e.exits.same_page(target)) return e.exits.jump_if(condition, target);
-    } else {
-      compare();
-    }
-    e.labels.jcc(condition, away);
-    e.out_of_line([&e, away, target, a, b, seen] {
-      e.labels.bind(away);
-      if (!seen) store_difference(e, other_than(a, b), a, b);
-      e.exits.jump(target);
-    });
-  });
+  const Comparison comparison = operands(e, inst);
+  const Label away = e.labels.make();
   e.flags.produced(EflagsForm::Sub);
+  if (inst.imm & ir::kFlagsAreSetAgain) {
+    e.flags.compare(comparison);
+    e.labels.jcc(static_cast<Condition>(condition ^ 1), away);
+    e.exits.loop(comparison);
+    e.labels.bind(away);
+    if (seen) e.flags.store_difference(comparison, e.temp().cvt32());
+    return;
+  }
+  if (seen) {
+    e.flags.store_difference(comparison, e.temp().cvt32());
+    if (e.exits.same_page(target)) return e.exits.jump_if(condition, target);
+  } else {
+    e.flags.compare(comparison);
+  }
+  e.labels.jcc(condition, away);
+  e.out_of_line([&e, away, target, comparison, seen] {
+    e.labels.bind(away);
+    if (!seen) e.flags.store_difference_and_leave(comparison);
+    e.exits.jump(target);
+  });
 }
 
 namespace {

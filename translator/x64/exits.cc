@@ -33,15 +33,15 @@ void Exits::poll_and_jump(uint32_t target) {
   leave(kExitPoll, target);
 }
 
-void Exits::loop(const std::function<void()>& before_leaving) {
+void Exits::loop(const Comparison& flags) {
   e_.need_mxcsr(Rounding::Vfp);
   const uint32_t start = e_.block.pc | e_.block.thumb;
   const Label stub = e_.labels.make();
   e_.code.cmp(state32(offsetof(CpuState, pending)), 0);
   e_.labels.jcc(kEqual, stub, true);
-  add_link(0, start, stub, false, before_leaving);
-  links_.back().only_itself = true;
-  before_leaving();
+  add_link(0, start, stub, false, flags);
+  links_[links_.size() - 1].only_itself = true;
+  e_.flags.store_difference_and_leave(flags);
   leave(kExitPoll, start);
 }
 
@@ -96,14 +96,13 @@ void Exits::jump_if(Condition condition, uint32_t target) {
 
 // Notes the jump that was just emitted, and emits the stub that it goes to until the engine links
 // it.
-void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart,
-                     const std::function<void()>& before_leaving) {
+void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart, std::optional<Comparison> flags) {
   const size_t n = links_.size();
   links_.push_back({static_cast<uint32_t>(e_.code.getCurr() - start_) - 4, id_offset, 0, target, own_entry_});
-  e_.out_of_line([this, n, stub, target, apart, before_leaving] {
+  e_.out_of_line([this, n, stub, target, apart, flags] {
     e_.labels.bind(stub);
     links_[n].stub_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
-    if (before_leaving) before_leaving();
+    if (flags) e_.flags.store_difference_and_leave(*flags);
     load_target(target);
     e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
     if (!apart) return e_.jump_to_thunk(&Thunks::exit_link);

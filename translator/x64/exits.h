@@ -4,11 +4,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory_resource>
+#include <optional>
 #include <vector>
 
 #include "translator/ir/ir.h"
+#include "translator/x64/arena.h"
+#include "translator/x64/guest_flags.h"
 #include "translator/x64/host_registers.h"
 #include "translator/x64/labels.h"
 
@@ -19,10 +20,8 @@ class EmitContext;
 class Exits {
  public:
   // `first_link` is the number that the block's first link will have.
-  Exits(EmitContext& e, const uint8_t* block_start, uint32_t first_link, std::pmr::memory_resource* memory)
-      : e_(e), start_(block_start), first_link_(first_link), links_(memory) {
-    links_.reserve(4);
-  }
+  Exits(EmitContext& e, const uint8_t* block_start, uint32_t first_link, Arena& arena)
+      : e_(e), start_(block_start), first_link_(first_link), links_(arena, 0, 4) {}
 
   // To the run loop, with the position set to `target`.
   void leave(uint32_t reason, uint32_t target);
@@ -32,8 +31,8 @@ class Exits {
   void jump_anew(uint32_t target);
   // precondition: the target is ahead, in the same page
   void jump_if(Condition condition, uint32_t target);
-  // To the block itself, polling. `before_leaving` is emitted where anything else is gone to.
-  void loop(const std::function<void()>& before_leaving);
+  // To the block itself, polling. Where anything else is gone to, NZCV are stored first.
+  void loop(const Comparison& flags);
   void jump_indirect(ir::Value target);
   // eax = the target.
   void load_target(uint32_t target);
@@ -52,13 +51,13 @@ class Exits {
   void poll(uint32_t target);
   void jump_compared(uint32_t target);
   void add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart = false,
-                const std::function<void()>& before_leaving = nullptr);
+                std::optional<Comparison> flags = {});
 
   EmitContext& e_;
   const uint8_t* const start_;
   const uint32_t first_link_;
   uint32_t own_entry_ = 0;
-  std::pmr::vector<LinkSite> links_;
+  ArenaVector<LinkSite> links_;
 };
 
 }  // namespace crosswalk::x64

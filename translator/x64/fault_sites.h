@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory_resource>
 #include <vector>
 
+#include "translator/x64/arena.h"
 #include "translator/x64/host_registers.h"
 #include "translator/x64/position.h"
 
@@ -16,10 +16,8 @@ namespace crosswalk::x64 {
 
 class FaultSites {
  public:
-  FaultSites(Xbyak::CodeGenerator& code, const Position& position, std::pmr::memory_resource* memory)
-      : code_(code), position_(position), start_(code.getCurr()), sites_(memory) {
-    sites_.reserve(16);
-  }
+  FaultSites(Xbyak::CodeGenerator& code, const Position& position, Arena& arena)
+      : code_(code), position_(position), start_(code.getCurr()), sites_(arena, 0, 16) {}
 
   // The host instruction at `at` accesses `bytes` at [r14 + va + displacement].
   void access(const uint8_t* at, uint32_t bytes, bool write, Xbyak::Reg64 va, int32_t displacement) {
@@ -43,7 +41,7 @@ class FaultSites {
   Xbyak::CodeGenerator& code_;
   const Position& position_;
   const uint8_t* const start_;
-  std::pmr::vector<FaultSite> sites_;
+  ArenaVector<FaultSite> sites_;
 };
 
 }  // namespace crosswalk::x64

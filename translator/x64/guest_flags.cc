@@ -57,6 +57,46 @@ void GuestFlags::store_no_borrow(uint8_t live, Reg64 result) {
   }
 }
 
+namespace {
+
+// alu(operand) with b.
+template <class F>
+void with_b(const Comparison& c, F alu) {
+  switch (c.kind) {
+    case Comparison::Register: return alu(Reg32(static_cast<int>(c.b)));
+    case Comparison::Constant: return alu(c.b);
+    case Comparison::Field: return alu(state32(c.b));
+  }
+}
+
+}  // namespace
+
+void GuestFlags::compare(const Comparison& c) {
+  const Reg32 a(c.a);
+  if (c.kind == Comparison::Constant && c.b == 0) return e_.code.test(a, a);
+  with_b(c, [&](const auto& b) { e_.code.cmp(a, b); });
+}
+
+void GuestFlags::store_difference(const Comparison& c, Reg32 free) {
+  auto& code = e_.code;
+  const Reg32 a(c.a);
+  if (c.kind == Comparison::Constant && c.b == 0) {
+    code.test(a, a);
+    return store_no_borrow(ir::kNzcv, a.cvt64());
+  }
+  code.mov(free, a);
+  with_b(c, [&](const auto& b) { code.sub(free, b); });
+  code.mov(state64(offsetof(CpuState, nz)), free.cvt64());
+  code.setnc(state8(offsetof(CpuState, c)));
+  code.seto(state8(offsetof(CpuState, v)));
+}
+
+void GuestFlags::store_difference_and_leave(const Comparison& c) {
+  for (const int r : {kRax, kRcx, kRdx})
+    if (r != c.a && !(c.kind == Comparison::Register && static_cast<uint32_t>(r) == c.b))
+      return store_difference(c, Reg32(r));
+}
+
 std::optional<Condition> GuestFlags::x86_condition(uint32_t condition) const {
   if (condition >= std::size(kSub)) return {};
   switch (form()) {

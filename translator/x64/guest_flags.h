@@ -15,6 +15,14 @@ namespace crosswalk::x64 {
 
 class EmitContext;
 
+// Two operands of 32 bits as they lie while code for an instruction runs.
+struct Comparison {
+  enum Kind : uint8_t { Register, Constant, Field };
+  uint8_t a;  // host register
+  Kind kind;
+  uint32_t b;  // host register, constant, or offset in CpuState
+};
+
 // What EFLAGS hold of the guest's flags after a producer.
 enum class EflagsForm : uint8_t {
   None,
@@ -57,7 +65,13 @@ class GuestFlags {
   EflagsForm form() const;
   // Stores those of `live` (ir::Inst::flags_live): NZ from the result, C and V out of EFLAGS.
   void store(uint8_t live, Xbyak::Reg64 result);
-  // The same where C is 1 and V is 0.
+  // CMP of the operands.
+  void compare(const Comparison& c);
+  // Stores NZCV of a - b; EFLAGS become those of CMP. `free` may be changed.
+  void store_difference(const Comparison& c, Xbyak::Reg32 free);
+  // The same where the block is left, and nothing but guest registers and the operands is needed.
+  void store_difference_and_leave(const Comparison& c);
+  // As store(), where C is 1 and V is 0.
   void store_no_borrow(uint8_t live, Xbyak::Reg64 result);
   // The x86 condition that tests an Arm condition on EFLAGS as they are now; none when no single
   // one does.

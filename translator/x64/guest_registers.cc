@@ -18,17 +18,13 @@ uint32_t bytes_of(Type type) { return type == Type::X32 ? 4 : type == Type::X64 
 
 // Register n is about to change. `except` is the new content.
 void GuestRegisters::displace(uint32_t n, Value except) {
-  if (values_.places().in_guest_register(n).empty()) return;
-  for (const uint32_t v : Places::Values(values_.places().in_guest_register(n), memory_)) {
+  values_.places().for_each(values_.places().in_guest_register(n), [&](uint32_t v) {
     const bool excepted = except == Value::inst(v);
-    if (excepted && values_.of(v).kind == Place::Pinned) continue;
-    if (!excepted && values_.uses_after(v) == 0) {
-      values_.drop(v);
-      continue;
-    }
+    if (excepted && values_.of(v).kind == Place::Pinned) return;
+    if (!excepted && values_.uses_after(v) == 0) return values_.drop(v);
     const int r = values_.move_to_register(File::General, v);
     if (excepted) values_.lock(File::General, r);
-  }
+  });
 }
 
 void GuestRegisters::set_constant(uint32_t n, uint32_t constant) {
@@ -57,12 +53,11 @@ void GuestRegisters::set(uint32_t n, Value v) {
 
 void GuestRegisters::set_simd(size_t offset, uint32_t bytes, Value v) {
   const Xmm x(registers_.use(File::Simd, v));
-  if (!values_.places().in_guest_simd().empty())
-    for (const uint32_t u : Places::Values(values_.places().in_guest_simd(), memory_)) {
-      const size_t at = values_.of(u).offset;
-      if (at < offset + bytes && offset < at + bytes_of(ir::info(block_.insts[u].op).result))
-        values_.move_to_register(File::Simd, u);
-    }
+  values_.places().for_each(values_.places().in_guest_simd(), [&](uint32_t u) {
+    const size_t at = values_.of(u).offset;
+    if (at < offset + bytes && offset < at + bytes_of(ir::info(block_.insts[u].op).result))
+      values_.move_to_register(File::Simd, u);
+  });
   if (bytes == 4)
     code_.movss(state32(offset), x);
   else if (bytes == 8)

@@ -2,11 +2,8 @@
 // Writes guest registers. Values that were read from one and are still there move out first.
 #pragma once
 
-#include <xbyak/xbyak.h>
-
 #include <cstddef>
 #include <cstdint>
-#include <memory_resource>
 
 #include "translator/ir/ir.h"
 #include "translator/x64/live_values.h"
@@ -16,9 +13,9 @@ namespace crosswalk::x64 {
 
 class GuestRegisters {
  public:
-  GuestRegisters(Xbyak::CodeGenerator& code, const ir::Block& block, LiveValues& values, RegisterAllocator& registers,
-                 const CarriedVectors& carried, std::pmr::memory_resource* memory)
-      : code_(code), block_(block), values_(values), registers_(registers), carried_(carried), memory_(memory) {}
+  GuestRegisters(Assembler& code, const ir::Block& block, LiveValues& values, RegisterAllocator& registers,
+                 const CarriedVectors& carried)
+      : code_(code), block_(block), values_(values), registers_(registers), carried_(carried) {}
 
   // Register n, 0-14.
   void set(uint32_t n, ir::Value v);
@@ -34,12 +31,11 @@ class GuestRegisters {
  private:
   void displace(uint32_t n, ir::Value except);
 
-  Xbyak::CodeGenerator& code_;
+  Assembler& code_;
   const ir::Block& block_;
   LiveValues& values_;
   RegisterAllocator& registers_;
   const CarriedVectors& carried_;
-  std::pmr::memory_resource* const memory_;
 };
 
 }  // namespace crosswalk::x64

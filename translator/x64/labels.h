@@ -4,12 +4,11 @@
 // out of line, and patched in one go.
 #pragma once
 
-#include <xbyak/xbyak.h>
-
 #include <cstdint>
 #include <cstring>
-#include <memory_resource>
-#include <vector>
+
+#include "translator/x64/arena.h"
+#include "translator/x64/assembler.h"
 
 namespace crosswalk::x64 {
 
@@ -41,10 +40,7 @@ class Label {
 
 class Labels {
  public:
-  Labels(Xbyak::CodeGenerator& code, std::pmr::memory_resource* memory) : code_(code), at_(memory), jumps_(memory) {
-    at_.reserve(32);
-    jumps_.reserve(32);
-  }
+  Labels(Assembler& code, Arena& arena) : code_(code), at_(arena, 0, 32), jumps_(arena, 0, 32) {}
 
   Label make() {
     Label l;
@@ -58,13 +54,12 @@ class Labels {
   // (LinkSite).
   void jmp(Label l, bool patchable = false) {
     if (patchable) align_field(1);
-    code_.db(0xe9);
+    code_.bytes(0xe9, 5);
     add(l);
   }
   void jcc(Condition condition, Label l, bool patchable = false) {
     if (patchable) align_field(2);
-    code_.db(0x0f);
-    code_.db(0x80 | condition);
+    code_.bytes(0x800fu | condition << 8, 6);
     add(l);
   }
   // Before an instruction that begins with `bytes` bytes and then a field of 4: emits prefixes such
@@ -88,14 +83,12 @@ class Labels {
     uint8_t* rel32;
     uint32_t label;
   };
-  void add(Label l) {
-    jumps_.push_back({const_cast<uint8_t*>(code_.getCurr()), l.number_});
-    code_.dd(0);
-  }
+  // The field was just emitted.
+  void add(Label l) { jumps_.push_back({const_cast<uint8_t*>(code_.getCurr()) - 4, l.number_}); }
 
-  Xbyak::CodeGenerator& code_;
-  std::pmr::vector<const uint8_t*> at_;  // by number; null: not bound
-  std::pmr::vector<Jump> jumps_;
+  Assembler& code_;
+  ArenaVector<const uint8_t*> at_;  // by number; null: not bound
+  ArenaVector<Jump> jumps_;
 };
 
 }  // namespace crosswalk::x64

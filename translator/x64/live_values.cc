@@ -33,23 +33,18 @@ void for_each_bit(uint32_t mask, F f) {
 
 void allocation_broken(const char* what) { panic(std::string("register allocator: ") + what); }
 
-LiveValues::LiveValues(Xbyak::CodeGenerator& code, const ir::Block& block, const CarriedVectors& carried,
-                       std::pmr::memory_resource* memory)
-    : code_(code),
-      block_(block),
-      carried_(carried),
-      memory_(memory),
-      places_(block, memory),
-      remaining_(block.insts.size(), memory) {
-  for (size_t i = 0; i < block.insts.size(); i++) remaining_[i] = block.insts[i].uses;
+LiveValues::LiveValues(Assembler& code, const ir::Block& block, const CarriedVectors& carried, Arena& arena)
+    : code_(code), block_(block), carried_(carried), places_(block, arena), remaining_(arena, 0, block.insts.size()) {
+  for (const ir::Inst& inst : block.insts) remaining_.push_back(inst.uses);
 }
 
 void LiveValues::end() {
   locked_[0] = locked_[1] = 0;
-  const ir::Inst& done = inst();
-  uint32_t* const remaining = remaining_.data();
-  for (const Value v : done.args)
+  uint32_t* const remaining = remaining_.begin();
+  for (const Value v : inst().args) {
+    if (v.is_none()) break;
     if (v.is_inst() && --remaining[v.index()] == 0) places_.drop(v.index());
+  }
   if (remaining[current_] == 0) places_.drop(current_);  // nobody wants its result
 }
 
@@ -149,8 +144,8 @@ void LiveValues::evict_live(File file) {
 
 // The values that are still in guest register n.
 void LiveValues::spill_guest_register(uint32_t n) {
-  for (const uint32_t v : Places::Values(places_.in_guest_register(n), memory_)) {
-    if (uses_after(v) == 0) continue;
+  places_.for_each(places_.in_guest_register(n), [&](uint32_t v) {
+    if (uses_after(v) == 0) return;
     const int slot = take_slot(File::General);
     places_.put(v, Place::slot(slot));
     int r = kPinned[n];
@@ -159,7 +154,7 @@ void LiveValues::spill_guest_register(uint32_t n) {
       code_.mov(Reg32(r), state32(reg_offset(n)));
     }
     code_.mov(state64(slot_offset(File::General, slot)), Reg64(r));
-  }
+  });
 }
 
 void LiveValues::spill_across_call(bool guest_registers_change) {
@@ -168,9 +163,9 @@ void LiveValues::spill_across_call(bool guest_registers_change) {
     for_each_bit(places_.read_guest_registers(), [&](int n) { spill_guest_register(static_cast<uint32_t>(n)); });
   evict_live(File::Simd);
   // The callee may change SIMD registers that values still refer to.
-  if (places_.in_guest_simd().empty()) return;
-  for (const uint32_t u : Places::Values(places_.in_guest_simd(), memory_))
+  places_.for_each(places_.in_guest_simd(), [&](uint32_t u) {
     if (uses_after(u) > 0) evict(File::Simd, move_to_register(File::Simd, u));
+  });
 }
 
 void LiveValues::spill_for_merge() {

@@ -4,13 +4,11 @@
 // moves between registers, slots and guest registers.
 #pragma once
 
-#include <xbyak/xbyak.h>
-
 #include <cstdint>
-#include <memory_resource>
-#include <vector>
 
 #include "translator/ir/ir.h"
+#include "translator/x64/arena.h"
+#include "translator/x64/assembler.h"
 #include "translator/x64/carried_vectors.h"
 #include "translator/x64/places.h"
 
@@ -29,8 +27,7 @@ inline uint32_t times_used(const ir::Inst& inst, ir::Value v) {
 class LiveValues {
  public:
   // `carried` outlives this.
-  LiveValues(Xbyak::CodeGenerator& code, const ir::Block& block, const CarriedVectors& carried,
-             std::pmr::memory_resource* memory);
+  LiveValues(Assembler& code, const ir::Block& block, const CarriedVectors& carried, Arena& arena);
 
   // ---- the current instruction, around its emission; end() drops what is not needed again
   void begin(uint32_t index) { current_ = index; }
@@ -73,13 +70,12 @@ class LiveValues {
   void evict_live(File file);
   void spill_guest_register(uint32_t n);
 
-  Xbyak::CodeGenerator& code_;
+  Assembler& code_;
   const ir::Block& block_;
   const CarriedVectors& carried_;
-  std::pmr::memory_resource* const memory_;
   Places places_;
-  std::pmr::vector<uint32_t> remaining_;  // uses, by value
-  uint32_t locked_[2] = {};               // by file
+  ArenaVector<uint32_t> remaining_;  // uses, by value
+  uint32_t locked_[2] = {};          // by file
   uint32_t current_ = 0;
 };
 

@@ -4,10 +4,6 @@
 // until it returns.
 #pragma once
 
-#include <xbyak/xbyak.h>
-
-#include <memory_resource>
-
 #include "translator/ir/ir.h"
 #include "translator/x64/guest_registers.h"
 #include "translator/x64/live_values.h"
@@ -21,12 +17,11 @@ using Xbyak::Xmm;
 
 class Operands {
  public:
-  Operands(Xbyak::CodeGenerator& code, const ir::Block& block, const CarriedVectors& carried_vectors,
-           std::pmr::memory_resource* memory)
+  Operands(Assembler& code, const ir::Block& block, const CarriedVectors& carried_vectors, Arena& arena)
       : carried(carried_vectors),
-        values(code, block, carried, memory),
-        registers(values, block, memory),
-        guest_registers(code, block, values, registers, carried, memory) {}
+        values(code, block, carried, arena),
+        registers(values, block, arena),
+        guest_registers(code, block, values, registers, carried) {}
 
   const CarriedVectors carried;
   LiveValues values;

@@ -15,8 +15,8 @@ Place Place::guest_register(uint32_t n) {
   return {kPinned[n] >= 0 ? Pinned : State, static_cast<uint8_t>(n), false, static_cast<uint16_t>(reg_offset(n))};
 }
 
-Places::Places(const ir::Block& block, std::pmr::memory_resource* memory)
-    : block_(block), places_(block.insts.size(), memory), guest_(15, memory), guest_simd_(memory) {
+Places::Places(const ir::Block& block, Arena& arena)
+    : block_(block), places_(arena, block.insts.size()), next_(arena, block.insts.size()) {
   for (FileState& f : files_) std::fill(std::begin(f.owner), std::end(f.owner), -1);
 }
 
@@ -27,6 +27,7 @@ int Places::free_slot(File file) const {
 }
 
 void Places::make_slots_sticky() {
+  if (files_[0].slots == 0 && files_[1].slots == 0) return;
   for (Place& p : places_)
     if (p.kind == Place::Slot) p.sticky = true;
 }

@@ -5,11 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory_resource>
 #include <utility>
-#include <vector>
 
 #include "translator/ir/ir.h"
+#include "translator/x64/arena.h"
 #include "translator/x64/state_operands.h"
 
 namespace crosswalk::x64 {
@@ -57,9 +56,15 @@ constexpr size_t slot_offset(File file, int slot) {
 // One place for each value, and the values for each place.
 class Places {
  public:
-  using Values = std::pmr::vector<uint32_t>;
+  static constexpr uint32_t kNone = UINT32_MAX;
 
-  Places(const ir::Block& block, std::pmr::memory_resource* memory);
+  // A list of values, linked through next().
+  struct Values {
+    uint32_t first = kNone, last = kNone;
+    bool empty() const { return first == kNone; }
+  };
+
+  Places(const ir::Block& block, Arena& arena);
 
   const Place& of(uint32_t value) const { return places_[value]; }
   // The value is there from now on, and no longer where it was.
@@ -76,7 +81,7 @@ class Places {
       case Place::Pinned:
       case Place::State:
       case Place::Carried:
-        values_in(place, file_of(value)).push_back(value);
+        append(values_in(place, file_of(value)), value);
         if (file_of(value) == File::General) read_guest_ |= 1u << place.index;
         break;
     }
@@ -95,7 +100,7 @@ class Places {
       case Place::State:
       case Place::Carried: {
         Values& values = values_in(was, file_of(value));
-        std::erase(values, value);
+        erase(values, value);
         if (values.empty() && file_of(value) == File::General) read_guest_ &= ~(1u << was.index);
         break;
       }
@@ -110,6 +115,16 @@ class Places {
   // Values that are still in the guest register they were read from, oldest first. put() changes
   // these.
   const Values& in_guest_register(uint32_t n) const { return guest_[n]; }
+  // The one after `value` in its list, or kNone.
+  uint32_t next(uint32_t value) const { return next_[value]; }
+  // f(each of `values`), which may drop it or put it elsewhere.
+  template <class F>
+  void for_each(Values values, F f) const {
+    for (uint32_t v = values.first, next; v != kNone; v = next) {
+      next = next_[v];
+      f(v);
+    }
+  }
   // Bit n: there is one in guest register n.
   uint32_t read_guest_registers() const { return read_guest_; }
   const Values& in_guest_simd() const { return guest_simd_; }
@@ -121,6 +136,18 @@ class Places {
   }
   Values& values_in(const Place& place, File file) { return file == File::Simd ? guest_simd_ : guest_[place.index]; }
 
+  void append(Values& values, uint32_t value) {
+    next_[value] = kNone;
+    (values.empty() ? values.first : next_[values.last]) = value;
+    values.last = value;
+  }
+  void erase(Values& values, uint32_t value) {
+    uint32_t before = kNone;
+    for (uint32_t v = values.first; v != value; v = next_[v]) before = v;
+    (before == kNone ? values.first : next_[before]) = next_[value];
+    if (values.last == value) values.last = before;
+  }
+
   struct FileState {
     int owner[kFileRegisters];
     uint32_t owned = 0;  // bit set: not -1
@@ -128,8 +155,9 @@ class Places {
   };
   FileState& file(uint32_t value) { return files_[static_cast<int>(file_of(value))]; }
   const ir::Block& block_;
-  std::pmr::vector<Place> places_;
-  std::pmr::vector<Values> guest_;  // Pinned, or State and not SIMD
+  ArenaVector<Place> places_;
+  ArenaVector<uint32_t> next_;  // by value
+  Values guest_[15];            // Pinned, or State and not SIMD
   uint32_t read_guest_ = 0;
   Values guest_simd_;  // State or Carried
   FileState files_[2];

@@ -11,27 +11,33 @@ using ir::Value;
 
 // A value whose SetReg follows with nothing between that could observe the register early may be
 // computed in place.
-std::pmr::vector<int8_t> find_hints(const ir::Block& block, std::pmr::memory_resource* memory) {
-  std::pmr::vector<int8_t> hints(block.insts.size(), -1, memory);
+void find_hints(const ir::Block& block, ArenaVector<int8_t>& hints) {
+  // The instruction after the last one that may observe any register, and each of them.
+  size_t all_after = 0, after[15] = {};
   for (size_t j = 0; j < block.insts.size(); j++) {
-    const ir::Inst& set = block.insts[j];
-    if (set.op != Opcode::SetReg || set.imm >= 15 || kPinned[set.imm] < 0 || !set.args[0].is_inst()) continue;
-    const size_t i = set.args[0].index();
-    bool ok = block.insts[i].op != Opcode::GetReg;
-    for (size_t k = i + 1; ok && k < j; k++) {
-      const ir::Inst& inst = block.insts[k];
-      if (ir::info(inst.op).attributes & (ir::F | ir::X | ir::J | ir::C)) ok = false;
-      if ((inst.op == Opcode::GetReg || inst.op == Opcode::SetReg) && inst.imm == set.imm) ok = false;
+    const ir::Inst& inst = block.insts[j];
+    hints.push_back(-1);
+    if (inst.op == Opcode::SetReg) {
+      if (kPinned[inst.imm] >= 0 && inst.args[0].is_inst()) {
+        const size_t i = inst.args[0].index();
+        if (block.insts[i].op != Opcode::GetReg && i + 1 >= all_after && i + 1 >= after[inst.imm])
+          hints[i] = static_cast<int8_t>(inst.imm);
+      }
+      after[inst.imm] = j + 1;
+    } else if (inst.op == Opcode::GetReg) {
+      after[inst.imm] = j + 1;
+    } else if (ir::info(inst.op).attributes & (ir::F | ir::X | ir::J | ir::C)) {
+      all_after = j + 1;
     }
-    if (ok) hints[i] = static_cast<int8_t>(set.imm);
   }
-  return hints;
 }
 
 }  // namespace
 
-RegisterAllocator::RegisterAllocator(LiveValues& values, const ir::Block& block, std::pmr::memory_resource* memory)
-    : values_(values), hints_(find_hints(block, memory)) {}
+RegisterAllocator::RegisterAllocator(LiveValues& values, const ir::Block& block, Arena& arena)
+    : values_(values), hints_(arena, 0, block.insts.size()) {
+  find_hints(block, hints_);
+}
 
 // ---- operands
 
@@ -112,7 +118,8 @@ void RegisterAllocator::take(int reg) {
 int RegisterAllocator::hinted_register(bool overlapping, Value except) const {
   const int n = hint();
   if (n < 0) return -1;
-  for (const uint32_t v : values_.places().in_guest_register(static_cast<uint32_t>(n)))
+  const Places& places = values_.places();
+  for (uint32_t v = places.in_guest_register(static_cast<uint32_t>(n)).first; v != Places::kNone; v = places.next(v))
     if (values_.of(v).kind == Place::Pinned && values_.uses_after(v) > 0) return -1;
   if (!overlapping) {
     bool excepted = false;

@@ -10,9 +10,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory_resource>
 #include <optional>
-#include <vector>
 
 #include "translator/x64/live_values.h"
 #include "translator/x64/places.h"
@@ -24,7 +22,7 @@ namespace crosswalk::x64 {
 class RegisterAllocator {
  public:
   // `values` are the block's, and outlive this.
-  RegisterAllocator(LiveValues& values, const ir::Block& block, std::pmr::memory_resource* memory);
+  RegisterAllocator(LiveValues& values, const ir::Block& block, Arena& arena);
 
   // ---- operands; their registers are valid until the instruction's end, or until released
   int use(File file, ir::Value v);
@@ -55,7 +53,7 @@ class RegisterAllocator {
 
   LiveValues& values_;
   // by value: the guest register that it is to be computed in, or -1
-  std::pmr::vector<int8_t> hints_;
+  ArenaVector<int8_t> hints_;
 };
 
 }  // namespace crosswalk::x64

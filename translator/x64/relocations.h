@@ -7,8 +7,9 @@
 #include <xbyak/xbyak.h>
 
 #include <cstdint>
-#include <memory_resource>
 #include <vector>
+
+#include "translator/x64/arena.h"
 
 namespace crosswalk::x64 {
 
@@ -19,29 +20,27 @@ class Relocation {
     GuestAddress,  // a VA, with or without T in bit 0, at a fixed distance from the block's
     ToThunk,       // the distance to a thunk
   };
+  Relocation() = default;
   Relocation(Kind kind, uint32_t offset) : bits_(offset << 1 | kind) {}
   Kind kind() const { return static_cast<Kind>(bits_ & 1); }
   uint32_t offset() const { return bits_ >> 1; }  // from the block's code
 
  private:
-  uint32_t bits_;
+  uint32_t bits_ = 0;
 };
 
 class Relocations {
  public:
-  Relocations(Xbyak::CodeGenerator& code, std::pmr::memory_resource* memory)
-      : code_(code), start_(code.getCurr()), fields_(memory) {
-    fields_.reserve(32);
-  }
+  Relocations(Xbyak::CodeGenerator& code, Arena& arena) : code_(code), start_(code.getCurr()), fields_(arena, 0, 32) {}
 
   // The field is the last of the instruction that was just emitted.
-  void add(Relocation::Kind kind) { fields_.emplace_back(kind, static_cast<uint32_t>(code_.getCurr() - start_) - 4); }
+  void add(Relocation::Kind kind) { fields_.push_back({kind, static_cast<uint32_t>(code_.getCurr() - start_) - 4}); }
   std::vector<Relocation> all() const { return {fields_.begin(), fields_.end()}; }
 
  private:
   Xbyak::CodeGenerator& code_;
   const uint8_t* const start_;
-  std::pmr::vector<Relocation> fields_;
+  ArenaVector<Relocation> fields_;
 };
 
 }  // namespace crosswalk::x64

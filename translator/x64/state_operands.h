@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "translator/arm32/cpu/cpu_state.h"
+#include "translator/x64/assembler.h"
 
 namespace crosswalk::x64 {
 
@@ -15,13 +16,9 @@ inline int state_displacement(size_t offset) { return static_cast<int>(offset) -
 inline Xbyak::Address state16(size_t offset) {
   return Xbyak::util::word[Xbyak::util::r15 + state_displacement(offset)];
 }
-inline Xbyak::Address state8(size_t offset) { return Xbyak::util::byte[Xbyak::util::r15 + state_displacement(offset)]; }
-inline Xbyak::Address state32(size_t offset) {
-  return Xbyak::util::dword[Xbyak::util::r15 + state_displacement(offset)];
-}
-inline Xbyak::Address state64(size_t offset) {
-  return Xbyak::util::qword[Xbyak::util::r15 + state_displacement(offset)];
-}
+inline StateField<8> state8(size_t offset) { return {state_displacement(offset)}; }
+inline StateField<32> state32(size_t offset) { return {state_displacement(offset)}; }
+inline StateField<64> state64(size_t offset) { return {state_displacement(offset)}; }
 inline Xbyak::Address state128(size_t offset) {
   return Xbyak::util::xword[Xbyak::util::r15 + state_displacement(offset)];
 }

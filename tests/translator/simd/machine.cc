@@ -26,7 +26,7 @@ Machine::Machine() {
   if (p == MAP_FAILED) throw std::runtime_error("no address space for the window");
   window_ = static_cast<uint8_t*>(p);
   if (mprotect(memory(), kMemoryBytes, PROT_READ | PROT_WRITE) != 0) throw std::runtime_error("mprotect");
-  thunk_code_ = std::make_unique<Xbyak::CodeGenerator>(1 << 20);
+  thunk_code_ = std::make_unique<x64::Assembler>(1 << 20);
   thunks_ = x64::emit_thunks(*thunk_code_, {&no_slow_access, nullptr, nullptr});
 }
 

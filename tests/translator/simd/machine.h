@@ -12,6 +12,7 @@
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/arm32/decoder/decoder.h"
 #include "translator/arm32/frontend/translator.h"
+#include "translator/x64/assembler.h"
 #include "translator/x64/host_features.h"
 #include "translator/x64/thunks.h"
 
@@ -39,7 +40,7 @@ class Machine {
 
  private:
   uint8_t* window_ = nullptr;
-  std::unique_ptr<Xbyak::CodeGenerator> thunk_code_;
+  std::unique_ptr<x64::Assembler> thunk_code_;
   x64::Thunks thunks_{};
   std::vector<uint8_t> buffer_;
 };

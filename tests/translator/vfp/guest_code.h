@@ -108,7 +108,7 @@ class GuestCode {
       throw std::runtime_error(std::string(when) + ": " + error + "\n" + ir::print(block_));
   }
 
-  Xbyak::CodeGenerator gen_;
+  x64::Assembler gen_;
   std::vector<uint8_t> memory_;
   std::vector<uint32_t> pages_;
   std::vector<JumpCacheEntry> jump_cache_;

@@ -14,7 +14,8 @@ struct Alignment : ::testing::Test {
   Value imm(uint32_t v) { return Builder::Imm(v); }
   ir::Block block;
   Builder ir{block};
-  KnownAlignment known{block, std::pmr::get_default_resource()};
+  Arena arena;
+  KnownAlignment known{block, arena};
 };
 
 TEST_F(Alignment, CheckedOnceForEachRegister) {

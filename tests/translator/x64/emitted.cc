@@ -83,7 +83,7 @@ Emitted::Emitted(x64::MemoryMode mode, bool flag_fusion)
     if (page % 3 != 1) e.tag_store = va;
   }
   for (uint32_t i = 0; i < kJumpCacheEntries; i++) jump_cache_[i] = {UINT32_MAX, UINT32_MAX, nullptr};
-  Xbyak::CodeGenerator gen(kBufferBytes, buffer_);
+  x64::Assembler gen(kBufferBytes, buffer_);
   thunks_ = x64::emit_thunks(gen, {&Emitted::slow_access, &Emitted::synchronize, &Emitted::send_event});
   prefix_ = (gen.getSize() + 63) & ~size_t{63};
   config_.memory = mode;
@@ -98,7 +98,7 @@ Emitted::~Emitted() {
 }
 
 const x64::CompiledBlock& Emitted::emit(const ir::Block& block, const x64::SecondPage& second) {
-  Xbyak::CodeGenerator gen(kBufferBytes - prefix_, buffer_ + prefix_);
+  x64::Assembler gen(kBufferBytes - prefix_, buffer_ + prefix_);
   compiled_ = x64::emit_block(gen, block, config_, second);
   block_ = &block;
   return compiled_;

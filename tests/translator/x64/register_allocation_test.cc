@@ -20,9 +20,9 @@ using ir::Value;
 struct RegisterAllocation : ::testing::Test {
   // Precondition: the block is complete, and its uses are counted.
   struct Parts {
-    explicit Parts(ir::Block& block) : values(code, block, carried, memory), registers(values, block, memory) {}
-    std::pmr::memory_resource* memory = std::pmr::get_default_resource();
-    Xbyak::CodeGenerator code;
+    explicit Parts(ir::Block& block) : values(code, block, carried, arena), registers(values, block, arena) {}
+    Arena arena;
+    Assembler code;
     const CarriedVectors carried{};
     LiveValues values;
     RegisterAllocator registers;
@@ -63,7 +63,7 @@ TEST_F(RegisterAllocation, AWriteMovesOutWhatWasReadBefore) {
   ir.SetReg(1, r0);
   ir::count_uses(block);
   Parts p(block);
-  GuestRegisters guest(p.code, block, p.values, p.registers, p.carried, p.memory);
+  GuestRegisters guest(p.code, block, p.values, p.registers, p.carried);
   p.values.begin(0);
   p.registers.define_in(Place::guest_register(0));
   p.values.end();
