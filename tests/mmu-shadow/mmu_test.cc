@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <random>
 #include <set>
 #include <vector>
 
@@ -157,12 +158,12 @@ class SizedTlbTest : public ::testing::Test {
     cpu->cp15.contextidr = asid;
     mmu->activate(*cpu);
   }
+  AccessResult load_from(uint32_t page) { return accessor.access(*cpu, *mmu, page * 4096, 4, false, 0); }
   // Loads from the pages, and returns how many missed.
   uint64_t touch(uint32_t first, uint32_t pages) {
     const uint64_t before = mmu->statistics().soft_misses;
     for (uint32_t i = first; i < first + pages; i++) {
-      const AccessResult r = accessor.access(*cpu, *mmu, i * 4096, 4, false, 0);
-      EXPECT_EQ(r.kind, AccessResult::Done);
+      EXPECT_EQ(load_from(i).kind, AccessResult::Done);
     }
     return mmu->statistics().soft_misses - before;
   }
@@ -233,6 +234,39 @@ TEST_F(SizedTlbTest, ShrinksByFlushes) {
     EXPECT_EQ(touch(0, 10), 10u);
   }
   EXPECT_EQ(mmu->statistics().soft_tlb_resizes, resizes + 1);
+}
+
+// Random accesses, changes of tables, spaces and flushes, while sizes change all the time.
+TEST_F(SizedTlbTest, EverySizeAgreesWithTheTables) {
+  const uint64_t seed = test_seed();
+  std::mt19937_64 random(seed);
+  const auto below = [&](uint32_t n) { return static_cast<uint32_t>(random() % n); };
+  make({.mode = Mode::Soft, .flush = FlushPolicy::Auto, .max_spaces = 4, .soft_tlb = {256, 4096}});
+  std::vector<uint32_t> to(kPages);
+  for (uint32_t i = 0; i < kPages; i++) {
+    to[i] = i;
+    memory.write32(kPa + i * 4096, i);
+  }
+  for (int round = 0; round < 400 && !HasFailure(); round++) {
+    // What is in use is large for a while, and small for a while.
+    const uint32_t pages = round / 100 % 2 == 0 ? 1u << (8 + below(5)) : 32;
+    use(1 + below(6));
+    for (uint32_t i = 0; i < 4 * pages; i++) {
+      const uint32_t page = below(pages);
+      const AccessResult r = accessor.access(*cpu, *mmu, page * 4096, 4, below(2) != 0, to[page]);
+      if (r.kind != AccessResult::Done) ADD_FAILURE() << seed;
+      const AccessResult now = load_from(page);
+      EXPECT_EQ(now.value, to[page]) << "page " << page << ", seed " << seed;
+    }
+    for (int i = 0; i < 8; i++) {
+      const uint32_t page = below(pages);
+      map(page, to[page] = below(kPages));
+      for (uint32_t asid = 1; asid <= 6; asid++) mmu->flush_mva(*cpu, page * 4096, asid);
+    }
+    if (below(3) == 0) mmu->flush_asid(*cpu, 1 + below(6));
+    if (below(8) == 0) mmu->flush_all(*cpu);
+  }
+  EXPECT_GT(mmu->statistics().soft_tlb_resizes, 10u);
 }
 
 TEST_F(SizedTlbTest, SizesThatCannotBe) {
