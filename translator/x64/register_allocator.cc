@@ -161,8 +161,9 @@ void RegisterAllocator::vacate_hinted(Value v) {
   if (n < 0 || !v.is_inst() || values_.uses_after(v.index()) == 0) return;
   const Place& p = values_.of(v.index());
   if (p.kind != Place::Pinned || p.index != n || times_used(values_.inst(), v) != 1) return;
-  for (const uint32_t other : values_.places().in_guest_register(static_cast<uint32_t>(n)))
-    if (other != v.index()) return;
+  const Places& places = values_.places();
+  for (uint32_t o = places.in_guest_register(static_cast<uint32_t>(n)).first; o != Places::kNone; o = places.next(o))
+    if (o != v.index()) return;
   values_.move_to_register(File::General, v.index());
   values_.lock(File::General, values_.of(v.index()).index);
 }

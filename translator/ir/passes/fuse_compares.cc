@@ -58,7 +58,10 @@ void fuse_compares(Block& block) {
     jump.imm |= back ? kFlagsAreSetAgain : 0;
     jump.args[0] = compare.args[0];
     jump.args[1] = compare.args[1];
-    compare = Inst{.op = Opcode::LoadState8, .guest = compare.guest};  // unused
+    const uint16_t guest = compare.guest;
+    compare = Inst();
+    compare.op = Opcode::LoadState8;  // unused
+    compare.guest = guest;
   }
 }
 
