@@ -102,7 +102,8 @@ constexpr uint32_t mxcsr_from_cumulative(uint32_t fpscr) {
 
 // FPSCR as the guest sees it.
 inline uint32_t read_fpscr(const GuestCpu& cpu) {
-  return cpu.fpscr | uint32_t{cpu.fpscr_nzcv} << 28 | cumulative_from_mxcsr(cpu.mxcsr) | cumulative_from_mxcsr(cpu.mxcsr_standard);
+  return cpu.fpscr | uint32_t{cpu.fpscr_nzcv} << 28 | cumulative_from_mxcsr(cpu.mxcsr) |
+         cumulative_from_mxcsr(cpu.mxcsr_standard);
 }
 
 // Writes all of FPSCR (RAZ/WI bits excepted). Returns kEffectFpModeChanged when a bit of

@@ -174,7 +174,6 @@ uint64_t return_from_exception(CpuState* cpu, uint32_t pc, uint32_t psr, uint32_
   return 0;
 }
 
-
 uint64_t srs_base(CpuState* cpu, uint32_t mode, uint32_t, uint32_t) {
   if (!arm::srs_mode_valid(*cpu, mode)) return undefined(cpu);
   return arm::srs_base(*cpu, static_cast<Mode>(mode));

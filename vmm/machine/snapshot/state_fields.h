@@ -67,7 +67,8 @@ void fields(F&& f, Of<GuestCpu> auto& s) {
   f("r", s.r), f("nz", s.nz), f("c", s.c), f("v", s.v), f("q", s.q), f("ge_mask", s.ge_mask);
   f("t", s.t), f("e", s.e), f("it", s.it), f("j", s.j), f("mode", s.mode), f("a", s.a), f("i", s.i), f("f", s.f);
   f("fp_mode", s.fp_mode), f("strict_alignment", s.strict_alignment);
-  f("mxcsr", s.mxcsr), f("mxcsr_standard", s.mxcsr_standard), f("fpscr", s.fpscr), f("fpscr_nzcv", s.fpscr_nzcv), f("fpexc", s.fpexc);
+  f("mxcsr", s.mxcsr), f("mxcsr_standard", s.mxcsr_standard), f("fpscr", s.fpscr), f("fpscr_nzcv", s.fpscr_nzcv),
+      f("fpexc", s.fpexc);
   f("monitor_armed", s.monitor_armed), f("monitor_address", s.monitor_address), f("monitor_size", s.monitor_size);
   f("monitor_value", s.monitor_value), f("vreg", s.vreg), f("banked", s.banked), f("cp15", s.cp15);
   f("midr", s.midr), f("mpidr", s.mpidr), f("cpu_index", s.cpu_index), f("debug", s.debug);
