@@ -118,7 +118,7 @@ std::unique_ptr<Block> BlockCompiler::copy(const Block& from, const CompileReque
   for (x64::LinkSite& link : block->links) {  // none is linked
     link.target += va_delta;
     set_field(code + link.jump_offset, link.stub_offset - (link.jump_offset + 4));
-    set_field(code + link.stub_offset + x64::kStubNumber, number++);
+    set_field(code + link.number_offset, number++);
     if (link.id_offset == 0) continue;
     set_field(code + link.id_offset, x64::kNoPageId);
     set_field(code + link.id_offset - x64::kPageBeforeId, instruction_page_offset(link.target));

@@ -98,13 +98,14 @@ void Exits::jump_if(Condition condition, uint32_t target) {
 // it.
 void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart, std::optional<Comparison> flags) {
   const size_t n = links_.size();
-  links_.push_back({static_cast<uint32_t>(e_.code.getCurr() - start_) - 4, id_offset, 0, target, own_entry_});
+  links_.push_back({static_cast<uint32_t>(e_.code.getCurr() - start_) - 4, id_offset, 0, 0, target, own_entry_});
   e_.out_of_line([this, n, stub, target, apart, flags] {
     e_.labels.bind(stub);
     links_[n].stub_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
     if (flags) e_.flags.store_difference_and_leave(*flags);
     load_target(target);
     e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
+    links_[n].number_offset = static_cast<uint32_t>(e_.code.getCurr() - start_) - 4;
     if (!apart) return e_.jump_to_thunk(&Thunks::exit_link);
     e_.code.mov(state32(offsetof(CpuState, exit_link)), ecx);
     e_.code.mov(ecx, kExitApart);

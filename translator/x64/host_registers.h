@@ -32,8 +32,6 @@ struct FaultSite {
 // No page has this id, and no empty slot of instruction pages: it equals none of them.
 inline constexpr uint32_t kNoPageId = UINT32_MAX;
 
-// In the stub of a link, where the imm32 is that is the link's number.
-inline constexpr uint32_t kStubNumber = 6;
 // Before an id of 4 bytes, the displacement of the instruction page that it is compared with.
 inline constexpr uint32_t kPageBeforeId = 4;
 
@@ -50,6 +48,7 @@ struct LinkSite {
   // 0: same page, no check
   uint32_t id_offset;
   uint32_t stub_offset;
+  uint32_t number_offset;    // in the stub, of the imm32 that is the link's number
   uint32_t target;           // VA | T
   uint32_t own_entry = 0;    // where in the block's code it goes if the target is the block itself
   bool only_itself = false;  // goes to no other block than its own
