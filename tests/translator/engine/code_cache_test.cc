@@ -67,7 +67,7 @@ struct BlockLinksTest : ::testing::Test {
   BlockLinks links{memory};
 
   BlockLinksTest() {
-    from->links.push_back({kJump, kId, kStub, static_cast<uint32_t>(kNextPage)});
+    from->links.push_back({kJump, kId, kStub, 0, static_cast<uint32_t>(kNextPage)});
     links.add(from.get());
     links.add(to.get());
   }
@@ -152,7 +152,7 @@ TEST(CodeCache, TheOldestMakeRoom) {
       }
     }
     auto made = block_at(kPage + 4 * n, base + cache.used(), kBytes);
-    made->links.push_back({16, 0, 32, static_cast<uint32_t>(kNextPage)});
+    made->links.push_back({16, 0, 32, 0, static_cast<uint32_t>(kNextPage)});
     const uint32_t number = cache.links().next_number();
     for (const Block* const block : blocks)
       ASSERT_TRUE(block->code + kBytes <= made->code || made->code + kBytes <= block->code);
