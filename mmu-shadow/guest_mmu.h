@@ -170,6 +170,7 @@ class GuestMmu final : public MmuOf<Guest> {
     if (cpu.space == current_ && !current_->windowed)
       static_cast<MmuView&>(cpu).mem_base = reinterpret_cast<uint64_t>(current_->soft->entries());
   }
+  [[gnu::always_inline]] void enter_in_soft_tlb(Cpu& cpu, Va va, uint8_t* host, bool writable, const Result& r);
   // Entries of the current space's replace each other: makes it larger, if there is room.
   void grow_soft_tlb(Cpu& cpu);
   // What the provider of windows has done belongs to the current space.
@@ -511,18 +512,13 @@ template <GuestArchitecture Guest>
     return {nullptr, true};
   const bool writable = Guest::allows_store(*result, privileged) && code_.may_write(walks_.ram_page_of(result->pa));
   if (kind == AccessKind::Store && !writable) return {nullptr, true};
-  const uint32_t size_class = class_of(result->log2_size);
   if (space->history && !hybrid_.time().resting(*space)) {
     const auto what = Guest::normal_memory(*result) ? HybridPolicy::Refill::Memory : HybridPolicy::Refill::Device;
-    hybrid_.refilled(*space, window_offset(va), what, size_class);
+    hybrid_.refilled(*space, window_offset(va), what, class_of(result->log2_size));
   }
   uint8_t* const host = walks_.ram().at(result->pa);
   statistics_.soft_misses++;
-  statistics_.entries_4k++;
-  statistics_.pages_installed++;
-  space->data_reuse.refilled += space->soft->install(va, host, writable, result->ng, size_class);
-  if (space->soft->is_crowded()) [[unlikely]]
-    grow_soft_tlb(cpu);
+  enter_in_soft_tlb(cpu, va, host, writable, *result);
   return {host, false};
 }
 
@@ -562,13 +558,19 @@ typename Guest::Translation GuestMmu<Guest>::fill(Cpu& cpu, Va va, AccessKind ki
     if (current_ && !current_->windowed && current_->soft->holds(va)) return t;
   }
   if (!current_ || current_->windowed || t.watched || !walks_.enterable(result)) return t;
-  const uint32_t size_class = class_of(result.log2_size);
-  current_->data_reuse.refilled += current_->soft->install(va, t.host, writable, result.ng, size_class);
+  enter_in_soft_tlb(cpu, va, t.host, writable, result);
+  return t;
+}
+
+// What a walk has found is in the current space's software TLB from now on.
+template <GuestArchitecture Guest>
+inline void GuestMmu<Guest>::enter_in_soft_tlb(Cpu& cpu, Va va, uint8_t* host, bool writable, const Result& r) {
+  SoftTlbOf<Va>& soft = *current_->soft;
   statistics_.entries_4k++;
   statistics_.pages_installed++;
-  if (current_->soft->is_crowded()) [[unlikely]]
+  current_->data_reuse.refilled += soft.install(va, host, writable, r.ng, class_of(r.log2_size));
+  if (soft.is_crowded()) [[unlikely]]
     grow_soft_tlb(cpu);
-  return t;
 }
 
 template <GuestArchitecture Guest>

@@ -200,7 +200,7 @@ enum CallFlags : uint32_t {
 
 struct Inst {
   Opcode op = Opcode::Count;
-  // W ops: which of N,Z (bit 0), C (bit 1), V (bit 2), GE (bit 3) anybody needs; set by the
+  // W ops: which of N,Z (bit 0), C (bit 1), V (bit 2), GE (bit 3) anybody needs; set by
   // remove_dead
   uint8_t flags_live = kAllFlags;
   uint16_t guest = 0;  // index into Block::guest

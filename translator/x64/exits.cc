@@ -25,24 +25,18 @@ void Exits::load_target(uint32_t target) {
 
 // Nothing after the jump back is executed when it is taken: where an interrupt is pending, this
 // goes on to the exit behind it.
-void Exits::poll_and_jump(uint32_t target) {
+void Exits::poll_and_jump(uint32_t target, std::optional<Comparison> flags) {
   const Label stub = e_.labels.make();
   e_.code.cmp(state32(offsetof(CpuState, pending)), 0);
   e_.labels.jcc(kEqual, stub, true);
-  add_link(0, target, stub);
+  add_link(0, target, stub, false, flags);
+  if (flags) e_.flags.store_difference_and_leave(*flags);
   leave(kExitPoll, target);
 }
 
 void Exits::loop(const Comparison& flags) {
   e_.need_mxcsr(Rounding::Vfp);
-  const uint32_t start = e_.block.pc | e_.block.thumb;
-  const Label stub = e_.labels.make();
-  e_.code.cmp(state32(offsetof(CpuState, pending)), 0);
-  e_.labels.jcc(kEqual, stub, true);
-  add_link(0, start, stub, false, flags);
-  links_[links_.size() - 1].only_itself = true;
-  e_.flags.store_difference_and_leave(flags);
-  leave(kExitPoll, start);
+  poll_and_jump(e_.block.pc | e_.block.thumb, flags);
 }
 
 void Exits::poll(uint32_t target) {
@@ -98,7 +92,8 @@ void Exits::jump_if(Condition condition, uint32_t target) {
 // it.
 void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart, std::optional<Comparison> flags) {
   const size_t n = links_.size();
-  links_.push_back({static_cast<uint32_t>(e_.code.getCurr() - start_) - 4, id_offset, 0, 0, target, own_entry_});
+  links_.push_back(
+      {static_cast<uint32_t>(e_.code.getCurr() - start_) - 4, id_offset, 0, 0, target, own_entry_, flags.has_value()});
   e_.out_of_line([this, n, stub, target, apart, flags] {
     e_.labels.bind(stub);
     links_[n].stub_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);

@@ -46,8 +46,8 @@ class Exits {
   std::vector<LinkSite> links() const { return {links_.begin(), links_.end()}; }
 
  private:
-  // precondition: the target is in the same page
-  void poll_and_jump(uint32_t target);
+  // precondition: the target is in the same page. `flags`: as loop()
+  void poll_and_jump(uint32_t target, std::optional<Comparison> flags = {});
   void poll(uint32_t target);
   void jump_compared(uint32_t target);
   void add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart = false,

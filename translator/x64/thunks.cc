@@ -20,6 +20,12 @@ using namespace Xbyak::util;
 constexpr int kSavedCount = 6;
 constexpr int kSaved[kSavedCount] = {kRbx, kRbp, kR12, kR13, kR14, kR15};
 
+// Whether guest register n is in a host register, and, with `but_saved`, one that functions change.
+bool is_pinned(uint32_t n, bool but_saved) {
+  const int r = kPinned[n];
+  return r >= 0 && !(but_saved && std::find(std::begin(kSaved), std::end(kSaved), r) != std::end(kSaved));
+}
+
 class ThunkEmitter {
  public:
   explicit ThunkEmitter(Xbyak::CodeGenerator& code) : c_(code) {}
@@ -43,8 +49,9 @@ class ThunkEmitter {
     c_.align(16);
     return c_.getCurr();
   }
-  void spill_pinned();
-  void load_pinned();
+  // `but_saved`: not those that the ABI has functions preserve.
+  void spill_pinned(bool but_saved = false);
+  void load_pinned(bool but_saved = false);
   void leave_guest_mxcsr();
   void call_function(const Xbyak::Reg32 (&arguments)[3]);
 
@@ -65,14 +72,14 @@ class ThunkEmitter {
   Xbyak::Label exit_to_, no_spill_, restore_;
 };
 
-void ThunkEmitter::spill_pinned() {
+void ThunkEmitter::spill_pinned(bool but_saved) {
   for (uint32_t n = 0; n < 15; n++)
-    if (kPinned[n] >= 0) c_.mov(state32(reg_offset(n)), Xbyak::Reg32(kPinned[n]));
+    if (is_pinned(n, but_saved)) c_.mov(state32(reg_offset(n)), Xbyak::Reg32(kPinned[n]));
 }
 
-void ThunkEmitter::load_pinned() {
+void ThunkEmitter::load_pinned(bool but_saved) {
   for (uint32_t n = 0; n < 15; n++)
-    if (kPinned[n] >= 0) c_.mov(Xbyak::Reg32(kPinned[n]), state32(reg_offset(n)));
+    if (is_pinned(n, but_saved)) c_.mov(Xbyak::Reg32(kPinned[n]), state32(reg_offset(n)));
 }
 
 // The guest's MXCSR must not be changed by C++ code, and C++ code must not run with the guest's
@@ -203,19 +210,14 @@ void ThunkEmitter::emit_call(bool goes_on) {
 
 // What the ABI has a function change goes to CpuState meanwhile.
 void ThunkEmitter::emit_call_light() {
-  const auto saved = [](int r) {
-    return r < 0 || std::find(std::begin(kSaved), std::end(kSaved), r) != std::end(kSaved);
-  };
   thunks_.call_light = begin();
-  for (uint32_t n = 0; n < 15; n++)
-    if (!saved(kPinned[n])) c_.mov(state32(reg_offset(n)), Xbyak::Reg32(kPinned[n]));
+  spill_pinned(true);
   c_.lea(rdi, ptr[r15 - kStateBias]);
   c_.sub(rsp, 8);
   c_.call(rax);
   c_.add(rsp, 8);
   c_.mov(r14, state64(offsetof(CpuState, mem_base)));
-  for (uint32_t n = 0; n < 15; n++)
-    if (!saved(kPinned[n])) c_.mov(Xbyak::Reg32(kPinned[n]), state32(reg_offset(n)));
+  load_pinned(true);
   c_.ret();
 }
 

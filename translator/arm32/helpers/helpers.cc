@@ -77,10 +77,6 @@ bool semihosting(CpuState& cpu, uint32_t bytes) {
   return done;
 }
 
-}  // namespace
-
-namespace {
-
 // The space of another privilege or DACR.
 inline void change_access(CpuState& cpu) {
   mmu::Mmu& mmu = services(&cpu).mmu;

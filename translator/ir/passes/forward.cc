@@ -8,13 +8,6 @@ namespace {
 
 constexpr uint32_t kGe = 15;
 
-// A read of what is known: unused now, and in the way of what looks for reads of registers. It
-// becomes a read of none.
-void make_unused(Inst& inst) {
-  inst.op = Opcode::LoadState8;
-  inst.imm = 0;
-}
-
 // Add of Lsl by 1 to 3 becomes AddShifted.
 void fold_shift(const Block& block, Inst& inst) {
   for (const int shifted : {1, 0}) {

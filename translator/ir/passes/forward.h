@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The rules of forward(), for one instruction each. Its arguments have been replaced before.
+// The rules of forward(), for one instruction each, whose arguments have been replaced before; and
+// what other passes share with it.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +10,14 @@
 namespace crosswalk::ir {
 
 inline bool is_impure_call(uint32_t attributes) { return (attributes & (C | P)) == C; }
+
+// An instruction without a use or an effect, for remove_dead; and a read of no register, so that it
+// is in the way of nothing that looks for one.
+inline void make_unused(Inst& inst) {
+  inst.op = Opcode::LoadState8;
+  inst.imm = 0;
+  for (Value& v : inst.args) v = {};
+}
 
 // Of a pure instruction, what its result is, if that need not be computed: a constant, or an
 // argument. Otherwise none; it may have become another instruction. `constant`: all its arguments

@@ -58,10 +58,7 @@ void fuse_compares(Block& block) {
     jump.imm |= back ? kFlagsAreSetAgain : 0;
     jump.args[0] = compare.args[0];
     jump.args[1] = compare.args[1];
-    const uint16_t guest = compare.guest;
-    compare = Inst();
-    compare.op = Opcode::LoadState8;  // unused
-    compare.guest = guest;
+    make_unused(compare);
   }
 }
 
