@@ -326,15 +326,18 @@ bool GuestMmu<Guest>::access_changed(Cpu& cpu) {
   // Before the logs are looked at.
   if (machine_.cpus.several()) shootdown_.enter(*space);
   if (space->changes_applied != changes() || installer_.awaits(*space)) return false;
-  if (space->history && (hybrid_.time().counts(*space) || hybrid_.time().due(*space))) return false;
+  if (space->history && hybrid_.time().due(*space)) return false;
   if (space->windowed && space->shared) {
     if (space->roots_version != space->shared->version) return false;
     space->window->window().enter();
   }
   selectors_.set_access(access);
   spaces_.used(*space);
-  statistics_.space_switches += space != current_;
-  current_ = space;
+  if (space != current_) {
+    statistics_.space_switches++;
+    hybrid_.time().changed(current_, *space, [] { return __builtin_ia32_rdtsc(); });
+    current_ = space;
+  }
   show(cpu, *space);
   return true;
 }
