@@ -39,6 +39,7 @@ BlockCompiler::BlockCompiler(const EngineConfig& config, CodeCache& cache, SlowS
   backend_.pieces = &pieces_;
   backend_.flag_fusion = config.flag_fusion;
   backend_.chain = config.chain;
+  backend_.guess_targets = config.chain && config.guess_targets;
   backend_.carry_vectors = config.carry_vectors;
 }
 
@@ -60,6 +61,7 @@ bool BlockCompiler::can_move(const Block& from, const CompileRequest& request) c
       request.flags.breakpoints || slow_sites_.any_in_page(request.key.pa))
     return false;
   return std::ranges::all_of(from.links, [&](const x64::LinkSite& link) {
+    if (link.guess_offset != 0) return true;
     const int64_t distance = static_cast<int32_t>(link.target - from.key.va);
     const auto is_inside = [&](uint32_t va) { return va + distance >= 0 && va + distance <= UINT32_MAX; };
     return is_inside(from.key.va) && is_inside(request.key.va);
@@ -116,7 +118,13 @@ std::unique_ptr<Block> BlockCompiler::copy(const Block& from, const CompileReque
     add_to_field(code + r.offset(), r.kind() == x64::Relocation::GuestAddress ? va_delta : 0 - code_delta);
   uint32_t number = cache_.links().next_number();
   for (x64::LinkSite& link : block->links) {  // none is linked
-    link.target += va_delta;
+    if (link.guess_offset != 0) {
+      link.target = x64::kNoGuess;
+      set_field(code + link.guess_offset, x64::kNoGuess);
+      set_field(code + link.miss_offset, link.stub_offset - (link.miss_offset + 4));
+    } else {
+      link.target += va_delta;
+    }
     set_field(code + link.jump_offset, link.stub_offset - (link.jump_offset + 4));
     set_field(code + link.number_offset, number++);
     if (link.id_offset == 0) continue;

@@ -44,6 +44,16 @@ void BlockLinks::link(Block* from, uint32_t n, Block* to) {
   to->incoming.push_back({from, n});
 }
 
+// Before the jump to `otherwise` is there, all but kNoGuess go to the stub.
+void BlockLinks::guess(Block* from, uint32_t n, uint32_t target, const uint8_t* otherwise) {
+  x64::LinkSite& site = from->links[n];
+  site.target = target;
+  const uint8_t* const jump = from->code + site.miss_offset;
+  patch(memory_.writable(from->code + site.id_offset - x64::kPageBeforeId), instruction_page_offset(target));
+  patch(memory_.writable(from->code + site.guess_offset), target);
+  patch(memory_.writable(jump), static_cast<uint32_t>(otherwise - (jump + 4)));
+}
+
 void BlockLinks::unlink(Block* from, uint32_t n, uint64_t epoch) {
   Block::Link& link = from->linked[n];
   if (!link.to) return;

@@ -25,6 +25,9 @@ class BlockLinks {
   // `from` is null when the block is gone or dropped.
   BlockLink find(uint32_t number) const;
 
+  // links[n] of `from` guesses `target` (VA | T) from now on, and is linked when that goes to its
+  // stub; all else goes to `otherwise`. Precondition: it has no guess yet.
+  void guess(Block* from, uint32_t n, uint32_t target, const uint8_t* otherwise);
   // Preconditions: links[n] of `from` goes to its stub. If it went to a page of another identity
   // before, each CPU has passed the epoch in which that ended: one may have compared the identity
   // and not jumped yet.

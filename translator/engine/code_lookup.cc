@@ -58,7 +58,8 @@ const void* CodeLookup::linked(uint32_t number, uint32_t reason) {
     mmu::Translation at;
     const uint32_t id = mmu_.fetch_page(cpu_, cpu_.r[15], code_flags(cpu_.r[15]), at);
     // unless fetching dropped it
-    if (const Block* const to = target(exists); to && to->page_id == id) return to->code;
+    if (const Block* const to = target(exists); to && to->page_id == id && to->key.va == (cpu_.r[15] | cpu_.t))
+      return to->code;
   }
   const Block* const block = find_or_make(reason);
   if (!block) return nullptr;
@@ -69,6 +70,12 @@ const void* CodeLookup::linked(uint32_t number, uint32_t reason) {
   // Within a page nothing is checked at run time: both must be of the same mapping of it.
   if (now.from->links[now.index].id_offset == 0 && now.from->page_id != block->page_id) return block->code;
   if (now.from->links[now.index].only_itself && now.from != block) return block->code;
+  if (const x64::LinkSite& site = now.from->links[now.index]; site.guess_offset != 0) {
+    if (site.target == x64::kNoGuess)
+      links.guess(now.from, now.index, block->key.va, translations_.thunks().jump_cached);
+    else if (site.target != block->key.va)
+      return block->code;
+  }
   const Block::Link& last = now.from->linked[now.index];
   if (last.to) translations_.unlink(now);
   // A CPU may have compared the last identity, and not jumped yet.

@@ -18,8 +18,9 @@ struct EngineConfig {
   // of blocks, about: at more, the cache is cleared as if it were full; 0: by the cache
   size_t bookkeeping_bytes = 0;
   frontend::TranslateConfig translate;
-  bool optimise = true;  // IR passes beyond what correctness needs
-  bool chain = true;     // link jumps between blocks
+  bool optimise = true;       // IR passes beyond what correctness needs
+  bool chain = true;          // link jumps between blocks
+  bool guess_targets = true;  // link calls and returns through a register, too
   bool flag_fusion = true;
   bool assume_fp_mode = true;  // translate for the current fp_mode, with one test where a block begins
   bool carry_vectors = true;   // SIMD registers stay in host registers in loops of one block

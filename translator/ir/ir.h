@@ -187,6 +187,9 @@ struct FixedPoint {
 // JumpIfCompare: the target is the block itself, which sets NZCV anew before anything can see them.
 inline constexpr uint32_t kFlagsAreSetAgain = 1 << 4;
 
+// JumpIndirect: it most likely goes to the same place each time, as returns and calls do.
+inline constexpr uint32_t kOneTarget = 1;
+
 enum CallFlags : uint32_t {
   kCallPlain = 0,
   kCallMayExit = 1 << 0,  // the function may set cpu->exit_reason, which leaves the block

@@ -30,6 +30,7 @@ struct BackendConfig {
   ThunkPointer thunks;
   PieceCache* pieces = nullptr;             // of this configuration; null: everything is encoded anew
   bool chain = true;                        // go on to other blocks without leaving for the run loop
+  bool guess_targets = true;                // jumps of ir::kOneTarget are links, too
   bool flag_fusion = true;                  // use x86 flags directly between producer and consumer
   bool carry_vectors = true;                // CarriedVectors
   bool count = false;                       // CpuState::instructions and ::blocks count what is executed

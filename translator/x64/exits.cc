@@ -2,15 +2,18 @@
 #include "translator/x64/exits.h"
 
 #include "translator/arm32/cpu/exit_reason.h"
+#include "translator/base/panic.h"
 #include "translator/x64/emit_context.h"
 
 namespace crosswalk::x64 {
 
 using namespace Xbyak::util;
 
+uint32_t Exits::here() const { return static_cast<uint32_t>(e_.code.getCurr() - start_); }
+
 bool Exits::same_page(uint32_t target) const { return (e_.block.pc ^ target) >> 12 == 0; }
 
-void Exits::set_own_entry() { own_entry_ = static_cast<uint32_t>(e_.code.getCurr() - start_); }
+void Exits::set_own_entry() { own_entry_ = here(); }
 
 void Exits::leave(uint32_t reason, uint32_t target) {
   load_target(target);
@@ -75,8 +78,8 @@ void Exits::jump_compared(uint32_t target) {
   e_.code.db(0x81);
   e_.code.db(0xb8);
   e_.code.dd(instruction_page_offset(target));
-  const uint32_t id_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
   e_.code.dd(kNoPageId);
+  const uint32_t id_offset = field();
   e_.labels.jcc(kNotEqual, stub);
   e_.labels.jmp(stub, true);
   add_link(id_offset, target, stub);
@@ -92,15 +95,20 @@ void Exits::jump_if(Condition condition, uint32_t target) {
 // it.
 void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart, std::optional<Comparison> flags) {
   const size_t n = links_.size();
-  links_.push_back(
-      {static_cast<uint32_t>(e_.code.getCurr() - start_) - 4, id_offset, 0, 0, target, own_entry_, flags.has_value()});
+  LinkSite site{};
+  site.jump_offset = field();
+  site.id_offset = id_offset;
+  site.target = target;
+  site.own_entry = own_entry_;
+  site.only_itself = flags.has_value();
+  links_.push_back(site);
   e_.out_of_line([this, n, stub, target, apart, flags] {
     e_.labels.bind(stub);
-    links_[n].stub_offset = static_cast<uint32_t>(e_.code.getCurr() - start_);
+    links_[n].stub_offset = here();
     if (flags) e_.flags.store_difference_and_leave(*flags);
     load_target(target);
     e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
-    links_[n].number_offset = static_cast<uint32_t>(e_.code.getCurr() - start_) - 4;
+    links_[n].number_offset = field();
     if (!apart) return e_.jump_to_thunk(&Thunks::exit_link);
     e_.code.mov(state32(offsetof(CpuState, exit_link)), ecx);
     e_.code.mov(ecx, kExitApart);
@@ -115,7 +123,43 @@ void Exits::jump_apart() {
   add_link(0, e_.guest().pc | e_.block.thumb, stub, true);
 }
 
-void Exits::jump_indirect(ir::Value target) {
+// The jump cache is for what was not guessed. Until there is a guess, all go to the stub.
+void Exits::jump_guessed() {
+  auto& c = e_.code;
+  const Label stub = e_.labels.make();
+  const size_t n = links_.size();
+  LinkSite site{};
+  site.target = kNoGuess;
+  e_.labels.align_field(1);
+  c.db(0x3d);  // cmp eax, imm32
+  c.dd(kNoGuess);
+  site.guess_offset = field();
+  e_.labels.jcc(kNotEqual, stub, true);
+  site.miss_offset = field();
+  // cmp dword [rcx + disp32], imm32, with both fields in one aligned word of 8 bytes
+  constexpr uintptr_t kMovBytes = 4, kOpcodeBytes = 2;
+  while ((reinterpret_cast<uintptr_t>(c.getCurr()) + kMovBytes + kOpcodeBytes) % 8 != 0) c.db(Labels::kIgnoredPrefix);
+  c.mov(rcx, state64(offsetof(CpuState, instruction_pages)));
+  c.db(0x81);
+  c.db(0xb9);
+  if (reinterpret_cast<uintptr_t>(c.getCurr()) % 8 != 0) panic("exits: a guess's fields are not aligned");
+  c.dd(instruction_page_offset(kNoGuess));
+  c.dd(kNoPageId);
+  site.id_offset = field();
+  e_.labels.jcc(kNotEqual, stub);
+  e_.labels.jmp(stub, true);
+  site.jump_offset = field();
+  links_.push_back(site);
+  e_.out_of_line([this, n, stub] {
+    e_.labels.bind(stub);
+    links_[n].stub_offset = here();
+    e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
+    links_[n].number_offset = field();
+    e_.jump_to_thunk(&Thunks::exit_link);
+  });
+}
+
+void Exits::jump_indirect(ir::Value target, bool guess) {
   auto& c = e_.code;
   e_.need_mxcsr(Rounding::Vfp);
   e_.take(rax);
@@ -124,6 +168,7 @@ void Exits::jump_indirect(ir::Value target) {
   const auto leave = [this] { e_.jump_to_thunk_if_not_equal(&Thunks::exit_indirect); };
   c.cmp(state32(offsetof(CpuState, pending)), 0);
   leave();
+  if (guess && e_.config.guess_targets) return jump_guessed();
   jump_through_cache(c, e_.config.features.bmi2, leave);
 }
 

@@ -33,7 +33,8 @@ class Exits {
   void jump_if(Condition condition, uint32_t target);
   // To the block itself, polling. Where anything else is gone to, NZCV are stored first.
   void loop(const Comparison& flags);
-  void jump_indirect(ir::Value target);
+  // `guess`: to the block that it went to first without the jump cache, where it is that again.
+  void jump_indirect(ir::Value target, bool guess);
   // eax = the target.
   void load_target(uint32_t target);
   // To a translation of the current guest instruction that shares no lookups (kExitApart).
@@ -50,6 +51,7 @@ class Exits {
   void poll_and_jump(uint32_t target, std::optional<Comparison> flags = {});
   void poll(uint32_t target);
   void jump_compared(uint32_t target);
+  void jump_guessed();  // eax = the target
   void add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart = false,
                 std::optional<Comparison> flags = {});
 
@@ -57,6 +59,9 @@ class Exits {
   const uint8_t* const start_;
   const uint32_t first_link_;
   uint32_t own_entry_ = 0;
+  uint32_t here() const;  // bytes from the block's start
+  // The field of 4 bytes that was just emitted.
+  uint32_t field() const { return here() - 4; }
   ArenaVector<LinkSite> links_;
 };
 

@@ -48,11 +48,18 @@ struct LinkSite {
   // 0: same page, no check
   uint32_t id_offset;
   uint32_t stub_offset;
-  uint32_t number_offset;    // in the stub, of the imm32 that is the link's number
-  uint32_t target;           // VA | T
+  uint32_t number_offset;  // in the stub, of the imm32 that is the link's number
+  uint32_t target;         // VA | T
+  // Of a jump to one of many places that guesses one (ir::kOneTarget): the imm32 that eax is
+  // compared with, kNoGuess until the engine has chosen, and the rel32 of the jump for all others,
+  // which goes to the stub until then. `target` is what is guessed. 0: a direct jump.
+  uint32_t guess_offset = 0, miss_offset = 0;
   uint32_t own_entry = 0;    // where in the block's code it goes if the target is the block itself
   bool only_itself = false;  // goes to no other block than its own
 };
+
+// No indirect jump goes there: ARM state is entered at multiples of 4 (ARM DDI 0406C, A2.3.1).
+inline constexpr uint32_t kNoGuess = 2;
 
 // How guest memory is reached.
 enum class MemoryMode : uint8_t { Window, SoftInline, SoftCall };

@@ -65,9 +65,9 @@ class Labels {
   // Before an instruction that begins with `bytes` bytes and then a field of 4: emits prefixes such
   // that the field lies in one aligned word of 8. The prefix is 2E, a segment override that 64-bit
   // mode ignores (Intel SDM vol. 1, 3.4.2.1) and an old hint on jumps. NOPs would be executed.
+  static constexpr uint8_t kIgnoredPrefix = 0x2e;
   void align_field(uint32_t bytes) {
-    constexpr uint8_t kIgnored = 0x2e;
-    while ((reinterpret_cast<uintptr_t>(code_.getCurr()) + bytes) % 8 > 4) code_.db(kIgnored);
+    while ((reinterpret_cast<uintptr_t>(code_.getCurr()) + bytes) % 8 > 4) code_.db(kIgnoredPrefix);
   }
   // Writes the distances. Precondition: every label that is jumped to is bound.
   void patch() {

@@ -132,7 +132,12 @@ void ThunkEmitter::emit_exits() {
   c_.mov(ecx, kExitLink);
   c_.jmp(exit_to_);
 
+  thunks_.jump_cached = begin();
+  Xbyak::Label indirect;
+  jump_through_cache(c_, host_features().bmi2, [&] { c_.jne(indirect); });
+
   thunks_.exit_indirect = begin();
+  c_.L(indirect);
   c_.mov(ecx, kExitIndirect);
 
   thunks_.exit_to = begin();
@@ -294,11 +299,11 @@ const uint8_t* ThunkEmitter::emit_aside(void (*function)(CpuState*)) {
 }  // namespace
 
 Thunks Thunks::moved(ptrdiff_t distance) const {
-  static_assert(sizeof(Thunks) == 13 * sizeof(void*), "every thunk is moved");
+  static_assert(sizeof(Thunks) == 14 * sizeof(void*), "every thunk is moved");
   Thunks t = *this;
   t.enter = reinterpret_cast<decltype(enter)>(reinterpret_cast<uintptr_t>(enter) + static_cast<uintptr_t>(distance));
   for (const uint8_t** code :
-       {&t.exit_link, &t.exit_indirect, &t.exit_to, &t.dispatch, &t.exit_no_spill, &t.exit_no_spill_standard, &t.call,
+       {&t.exit_link, &t.exit_indirect, &t.jump_cached, &t.exit_to, &t.dispatch, &t.exit_no_spill, &t.exit_no_spill_standard, &t.call,
         &t.call_light, &t.call_pure, &t.slow_access, &t.synchronize, &t.send_event})
     *code += distance;
   return t;

@@ -31,6 +31,7 @@ struct Thunks {
   // From translated code: leave. Registers, position and exit_reason go to CpuState.
   const uint8_t* exit_link;      // eax = target | T, ecx = the link's number
   const uint8_t* exit_indirect;  // eax = what an interworking branch is to
+  const uint8_t* jump_cached;    // eax = the same: there through the jump cache, or exit_indirect
   const uint8_t* exit_to;        // eax = target | T, ecx = reason
   // eax = target | T: there through the jump cache, or exit_to with kExitLookup
   const uint8_t* dispatch;

@@ -181,6 +181,7 @@ po::options_description run_description(RunOptions& run, RunText& text) {
       ("no-relocate", po::bool_switch(&run.no_relocate), "Translate code anew for each address that it is mapped at.")
       ("no-mixed-pages", po::bool_switch(&run.no_mixed_pages), "At a store to a page with translated code, drop all of its code, also where the guest stores there again and again.")
       ("no-chain", po::bool_switch(&run.no_chain), "Do not link translated blocks to each other.")
+      ("no-guess-targets", po::bool_switch(&run.no_guess_targets), "Let calls and returns through a register find their target by the jump cache alone.")
       ("no-optimise", po::bool_switch(&run.no_optimise), "Skip the IR passes.")
       ("no-flag-fusion", po::bool_switch(&run.no_flag_fusion), "Do not use x86 flags directly between an instruction and the condition it feeds.")
       ("no-assume-fp-mode", po::bool_switch(&run.no_assume_fp_mode), "Let translated code test at each instruction whether floating point is enabled, and how it rounds and flushes.")

@@ -67,7 +67,7 @@ struct RunOptions {
   bool no_recycle = false, no_mixed_pages = false, no_relocate = false;
   bool no_chain = false, no_optimise = false, no_flag_fusion = false, no_assume_fp_mode = false,
        no_carry_vectors = false, no_native_simd = false, no_fill_around = false;
-  bool no_share_lookups = false;
+  bool no_share_lookups = false, no_guess_targets = false;
 };
 
 // Whether the engine executes inside KVM. Auto, before it is resolved, does not ask for it.

@@ -66,6 +66,7 @@ engine::EngineConfig Vm::engine_config() const {
   config.optimise = !options_.no_optimise;
   config.flag_fusion = !options_.no_flag_fusion;
   config.assume_fp_mode = !options_.no_assume_fp_mode;
+  config.guess_targets = !options_.no_guess_targets;
   config.carry_vectors = !options_.no_carry_vectors;
   config.recycle = !options_.no_recycle;
   config.mixed_pages = !options_.no_mixed_pages;

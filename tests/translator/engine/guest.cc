@@ -262,6 +262,7 @@ std::vector<Setting> settings() {
           {"SoftUnfused", Mode::Soft, true, true, false},
           {.name = "SoftFpModeTested", .mode = Mode::Soft, .assume_fp_mode = false},
           {.name = "MmapVectorsLoaded", .mode = Mode::Window, .carry_vectors = false},
+          {.name = "SoftUnguessed", .mode = Mode::Soft, .guess_targets = false},
           {.name = "SoftUnshared", .mode = Mode::Soft, .share_lookups = false},
           {"Mmap", Mode::Window},
           {"MmapUnchained", Mode::Window, false},
@@ -294,6 +295,7 @@ GuestConfig EngineTest::engine_config() const {
   config.optimise = GetParam().optimise;
   config.flag_fusion = GetParam().flag_fusion;
   config.assume_fp_mode = GetParam().assume_fp_mode;
+  config.guess_targets = GetParam().guess_targets;
   config.carry_vectors = GetParam().carry_vectors;
   config.recycle = GetParam().recycle;
   config.relocate = GetParam().relocate;

@@ -145,7 +145,7 @@ struct Setting {
   mmu::Mode mode;
   bool chain = true, optimise = true, flag_fusion = true;
   Windows windows = Windows::Mmap;
-  bool assume_fp_mode = true, carry_vectors = true;
+  bool assume_fp_mode = true, carry_vectors = true, guess_targets = true;
   bool recycle = true, mixed_pages = true, relocate = true;
   bool share_lookups = true;
 };

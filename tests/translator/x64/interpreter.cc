@@ -403,7 +403,7 @@ size_t Machine::step(size_t i) {
     case Opcode::JumpIfNotZero:
       if (x != 0) jump(inst, inst.imm);
       break;
-    case Opcode::JumpIndirect: leave(kExitIndirect, x); break;
+    case Opcode::JumpIndirect: leave(inst.imm & ir::kOneTarget && !cpu_.pending ? kExitLink : kExitIndirect, x); break;
     case Opcode::ExitTo: leave(kExitLookup, inst.imm); break;
     default: std::fprintf(stderr, "the interpreter has no %s\n", ir::info(inst.op).name); std::abort();
   }

@@ -68,6 +68,36 @@ TEST(Links, PatchedFieldsAreInOneWord) {
   EXPECT_GT(prefixed, 1000);
 }
 
+// A jump that guesses its target: until the engine has chosen one, everything goes to the stub.
+TEST(Links, PatchedFieldsOfGuesses) {
+  Emitted emitted(x64::MemoryMode::SoftInline, true);
+  for (uint32_t filler = 0; filler < 64; filler++) {
+    ir::Block block;
+    block.pc = 0x8000;
+    block.guest.push_back({0x8000, 0, 0, 4});
+    ir::Builder ir(block);
+    for (uint32_t i = 0; i < filler % 16; i++) ir.SetReg(i % 9, ir::Builder::Imm(i));
+    for (uint32_t i = 0; i < filler / 16; i++) ir.StoreState8(offsetof(CpuState, q), ir.GetReg(1));
+    ir.JumpIndirect(ir::kOneTarget, ir.GetReg(14));
+    ASSERT_EQ(optimise(block), "");
+    const x64::CompiledBlock& compiled = emitted.emit(block);
+    ASSERT_EQ(compiled.links.size(), 1u);
+    const x64::LinkSite& link = compiled.links[0];
+    EXPECT_EQ(link.target, x64::kNoGuess);
+    const uint8_t *const guess = compiled.code + link.guess_offset, *const miss = compiled.code + link.miss_offset,
+                         *const id = compiled.code + link.id_offset, *const jump = compiled.code + link.jump_offset;
+    for (const uint8_t* field : {guess, miss, id - 4, id, jump}) EXPECT_TRUE(in_one_word(field));
+    EXPECT_EQ(guess[-1], 0x3d);
+    EXPECT_EQ(word_at(guess), x64::kNoGuess);
+    EXPECT_EQ(word_at(id), x64::kNoPageId);
+    EXPECT_LT(word_at(id - 4), 4u * kInstructionPageEntries);
+    const uint8_t* const stub = compiled.code + link.stub_offset;
+    EXPECT_EQ(miss + 4 + static_cast<int32_t>(word_at(miss)), stub);
+    EXPECT_EQ(jump + 4 + static_cast<int32_t>(word_at(jump)), stub);
+    EXPECT_LE(compiled.code + link.number_offset - stub, 4);
+  }
+}
+
 // Every sequence of prefixes executes as the instruction without them.
 TEST(Links, PrefixesChangeNothing) {
   Emitted emitted(x64::MemoryMode::SoftInline, true);

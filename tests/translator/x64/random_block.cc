@@ -174,7 +174,7 @@ class Generator {
   }
   void finish() {
     switch (pick(5)) {
-      case 0: ir_.JumpIndirect(i32()); break;
+      case 0: ir_.JumpIndirect(pick(2), i32()); break;
       case 1: ir_.ExitTo(target()); break;
       case 2: ir_.JumpAnew(target()); break;
       default: ir_.Jump(target()); break;

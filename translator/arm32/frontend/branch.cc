@@ -35,7 +35,7 @@ void table_branch(TranslateContext& t, Fields<"mn"> f, uint32_t log2_bytes) {
   if (m == 15) return t.unpredictable();
   const Value index = log2_bytes ? t.ir.Lsl(1, t.reg(m)) : t.reg(m);
   const Value halfwords = load(t, log2_bytes, t.ir.Add(t.reg(f['n']), index));
-  t.branch_write_pc(t.ir.Add(t.ir.Lsl(1, halfwords), t.reg(15)));
+  t.branch_write_pc(t.ir.Add(t.ir.Lsl(1, halfwords), t.reg(15)), TranslateContext::Targets::Many);
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ HANDLER(BLX_immediate) {
 
 // BX PC in Thumb state needs a word-aligned one.
 HANDLER(BX) {
-  if (f['m'] != 15) return t.bx_write_pc(t.reg(f['m']));
+  if (f['m'] != 15) return t.bx_write_pc(t.reg(f['m']), t.targets_of_register(f['m']));
   if (t.pc & 2) return t.unpredictable();
   t.branch_exchange(t.pc_value());
 }

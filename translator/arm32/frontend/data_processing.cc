@@ -8,6 +8,8 @@
 namespace crosswalk::frontend {
 namespace {
 
+using Targets = TranslateContext::Targets;
+
 enum class Alu : uint8_t { AND, EOR, SUB, RSB, ADD, ADC, SBC, RSC, TST, TEQ, CMP, CMN, ORR, MOV, BIC, MVN, ORN };
 
 constexpr bool is_arithmetic(Alu op) { return (op >= Alu::SUB && op <= Alu::RSC) || op == Alu::CMP || op == Alu::CMN; }
@@ -66,7 +68,7 @@ void data_processing(TranslateContext& t, Alu op, uint32_t d, uint32_t n, const 
   if (exception_return)
     t.call_and_leave(&helpers::exception_return, result);
   else if (d == 15)
-    t.alu_write_pc(result);
+    t.alu_write_pc(result, op == Alu::MOV ? Targets::One : Targets::Many);
   else
     t.set_reg(d, result);
 }
@@ -203,14 +205,14 @@ HANDLER(ADD_register_high) {
   const uint32_t d = f['d'];
   const Value sum = t.ir.Add(t.reg(d), t.reg(f['m']));
   if (d == 15)
-    t.branch_write_pc(sum);
+    t.branch_write_pc(sum, Targets::Many);
   else
     t.set_reg(d, sum);
 }
 HANDLER(MOV_register_high) {
   const uint32_t d = f['d'];
   if (d == 15)
-    t.branch_write_pc(t.reg(f['m']));
+    t.branch_write_pc(t.reg(f['m']), t.targets_of_register(f['m']));
   else
     t.set_reg(d, t.reg(f['m']));
 }

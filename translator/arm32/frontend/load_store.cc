@@ -43,7 +43,7 @@ void transfer(TranslateContext& t, const Access& access, uint32_t rt, const Addr
   if (a.wback) t.set_reg(a.n, next);
   if (access.store) return;
   if (rt == 15)
-    t.bx_write_pc(loaded);
+    t.bx_write_pc(loaded, a.offset.is_imm() ? TranslateContext::Targets::One : TranslateContext::Targets::Many);
   else
     t.set_reg(rt, loaded);
 }

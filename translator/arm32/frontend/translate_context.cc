@@ -12,28 +12,34 @@ namespace crosswalk::frontend {
 
 // ---- writes to R15 (A2.3.1)
 
-void TranslateContext::alu_write_pc(Value v) {
+void TranslateContext::alu_write_pc(Value v, Targets targets) {
   if (thumb)
-    branch_write_pc(v);
+    branch_write_pc(v, targets);
   else
-    bx_write_pc(v);
+    bx_write_pc(v, targets);
 }
 
-void TranslateContext::bx_write_pc(Value v) {
+namespace {
+uint32_t indirect(TranslateContext::Targets targets) {
+  return targets == TranslateContext::Targets::One ? ir::kOneTarget : 0;
+}
+}  // namespace
+
+void TranslateContext::bx_write_pc(Value v, Targets targets) {
   if (v.is_imm()) {
     branch_exchange(v.imm32() & (v.imm32() & 1 ? ~0u : ~3u));
     return;
   }
-  ir.JumpIndirect(v);
+  ir.JumpIndirect(indirect(targets), v);
   outcome.path_ended = true;
 }
 
-void TranslateContext::branch_write_pc(Value v) {
+void TranslateContext::branch_write_pc(Value v, Targets targets) {
   if (v.is_imm()) {
     branch(v.imm32() & (thumb ? ~1u : ~3u));
     return;
   }
-  ir.JumpIndirect(thumb ? ir.Or(v, ir::Builder::Imm(1)) : ir.AndNot(v, ir::Builder::Imm(3)));
+  ir.JumpIndirect(indirect(targets), thumb ? ir.Or(v, ir::Builder::Imm(1)) : ir.AndNot(v, ir::Builder::Imm(3)));
   outcome.path_ended = true;
 }
 

@@ -85,9 +85,12 @@ class TranslateContext : public CurrentInstruction {
   void set_reg(uint32_t n, Value v) { ir.SetReg(n, v); }
   // The results of writing to R15: ALUWritePC (interworking in A32, plain in Thumb),
   // BXWritePC/LoadWritePC, BranchWritePC. Each ends the (possibly conditional) path.
-  void alu_write_pc(Value v);
-  void bx_write_pc(Value v);
-  void branch_write_pc(Value v);
+  enum class Targets : uint8_t { One, Many };  // what it goes to over time, most likely
+  void alu_write_pc(Value v, Targets targets = Targets::One);
+  void bx_write_pc(Value v, Targets targets = Targets::One);
+  void branch_write_pc(Value v, Targets targets = Targets::One);
+  // Of a jump through register m: returns and veneers have one, tables and interpreters many.
+  static Targets targets_of_register(uint32_t m) { return m >= 12 ? Targets::One : Targets::Many; }
   // A direct branch to `va` in the current instruction set, or `target_with_t` verbatim.
   void branch(uint32_t va);
   void branch_exchange(uint32_t target_with_t);
