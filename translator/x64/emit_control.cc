@@ -136,7 +136,7 @@ void emit_Label(EmitContext& e, const Inst& inst) {
 
 void emit_Jump(EmitContext& e, const Inst& inst) { e.exits.jump(inst.imm); }
 
-void emit_JumpAnew(EmitContext& e, const Inst& inst) { e.exits.jump_anew(inst.imm); }
+void emit_JumpAnew(EmitContext& e, const Inst& inst) { e.exits.jump_anew(inst.imm, inst.aux != 0); }
 
 void emit_JumpIf(EmitContext& e, const Inst& inst) {
   e.need_mxcsr(Rounding::Vfp);

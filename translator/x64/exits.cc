@@ -65,8 +65,9 @@ void Exits::jump(uint32_t target) {
   add_link(0, target, stub);
 }
 
-void Exits::jump_anew(uint32_t target) {
+void Exits::jump_anew(uint32_t target, bool polls) {
   e_.need_mxcsr(Rounding::Vfp);
+  if (polls) poll(target);
   jump_compared(target);
 }
 

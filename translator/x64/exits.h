@@ -28,7 +28,7 @@ class Exits {
   // To another block, or this one; polls when it goes back.
   void jump(uint32_t target);
   // The same where the page of this instruction's VA may have changed, too.
-  void jump_anew(uint32_t target);
+  void jump_anew(uint32_t target, bool polls);
   // precondition: the target is ahead, in the same page
   void jump_if(Condition condition, uint32_t target);
   // To the block itself, polling. Where anything else is gone to, NZCV are stored first.

@@ -68,10 +68,21 @@ TEST_P(Observing, InstructionsAndBlocksAreCounted) {
 
 TEST_P(Observing, FlagsAndRegistersSurviveTheCounting) {
   Guest& g = guest();
-  // CMP R0, R0; B +0 (a new block); MOVEQ R1, #7; HVC
-  g.words(kCode, {0xe1500000, 0xeaffffff, 0x03a01007, kHvc});
+  // CMP R0, R0; B over a word (a new block); MOVEQ R1, #7; HVC
+  g.words(kCode, {0xe1500000, 0xea000000, 0, 0x03a01007, kHvc});
   g.run(kCode);
   EXPECT_EQ(g.cpu.r[1], 7u);
+}
+
+// A branch to the next instruction is one, too, and ends no block.
+TEST_P(Observing, BranchesToTheNextInstruction) {
+  Guest& g = guest();
+  // MOV R0, #1000; loop: B next; next: SUBS R0, R0, #1; BNE loop; HVC
+  g.words(kCode, {0xe3a00ffa, 0xeaffffff, 0xe2500001, 0x1afffffc, kHvc});
+  g.run(kCode);
+  EXPECT_EQ(g.cpu.r[0], 0u);
+  EXPECT_EQ(g.cpu.instructions, 1 + 3 * kLoopTurns + 1);
+  EXPECT_LE(g.cpu.blocks, kLoopTurns + 3);
 }
 
 TEST_P(Observing, TheListenerSeesCode) {

@@ -389,7 +389,7 @@ size_t Machine::step(size_t i) {
       break;
     case Opcode::Label: break;
     case Opcode::Jump: jump(inst, inst.imm); break;
-    case Opcode::JumpAnew: leave(kExitLink, inst.imm); break;
+    case Opcode::JumpAnew: leave(inst.aux && cpu_.pending ? kExitPoll : kExitLink, inst.imm); break;
     case Opcode::JumpIf:
       if (condition_holds(cpu_, inst.imm)) jump(inst, static_cast<uint32_t>(inst.aux));
       break;

@@ -176,7 +176,7 @@ class Generator {
     switch (pick(5)) {
       case 0: ir_.JumpIndirect(pick(2), i32()); break;
       case 1: ir_.ExitTo(target()); break;
-      case 2: ir_.JumpAnew(target()); break;
+      case 2: ir_.append(Opcode::JumpAnew, target(), pick(2), {}); break;
       default: ir_.Jump(target()); break;
     }
   }

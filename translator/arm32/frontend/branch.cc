@@ -40,7 +40,11 @@ void table_branch(TranslateContext& t, Fields<"mn"> f, uint32_t log2_bytes) {
 
 }  // namespace
 
-HANDLER(B) { branch_if(t, t.cond, t.pc_value() + static_cast<uint32_t>(branch_offset(f))); }
+// One to the next instruction is a delay, as Linux has them against Spectre-BHB.
+HANDLER(B) {
+  const uint32_t va = t.pc_value() + static_cast<uint32_t>(branch_offset(f));
+  if (t.cond < 14 || va != t.next_pc()) branch_if(t, t.cond, va);
+}
 
 // T16 T1 and T32 T3, outside IT blocks.
 HANDLER(B_conditional) {

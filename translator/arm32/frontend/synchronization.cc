@@ -100,8 +100,8 @@ HANDLER(DMB) {
   if (!orders_only_stores(f['o'])) t.ir.MemoryBarrier();
 }
 HANDLER(DSB) { t.ir.SynchronizationBarrier(); }
-// Everything that could change how code is fetched has taken effect when the instruction after it
-// was translated or looked up; the look-up is what an ISB asks for.
-HANDLER(ISB) { t.end_block_exit(); }
+// What could change how code is fetched has taken effect already, or does at a poll; and with it the
+// identity of the next instruction's page, or its code has no link any more.
+HANDLER(ISB) { t.end_block_anew(true); }
 
 }  // namespace crosswalk::frontend

@@ -81,9 +81,9 @@ void TranslateContext::end_block_exit() {
   outcome.path_ended = true;
 }
 
-void TranslateContext::end_block_anew() {
+void TranslateContext::end_block_anew(bool polls) {
   if (it_after() != 0) return end_block_exit();
-  ir.JumpAnew(target(next_pc()));
+  ir.append(ir::Opcode::JumpAnew, target(next_pc()), polls, {});
   outcome.path_ended = true;
 }
 

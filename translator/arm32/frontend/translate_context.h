@@ -111,7 +111,7 @@ class TranslateContext : public CurrentInstruction {
   // After an instruction that changed system state: continue at next_pc() through the dispatcher.
   void end_block_exit();
   // After one that changed what addresses mean, and nothing else that matters to code.
-  void end_block_anew();
+  void end_block_anew(bool polls = false);
   uint8_t it_after() const;  // PSR.IT after the current instruction
 
   // ---- VFP/SIMD: emits the enable check once per block (raises Undefined Instruction when off).
