@@ -27,20 +27,23 @@ namespace crosswalk::mmu {
 class UpkeepClock {
  public:
   UpkeepClock(HybridPolicy& hybrid, SpaceForm& space)
-      : hybrid_(hybrid), space_(space), start_(hybrid.measures_upkeep(space) ? __builtin_ia32_rdtsc() : 0) {}
+      : hybrid_(hybrid),
+        space_(space),
+        start_(hybrid.measures_upkeep(space) ? __builtin_ia32_rdtsc() : 0),
+        handled_before_(hybrid.entries_handled()) {}
   // Since the clock was made, the space's entries were flushed or lost write access; or a fault of
   // its window was served.
   void note_upkeep() const {
-    if (start_ != 0) hybrid_.upkept(space_, __builtin_ia32_rdtsc() - start_);
+    if (start_ != 0) hybrid_.upkept(space_, __builtin_ia32_rdtsc() - start_, handled_before_);
   }
   void note_fault() const {
-    if (space_.history) hybrid_.faulted(space_, start_ != 0 ? __builtin_ia32_rdtsc() - start_ : 0);
+    if (space_.history) hybrid_.faulted(space_, start_ != 0 ? __builtin_ia32_rdtsc() - start_ : 0, handled_before_);
   }
 
  private:
   HybridPolicy& hybrid_;
   SpaceForm& space_;
-  const uint64_t start_;
+  const uint64_t start_, handled_before_;
 };
 
 template <GuestArchitecture Guest>

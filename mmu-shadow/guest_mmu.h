@@ -165,6 +165,10 @@ class GuestMmu final : public MmuOf<Guest> {
   [[gnu::always_inline]] void enter_current(Cpu& cpu);
   // For translated code.
   [[gnu::always_inline]] static void show(Cpu& cpu, Space& space);
+  // Of access_changed(): with several CPUs or hybrid's history; and its parts.
+  [[gnu::noinline]] bool access_changed_apart(Cpu& cpu, uint64_t access, Space& space);
+  [[gnu::always_inline]] bool can_enter_at_once(const Space& space) const;
+  [[gnu::always_inline]] void enter_at_once(Cpu& cpu, uint64_t access, Space& space);
   // The current space's software TLB may be elsewhere now.
   void show_soft_tlb(Cpu& cpu) const {
     if (cpu.space == current_ && !current_->windowed)
@@ -317,29 +321,48 @@ void GuestMmu<Guest>::activate(Cpu& cpu) {
 }
 
 // As activate(), where there is nothing to do but to enter the space: what is not so, it leaves to
-// activate().
+// activate(). With one CPU and no history, nothing is called but Window::enter(), at the end: a
+// system call of Linux comes here four times.
 template <GuestArchitecture Guest>
 bool GuestMmu<Guest>::access_changed(Cpu& cpu) {
   const uint64_t access = Guest::access_of(cpu);
   Space* const space = spaces_.neighbour(access);
   if (!space || watches_switches_ || cpu.trace || cpu.space != current_) return false;
-  // Before the logs are looked at.
-  if (machine_.cpus.several()) shootdown_.enter(*space);
-  if (space->changes_applied != changes() || installer_.awaits(*space)) return false;
-  if (space->history && hybrid_.time().due(*space)) return false;
-  if (space->windowed && space->shared) {
-    if (space->roots_version != space->shared->version) return false;
-    space->window->window().enter();
-  }
-  selectors_.set_access(access);
-  spaces_.used(*space);
-  if (space != current_) {
-    statistics_.space_switches++;
-    hybrid_.time().changed(current_, *space, [] { return __builtin_ia32_rdtsc(); });
-    current_ = space;
-  }
-  show(cpu, *space);
+  if (machine_.cpus.several() || space->history) [[unlikely]]
+    return access_changed_apart(cpu, access, *space);
+  if (!can_enter_at_once(*space)) return false;
+  statistics_.space_switches += space != current_;
+  enter_at_once(cpu, access, *space);
   return true;
+}
+
+template <GuestArchitecture Guest>
+bool GuestMmu<Guest>::access_changed_apart(Cpu& cpu, uint64_t access, Space& space) {
+  // Before the logs are looked at.
+  if (machine_.cpus.several()) shootdown_.enter(space);
+  if (!can_enter_at_once(space) || (space.history && hybrid_.time().due(space))) return false;
+  if (&space != current_) {
+    statistics_.space_switches++;
+    hybrid_.time().changed(current_, space, [] { return __builtin_ia32_rdtsc(); });
+  }
+  enter_at_once(cpu, access, space);
+  return true;
+}
+
+// Nothing of the space has to be brought up to date.
+template <GuestArchitecture Guest>
+inline bool GuestMmu<Guest>::can_enter_at_once(const Space& space) const {
+  if (space.changes_applied != changes() || installer_.awaits(space)) return false;
+  return !(space.windowed && space.shared) || space.roots_version == space.shared->version;
+}
+
+template <GuestArchitecture Guest>
+inline void GuestMmu<Guest>::enter_at_once(Cpu& cpu, uint64_t access, Space& space) {
+  selectors_.set_access(access);
+  spaces_.used(space);
+  current_ = &space;
+  show(cpu, space);
+  if (space.windowed && space.shared) space.window->window().enter();
 }
 
 // The space of `selectors_`, which is none of the recent ones.

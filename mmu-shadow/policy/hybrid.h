@@ -116,13 +116,17 @@ class HybridPolicy {
   void refilled(SpaceForm& space, uint32_t va, Refill what, uint32_t size_class);
   // Whether the time that windows' faults and upkeep take has to be measured for the next two.
   bool measures_upkeep(const SpaceForm& space) const { return space.history && space.windowed && !at_once_; }
+  // What the MMU has done with entries so far: at the start of what is measured, for the next two.
+  uint64_t entries_handled() const {
+    return statistics_.pages_installed + statistics_.entries_removed + statistics_.entries_kept;
+  }
   // A fault of its window, with so many ticks in the MMU; the rest of what it costs is outside.
-  void faulted(SpaceForm& space, uint64_t ticks);
+  void faulted(SpaceForm& space, uint64_t ticks, uint64_t handled_before);
   // So many faults of its window, which its provider has served.
   void faulted_inside(SpaceForm& space, uint64_t faults);
   // So many ticks were for entries of its window that were flushed or lost write access.
-  void upkept(SpaceForm& space, uint64_t ticks) {
-    space.history->spent_ns += static_cast<double>(ticks) * ns_per_tick_;
+  void upkept(SpaceForm& space, uint64_t ticks, uint64_t handled_before) {
+    space.history->spent_ns += measured_ns(ticks, handled_before);
   }
   // A flush of the page of `va` took entries of its own.
   void flushed(SpaceForm& space, uint32_t va) {
@@ -155,6 +159,7 @@ class HybridPolicy {
     void add(double more_predicted, double more_seen) { predicted += more_predicted, seen += more_seen; }
   };
 
+  double measured_ns(uint64_t ticks, uint64_t handled_before) const;
   void allow_entering(HybridHistory& history, double ns);
   double entering_cost(HybridHistory& history, const FormedSpace& formed) const;
   void demote(HybridHistory& history, FormedSpace& formed);

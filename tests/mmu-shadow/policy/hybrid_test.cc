@@ -107,7 +107,7 @@ TEST_F(Hybrid, AWindowThatCostsMoreThanItSavesGoesAndIsHarderToGet) {
   run(100);
   ASSERT_TRUE(space.windowed);
   for (int i = 0; i < 50 && space.windowed; i++) {
-    for (int fault = 0; fault < 1000; fault++) policy->faulted(space, 1000);
+    for (int fault = 0; fault < 1000; fault++) policy->faulted(space, 1000, policy->entries_handled());
     run(10);
   }
   EXPECT_FALSE(space.windowed);
@@ -116,6 +116,29 @@ TEST_F(Hybrid, AWindowThatCostsMoreThanItSavesGoesAndIsHarderToGet) {
   EXPECT_EQ(space.history->seen.count(), formed.pages) << "what it used is not new to it";
   policy->forget(space);
   EXPECT_EQ(space.history->reluctance, 1);
+}
+
+// The host ran something else for 4 ms of every 10 while entries were flushed: not the window's cost.
+TEST_F(Hybrid, PreemptionIsNoUpkeep) {
+  run(100);
+  ASSERT_TRUE(space.windowed);
+  for (int i = 0; i < 50; i++) {
+    const uint64_t before = policy->entries_handled();
+    statistics.entries_removed++;
+    policy->upkept(space, 4 * kMillisecond, before);
+    policy->faulted(space, 4 * kMillisecond, policy->entries_handled());
+    run(10);
+  }
+  EXPECT_TRUE(space.windowed);
+  EXPECT_EQ(statistics.demotions, 0u);
+  // With as many entries as that takes, it is.
+  for (int i = 0; i < 50 && space.windowed; i++) {
+    const uint64_t before = policy->entries_handled();
+    statistics.entries_removed += 1000;
+    policy->upkept(space, 4 * kMillisecond, before);
+    run(10);
+  }
+  EXPECT_FALSE(space.windowed);
 }
 
 TEST_F(Hybrid, OfShortStaysFewAreMeasured) {
@@ -154,7 +177,7 @@ TEST_F(CheapWindows, NoClockIsReadAndFaultsCountForTheWayBack) {
   run(10);
   for (int i = 0; i < 400 && space.windowed; i++) {
     for (int fault = 0; fault < 50'000; fault++) {
-      policy->faulted(space, 0);
+      policy->faulted(space, 0, policy->entries_handled());
       policy->flushed(space, 0);
     }
     run(10);
