@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/x64/emit_context.h"
 
+#include "translator/x64/host_registers.h"
+
 namespace crosswalk::x64 {
 
 EmitContext::EmitContext(Assembler& c, const ir::Block& b, const BackendConfig& cfg, uint32_t first_link)
@@ -33,6 +35,11 @@ void EmitContext::need_mxcsr(Rounding which) {
 void EmitContext::call_thunk(const uint8_t* Thunks::*which) {
   code.call(config.thunks.thunks_->*which);
   relocations.add(Relocation::ToThunk);
+}
+void EmitContext::call_preserving(const void* f) {
+  code.mov(state64(offsetof(CpuState, saved_rax)), Reg64(kRax));
+  code.mov(Reg64(kRax), reinterpret_cast<uint64_t>(f));
+  call_thunk(&Thunks::call_preserving);
 }
 void EmitContext::jump_to_thunk(const uint8_t* Thunks::*which) {
   code.jmp_near(config.thunks.thunks_->*which);

@@ -60,6 +60,8 @@ class EmitContext : private EmissionMemory, public Operands {
 
   // ---- calls and jumps out of the block: to thunks alone
   void call_thunk(const uint8_t* Thunks::*which);
+  // f(CpuState*, rsp as it is here), and every register is as before; see Thunks::call_preserving.
+  void call_preserving(const void* f);
   void jump_to_thunk(const uint8_t* Thunks::*which);
   void jump_to_thunk_if_not_equal(const uint8_t* Thunks::*which);
 

@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "translator/x64/emit_fp.h"
-#include "translator/x64/preserving_call.h"
 
 namespace crosswalk::x64::fp {
 
@@ -10,7 +9,7 @@ using namespace Xbyak::util;
 
 namespace {
 
-constexpr size_t kOperands = offsetof(CpuState, fp_operands), kSaved = offsetof(CpuState, fp_saved);
+constexpr size_t kOperands = offsetof(CpuState, fp_operands), kSavedRax = offsetof(CpuState, saved_rax);
 constexpr size_t kFpscr = offsetof(CpuState, fpscr);
 
 // Leaves eax with the exponent field of 2 * bits(x) + addend, and ZF when it is 0.
@@ -86,7 +85,7 @@ void Operation::emit_flush_path(EmitContext& e, const std::vector<Operand>& oper
     c.test(state8(kFpscr), arm::kFpscrIxc);
     e.labels.jcc(kEqual, slow);
   }
-  c.mov(state64(kSaved), rax);
+  c.mov(state64(kSavedRax), rax);
   const Label leave = e.labels.make();
   for (const Operand& o : operands) {
     if (o.kind != Operand::Simd) continue;
@@ -102,14 +101,14 @@ void Operation::emit_flush_path(EmitContext& e, const std::vector<Operand>& oper
     c.sub(eax, 2);
     c.cmp(eax, single ? 0xfd : 0x7fd);
     e.labels.jcc(kAboveEqual, leave);
-    c.mov(rax, state64(kSaved));
+    c.mov(rax, state64(kSavedRax));
     e.labels.jmp(done);
   } else {
-    c.mov(rax, state64(kSaved));
+    c.mov(rax, state64(kSavedRax));
     e.labels.jmp(line);
   }
   e.labels.bind(leave);
-  c.mov(rax, state64(kSaved));
+  c.mov(rax, state64(kSavedRax));
   e.labels.jmp(slow);
 }
 
@@ -131,10 +130,7 @@ void Operation::emit_slow_path(EmitContext& e, const std::vector<Operand>& opera
     }
     slot += 8;
   }
-  c.mov(state64(kSaved), rax);
-  c.lea(rax, ptr[r15 - kStateBias]);
-  call_preserving(e.code, reinterpret_cast<const void*>(helper), {rax}, rax);
-  c.mov(rax, state64(kSaved));
+  e.call_preserving(reinterpret_cast<const void*>(helper));
   if (result.kind == Operand::General)
     c.mov(Reg32(result.index), state32(kOperands));
   else if (result.precision == Precision::Single)

@@ -13,7 +13,6 @@
 
 #include "translator/arm32/helpers/simd_helpers.h"
 #include "translator/x64/emit_vector.h"
-#include "translator/x64/preserving_call.h"
 
 namespace crosswalk::x64 {
 namespace {
@@ -38,8 +37,7 @@ struct Checked {
 
 class FloatOperation {
  public:
-  explicit FloatOperation(EmitContext& e, Op op)
-      : e_(e), op_(op), pointer_(e.temp()), t_(e.xtemp()), bad_(e.xtemp()), extra_(e.xtemp()) {
+  explicit FloatOperation(EmitContext& e, Op op) : e_(e), op_(op), t_(e.xtemp()), bad_(e.xtemp()), extra_(e.xtemp()) {
     e.need_mxcsr(Rounding::Standard);
   }
 
@@ -119,7 +117,7 @@ class FloatOperation {
   void finish(const Xmm& r, const Xmm& d, const Xmm& n, const Xmm& m, uint32_t imm = 0, bool with_imm = false) {
     const Label done = e_.labels.make();
     e_.labels.bind(done);
-    e_.out_of_line([&e = e_, op = op_, pointer = pointer_, slow = slow_, done, r, d, n, m, imm, with_imm] {
+    e_.out_of_line([&e = e_, op = op_, slow = slow_, done, r, d, n, m, imm, with_imm] {
       using namespace Xbyak::util;
       auto& c = e.code;
       e.labels.bind(slow);
@@ -128,8 +126,7 @@ class FloatOperation {
       c.movups(xword[rsp + 16], n);
       if (with_imm) c.mov(dword[rsp + 16], imm);
       c.movups(xword[rsp + 32], m);
-      c.mov(pointer, rsp);
-      call_preserving(e.code, reinterpret_cast<const void*>(helpers::simd::slow_path(op)), {r15, pointer}, pointer);
+      e.call_preserving(reinterpret_cast<const void*>(helpers::simd::slow_path(op)));
       c.movups(r, xword[rsp]);
       c.add(rsp, 48);
       e.labels.jmp(done);
@@ -142,7 +139,6 @@ class FloatOperation {
  private:
   EmitContext& e_;
   Op op_;
-  Reg64 pointer_;
   Xmm t_, bad_, extra_;
   Label slow_ = e_.labels.make();
 };

@@ -4,7 +4,6 @@
 // 0, or the sign. So each direction is computed in all elements, and the amount's sign chooses.
 #include "translator/arm32/helpers/simd_helpers.h"
 #include "translator/x64/emit_vector.h"
-#include "translator/x64/preserving_call.h"
 
 namespace crosswalk::x64 {
 namespace {
@@ -17,15 +16,13 @@ void shift_by_call(EmitContext& e, const ir::Inst& inst, VectorShift s, bool sat
   using helpers::simd::Op;
   auto& c = e.code;
   const Xmm value = e.xuse(inst.args[0]), amounts = e.xuse(inst.args[1]);
-  const Reg64 pointer = e.temp();
   const Xmm r = e.xdefine();
   const Op op = saturating ? (s.round ? Op::QRShl : Op::QShl) : (s.round ? Op::RShl : Op::Shl);
   const auto f = helpers::simd::shift_path(op, vector_size(inst), s.is_unsigned);
   c.sub(rsp, 48);
   c.movups(xword[rsp + 16], amounts);
   c.movups(xword[rsp + 32], value);
-  c.mov(pointer, rsp);
-  call_preserving(c, reinterpret_cast<const void*>(f), {r15, pointer}, pointer);
+  e.call_preserving(reinterpret_cast<const void*>(f));
   c.movups(r, xword[rsp]);
   c.add(rsp, 48);
 }

@@ -38,6 +38,7 @@ class ThunkEmitter {
     emit_call(targets.go_on_after_exceptions);
     emit_call_light();
     emit_call_pure();
+    emit_call_preserving();
     emit_slow_access(targets.slow_access);
     thunks_.synchronize = emit_aside(targets.synchronize);
     thunks_.send_event = emit_aside(targets.send_event);
@@ -62,6 +63,7 @@ class ThunkEmitter {
   void emit_call(bool goes_on);
   void emit_call_light();
   void emit_call_pure();
+  void emit_call_preserving();
   void emit_slow_access(SlowAccess slow_access);
   const uint8_t* emit_aside(void (*function)(CpuState*));
 
@@ -236,6 +238,23 @@ void ThunkEmitter::emit_call_pure() {
   c_.ret();
 }
 
+void ThunkEmitter::emit_call_preserving() {
+  const Xbyak::Reg64 saved[] = {rcx, rdx, rsi, rdi, r8, r9, r10, r11};
+  constexpr int kXmmBytes = 16 * 16 + 8;  // 16-byte alignment: return address + 8 pushes + 8
+  thunks_.call_preserving = begin();
+  for (const auto& r : saved) c_.push(r);
+  c_.lea(rsi, ptr[rsp + 8 * static_cast<int>(std::size(saved) + 1)]);
+  c_.lea(rdi, ptr[r15 - kStateBias]);
+  c_.sub(rsp, kXmmBytes);
+  for (int i = 0; i < 16; i++) c_.movups(xword[rsp + size_t{16} * i], Xbyak::Xmm(i));
+  c_.call(rax);
+  for (int i = 0; i < 16; i++) c_.movups(Xbyak::Xmm(i), xword[rsp + size_t{16} * i]);
+  c_.add(rsp, kXmmBytes);
+  for (size_t i = std::size(saved); i-- > 0;) c_.pop(saved[i]);
+  c_.mov(rax, state64(offsetof(CpuState, saved_rax)));
+  c_.ret();
+}
+
 void ThunkEmitter::emit_slow_access(SlowAccess slow_access) {
   constexpr int kMxcsr = offsetof(SlowAccessFrame, mxcsr), kTemps = offsetof(SlowAccessFrame, rsi);
   const Xbyak::Reg64 temps[] = {rax, rcx, rdx, rsi};
@@ -299,12 +318,12 @@ const uint8_t* ThunkEmitter::emit_aside(void (*function)(CpuState*)) {
 }  // namespace
 
 Thunks Thunks::moved(ptrdiff_t distance) const {
-  static_assert(sizeof(Thunks) == 14 * sizeof(void*), "every thunk is moved");
+  static_assert(sizeof(Thunks) == 15 * sizeof(void*), "every thunk is moved");
   Thunks t = *this;
   t.enter = reinterpret_cast<decltype(enter)>(reinterpret_cast<uintptr_t>(enter) + static_cast<uintptr_t>(distance));
-  for (const uint8_t** code :
-       {&t.exit_link, &t.exit_indirect, &t.jump_cached, &t.exit_to, &t.dispatch, &t.exit_no_spill, &t.exit_no_spill_standard, &t.call,
-        &t.call_light, &t.call_pure, &t.slow_access, &t.synchronize, &t.send_event})
+  for (const uint8_t** code : {&t.exit_link, &t.exit_indirect, &t.jump_cached, &t.exit_to, &t.dispatch,
+                               &t.exit_no_spill, &t.exit_no_spill_standard, &t.call, &t.call_light, &t.call_pure,
+                               &t.call_preserving, &t.slow_access, &t.synchronize, &t.send_event})
     *code += distance;
   return t;
 }

@@ -42,6 +42,9 @@ struct Thunks {
   // rax = function(CpuState*), of ir::kCallLight
   const uint8_t* call_light;
   const uint8_t* call_pure;  // rax = function of cpu.call_args alone; result in rax
+  // rax = function(CpuState*, rsp at the call), cpu.saved_rax: calls it with the MXCSR that there
+  // is; every register preserved, and rax loaded from cpu.saved_rax
+  const uint8_t* call_preserving;
   // a SlowAccessRequest is on the stack, and removed; every register preserved
   const uint8_t* slow_access;
   // Call their namesakes in ThunkTargets; every register preserved but r14, which is loaded anew.

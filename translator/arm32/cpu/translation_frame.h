@@ -95,7 +95,7 @@ struct FarFrame {
   uint32_t host_mxcsr;  // of the C++ code around
   // operands of an out-of-line floating-point operation; [0] becomes its result
   uint64_t fp_operands[3];
-  uint64_t fp_saved;     // a host register meanwhile
+  uint64_t saved_rax;    // of out-of-line paths (Thunks::call_preserving)
   uint32_t exit_reason;  // ExitReason of the last exit from translated code
   uint32_t exit_link;    // with kExitLink: the link's number in the code cache
   // by memory_window: going from one form to the other costs no entry

@@ -192,9 +192,8 @@ Helper helper(Op op, unsigned size, bool is_unsigned);
 
 // One lane-wise floating-point operation on operands in memory, for the slow paths of native code:
 // `slots` are d, n and m, 16 bytes each; d receives the result. The conversions with fraction bits
-// take their number from the first word of n. `state` is what r15 holds in translated code
-// (&CpuState + kStateBias).
-using SlowPath = uint64_t (*)(uint64_t state, uint64_t slots, uint64_t, uint64_t);
+// take their number from the first word of n.
+using SlowPath = void (*)(CpuState* cpu, void* slots);
 SlowPath slow_path(Op op);
 // The same for the shifts by register; all 16 bytes.
 SlowPath shift_path(Op op, unsigned size, bool is_unsigned);

@@ -197,20 +197,18 @@ uint64_t run(CpuState* cpu, uint32_t packed, uint32_t, uint32_t) {
 }
 
 template <Op op>
-uint64_t run_slow(uint64_t state, uint64_t slots, uint64_t, uint64_t) {
-  CpuState& cpu = *reinterpret_cast<CpuState*>(state - kStateBias);
+void run_slow(CpuState* cpu, void* slots) {
   uint32_t v[3][4];
-  std::memcpy(v, reinterpret_cast<const void*>(slots), sizeof v);
-  sf::Environment env = sf::Environment::standard(cpu.fpscr);
+  std::memcpy(v, slots, sizeof v);
+  sf::Environment env = sf::Environment::standard(cpu->fpscr);
   if constexpr (op == Op::FToHalf || op == Op::FFromHalf) {
     convert_half<op>(v[0], v[2], env);
   } else {
     const unsigned imm = v[1][0];
     for (int i = 0; i < 4; i++) v[0][i] = element<op>(v[0][i], v[1][i], v[2][i], imm, env);
   }
-  std::memcpy(reinterpret_cast<void*>(slots), v[0], sizeof v[0]);
-  cpu.fpscr |= env.flags;
-  return 0;
+  std::memcpy(slots, v[0], sizeof v[0]);
+  cpu->fpscr |= env.flags;
 }
 
 constexpr int kFirst = static_cast<int>(Op::FAdd), kCount = static_cast<int>(Op::Count) - kFirst;

@@ -201,15 +201,13 @@ constexpr Table<Op::And, Op::QRDMulH, Binary> kBinary;
 constexpr Table<Op::ShrImm, Op::CmpLt0, Unary> kUnary;
 
 template <Op op, class T>
-uint64_t run_shift(uint64_t state, uint64_t slots, uint64_t, uint64_t) {
-  CpuState& cpu = *reinterpret_cast<CpuState*>(state - kStateBias);
+void run_shift(CpuState* cpu, void* slots) {
   Elements<T> v[3];
-  std::memcpy(v, reinterpret_cast<const void*>(slots), sizeof v);
+  std::memcpy(v, slots, sizeof v);
   bool qc = false;
   for (int i = 0; i < lanes<T>(true); i++) v[0][i] = Binary<op, T>::element(T{0}, v[1][i], v[2][i], qc);
-  std::memcpy(reinterpret_cast<void*>(slots), v, sizeof v[0]);
-  note_saturation(cpu, qc);
-  return 0;
+  std::memcpy(slots, v, sizeof v[0]);
+  note_saturation(*cpu, qc);
 }
 
 template <Op op>
