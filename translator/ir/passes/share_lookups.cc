@@ -62,6 +62,21 @@ bool ends_groups(const Inst& inst, uint32_t attributes) {
   return (attributes & J) || (attributes & (C | P)) == C || inst.op == Opcode::SynchronizationBarrier;
 }
 
+// Whether an access follows another with nothing between that ends groups.
+bool has_neighbours(const Block& block) {
+  bool follows = false;
+  for (const Inst& inst : block.insts) {
+    const uint32_t attributes = info(inst.op).attributes;
+    if (attributes & A) {
+      if (follows) return true;
+      follows = true;
+    } else if (ends_groups(inst, attributes)) {
+      follows = false;
+    }
+  }
+  return false;
+}
+
 // Whether the guest instruction would not be the same if it began anew after this.
 bool has_effect(const Inst& inst, uint32_t attributes) {
   if (inst.op == Opcode::RequirePrivileged) return false;
@@ -133,6 +148,7 @@ class Groups {
 
   // Puts a HostSpan before the first access of each group, and makes all of them accesses of hosts.
   void apply() {
+    if (std::ranges::none_of(groups_, [](const Group& group) { return group.count > 1; })) return;
     auto& insts = block_.insts;
     const auto n = static_cast<uint32_t>(insts.size());
     auto& renumbered = block_.replacement;
@@ -256,6 +272,8 @@ class Groups {
 
 }  // namespace
 
-void share_lookups(Block& block) { Groups(block).apply(); }
+void share_lookups(Block& block) {
+  if (has_neighbours(block)) Groups(block).apply();
+}
 
 }  // namespace crosswalk::ir
