@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The walk from the front: what an earlier instruction makes unnecessary. Instructions stay in
-// place, unused, for remove_dead.
+// The walk from the front: what an earlier instruction makes unnecessary. What is replaced goes at
+// once; what that leaves unused is remove_dead's.
 #include "translator/ir/passes/forward.h"
 
 namespace crosswalk::ir {
@@ -38,49 +38,58 @@ void fold_address(const Block& block, Inst& inst, int32_t limit) {
 }  // namespace
 
 void forward(Block& block, int32_t limit) {
-  auto& replacement = block.replacement;
-  replacement.assign(block.insts.size(), {});
+  const size_t n = block.insts.size();
+  Inst* const insts = block.insts.data();
+  auto& replacement = block.replacement;  // by instruction: a value, or the instruction at its new place
+  replacement.resize(n);
   Value known[16];  // R0-R14, GE
   KnownVectors vectors;
-  for (uint32_t i = 0; i < block.insts.size(); i++) {
-    Inst& inst = block.insts[i];
+  uint32_t out = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (out != i) insts[out] = insts[i];
+    Inst& inst = insts[out];
     bool constant = !inst.args[0].is_none();
     for (Value& v : inst.args) {
       if (v.is_none()) break;
-      if (v.is_inst() && !replacement[v.index()].is_none()) v = replacement[v.index()];
+      if (v.is_inst()) v = replacement[v.index()];
       constant &= v.is_imm();
     }
+    replacement[i] = Value::inst(out);
     switch (inst.op) {
       case Opcode::GetReg:
       case Opcode::GetGe: {
         Value& v = known[inst.op == Opcode::GetGe ? kGe : inst.imm];
-        if (v.is_none()) {
-          v = Value::inst(i);
-        } else {
+        if (v.is_none())
+          v = Value::inst(out++);
+        else
           replacement[i] = v;
-          make_unused(inst);
-        }
         continue;
       }
-      case Opcode::SetReg: known[inst.imm] = inst.args[0]; continue;
-      case Opcode::SetGe: known[kGe] = inst.args[0]; continue;
-      case Opcode::SetUserReg: known[inst.imm] = Value(); continue;  // the current mode may share it
+      case Opcode::SetReg: known[inst.imm] = inst.args[0], out++; continue;
+      case Opcode::SetGe: known[kGe] = inst.args[0], out++; continue;
+      case Opcode::SetUserReg: known[inst.imm] = Value(), out++; continue;  // the current mode may share it
       case Opcode::SetS:
       case Opcode::SetD:
-      case Opcode::SetQ: vectors.written(inst); continue;
+      case Opcode::SetQ: vectors.written(inst), out++; continue;
       case Opcode::GetS:
       case Opcode::GetD:
       case Opcode::GetQ:
-        replacement[i] = vectors.read(inst, i);
-        if (!replacement[i].is_none()) make_unused(inst);
+        if (const Value v = vectors.read(inst, out); v.is_none())
+          out++;
+        else
+          replacement[i] = v;
         continue;
       default: break;
     }
     const uint32_t attributes = info(inst.op).attributes;
     if (attributes & P) {
-      replacement[i] = fold_constants(block, inst, constant);
-      if (inst.op == Opcode::Add && replacement[i].is_none()) fold_shift(block, inst);
+      if (const Value v = fold_constants(block, inst, constant); !v.is_none()) {
+        replacement[i] = v;
+        continue;
+      }
+      if (inst.op == Opcode::Add) fold_shift(block, inst);
     }
+    out++;
     if (attributes & A) fold_address(block, inst, limit);
     // Values defined inside a skipped region die at its label, and so does what was known of
     // registers written there; what was known before the region is only lost when the region writes
@@ -90,6 +99,7 @@ void forward(Block& block, int32_t limit) {
     // The same. A call may change them, and values across calls cost spills.
     if (attributes & (J | C)) vectors.forget_all();
   }
+  block.insts.resize(out);
 }
 
 }  // namespace crosswalk::ir

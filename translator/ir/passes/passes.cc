@@ -18,30 +18,35 @@ uint64_t vector_words(const Inst& inst) {
     default: return 0;
   }
 }
-bool writes_vector(Opcode op) { return op == Opcode::SetS || op == Opcode::SetD || op == Opcode::SetQ; }
 
 // What of the guest's state is written again, or not read any more, before anything can see it.
 class Unseen {
  public:
   // The instruction before: whether all that it writes is unseen. Sets flags_live.
   bool step_back(Inst& inst, uint32_t attributes) {
-    if (inst.op == Opcode::SetReg) {
-      const uint32_t bit = 1u << inst.imm;
-      const bool unseen = (overwritten_ & bit) != 0;
-      overwritten_ |= bit;
-      return unseen;
-    }
-    if (const uint64_t words = vector_words(inst)) {
-      if (!writes_vector(inst.op)) {
-        overwritten_vectors_ &= ~words;
-        return false;
+    switch (inst.op) {
+      case Opcode::SetReg: {
+        const uint32_t bit = 1u << inst.imm;
+        const bool unseen = (overwritten_ & bit) != 0;
+        overwritten_ |= bit;
+        return unseen;
       }
-      const bool unseen = (overwritten_vectors_ & words) == words;
-      overwritten_vectors_ |= words;
-      return unseen;
+      case Opcode::SetS:
+      case Opcode::SetD:
+      case Opcode::SetQ: {
+        const uint64_t words = vector_words(inst);
+        const bool unseen = (overwritten_vectors_ & words) == words;
+        overwritten_vectors_ |= words;
+        return unseen;
+      }
+      case Opcode::GetS:
+      case Opcode::GetD:
+      case Opcode::GetQ: overwritten_vectors_ &= ~vector_words(inst); return false;
+      case Opcode::GetReg:
+      case Opcode::GetUserReg:
+      case Opcode::SetUserReg: overwritten_ &= ~(1u << inst.imm); break;
+      default: break;
     }
-    if (inst.op == Opcode::GetReg || inst.op == Opcode::GetUserReg || inst.op == Opcode::SetUserReg)
-      overwritten_ &= ~(1u << inst.imm);
     constexpr uint32_t kFlags = (kAllFlags << kReadsShift) | (kAllFlags << kWritesShift);
     if (!(attributes & (F | X | J | C | kFlags))) return false;
     const bool call = is_impure_call(attributes);
@@ -92,35 +97,36 @@ void remove_dead(Block& block) {
   Inst* const insts = block.insts.data();
   const size_t n = block.insts.size();
   for (size_t i = 0; i < n; i++) insts[i].uses = 0;
-  // By instruction, its new number; none: deleted.
-  auto& renumbered = block.replacement;
-  renumbered.resize(n);
+  constexpr Opcode kDeleted = Opcode::Count;
   size_t first_deleted = n;
   Unseen unseen;
   for (size_t i = n; i-- > 0;) {
     Inst& inst = insts[i];
     const uint32_t attributes = info(inst.op).attributes;
     const bool unseen_write = unseen.step_back(inst, attributes);
-    const bool discardable = (attributes & (P | D)) && !(inst.flags_live & attributes >> kWritesShift & kAllFlags);
-    if (unseen_write || (inst.uses == 0 && discardable)) {
-      renumbered[i] = {};
+    const bool unused =
+        inst.uses == 0 && (attributes & (P | D)) && !(inst.flags_live & attributes >> kWritesShift & kAllFlags);
+    if (unseen_write || unused) {
+      inst.op = kDeleted;
       first_deleted = i;
       continue;
     }
-    renumbered[i] = Value::inst(static_cast<uint32_t>(i));
     for (const Value v : inst.args) {
       if (v.is_none()) break;
       if (v.is_inst()) insts[v.index()].uses++;
     }
   }
+  if (first_deleted == n) return;
+  auto& renumbered = block.replacement;  // by instruction, from the first deleted one on
+  renumbered.resize(n);
   size_t out = first_deleted;
   for (size_t i = first_deleted; i < n; i++) {
-    if (renumbered[i].is_none()) continue;
+    if (insts[i].op == kDeleted) continue;
     Inst& inst = insts[out];
     inst = insts[i];
     for (Value& v : inst.args) {
       if (v.is_none()) break;
-      if (v.is_inst()) v = renumbered[v.index()];
+      if (v.is_inst() && v.index() >= first_deleted) v = renumbered[v.index()];
     }
     renumbered[i] = Value::inst(static_cast<uint32_t>(out++));
   }
