@@ -33,8 +33,8 @@ bool Block::is_current() const {
 
 // A link takes another entry in the block that it goes to, and one in the list of all.
 size_t Block::bookkeeping_bytes() const {
-  return sizeof *this + kHeapOverhead + kIndexBytes + heap_bytes(sites) + heap_bytes(links) + heap_bytes(linked) +
-         heap_bytes(guest) + heap_bytes(relocations) + links.size() * 3 * sizeof(BlockLink);
+  return sizeof *this + 2 * kHeapOverhead + kIndexBytes + bytes() + heap_bytes(linked) +
+         links.size() * 3 * sizeof(BlockLink);
 }
 
 }  // namespace crosswalk::engine

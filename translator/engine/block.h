@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "translator/arm32/cpu/cpu_state.h"
 #include "translator/ir/ir.h"
+#include "translator/x64/block_tables.h"
 #include "translator/x64/host_registers.h"
-#include "translator/x64/relocations.h"
 
 namespace crosswalk::engine {
 
@@ -45,7 +46,7 @@ struct BlockLink {
   uint32_t index = 0;
 };
 
-struct Block {
+struct Block : x64::BlockTables {
   BlockKey key;
   uint32_t page_id = 0;    // of its first page; what jumps from other pages check
   uint32_t second_id = 0;  // of the page that the last instruction extends into; 0: none
@@ -57,22 +58,18 @@ struct Block {
   const uint8_t* second_page = nullptr;
   size_t counted_bytes = 0;  // bookkeeping_bytes(), when the code cache took it over
   bool valid = true;
-  uint8_t fp_mode_misses = 0;         // how often it was entered in another fp_mode than it was made for
-  bool stores_beside_code = false;    // has stores out of line that met pages with code
-  uint32_t other_stores = 0;          // that these made to other pages since; any CPU counts
-  bool once = false;                  // has an access out of line that is to be so once: the block goes with it
-  std::vector<x64::FaultSite> sites;  // by offset
-  std::vector<x64::LinkSite> links;
-  std::vector<x64::Relocation> relocations;
+  uint8_t fp_mode_misses = 0;       // how often it was entered in another fp_mode than it was made for
+  bool stores_beside_code = false;  // has stores out of line that met pages with code
+  uint32_t other_stores = 0;        // that these made to other pages since; any CPU counts
+  bool once = false;                // has an access out of line that is to be so once: the block goes with it
   struct Link {
     Block* to = nullptr;  // null: to its stub
     // That it was linked with last, and since when it is not (RunningCpus::next_epoch).
     uint32_t page_id = 0;
     uint64_t unlinked = 0;
   };
-  std::vector<Link> linked;          // by link
-  std::vector<ir::GuestInst> guest;  // one per guest instruction: what fault sites refer to
-  std::vector<BlockLink> incoming;   // jumps of other blocks that are linked to this one
+  std::vector<Link> linked;         // by link
+  std::vector<BlockLink> incoming;  // jumps of other blocks that are linked to this one
 
   bool contains(const uint8_t* host) const { return host >= code && host < code + code_size; }
   // The access by the instruction at `host` of this block's code, or, with `call`, the call that
@@ -103,7 +100,7 @@ struct Block {
   size_t bookkeeping_bytes() const;
 
  private:
-  std::vector<x64::FaultSite>::const_iterator first_site_from(uint32_t offset) const {
+  std::span<x64::FaultSite>::iterator first_site_from(uint32_t offset) const {
     return std::lower_bound(sites.begin(), sites.end(), offset,
                             [](const x64::FaultSite& s, uint32_t o) { return s.offset < o; });
   }

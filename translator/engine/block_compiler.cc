@@ -104,10 +104,7 @@ std::unique_ptr<Block> BlockCompiler::copy(const Block& from, const CompileReque
   block->code_size = from.code_size;
   block->guest_bytes = from.guest_bytes;
   block->page = request.page;
-  block->sites = from.sites;
-  block->links = from.links;
-  block->relocations = from.relocations;
-  block->guest = from.guest;
+  static_cast<x64::BlockTables&>(*block) = {from.sites, from.links, from.relocations, from.guest};
   const uint32_t va_delta = request.key.va - from.key.va;
   for (ir::GuestInst& inst : block->guest) inst.pc += va_delta;
 
@@ -204,10 +201,7 @@ std::unique_ptr<Block> BlockCompiler::emit(const CompileRequest& request) {
   block->guest_bytes = ir_.end_pc - ir_.pc;
   block->page = request.page;
   block->second_page = request.second_page;
-  block->sites = std::move(compiled.sites);
-  block->links = std::move(compiled.links);
-  block->relocations = std::move(compiled.relocations);
-  block->guest = ir_.guest;
+  static_cast<x64::BlockTables&>(*block) = std::move(compiled);
   return block;
 }
 

@@ -66,8 +66,7 @@ uint32_t count_from(EmitContext& e, uint32_t first, uint32_t index) {
 CompiledBlock emit_block(Assembler& code, const ir::Block& block, const BackendConfig& config,
                          const SecondPage& second_page, uint32_t first_link) {
   EmitContext e(code, block, config, first_link);
-  CompiledBlock result;
-  result.code = code.getCurr();
+  const uint8_t* const start = code.getCurr();
   // A loop of one block does not change what it relies on: it comes back behind this.
   if (block.fp_mode) check_fp_mode(e, *block.fp_mode);
   e.guest_registers.load_carried();
@@ -82,11 +81,9 @@ CompiledBlock emit_block(Assembler& code, const ir::Block& block, const BackendC
     e.end();
   }
   e.finish();
-  result.size = static_cast<uint32_t>(code.getCurr() - result.code);
-  result.sites = e.sites.all();
-  result.links = e.exits.links();
-  result.relocations = e.relocations.all();
-  return result;
+  return {{e.sites.all(), e.exits.links(), e.relocations.all(), block.guest},
+          start,
+          static_cast<uint32_t>(code.getCurr() - start)};
 }
 
 }  // namespace crosswalk::x64

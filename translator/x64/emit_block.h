@@ -3,14 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "translator/ir/ir.h"
 #include "translator/x64/assembler.h"
+#include "translator/x64/block_tables.h"
 #include "translator/x64/host_features.h"
 #include "translator/x64/host_registers.h"
 #include "translator/x64/piece_cache.h"
-#include "translator/x64/relocations.h"
 #include "translator/x64/thunks.h"
 
 namespace crosswalk::x64 {
@@ -38,12 +37,9 @@ struct BackendConfig {
 };
 
 // What the engine needs to know of emitted code.
-struct CompiledBlock {
+struct CompiledBlock : BlockTables {
   const uint8_t* code = nullptr;
   uint32_t size = 0;
-  std::vector<FaultSite> sites;  // sorted by offset
-  std::vector<LinkSite> links;
-  std::vector<Relocation> relocations;
 };
 
 // A page other than the block's first that its last instruction extends into: checked at entry.

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include "translator/ir/ir.h"
 #include "translator/x64/arena.h"
@@ -44,7 +44,7 @@ class Exits {
   // Jumps of the block to itself come here, rather than to its start.
   void set_own_entry();
 
-  std::vector<LinkSite> links() const { return {links_.begin(), links_.end()}; }
+  std::span<const LinkSite> links() const { return {links_.begin(), links_.size()}; }
 
  private:
   // precondition: the target is in the same page. `flags`: as loop()

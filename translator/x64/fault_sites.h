@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "translator/x64/arena.h"
 #include "translator/x64/host_registers.h"
@@ -27,9 +27,9 @@ class FaultSites {
   // The call that was just emitted may not return here.
   void call() { add({static_cast<uint32_t>(code_.getCurr() - start_), position_.inst->guest, 0, kSiteCall, 0, 0}); }
   // By offset.
-  std::vector<FaultSite> all() {
+  std::span<const FaultSite> all() {
     std::sort(sites_.begin(), sites_.end(), [](auto& a, auto& b) { return a.offset < b.offset; });
-    return {sites_.begin(), sites_.end()};
+    return {sites_.begin(), sites_.size()};
   }
 
  private:

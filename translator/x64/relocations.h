@@ -7,7 +7,7 @@
 #include <xbyak/xbyak.h>
 
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "translator/x64/arena.h"
 
@@ -35,7 +35,7 @@ class Relocations {
 
   // The field is the last of the instruction that was just emitted.
   void add(Relocation::Kind kind) { fields_.push_back({kind, static_cast<uint32_t>(code_.getCurr() - start_) - 4}); }
-  std::vector<Relocation> all() const { return {fields_.begin(), fields_.end()}; }
+  std::span<const Relocation> all() const { return {fields_.begin(), fields_.size()}; }
 
  private:
   Xbyak::CodeGenerator& code_;

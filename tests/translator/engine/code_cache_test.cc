@@ -24,6 +24,11 @@ std::unique_ptr<Block> block_at(uint64_t pa, const uint8_t* code, uint32_t bytes
   return block;
 }
 
+// Gives it one link.
+void set_link(Block& block, const x64::LinkSite& link) {
+  static_cast<x64::BlockTables&>(block) = {{}, {&link, 1}, {}, {}};
+}
+
 TEST(BlockIndex, FindsByKeyHostAndPage) {
   uint8_t code[64];
   BlockIndex index;
@@ -67,7 +72,7 @@ struct BlockLinksTest : ::testing::Test {
   BlockLinks links{memory};
 
   BlockLinksTest() {
-    from->links.push_back({kJump, kId, kStub, 0, static_cast<uint32_t>(kNextPage)});
+    set_link(*from, {kJump, kId, kStub, 0, static_cast<uint32_t>(kNextPage)});
     links.add(from.get());
     links.add(to.get());
   }
@@ -152,7 +157,7 @@ TEST(CodeCache, TheOldestMakeRoom) {
       }
     }
     auto made = block_at(kPage + 4 * n, base + cache.used(), kBytes);
-    made->links.push_back({16, 0, 32, 0, static_cast<uint32_t>(kNextPage)});
+    set_link(*made, {16, 0, 32, 0, static_cast<uint32_t>(kNextPage)});
     const uint32_t number = cache.links().next_number();
     for (const Block* const block : blocks)
       ASSERT_TRUE(block->code + kBytes <= made->code || made->code + kBytes <= block->code);
