@@ -3,6 +3,7 @@
 // and without malloc as long as it fits.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -28,7 +29,7 @@ class Arena {
   }
 
  private:
-  void* allocate_more(size_t bytes) {
+  [[gnu::noinline]] void* allocate_more(size_t bytes) {
     const size_t piece = bytes + sizeof first_;
     more_.emplace_back(new std::byte[piece]);
     at_ = more_.back().get() + bytes;
@@ -50,8 +51,10 @@ class ArenaVector {
  public:
   // Of `size` default values, with room for `capacity`.
   ArenaVector(Arena& arena, size_t size, size_t capacity = 0) : arena_(arena) {
-    grow(capacity > size ? capacity : size);
-    for (size_ = 0; size_ < size; size_++) data_[size_] = T();
+    capacity_ = std::max(size, capacity);
+    data_ = static_cast<T*>(arena.allocate(capacity_ * sizeof(T)));
+    size_ = size;
+    for (T *p = data_, *const end = data_ + size; p != end; p++) *p = T();
   }
 
   size_t size() const { return size_; }
@@ -66,10 +69,16 @@ class ArenaVector {
     if (size_ == capacity_) grow(2 * size_ + 8);
     data_[size_++] = value;
   }
+  // `n` more, uninitialised.
+  T* extend(size_t n) {
+    if (size_ + n > capacity_) grow(size_ + n);
+    size_ += n;
+    return data_ + size_ - n;
+  }
   void clear() { size_ = 0; }
 
  private:
-  void grow(size_t capacity) {
+  [[gnu::noinline]] void grow(size_t capacity) {
     T* const more = static_cast<T*>(arena_.allocate(capacity * sizeof(T)));
     for (size_t i = 0; i < size_; i++) more[i] = data_[i];
     data_ = more;

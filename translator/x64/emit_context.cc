@@ -50,17 +50,6 @@ void EmitContext::jump_to_thunk_if_not_equal(const uint8_t* Thunks::*which) {
   relocations.add(Relocation::ToThunk);
 }
 
-void EmitContext::begin(uint32_t index) {
-  position_.inst = &block.insts[index];
-  values.begin(index);
-  flags.begin();
-}
-
-void EmitContext::end() {
-  flags.end(ir::info(position_.inst->op).attributes & ir::K);
-  values.end();
-}
-
 void EmitContext::finish() {
   for (size_t i = 0; i < deferred_.size(); i++) {  // they may add more
     const Deferred d = deferred_[i];

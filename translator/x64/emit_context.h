@@ -87,8 +87,15 @@ class EmitContext : private EmissionMemory, public Operands {
   Label label(uint32_t n) const { return block_labels_[n]; }  // of ir::Block
 
   // ---- for emit_block: around each instruction, and after the last
-  void begin(uint32_t index);
-  void end();
+  void begin(uint32_t index) {
+    values.begin(index);
+    position_.inst = &values.inst();
+    flags.begin();
+  }
+  void end() {
+    flags.end(ir::info(position_.inst->op).attributes & ir::K);
+    values.end();
+  }
   void finish();
 
  private:

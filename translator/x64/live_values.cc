@@ -34,8 +34,9 @@ void for_each_bit(uint32_t mask, F f) {
 void allocation_broken(const char* what) { panic(std::string("register allocator: ") + what); }
 
 LiveValues::LiveValues(Assembler& code, const ir::Block& block, const CarriedVectors& carried, Arena& arena)
-    : code_(code), block_(block), carried_(carried), places_(block, arena), remaining_(arena, 0, block.insts.size()) {
-  for (const ir::Inst& inst : block.insts) remaining_.push_back(inst.uses);
+    : code_(code), block_(block), carried_(carried), places_(block, arena), remaining_(arena, 0) {
+  uint32_t* uses = remaining_.extend(block.insts.size());
+  for (const ir::Inst& inst : block.insts) *uses++ = inst.uses;
 }
 
 void LiveValues::end() {

@@ -19,7 +19,10 @@ namespace crosswalk::x64 {
 
 inline uint32_t times_used(const ir::Inst& inst, ir::Value v) {
   uint32_t n = 0;
-  for (const ir::Value a : inst.args) n += a == v;
+  for (const ir::Value a : inst.args) {
+    if (a.is_none()) break;
+    n += a == v;
+  }
   return n;
 }
 
@@ -30,10 +33,13 @@ class LiveValues {
   LiveValues(Assembler& code, const ir::Block& block, const CarriedVectors& carried, Arena& arena);
 
   // ---- the current instruction, around its emission; end() drops what is not needed again
-  void begin(uint32_t index) { current_ = index; }
+  void begin(uint32_t index) {
+    current_ = index;
+    inst_ = &block_.insts[index];
+  }
   void end();
   uint32_t current() const { return current_; }
-  const ir::Inst& inst() const { return block_.insts[current_]; }
+  const ir::Inst& inst() const { return *inst_; }
   // Uses left once the current instruction is done.
   uint32_t uses_after(uint32_t value) const { return remaining_[value] - times_used(inst(), ir::Value::inst(value)); }
 
@@ -77,6 +83,7 @@ class LiveValues {
   ArenaVector<uint32_t> remaining_;  // uses, by value
   uint32_t locked_[2] = {};          // by file
   uint32_t current_ = 0;
+  const ir::Inst* inst_ = nullptr;
 };
 
 }  // namespace crosswalk::x64

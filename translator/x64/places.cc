@@ -5,18 +5,13 @@
 #include <bit>
 #include <iterator>
 
-#include "translator/x64/host_registers.h"
-
 namespace crosswalk::x64 {
 
 static_assert(ir::Type::X32 > ir::Type::I64 && ir::Type::X128 > ir::Type::X64);
 
-Place Place::guest_register(uint32_t n) {
-  return {kPinned[n] >= 0 ? Pinned : State, static_cast<uint8_t>(n), false, static_cast<uint16_t>(reg_offset(n))};
-}
-
 Places::Places(const ir::Block& block, Arena& arena)
-    : block_(block), places_(arena, block.insts.size()), next_(arena, block.insts.size()) {
+    : block_(block), places_(arena, block.insts.size()), next_(arena, 0) {
+  next_.extend(block.insts.size());
   for (FileState& f : files_) std::fill(std::begin(f.owner), std::end(f.owner), -1);
 }
 

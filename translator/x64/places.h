@@ -9,6 +9,7 @@
 
 #include "translator/ir/ir.h"
 #include "translator/x64/arena.h"
+#include "translator/x64/host_registers.h"
 #include "translator/x64/state_operands.h"
 
 namespace crosswalk::x64 {
@@ -17,7 +18,7 @@ namespace crosswalk::x64 {
 enum class File : uint8_t { General, Simd };
 inline constexpr int kFileRegisters = 16;
 
-struct Place {
+struct alignas(8) Place {
   enum Kind : uint8_t {
     Nowhere,
     Register,  // of the host, for as long as the allocator likes
@@ -30,16 +31,22 @@ struct Place {
   uint8_t index = 0;  // host register, slot, or guest register 0-14
   // the slot stays valid when the value is loaded from it: another path may need it
   bool sticky = false;
-  uint16_t offset = 0;  // State and Carried: in CpuState
+  File file = File::General;  // Places sets it
+  uint16_t offset = 0;        // State and Carried: in CpuState
 
   static constexpr Place host(int reg) { return {Register, static_cast<uint8_t>(reg)}; }
   static constexpr Place slot(int slot) { return {Slot, static_cast<uint8_t>(slot)}; }
-  static Place guest_register(uint32_t n);
+  static Place guest_register(uint32_t n) {
+    return {kPinned[n] >= 0 ? Pinned : State, static_cast<uint8_t>(n), false, File::General,
+            static_cast<uint16_t>(reg_offset(n))};
+  }
   static constexpr Place carried(uint8_t xmm, size_t offset) {
-    return {Carried, xmm, false, static_cast<uint16_t>(offset)};
+    return {Carried, xmm, false, File::Simd, static_cast<uint16_t>(offset)};
   }
   // SIMD register at this offset of CpuState.
-  static constexpr Place guest_simd(size_t offset) { return {State, 0, false, static_cast<uint16_t>(offset)}; }
+  static constexpr Place guest_simd(size_t offset) {
+    return {State, 0, false, File::Simd, static_cast<uint16_t>(offset)};
+  }
 };
 
 // Where a spill slot is, in bytes from the start of CpuState. The first ones of a file are within
@@ -69,39 +76,43 @@ class Places {
   const Place& of(uint32_t value) const { return places_[value]; }
   // The value is there from now on, and no longer where it was.
   void put(uint32_t value, Place place) {
-    if (places_[value].kind != Place::Nowhere) drop(value);
+    drop(value);
+    place.file = file_of(value);
     places_[value] = place;
+    FileState& file = files_[static_cast<int>(place.file)];
     switch (place.kind) {
       case Place::Nowhere: break;
       case Place::Register:
-        file(value).owner[place.index] = static_cast<int>(value);
-        file(value).owned |= 1u << place.index;
+        file.owner[place.index] = static_cast<int>(value);
+        file.owned |= 1u << place.index;
         break;
-      case Place::Slot: file(value).slots |= uint64_t{1} << place.index; break;
+      case Place::Slot: file.slots |= uint64_t{1} << place.index; break;
       case Place::Pinned:
       case Place::State:
       case Place::Carried:
-        append(values_in(place, file_of(value)), value);
-        if (file_of(value) == File::General) read_guest_ |= 1u << place.index;
+        append(values_in(place), value);
+        if (place.file == File::General) read_guest_ |= 1u << place.index;
         break;
     }
   }
   // The value is nowhere from now on.
   void drop(uint32_t value) {
+    if (places_[value].kind == Place::Nowhere) return;
     const Place was = std::exchange(places_[value], {});
+    FileState& file = files_[static_cast<int>(was.file)];
     switch (was.kind) {
       case Place::Nowhere: break;
       case Place::Register:
-        file(value).owner[was.index] = -1;
-        file(value).owned &= ~(1u << was.index);
+        file.owner[was.index] = -1;
+        file.owned &= ~(1u << was.index);
         break;
-      case Place::Slot: file(value).slots &= ~(uint64_t{1} << was.index); break;
+      case Place::Slot: file.slots &= ~(uint64_t{1} << was.index); break;
       case Place::Pinned:
       case Place::State:
       case Place::Carried: {
-        Values& values = values_in(was, file_of(value));
+        Values& values = values_in(was);
         erase(values, value);
-        if (values.empty() && file_of(value) == File::General) read_guest_ &= ~(1u << was.index);
+        if (values.empty() && was.file == File::General) read_guest_ &= ~(1u << was.index);
         break;
       }
     }
@@ -134,7 +145,7 @@ class Places {
   File file_of(uint32_t value) const {
     return ir::info(block_.insts[value].op).result >= ir::Type::X32 ? File::Simd : File::General;
   }
-  Values& values_in(const Place& place, File file) { return file == File::Simd ? guest_simd_ : guest_[place.index]; }
+  Values& values_in(const Place& place) { return place.file == File::Simd ? guest_simd_ : guest_[place.index]; }
 
   void append(Values& values, uint32_t value) {
     next_[value] = kNone;
@@ -153,7 +164,6 @@ class Places {
     uint32_t owned = 0;  // bit set: not -1
     uint64_t slots = 0;  // bit set: taken
   };
-  FileState& file(uint32_t value) { return files_[static_cast<int>(file_of(value))]; }
   const ir::Block& block_;
   ArenaVector<Place> places_;
   ArenaVector<uint32_t> next_;  // by value

@@ -11,23 +11,23 @@ using ir::Value;
 
 // A value whose SetReg follows with nothing between that could observe the register early may be
 // computed in place.
-void find_hints(const ir::Block& block, ArenaVector<int8_t>& hints) {
+void find_hints(const ir::Block& block, int8_t* hints) {
   // The instruction after the last one that may observe any register, and each of them.
   size_t all_after = 0, after[15] = {};
-  for (size_t j = 0; j < block.insts.size(); j++) {
-    const ir::Inst& inst = block.insts[j];
-    hints.push_back(-1);
+  size_t j = 0;
+  for (const ir::Inst& inst : block.insts) {
+    hints[j++] = -1;
     if (inst.op == Opcode::SetReg) {
       if (kPinned[inst.imm] >= 0 && inst.args[0].is_inst()) {
         const size_t i = inst.args[0].index();
         if (block.insts[i].op != Opcode::GetReg && i + 1 >= all_after && i + 1 >= after[inst.imm])
           hints[i] = static_cast<int8_t>(inst.imm);
       }
-      after[inst.imm] = j + 1;
+      after[inst.imm] = j;
     } else if (inst.op == Opcode::GetReg) {
-      after[inst.imm] = j + 1;
+      after[inst.imm] = j;
     } else if (ir::info(inst.op).attributes & (ir::F | ir::X | ir::J | ir::C)) {
-      all_after = j + 1;
+      all_after = j;
     }
   }
 }
@@ -35,8 +35,8 @@ void find_hints(const ir::Block& block, ArenaVector<int8_t>& hints) {
 }  // namespace
 
 RegisterAllocator::RegisterAllocator(LiveValues& values, const ir::Block& block, Arena& arena)
-    : values_(values), hints_(arena, 0, block.insts.size()) {
-  find_hints(block, hints_);
+    : values_(values), hints_(arena, 0) {
+  find_hints(block, hints_.extend(block.insts.size()));
 }
 
 // ---- operands
