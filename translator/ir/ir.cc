@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/ir/ir.h"
 
+#include <algorithm>
+
 namespace crosswalk::ir {
 namespace {
 
@@ -39,12 +41,30 @@ constexpr OpcodeTable build_table() {
 
 constinit const OpcodeTable kOpcodes = build_table();
 
-Inst& Builder::add(Opcode op, uint32_t imm) {
-  Inst& inst = block.insts.emplace_back();
+namespace {
+
+inline Inst& append_to(std::vector<Inst>& insts, Opcode op, uint16_t guest, uint32_t imm) {
+  static constinit const Inst kEmpty{};  // copied by moves, where GCC would clear by REP STOS
+  insts.push_back(kEmpty);
+  Inst& inst = insts.back();
   inst.op = op;
   inst.guest = guest;
   inst.imm = imm;
   return inst;
+}
+
+// Apart, so that Builder::add() keeps nothing across a call.
+[[gnu::noinline]] Inst& append_to_full(std::vector<Inst>& insts, Opcode op, uint16_t guest, uint32_t imm) {
+  constexpr size_t kLeast = 256;
+  insts.reserve(std::max(kLeast, 2 * insts.size()));
+  return append_to(insts, op, guest, imm);
+}
+
+}  // namespace
+
+Inst& Builder::add(Opcode op, uint32_t imm) {
+  auto& insts = block.insts;
+  return insts.size() == insts.capacity() ? append_to_full(insts, op, guest, imm) : append_to(insts, op, guest, imm);
 }
 
 Value Builder::append(Opcode op, uint32_t imm, uint64_t aux, std::initializer_list<Value> args) {

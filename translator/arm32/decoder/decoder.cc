@@ -69,14 +69,16 @@ class Index {
     };
     for (const Row* r : rows) for_each_key(*r, [&](uint32_t k) { begins_[k + 1]++; });
     for (uint32_t k = 0; k < kKeys; k++) begins_[k + 1] += begins_[k];
-    rows_.resize(begins_[kKeys]);
+    entries_.resize(begins_[kKeys]);
     std::vector<uint32_t> ends = begins_;
-    for (const Row* r : rows) for_each_key(*r, [&](uint32_t k) { rows_[ends[k]++] = r; });
+    for (const Row* r : rows) for_each_key(*r, [&](uint32_t k) { entries_[ends[k]++] = {r->mask, r->value, r}; });
   }
   Decoded find(uint32_t word, bool unconditional) const {
     const uint32_t k = key(word);
-    for (uint32_t i = begins_[k]; i < begins_[k + 1]; i++)
-      if (const Row* const r = rows_[i]; r->matches(word) && !(unconditional && r->conditional)) return {r, word};
+    const Entry* const end = entries_.data() + begins_[k + 1];
+    for (const Entry* e = entries_.data() + begins_[k]; e != end; e++)
+      if ((word & e->mask) == e->value && e->row->matches(word) && !(unconditional && e->row->conditional))
+        return {e->row, word};
     return {nullptr, word};
   }
 
@@ -86,7 +88,11 @@ class Index {
 
   uint32_t shift_;
   std::vector<uint32_t> begins_ = std::vector<uint32_t>(kKeys + 1);  // by key: where in rows_
-  std::vector<const Row*> rows_;
+  struct Entry {
+    uint32_t mask, value;  // the row's: most that do not match are not looked at
+    const Row* row;
+  };
+  std::vector<Entry> entries_;
 };
 
 }  // namespace
