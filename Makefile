@@ -124,6 +124,9 @@ $(BUILD)/obj/%.o: %.cc $(PRECOMPILED) | $(BUILD)/.packages
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(CXXFLAGS) $(addprefix -include-pch ,$(PRECOMPILED)) -c -o $@ $<
 
+# Each block goes through these loops.
+$(BUILD)/obj/translator/ir/passes/%.o: private override CXXFLAGS := $(CXXFLAGS:-O2=-O3)
+
 include scripts/guest-images.mk
 include scripts/sanitizers.mk
 include scripts/module.mk

@@ -42,7 +42,7 @@ LiveValues::LiveValues(Assembler& code, const ir::Block& block, const CarriedVec
 void LiveValues::end() {
   locked_[0] = locked_[1] = 0;
   uint32_t* const remaining = remaining_.begin();
-  for (const Value v : inst().args) {
+  for (const Value& v : inst().args) {
     if (v.is_none()) break;
     if (v.is_inst() && --remaining[v.index()] == 0) places_.drop(v.index());
   }

@@ -19,7 +19,7 @@ namespace crosswalk::x64 {
 
 inline uint32_t times_used(const ir::Inst& inst, ir::Value v) {
   uint32_t n = 0;
-  for (const ir::Value a : inst.args) {
+  for (const ir::Value& a : inst.args) {
     if (a.is_none()) break;
     n += a == v;
   }

@@ -123,7 +123,7 @@ int RegisterAllocator::hinted_register(bool overlapping, Value except) const {
     if (values_.of(v).kind == Place::Pinned && values_.uses_after(v) > 0) return -1;
   if (!overlapping) {
     bool excepted = false;
-    for (const Value a : values_.inst().args) {
+    for (const Value& a : values_.inst().args) {
       if (!a.is_inst()) continue;
       const Place& p = values_.of(a.index());
       if (p.kind != Place::Pinned || p.index != n) continue;

@@ -46,7 +46,7 @@ void forward(Block& block, int32_t limit) {
   KnownVectors vectors;
   uint32_t out = 0;
   for (size_t i = 0; i < n; i++) {
-    if (out != i) insts[out] = insts[i];
+    if (out != i) copy_inst(insts[out], insts[i]);
     Inst& inst = insts[out];
     bool constant = !inst.args[0].is_none();
     for (Value& v : inst.args) {

@@ -111,7 +111,7 @@ void remove_dead(Block& block) {
       first_deleted = i;
       continue;
     }
-    for (const Value v : inst.args) {
+    for (const Value& v : inst.args) {
       if (v.is_none()) break;
       if (v.is_inst()) insts[v.index()].uses++;
     }
@@ -123,7 +123,7 @@ void remove_dead(Block& block) {
   for (size_t i = first_deleted; i < n; i++) {
     if (insts[i].op == kDeleted) continue;
     Inst& inst = insts[out];
-    inst = insts[i];
+    copy_inst(inst, insts[i]);
     for (Value& v : inst.args) {
       if (v.is_none()) break;
       if (v.is_inst() && v.index() >= first_deleted) v = renumbered[v.index()];
