@@ -368,6 +368,20 @@ TEST_F(ShareLookups, StoresElsewhere) {
     EXPECT_EQ(count(Opcode::HostStore), one ? 0 : 2);
   }
 }
+// What follows the store begins in the middle of a word, so that the last is not aligned by that.
+TEST_F(ShareLookups, AlignmentBehindAStoreElsewhere) {
+  next_guest();
+  const Value base = b.GetReg(0);
+  b.SetReg(2, load(base, 0));
+  next_guest();
+  store(b.GetReg(1), 0);
+  next_guest();
+  b.SetReg(3, load(base, 2));
+  next_guest();
+  b.SetReg(4, load(base, 4, 2));
+  share();
+  EXPECT_EQ(count(Opcode::HostSpan), 0) << ir::print(block);
+}
 TEST_F(ShareLookups, NotOfThoseOutOfLine) {
   next_guest();
   const Value base = b.GetReg(0);

@@ -247,7 +247,8 @@ class Groups {
       uint32_t part = kNone, last = 0;
       for (Access& a : accesses_) {
         if (a.group != g) continue;
-        if (part != kNone && stored_between(last, a.index)) part = kNone;
+        // The first byte of a part may be another, from which less is known to be aligned.
+        if (part != kNone && (stored_between(last, a.index) || !takes(part, a))) part = kNone;
         last = a.index;
         if (part == kNone && a.can_lead) {
           part = static_cast<uint32_t>(groups_.size());
