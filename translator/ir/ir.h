@@ -22,6 +22,8 @@ enum class Type : uint8_t { Void, I32, I64, X32, X64, X128 };
 // The attributes of opcodes.inc. Flags are named as in Inst::flags_live, shifted.
 inline constexpr int kReadsShift = 10, kWritesShift = 14;
 inline constexpr uint8_t kAllFlags = 15, kNzcv = 7;
+// Of Inst::flags_live: EFLAGS behind the instruction are read, as its flags.
+inline constexpr uint8_t kEflags = 16;
 enum Attribute : uint32_t {
   None = 0,
   P = 1 << 0,  // pure
@@ -186,6 +188,11 @@ struct FixedPoint {
 
 // JumpIfCompare: the target is the block itself, which sets NZCV anew before anything can see them.
 inline constexpr uint32_t kFlagsAreSetAgain = 1 << 4;
+// JumpIfCompare: the first operand is the difference, of a SubS whose EFLAGS are still there.
+inline constexpr uint32_t kOfDifference = 1 << 5;
+// SkipUnless, SkipIfZero, SkipIfNotZero: the guest's own branch. What it skips is not executed;
+// other skips are over instructions whose condition fails. Also aux of the Label that it leads to.
+inline constexpr uint32_t kBranch = 1 << 4;
 
 // JumpIndirect: it most likely goes to the same place each time, as returns and calls do.
 inline constexpr uint32_t kOneTarget = 1;
@@ -203,9 +210,11 @@ enum CallFlags : uint32_t {
 
 struct Inst {
   Opcode op = Opcode::Count;
-  // W ops: which of N,Z (bit 0), C (bit 1), V (bit 2), GE (bit 3) anybody needs; set by
-  // remove_dead
+  // W ops: which of N,Z (bit 0), C (bit 1), V (bit 2), GE (bit 3) anybody needs, and kEflags; set
+  // by remove_dead
   uint8_t flags_live = kAllFlags;
+  // What it reads of NZCV is certainly in EFLAGS, and perhaps nowhere else; set by use_eflags
+  bool from_eflags = false;
   uint16_t guest = 0;  // index into Block::guest
   uint32_t imm = 0;
   uint32_t uses = 0;  // set by count_uses()
@@ -304,6 +313,10 @@ class Builder {
 std::string verify(const Block& block);
 std::string print(const Block& block);
 
+inline bool skips(Opcode op) {
+  return op == Opcode::SkipUnless || op == Opcode::SkipIfZero || op == Opcode::SkipIfNotZero;
+}
+
 // How far from its VA an access may be by its displacement: well inside the guards around a window.
 inline constexpr int32_t kMaxDisplacement = 16 << 10;
 
@@ -322,6 +335,12 @@ struct Pass {
 std::span<const Pass> passes();
 
 void count_uses(Block& block);
+// In a block that jumps to its own start, branches to what is ahead in it become skips. The first,
+// where nothing has moved.
+void skip_branches(Block& block);
+// Before the others, which then see fewer paths that join: a skip to a branch that is certainly
+// taken becomes that branch; one to a branch that is not goes on behind it.
+void thread_skips(Block& block);
 // In one walk from the front:
 // - GetReg after GetReg/SetReg of the same register becomes the known value; so does GetGe; and so
 //   do GetS, GetD and GetQ, also between a Q register and its halves
@@ -332,9 +351,13 @@ void forward(Block& block, int32_t limit = kMaxDisplacement);
 // Accesses close to each other become HostLoad and HostStore behind one HostSpan, where nothing
 // between could make its answer wrong.
 void share_lookups(Block& block);
-// A comparison and the jump that it decides become JumpIfCompare, where that goes ahead, or back to
-// the start of a block that sets NZCV at once: so the flags are stored only where they are seen.
+// A comparison or subtraction and the jump that it decides become JumpIfCompare, where that goes
+// ahead, or back to the start of a block that sets NZCV before they are seen: so the flags are
+// stored only where they are.
 void fuse_compares(Block& block);
+// Marks what takes NZCV from EFLAGS (Inst::from_eflags). The last before remove_dead, which then
+// need not have them stored for it.
+void use_eflags(Block& block);
 // Makes every memory access of one guest instruction out of line.
 void set_out_of_line(Block& block, uint16_t guest);
 // In one walk from the back: sets Inst::flags_live (fault sites, calls that see flags, and exits

@@ -41,6 +41,7 @@ std::string verify(const Block& block) {
     switch (inst.op) {
       case Opcode::SkipUnless:
       case Opcode::SkipIfZero:
+      case Opcode::SkipIfNotZero:
         if (inst.aux >= block.label_count || placed[inst.aux]) return at(i, inst, "skips to no later label");
         if (skipped_from[inst.aux] == UINT32_MAX) skipped_from[inst.aux] = static_cast<uint32_t>(i);
         break;

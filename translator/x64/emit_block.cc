@@ -43,22 +43,29 @@ void check_fp_mode(EmitContext& e, uint8_t mode) {
   });
 }
 
-// Counts the guest instructions from `first` to the next one that may go on elsewhere, which is at
-// IR instruction `index` or later; returns the one after that. Keeps the x86 flags, which may hold
-// the guest's.
-uint32_t count_from(EmitContext& e, uint32_t first, uint32_t index) {
-  uint32_t end = static_cast<uint32_t>(e.block.guest.size());
-  for (size_t i = index; i < e.block.insts.size(); i++) {
-    if (!(ir::info(e.block.insts[i].op).attributes & ir::X)) continue;
-    end = std::min(end, uint32_t{e.block.insts[i].guest} + 1);
-    break;
+bool is_branch_target(const ir::Inst& inst) { return inst.op == ir::Opcode::Label && inst.aux == ir::kBranch; }
+
+// The guest instruction after the next one that may go on elsewhere, or that a branch goes to; they
+// are at IR instruction `index` or later.
+uint32_t next_way_out(const ir::Block& block, uint32_t index) {
+  const auto size = static_cast<uint32_t>(block.guest.size());
+  for (size_t i = index; i < block.insts.size(); i++) {
+    const ir::Inst& inst = block.insts[i];
+    if (is_branch_target(inst)) return inst.guest;
+    if ((ir::info(inst.op).attributes & ir::X) || (ir::skips(inst.op) && (inst.imm & ir::kBranch)))
+      return std::min(size, uint32_t{inst.guest} + 1);
   }
+  return size;
+}
+
+// Counts the guest instructions from `first` to before `end`. Keeps the x86 flags, which may hold
+// the guest's.
+void count(EmitContext& e, uint32_t first, uint32_t end) {
   const Reg64 sum = e.temp();
   e.code.mov(sum, state64(offsetof(CpuState, instructions)));
   e.code.lea(sum, ptr[sum + static_cast<int>(end - first)]);
   e.code.mov(state64(offsetof(CpuState, instructions)), sum);
   e.release(sum);
-  return end;
 }
 
 }  // namespace
@@ -75,7 +82,11 @@ CompiledBlock emit_block(Assembler& code, const ir::Block& block, const BackendC
   if (config.count) code.inc(state64(offsetof(CpuState, blocks)));
   for (uint32_t i = 0, counted = 0; i < block.insts.size(); i++) {
     const ir::Inst& inst = block.insts[i];
-    if (config.count && inst.guest >= counted) counted = count_from(e, counted, i);
+    if (config.count && inst.guest >= counted) {
+      const uint32_t end = next_way_out(block, i);
+      if (end > counted) count(e, counted, end);
+      counted = end;
+    }
     e.begin(i);
     kEmitters[static_cast<size_t>(inst.op)](e, inst);
     e.end();

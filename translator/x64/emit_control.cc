@@ -117,17 +117,20 @@ void emit_SendEvent(EmitContext& e, const Inst&) {
 
 void emit_SkipUnless(EmitContext& e, const Inst& inst) {
   spill_for_merge(e);
-  e.flags.jump_if(inst.imm, e.label(static_cast<uint32_t>(inst.aux)), true);
+  e.flags.jump_if(inst.imm & 15, e.label(static_cast<uint32_t>(inst.aux)), true);
   e.flags.keep();  // the taken-through side may still use them; the label forgets them
 }
-void emit_SkipIfZero(EmitContext& e, const Inst& inst) {
+namespace {
+void skip_if(EmitContext& e, const Inst& inst, Condition condition) {
   const Reg64 v = e.use(inst.args[0]);
-  e.code.mov(state32(offsetof(CpuState, access_kind)), v.cvt32());
+  e.code.test(v.cvt32(), v.cvt32());
   e.release(v);
-  spill_for_merge(e);
-  e.code.cmp(state32(offsetof(CpuState, access_kind)), 0);
-  e.labels.jcc(kEqual, e.label(static_cast<uint32_t>(inst.aux)));
+  spill_for_merge(e);  // moves, which keep EFLAGS
+  e.labels.jcc(condition, e.label(static_cast<uint32_t>(inst.aux)));
 }
+}  // namespace
+void emit_SkipIfZero(EmitContext& e, const Inst& inst) { skip_if(e, inst, kEqual); }
+void emit_SkipIfNotZero(EmitContext& e, const Inst& inst) { skip_if(e, inst, kNotEqual); }
 void emit_Label(EmitContext& e, const Inst& inst) {
   spill_for_merge(e);
   e.alignment.forget();
@@ -172,9 +175,11 @@ namespace {
 Comparison operands(EmitContext& e, const Inst& inst) {
   const auto a = static_cast<uint8_t>(e.use(inst.args[0]).getIdx());
   const Value b = inst.args[1];
-  if (b.is_imm()) return {a, Comparison::Constant, b.imm32()};
-  if (const auto offset = e.registers.in_memory(b)) return {a, Comparison::Field, static_cast<uint32_t>(*offset)};
-  return {a, Comparison::Register, static_cast<uint32_t>(e.use(b).getIdx())};
+  const bool of_difference = inst.imm & ir::kOfDifference;
+  if (b.is_imm()) return {a, Comparison::Constant, of_difference, b.imm32()};
+  if (const auto offset = e.registers.in_memory(b))
+    return {a, Comparison::Field, of_difference, static_cast<uint32_t>(*offset)};
+  return {a, Comparison::Register, of_difference, static_cast<uint32_t>(e.use(b).getIdx())};
 }
 
 }  // namespace
@@ -186,9 +191,9 @@ void emit_JumpIfCompare(EmitContext& e, const Inst& inst) {
   const auto target = static_cast<uint32_t>(inst.aux);
   const Comparison comparison = operands(e, inst);
   const Label away = e.labels.make();
-  e.flags.produced(EflagsForm::Sub);
   if (inst.imm & ir::kFlagsAreSetAgain) {
     e.flags.compare(comparison);
+    e.flags.produced(EflagsForm::Sub);
     e.labels.jcc(static_cast<Condition>(condition ^ 1), away);
     e.exits.loop(comparison);
     e.labels.bind(away);
@@ -196,15 +201,18 @@ void emit_JumpIfCompare(EmitContext& e, const Inst& inst) {
     return;
   }
   if (seen) {
+    if (comparison.of_difference) e.flags.compare(comparison);
+    e.flags.produced(EflagsForm::Sub);
     e.flags.store_difference(comparison, e.temp().cvt32());
     if (e.exits.same_page(target)) return e.exits.jump_if(condition, target);
   } else {
     e.flags.compare(comparison);
+    e.flags.produced(EflagsForm::Sub);
   }
   e.labels.jcc(condition, away);
   e.out_of_line([&e, away, target, comparison, seen] {
     e.labels.bind(away);
-    if (!seen) e.flags.store_difference_and_leave(comparison);
+    if (!seen) e.flags.store_difference_and_leave(comparison, true);
     e.exits.jump(target);
   });
 }

@@ -31,6 +31,7 @@ inline void load_carry(EmitContext& e, bool borrow) {
       if (!borrow) e.code.cmc();
       return;
     default:
+      e.flags.check_stored();
       e.code.cmp(state8(offsetof(CpuState, c)), 1);  // CF = !C
       if (!borrow) e.code.cmc();
   }

@@ -283,13 +283,15 @@ void emit_SetC(EmitContext& e, const Inst& inst) {
 }
 void emit_SetNZCV(EmitContext& e, const Inst& inst) {
   constexpr size_t kTables = offsetof(CpuState, flag_tables);
-  const Reg64 v = e.use(inst.args[0]), t = e.temp();
-  auto& c = e.code;
-  const auto row = [&](size_t table, int bytes) { return r15 + v * bytes + state_displacement(kTables + table); };
-  c.mov(t, qword[row(offsetof(FlagTables, nz), 8)]);
-  c.mov(state64(offsetof(CpuState, nz)), t);
-  c.movzx(t.cvt32(), word[row(offsetof(FlagTables, cv), 2)]);
-  c.mov(state16(offsetof(CpuState, c)), t.cvt16());
+  if (inst.flags_live & ir::kNzcv) {
+    const Reg64 v = e.use(inst.args[0]), t = e.temp();
+    auto& c = e.code;
+    const auto row = [&](size_t table, int bytes) { return r15 + v * bytes + state_displacement(kTables + table); };
+    c.mov(t, qword[row(offsetof(FlagTables, nz), 8)]);
+    c.mov(state64(offsetof(CpuState, nz)), t);
+    c.movzx(t.cvt32(), word[row(offsetof(FlagTables, cv), 2)]);
+    c.mov(state16(offsetof(CpuState, c)), t.cvt16());
+  }
   e.flags.set_from(inst.args[0], EflagsForm::Compared);
 }
 void emit_GetC(EmitContext& e, const Inst&) { e.code.movzx(e.define().cvt32(), state8(offsetof(CpuState, c))); }

@@ -9,8 +9,7 @@
 namespace crosswalk::x64 {
 namespace {
 
-// As in the encoding (ARM DDI 0406C, A8.3): complementary pairs.
-enum ArmCondition : uint32_t { kEq, kNe, kCs, kCc, kMi, kPl, kVs, kVc, kHi, kLs, kGe, kLt, kGt, kLe };
+using enum ir::ArmCondition;
 
 // By Arm condition, what it is after SUB or CMP.
 constexpr Condition kSub[] = {
@@ -73,43 +72,55 @@ void with_b(const Comparison& c, F alu) {
 
 void GuestFlags::compare(const Comparison& c) {
   const Reg32 a(c.a);
+  if (c.of_difference) {
+    if (form() != EflagsForm::Sub) panic("guest flags: a difference is not in EFLAGS");
+    return;
+  }
   if (c.kind == Comparison::Constant && c.b == 0) return e_.code.test(a, a);
   with_b(c, [&](const auto& b) { e_.code.cmp(a, b); });
+}
+
+void GuestFlags::store_borrow(Reg64 difference) {
+  auto& code = e_.code;
+  code.mov(state64(offsetof(CpuState, nz)), difference);
+  code.setnc(state8(offsetof(CpuState, c)));
+  code.seto(state8(offsetof(CpuState, v)));
 }
 
 void GuestFlags::store_difference(const Comparison& c, Reg32 free) {
   auto& code = e_.code;
   const Reg32 a(c.a);
+  if (c.of_difference) return store_borrow(a.cvt64());
   if (c.kind == Comparison::Constant && c.b == 0) {
     code.test(a, a);
     return store_no_borrow(ir::kNzcv, a.cvt64());
   }
   code.mov(free, a);
   with_b(c, [&](const auto& b) { code.sub(free, b); });
-  code.mov(state64(offsetof(CpuState, nz)), free.cvt64());
-  code.setnc(state8(offsetof(CpuState, c)));
-  code.seto(state8(offsetof(CpuState, v)));
+  store_borrow(free.cvt64());
 }
 
-void GuestFlags::store_difference_and_leave(const Comparison& c) {
-  for (const int r : {kRax, kRcx, kRdx})
-    if (r != c.a && !(c.kind == Comparison::Register && static_cast<uint32_t>(r) == c.b))
-      return store_difference(c, Reg32(r));
+void GuestFlags::store_difference_and_leave(const Comparison& c, bool compared) {
+  for (const int r : {kRax, kRcx, kRdx}) {
+    if (r == c.a || (c.kind == Comparison::Register && static_cast<uint32_t>(r) == c.b)) continue;
+    const Reg32 free(r);
+    if (!c.of_difference || compared) return store_difference(c, free);
+    e_.code.mov(free, Reg32(c.a));
+    with_b(c, [&](const auto& b) {
+      e_.code.add(free, b);  // the first operand
+      e_.code.cmp(free, b);
+    });
+    return store_borrow(Reg64(c.a));
+  }
 }
 
 std::optional<Condition> GuestFlags::x86_condition(uint32_t condition) const {
-  if (condition >= std::size(kSub)) return {};
+  if (condition >= std::size(kSub) || !ir::answers(form(), condition)) return {};
   switch (form()) {
-    case EflagsForm::Sub: return kSub[condition];
+    case EflagsForm::Sub:
+    case EflagsForm::Logic: return kSub[condition];
     case EflagsForm::Add:
-      if (condition == kHi || condition == kLs) return {};
-      if (condition == kCs || condition == kCc) return kSub[condition ^ 1];
-      return kSub[condition];
-    case EflagsForm::Shift:
-      if (condition == kCs || condition == kCc) return kSub[condition ^ 1];
-      [[fallthrough]];
-    case EflagsForm::Logic:
-      return condition <= kNe || condition == kMi || condition == kPl ? std::optional(kSub[condition]) : std::nullopt;
+    case EflagsForm::Shift: return kSub[condition == kCs || condition == kCc ? condition ^ 1 : condition];
     case EflagsForm::Compared:  // CF is "less or unordered", ZF "equal or unordered"
       switch (condition) {
         case kVs: return kParity;
@@ -127,8 +138,13 @@ std::optional<Condition> GuestFlags::x86_condition(uint32_t condition) const {
 
 Condition GuestFlags::after_compare(uint32_t condition) { return kSub[condition]; }
 
+void GuestFlags::check_stored() const {
+  if (e_.values.inst().from_eflags) panic("guest flags: they are neither stored nor in EFLAGS");
+}
+
 Condition GuestFlags::condition(uint32_t arm) {
   if (const auto x86 = x86_condition(arm)) return *x86;
+  check_stored();
   form_ = EflagsForm::None;  // what follows clobbers them
   result_ = {};
   return condition_by_state(arm);

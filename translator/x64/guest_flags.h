@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "translator/ir/eflags.h"
 #include "translator/ir/ir.h"
 #include "translator/x64/labels.h"
 
@@ -20,18 +21,11 @@ struct Comparison {
   enum Kind : uint8_t { Register, Constant, Field };
   uint8_t a;  // host register
   Kind kind;
-  uint32_t b;  // host register, constant, or offset in CpuState
+  bool of_difference;  // a is the difference, which was computed before (ir::kOfDifference)
+  uint32_t b;          // host register, constant, or offset in CpuState
 };
 
-// What EFLAGS hold of the guest's flags after a producer.
-enum class EflagsForm : uint8_t {
-  None,
-  Add,       // N, Z, V, and CF = C
-  Shift,     // N, Z, and CF = C
-  Sub,       // N, Z, V, and CF = !C
-  Logic,     // N and Z
-  Compared,  // as UCOMIS leaves them, for NZCV of a comparison
-};
+using ir::EflagsForm;
 
 class GuestFlags {
  public:
@@ -65,14 +59,19 @@ class GuestFlags {
   EflagsForm form() const;
   // Stores those of `live` (ir::Inst::flags_live): NZ from the result, C and V out of EFLAGS.
   void store(uint8_t live, Xbyak::Reg64 result);
-  // CMP of the operands.
+  // CMP of the operands; nothing where EFLAGS have to hold that already.
   void compare(const Comparison& c);
-  // Stores NZCV of a - b; EFLAGS become those of CMP. `free` may be changed.
+  // Stores NZCV of a - b behind compare(); EFLAGS stay or become those of CMP. `free` may be
+  // changed.
   void store_difference(const Comparison& c, Xbyak::Reg32 free);
-  // The same where the block is left, and nothing but guest registers and the operands is needed.
-  void store_difference_and_leave(const Comparison& c);
+  // The same where the block is left and nothing but guest registers and the operands is needed.
+  // `compared`: EFLAGS are those of compare(); else they may be anything.
+  void store_difference_and_leave(const Comparison& c, bool compared = false);
   // As store(), where C is 1 and V is 0.
   void store_no_borrow(uint8_t live, Xbyak::Reg64 result);
+  // Precondition of a read of CpuState's: the current instruction is not one that has them in
+  // EFLAGS (ir::Inst::from_eflags), for which they are not stored.
+  void check_stored() const;
   // The x86 condition that tests an Arm condition on EFLAGS as they are now; none when no single
   // one does.
   std::optional<Condition> x86_condition(uint32_t condition) const;
@@ -85,6 +84,8 @@ class GuestFlags {
   void jump_if(uint32_t condition, Label target, bool invert);
 
  private:
+  // EFLAGS are those of the subtraction.
+  void store_borrow(Xbyak::Reg64 difference);
   // By NZCV as CpuState has them.
   Condition condition_by_state(uint32_t arm);
 

@@ -43,6 +43,7 @@ TEST_P(Running, InterruptsReachEveryLoop) {
 // A loop that stores its flags only where they can be seen: they are those of its last comparison.
 TEST_P(Running, InterruptSeesTheFlagsOfALoop) {
   constexpr uint32_t kCmpR1R2 = 0xe1510002, kAddR3 = 0xe2833001;  // ADD R3, R3, #1
+  constexpr uint32_t kSubsR4R1R2 = 0xe0514002;
   const struct {
     uint32_t compare, r1, r2, condition, nzcv;
   } cases[] = {
@@ -52,11 +53,20 @@ TEST_P(Running, InterruptSeesTheFlagsOfALoop) {
       {kCmpR1R2, 0x80000000, 1, kNe, 0x30000000},
       {cmp_imm(1, 0), 0xfffffff0, 0, kNe, 0xa0000000},
       {cmp_imm(1, 0), 0, 0, kEq, 0x60000000},
+      {kSubsR4R1R2, 1, 2, kNe, 0x80000000},
+      {kSubsR4R1R2, 7, 7, kEq, 0x60000000},
+      {kSubsR4R1R2, 0x80000000, 1, kNe, 0x30000000},
+      {subs_imm(4, 1, 9), 3, 0, kNe, 0x80000000},
+      {subs_imm(1, 1, 0), 3, 0, kNe, 0x20000000},
   };
-  for (const auto& c : cases) {
+  for (size_t n = 0; n < 2 * std::size(cases); n++) {
+    const auto& c = cases[n / 2];
     auto g = make_guest();
     Asm code(kCode);
-    code({c.compare, kAddR3});
+    if (n % 2)
+      code({c.compare, kAddR3});
+    else
+      code({kAddR3, c.compare});
     code({branch(kCode + 8, kCode, static_cast<Condition>(c.condition)), kHvc});
     g->code(code, kCode);
     g->cpu.r[1] = c.r1;

@@ -403,6 +403,117 @@ TEST_F(PassTest, FlagLiveness) {
   EXPECT_EQ(only(Opcode::SubS).flags_live & 7, 6);
   EXPECT_EQ(only(Opcode::SetNZ).flags_live & 7, 1);
 }
+// A compare under a condition, by guest instructions of their own, and a jump.
+struct ThreadSkips : PassTest {
+  void next_guest() {
+    block.guest.push_back({0x8000 + 4 * static_cast<uint32_t>(block.guest.size()), 0, 0, 4});
+    b.guest = static_cast<uint16_t>(block.guest.size() - 1);
+  }
+  void compare_unless_skipped(uint32_t condition) {
+    next_guest();
+    const uint32_t label = b.new_label();
+    b.skip_unless(condition, label);
+    b.SubS(b.GetReg(2), b.GetReg(3));
+    b.Label(label);
+  }
+  void jump_and_leave(uint32_t condition) {
+    next_guest();
+    b.jump_if(condition, 0x9000);
+    b.Jump(0xa000);
+  }
+};
+TEST_F(ThreadSkips, ToAJumpThatIsTaken) {
+  compare_unless_skipped(0);
+  jump_and_leave(1);
+  ir::thread_skips(block);
+  EXPECT_EQ(count(Opcode::SkipUnless) + count(Opcode::Label), 0) << ir::print(block);
+  EXPECT_EQ(count(Opcode::JumpIf), 2);
+  EXPECT_EQ(block.insts[0].imm, 1u);
+  EXPECT_EQ(block.insts[0].aux, 0x9000u);
+  EXPECT_EQ(block.insts[0].guest, 1) << "it counts as the guest's jump";
+}
+TEST_F(ThreadSkips, OfOneConditionAfterTheOther) {
+  compare_unless_skipped(0);
+  compare_unless_skipped(0);
+  jump_and_leave(1);
+  ir::thread_skips(block);
+  EXPECT_EQ(count(Opcode::SkipUnless), 0) << ir::print(block);
+  EXPECT_EQ(count(Opcode::JumpIf), 3);
+}
+TEST_F(ThreadSkips, OfConditionsThatFollow) {
+  compare_unless_skipped(10);  // GE
+  jump_and_leave(13);          // LE, of which LT is a part
+  ir::thread_skips(block);
+  EXPECT_EQ(block.insts[0].op, Opcode::JumpIf) << ir::print(block);
+  EXPECT_EQ(block.insts[0].imm, 11u);
+}
+TEST_F(ThreadSkips, BehindAJumpThatIsNotTaken) {
+  compare_unless_skipped(0);
+  jump_and_leave(0);
+  ir::thread_skips(block);
+  EXPECT_EQ(count(Opcode::SkipUnless), 1) << ir::print(block);
+  ASSERT_GE(block.insts.size(), 3u);
+  EXPECT_EQ(block.insts[block.insts.size() - 3].op, Opcode::JumpIf);
+  EXPECT_EQ(block.insts[block.insts.size() - 2].op, Opcode::Label);
+}
+TEST_F(ThreadSkips, NotWhereTheConditionsHaveNothingToDoWithEachOther) {
+  compare_unless_skipped(0);
+  jump_and_leave(2);
+  ir::thread_skips(block);
+  EXPECT_EQ(block.insts[0].op, Opcode::SkipUnless);
+  EXPECT_EQ(block.insts[block.insts.size() - 3].op, Opcode::Label) << ir::print(block);
+}
+TEST_F(ThreadSkips, ToABranchThatIsASkip) {
+  for (const uint32_t unless : {0, 1}) {
+    block = {};
+    compare_unless_skipped(0);
+    next_guest();
+    const uint32_t target = b.new_label();
+    b.skip_unless(unless | ir::kBranch, target);
+    b.SetReg(1, b.GetReg(2));
+    next_guest();
+    b.Label(target);
+    b.Jump(0xa000);
+    ir::thread_skips(block);
+    EXPECT_EQ(count(Opcode::Label), unless == 0 ? 1 : 2) << ir::print(block);
+    EXPECT_EQ(block.insts[0].aux, unless == 0 ? target : 0);
+    EXPECT_EQ(block.insts[0].guest, unless == 0 ? 1 : 0);
+    EXPECT_EQ(ir::verify(block), "");
+  }
+}
+// The compiler puts other instructions between.
+TEST_F(ThreadSkips, OverOtherInstructions) {
+  for (const uint32_t overwritten : {2, 4}) {  // by what is between; the compare reads R2
+    block = {};
+    compare_unless_skipped(0);
+    next_guest();
+    const Value sum = b.Add(b.GetReg(5), Builder::Imm(1));
+    b.SetReg(overwritten, sum);
+    next_guest();
+    b.jump_if(1, 0x9000);
+    b.SetReg(6, sum);
+    b.Jump(0xa000);
+    ir::thread_skips(block);
+    EXPECT_EQ(ir::verify(block), "");
+    EXPECT_EQ(count(Opcode::SkipUnless), overwritten == 2 ? 1 : 0) << ir::print(block);
+    if (overwritten == 2) continue;
+    EXPECT_EQ(block.insts[3].op, Opcode::JumpIf);
+    EXPECT_EQ(block.insts[3].guest, 2);
+    const ir::Inst& last = block.insts[block.insts.size() - 2];
+    EXPECT_EQ(block.insts[last.args[0].index()].op, Opcode::Add) << ir::print(block);
+  }
+}
+// A fault would have counted the instructions up to the jump.
+TEST_F(ThreadSkips, NotOverAnAccess) {
+  next_guest();
+  const uint32_t label = b.new_label();
+  b.skip_unless(0, label);
+  b.Load(ir::MemAccess{}.pack(), b.GetReg(0));
+  b.Label(label);
+  jump_and_leave(1);
+  ir::thread_skips(block);
+  EXPECT_EQ(count(Opcode::SkipUnless), 1) << ir::print(block);
+}
 // The jump ahead stores the flags where it is taken; what goes on here overwrites them.
 TEST_F(PassTest, FuseCompareWithAJumpAhead) {
   block.end_pc = 0x100;
@@ -417,12 +528,12 @@ TEST_F(PassTest, FuseCompareWithAJumpAhead) {
   EXPECT_EQ(only(Opcode::JumpIfCompare).flags_live & 7, 0);
   EXPECT_EQ(only(Opcode::SubS).args[1], Builder::Imm(4));
 }
-TEST_F(PassTest, FuseCompareNotWhereAnOperandChangesOrTheResultIsUsed) {
+TEST_F(PassTest, FuseCompareNotWhereAnOperandChanges) {
   block.end_pc = 0x100;
   b.SubS(b.GetReg(0), b.GetReg(1));
   b.SetReg(1, Builder::Imm(1));
   b.jump_if(1, 0x200);
-  b.SetReg(4, b.SubS(b.GetReg(3), Builder::Imm(4)));
+  b.SetReg(4, b.SubS(b.GetReg(3), b.GetReg(4)));
   b.jump_if(1, 0x200);
   b.SubS(b.GetReg(5), b.GetReg(6));
   b.SetC(Builder::Imm(1));  // the jump reads another C
@@ -430,6 +541,226 @@ TEST_F(PassTest, FuseCompareNotWhereAnOperandChangesOrTheResultIsUsed) {
   b.Jump(0);
   ir::fuse_compares(block);
   EXPECT_EQ(count(Opcode::JumpIfCompare), 0);
+}
+// Over what does nothing to flags; the result of the subtraction is used, so that it stays.
+TEST_F(PassTest, FuseCompareOverOtherInstructions) {
+  block.end_pc = 0x100;
+  b.SubS(b.GetReg(0), b.GetReg(1));
+  b.SetReg(2, b.Add(b.GetReg(2), Builder::Imm(1)));
+  b.jump_if(1, 0x200);
+  b.SetReg(4, b.SubS(b.GetReg(4), Builder::Imm(4)));
+  b.jump_if(1, 0x200);
+  b.SubS(b.GetReg(0), b.GetReg(1));
+  b.Load(ir::MemAccess{}.pack(), b.GetReg(2));  // may fault
+  b.jump_if(1, 0x200);
+  b.SetReg(4, b.SubS(b.GetReg(4), Builder::Imm(4)));
+  b.SetReg(2, b.Add(b.GetReg(2), Builder::Imm(1)));  // EFLAGS are lost
+  b.jump_if(1, 0x200);
+  b.Jump(0);
+  ir::fuse_compares(block);
+  ir::use_eflags(block);
+  ir::remove_dead(block);
+  EXPECT_EQ(count(Opcode::JumpIfCompare), 2) << ir::print(block);
+  EXPECT_EQ(count(Opcode::SubS), 3);
+  const auto second = std::ranges::find_if(
+      block.insts, [](const ir::Inst& i) { return i.op == Opcode::JumpIfCompare && (i.imm & ir::kOfDifference); });
+  ASSERT_NE(second, block.insts.end());
+  const ir::Inst& difference = block.insts[second->args[0].index()];
+  EXPECT_EQ(difference.op, Opcode::SubS);
+  EXPECT_EQ(difference.flags_live, ir::kEflags) << "nothing is stored but where it leaves";
+}
+// Flags that the block has set before may be read.
+TEST_F(PassTest, FuseCompareOfALoopThatReadsItsFlags) {
+  for (const uint32_t condition : {1, 6}) {  // NE; VS, which TST does not set
+    block = {};
+    block.end_pc = 0x100;
+    b.SetNZ(b.And(b.GetReg(0), Builder::Imm(1)));
+    b.SetC(Builder::Imm(0));
+    const uint32_t label = b.new_label();
+    b.skip_unless(condition, label);
+    b.SetReg(1, b.Add(b.GetReg(1), Builder::Imm(1)));
+    b.Label(label);
+    b.SetReg(3, b.AddS(b.GetReg(3), Builder::Imm(1)));
+    b.SubS(b.GetReg(0), b.GetReg(1));
+    b.jump_if(1, 0);
+    b.Jump(0x300);
+    ir::fuse_compares(block);
+    EXPECT_EQ(count(Opcode::JumpIfCompare), condition == 1) << ir::print(block);
+  }
+}
+// What is skipped may not have been executed.
+TEST_F(PassTest, FuseCompareOfALoopThatSetsFlagsUnderACondition) {
+  block.end_pc = 0x100;
+  const uint32_t label = b.new_label();
+  b.skip_if_zero(b.GetReg(1), label);
+  b.AddS(b.GetReg(3), Builder::Imm(1));
+  b.Label(label);
+  b.Load(ir::MemAccess{}.pack(), b.GetReg(2));
+  b.SubS(b.GetReg(0), b.GetReg(1));
+  b.jump_if(1, 0);
+  b.Jump(0x300);
+  ir::fuse_compares(block);
+  EXPECT_EQ(count(Opcode::JumpIfCompare), 0) << ir::print(block);
+}
+// TST and a skip: nothing else reads the flags before they are set again.
+TEST_F(PassTest, FlagsThatAreReadFromEflags) {
+  b.SetNZ(b.And(b.GetReg(0), Builder::Imm(1)));
+  b.SetC(Builder::Imm(0));
+  const uint32_t label = b.new_label();
+  b.skip_unless(1, label);
+  b.SetReg(1, b.Add(b.GetReg(1), Builder::Imm(1)));
+  b.Label(label);
+  b.SetReg(3, b.AddS(b.GetReg(3), Builder::Imm(1)));
+  b.SetReg(4, b.Adc(b.GetReg(4), Builder::Imm(0)));
+  b.SubS(b.GetReg(4), b.GetReg(5));
+  b.Jump(0x300);
+  ir::use_eflags(block);
+  ir::remove_dead(block);
+  EXPECT_EQ(only(Opcode::SetNZ).flags_live, ir::kEflags) << ir::print(block);
+  EXPECT_EQ(count(Opcode::SetC), 0);
+  EXPECT_TRUE(only(Opcode::SkipUnless).from_eflags);
+  EXPECT_EQ(only(Opcode::AddS).flags_live, ir::kEflags);
+  EXPECT_TRUE(only(Opcode::Adc).from_eflags);
+  EXPECT_EQ(only(Opcode::SubS).flags_live, 7);
+}
+// Of a comparison of floating-point numbers, too, as long as they are its own.
+TEST_F(PassTest, FlagsOfAnFpComparisonFromEflags) {
+  for (const bool lost : {false, true}) {
+    block = {};
+    const Value relation = b.FpCompare64(1, b.GetD(0), b.GetD(1));
+    b.FpSetNzcv(relation);
+    if (lost) b.SetReg(3, b.Add(b.GetReg(3), Builder::Imm(1)));
+    b.SetNZCV(relation);
+    b.SetReg(0, b.Select(12, b.GetReg(0), b.GetReg(1)));
+    b.SubS(b.GetReg(4), b.GetReg(5));
+    b.Jump(0x300);
+    ir::use_eflags(block);
+    ir::remove_dead(block);
+    EXPECT_EQ(only(Opcode::SetNZCV).flags_live, lost ? 5 : ir::kEflags) << ir::print(block);
+  }
+}
+TEST_F(PassTest, FlagsThatAreNotInEflags) {
+  b.SetReg(3, b.AddS(b.GetReg(3), Builder::Imm(1)));
+  b.SetReg(4, b.Select(8, b.GetReg(4), b.GetReg(5)));  // HI after ADDS is no single condition
+  b.SetReg(3, b.SubS(b.GetReg(3), Builder::Imm(1)));
+  b.SetReg(5, b.Add(b.GetReg(5), Builder::Imm(1)));
+  b.SetReg(4, b.Select(0, b.GetReg(4), b.GetReg(5)));
+  b.SetReg(3, b.AddS(b.GetReg(3), Builder::Imm(1)));
+  b.SetC(Builder::Imm(1));
+  b.SetReg(4, b.Adc(b.GetReg(4), b.GetReg(5)));
+  b.SetNZCV(Builder::Imm(3));
+  b.Jump(0x300);
+  ir::use_eflags(block);
+  for (const ir::Inst& inst : block.insts) EXPECT_FALSE(inst.from_eflags) << ir::print(block);
+}
+// What is not skipped may fault.
+TEST_F(PassTest, FlagsOfASkipToALabel) {
+  for (const bool faults : {false, true}) {
+    block = {};
+    b.SetNZ(b.GetReg(0));
+    const uint32_t label = b.new_label();
+    b.skip_if_zero(b.GetReg(1), label);
+    if (faults) b.Load(ir::MemAccess{}.pack(), b.GetReg(2));
+    b.SetNZ(b.GetReg(2));
+    b.Label(label);
+    b.SetNZ(b.GetReg(3));
+    b.Jump(0x300);
+    ir::remove_dead(block);
+    EXPECT_EQ(count(Opcode::SetNZ), faults ? 2 : 1) << ir::print(block);
+  }
+}
+// A loop with a branch in it.
+struct SkipBranches : PassTest {
+  void next_guest(uint8_t it = 0) {
+    block.guest.push_back({0x8000 + 4 * static_cast<uint32_t>(block.guest.size()), 0, it, 4});
+    b.guest = static_cast<uint16_t>(block.guest.size() - 1);
+  }
+  void loop() {
+    next_guest();
+    b.jump_if(1, 0x8000);
+    b.Jump(0xa000);
+    block.pc = 0x8000;
+    block.end_pc = block.guest.back().pc + 4;
+  }
+};
+TEST_F(SkipBranches, ToTheirTargets) {
+  next_guest();
+  b.jump_if(0, 0x800c);
+  next_guest();
+  b.JumpIfZero(0x800c, b.GetReg(0));
+  next_guest();
+  b.JumpIfNotZero(0x8010, b.GetReg(0));
+  next_guest();
+  b.SetReg(0, b.GetReg(1));
+  loop();
+  ir::skip_branches(block);
+  const ir::Inst& unless = only(Opcode::SkipUnless);
+  EXPECT_EQ(unless.imm, 1 | ir::kBranch);
+  EXPECT_EQ(only(Opcode::SkipIfZero).aux, unless.aux) << "one label for both";
+  EXPECT_EQ(only(Opcode::SkipIfZero).imm, ir::kBranch);
+  EXPECT_EQ(count(Opcode::SkipIfNotZero), 1);
+  EXPECT_EQ(count(Opcode::Label), 2);
+  for (const ir::Inst& inst : block.insts) {
+    if (inst.op != Opcode::Label) continue;
+    EXPECT_EQ(inst.aux, ir::kBranch);
+    EXPECT_EQ(inst.guest, inst.imm == unless.aux ? 3 : 4);
+  }
+}
+TEST_F(SkipBranches, NotWithoutALoop) {
+  next_guest();
+  b.jump_if(0, 0x8004);
+  next_guest();
+  b.Jump(0xa000);
+  block.pc = 0x8000;
+  ir::skip_branches(block);
+  EXPECT_EQ(count(Opcode::JumpIf), 1) << ir::print(block);
+}
+TEST_F(SkipBranches, NotIntoAnItBlock) {
+  next_guest();
+  b.jump_if(0, 0x8004);
+  next_guest(0x08);
+  loop();
+  ir::skip_branches(block);
+  EXPECT_EQ(count(Opcode::JumpIf), 2) << ir::print(block);
+}
+// Two instructions under one condition: the second may not be executed without a test of it.
+TEST_F(SkipBranches, NotIntoWhatAConditionSkips) {
+  next_guest();
+  b.jump_if(0, 0x8008);
+  next_guest();
+  const uint32_t label = b.new_label();
+  b.skip_unless(2, label);
+  b.SetReg(0, b.GetReg(1));
+  next_guest();
+  b.SetReg(2, b.GetReg(1));
+  next_guest();
+  b.Label(label);
+  loop();
+  ir::skip_branches(block);
+  EXPECT_EQ(count(Opcode::JumpIf), 2) << ir::print(block);
+}
+// What is known after it is not known where it has been skipped: that a unit is enabled.
+TEST_F(SkipBranches, NotOverChecks) {
+  next_guest();
+  b.jump_if(0, 0x8008);
+  next_guest();
+  b.append(Opcode::RequirePrivileged, 0, reinterpret_cast<uint64_t>(&PassTest::nothing), {});
+  next_guest();
+  b.call(&PassTest::nothing, ir::kCallNoFlags);
+  loop();
+  ir::skip_branches(block);
+  EXPECT_EQ(count(Opcode::JumpIf), 2) << ir::print(block);
+}
+TEST_F(SkipBranches, NotOverValuesThatAreUsedLater) {
+  next_guest();
+  b.jump_if(0, 0x8008);
+  next_guest();
+  const Value v = b.GetReg(1);
+  next_guest();
+  b.SetReg(2, v);
+  loop();
+  ir::skip_branches(block);
+  EXPECT_EQ(count(Opcode::JumpIf), 2) << ir::print(block);
 }
 // Back to the start only where that sets all flags before a fault.
 TEST_F(PassTest, FuseCompareOfALoop) {

@@ -26,10 +26,10 @@ constexpr mmu::SoftTlbSizes kTlbSizes{.least = 1024, .most = 1024};
 
 }  // namespace
 
-std::string optimise(ir::Block& block, bool share_lookups) {
+std::string optimise(ir::Block& block, bool share_lookups, bool flag_fusion) {
   if (const std::string wrong = ir::verify(block); !wrong.empty()) return "the generator: " + wrong;
   for (const ir::Pass& pass : ir::passes()) {
-    if (pass.shares_lookups && !share_lookups) continue;
+    if ((pass.shares_lookups && !share_lookups) || (pass.fuses_flags && !flag_fusion)) continue;
     pass.run(block);
     if (const std::string wrong = ir::verify(block); !wrong.empty()) return std::string(pass.name) + ": " + wrong;
   }

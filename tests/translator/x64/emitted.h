@@ -16,8 +16,8 @@
 namespace crosswalk::test {
 
 // Runs all passes, verifying after each; returns what is wrong, or nothing. Those that share
-// lookups are for MemoryMode::SoftInline.
-std::string optimise(ir::Block& block, bool share_lookups = false);
+// lookups are for MemoryMode::SoftInline, those that fuse flags for `flag_fusion`.
+std::string optimise(ir::Block& block, bool share_lookups = false, bool flag_fusion = true);
 
 std::string disassemble(const uint8_t* code, size_t bytes, uint64_t address);
 

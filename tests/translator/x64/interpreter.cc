@@ -88,13 +88,13 @@ struct Wide {
 
 class Machine {
  public:
-  Machine(const ir::Block& block, CpuState& cpu, GuestMemory& memory)
-      : block_(block), cpu_(cpu), memory_(memory), values_(block.insts.size()) {}
+  Machine(const ir::Block& block, CpuState& cpu, GuestMemory& memory, const std::vector<bool>& followed)
+      : block_(block), cpu_(cpu), memory_(memory), followed_(followed), values_(block.insts.size()) {}
 
   void run(uint32_t stop) {
     for (size_t i = 0; !left_; i++) {
       if (block_.insts[i].guest == stop) return leave(kExitApart, pc_of(block_.insts[i]) | block_.thumb);
-      i = step(i);
+      i = !followed_.empty() && followed_[i] ? follow(block_.insts[i], i) - 1 : step(i);
     }
   }
 
@@ -121,6 +121,16 @@ class Machine {
     for (size_t i = 0; i < block_.insts.size(); i++)
       if (block_.insts[i].op == Opcode::Label && block_.insts[i].imm == n) return i;
     std::abort();
+  }
+  // Where a jump that `followed` has goes on.
+  size_t follow(const Inst& inst, size_t i) const {
+    const bool with_flags = inst.op == Opcode::JumpIf;
+    const bool taken = with_flags ? condition_holds(cpu_, inst.imm)
+                                  : (static_cast<uint32_t>(arg(inst, 0)) == 0) == (inst.op == Opcode::JumpIfZero);
+    if (!taken) return i + 1;
+    const uint32_t target = (with_flags ? static_cast<uint32_t>(inst.aux) : inst.imm) & ~1u;
+    while (pc_of(block_.insts[i]) < target) i++;
+    return i;
   }
   void call(const Inst& inst, bool wide, size_t i) {
     using Function = uint64_t (*)(CpuState*, uint32_t, uint32_t, uint32_t);
@@ -165,6 +175,7 @@ class Machine {
   const ir::Block& block_;
   CpuState& cpu_;
   GuestMemory& memory_;
+  const std::vector<bool>& followed_;
   std::vector<Wide> values_;
   bool left_ = false;
 };
@@ -382,10 +393,13 @@ size_t Machine::step(size_t i) {
     case Opcode::CallPure64: set(call_pure(inst)); break;
 
     case Opcode::SkipUnless:
-      if (!condition_holds(cpu_, inst.imm)) return label(static_cast<uint32_t>(inst.aux));
+      if (!condition_holds(cpu_, inst.imm & 15)) return label(static_cast<uint32_t>(inst.aux));
       break;
     case Opcode::SkipIfZero:
       if (x == 0) return label(static_cast<uint32_t>(inst.aux));
+      break;
+    case Opcode::SkipIfNotZero:
+      if (x != 0) return label(static_cast<uint32_t>(inst.aux));
       break;
     case Opcode::Label: break;
     case Opcode::Jump: jump(inst, inst.imm); break;
@@ -394,7 +408,7 @@ size_t Machine::step(size_t i) {
       if (condition_holds(cpu_, inst.imm)) jump(inst, static_cast<uint32_t>(inst.aux));
       break;
     case Opcode::JumpIfCompare:
-      add_with_carry(cpu_, x, ~y, true);
+      add_with_carry(cpu_, inst.imm & ir::kOfDifference ? x + y : x, ~y, true);
       if (condition_holds(cpu_, inst.imm & 15)) jump(inst, static_cast<uint32_t>(inst.aux));
       break;
     case Opcode::JumpIfZero:
@@ -452,8 +466,9 @@ bool access_memory(CpuState& cpu, GuestMemory& memory, uint32_t va, uint32_t kin
   return true;
 }
 
-void interpret(const ir::Block& block, CpuState& cpu, GuestMemory& memory, uint32_t stop) {
-  Machine(block, cpu, memory).run(stop);
+void interpret(const ir::Block& block, CpuState& cpu, GuestMemory& memory, uint32_t stop,
+               const std::vector<bool>& followed) {
+  Machine(block, cpu, memory, followed).run(stop);
 }
 
 }  // namespace crosswalk::test

@@ -35,7 +35,9 @@ bool access_memory(CpuState& cpu, GuestMemory& memory, uint32_t va, uint32_t kin
 // Runs `block` on `cpu` until it leaves: r[0..15], T, flags, vreg, exit_reason and the monitor are
 // then what emitted code must leave. A fault sets exit_reason = kExitException and r[15] to the
 // guest instruction. Links, the jump cache and page ids are empty. Leaves with kExitApart before
-// the guest instruction `stop` (an index), and by HostSpan.
-void interpret(const ir::Block& block, CpuState& cpu, GuestMemory& memory, uint32_t stop = UINT32_MAX);
+// the guest instruction `stop` (an index), and by HostSpan. Jumps that `followed` has, by
+// instruction, go on in the block.
+void interpret(const ir::Block& block, CpuState& cpu, GuestMemory& memory, uint32_t stop = UINT32_MAX,
+               const std::vector<bool>& followed = {});
 
 }  // namespace crosswalk::test

@@ -77,6 +77,7 @@ class Generator {
       step();
     }
     while (!scopes_.empty()) close();
+    if (shape_.control && chance(30)) ir_.jump_if(pick(14), kBlockPc | block_.thumb);  // a loop
     finish();
     block_.end_pc = block_.guest.back().pc + block_.guest.back().bytes;
   }
@@ -374,8 +375,55 @@ class Generator {
         break;
     }
   }
+  // CMP; CMPEQ; BNE, and its like.
+  void compare_twice() {
+    ir_.SubS(i32(), chance(30) ? Builder::Imm(0) : i32());
+    new_guest();
+    const uint32_t label = ir_.new_label(), condition = pick(14);
+    const size_t visible = known_.size();
+    ir_.skip_unless(condition, label);
+    if (chance(20)) ir_.SetReg(pick(15), i32());
+    ir_.SubS(i32(), i32());
+    ir_.Label(label);
+    known_.resize(visible);
+    while (chance(30)) {
+      new_guest();
+      if (chance(50)) pure_operation();
+      ir_.SetReg(pick(15), i32());
+    }
+    new_guest();
+    ir_.jump_if(chance(70) ? condition ^ pick(2) : pick(14), target());
+  }
+  // A branch over a few guest instructions, for skip_branches().
+  void branch_ahead() {
+    const size_t visible = known_.size();
+    if (chance(30)) ir_.SubS(i32(), i32());
+    const auto end = static_cast<uint32_t>(block_.guest.size()) + pick(3);
+    const uint32_t to = (kBlockPc + 4 * end) | block_.thumb;
+    switch (pick(3)) {
+      case 0: ir_.jump_if(pick(14), to); break;
+      case 1: ir_.JumpIfZero(to, zero_or_one()); break;
+      default: ir_.JumpIfNotZero(to, i32()); break;
+    }
+    while (block_.guest.size() < end) {
+      new_guest();
+      switch (pick(5)) {
+        case 0: ir_.SetReg(pick(15), i32()); break;
+        case 1: produce_flags(); break;
+        case 2: pure_operation(); break;
+        case 3: compare_twice(); break;
+        default:
+          if (shape_.memory) keep(ir_.Load(access(2), address(4)), Type::I32);
+      }
+    }
+    known_.resize(visible);
+    new_guest();
+    if (chance(50)) ir_.SubS(i32(), i32());
+  }
   void control() {
-    switch (pick(6)) {
+    switch (pick(8)) {
+      case 7: branch_ahead(); break;
+      case 6: compare_twice(); break;
       case 0:
       case 1:
         if (scopes_.size() < 3) open();

@@ -3,9 +3,11 @@
 // passes and flag fusion. CROSSWALK_SEED chooses the blocks, CROSSWALK_BLOCKS how many.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <tuple>
+#include <vector>
 
 #include "tests/translator/x64/emitted.h"
 #include "tests/translator/x64/random_block.h"
@@ -78,6 +80,16 @@ std::string differences(const CpuState& want, const CpuState& have) {
   return s;
 }
 
+// By instruction, whether skip_branches() makes a skip of it.
+std::vector<bool> branches_within(const ir::Block& original) {
+  ir::Block block = original;
+  ir::skip_branches(block);
+  std::vector<bool> within;
+  for (const ir::Inst& inst : block.insts)
+    if (inst.op != ir::Opcode::Label || inst.aux == 0) within.push_back(ir::skips(inst.op) && (inst.imm & ir::kBranch));
+  return within;
+}
+
 using Setting = std::tuple<x64::MemoryMode, bool, bool>;  // memory, passes, flag fusion
 
 std::string name_of(const ::testing::TestParamInfo<Setting>& info) {
@@ -99,15 +111,18 @@ class RandomIr : public ::testing::TestWithParam<Setting> {
     auto planned_memory = std::make_unique<GuestMemory>();
     const bool shares = passes && mode == x64::MemoryMode::SoftInline;
     uint64_t faults = 0, shared = 0, apart = 0;
+    int64_t branches = 0;
     for (uint64_t n = 0; n < blocks; n++) {
       std::mt19937_64 random(seed * 1000003 + n);
       const ir::Block original = random_block(random, shape);
       ASSERT_EQ(ir::verify(original), "") << "block " << n << "\n" << ir::print(original);
       ir::Block block = original;
       if (passes)
-        ASSERT_EQ(optimise(block, shares), "") << "block " << n << "\n" << ir::print(original);
+        ASSERT_EQ(optimise(block, shares, fusion), "") << "block " << n << "\n" << ir::print(original);
       else
         ir::count_uses(block);
+      const std::vector<bool> followed = passes ? branches_within(original) : std::vector<bool>();
+      branches += std::ranges::count(followed, true);
       const x64::CompiledBlock& code = emitted.emit(block);
       for (const ir::Inst& inst : block.insts) shared += inst.op == ir::Opcode::HostSpan;
       for (int round = 0; round < 2; round++) {
@@ -128,7 +143,7 @@ class RandomIr : public ::testing::TestWithParam<Setting> {
           apart++;
           for (stop = 0; original.guest[stop].pc != planned->r[15];) stop++;
         }
-        interpret(original, *want, *expected_memory, stop);
+        interpret(original, *want, *expected_memory, stop, followed);
         emitted.run(*have, *memory);
         faults += want->exit_reason == 5;
         std::string wrong = differences(*want, *have);
@@ -139,6 +154,7 @@ class RandomIr : public ::testing::TestWithParam<Setting> {
                              << ir::print(block) << disassemble(code.code, code.size, 0);
       }
     }
+    EXPECT_EQ(passes && shape.control, branches > 0) << "no branch goes ahead in its block";
     if (!shape.memory) return;
     EXPECT_EQ(shares, shared > 0 && apart > 0) << shared << " lookups are shared, " << apart << " failed";
     EXPECT_GT(faults, 0u) << "no block faulted: the test does not test that";

@@ -1,24 +1,82 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 #include <iterator>
-#include <optional>
+#include <span>
 
 #include "translator/ir/ir.h"
+#include "translator/ir/passes/flags.h"
 #include "translator/ir/passes/forward.h"
 
 namespace crosswalk::ir {
 namespace {
 
-// Whether the block sets all of NZCV before anything reads them, may fault, or leaves.
+// Whether the block sets all of NZCV before anything reads those that it found, may fault, or
+// leaves.
 bool begins_with_flags(const Block& block) {
-  uint32_t set = 0;
+  constexpr uint64_t kNone = UINT64_MAX;
+  uint8_t set = 0, set_before_skip = 0;
+  uint64_t label = kNone;  // that what is skipped ends with
   for (const Inst& inst : block.insts) {
-    const OpcodeInfo& op = info(inst.op);
-    if (op.flags_read() || (op.attributes & (F | X | J)) || is_impure_call(op.attributes)) return false;
-    set |= op.flags_written();
-    if ((set & kNzcv) == kNzcv) return true;
+    const uint32_t attributes = info(inst.op).attributes;
+    if ((attributes & (F | X)) || is_impure_call(attributes) || (flags_read(inst) & kNzcv & ~set)) return false;
+    if (inst.op == Opcode::Label) {
+      if (inst.imm != label) return false;
+      set = set_before_skip;  // what is skipped may not have been executed
+      label = kNone;
+    } else if (attributes & J) {
+      if (label != kNone && label != inst.aux) return false;
+      if (label == kNone) set_before_skip = set;
+      label = inst.aux;
+    }
+    set |= info(inst.op).flags_written();
+    if ((set & kNzcv) == kNzcv && label == kNone) return true;
   }
   return false;
+}
+
+// A compare may go down over such an instruction, if that does not change its operands.
+bool lets_pass(const Inst& inst) {
+  const OpcodeInfo& op = info(inst.op);
+  return !((op.flags_read() | op.flags_written()) & kNzcv) && !(op.attributes & (F | M | C | X | J));
+}
+bool keeps_eflags(const Inst& inst) { return (info(inst.op).attributes & K) && !info(inst.op).flags_written(); }
+
+// The registers that the operands were read from are not written between: they would have to be
+// kept elsewhere.
+bool stay_in_place(const Block& block, std::span<const Value> operands, std::span<const Inst> between) {
+  const auto overwrites = [&](const Inst& inst) {
+    return (inst.op == Opcode::SetReg || inst.op == Opcode::SetUserReg) && std::ranges::any_of(operands, [&](Value v) {
+             return v.is_inst() && block.insts[v.index()].op == Opcode::GetReg &&
+                    block.insts[v.index()].imm == inst.imm;
+           });
+  };
+  return std::ranges::none_of(between, overwrites);
+}
+
+// Makes a JumpIfCompare of a JumpIf, if the flags are of a SubS that may go down to it.
+bool fuse(Block& block, size_t j) {
+  auto& insts = block.insts;
+  size_t i = j - 1;
+  bool in_eflags = true;
+  for (; i > 0 && lets_pass(insts[i]); i--) in_eflags &= keeps_eflags(insts[i]);
+  Inst &compare = insts[i], &jump = insts[j];
+  if (compare.op != Opcode::SubS) return false;
+  const std::span between(insts.begin() + static_cast<ptrdiff_t>(i) + 1, insts.begin() + static_cast<ptrdiff_t>(j));
+  const Value difference = Value::inst(static_cast<uint32_t>(i));
+  const auto uses = [&](const Inst& inst) { return std::ranges::find(inst.args, difference) != std::end(inst.args); };
+  if (std::any_of(insts.begin() + static_cast<ptrdiff_t>(i) + 1, insts.end(), uses)) {
+    if (!in_eflags || !stay_in_place(block, {&compare.args[1], 1}, between)) return false;
+    jump.imm |= kOfDifference;
+    jump.args[0] = difference;
+    jump.args[1] = compare.args[1];
+  } else {
+    if (compare.args[0].is_imm() || !stay_in_place(block, {compare.args, 2}, between)) return false;
+    jump.args[0] = compare.args[0];
+    jump.args[1] = compare.args[1];
+    make_unused(compare);
+  }
+  jump.op = Opcode::JumpIfCompare;
+  return true;
 }
 
 }  // namespace
@@ -26,39 +84,14 @@ bool begins_with_flags(const Block& block) {
 void fuse_compares(Block& block) {
   const uint32_t start = block.pc | block.thumb;
   const bool one_page = ((block.end_pc - 1) ^ block.pc) >> 12 == 0;  // else its entry may be left
-  std::optional<bool> loops;
+  const auto loops = [&](const Inst& inst) { return inst.op == Opcode::JumpIf && inst.aux == start; };
+  const bool set_again = one_page && std::ranges::any_of(block.insts, loops) && begins_with_flags(block);
   for (size_t j = 1; j < block.insts.size(); j++) {
     Inst& jump = block.insts[j];
     if (jump.op != Opcode::JumpIf) continue;
-    const auto target = static_cast<uint32_t>(jump.aux);
-    const bool back = (target & ~1u) < block.end_pc;
-    if (back && (target != start || !one_page)) continue;
-    if (back && !loops) loops = begins_with_flags(block);
-    if (back && !*loops) continue;
-    size_t i = j - 1;
-    while (i > 0 && (info(block.insts[i].op).attributes & K) && !info(block.insts[i].op).flags_written()) i--;
-    Inst& compare = block.insts[i];
-    if (compare.op != Opcode::SubS || compare.args[0].is_imm()) continue;
-    const auto used = [&](const Inst& inst) {
-      return std::ranges::find(inst.args, Value::inst(static_cast<uint32_t>(i))) != std::end(inst.args);
-    };
-    if (std::any_of(block.insts.begin() + static_cast<ptrdiff_t>(i), block.insts.end(), used)) continue;
-    // Its operands would have to be kept elsewhere.
-    const auto overwrites = [&](const Inst& inst) {
-      return (inst.op == Opcode::SetReg || inst.op == Opcode::SetUserReg) &&
-             std::ranges::any_of(compare.args, [&](Value v) {
-               return v.is_inst() && block.insts[v.index()].op == Opcode::GetReg &&
-                      block.insts[v.index()].imm == inst.imm;
-             });
-    };
-    if (std::any_of(block.insts.begin() + static_cast<ptrdiff_t>(i), block.insts.begin() + static_cast<ptrdiff_t>(j),
-                    overwrites))
-      continue;
-    jump.op = Opcode::JumpIfCompare;
-    jump.imm |= back ? kFlagsAreSetAgain : 0;
-    jump.args[0] = compare.args[0];
-    jump.args[1] = compare.args[1];
-    make_unused(compare);
+    const bool back = (jump.aux & ~1u) < block.end_pc, loop = set_again && jump.aux == start;
+    // Other jumps back are mostly taken, and store the flags then.
+    if ((loop || !back) && fuse(block, j) && loop) jump.imm |= kFlagsAreSetAgain;
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The walk from the back: what nobody can see goes. See ir.h for what each pass promises.
+#include "translator/ir/eflags.h"
 #include "translator/ir/ir.h"
+#include "translator/ir/passes/flags.h"
 #include "translator/ir/passes/forward.h"
 
 namespace crosswalk::ir {
@@ -18,6 +20,31 @@ uint64_t vector_words(const Inst& inst) {
     default: return 0;
   }
 }
+// What of Inst::flags_live keeps an instruction.
+uint8_t flags_wanted(uint32_t attributes) {
+  const uint8_t written = attributes >> kWritesShift & kAllFlags;
+  return written ? written | kEflags : 0;
+}
+
+// The flags that are live at labels: the latest few of them, from the back.
+class FlagsAtLabels {
+ public:
+  void note(uint32_t label, uint8_t live) { entries_[next_++ % kMost] = {label, live}; }
+  uint8_t at(uint64_t label) const {
+    for (const Entry& e : entries_)
+      if (e.label == label) return e.live;
+    return kAllFlags;
+  }
+
+ private:
+  static constexpr size_t kMost = 4;
+  struct Entry {
+    uint32_t label = UINT32_MAX;
+    uint8_t live = kAllFlags;
+  };
+  Entry entries_[kMost];
+  size_t next_ = 0;
+};
 
 // What of the guest's state is written again, or not read any more, before anything can see it.
 class Unseen {
@@ -58,19 +85,25 @@ class Unseen {
       if ((inst.imm & (kCallNoFlags | kCallMayExit)) != kCallNoFlags) live_ = kAllFlags;
       return false;
     }
-    const uint8_t written = attributes >> kWritesShift & kAllFlags, read = attributes >> kReadsShift & kAllFlags;
-    if (written) inst.flags_live = live_ & written;
+    const uint8_t written = attributes >> kWritesShift & kAllFlags;
+    const uint8_t reads = flags_read(inst), read = reads && inst.from_eflags ? kEflags : reads;
+    const uint8_t produced = eflags_after(inst) == EflagsForm::None ? 0 : kEflags;
+    if (written) inst.flags_live = live_ & (written | produced);
+    live_ &= ~produced;
     if (inst.op == Opcode::JumpIfCompare) {  // it leaves with the flags that it sets
-      live_ = kAllFlags & ~written;
+      live_ = static_cast<uint8_t>((kAllFlags & ~written) | (inst.imm & kOfDifference ? kEflags : 0));
       return false;
     }
+    if (inst.op == Opcode::Label) labels_.note(inst.imm, live_);
+    if (skips(inst.op)) live_ |= labels_.at(inst.aux);
+    if (attributes & (F | X)) live_ = kAllFlags;
     live_ = static_cast<uint8_t>((live_ & ~written) | read);
-    if (attributes & (F | X | J)) live_ = kAllFlags;
     return false;
   }
 
  private:
   uint8_t live_ = kAllFlags;
+  FlagsAtLabels labels_;
   uint32_t overwritten_ = 0;          // bit n: register n
   uint64_t overwritten_vectors_ = 0;  // as vector_words()
 };
@@ -104,9 +137,8 @@ void remove_dead(Block& block) {
     Inst& inst = insts[i];
     const uint32_t attributes = info(inst.op).attributes;
     const bool unseen_write = unseen.step_back(inst, attributes);
-    const bool unused =
-        inst.uses == 0 && (attributes & (P | D)) && !(inst.flags_live & attributes >> kWritesShift & kAllFlags);
-    if (unseen_write || unused) {
+    const bool discardable = (attributes & (P | D)) && !(inst.flags_live & flags_wanted(attributes));
+    if (unseen_write || (inst.uses == 0 && discardable)) {
       inst.op = kDeleted;
       first_deleted = i;
       continue;
@@ -135,9 +167,12 @@ void remove_dead(Block& block) {
 
 std::span<const Pass> passes() {
   static constexpr Pass kPasses[] = {
+      {"skip_branches", skip_branches},
+      {"thread_skips", thread_skips},
       {"forward", [](Block& block) { forward(block); }},
       {"share_lookups", share_lookups, true},
       {"fuse_compares", fuse_compares, false, true},
+      {"use_eflags", use_eflags, false, true},
       {"remove_dead", remove_dead},
   };
   return kPasses;
