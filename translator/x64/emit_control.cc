@@ -233,7 +233,9 @@ void jump_if_zero(EmitContext& e, const Inst& inst, bool zero) {
 void emit_JumpIfZero(EmitContext& e, const Inst& inst) { jump_if_zero(e, inst, true); }
 void emit_JumpIfNotZero(EmitContext& e, const Inst& inst) { jump_if_zero(e, inst, false); }
 
-void emit_JumpIndirect(EmitContext& e, const Inst& inst) { e.exits.jump_indirect(inst.args[0], inst.imm & ir::kOneTarget); }
+void emit_JumpIndirect(EmitContext& e, const Inst& inst) {
+  e.exits.jump_indirect(inst.args[0], inst.imm & ir::kOneTarget);
+}
 
 void emit_ExitTo(EmitContext& e, const Inst& inst) {
   e.need_mxcsr(Rounding::Vfp);
