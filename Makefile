@@ -124,8 +124,10 @@ $(BUILD)/obj/%.o: %.cc $(PRECOMPILED) | $(BUILD)/.packages
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(CXXFLAGS) $(addprefix -include-pch ,$(PRECOMPILED)) -c -o $@ $<
 
-# Each block goes through these loops.
+# Each block goes through these loops. A precompiled header fits one set of flags.
+ifndef SANITIZE
 $(BUILD)/obj/translator/ir/passes/%.o: private override CXXFLAGS := $(CXXFLAGS:-O2=-O3)
+endif
 
 include scripts/guest-images.mk
 include scripts/sanitizers.mk

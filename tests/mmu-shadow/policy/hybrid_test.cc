@@ -118,7 +118,8 @@ TEST_F(Hybrid, AWindowThatCostsMoreThanItSavesGoesAndIsHarderToGet) {
   EXPECT_EQ(space.history->reluctance, 1);
 }
 
-// The host ran something else for 4 ms of every 10 while entries were flushed: not the window's cost.
+// The host ran something else for 4 ms of every 10 while entries were flushed: no cost of the
+// window.
 TEST_F(Hybrid, PreemptionIsNoUpkeep) {
   run(100);
   ASSERT_TRUE(space.windowed);

@@ -100,8 +100,8 @@ HANDLER(DMB) {
   if (!orders_only_stores(f['o'])) t.ir.MemoryBarrier();
 }
 HANDLER(DSB) { t.ir.SynchronizationBarrier(); }
-// What could change how code is fetched has taken effect already, or does at a poll; and with it the
-// identity of the next instruction's page, or its code has no link any more.
+// What could change how code is fetched has taken effect already, or does at a poll; and with it,
+// the identity of the next instruction's page is another, or its code has no link any more.
 HANDLER(ISB) { t.end_block_anew(true); }
 
 }  // namespace crosswalk::frontend
