@@ -44,6 +44,7 @@ void PerfMap::line(const uint8_t* begin, size_t bytes, const std::string& name) 
 }
 
 void PerfMap::thunks_emitted(const x64::Thunks& thunks, const uint8_t* begin, size_t bytes) {
+  static_assert(sizeof(x64::Thunks) == 15 * sizeof(void*), "every thunk has a name");
   std::vector<std::pair<const uint8_t*, const char*>> pieces = {
       {reinterpret_cast<const uint8_t*>(thunks.enter), "enter"},
       {thunks.exit_link, "exit_link"},
@@ -56,6 +57,7 @@ void PerfMap::thunks_emitted(const x64::Thunks& thunks, const uint8_t* begin, si
       {thunks.call, "call"},
       {thunks.call_light, "call_light"},
       {thunks.call_pure, "call_pure"},
+      {thunks.call_preserving, "call_preserving"},
       {thunks.slow_access, "slow_access"},
       {thunks.synchronize, "synchronize"},
       {thunks.send_event, "send_event"}};

@@ -65,11 +65,14 @@ TEST(PerfMap, Lines) {
   thunks.dispatch = at(0x10020);
   thunks.exit_link = at(0x10040);
   thunks.exit_indirect = at(0x10048);
+  thunks.jump_cached = at(0x1004c);
   thunks.exit_to = at(0x10050);
   thunks.exit_no_spill = at(0x10060);
   thunks.exit_no_spill_standard = at(0x10080);
   thunks.call = at(0x100a0);
+  thunks.call_light = at(0x100b0);
   thunks.call_pure = at(0x100c0);
+  thunks.call_preserving = at(0x100d0);
   thunks.slow_access = at(0x100e0);
   thunks.synchronize = at(0x10100);
   thunks.send_event = at(0x10120);
@@ -92,12 +95,15 @@ TEST(PerfMap, Lines) {
             "10000 20 crosswalk_enter\n"
             "10020 20 crosswalk_dispatch\n"
             "10040 8 crosswalk_exit_link\n"
-            "10048 8 crosswalk_exit_indirect\n"
+            "10048 4 crosswalk_exit_indirect\n"
+            "1004c 4 crosswalk_jump_cached\n"
             "10050 10 crosswalk_exit_to\n"
             "10060 20 crosswalk_exit_no_spill\n"
             "10080 20 crosswalk_exit_no_spill_standard\n"
-            "100a0 20 crosswalk_call\n"
-            "100c0 20 crosswalk_call_pure\n"
+            "100a0 10 crosswalk_call\n"
+            "100b0 10 crosswalk_call_light\n"
+            "100c0 10 crosswalk_call_pure\n"
+            "100d0 10 crosswalk_call_preserving\n"
             "100e0 20 crosswalk_slow_access\n"
             "10100 20 crosswalk_synchronize\n"
             "10120 e0 crosswalk_send_event\n"
