@@ -32,7 +32,7 @@ void Exits::poll_and_jump(uint32_t target, std::optional<Comparison> flags) {
   const Label stub = e_.labels.make();
   e_.code.cmp(state32(offsetof(CpuState, pending)), 0);
   e_.labels.jcc(kEqual, stub, true);
-  add_link(0, target, stub, false, flags);
+  add_link(link_to(target), stub, false, flags);
   if (flags) e_.flags.store_difference_and_leave(*flags);
   leave(kExitPoll, target);
 }
@@ -62,7 +62,7 @@ void Exits::jump(uint32_t target) {
   if (!same_page(to)) return jump_compared(target);
   const Label stub = e_.labels.make();
   e_.labels.jmp(stub, true);
-  add_link(0, target, stub);
+  add_link(link_to(target), stub);
 }
 
 void Exits::jump_anew(uint32_t target, bool polls) {
@@ -83,31 +83,35 @@ void Exits::jump_compared(uint32_t target) {
   const uint32_t id_offset = field();
   e_.labels.jcc(kNotEqual, stub);
   e_.labels.jmp(stub, true);
-  add_link(id_offset, target, stub);
+  add_link(link_to(target, id_offset), stub);
 }
 
 void Exits::jump_if(Condition condition, uint32_t target) {
   const Label stub = e_.labels.make();
   e_.labels.jcc(condition, stub, true);
-  add_link(0, target, stub);
+  add_link(link_to(target), stub);
+}
+
+LinkSite Exits::link_to(uint32_t target, uint32_t id_offset) const {
+  LinkSite site{};
+  site.id_offset = id_offset;
+  site.target = target;
+  site.own_entry = own_entry_;
+  return site;
 }
 
 // Notes the jump that was just emitted, and emits the stub that it goes to until the engine links
 // it.
-void Exits::add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart, std::optional<Comparison> flags) {
+void Exits::add_link(LinkSite site, Label stub, bool apart, std::optional<Comparison> flags) {
   const size_t n = links_.size();
-  LinkSite site{};
   site.jump_offset = field();
-  site.id_offset = id_offset;
-  site.target = target;
-  site.own_entry = own_entry_;
   site.only_itself = flags.has_value();
   links_.push_back(site);
-  e_.out_of_line([this, n, stub, target, apart, flags] {
+  e_.out_of_line([this, n, stub, apart, flags] {
     e_.labels.bind(stub);
     links_[n].stub_offset = here();
     if (flags) e_.flags.store_difference_and_leave(*flags);
-    load_target(target);
+    if (links_[n].guess_offset == 0) load_target(links_[n].target);
     e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
     links_[n].number_offset = field();
     if (!apart) return e_.jump_to_thunk(&Thunks::exit_link);
@@ -121,14 +125,13 @@ void Exits::jump_apart() {
   e_.need_mxcsr(Rounding::Vfp);
   const Label stub = e_.labels.make();
   e_.labels.jmp(stub, true);
-  add_link(0, e_.guest().pc | e_.block.thumb, stub, true);
+  add_link(link_to(e_.guest().pc | e_.block.thumb), stub, true);
 }
 
 // The jump cache is for what was not guessed. Until there is a guess, all go to the stub.
 void Exits::jump_guessed() {
   auto& c = e_.code;
   const Label stub = e_.labels.make();
-  const size_t n = links_.size();
   LinkSite site{};
   site.target = kNoGuess;
   e_.labels.align_field(1);
@@ -149,15 +152,7 @@ void Exits::jump_guessed() {
   site.id_offset = field();
   e_.labels.jcc(kNotEqual, stub);
   e_.labels.jmp(stub, true);
-  site.jump_offset = field();
-  links_.push_back(site);
-  e_.out_of_line([this, n, stub] {
-    e_.labels.bind(stub);
-    links_[n].stub_offset = here();
-    e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));
-    links_[n].number_offset = field();
-    e_.jump_to_thunk(&Thunks::exit_link);
-  });
+  add_link(site, stub);
 }
 
 void Exits::jump_indirect(ir::Value target, bool guess) {

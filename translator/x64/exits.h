@@ -52,8 +52,9 @@ class Exits {
   void poll(uint32_t target);
   void jump_compared(uint32_t target);
   void jump_guessed();  // eax = the target
-  void add_link(uint32_t id_offset, uint32_t target, Label stub, bool apart = false,
-                std::optional<Comparison> flags = {});
+  // `site` says what is known before the jump that was just emitted. Of a guess, eax is the target.
+  void add_link(LinkSite site, Label stub, bool apart = false, std::optional<Comparison> flags = {});
+  LinkSite link_to(uint32_t target, uint32_t id_offset = 0) const;
 
   EmitContext& e_;
   const uint8_t* const start_;

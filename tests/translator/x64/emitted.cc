@@ -167,7 +167,6 @@ void Emitted::send_event(CpuState* cpu) {
   static_cast<Emitted*>(cpu->engine)->events_sent_++;
   use_registers();
 }
-// All that a function need not preserve.
 void Emitted::use_registers() {
   // for alignment: an aligned access to the stack
   alignas(16) volatile char local[16] = {};

@@ -42,10 +42,12 @@ class Emitted {
 
   arm::Events events;
 
+  // Changes all registers that a function need not preserve, and wants an aligned stack.
+  static void use_registers();
+
  private:
   static void synchronize(CpuState* cpu);
   static void send_event(CpuState* cpu);
-  static void use_registers();
   static uint64_t slow_access(CpuState* cpu, x64::SlowAccessFrame* frame);
   uint64_t fill(uint32_t va) const;
   static bool fault(void* self, engine::FaultFrame& frame);

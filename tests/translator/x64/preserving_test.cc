@@ -24,21 +24,7 @@ uint64_t given_cpu, given_frame;
 void change_registers(CpuState* cpu, void* frame) {
   given_cpu = reinterpret_cast<uint64_t>(cpu);
   std::memcpy(&given_frame, frame, sizeof given_frame);
-  // for alignment: an aligned access to the stack
-  alignas(16) volatile char local[16] = {};
-  asm volatile("movaps %%xmm0, %0" : "=m"(*const_cast<char(*)[16]>(&local)));
-  asm volatile(
-      "mov $-1, %%rax; mov %%rax, %%rcx; mov %%rax, %%rdx; mov %%rax, %%rsi; mov %%rax, %%rdi; mov %%rax, %%r8; mov "
-      "%%rax, %%r9;"
-      "mov %%rax, %%r10; mov %%rax, %%r11" ::
-          : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11");
-  asm volatile(
-      "pcmpeqd %%xmm0, %%xmm0; movaps %%xmm0, %%xmm1; movaps %%xmm0, %%xmm2; movaps %%xmm0, %%xmm3;"
-      "movaps %%xmm0, %%xmm4; movaps %%xmm0, %%xmm5; movaps %%xmm0, %%xmm6; movaps %%xmm0, %%xmm7;"
-      "movaps %%xmm0, %%xmm8; movaps %%xmm0, %%xmm9; movaps %%xmm0, %%xmm10; movaps %%xmm0, %%xmm11;"
-      "movaps %%xmm0, %%xmm12; movaps %%xmm0, %%xmm13; movaps %%xmm0, %%xmm14; movaps %%xmm0, %%xmm15" ::
-          : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
-            "xmm13", "xmm14", "xmm15");
+  Emitted::use_registers();
 }
 
 TEST(CallPreserving, ChangesNoRegister) {
