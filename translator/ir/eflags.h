@@ -18,6 +18,13 @@ enum class EflagsForm : uint8_t {
   Compared,  // as UCOMIS leaves them, for NZCV of a comparison
 };
 
+// What they hold where two paths join.
+constexpr EflagsForm meet(EflagsForm a, EflagsForm b) {
+  if (a == b) return a;
+  const auto has_nz = [](EflagsForm f) { return f != EflagsForm::None && f != EflagsForm::Compared; };
+  return has_nz(a) && has_nz(b) ? EflagsForm::Logic : EflagsForm::None;
+}
+
 // As in the encoding (ARM DDI 0406C, A8.3): complementary pairs.
 enum ArmCondition : uint32_t { kEq, kNe, kCs, kCc, kMi, kPl, kVs, kVc, kHi, kLs, kGe, kLt, kGt, kLe, kConditions };
 
@@ -48,6 +55,15 @@ constexpr EflagsForm eflags_after(const Inst& inst) {
     case Opcode::SetNZCV: return inst.from_eflags ? EflagsForm::Compared : EflagsForm::None;
     case Opcode::SetNZ: return inst.args[0].is_imm() ? EflagsForm::None : EflagsForm::Logic;
     default: return EflagsForm::None;
+  }
+}
+
+// Whether its emitter can do without changing EFLAGS, if it has to (Inst::keep_eflags).
+constexpr bool can_keep_eflags(const Inst& inst) {
+  switch (inst.op) {
+    case Opcode::Add: return inst.args[0].is_inst() || inst.args[1].is_inst();
+    case Opcode::Sub: return inst.args[0].is_inst() && inst.args[1].is_imm();
+    default: return false;
   }
 }
 

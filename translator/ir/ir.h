@@ -216,6 +216,9 @@ struct Inst {
   // What it reads of NZCV is certainly in EFLAGS, and perhaps nowhere else; set by use_eflags
   bool from_eflags = false;
   uint16_t guest = 0;  // index into Block::guest
+  // It must not change EFLAGS, of an instruction that can do so; set by fuse_compares and
+  // use_eflags
+  bool keep_eflags = false;
   uint32_t imm = 0;
   uint32_t uses = 0;  // set by count_uses()
   uint64_t aux = 0;
@@ -355,8 +358,8 @@ void share_lookups(Block& block);
 // ahead, or back to the start of a block that sets NZCV before they are seen: so the flags are
 // stored only where they are.
 void fuse_compares(Block& block);
-// Marks what takes NZCV from EFLAGS (Inst::from_eflags). The last before remove_dead, which then
-// need not have them stored for it.
+// Marks what takes NZCV from EFLAGS (Inst::from_eflags), and what keeps them there for it
+// (Inst::keep_eflags). The last before remove_dead, which then need not have them stored for it.
 void use_eflags(Block& block);
 // Makes every memory access of one guest instruction out of line.
 void set_out_of_line(Block& block, uint16_t guest);

@@ -18,6 +18,7 @@ EmitContext::EmitContext(Assembler& c, const ir::Block& b, const BackendConfig& 
       alignment(b, arena),
       relocations(c, arena),
       block_labels_(arena, b.label_count),
+      flags_at_labels_(arena, b.label_count),
       deferred_(arena, 0, 16) {
   for (Label& l : block_labels_) l = labels.make();
 }

@@ -84,7 +84,9 @@ class EmitContext : private EmissionMemory, public Operands {
 
   // The guest instruction that is being emitted.
   const ir::GuestInst& guest() const { return block.guest[position_.inst->guest]; }
-  Label label(uint32_t n) const { return block_labels_[n]; }  // of ir::Block
+  // By the label's number in ir::Block.
+  Label label(uint32_t n) const { return block_labels_[n]; }
+  FlagsAtLabel& flags_at_label(uint64_t n) { return flags_at_labels_[n]; }
 
   // ---- for emit_block: around each instruction, and after the last
   void begin(uint32_t index) {
@@ -105,6 +107,7 @@ class EmitContext : private EmissionMemory, public Operands {
     Position position;
   };
   ArenaVector<Label> block_labels_;
+  ArenaVector<FlagsAtLabel> flags_at_labels_;
   ArenaVector<Deferred> deferred_;
 };
 

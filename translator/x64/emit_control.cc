@@ -118,7 +118,8 @@ void emit_SendEvent(EmitContext& e, const Inst&) {
 void emit_SkipUnless(EmitContext& e, const Inst& inst) {
   spill_for_merge(e);
   e.flags.jump_if(inst.imm & 15, e.label(static_cast<uint32_t>(inst.aux)), true);
-  e.flags.keep();  // the taken-through side may still use them; the label forgets them
+  e.flags.keep();
+  e.flags_at_label(inst.aux).skipped(e.flags.form());
 }
 namespace {
 void skip_if(EmitContext& e, const Inst& inst, Condition condition) {
@@ -127,6 +128,7 @@ void skip_if(EmitContext& e, const Inst& inst, Condition condition) {
   e.release(v);
   spill_for_merge(e);  // moves, which keep EFLAGS
   e.labels.jcc(condition, e.label(static_cast<uint32_t>(inst.aux)));
+  e.flags_at_label(inst.aux).skipped(EflagsForm::None);
 }
 }  // namespace
 void emit_SkipIfZero(EmitContext& e, const Inst& inst) { skip_if(e, inst, kEqual); }
@@ -135,6 +137,7 @@ void emit_Label(EmitContext& e, const Inst& inst) {
   spill_for_merge(e);
   e.alignment.forget();
   e.labels.bind(e.label(inst.imm));
+  e.flags.join(e.flags_at_label(inst.imm));
 }
 
 void emit_Jump(EmitContext& e, const Inst& inst) { e.exits.jump(inst.imm); }

@@ -142,7 +142,7 @@ void compare(EmitContext& e, const Inst& inst, Set set) {
 void emit_Add(EmitContext& e, const Inst& inst) {
   Value a = inst.args[0], b = inst.args[1];
   if (a.is_imm()) std::swap(a, b);
-  if (!e.registers.prefers(a) && !(!b.is_imm() && e.registers.prefers(b))) {
+  if (inst.keep_eflags || (!e.registers.prefers(a) && !(!b.is_imm() && e.registers.prefers(b)))) {
     // Three operands: LEA reads both before it writes.
     const Reg64 x = e.use(a);
     if (b.is_imm()) {
@@ -160,7 +160,7 @@ void emit_Add(EmitContext& e, const Inst& inst) {
 }
 void emit_Sub(EmitContext& e, const Inst& inst) {
   const Value a = inst.args[0], b = inst.args[1];
-  if (b.is_imm() && !a.is_imm() && !e.registers.prefers(a)) {
+  if (b.is_imm() && !a.is_imm() && (inst.keep_eflags || !e.registers.prefers(a))) {
     const Reg64 x = e.use(a);
     const Reg64 r = e.define_overlapping();
     e.code.lea(r.cvt32(), ptr[x + static_cast<int32_t>(0 - b.imm32())]);

@@ -158,9 +158,7 @@ void Exits::jump_guessed() {
 void Exits::jump_indirect(ir::Value target, bool guess) {
   auto& c = e_.code;
   e_.need_mxcsr(Rounding::Vfp);
-  e_.take(rax);
-  const Reg64 v = e_.use(target);
-  c.mov(eax, v.cvt32());
+  e_.move_to(rax, target);
   const auto leave = [this] { e_.jump_to_thunk_if_not_equal(&Thunks::exit_indirect); };
   c.cmp(state32(offsetof(CpuState, pending)), 0);
   leave();

@@ -54,6 +54,8 @@ class Operands {
     registers.take(which.getIdx());
     return which;
   }
+  // A copy of the operand in exactly this temporary.
+  void move_to(Reg64 which, ir::Value v) { registers.move_to(which.getIdx(), v); }
   // Gives an operand register or temporary back before the instruction ends.
   void release(Reg64 r) { registers.release(r.getIdx()); }
 

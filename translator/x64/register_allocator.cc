@@ -113,6 +113,13 @@ void RegisterAllocator::take(int reg) {
   values_.lock(kFile, reg);
 }
 
+void RegisterAllocator::move_to(int reg, Value v) {
+  const bool there = is_copied_freely(File::General, v) && values_.of(v.index()).index == reg;
+  if (there) return values_.lock(File::General, reg);
+  take(reg);
+  values_.load(File::General, reg, v);
+}
+
 // ---- results
 
 int RegisterAllocator::hinted_register(bool overlapping, Value except) const {

@@ -32,7 +32,8 @@ class RegisterAllocator {
   // copy() would only take over the register that the value is in.
   bool is_copied_freely(File file, ir::Value v) const;
   int temp(File file);
-  void take(int reg);  // exactly this general register
+  void take(int reg);
+  void move_to(int reg, ir::Value v);  // exactly this general register
   void release(int reg) { values_.release(File::General, reg); }
 
   // ---- the result

@@ -554,7 +554,7 @@ TEST_F(PassTest, FuseCompareOverOtherInstructions) {
   b.Load(ir::MemAccess{}.pack(), b.GetReg(2));  // may fault
   b.jump_if(1, 0x200);
   b.SetReg(4, b.SubS(b.GetReg(4), Builder::Imm(4)));
-  b.SetReg(2, b.Add(b.GetReg(2), Builder::Imm(1)));  // EFLAGS are lost
+  b.SetReg(2, b.Mul(b.GetReg(2), b.GetReg(2)));  // EFLAGS are lost
   b.jump_if(1, 0x200);
   b.Jump(0);
   ir::fuse_compares(block);
@@ -643,7 +643,7 @@ TEST_F(PassTest, FlagsThatAreNotInEflags) {
   b.SetReg(3, b.AddS(b.GetReg(3), Builder::Imm(1)));
   b.SetReg(4, b.Select(8, b.GetReg(4), b.GetReg(5)));  // HI after ADDS is no single condition
   b.SetReg(3, b.SubS(b.GetReg(3), Builder::Imm(1)));
-  b.SetReg(5, b.Add(b.GetReg(5), Builder::Imm(1)));
+  b.SetReg(5, b.Mul(b.GetReg(5), b.GetReg(5)));
   b.SetReg(4, b.Select(0, b.GetReg(4), b.GetReg(5)));
   b.SetReg(3, b.AddS(b.GetReg(3), Builder::Imm(1)));
   b.SetC(Builder::Imm(1));
@@ -652,6 +652,55 @@ TEST_F(PassTest, FlagsThatAreNotInEflags) {
   b.Jump(0x300);
   ir::use_eflags(block);
   for (const ir::Inst& inst : block.insts) EXPECT_FALSE(inst.from_eflags) << ir::print(block);
+}
+// An addition is made without a change of EFLAGS where that helps.
+TEST_F(PassTest, AdditionsThatKeepEflags) {
+  b.SubS(b.GetReg(4), b.GetReg(5));
+  b.SetReg(3, b.Add(b.GetReg(3), b.GetReg(4)));
+  b.SetReg(2, b.Sub(b.GetReg(2), Builder::Imm(4)));
+  b.SetReg(5, b.Select(8, b.GetReg(4), b.GetReg(5)));
+  b.SetReg(1, b.Add(b.GetReg(1), Builder::Imm(1)));
+  b.SubS(b.GetReg(4), b.GetReg(5));
+  b.Jump(0x300);
+  ir::use_eflags(block);
+  EXPECT_TRUE(only(Opcode::Select).from_eflags) << ir::print(block);
+  EXPECT_TRUE(only(Opcode::Sub).keep_eflags);
+  int keep = 0;
+  for (const ir::Inst& inst : block.insts) keep += inst.op == Opcode::Add && inst.keep_eflags;
+  EXPECT_EQ(keep, 1) << "none reads them behind the second";
+}
+// EFLAGS behind a label are what they are on both ways there.
+TEST_F(PassTest, FlagsBehindALabel) {
+  enum Between { Nothing, Keeps, Changes, SetsOthers, SetsC };
+  for (const Between between : {Nothing, Keeps, Changes, SetsOthers, SetsC}) {
+    block = {};
+    b.SubS(b.GetReg(4), b.GetReg(5));
+    const uint32_t label = b.new_label();
+    b.skip_unless(10, label);
+    switch (between) {
+      case Nothing: break;
+      case Keeps: b.SetReg(3, b.Add(b.GetReg(3), Builder::Imm(1))); break;
+      case Changes: b.SetReg(3, b.Mul(b.GetReg(3), b.GetReg(4))); break;
+      case SetsOthers: b.AddS(b.GetReg(3), b.GetReg(4)); break;
+      case SetsC: b.SetC(Builder::Imm(1)); break;
+    }
+    b.Label(label);
+    b.SetReg(0, b.Select(11, b.GetReg(0), b.GetReg(1)));  // LT
+    b.Jump(0x300);
+    ir::use_eflags(block);
+    EXPECT_EQ(only(Opcode::Select).from_eflags, between == Nothing || between == Keeps) << between;
+  }
+}
+TEST_F(PassTest, ZeroBehindALabel) {
+  b.SubS(b.GetReg(4), b.GetReg(5));
+  const uint32_t label = b.new_label();
+  b.skip_unless(10, label);
+  b.AddS(b.GetReg(3), b.GetReg(4));
+  b.Label(label);
+  b.SetReg(0, b.Select(1, b.GetReg(0), b.GetReg(1)));
+  b.Jump(0x300);
+  ir::use_eflags(block);
+  EXPECT_TRUE(only(Opcode::Select).from_eflags) << "N and Z are in the same places after either";
 }
 // What is not skipped may fault.
 TEST_F(PassTest, FlagsOfASkipToALabel) {

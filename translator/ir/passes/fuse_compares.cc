@@ -3,6 +3,7 @@
 #include <iterator>
 #include <span>
 
+#include "translator/ir/eflags.h"
 #include "translator/ir/ir.h"
 #include "translator/ir/passes/flags.h"
 #include "translator/ir/passes/forward.h"
@@ -39,7 +40,9 @@ bool lets_pass(const Inst& inst) {
   const OpcodeInfo& op = info(inst.op);
   return !((op.flags_read() | op.flags_written()) & kNzcv) && !(op.attributes & (F | M | C | X | J));
 }
-bool keeps_eflags(const Inst& inst) { return (info(inst.op).attributes & K) && !info(inst.op).flags_written(); }
+bool keeps_eflags(const Inst& inst) {
+  return ((info(inst.op).attributes & K) && !info(inst.op).flags_written()) || can_keep_eflags(inst);
+}
 
 // The registers that the operands were read from are not written between: they would have to be
 // kept elsewhere.
@@ -66,6 +69,7 @@ bool fuse(Block& block, size_t j) {
   const auto uses = [&](const Inst& inst) { return std::ranges::find(inst.args, difference) != std::end(inst.args); };
   if (std::any_of(insts.begin() + static_cast<ptrdiff_t>(i) + 1, insts.end(), uses)) {
     if (!in_eflags || !stay_in_place(block, {&compare.args[1], 1}, between)) return false;
+    for (size_t k = i + 1; k < j; k++) insts[k].keep_eflags |= can_keep_eflags(insts[k]);
     jump.imm |= kOfDifference;
     jump.args[0] = difference;
     jump.args[1] = compare.args[1];
