@@ -239,6 +239,9 @@ struct Block {
   // What the instructions rely on: GuestCpu::fp_mode is this when the block is entered. None of
   // them changes it but the last.
   std::optional<uint8_t> fp_mode{};
+  // Emitters of guest memory accesses keep EFLAGS, but for those whose alignment is checked or that
+  // are out of line.
+  bool accesses_keep_eflags = false;
   uint32_t end_pc = 0;  // VA after the last
   std::vector<GuestInst> guest;
   std::vector<Inst> insts;
@@ -356,11 +359,13 @@ void forward(Block& block, int32_t limit = kMaxDisplacement);
 void share_lookups(Block& block);
 // A comparison or subtraction and the jump that it decides become JumpIfCompare, where that goes
 // ahead, or back to the start of a block that sets NZCV before they are seen: so the flags are
-// stored only where they are.
+// stored only where they are. A comparison goes down to the skip that it decides.
 void fuse_compares(Block& block);
 // Marks what takes NZCV from EFLAGS (Inst::from_eflags), and what keeps them there for it
-// (Inst::keep_eflags). The last before remove_dead, which then need not have them stored for it.
+// (Inst::keep_eflags). Behind it remove_dead need not have them stored for those.
 void use_eflags(Block& block);
+// Conditions that several skips test, and not from EFLAGS, become values. Behind use_eflags.
+void share_conditions(Block& block);
 // Makes every memory access of one guest instruction out of line.
 void set_out_of_line(Block& block, uint16_t guest);
 // In one walk from the back: sets Inst::flags_live (fault sites, calls that see flags, and exits

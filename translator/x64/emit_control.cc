@@ -123,9 +123,13 @@ void emit_SkipUnless(EmitContext& e, const Inst& inst) {
 }
 namespace {
 void skip_if(EmitContext& e, const Inst& inst, Condition condition) {
-  const Reg64 v = e.use(inst.args[0]);
-  e.code.test(v.cvt32(), v.cvt32());
-  e.release(v);
+  if (const auto offset = e.registers.in_memory(inst.args[0])) {
+    e.code.cmp(state32(*offset), 0);
+  } else {
+    const Reg64 v = e.use(inst.args[0]);
+    e.code.test(v.cvt32(), v.cvt32());
+    e.release(v);
+  }
   spill_for_merge(e);  // moves, which keep EFLAGS
   e.labels.jcc(condition, e.label(static_cast<uint32_t>(inst.aux)));
   e.flags_at_label(inst.aux).skipped(EflagsForm::None);

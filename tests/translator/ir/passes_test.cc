@@ -702,6 +702,87 @@ TEST_F(PassTest, ZeroBehindALabel) {
   ir::use_eflags(block);
   EXPECT_TRUE(only(Opcode::Select).from_eflags) << "N and Z are in the same places after either";
 }
+// STRHI; AND; STRLS; MOVHI, whose EFLAGS are lost in between.
+TEST_F(PassTest, ConditionsThatAreShared) {
+  b.SubS(b.GetReg(6), b.GetReg(1));
+  for (const uint32_t condition : {8u, 9u, 8u}) {
+    const uint32_t label = b.new_label();
+    b.skip_unless(condition, label);
+    b.Store(ir::MemAccess{}.pack(), b.GetReg(4), b.GetReg(condition));
+    b.Label(label);
+    b.SetReg(3, b.Mul(b.GetReg(3), b.GetReg(6)));
+  }
+  b.SubS(b.GetReg(6), b.GetReg(1));
+  b.Jump(0x300);
+  ir::use_eflags(block);
+  ir::share_conditions(block);
+  ASSERT_EQ(ir::verify(block), "") << ir::print(block);
+  // The first finds EFLAGS, and a store has changed them for the others.
+  const ir::Inst& test = only(Opcode::TestCond);
+  EXPECT_EQ(test.imm, 8u);
+  EXPECT_TRUE(test.from_eflags);
+  EXPECT_TRUE(only(Opcode::SkipUnless).from_eflags);
+  EXPECT_EQ(count(Opcode::SkipIfNotZero), 1) << "of LS";
+  EXPECT_EQ(count(Opcode::SkipIfZero), 1) << "of HI";
+  EXPECT_EQ(&block.insts[only(Opcode::SkipIfZero).args[0].index()], &test);
+}
+TEST_F(PassTest, ConditionsThatAreNotShared) {
+  enum Case { One, OneFlag, SetBetween, MadeInASkip };
+  for (const Case c : {One, OneFlag, SetBetween, MadeInASkip}) {
+    block = {};
+    const uint32_t outer = b.new_label();
+    if (c == MadeInASkip) b.skip_if_zero(b.GetReg(7), outer);
+    b.SubS(b.GetReg(6), b.GetReg(1));
+    b.SetReg(3, b.Mul(b.GetReg(3), b.GetReg(6)));
+    if (c == MadeInASkip) b.Label(outer);
+    for (int n = 0; n < (c == One ? 1 : 2); n++) {
+      const uint32_t label = b.new_label();
+      b.skip_unless(c == OneFlag ? 2 : 8, label);
+      b.SetReg(4, b.Mul(b.GetReg(3), b.GetReg(6)));
+      if (c == SetBetween) b.SetC(b.GetReg(2));
+      b.Label(label);
+    }
+    b.Jump(0x300);
+    ir::use_eflags(block);
+    ir::share_conditions(block);
+    EXPECT_EQ(count(Opcode::TestCond), 0) << c << "\n" << ir::print(block);
+  }
+}
+// STRHI; STRLS: where the first is skipped, the second is not.
+TEST_F(PassTest, SkipPastASkip) {
+  for (const uint32_t second : {9u, 8u, 2u}) {
+    block = {};
+    const uint32_t one = b.new_label(), two = b.new_label();
+    b.skip_unless(8, one);
+    b.Store(ir::MemAccess{}.pack(), b.GetReg(4), b.GetReg(5));
+    b.Label(one);
+    b.skip_unless(second, two);
+    b.Store(ir::MemAccess{}.pack(), b.GetReg(5), b.GetReg(4));
+    b.Label(two);
+    b.Jump(0x300);
+    ir::thread_skips(block);
+    ASSERT_EQ(ir::verify(block), "") << ir::print(block);
+    const auto label = std::ranges::find(block.insts, Opcode::Label, &ir::Inst::op);
+    EXPECT_EQ((label - 1)->op == Opcode::SkipUnless, second == 9) << ir::print(block);
+  }
+}
+// A comparison goes down to what it decides, over what would lose EFLAGS.
+TEST_F(PassTest, ComparisonAtItsSkip) {
+  for (const bool changes : {false, true}) {
+    block = {};
+    b.SubS(b.GetReg(3), Builder::Imm(4));
+    b.SetReg(changes ? 3 : 5, b.Lsl(1, b.GetReg(5)));
+    const uint32_t label = b.new_label();
+    b.skip_unless(2, label);
+    b.SetReg(4, b.GetReg(6));
+    b.Label(label);
+    b.Jump(0x300);
+    ir::fuse_compares(block);
+    ASSERT_EQ(ir::verify(block), "") << ir::print(block);
+    const auto skip = std::ranges::find(block.insts, Opcode::SkipUnless, &ir::Inst::op);
+    EXPECT_EQ((skip - 1)->op == Opcode::SubS, !changes) << ir::print(block);
+  }
+}
 // What is not skipped may fault.
 TEST_F(PassTest, FlagsOfASkipToALabel) {
   for (const bool faults : {false, true}) {

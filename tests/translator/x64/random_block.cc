@@ -394,6 +394,34 @@ class Generator {
     new_guest();
     ir_.jump_if(chance(70) ? condition ^ pick(2) : pick(14), target());
   }
+  // STRHI; SUB; STMLS; LDRHHI, and its like.
+  void conditional_run() {
+    const Value result = chance(80) ? ir_.SubS(i32(), i32()) : ir_.AddS(i32(), i32());
+    if (chance(30)) keep(result, Type::I32);
+    const uint32_t condition = chance(80) ? 8 + pick(6) : pick(14);
+    for (uint32_t n = 2 + pick(5); n > 0; n--) {
+      if (chance(40)) {
+        new_guest();
+        if (chance(50)) pure_operation();
+        ir_.SetReg(pick(15), i32());
+      }
+      new_guest();
+      const uint32_t label = ir_.new_label();
+      const size_t visible = known_.size();
+      ir_.skip_unless(chance(90) ? condition ^ pick(2) : pick(14), label);
+      if (shape_.memory && chance(40)) {
+        if (chance(50))
+          ir_.SetReg(pick(15), ir_.Load(access(2), address(4)));
+        else
+          ir_.Store(access(2), address(4), i32());
+      }
+      if (chance(5)) produce_flags();
+      if (chance(70)) ir_.SetReg(pick(15), chance(50) ? ir_.Add(i32(), i32()) : i32());
+      ir_.Label(label);
+      known_.resize(visible);
+    }
+    new_guest();
+  }
   // A branch over a few guest instructions, for skip_branches().
   void branch_ahead() {
     const size_t visible = known_.size();
@@ -421,7 +449,8 @@ class Generator {
     if (chance(50)) ir_.SubS(i32(), i32());
   }
   void control() {
-    switch (pick(8)) {
+    switch (pick(9)) {
+      case 8: conditional_run(); break;
       case 7: branch_ahead(); break;
       case 6: compare_twice(); break;
       case 0:

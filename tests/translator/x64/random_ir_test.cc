@@ -110,13 +110,14 @@ class RandomIr : public ::testing::TestWithParam<Setting> {
     auto memory = std::make_unique<GuestMemory>(), expected_memory = std::make_unique<GuestMemory>();
     auto planned_memory = std::make_unique<GuestMemory>();
     const bool shares = passes && mode == x64::MemoryMode::SoftInline;
-    uint64_t faults = 0, shared = 0, apart = 0;
+    uint64_t faults = 0, shared = 0, apart = 0, conditions = 0;
     int64_t branches = 0;
     for (uint64_t n = 0; n < blocks; n++) {
       std::mt19937_64 random(seed * 1000003 + n);
       const ir::Block original = random_block(random, shape);
       ASSERT_EQ(ir::verify(original), "") << "block " << n << "\n" << ir::print(original);
       ir::Block block = original;
+      block.accesses_keep_eflags = mode == x64::MemoryMode::Window;
       if (passes)
         ASSERT_EQ(optimise(block, shares, fusion), "") << "block " << n << "\n" << ir::print(original);
       else
@@ -124,7 +125,10 @@ class RandomIr : public ::testing::TestWithParam<Setting> {
       const std::vector<bool> followed = passes ? branches_within(original) : std::vector<bool>();
       branches += std::ranges::count(followed, true);
       const x64::CompiledBlock& code = emitted.emit(block);
-      for (const ir::Inst& inst : block.insts) shared += inst.op == ir::Opcode::HostSpan;
+      for (const ir::Inst& inst : block.insts) {
+        shared += inst.op == ir::Opcode::HostSpan;
+        conditions += inst.op == ir::Opcode::TestCond && inst.uses >= 2;
+      }
       for (int round = 0; round < 2; round++) {
         auto want = std::make_unique<CpuState>(), have = std::make_unique<CpuState>();
         randomise(*want, random);
@@ -155,6 +159,9 @@ class RandomIr : public ::testing::TestWithParam<Setting> {
       }
     }
     EXPECT_EQ(passes && shape.control, branches > 0) << "no branch goes ahead in its block";
+    if (passes && fusion && shape.control) {
+      EXPECT_GT(conditions, 0u) << "no condition is shared";
+    }
     if (!shape.memory) return;
     EXPECT_EQ(shares, shared > 0 && apart > 0) << shared << " lookups are shared, " << apart << " failed";
     EXPECT_GT(faults, 0u) << "no block faulted: the test does not test that";

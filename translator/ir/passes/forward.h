@@ -35,6 +35,9 @@ inline void make_unused(Inst& inst) {
   for (Value& v : inst.args) v = {};
 }
 
+// Instructions `first` to before `middle` go behind those to before `last`.
+void rotate(std::vector<Inst>& insts, size_t first, size_t middle, size_t last);
+
 // Of a pure instruction, what its result is, if that need not be computed: a constant, or an
 // argument. Otherwise none; it may have become another instruction. `constant`: all its arguments
 // are.

@@ -83,6 +83,21 @@ bool fuse(Block& block, size_t j) {
   return true;
 }
 
+// The comparison that a skip tests goes down to it, where EFLAGS would be lost on the way.
+void sink(Block& block, size_t j) {
+  auto& insts = block.insts;
+  size_t i = j - 1;
+  bool in_eflags = true;
+  for (; i > 0 && lets_pass(insts[i]); i--) in_eflags &= keeps_eflags(insts[i]);
+  const Inst& compare = insts[i];
+  if (in_eflags || compare.op != Opcode::SubS || compare.args[0].is_imm()) return;
+  const std::span between(insts.begin() + static_cast<ptrdiff_t>(i) + 1, insts.begin() + static_cast<ptrdiff_t>(j));
+  const Value difference = Value::inst(static_cast<uint32_t>(i));
+  const auto uses = [&](const Inst& inst) { return std::ranges::find(inst.args, difference) != std::end(inst.args); };
+  if (std::any_of(insts.begin() + static_cast<ptrdiff_t>(i) + 1, insts.end(), uses)) return;
+  if (stay_in_place(block, {compare.args, 2}, between)) rotate(insts, i, i + 1, j);
+}
+
 }  // namespace
 
 void fuse_compares(Block& block) {
@@ -92,6 +107,7 @@ void fuse_compares(Block& block) {
   const bool set_again = one_page && std::ranges::any_of(block.insts, loops) && begins_with_flags(block);
   for (size_t j = 1; j < block.insts.size(); j++) {
     Inst& jump = block.insts[j];
+    if (jump.op == Opcode::SkipUnless) sink(block, j);
     if (jump.op != Opcode::JumpIf) continue;
     const bool back = (jump.aux & ~1u) < block.end_pc, loop = set_again && jump.aux == start;
     // Other jumps back are mostly taken, and store the flags then.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The walk from the back: what nobody can see goes. See ir.h for what each pass promises.
+#include <algorithm>
+
 #include "translator/ir/eflags.h"
 #include "translator/ir/ir.h"
 #include "translator/ir/passes/flags.h"
@@ -110,6 +112,19 @@ class Unseen {
 
 }  // namespace
 
+void rotate(std::vector<Inst>& insts, size_t first, size_t middle, size_t last) {
+  const auto begin = insts.begin();
+  std::rotate(begin + static_cast<ptrdiff_t>(first), begin + static_cast<ptrdiff_t>(middle),
+              begin + static_cast<ptrdiff_t>(last));
+  for (size_t i = first; i < insts.size(); i++) {
+    for (Value& v : insts[i].args) {
+      if (!v.is_inst() || v.index() < first || v.index() >= last) continue;
+      const size_t index = v.index() < middle ? v.index() + (last - middle) : v.index() - (middle - first);
+      v = Value::inst(static_cast<uint32_t>(index));
+    }
+  }
+}
+
 void count_uses(Block& block) {
   for (Inst& inst : block.insts) inst.uses = 0;
   for (const Inst& inst : block.insts)
@@ -173,6 +188,7 @@ std::span<const Pass> passes() {
       {"share_lookups", share_lookups, true},
       {"fuse_compares", fuse_compares, false, true},
       {"use_eflags", use_eflags, false, true},
+      {"share_conditions", share_conditions, false, true},
       {"remove_dead", remove_dead},
   };
   return kPasses;

@@ -25,6 +25,19 @@ bool is_branch(const Inst& inst) {
   return inst.op == Opcode::JumpIf || (inst.op == Opcode::SkipUnless && (inst.imm & kBranch));
 }
 
+// Where a skip leads to another that does nothing then, it goes on behind that: `STRHI; STRLS`.
+void pass_next_skip(std::vector<Inst>& insts, size_t skip) {
+  const auto leads_to = [&](const Inst& inst) { return inst.op == Opcode::Label && inst.imm == insts[skip].aux; };
+  const auto label = std::find_if(insts.begin() + static_cast<ptrdiff_t>(skip), insts.end(), leads_to);
+  if (insts.end() - label < 2 || label->aux != 0) return;
+  Inst& next = label[1];
+  if (next.op != Opcode::SkipUnless || (next.imm & kBranch) || !implies(insts[skip].imm ^ 1, next.imm)) return;
+  const auto shares_label = [&](const Inst& inst) { return skips(inst.op) && inst.aux == label->imm; };
+  if (std::ranges::count_if(insts, shares_label) != 1) return;
+  label->guest = next.guest;
+  std::swap(*label, next);
+}
+
 bool writes_register(const Inst& inst) { return inst.op == Opcode::SetReg || inst.op == Opcode::SetUserReg; }
 
 // Whether a region that only reads registers and sets flags may go down over an instruction.
@@ -37,20 +50,6 @@ bool lets_pass(const Inst& inst, std::span<const Inst> region) {
 bool may_move(const Inst& inst) {
   return inst.op == Opcode::GetReg || (info(inst.op).attributes & P) || (info(inst.op).flags_written() & kNzcv) ||
          inst.op == Opcode::SkipUnless || inst.op == Opcode::Label;
-}
-
-// Instructions `first` to before `middle` go behind those to before `last`.
-void rotate(std::vector<Inst>& insts, size_t first, size_t middle, size_t last) {
-  const auto begin = insts.begin();
-  std::rotate(begin + static_cast<ptrdiff_t>(first), begin + static_cast<ptrdiff_t>(middle),
-              begin + static_cast<ptrdiff_t>(last));
-  for (size_t i = first; i < insts.size(); i++) {
-    for (Value& v : insts[i].args) {
-      if (!v.is_inst() || v.index() < first || v.index() >= last) continue;
-      const size_t index = v.index() < middle ? v.index() + (last - middle) : v.index() - (middle - first);
-      v = Value::inst(static_cast<uint32_t>(index));
-    }
-  }
 }
 
 // The branch behind a label, where what is skipped may move down to it. Otherwise 0.
@@ -69,6 +68,7 @@ void thread_skips(Block& block) {
   auto& insts = block.insts;
   for (size_t i = insts.size(); i-- > 0;) {  // so that a skip to a skip to a branch follows, too
     if (insts[i].op != Opcode::SkipUnless || (insts[i].imm & kBranch)) continue;
+    pass_next_skip(insts, i);
     const size_t l = end_of_simple_skip(insts, i);
     if (l == 0 || insts[l].aux != 0) continue;
     const size_t b = branch_behind(insts, i, l);

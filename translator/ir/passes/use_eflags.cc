@@ -26,6 +26,11 @@ class FormsAtLabels {
   uint32_t seen_ = 0;
 };
 
+bool access_keeps_eflags(const Inst& inst) {
+  const MemAccess m = MemAccess::unpack(inst.imm);
+  return m.align_log2 == 0 && !m.unprivileged && !m.out_of_line;
+}
+
 // Where a reader of flags follows before EFLAGS change, but for what can keep them.
 void mark_keepers(std::span<Inst> insts) {
   bool wanted = false;
@@ -53,7 +58,9 @@ void use_eflags(Block& block) {
   Value compared;  // of FP, whose EFLAGS are still there
   for (uint32_t i = 0; i < block.insts.size(); i++) {
     Inst& inst = block.insts[i];
-    const bool keeps = (info(inst.op).attributes & K) || inst.keep_eflags;
+    const uint32_t attributes = info(inst.op).attributes;
+    const bool keeps = (attributes & K) || inst.keep_eflags ||
+                       ((attributes & A) && block.accesses_keep_eflags && access_keeps_eflags(inst));
     if (!keeps) compared = {};
     switch (inst.op) {
       case Opcode::SkipUnless:
