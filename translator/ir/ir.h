@@ -362,9 +362,10 @@ void share_lookups(Block& block);
 // stored only where they are. A comparison goes down to the skip that it decides.
 void fuse_compares(Block& block);
 // Marks what takes NZCV from EFLAGS (Inst::from_eflags), and what keeps them there for it
-// (Inst::keep_eflags). Behind it remove_dead need not have them stored for those.
+// (Inst::keep_eflags). The last before remove_dead, which then need not have them stored for those.
+// Ends with share_conditions(), where that may find something.
 void use_eflags(Block& block);
-// Conditions that several skips test, and not from EFLAGS, become values. Behind use_eflags.
+// Conditions that several skips test, and not from EFLAGS, become values.
 void share_conditions(Block& block);
 // Makes every memory access of one guest instruction out of line.
 void set_out_of_line(Block& block, uint16_t guest);

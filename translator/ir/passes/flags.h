@@ -24,6 +24,9 @@ inline uint8_t flags_read(const Inst& inst) {
   }
 }
 
+// HI and those behind it in the encoding; those before are of one flag.
+constexpr bool is_of_several_flags(uint32_t condition) { return condition >= kHi && condition < kConditions; }
+
 // Bit NZCV: the condition holds with these flags (ARM DDI 0406C, A8.3).
 constexpr uint16_t holds_with(uint32_t condition) {
   uint16_t mask = 0;

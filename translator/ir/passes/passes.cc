@@ -188,7 +188,6 @@ std::span<const Pass> passes() {
       {"share_lookups", share_lookups, true},
       {"fuse_compares", fuse_compares, false, true},
       {"use_eflags", use_eflags, false, true},
-      {"share_conditions", share_conditions, false, true},
       {"remove_dead", remove_dead},
   };
   return kPasses;

@@ -14,9 +14,7 @@ namespace {
 
 constexpr uint32_t kNone = UINT32_MAX;
 
-// The pairs from HI on; those before are one comparison of CpuState each.
-constexpr size_t kPairs = 3;
-bool is_of_many(uint32_t condition) { return condition >= kHi && condition < kConditions; }
+constexpr size_t kPairs = 3;  // from HI on
 constexpr size_t pair_of(uint32_t condition) { return (condition - kHi) / 2; }
 
 class Conditions {
@@ -46,7 +44,7 @@ class Conditions {
     const Inst& inst = insts_[i];
     if (skips(inst.op) && inst.aux < kMostLabels && first_skip_[inst.aux] == 0) first_skip_[inst.aux] = i + 1;
     if (inst.op == Opcode::SkipUnless) {
-      if (producer_ == kNone || inst.from_eflags || !is_of_many(inst.imm & 15)) return;
+      if (producer_ == kNone || inst.from_eflags || !is_of_several_flags(inst.imm & 15)) return;
       if (answers(form_, inst.imm & 15) && waiting_count_ < kMostReaders) waiting_[waiting_count_++] = i;
     } else if (inst.op == Opcode::Label) {
       // A value that is made in what was skipped is not there behind the label.
@@ -128,8 +126,6 @@ class Conditions {
 
 }  // namespace
 
-void share_conditions(Block& block) {
-  if (block.label_count > 1) Conditions(block).run();
-}
+void share_conditions(Block& block) { Conditions(block).run(); }
 
 }  // namespace crosswalk::ir

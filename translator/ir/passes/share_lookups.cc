@@ -2,6 +2,8 @@
 // Neighbouring accesses share one lookup of the software TLB: those of LDM, STM, push and pop, and
 // runs of loads and stores through one base register. HostSpan checks them all before the first.
 //
+// What is skipped, and what follows behind it, may use the lookup of an access before the skip.
+//
 // Its host address stays right until the block may have been interrupted: only then, or by what
 // ends a group here, does a translation that the guest may still use go away. One that another CPU
 // forbids stores through, because it has translated code of the page, may be used until the next
@@ -56,10 +58,9 @@ std::optional<Form> host_form(Opcode op) {
 }
 
 // What may change what addresses mean: calls, which write system registers and let interrupts in,
-// broadcast maintenance of TLBs that is made complete; and where paths join, nothing is known of
-// the other one.
+// and broadcast maintenance of TLBs that is made complete.
 bool ends_groups(const Inst& inst, uint32_t attributes) {
-  return (attributes & J) || (attributes & (C | P)) == C || inst.op == Opcode::SynchronizationBarrier;
+  return (attributes & (C | P)) == C || inst.op == Opcode::SynchronizationBarrier;
 }
 
 // Whether an access follows another with nothing between that ends groups.
@@ -86,6 +87,7 @@ bool has_effect(const Inst& inst, uint32_t attributes) {
 // Neighbours; with fewer than two there is nothing to share.
 struct Group {
   Value base;
+  uint32_t first;  // index of the first access
   uint32_t count = 0;
   int32_t low = INT32_MAX, end = INT32_MIN;
   uint8_t align_log2 = 0;
@@ -109,6 +111,36 @@ struct Group {
   }
 };
 
+// The skips of a block as a walk from the front finds them.
+class Skips {
+ public:
+  Skips(const Block& block, std::pmr::memory_resource* memory) : labels_(block.label_count, {}, memory) {}
+
+  void skip(const Inst& inst, uint32_t index) {
+    Label& l = labels_[inst.aux];
+    if (l.first == kNone) l.first = index;
+    l.last = index;
+  }
+  void label(const Inst& inst, uint32_t index) { labels_[inst.imm].at = index; }
+
+  // Whether what comes now may not be executed though the instruction `since` was.
+  bool is_conditional(uint32_t since) const {
+    return std::ranges::any_of(labels_, [&](const Label& l) { return l.at == kNone && l.last != kNone && l.last > since; });
+  }
+  // Whether instruction `index` is never executed without `first`.
+  bool always_follows(uint32_t first, uint32_t index) const {
+    return std::ranges::none_of(labels_,
+                                [&](const Label& l) { return l.at > first && l.at < index && l.first < first; });
+  }
+
+ private:
+  struct Label {
+    uint32_t first = kNone, last = kNone;  // skips to it
+    uint32_t at = kNone;
+  };
+  std::pmr::vector<Label> labels_;
+};
+
 // The accesses of a block, and their groups.
 class Groups {
  public:
@@ -126,7 +158,10 @@ class Groups {
       const uint32_t attributes = info(inst.op).attributes;
       if (inst.guest != guest) clean = true;
       guest = inst.guest;
+      if (inst.op == Opcode::SetReg || inst.op == Opcode::SetUserReg) written_[inst.imm] = i + 1;
       if ((attributes & (M | X | J | C)) || inst.op == Opcode::SynchronizationBarrier) {
+        if (skips(inst.op)) skips_.skip(inst, i);
+        if (inst.op == Opcode::Label) join(inst, i);
         if (inst.op == Opcode::SkipIfZero && clean) skipped_clean[inst.aux] = guest;
         // What was skipped, such as raising an exception, does not come back here.
         if (inst.op == Opcode::Label && skipped_clean[inst.imm] == guest && leaves(block.insts[i - 1])) clean = true;
@@ -194,6 +229,27 @@ class Groups {
   }
 
  private:
+  void join(const Inst& label, uint32_t index) {
+    skips_.label(label, index);
+    size_t left = 0;
+    for (size_t k = 0; k < open_count_; k++)
+      if (skips_.always_follows(groups_[open_[k]].first, index + 1)) open_[left++] = open_[k];
+    open_count_ = left;
+  }
+  // Whether two values are equal, both read or computed before the present instruction.
+  bool same(Value a, Value b, int depth = 2) const {
+    if (a == b) return true;
+    if (!a.is_inst() || !b.is_inst()) return false;
+    const Inst &x = block_.insts[a.index()], &y = block_.insts[b.index()];
+    if (x.op != y.op || x.imm != y.imm) return false;
+    // Behind a label, registers are read again.
+    if (x.op == Opcode::GetReg) return written_[x.imm] <= std::min(a.index(), b.index());
+    if (x.op == Opcode::GuestAddress) return true;
+    if (!(info(x.op).attributes & P) || x.aux != y.aux || depth == 0) return false;
+    for (size_t n = 0; n < std::size(x.args); n++)
+      if (!same(x.args[n], y.args[n], depth - 1)) return false;
+    return true;
+  }
   static bool leaves(const Inst& inst) { return (info(inst.op).attributes & E) != 0; }
 
   void note(uint32_t index, bool store, bool can_lead) {
@@ -220,14 +276,15 @@ class Groups {
       if (takes(open_[k], a)) return open_[k];
     if (!a.can_lead) return kNone;
     if (open_count_ == kMaxOpen) std::copy(open_ + 1, open_ + open_count_--, open_);
-    groups_.push_back({a.base});
+    groups_.push_back({a.base, a.index});
     return open_[open_count_++] = static_cast<uint32_t>(groups_.size() - 1);
   }
   bool takes(uint32_t number, const Access& a) const {
     const Group& group = groups_[number];
-    if (!(a.base == group.base)) return false;
+    if (!same(a.base, group.base)) return false;
     const int64_t low = std::min(group.low, a.displacement), high = std::max(group.end, a.end());
     if (high - low > kMaxSpan || (a.store && group.loads_only)) return false;
+    if (a.store && !group.stores && skips_.is_conditional(group.first)) return false;
     // What is aligned follows from the alignment of the first byte.
     const auto fits = [&](const Access& x) { return ((x.displacement - low) & ((1 << x.m.align_log2) - 1)) == 0; };
     return fits(a) && (low == group.low || std::all_of(accesses_.begin(), accesses_.end(),
@@ -248,11 +305,13 @@ class Groups {
       for (Access& a : accesses_) {
         if (a.group != g) continue;
         // The first byte of a part may be another, from which less is known to be aligned.
-        if (part != kNone && (stored_between(last, a.index) || !takes(part, a))) part = kNone;
+        if (part != kNone &&
+            (stored_between(last, a.index) || !skips_.always_follows(groups_[part].first, a.index) || !takes(part, a)))
+          part = kNone;
         last = a.index;
         if (part == kNone && a.can_lead) {
           part = static_cast<uint32_t>(groups_.size());
-          groups_.push_back({a.base});
+          groups_.push_back({a.base, a.index});
         }
         a.group = part;
         if (part != kNone) groups_[part].add(a);
@@ -265,6 +324,8 @@ class Groups {
   std::pmr::monotonic_buffer_resource memory_{first_memory_, sizeof first_memory_};
   std::pmr::vector<Access> accesses_{&memory_};  // in the order of the block
   std::pmr::vector<Group> groups_{&memory_};
+  Skips skips_{block_, &memory_};
+  uint32_t written_[16] = {};  // by register: 1 + the index of the last SetReg
   uint32_t open_[kMaxOpen];
   size_t open_count_ = 0;
   // Instructions that may store and have a lookup of their own.

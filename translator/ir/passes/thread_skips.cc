@@ -11,14 +11,16 @@
 namespace crosswalk::ir {
 namespace {
 
-// The label that ends what instruction `i` skips, where nothing of that may leave the block.
-// Otherwise 0.
-size_t end_of_simple_skip(const std::vector<Inst>& insts, size_t i) {
-  for (size_t l = i + 1; l < insts.size(); l++) {
-    if (insts[l].op == Opcode::Label) return insts[l].imm == insts[i].aux ? l : 0;
-    if (info(insts[l].op).attributes & (F | M | C | X | J)) return 0;
+// The label that instruction `i` skips to.
+size_t end_of_skip(const std::vector<Inst>& insts, size_t i) {
+  const uint64_t label = insts[i].aux;
+  while (insts[++i].op != Opcode::Label || insts[i].imm != label) {
   }
-  return 0;
+  return i;
+}
+// Whether nothing between may leave the block, or is a skip itself.
+bool is_simple(std::span<const Inst> skipped) {
+  return std::ranges::none_of(skipped, [](const Inst& inst) { return info(inst.op).attributes & (F | M | C | X | J); });
 }
 
 bool is_branch(const Inst& inst) {
@@ -26,16 +28,16 @@ bool is_branch(const Inst& inst) {
 }
 
 // Where a skip leads to another that does nothing then, it goes on behind that: `STRHI; STRLS`.
-void pass_next_skip(std::vector<Inst>& insts, size_t skip) {
-  const auto leads_to = [&](const Inst& inst) { return inst.op == Opcode::Label && inst.imm == insts[skip].aux; };
-  const auto label = std::find_if(insts.begin() + static_cast<ptrdiff_t>(skip), insts.end(), leads_to);
-  if (insts.end() - label < 2 || label->aux != 0) return;
-  Inst& next = label[1];
-  if (next.op != Opcode::SkipUnless || (next.imm & kBranch) || !implies(insts[skip].imm ^ 1, next.imm)) return;
-  const auto shares_label = [&](const Inst& inst) { return skips(inst.op) && inst.aux == label->imm; };
-  if (std::ranges::count_if(insts, shares_label) != 1) return;
-  label->guest = next.guest;
-  std::swap(*label, next);
+bool pass_next_skip(std::vector<Inst>& insts, size_t skip, size_t label) {
+  if (label + 1 == insts.size()) return false;
+  Inst& next = insts[label + 1];
+  if (next.op != Opcode::SkipUnless || (next.imm & kBranch) || !implies(insts[skip].imm ^ 1, next.imm))
+    return false;
+  const auto shares_label = [&](const Inst& inst) { return skips(inst.op) && inst.aux == insts[label].imm; };
+  if (std::ranges::count_if(insts, shares_label) != 1) return false;
+  insts[label].guest = next.guest;
+  std::swap(insts[label], next);
+  return true;
 }
 
 bool writes_register(const Inst& inst) { return inst.op == Opcode::SetReg || inst.op == Opcode::SetUserReg; }
@@ -68,11 +70,10 @@ void thread_skips(Block& block) {
   auto& insts = block.insts;
   for (size_t i = insts.size(); i-- > 0;) {  // so that a skip to a skip to a branch follows, too
     if (insts[i].op != Opcode::SkipUnless || (insts[i].imm & kBranch)) continue;
-    pass_next_skip(insts, i);
-    const size_t l = end_of_simple_skip(insts, i);
-    if (l == 0 || insts[l].aux != 0) continue;
+    const size_t l = end_of_skip(insts, i);
+    if (insts[l].aux != 0 || pass_next_skip(insts, i, l)) continue;
     const size_t b = branch_behind(insts, i, l);
-    if (b == 0) continue;
+    if (b == 0 || !is_simple({&insts[i] + 1, &insts[l]})) continue;
     Inst& branch = insts[b];
     // Arm conditions come in complementary pairs.
     const uint32_t unless = insts[i].imm, skipped = unless ^ 1;

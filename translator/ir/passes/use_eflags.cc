@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The same that x64/guest_flags.h does while it emits: what EFLAGS hold, of what is certain before.
-#include <span>
-
 #include "translator/ir/eflags.h"
 #include "translator/ir/ir.h"
+#include "translator/ir/passes/flags.h"
 
 namespace crosswalk::ir {
 namespace {
@@ -31,35 +30,29 @@ bool access_keeps_eflags(const Inst& inst) {
   return m.align_log2 == 0 && !m.unprivileged && !m.out_of_line;
 }
 
-// Where a reader of flags follows before EFLAGS change, but for what can keep them.
-void mark_keepers(std::span<Inst> insts) {
-  bool wanted = false;
-  for (size_t i = insts.size(); i-- > 0;) {
-    Inst& inst = insts[i];
-    const OpcodeInfo& op = info(inst.op);
-    if (can_keep_eflags(inst)) {
-      inst.keep_eflags |= wanted;
-    } else if (op.flags_read() & kNzcv) {
-      wanted = true;
-    } else if ((op.flags_written() & kNzcv) && inst.op != Opcode::SetC) {
-      wanted = false;
-    } else if (!(op.attributes & (K | M)) && inst.op != Opcode::Label) {
-      wanted = false;
-    }
-  }
-}
-
 }  // namespace
 
 void use_eflags(Block& block) {
-  mark_keepers(block.insts);
   EflagsForm form = EflagsForm::None;
   FormsAtLabels at_labels;
   Value compared;  // of FP, whose EFLAGS are still there
-  for (uint32_t i = 0; i < block.insts.size(); i++) {
+  // Since then, what can keep EFLAGS is taken to do so, and must if anything reads them.
+  uint32_t kept_since = 0;
+  uint32_t shareable = 0;  // for share_conditions()
+  const auto n = static_cast<uint32_t>(block.insts.size());
+  const auto read_at = [&](uint32_t i) {
+    for (uint32_t k = kept_since; k < i; k++) block.insts[k].keep_eflags |= can_keep_eflags(block.insts[k]);
+    kept_since = i;
+  };
+  for (uint32_t i = 0; i < n; i++) {
     Inst& inst = block.insts[i];
     const uint32_t attributes = info(inst.op).attributes;
-    const bool keeps = (attributes & K) || inst.keep_eflags ||
+    constexpr uint32_t kFlags = R | W;
+    if ((attributes & (K | kFlags)) == K) continue;
+    if (form == EflagsForm::None && compared.is_none() && !(attributes & (kFlags | J)) && inst.op != Opcode::FpCompare32 &&
+        inst.op != Opcode::FpCompare64)
+      continue;
+    const bool keeps = (attributes & K) || can_keep_eflags(inst) ||
                        ((attributes & A) && block.accesses_keep_eflags && access_keeps_eflags(inst));
     if (!keeps) compared = {};
     switch (inst.op) {
@@ -67,8 +60,13 @@ void use_eflags(Block& block) {
       case Opcode::Select:
       case Opcode::TestCond:  // they keep EFLAGS, where a test need not be made first
         inst.from_eflags = answers(form, inst.imm & 15);
-        if (!inst.from_eflags) form = EflagsForm::None;
-        if (inst.op == Opcode::SkipUnless) at_labels.skipped(inst.aux, form);
+        if (inst.from_eflags)
+          read_at(i);
+        else
+          form = EflagsForm::None;
+        if (inst.op != Opcode::SkipUnless) continue;
+        at_labels.skipped(inst.aux, form);
+        shareable += !inst.from_eflags && is_of_several_flags(inst.imm & 15);
         continue;
       case Opcode::SkipIfZero:
       case Opcode::SkipIfNotZero: at_labels.skipped(inst.aux, EflagsForm::None); break;
@@ -77,13 +75,19 @@ void use_eflags(Block& block) {
       case Opcode::AdcS:
       case Opcode::Sbc:
       case Opcode::SbcS:
-      case Opcode::Rrx: inst.from_eflags = holds_carry(form); break;
+      case Opcode::Rrx:
+        inst.from_eflags = holds_carry(form);
+        if (inst.from_eflags) read_at(i);
+        break;
       case Opcode::SetC:
         if (form != EflagsForm::None) form = EflagsForm::Logic;
         continue;
       case Opcode::FpCompare32:
       case Opcode::FpCompare64: compared = Value::inst(i); break;
-      case Opcode::SetNZCV: inst.from_eflags = !compared.is_none() && inst.args[0] == compared; break;
+      case Opcode::SetNZCV:
+        inst.from_eflags = !compared.is_none() && inst.args[0] == compared;
+        if (inst.from_eflags) read_at(i);
+        break;
       default: break;
     }
     if (const EflagsForm after = eflags_after(inst); after != EflagsForm::None)
@@ -91,6 +95,7 @@ void use_eflags(Block& block) {
     else if (!keeps || inst.op == Opcode::SetNZCV)
       form = EflagsForm::None;
   }
+  if (shareable >= 2) share_conditions(block);
 }
 
 }  // namespace crosswalk::ir
