@@ -2,6 +2,8 @@
 // Emitters of the integer rows of opcodes.inc.
 #include "translator/x64/emit_integer.h"
 
+#include <optional>
+
 namespace crosswalk::x64 {
 
 using namespace Xbyak::util;
@@ -353,10 +355,16 @@ COMPARE(Equal, sete)
 COMPARE(LessU, setb)
 COMPARE(LessS, setl)
 void emit_Choose(EmitContext& e, const Inst& inst) {
-  const Reg64 a = e.use(inst.args[0]);
+  // Another operand may not take it to a register in between.
+  const bool once = inst.args[0] != inst.args[1] && inst.args[0] != inst.args[2];
+  const auto in_memory = once ? e.registers.in_memory(inst.args[0]) : std::nullopt;
+  const Reg64 a = in_memory ? Reg64() : e.use(inst.args[0]);
   const Reg64 b = e.use(inst.args[1]);
   const Reg64 r = e.use_copy(inst.args[2]);
-  e.code.test(a.cvt32(), a.cvt32());
+  if (in_memory)
+    e.code.cmp(state32(*in_memory), 0);
+  else
+    e.code.test(a.cvt32(), a.cvt32());
   e.code.cmovnz(r.cvt32(), b.cvt32());
   e.define_as(r);
 }

@@ -18,6 +18,7 @@ uint32_t bytes_of(Type type) { return type == Type::X32 ? 4 : type == Type::X64 
 
 // Register n is about to change. `except` is the new content.
 void GuestRegisters::displace(uint32_t n, Value except) {
+  values_.forget_copy(n);
   values_.places().for_each(values_.places().in_guest_register(n), [&](uint32_t v) {
     const bool excepted = except == Value::inst(v);
     if (excepted && values_.of(v).kind == Place::Pinned) return;
@@ -45,10 +46,9 @@ void GuestRegisters::set(uint32_t n, Value v) {
       values_.put(v.index(), Place::guest_register(n));
     return;
   }
-  if (v.is_imm())
-    code_.mov(state32(reg_offset(n)), v.imm32());
-  else
-    code_.mov(state32(reg_offset(n)), Reg32(registers_.use(File::General, v)));
+  if (v.is_imm()) return code_.mov(state32(reg_offset(n)), v.imm32());
+  code_.mov(state32(reg_offset(n)), Reg32(registers_.use(File::General, v)));
+  values_.note_copy(n, v.index());
 }
 
 void GuestRegisters::set_simd(size_t offset, uint32_t bytes, Value v) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "translator/x64/live_values.h"
 
+#include <algorithm>
 #include <bit>
 #include <span>
 #include <string>
@@ -35,6 +36,7 @@ void allocation_broken(const char* what) { panic(std::string("register allocator
 
 LiveValues::LiveValues(Assembler& code, const ir::Block& block, const CarriedVectors& carried, Arena& arena)
     : code_(code), block_(block), carried_(carried), places_(block, arena), remaining_(arena, 0) {
+  std::ranges::fill(copies_, Places::kNone);
   uint32_t* uses = remaining_.extend(block.insts.size());
   for (const ir::Inst& inst : block.insts) *uses++ = inst.uses;
 }
@@ -75,6 +77,11 @@ int LiveValues::take_slot(File file) {
 void LiveValues::evict(File file, int reg) {
   const int v = places_.owner(file, reg);
   if (v < 0) return;
+  if (file == File::General) {
+    const auto* const copy = std::ranges::find(copies_, static_cast<uint32_t>(v));
+    if (copy != std::end(copies_))
+      return places_.put(static_cast<uint32_t>(v), Place::guest_register(static_cast<uint32_t>(copy - copies_)));
+  }
   const int slot = take_slot(file);
   if (file == File::General)
     code_.mov(state64(slot_offset(file, slot)), Reg64(reg));
@@ -159,6 +166,7 @@ void LiveValues::spill_guest_register(uint32_t n) {
 }
 
 void LiveValues::spill_across_call(bool guest_registers_change) {
+  if (guest_registers_change) std::ranges::fill(copies_, Places::kNone);
   evict_live(File::General);
   if (guest_registers_change)
     for_each_bit(places_.read_guest_registers(), [&](int n) { spill_guest_register(static_cast<uint32_t>(n)); });

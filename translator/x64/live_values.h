@@ -57,7 +57,11 @@ class LiveValues {
   int allocate(File file);
   // The value is in this register from now on, and locked there.
   void own(File file, int reg, uint32_t value);
-  void evict(File file, int reg);  // to a slot, if it holds a value
+  // What it holds goes to a slot, or stays in the guest register that has it too.
+  void evict(File file, int reg);
+  // A value in a register of the host is what CpuState has of guest register n, until that changes.
+  void note_copy(uint32_t n, uint32_t value) { copies_[n] = value; }
+  void forget_copy(uint32_t n) { copies_[n] = Places::kNone; }
   // Copies an operand; its place does not change.
   void load(File file, int reg, ir::Value v);
   // Not locked there: it may be evicted again.
@@ -81,6 +85,7 @@ class LiveValues {
   const CarriedVectors& carried_;
   Places places_;
   ArenaVector<uint32_t> remaining_;  // uses, by value
+  uint32_t copies_[15];              // by guest register that is not pinned; or kNone
   uint32_t locked_[2] = {};          // by file
   uint32_t current_ = 0;
   const ir::Inst* inst_ = nullptr;

@@ -60,6 +60,7 @@ int RegisterAllocator::use(File file, Value v) {
     values_.lock(file, r);
   else
     values_.own(file, r, v.index());
+  if (p.kind == Place::State && file == File::General) values_.note_copy(p.index, v.index());
   return r;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Conditions of two flags and more, which several skips test: `STRHI; SUB; STMLS; LDRHHI`. Where
+// Conditions of two flags and more, which several instructions test: `STRHI; SUB; STMLS; LDRHHI`. Where
 // EFLAGS have changed since the flags were set, each test would put the condition together again.
 // It is made a value once, where they are set.
 #include <array>
@@ -43,7 +43,7 @@ class Conditions {
   void look_at(uint32_t i) {
     const Inst& inst = insts_[i];
     if (skips(inst.op) && inst.aux < kMostLabels && first_skip_[inst.aux] == 0) first_skip_[inst.aux] = i + 1;
-    if (inst.op == Opcode::SkipUnless) {
+    if (inst.op == Opcode::SkipUnless || inst.op == Opcode::Select) {
       if (producer_ == kNone || inst.from_eflags || !is_of_several_flags(inst.imm & 15)) return;
       if (answers(form_, inst.imm & 15) && waiting_count_ < kMostReaders) waiting_[waiting_count_++] = i;
     } else if (inst.op == Opcode::Label) {
@@ -77,10 +77,20 @@ class Conditions {
 
   void apply() {
     for (size_t k = 0; k < reader_count_; k++) {
-      Inst& skip = insts_[readers_[k].index];
-      const bool other = (skip.imm & 15) != values_[readers_[k].value].condition;  // of the pair
-      skip.op = other ? Opcode::SkipIfNotZero : Opcode::SkipIfZero;
-      skip.imm &= kBranch;
+      Inst& reader = insts_[readers_[k].index];
+      const bool other = (reader.imm & 15) != values_[readers_[k].value].condition;  // of the pair
+      Value* const args = reader.args;
+      if (reader.op == Opcode::Select) {
+        reader.op = Opcode::Choose;
+        reader.imm = 0;
+        args[2] = args[other ? 0 : 1];
+        args[1] = args[other ? 1 : 0];
+      } else {
+        reader.op = other ? Opcode::SkipIfNotZero : Opcode::SkipIfZero;
+        reader.imm &= kBranch;
+      }
+      // Numbered behind all others until the values are there.
+      args[0] = Value::inst(static_cast<uint32_t>(insts_.size() + readers_[k].value));
     }
     // From the back: each goes to where those behind it have left.
     const auto n = static_cast<uint32_t>(insts_.size());
@@ -92,8 +102,6 @@ class Conditions {
       for (; before < value_count_ && values_[before].producer == i; before++)
         values_[before].index = i + static_cast<uint32_t>(before) + 1;
     }
-    for (size_t k = 0; k < reader_count_; k++)  // as they are before the values are there
-      insts_[readers_[k].index].args[0] = Value::inst(n + static_cast<uint32_t>(readers_[k].value));
     insts_.resize(n + value_count_);
     size_t left = value_count_;
     for (uint32_t i = n; i-- > 0;) {

@@ -64,9 +64,8 @@ void use_eflags(Block& block) {
           read_at(i);
         else
           form = EflagsForm::None;
-        if (inst.op != Opcode::SkipUnless) continue;
-        at_labels.skipped(inst.aux, form);
         shareable += !inst.from_eflags && is_of_several_flags(inst.imm & 15);
+        if (inst.op == Opcode::SkipUnless) at_labels.skipped(inst.aux, form);
         continue;
       case Opcode::SkipIfZero:
       case Opcode::SkipIfNotZero: at_labels.skipped(inst.aux, EflagsForm::None); break;
