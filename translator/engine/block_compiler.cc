@@ -136,7 +136,7 @@ void BlockCompiler::read_guest_code(const CompileRequest& request) {
   ir_.insts.clear();
   ir_.label_count = 0;
   ir_.fp_mode.reset();
-  ir_.accesses_keep_eflags = request.window;
+  ir_.in_window = request.window;
   const BlockKey& key = request.key;
   const uint32_t page = key.va & ~0xfffu;
   const auto fetch = [&](uint32_t va, uint32_t bytes, uint32_t& word) {

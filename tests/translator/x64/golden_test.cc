@@ -128,7 +128,7 @@ std::string golden() {
         word = s.words[(va - 0x8000) / 4];
         return true;
       });
-      block.accesses_keep_eflags = mode == x64::MemoryMode::Window;
+      block.in_window = mode == x64::MemoryMode::Window;
       EXPECT_EQ(optimise(block, mode == x64::MemoryMode::SoftInline), "");
       const x64::CompiledBlock& code = emitted.emit(block);
       text += std::string(name) + ": " + s.name + "\n" +

@@ -117,7 +117,7 @@ class RandomIr : public ::testing::TestWithParam<Setting> {
       const ir::Block original = random_block(random, shape);
       ASSERT_EQ(ir::verify(original), "") << "block " << n << "\n" << ir::print(original);
       ir::Block block = original;
-      block.accesses_keep_eflags = mode == x64::MemoryMode::Window;
+      block.in_window = mode == x64::MemoryMode::Window;
       if (passes)
         ASSERT_EQ(optimise(block, shares, fusion), "") << "block " << n << "\n" << ir::print(original);
       else

@@ -28,19 +28,24 @@ Value indexed(TranslateContext& t, const Address& a) {
   const Value base = base_of(t, a.n);
   return a.add ? t.ir.Add(base, a.offset) : t.ir.Sub(base, a.offset);
 }
+Value address_of(TranslateContext& t, const Address& a) { return a.index ? indexed(t, a) : base_of(t, a.n); }
+// After the access, so that the sum can be made in the base register. One with a constant is part
+// of the access's address.
+void write_back(TranslateContext& t, const Address& a, Value va) {
+  if (a.wback) t.set_reg(a.n, a.index && !a.offset.is_imm() ? va : indexed(t, a));
+}
 
 void transfer(TranslateContext& t, const Access& access, uint32_t rt, const Address& a) {
   if (a.wback && a.n == 15) return t.unpredictable();
   const bool pc_allowed = access.log2_bytes == 2 && !access.unprivileged && !(access.store && t.thumb);
   if (rt == 15 && !pc_allowed) return t.unpredictable();
-  const Value next = indexed(t, a);
-  const Value va = a.index ? next : base_of(t, a.n);
+  const Value va = address_of(t, a);
   Value loaded;
   if (access.store)
     store(t, access.log2_bytes, va, t.reg(rt), 0, access.unprivileged);
   else
     loaded = load(t, access.log2_bytes, va, access.sign_extend, 0, access.unprivileged);
-  if (a.wback) t.set_reg(a.n, next);
+  write_back(t, a, va);
   if (access.store) return;
   if (rt == 15)
     t.bx_write_pc(loaded, a.offset.is_imm() ? TranslateContext::Targets::One : TranslateContext::Targets::Many);
@@ -51,14 +56,13 @@ void transfer(TranslateContext& t, const Access& access, uint32_t rt, const Addr
 void transfer_pair(TranslateContext& t, bool store, uint32_t rt, uint32_t rt2, const Address& a) {
   if ((a.wback && (a.n == 15 || a.n == rt || a.n == rt2)) || any_is_pc(rt, rt2)) return t.unpredictable();
   if (!store && rt == rt2) return t.unpredictable();
-  const Value next = indexed(t, a);
-  const Value va = a.index ? next : base_of(t, a.n);
+  const Value va = address_of(t, a);
   if (store) {
     store64(t, va, t.ir.Pack(t.reg(rt), t.reg(rt2)), 2);
-    if (a.wback) t.set_reg(a.n, next);
+    write_back(t, a, va);
   } else {
     const Value v = load64(t, va, 2);
-    if (a.wback) t.set_reg(a.n, next);
+    write_back(t, a, va);
     t.set_reg(rt, t.ir.Low(v));
     t.set_reg(rt2, t.ir.High(v));
   }

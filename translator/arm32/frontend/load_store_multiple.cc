@@ -65,7 +65,6 @@ Value load_registers(TranslateContext& t, const Block& b) {
   uint32_t offset = b.first_offset();
   uint8_t align = 2;
   Value new_base, new_pc;
-  if (b.wback) new_base = element_address(t, base, b.last_offset());
   for (uint32_t i = 0; i < 16; i++) {
     if (!(b.list >> i & 1)) continue;
     const Value v = load(t, 2, element_address(t, base, offset), false, align);
@@ -78,6 +77,7 @@ Value load_registers(TranslateContext& t, const Block& b) {
     offset += 4;
     align = 0;
   }
+  if (b.wback) new_base = element_address(t, base, b.last_offset());
   if (!new_base.is_none()) t.set_reg(b.n, new_base);
   return new_pc;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The walk from the front: what an earlier instruction makes unnecessary. What is replaced goes at
 // once; what that leaves unused is remove_dead's.
+#include <algorithm>
+#include <span>
+
 #include "translator/ir/passes/forward.h"
 
 namespace crosswalk::ir {
@@ -22,14 +25,17 @@ void fold_shift(const Block& block, Inst& inst) {
   }
 }
 
-// Load/Store of Add(x, constant) becomes Load/Store of x with a displacement within ±`limit`.
-void fold_address(const Block& block, Inst& inst, int32_t limit) {
+// Load/Store of Add(x, constant) becomes Load/Store of x with a displacement within ±`limit`. In a
+// window, not where a guest register, of `known`, is that sum now: x would have to be kept for it.
+// Elsewhere accesses through one x share a lookup.
+void fold_address(const Block& block, std::span<const Value> known, Inst& inst, int32_t limit) {
   while (inst.args[0].is_inst()) {
     const Inst& add = block.insts[inst.args[0].index()];
     if ((add.op != Opcode::Add && add.op != Opcode::Sub) || !add.args[1].is_imm()) return;
     const int64_t constant = static_cast<int32_t>(add.args[1].imm32());
     const int64_t displacement = static_cast<int32_t>(inst.aux) + (add.op == Opcode::Add ? constant : -constant);
     if (displacement > limit || displacement < -limit) return;
+    if (block.in_window && std::ranges::find(known, inst.args[0]) != known.end()) return;
     inst.aux = static_cast<uint32_t>(displacement);
     inst.args[0] = add.args[0];
   }
@@ -90,7 +96,7 @@ void forward(Block& block, int32_t limit) {
       if (inst.op == Opcode::Add) fold_shift(block, inst);
     }
     out++;
-    if (attributes & A) fold_address(block, inst, limit);
+    if (attributes & A) fold_address(block, known, inst, limit);
     // Values defined inside a skipped region die at its label, and so does what was known of
     // registers written there; what was known before the region is only lost when the region writes
     // the register.

@@ -53,7 +53,7 @@ void use_eflags(Block& block) {
         inst.op != Opcode::FpCompare64)
       continue;
     const bool keeps = (attributes & K) || can_keep_eflags(inst) ||
-                       ((attributes & A) && block.accesses_keep_eflags && access_keeps_eflags(inst));
+                       ((attributes & A) && block.in_window && access_keeps_eflags(inst));
     if (!keeps) compared = {};
     switch (inst.op) {
       case Opcode::SkipUnless:
