@@ -239,8 +239,8 @@ struct Block {
   // What the instructions rely on: GuestCpu::fp_mode is this when the block is entered. None of
   // them changes it but the last.
   std::optional<uint8_t> fp_mode{};
-  // Guest memory is reached through a window: an access looks nothing up, and keeps EFLAGS but where
-  // its alignment is checked or it is out of line.
+  // Guest memory is reached through a window: an access looks nothing up, and keeps EFLAGS but
+  // where its alignment is checked or it is out of line.
   bool in_window = false;
   uint32_t end_pc = 0;  // VA after the last
   std::vector<GuestInst> guest;

@@ -22,9 +22,9 @@ int Places::free_slot(File file) const {
 }
 
 void Places::make_slots_sticky() {
-  if (files_[0].slots == 0 && files_[1].slots == 0) return;
-  for (Place& p : places_)
-    if (p.kind == Place::Slot) p.sticky = true;
+  for (const FileState& f : files_)
+    for (uint64_t slots = f.slots; slots != 0; slots &= slots - 1)
+      places_[f.in_slot[std::countr_zero(slots)]].sticky = true;
 }
 
 }  // namespace crosswalk::x64

@@ -86,7 +86,10 @@ class Places {
         file.owner[place.index] = static_cast<int>(value);
         file.owned |= 1u << place.index;
         break;
-      case Place::Slot: file.slots |= uint64_t{1} << place.index; break;
+      case Place::Slot:
+        file.in_slot[place.index] = value;
+        file.slots |= uint64_t{1} << place.index;
+        break;
       case Place::Pinned:
       case Place::State:
       case Place::Carried:
@@ -161,8 +164,9 @@ class Places {
 
   struct FileState {
     int owner[kFileRegisters];
-    uint32_t owned = 0;  // bit set: not -1
-    uint64_t slots = 0;  // bit set: taken
+    uint32_t owned = 0;             // bit set: not -1
+    uint64_t slots = 0;             // bit set: taken
+    uint32_t in_slot[kSpillSlots];  // of those that are taken: the value
   };
   const ir::Block& block_;
   ArenaVector<Place> places_;

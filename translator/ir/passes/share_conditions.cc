@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Conditions of two flags and more, which several instructions test: `STRHI; SUB; STMLS; LDRHHI`. Where
-// EFLAGS have changed since the flags were set, each test would put the condition together again.
-// It is made a value once, where they are set.
+// Conditions of two flags and more, which several instructions test: `STRHI; SUB; STMLS; LDRHHI`.
+// Where EFLAGS have changed since the flags were set, each test would put the condition together
+// again. It is made a value once, where they are set.
 #include <array>
 #include <cstddef>
 

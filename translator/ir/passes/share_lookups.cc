@@ -10,10 +10,12 @@
 // poll (docs/structure.md, "Code that another CPU changes").
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <memory_resource>
 #include <optional>
 
 #include "translator/ir/ir.h"
+#include "translator/ir/passes/forward.h"
 
 namespace crosswalk::ir {
 namespace {
@@ -125,7 +127,8 @@ class Skips {
 
   // Whether what comes now may not be executed though the instruction `since` was.
   bool is_conditional(uint32_t since) const {
-    return std::ranges::any_of(labels_, [&](const Label& l) { return l.at == kNone && l.last != kNone && l.last > since; });
+    return std::ranges::any_of(labels_,
+                               [&](const Label& l) { return l.at == kNone && l.last != kNone && l.last > since; });
   }
   // Whether instruction `index` is never executed without `first`.
   bool always_follows(uint32_t first, uint32_t index) const {
@@ -183,48 +186,51 @@ class Groups {
 
   // Puts a HostSpan before the first access of each group, and makes all of them accesses of hosts.
   void apply() {
-    if (std::ranges::none_of(groups_, [](const Group& group) { return group.count > 1; })) return;
+    const auto shared = [&](const Access& a) { return a.group != kNone && groups_[a.group].count > 1; };
+    const auto first_shared = std::ranges::find_if(accesses_, shared);
+    if (first_shared == accesses_.end()) return;
     auto& insts = block_.insts;
     const auto n = static_cast<uint32_t>(insts.size());
+    const uint32_t start = first_shared->index;  // those before stay where they are
     auto& renumbered = block_.replacement;
     uint32_t spans = 0;
-    const Access* next = accesses_.data();
-    const Access* const end = next + accesses_.size();
-    const auto shared = [&](const Access& a) { return a.group != kNone && groups_[a.group].count > 1; };
+    const Access* next = std::to_address(first_shared);
+    const Access* const first = next;
+    const Access* const end = accesses_.data() + accesses_.size();
     renumbered.resize(n);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = start; i < n; i++) {
       if (next != end && next->index == i) {
         if (shared(*next) && groups_[next->group].host.is_none()) groups_[next->group].host = Value::inst(i + spans++);
         next++;
       }
       renumbered[i] = Value::inst(i + spans);
     }
-    if (spans == 0) return;
+    const auto moved = [&](Value v) { return v.is_inst() && v.index() >= start ? renumbered[v.index()] : v; };
     insts.resize(n + spans);
     // From the back: each goes to where those behind it have left.
-    for (uint32_t i = n; i-- > 0;) {
-      Inst inst = insts[i];
-      for (Value& v : inst.args)
-        if (v.is_inst()) v = renumbered[v.index()];
+    for (uint32_t i = n; i-- > start;) {
       const uint32_t to = renumbered[i].index();
-      if (next != accesses_.data() && (next - 1)->index == i) {
-        const Access& a = *--next;
-        if (shared(a)) {
-          const Group& group = groups_[a.group];
-          if (group.host.index() + 1 == to) {
-            Inst& span = insts[to - 1] = Inst();
-            span.op = Opcode::HostSpan;
-            span.guest = inst.guest;
-            span.imm = group.check();
-            span.aux = static_cast<uint32_t>(group.low);
-            span.args[0] = a.base.is_inst() ? renumbered[a.base.index()] : a.base;
-          }
-          inst.op = host_form(inst.op)->host;
-          inst.args[0] = group.host;
-          inst.aux = static_cast<uint32_t>(a.displacement - group.low);
-        }
+      Inst& inst = insts[to];
+      if (to != i) copy_inst(inst, insts[i]);
+      for (Value& v : inst.args) {
+        if (v.is_none()) break;
+        v = moved(v);
       }
-      insts[to] = inst;
+      if (next == first || (next - 1)->index != i) continue;
+      const Access& a = *--next;
+      if (!shared(a)) continue;
+      const Group& group = groups_[a.group];
+      if (group.host.index() + 1 == to) {
+        Inst& span = insts[to - 1] = Inst();
+        span.op = Opcode::HostSpan;
+        span.guest = inst.guest;
+        span.imm = group.check();
+        span.aux = static_cast<uint32_t>(group.low);
+        span.args[0] = moved(a.base);
+      }
+      inst.op = host_form(inst.op)->host;
+      inst.args[0] = group.host;
+      inst.aux = static_cast<uint32_t>(a.displacement - group.low);
     }
   }
 

@@ -31,8 +31,7 @@ bool is_branch(const Inst& inst) {
 bool pass_next_skip(std::vector<Inst>& insts, size_t skip, size_t label) {
   if (label + 1 == insts.size()) return false;
   Inst& next = insts[label + 1];
-  if (next.op != Opcode::SkipUnless || (next.imm & kBranch) || !implies(insts[skip].imm ^ 1, next.imm))
-    return false;
+  if (next.op != Opcode::SkipUnless || (next.imm & kBranch) || !implies(insts[skip].imm ^ 1, next.imm)) return false;
   const auto shares_label = [&](const Inst& inst) { return skips(inst.op) && inst.aux == insts[label].imm; };
   if (std::ranges::count_if(insts, shares_label) != 1) return false;
   insts[label].guest = next.guest;

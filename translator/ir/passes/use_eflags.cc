@@ -49,11 +49,11 @@ void use_eflags(Block& block) {
     const uint32_t attributes = info(inst.op).attributes;
     constexpr uint32_t kFlags = R | W;
     if ((attributes & (K | kFlags)) == K) continue;
-    if (form == EflagsForm::None && compared.is_none() && !(attributes & (kFlags | J)) && inst.op != Opcode::FpCompare32 &&
-        inst.op != Opcode::FpCompare64)
+    if (form == EflagsForm::None && compared.is_none() && !(attributes & (kFlags | J)) &&
+        inst.op != Opcode::FpCompare32 && inst.op != Opcode::FpCompare64)
       continue;
-    const bool keeps = (attributes & K) || can_keep_eflags(inst) ||
-                       ((attributes & A) && block.in_window && access_keeps_eflags(inst));
+    const bool keeps =
+        (attributes & K) || can_keep_eflags(inst) || ((attributes & A) && block.in_window && access_keeps_eflags(inst));
     if (!keeps) compared = {};
     switch (inst.op) {
       case Opcode::SkipUnless:
@@ -67,6 +67,9 @@ void use_eflags(Block& block) {
         shareable += !inst.from_eflags && is_of_several_flags(inst.imm & 15);
         if (inst.op == Opcode::SkipUnless) at_labels.skipped(inst.aux, form);
         continue;
+      case Opcode::JumpIf:  // the flags are stored for where it goes
+        if (answers(form, inst.imm)) read_at(i);
+        break;
       case Opcode::SkipIfZero:
       case Opcode::SkipIfNotZero: at_labels.skipped(inst.aux, EflagsForm::None); break;
       case Opcode::Label: form = at_labels.at(inst.imm, form); continue;
