@@ -126,7 +126,7 @@ $(BUILD)/obj/%.o: %.cc $(PRECOMPILED) | $(BUILD)/.packages
 
 # Each block goes through these loops. A precompiled header fits one set of flags.
 ifndef SANITIZE
-$(BUILD)/obj/translator/ir/passes/%.o: private override CXXFLAGS := $(CXXFLAGS:-O2=-O3)
+$(BUILD)/obj/translator/x64/%.o $(BUILD)/obj/translator/arm32/frontend/%.o $(BUILD)/obj/translator/ir/passes/%.o: private override CXXFLAGS := $(CXXFLAGS:-O2=-O3)
 endif
 
 include scripts/guest-images.mk
