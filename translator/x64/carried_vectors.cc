@@ -46,11 +46,29 @@ bool jumps_to(const ir::Inst& inst, uint32_t target) {
   }
 }
 
+bool is_loop(const ir::Block& block) {
+  const uint32_t start = block.pc | block.thumb;
+  return std::ranges::any_of(block.insts, [&](const ir::Inst& inst) { return jumps_to(inst, start); });
+}
+
 }  // namespace
 
-CarriedVectors::CarriedVectors(const ir::Block& block) {
+bool loops_in_standard_rounding(const ir::Block& block) {
   const uint32_t start = block.pc | block.thumb;
-  if (std::ranges::none_of(block.insts, [&](const ir::Inst& inst) { return jumps_to(inst, start); })) return;
+  bool found = false, loop = false;
+  for (const ir::Inst& inst : block.insts) {
+    loop |= found && jumps_to(inst, start);
+    // Calls, and where paths join, need the other one. What is behind the loop may have any.
+    if ((ir::info(inst.op).attributes & (ir::C | ir::J)) ||
+        (inst.op >= Opcode::FpAdd32 && inst.op <= Opcode::FpWriteFpscr))
+      break;
+    found |= inst.op >= Opcode::VecFAdd && inst.op <= Opcode::VecFFromHalf;
+  }
+  return loop;
+}
+
+CarriedVectors::CarriedVectors(const ir::Block& block) {
+  if (!is_loop(block)) return;
   struct Candidate {
     Access first;
     bool possible;

@@ -39,4 +39,8 @@ class CarriedVectors {
   uint32_t mask_ = 0;
 };
 
+// Whether a block jumps back to itself after floating-point arithmetic that is for Advanced SIMD
+// alone: then it keeps that MXCSR from one round to the next.
+bool loops_in_standard_rounding(const ir::Block& block);
+
 }  // namespace crosswalk::x64

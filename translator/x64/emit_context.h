@@ -81,6 +81,9 @@ class EmitContext : private EmissionMemory, public Operands {
 
   // The MXCSR that code from here needs. Emits ldmxcsr only on a change within the block.
   void need_mxcsr(Rounding which);
+  Rounding mxcsr() const { return position_.rounding; }
+  // A place where code comes to that has this one.
+  void mxcsr_is(Rounding which) { position_.rounding = which; }
 
   // The guest instruction that is being emitted.
   const ir::GuestInst& guest() const { return block.guest[position_.inst->guest]; }

@@ -149,8 +149,9 @@ void emit_Jump(EmitContext& e, const Inst& inst) { e.exits.jump(inst.imm); }
 void emit_JumpAnew(EmitContext& e, const Inst& inst) { e.exits.jump_anew(inst.imm, inst.aux != 0); }
 
 void emit_JumpIf(EmitContext& e, const Inst& inst) {
-  e.need_mxcsr(Rounding::Vfp);
   const uint32_t target = static_cast<uint32_t>(inst.aux);
+  const Rounding mxcsr = e.exits.mxcsr_for(target);
+  e.need_mxcsr(mxcsr);
   const bool backward = (target & ~1u) <= e.guest().pc;
   if (e.exits.same_page(target) && !backward) {
     if (const auto cc = e.flags.x86_condition(inst.imm)) {
@@ -165,6 +166,7 @@ void emit_JumpIf(EmitContext& e, const Inst& inst) {
     e.flags.keep();
     e.exits.jump(target);
     e.labels.bind(go_on);
+    e.mxcsr_is(mxcsr);
     return;
   }
   // The jump goes out of line with its checks; what follows is the fall-through.
@@ -192,7 +194,8 @@ Comparison operands(EmitContext& e, const Inst& inst) {
 }  // namespace
 
 void emit_JumpIfCompare(EmitContext& e, const Inst& inst) {
-  e.need_mxcsr(Rounding::Vfp);
+  const Rounding mxcsr = e.exits.mxcsr_for(static_cast<uint32_t>(inst.aux));
+  e.need_mxcsr(mxcsr);
   const Condition condition = GuestFlags::after_compare(inst.imm & 15);
   const bool seen = inst.flags_live & ir::kNzcv;  // where it is not taken
   const auto target = static_cast<uint32_t>(inst.aux);
@@ -204,6 +207,7 @@ void emit_JumpIfCompare(EmitContext& e, const Inst& inst) {
     e.labels.jcc(static_cast<Condition>(condition ^ 1), away);
     e.exits.loop(comparison);
     e.labels.bind(away);
+    e.mxcsr_is(mxcsr);
     if (seen) e.flags.store_difference(comparison, e.temp().cvt32());
     return;
   }

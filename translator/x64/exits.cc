@@ -13,7 +13,14 @@ uint32_t Exits::here() const { return static_cast<uint32_t>(e_.code.getCurr() - 
 
 bool Exits::same_page(uint32_t target) const { return (e_.block.pc ^ target) >> 12 == 0; }
 
-void Exits::set_own_entry() { own_entry_ = here(); }
+void Exits::set_own_entry() {
+  own_entry_ = here();
+  own_mxcsr_ = e_.mxcsr();
+}
+
+Rounding Exits::mxcsr_for(uint32_t target) const {
+  return target == (e_.block.pc | e_.block.thumb) ? own_mxcsr_ : Rounding::Vfp;
+}
 
 void Exits::leave(uint32_t reason, uint32_t target) {
   load_target(target);
@@ -34,13 +41,11 @@ void Exits::poll_and_jump(uint32_t target, std::optional<Comparison> flags) {
   e_.labels.jcc(kEqual, stub, true);
   add_link(link_to(target), stub, false, flags);
   if (flags) e_.flags.store_difference_and_leave(*flags);
+  e_.need_mxcsr(Rounding::Vfp);
   leave(kExitPoll, target);
 }
 
-void Exits::loop(const Comparison& flags) {
-  e_.need_mxcsr(Rounding::Vfp);
-  poll_and_jump(e_.block.pc | e_.block.thumb, flags);
-}
+void Exits::loop(const Comparison& flags) { poll_and_jump(e_.block.pc | e_.block.thumb, flags); }
 
 void Exits::poll(uint32_t target) {
   const Label pending = e_.labels.make();
@@ -53,7 +58,7 @@ void Exits::poll(uint32_t target) {
 }
 
 void Exits::jump(uint32_t target) {
-  e_.need_mxcsr(Rounding::Vfp);
+  e_.need_mxcsr(mxcsr_for(target));
   const uint32_t to = target & ~1u;
   if (to <= e_.guest().pc) {  // every loop has a backward or an indirect jump
     if (same_page(to)) return poll_and_jump(target);
@@ -96,7 +101,7 @@ LinkSite Exits::link_to(uint32_t target, uint32_t id_offset) const {
   LinkSite site{};
   site.id_offset = id_offset;
   site.target = target;
-  site.own_entry = own_entry_;
+  site.own_entry = e_.mxcsr() == own_mxcsr_ ? own_entry_ : 0;
   return site;
 }
 
@@ -110,6 +115,7 @@ void Exits::add_link(LinkSite site, Label stub, bool apart, std::optional<Compar
   e_.out_of_line([this, n, stub, apart, flags] {
     e_.labels.bind(stub);
     links_[n].stub_offset = here();
+    e_.need_mxcsr(Rounding::Vfp);
     if (flags) e_.flags.store_difference_and_leave(*flags);
     if (links_[n].guess_offset == 0) load_target(links_[n].target);
     e_.code.mov(ecx, first_link_ + static_cast<uint32_t>(n));

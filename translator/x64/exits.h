@@ -12,6 +12,7 @@
 #include "translator/x64/guest_flags.h"
 #include "translator/x64/host_registers.h"
 #include "translator/x64/labels.h"
+#include "translator/x64/position.h"
 
 namespace crosswalk::x64 {
 
@@ -41,8 +42,10 @@ class Exits {
   void jump_apart();
   bool same_page(uint32_t target) const;  // as the block's first instruction
 
-  // Jumps of the block to itself come here, rather than to its start.
+  // Jumps of the block to itself come here, rather than to its start, where MXCSR is the same.
   void set_own_entry();
+  // What MXCSR has to be at a jump to `target`.
+  Rounding mxcsr_for(uint32_t target) const;
 
   std::span<const LinkSite> links() const { return {links_.begin(), links_.size()}; }
 
@@ -60,6 +63,7 @@ class Exits {
   const uint8_t* const start_;
   const uint32_t first_link_;
   uint32_t own_entry_ = 0;
+  Rounding own_mxcsr_ = Rounding::Vfp;
   uint32_t here() const;  // bytes from the block's start
   // The field of 4 bytes that was just emitted.
   uint32_t field() const { return here() - 4; }

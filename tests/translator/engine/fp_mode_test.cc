@@ -184,5 +184,55 @@ TEST_P(FpMode, RegistersChangeWhileALoopIsLeft) {
   EXPECT_EQ(s(cpu, 0), std::bit_cast<uint32_t>(-40.0f));
 }
 
+// A loop of Advanced SIMD arithmetic, which rounds to nearest whatever FPSCR says. Behind it, and
+// wherever else it is left to, VFP arithmetic rounds as FPSCR says.
+TEST_P(FpMode, RoundingBehindALoopOfVectors) {
+  enum Left { AtItsEnd, ByALoad, ByAnInterrupt };
+  constexpr uint32_t kSmall = 0x33c00000, kNearest = 0x3f800001;  // 1.5 * 2^-24; and one and that
+  constexpr uint32_t kTowardsZero = 3u << 22;
+  constexpr uint32_t kVaddQ2Q0Q1 = 0xf2004d42, kVaddS12S0S4 = 0xee306a02;
+  for (const Left left : {AtItsEnd, ByALoad, ByAnInterrupt}) {
+    for (const bool loads : {true, false}) {
+      // It loads 64 times at most.
+      if (left == ByALoad ? !loads : left == ByAnInterrupt && loads) continue;
+      const auto guest = make_guest();
+      guest->map(kVa, kData);
+      guest->unmap(kVa + 0x1000);
+      Asm handler(kVectors + 0x1000);
+      handler({kVaddS12S0S4, kVmrsR4Fpscr, kHvc});
+      guest->code(handler, kVectors + 0x1000);
+      for (const uint32_t vector : {0x10u, 0x18u})
+        guest->words(kVectors + vector, {branch(kVectors + vector, kVectors + 0x1000)});
+      Asm a(kCode);
+      a({kVmsrFpscrR0});
+      a.b(kCode + 0x100);
+      guest->code(a, kCode);
+      Asm loop(kCode + 0x100);
+      loop({kVaddQ2Q0Q1});
+      if (loads) loop({ldr(1, 2), add_imm(2, 2, 64)});
+      loop({subs_imm(6, 6, 1)});
+      loop.b(kCode + 0x100, kNe);
+      loop({kVaddS12S0S4, kVmrsR4Fpscr, kHvc});
+      guest->code(loop, kCode + 0x100);
+      CpuState& cpu = guest->cpu;
+      cpu.i = 0;
+      for (int n = 0; n < 64; n++) set_s(cpu, n, n < 4 ? kOne : n < 8 ? kSmall : 0);
+      cpu.r[0] = kTowardsZero;
+      cpu.r[2] = left == ByALoad ? kVa + 0x1000 - 64 * 10 : kVa;
+      cpu.r[6] = left == ByAnInterrupt ? 0 : left == ByALoad ? 1000 : 20;
+      if (left == ByAnInterrupt) guest->raise_after(kLineIrq, 20);
+      guest->run(kCode);
+      lower_line(cpu, kLineIrq);
+      EXPECT_EQ(guest->stopped_at(), Exception::None) << left;
+      for (int n = 8; n < 12; n++) EXPECT_EQ(s(cpu, n), kNearest) << left << loads;
+      EXPECT_EQ(s(cpu, 12), kOne) << left << loads;
+      EXPECT_EQ(cpu.r[4], kTowardsZero | arm::kFpscrIxc) << left << loads;
+      if (left == ByALoad) {
+        EXPECT_EQ(cpu.r[2], kVa + 0x1000);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace crosswalk::test
