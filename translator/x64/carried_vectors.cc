@@ -68,7 +68,8 @@ bool loops_in_standard_rounding(const ir::Block& block) {
 }
 
 CarriedVectors::CarriedVectors(const ir::Block& block) {
-  if (!is_loop(block)) return;
+  loop_ = is_loop(block);
+  if (!loop_) return;
   struct Candidate {
     Access first;
     bool possible;

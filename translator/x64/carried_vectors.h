@@ -27,6 +27,7 @@ class CarriedVectors {
   // Those that a round reads before it writes them, if the block is a loop and calls nothing.
   explicit CarriedVectors(const ir::Block& block);
 
+  bool of_loop() const { return loop_; }
   std::span<const Register> registers() const { return {registers_, count_}; }
   uint32_t xmm_mask() const { return mask_; }
   // The host register of what is at this offset of CpuState.
@@ -36,6 +37,7 @@ class CarriedVectors {
   static constexpr size_t kMost = 6;
   Register registers_[kMost] = {};
   size_t count_ = 0;
+  bool loop_ = false;
   uint32_t mask_ = 0;
 };
 

@@ -77,8 +77,7 @@ CompiledBlock emit_block(Assembler& code, const ir::Block& block, const BackendC
   // A loop of one block does not change what it relies on: it comes back behind this.
   if (block.fp_mode) check_fp_mode(e, *block.fp_mode);
   e.guest_registers.load_carried();
-  if (config.carry_vectors && second_page.id == 0 && loops_in_standard_rounding(block))
-    e.need_mxcsr(Rounding::Standard);
+  if (e.carried.of_loop() && second_page.id == 0 && loops_in_standard_rounding(block)) e.need_mxcsr(Rounding::Standard);
   e.exits.set_own_entry();
   if (second_page.id != 0) check_second_page(e, second_page);
   if (config.count) code.inc(state64(offsetof(CpuState, blocks)));
