@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "translator/ir/ir.h"
 
@@ -24,6 +25,16 @@ constexpr EflagsForm meet(EflagsForm a, EflagsForm b) {
   const auto has_nz = [](EflagsForm f) { return f != EflagsForm::None && f != EflagsForm::Compared; };
   return has_nz(a) && has_nz(b) ? EflagsForm::Logic : EflagsForm::None;
 }
+
+// The same at a label, which skips lead to.
+class EflagsAtLabel {
+ public:
+  constexpr void skipped(EflagsForm form) { form_ = form_ ? meet(*form_, form) : form; }
+  constexpr EflagsForm joined(EflagsForm before) const { return form_ ? meet(*form_, before) : EflagsForm::None; }
+
+ private:
+  std::optional<EflagsForm> form_;  // none: nothing has skipped
+};
 
 // As in the encoding (ARM DDI 0406C, A8.3): complementary pairs.
 enum ArmCondition : uint32_t { kEq, kNe, kCs, kCc, kMi, kPl, kVs, kVc, kHi, kLs, kGe, kLt, kGt, kLe, kConditions };

@@ -365,7 +365,7 @@ void fuse_compares(Block& block);
 // (Inst::keep_eflags). The last before remove_dead, which then need not have them stored for those.
 // Ends with share_conditions(), where that may find something.
 void use_eflags(Block& block);
-// Conditions that several skips test, and not from EFLAGS, become values.
+// Conditions that several instructions test, and not from EFLAGS, become values.
 void share_conditions(Block& block);
 // Makes every memory access of one guest instruction out of line.
 void set_out_of_line(Block& block, uint16_t guest);

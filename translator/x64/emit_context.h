@@ -89,7 +89,7 @@ class EmitContext : private EmissionMemory, public Operands {
   const ir::GuestInst& guest() const { return block.guest[position_.inst->guest]; }
   // By the label's number in ir::Block.
   Label label(uint32_t n) const { return block_labels_[n]; }
-  FlagsAtLabel& flags_at_label(uint64_t n) { return flags_at_labels_[n]; }
+  ir::EflagsAtLabel& flags_at_label(uint64_t n) { return flags_at_labels_[n]; }
 
   // ---- for emit_block: around each instruction, and after the last
   void begin(uint32_t index) {
@@ -110,7 +110,7 @@ class EmitContext : private EmissionMemory, public Operands {
     Position position;
   };
   ArenaVector<Label> block_labels_;
-  ArenaVector<FlagsAtLabel> flags_at_labels_;
+  ArenaVector<ir::EflagsAtLabel> flags_at_labels_;
   ArenaVector<Deferred> deferred_;
 };
 

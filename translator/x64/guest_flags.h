@@ -27,16 +27,6 @@ struct Comparison {
 
 using ir::EflagsForm;
 
-// What EFLAGS hold where skips lead to.
-class FlagsAtLabel {
- public:
-  void skipped(EflagsForm form) { form_ = form_ ? meet(*form_, form) : form; }
-  EflagsForm joined(EflagsForm before) const { return form_ ? meet(*form_, before) : EflagsForm::None; }
-
- private:
-  std::optional<EflagsForm> form_;
-};
-
 class GuestFlags {
  public:
   explicit GuestFlags(EmitContext& e) : e_(e) {}
@@ -55,7 +45,7 @@ class GuestFlags {
     set_ = true;
   }
   void keep() { set_ = true; }
-  void join(const FlagsAtLabel& label) { produced(label.joined(form_)); }
+  void join(const ir::EflagsAtLabel& label) { produced(label.joined(form_)); }
   // EFLAGS come from the value that the current instruction computes. The guest's flags have not
   // changed; when they are set from it, EFLAGS are in this form.
   void result(ir::Value v, EflagsForm form = EflagsForm::Logic) {

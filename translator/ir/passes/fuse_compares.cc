@@ -56,22 +56,35 @@ bool stay_in_place(const Block& block, std::span<const Value> operands, std::spa
   return std::ranges::none_of(between, overwrites);
 }
 
+// The instruction that decides jump or skip `j`, a SubS if it can be used; what is between may be
+// passed.
+struct Decider {
+  size_t index;
+  bool in_eflags = true;  // what is between keeps EFLAGS, or can
+  std::span<Inst> between;
+};
+Decider decider_of(std::vector<Inst>& insts, size_t j) {
+  Decider d{.index = j - 1, .between = {}};
+  for (; d.index > 0 && lets_pass(insts[d.index]); d.index--) d.in_eflags &= keeps_eflags(insts[d.index]);
+  d.between = std::span(insts).subspan(d.index + 1, j - d.index - 1);
+  return d;
+}
+bool is_used(std::span<const Inst> insts, size_t index) {
+  const Value v = Value::inst(static_cast<uint32_t>(index));
+  return std::ranges::any_of(insts.subspan(index + 1),
+                             [&](const Inst& inst) { return std::ranges::find(inst.args, v) != std::end(inst.args); });
+}
+
 // Makes a JumpIfCompare of a JumpIf, if the flags are of a SubS that may go down to it.
 bool fuse(Block& block, size_t j) {
-  auto& insts = block.insts;
-  size_t i = j - 1;
-  bool in_eflags = true;
-  for (; i > 0 && lets_pass(insts[i]); i--) in_eflags &= keeps_eflags(insts[i]);
-  Inst &compare = insts[i], &jump = insts[j];
+  const auto [i, in_eflags, between] = decider_of(block.insts, j);
+  Inst &compare = block.insts[i], &jump = block.insts[j];
   if (compare.op != Opcode::SubS) return false;
-  const std::span between(insts.begin() + static_cast<ptrdiff_t>(i) + 1, insts.begin() + static_cast<ptrdiff_t>(j));
-  const Value difference = Value::inst(static_cast<uint32_t>(i));
-  const auto uses = [&](const Inst& inst) { return std::ranges::find(inst.args, difference) != std::end(inst.args); };
-  if (std::any_of(insts.begin() + static_cast<ptrdiff_t>(i) + 1, insts.end(), uses)) {
+  if (is_used(block.insts, i)) {
     if (!in_eflags || !stay_in_place(block, {&compare.args[1], 1}, between)) return false;
-    for (size_t k = i + 1; k < j; k++) insts[k].keep_eflags |= can_keep_eflags(insts[k]);
+    for (Inst& inst : between) inst.keep_eflags |= can_keep_eflags(inst);
     jump.imm |= kOfDifference;
-    jump.args[0] = difference;
+    jump.args[0] = Value::inst(static_cast<uint32_t>(i));
     jump.args[1] = compare.args[1];
   } else {
     if (compare.args[0].is_imm() || !stay_in_place(block, {compare.args, 2}, between)) return false;
@@ -85,17 +98,10 @@ bool fuse(Block& block, size_t j) {
 
 // The comparison that a skip tests goes down to it, where EFLAGS would be lost on the way.
 void sink(Block& block, size_t j) {
-  auto& insts = block.insts;
-  size_t i = j - 1;
-  bool in_eflags = true;
-  for (; i > 0 && lets_pass(insts[i]); i--) in_eflags &= keeps_eflags(insts[i]);
-  const Inst& compare = insts[i];
-  if (in_eflags || compare.op != Opcode::SubS || compare.args[0].is_imm()) return;
-  const std::span between(insts.begin() + static_cast<ptrdiff_t>(i) + 1, insts.begin() + static_cast<ptrdiff_t>(j));
-  const Value difference = Value::inst(static_cast<uint32_t>(i));
-  const auto uses = [&](const Inst& inst) { return std::ranges::find(inst.args, difference) != std::end(inst.args); };
-  if (std::any_of(insts.begin() + static_cast<ptrdiff_t>(i) + 1, insts.end(), uses)) return;
-  if (stay_in_place(block, {compare.args, 2}, between)) rotate(insts, i, i + 1, j);
+  const auto [i, in_eflags, between] = decider_of(block.insts, j);
+  const Inst& compare = block.insts[i];
+  if (in_eflags || compare.op != Opcode::SubS || compare.args[0].is_imm() || is_used(block.insts, i)) return;
+  if (stay_in_place(block, {compare.args, 2}, between)) rotate(block.insts, i, i + 1, j);
 }
 
 }  // namespace

@@ -7,22 +7,19 @@
 namespace crosswalk::ir {
 namespace {
 
-// What EFLAGS hold at the ends of skips: of the first few labels, by number.
-class FormsAtLabels {
+// Of the first few labels, by number; of others nothing is known.
+class EflagsAtLabels {
  public:
   void skipped(uint64_t label, EflagsForm form) {
-    if (label >= kMost) return;
-    forms_[label] = seen_ >> label & 1 ? meet(forms_[label], form) : form;
-    seen_ |= 1u << label;
+    if (label < kMost) labels_[label].skipped(form);
   }
-  EflagsForm at(uint64_t label, EflagsForm before) const {
-    return label < kMost && (seen_ >> label & 1) ? meet(forms_[label], before) : EflagsForm::None;
+  EflagsForm joined(uint64_t label, EflagsForm before) const {
+    return label < kMost ? labels_[label].joined(before) : EflagsForm::None;
   }
 
  private:
   static constexpr size_t kMost = 16;
-  EflagsForm forms_[kMost] = {};
-  uint32_t seen_ = 0;
+  EflagsAtLabel labels_[kMost];
 };
 
 bool access_keeps_eflags(const Inst& inst) {
@@ -34,7 +31,7 @@ bool access_keeps_eflags(const Inst& inst) {
 
 void use_eflags(Block& block) {
   EflagsForm form = EflagsForm::None;
-  FormsAtLabels at_labels;
+  EflagsAtLabels at_labels;
   Value compared;  // of FP, whose EFLAGS are still there
   // Since then, what can keep EFLAGS is taken to do so, and must if anything reads them.
   uint32_t kept_since = 0;
@@ -72,7 +69,7 @@ void use_eflags(Block& block) {
         break;
       case Opcode::SkipIfZero:
       case Opcode::SkipIfNotZero: at_labels.skipped(inst.aux, EflagsForm::None); break;
-      case Opcode::Label: form = at_labels.at(inst.imm, form); continue;
+      case Opcode::Label: form = at_labels.joined(inst.imm, form); continue;
       case Opcode::Adc:
       case Opcode::AdcS:
       case Opcode::Sbc:
